@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fcgipm.h"
+
+#include "pm_base.h"
+
+#define PUBLIC __attribute__((visibility("default")))
+
+PUBLIC const char *fcgipm_version(void)
+{
+    return PM_VERSION;
+}
+
+PUBLIC int fcgipm_accept(FCGX_Request *request)
+{
+    return FCGX_Accept_r(request) < 0 ? -1 : 0;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file mod_fcgipm.h
+ * @brief What the units of the module (fcgipm_*.c) share.
+ *
+ * mod_fcgipm.c       module record, hooks, in the order httpd calls them
+ * fcgipm_config.c    directives from pm_conf_rows, merge, whole-set checks
+ * fcgipm_parent.c    the httpd parent's part, with fcgipm_places.c (sockets)
+ *                    and fcgipm_manager.c (the process)
+ * fcgipm_log.c       pm_log_t onto ap_log_error()
+ * fcgipm_handler.c   a request from httpd, answered by a pool
+ * fcgipm_body.c      a request's body, read before a worker is taken
+ * fcgipm_exchange.c  one request's bytes to a worker and back
+ * fcgipm_record.c    FastCGI records, bytes only: no socket, no httpd
+ *
+ * A process has one piece of global state, the module's own record; what a
+ * generation knows hangs on fcgipm_server_t of the main server.
+ */
+#ifndef MOD_FCGIPM_H
+#define MOD_FCGIPM_H
+
+#include "apr_hash.h"
+
+#include "httpd.h"
+#include "http_config.h"
+#include "http_log.h"
+#include "ap_mpm.h"
+
+#include "pm_core/pm_board.h"
+#include "pm_core/pm_conf.h"
+#include "pm_core/pm_listen.h"
+
+extern module AP_MODULE_DECLARE_DATA fcgipm_module;
+
+/** The handler's name; "fcgipm" alone is the pool FCGIPM_DEFAULT_POOL. */
+#define FCGIPM_HANDLER "fcgipm"
+#define FCGIPM_DEFAULT_POOL "default"
+
+/** A pool as a request sees it.  Made in post_config, never changed after,
+ *  read by all threads. */
+typedef struct fcgipm_pool {
+    const char *name;
+    const pm_conf_t *conf;
+    pm_addr_t addr;            /**< where its socket listens */
+    int slot;                  /**< on the board; -1: there is none */
+    apr_uint32_t generation;   /**< of the pool in that slot */
+    const char *failed;        /**< why it cannot be had, or NULL */
+    const char *where;         /**< file:line of its definition */
+} fcgipm_pool_t;
+
+/** One FcgiPMAlias. */
+typedef struct fcgipm_alias {
+    const char *url;           /**< prefix, matched as Alias matches it */
+    const char *pool;
+    const char *where;         /**< file:line */
+} fcgipm_alias_t;
+
+/** Configuration of a server.  All but @c aliases is the main server's; a
+ *  virtual host's record points to the same @c pools and @c board. */
+typedef struct fcgipm_server {
+    pm_global_t *global;
+    pm_conf_t *defaults;          /**< pool settings at server level */
+    apr_hash_t *pools;            /**< name -> fcgipm_pool_t */
+    apr_array_header_t *aliases;  /**< of fcgipm_alias_t, longest first */
+    pm_board_t *board;            /**< NULL before post_config */
+    int row;                      /**< of this child on the board */
+    apr_array_header_t *order;    /**< of fcgipm_pool_t *: all pools, as they
+                                   *   are written; main server only */
+    struct fcgipm_draft *draft;   /**< fcgipm_config.c's own */
+    struct fcgipm_parent *parent; /**< fcgipm_parent.c's own; main server
+                                   *   only, NULL before post_config */
+} fcgipm_server_t;
+
+static inline fcgipm_server_t *fcgipm_server(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &fcgipm_module);
+}
+
+/* --- fcgipm_config.c ---------------------------------------------------- */
+
+/** Directives: one command_rec for each row of pm_conf_rows, and the
+ *  section and alias directives.  Called when the module record is laid
+ *  out; lives forever. */
+extern const command_rec fcgipm_cmds[];
+
+void *fcgipm_server_create(apr_pool_t *p, server_rec *s);
+void *fcgipm_server_merge(apr_pool_t *p, void *base, void *over);
+
+/** check_config hook: everything that can be found wrong in the whole.  An
+ *  error under `httpd -t`; while running, it makes failed pools. */
+int fcgipm_config_check(apr_pool_t *pconf, apr_pool_t *plog,
+                        apr_pool_t *ptemp, server_rec *s);
+
+/** Log what is wrong, a line each, failed pools included.
+ *  @return how many lines that were */
+int fcgipm_config_report(server_rec *s);
+
+/* --- fcgipm_log.c ------------------------------------------------------- */
+
+/** A log sink that writes to @a s's error log, at that server's level for
+ *  this module. */
+void fcgipm_log_open(pm_log_t *log, server_rec *s);
+
+/** This process is the manager: from now on the sink's own level decides,
+ *  not the configuration this process was forked from. */
+void fcgipm_log_detach(server_rec *s);
+
+/* --- fcgipm_parent.c ---------------------------------------------------- */
+
+/** post_config hook: sockets, board, manager. */
+int fcgipm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
+                              apr_pool_t *ptemp, server_rec *s);
+
+/** check_config hook, the first of all: what was kept over the restart is
+ *  taken out of httpd's log pool, which is cleared next. */
+int fcgipm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
+                               apr_pool_t *ptemp, server_rec *s);
+
+/** monitor hook: a manager whose start was put off is started. */
+int fcgipm_parent_monitor(apr_pool_t *p, server_rec *s);
+
+/** child_status hook: a child that has gone gives its row back. */
+void fcgipm_parent_child_status(server_rec *s, pid_t pid,
+                                ap_generation_t gen, int slot,
+                                mpm_child_status state);
+
+/** child_init hook: close what only the parent may keep, claim a row. */
+void fcgipm_parent_child_init(apr_pool_t *pchild, server_rec *s);
+
+/* --- fcgipm_handler.c --------------------------------------------------- */
+
+/** translate_name hook: FcgiPMAlias. */
+int fcgipm_handler_translate(request_rec *r);
+
+/** map_to_storage hook: a URL that FcgiPMAlias has taken is no file. */
+int fcgipm_handler_map_to_storage(request_rec *r);
+
+/** handler hook: a pool answers. */
+int fcgipm_handler(request_rec *r);
+
+#endif /* MOD_FCGIPM_H */

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_board.h"
+
+#include "apr_shm.h"
+
+/* Row 0 is the parent's, the last is shared by children that found none. */
+typedef struct row {
+    apr_uint32_t pid;        /* 0: free; claimed with compare-and-swap */
+    int config;
+    pm_cell_t cells[PM_BOARD_SLOTS];
+} row_t;
+
+struct pm_board {
+    pm_head_t head;
+    int nrows;
+    pm_slot_t slots[PM_BOARD_SLOTS];
+    row_t rows[];
+};
+
+apr_status_t pm_board_create(pm_board_t **board, int rows, apr_pool_t *p,
+                             pm_reason_t *why)
+{
+    apr_size_t size = sizeof(pm_board_t) + sizeof(row_t) * (apr_size_t)(rows + 2);
+    apr_shm_t *shm;
+    apr_status_t rv;
+
+    /* Fresh anonymous memory is zero, and what is never touched costs
+     * nothing. */
+    rv = apr_shm_create(&shm, size, NULL, p);
+    if (rv != APR_SUCCESS) {
+        return pm_fail_os(why, rv, "cannot get %" APR_SIZE_T_FMT " bytes of "
+                          "shared memory", size);
+    }
+    *board = apr_shm_baseaddr_get(shm);
+    (*board)->nrows = rows + 2;
+    return APR_SUCCESS;
+}
+
+pm_head_t *pm_board_head(pm_board_t *board)
+{
+    return &board->head;
+}
+
+pm_slot_t *pm_board_slot(pm_board_t *board, int slot)
+{
+    PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS);
+    return &board->slots[slot];
+}
+
+pm_cell_t *pm_board_cell(pm_board_t *board, int row, int slot)
+{
+    PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS && row >= 0
+              && row < board->nrows);
+    return &board->rows[row].cells[slot];
+}
+
+int pm_board_row_claim(pm_board_t *board, apr_uint32_t pid, int config)
+{
+    int i;
+
+    for (i = 1; i < board->nrows - 1; i++) {
+        apr_uint32_t none = 0;
+
+        if (__atomic_compare_exchange_n(&board->rows[i].pid, &none, pid, 0,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+            __atomic_store_n(&board->rows[i].config, config,
+                             __ATOMIC_RELEASE);
+            return i;
+        }
+    }
+    return board->nrows - 1;
+}
+
+void pm_board_row_release(pm_board_t *board, apr_uint32_t pid)
+{
+    int i, slot;
+
+    for (i = 1; i < board->nrows - 1; i++) {
+        if (__atomic_load_n(&board->rows[i].pid, __ATOMIC_ACQUIRE) == pid) {
+            break;
+        }
+    }
+    if (i == board->nrows - 1) {
+        return;
+    }
+    for (slot = 0; slot < PM_BOARD_SLOTS; slot++) {
+        pm_cell_t *cell = &board->rows[i].cells[slot];
+
+        /* Reading is cheap, writing would make pages of zeros real. */
+        if (cell->done) {
+            __atomic_add_fetch(&board->rows[0].cells[slot].done, cell->done,
+                               __ATOMIC_RELAXED);
+            __atomic_store_n(&cell->done, 0, __ATOMIC_RELAXED);
+        }
+        if (cell->in_flight) {
+            __atomic_store_n(&cell->in_flight, 0, __ATOMIC_RELAXED);
+        }
+    }
+    __atomic_store_n(&board->rows[i].config, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&board->rows[i].pid, 0, __ATOMIC_RELEASE);
+}
+
+int pm_board_older(pm_board_t *board, int config)
+{
+    int i;
+
+    for (i = 1; i < board->nrows - 1; i++) {
+        if (__atomic_load_n(&board->rows[i].pid, __ATOMIC_ACQUIRE)
+            && __atomic_load_n(&board->rows[i].config, __ATOMIC_ACQUIRE)
+                   < config) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+pm_sum_t pm_board_sum(pm_board_t *board, int slot)
+{
+    pm_sum_t sum = {0, 0};
+    int i;
+
+    for (i = 0; i < board->nrows; i++) {
+        const pm_cell_t *cell = &board->rows[i].cells[slot];
+
+        if (i == 0 || i == board->nrows - 1 || board->rows[i].pid) {
+            sum.in_flight +=
+                __atomic_load_n(&cell->in_flight, __ATOMIC_RELAXED);
+            sum.done += __atomic_load_n(&cell->done, __ATOMIC_RELAXED);
+        }
+    }
+    return sum;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file pm_board.h
+ * @brief Layer 2: the shared memory that httpd's processes and the manager
+ *        look at.
+ *
+ * Made once by the httpd parent, before the first fork, and kept for as long
+ * as the server runs.  There is no pointer in it and no lock; each part has
+ * one writer:
+ *
+ *   - the head: the manager (who it is, since when);
+ *   - a slot for each pool: the manager (can the pool answer, counters);
+ *   - a row for each httpd child: that child (requests it has under way);
+ *   - row 0: the httpd parent, which adds up there what children that have
+ *     gone had done.
+ *
+ * Which slot a pool has is decided by the httpd parent; a generation number
+ * tells the pools that have lived in one slot apart.
+ */
+#ifndef PM_BOARD_H
+#define PM_BOARD_H
+
+#include "pm_base.h"
+
+#define PM_BOARD_SLOTS 4096   /**< pools at the most */
+
+/** Can the pool answer?  What the request handler acts on. */
+typedef enum pm_avail {
+    PM_AVAIL_NONE = 0,     /**< no such pool (yet): 503 */
+    PM_AVAIL_STARTING,     /**< first workers are being born: connect, the
+                            *   kernel queues */
+    PM_AVAIL_RUNNING,      /**< at least one worker lives: connect */
+    PM_AVAIL_BACKOFF,      /**< no worker lives and the next start is
+                            *   delayed: 503 with Retry-After */
+    PM_AVAIL_STOPPED,      /**< stopped or failed: 503 */
+    PM_AVAIL_DRAINING      /**< removed; who still knows its socket may
+                            *   connect */
+} pm_avail_t;
+
+/** A pool, as its manager tells it.  Numbers are totals since the slot was
+ *  given to the pool; they outlive a manager that died. */
+typedef struct pm_slot {
+    apr_uint32_t generation;   /**< of the pool in here; 0: free */
+    apr_uint32_t avail;        /**< a pm_avail_t */
+    apr_int64_t retry_at;      /**< BACKOFF: pm_time_now() of the next try */
+    apr_uint64_t done_base;    /**< what rows had in done before this pool */
+    apr_uint32_t spawned;      /**< workers started */
+    apr_uint32_t exited;       /**< gone as told, or by themselves, well */
+    apr_uint32_t crashed;      /**< gone by a signal or status of their own */
+    apr_uint32_t killed;       /**< gone by our SIGKILL */
+} pm_slot_t;
+
+/** One pool's requests in one httpd child. */
+typedef struct pm_cell {
+    apr_uint32_t in_flight;    /**< from before connect() to the end */
+    apr_uint32_t spare;
+    apr_uint64_t done;         /**< a worker began to answer */
+} pm_cell_t;
+
+/** The manager, for whoever asks while it is not there. */
+typedef struct pm_head {
+    apr_uint32_t pid;          /**< of the manager that lives or lived last */
+    apr_uint32_t restarts;     /**< managers that died and were replaced;
+                                *   written by the httpd parent */
+    apr_uint32_t reloads;      /**< HUPs carried out, by all of them */
+    apr_int64_t started;       /**< pm_time_now() */
+} pm_head_t;
+
+typedef struct pm_board pm_board_t;
+
+/**
+ * Make the board, zeroed, in memory that children inherit.
+ * @param rows how many httpd children can live at once; two more are made,
+ *             row 0 and one that late children share
+ * @param p    the process's pool; the memory lives as long
+ */
+apr_status_t pm_board_create(pm_board_t **board, int rows, apr_pool_t *p,
+                             pm_reason_t *why);
+
+pm_head_t *pm_board_head(pm_board_t *board);
+
+/** @param slot 0 to PM_BOARD_SLOTS - 1 */
+pm_slot_t *pm_board_slot(pm_board_t *board, int slot);
+
+/** A child takes a row for itself (child_init).
+ *  @param config httpd's number of the configuration it has
+ *                (AP_SQ_CONFIG_GEN)
+ *  @return the row's number, to be given to pm_board_cell() */
+int pm_board_row_claim(pm_board_t *board, apr_uint32_t pid, int config);
+
+/** Does a child live that has a configuration older than @a config?  It may
+ *  still know pools that are no more.  Walks the rows. */
+int pm_board_older(pm_board_t *board, int config);
+
+/** The parent has reaped the child @a pid: what it had done is added to row
+ *  0, what it had under way is forgotten, the row is free.  Harmless for a
+ *  pid that has none. */
+void pm_board_row_release(pm_board_t *board, apr_uint32_t pid);
+
+/** A child's cell for a pool; it alone writes there, its threads with
+ *  pm_board_begin(), _answered() and _end(). */
+pm_cell_t *pm_board_cell(pm_board_t *board, int row, int slot);
+
+static inline void pm_board_begin(pm_cell_t *cell)
+{
+    __atomic_add_fetch(&cell->in_flight, 1, __ATOMIC_RELAXED);
+}
+
+/** Once per request: its worker has begun to answer. */
+static inline void pm_board_answered(pm_cell_t *cell)
+{
+    __atomic_add_fetch(&cell->done, 1, __ATOMIC_RELAXED);
+}
+
+static inline void pm_board_end(pm_cell_t *cell)
+{
+    __atomic_sub_fetch(&cell->in_flight, 1, __ATOMIC_RELAXED);
+}
+
+/** A slot's avail, for the pool that had @a generation: NONE when another
+ *  lives there now. */
+static inline pm_avail_t pm_board_avail(const pm_slot_t *slot,
+                                        apr_uint32_t generation)
+{
+    if (__atomic_load_n(&slot->generation, __ATOMIC_ACQUIRE) != generation) {
+        return PM_AVAIL_NONE;
+    }
+    return (pm_avail_t)__atomic_load_n(&slot->avail, __ATOMIC_ACQUIRE);
+}
+
+/** A pool's requests over all rows.  Walks the rows: not for the request
+ *  path. */
+typedef struct pm_sum {
+    apr_uint32_t in_flight;
+    apr_uint64_t done;         /**< including pools before this one */
+} pm_sum_t;
+
+pm_sum_t pm_board_sum(pm_board_t *board, int slot);
+
+#endif /* PM_BOARD_H */

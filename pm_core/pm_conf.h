@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file pm_conf.h
+ * @brief Layer 0: what an administrator says, as data.
+ *
+ * One table, pm_conf_rows, is all there is to know about a setting: its
+ * name, the field it fills, its type, default and bounds, and what a change
+ * of it asks for.  Everything else is a loop over that table: httpd's
+ * command_rec, fcgipm-run's options, defaults, merge, comparison, the text
+ * that goes from httpd to the manager.  A new directive is a new row.
+ *
+ * Two structures are filled: pm_conf_t, the definition of a pool, and
+ * pm_global_t, what belongs to the manager as a whole.
+ */
+#ifndef PM_CONF_H
+#define PM_CONF_H
+
+#include "apr_tables.h"
+#include "pm_base.h"
+
+/** FcgiPMProcesses: how many workers.  min == max is a static pool. */
+typedef struct pm_range {
+    apr_int64_t min;
+    apr_int64_t max;
+} pm_range_t;
+
+/** A pool's definition.  Strings and arrays belong to the apr_pool_t it was
+ *  made in; a definition is never changed after it has been handed on. */
+typedef struct pm_conf {
+    apr_uint64_t set;              /**< bit i: pm_conf_rows[i] was given */
+    const char *name;              /**< of the pool; [A-Za-z0-9._-]{1,64} */
+
+    apr_array_header_t *command;   /**< of const char *: program, arguments */
+    pm_range_t processes;
+    const char *listen;            /**< "unix:/path" or "host:port"; NULL:
+                                    *   NAME.sock in the runtime directory */
+    apr_int64_t listen_backlog;
+    apr_int64_t listen_mode;       /**< of a unix socket's file */
+    const char *listen_owner;      /**< "user[:group]"; NULL: httpd's user */
+
+    const char *user;              /**< NULL: httpd's user */
+    const char *group;             /**< NULL: the user's own */
+    const char *directory;         /**< NULL: "/" */
+    const char *chroot;            /**< NULL: none */
+    apr_int64_t umask;
+    apr_int64_t nice;
+    apr_array_header_t *setenv;    /**< of "NAME=value" */
+    apr_array_header_t *passenv;   /**< of "NAME" */
+    apr_array_header_t *rlimit;    /**< of "resource soft hard", checked */
+    const char *process_name;      /**< argv[0] of workers; NULL: as it is */
+
+    apr_time_t start_delay;        /**< between two starts in one pool */
+    apr_time_t drain_timeout;      /**< 0: never */
+
+    apr_time_t connect_timeout;    /**< the exchange; httpd's side only */
+    apr_time_t io_timeout;         /**< 0: httpd's Timeout */
+    apr_int64_t request_buffer;    /**< bytes; -1 is "off" */
+} pm_conf_t;
+
+/** FcgiPMGraceful: what a graceful does to pools whose definition did not
+ *  change. */
+typedef enum pm_graceful {
+    PM_GRACEFUL_HUP = 0,           /**< told and replaced like all others */
+    PM_GRACEFUL_CHANGED = 1,       /**< left alone */
+    PM_GRACEFUL_NONE = 2           /**< even changed ones keep their workers */
+} pm_graceful_t;
+
+/** The manager's own settings. */
+typedef struct pm_global {
+    apr_uint64_t set;              /**< as in pm_conf_t */
+    const char *socket;            /**< control socket; NULL: fcgipm.sock in
+                                    *   the runtime directory */
+    apr_int64_t socket_mode;
+    const char *runtime_dir;       /**< NULL: the embedder's */
+    const char *pid_file;          /**< NULL: none */
+    apr_time_t die_timeout;
+    const char *manager_name;      /**< title of the manager in ps */
+    apr_int64_t graceful;          /**< a pm_graceful_t */
+} pm_global_t;
+
+/** How the words behind a name are read. */
+typedef enum pm_type {
+    PM_T_STRING,   /**< one word: const char * */
+    PM_T_PATH,     /**< one word, an absolute path: const char * */
+    PM_T_WORDS,    /**< one or more words: array of const char * */
+    PM_T_PAIR,     /**< "NAME value" -> "NAME=value" appended to an array */
+    PM_T_NAMES,    /**< one or more words appended to an array */
+    PM_T_RLIMIT,   /**< "resource soft [hard]" appended to an array */
+    PM_T_NUMBER,   /**< a whole number: apr_int64_t */
+    PM_T_OCTAL,    /**< as chmod(1) takes it: apr_int64_t */
+    PM_T_TIME,     /**< 10, 10s, 500ms, 5min, 1h: apr_time_t; plain numbers
+                    *   are seconds */
+    PM_T_SIZE,     /**< bytes with K, M, G, or "off": apr_int64_t, -1 off */
+    PM_T_CHOICE,   /**< one of the words in @c choices: apr_int64_t index */
+    PM_T_RANGE     /**< "min" or "min max": pm_range_t */
+} pm_type_t;
+
+/** What a changed value asks of a pool that is running. */
+typedef enum pm_change {
+    PM_CHANGE_NOTHING,   /**< takes effect by itself */
+    PM_CHANGE_SCALE,     /**< the number of workers is planned again */
+    PM_CHANGE_WORKERS,   /**< workers of the new kind replace the old ones */
+    PM_CHANGE_LISTEN     /**< another socket: the old pool drains, a new one
+                          *   of that name starts */
+} pm_change_t;
+
+/** One setting. */
+typedef struct pm_row {
+    const char *name;      /**< of the directive, "FcgiPMDieTimeout" */
+    pm_type_t type;
+    int global;            /**< 1: a field of pm_global_t, 0: of pm_conf_t */
+    apr_size_t offset;     /**< of the field */
+    const char *init;      /**< the default, as one would write it; NULL:
+                            *   zero */
+    apr_int64_t min, max;  /**< bounds; PM_T_TIME: microseconds;
+                            *   PM_T_WORDS and _NAMES: number of words */
+    const char *choices;   /**< PM_T_CHOICE: "hup|changed|none" */
+    pm_change_t change;
+    const char *help;      /**< one line, as httpd -L shows it */
+} pm_row_t;
+
+/** PM_ROW_die_timeout: the row's index in pm_conf_rows, bit in @c set. */
+enum {
+#define PM_ROW(field, name, type, st, init, min, max, choices, change, help) \
+    PM_ROW_##field,
+#include "pm_conf_rows.h"
+    PM_ROWS
+};
+
+/** The table, from pm_conf_rows.h; PM_ROWS rows and one whose name is NULL.
+ *  At most 64. */
+extern const pm_row_t pm_conf_rows[PM_ROWS + 1];
+
+/** @return the row of that name (case does not matter, as in httpd), or
+ *  NULL */
+const pm_row_t *pm_conf_row(const char *name);
+
+/** @return a definition holding the defaults, with no bit set */
+pm_conf_t *pm_conf_create(apr_pool_t *p, const char *name);
+pm_global_t *pm_global_create(apr_pool_t *p);
+
+/** Is @a name fit for a pool: [A-Za-z0-9._-]{1,64}, not starting with '.'.
+ */
+apr_status_t pm_conf_name_check(const char *name, pm_reason_t *why);
+
+/**
+ * Fill the row's field from words and set its bit.  A list row that is set
+ * for the first time starts from an empty list, then appends.
+ * @param conf a pm_conf_t or pm_global_t, whichever @c row->global says
+ * @param argv @a argc words, copied into @a p
+ * @return APR_SUCCESS, or APR_EINVAL with a reason that names the
+ *         directive, the text and the allowed range
+ */
+apr_status_t pm_conf_set(void *conf, const pm_row_t *row, int argc,
+                         const char *const *argv, apr_pool_t *p,
+                         pm_reason_t *why);
+
+/** @return a definition with @a over's settings where they were given, else
+ *  @a base's; the name is @a over's.  Shares strings with both. */
+pm_conf_t *pm_conf_merge(apr_pool_t *p, const pm_conf_t *base,
+                         const pm_conf_t *over);
+
+/** What is equal in both?  @return the strongest pm_change_t among the rows
+ *  that differ; PM_CHANGE_NOTHING when none does. */
+pm_change_t pm_conf_compare(const pm_conf_t *a, const pm_conf_t *b);
+
+/**
+ * The given settings as text: a line each, `Name word word...`, every word
+ * escaped as in a URL, so that any byte can be in it.
+ * @param global 1 when @a conf is a pm_global_t
+ */
+char *pm_conf_write(const void *conf, int global, apr_pool_t *p);
+
+/** Read what pm_conf_write() wrote into a definition with defaults.
+ *  @param text is not changed; what stands in it may come from a stranger */
+apr_status_t pm_conf_read(void *conf, int global, const char *text,
+                          apr_pool_t *p, pm_reason_t *why);
+
+#endif /* PM_CONF_H */

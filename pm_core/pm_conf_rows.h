@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file pm_conf_rows.h
+ * @brief The settings, a row each; see pm_row_t for the columns.
+ *
+ * Not an ordinary header: whoever includes it defines PM_ROW first, with
+ *
+ *   PM_ROW(field, name, type, struct, init, min, max, choices, change, help)
+ *
+ * pm_conf.c makes pm_conf_rows of it, httpd's glue its command_rec.
+ */
+#define PM_MS APR_INT64_C(1000)
+#define PM_S  APR_INT64_C(1000000)
+#define PM_H  (3600 * PM_S)
+
+/* --- the manager's own --------------------------------------------------- */
+PM_ROW(socket, "FcgiPMSocket", PM_T_PATH, pm_global_t, NULL, 1, 107, NULL,
+       PM_CHANGE_NOTHING, "path of the control socket")
+PM_ROW(socket_mode, "FcgiPMSocketMode", PM_T_OCTAL, pm_global_t, "0600",
+       0, 0777, NULL, PM_CHANGE_NOTHING, "mode of the control socket")
+PM_ROW(runtime_dir, "FcgiPMRuntimeDir", PM_T_PATH, pm_global_t, NULL,
+       1, 4095, NULL, PM_CHANGE_NOTHING, "directory of the sockets")
+PM_ROW(pid_file, "FcgiPMPidFile", PM_T_PATH, pm_global_t, NULL, 1, 4095,
+       NULL, PM_CHANGE_NOTHING, "file that holds the manager's pid")
+PM_ROW(die_timeout, "FcgiPMDieTimeout", PM_T_TIME, pm_global_t, "3s",
+       0, PM_H, NULL, PM_CHANGE_NOTHING,
+       "time from SIGTERM to SIGKILL when the manager ends")
+PM_ROW(manager_name, "FcgiPMManagerName", PM_T_STRING, pm_global_t,
+       "fcgipm-manager", 1, 255, NULL, PM_CHANGE_NOTHING,
+       "title of the manager in ps")
+PM_ROW(graceful, "FcgiPMGraceful", PM_T_CHOICE, pm_global_t, "hup", 0, 0,
+       "hup|changed|none", PM_CHANGE_NOTHING,
+       "what a graceful does to pools that did not change")
+
+/* --- a pool -------------------------------------------------------------- */
+PM_ROW(command, "FcgiPMCommand", PM_T_WORDS, pm_conf_t, NULL, 1, 256, NULL,
+       PM_CHANGE_WORKERS, "program and arguments of a worker (no shell)")
+PM_ROW(processes, "FcgiPMProcesses", PM_T_RANGE, pm_conf_t, "1", 0, 10000,
+       NULL, PM_CHANGE_SCALE, "number of workers")
+PM_ROW(listen, "FcgiPMListen", PM_T_STRING, pm_conf_t, NULL, 1, 255, NULL,
+       PM_CHANGE_LISTEN, "unix:/path or host:port the workers accept on")
+PM_ROW(listen_backlog, "FcgiPMListenBacklog", PM_T_NUMBER, pm_conf_t, "511",
+       1, 65535, NULL, PM_CHANGE_NOTHING, "length of the kernel's queue")
+PM_ROW(listen_mode, "FcgiPMListenMode", PM_T_OCTAL, pm_conf_t, "0600",
+       0, 0777, NULL, PM_CHANGE_NOTHING, "mode of a unix listening socket")
+PM_ROW(listen_owner, "FcgiPMListenOwner", PM_T_STRING, pm_conf_t, NULL,
+       1, 255, NULL, PM_CHANGE_NOTHING,
+       "user[:group] that owns a unix listening socket")
+PM_ROW(user, "FcgiPMUser", PM_T_STRING, pm_conf_t, NULL, 1, 255, NULL,
+       PM_CHANGE_WORKERS, "user of the workers")
+PM_ROW(group, "FcgiPMGroup", PM_T_STRING, pm_conf_t, NULL, 1, 255, NULL,
+       PM_CHANGE_WORKERS, "group of the workers")
+PM_ROW(directory, "FcgiPMDirectory", PM_T_PATH, pm_conf_t, NULL, 1, 4095,
+       NULL, PM_CHANGE_WORKERS, "working directory of the workers")
+PM_ROW(chroot, "FcgiPMChroot", PM_T_PATH, pm_conf_t, NULL, 1, 4095, NULL,
+       PM_CHANGE_WORKERS, "root directory of the workers")
+PM_ROW(umask, "FcgiPMUmask", PM_T_OCTAL, pm_conf_t, "0022", 0, 0777, NULL,
+       PM_CHANGE_WORKERS, "umask of the workers")
+PM_ROW(nice, "FcgiPMNice", PM_T_NUMBER, pm_conf_t, "0", -20, 19, NULL,
+       PM_CHANGE_WORKERS, "nice value of the workers")
+PM_ROW(setenv, "FcgiPMSetEnv", PM_T_PAIR, pm_conf_t, NULL, 1, 2, NULL,
+       PM_CHANGE_WORKERS, "a variable and its value for the workers")
+PM_ROW(passenv, "FcgiPMPassEnv", PM_T_NAMES, pm_conf_t, NULL, 1, 256, NULL,
+       PM_CHANGE_WORKERS, "variables of httpd's own that workers get too")
+PM_ROW(rlimit, "FcgiPMRLimit", PM_T_RLIMIT, pm_conf_t, NULL, 2, 3,
+       "cpu|as|nofile|nproc|core", PM_CHANGE_WORKERS,
+       "cpu|as|nofile|nproc|core, soft and hard limit")
+PM_ROW(process_name, "FcgiPMProcessName", PM_T_STRING, pm_conf_t, NULL,
+       1, 255, NULL, PM_CHANGE_WORKERS, "title of the workers in ps")
+PM_ROW(start_delay, "FcgiPMStartDelay", PM_T_TIME, pm_conf_t, "0", 0, PM_H,
+       NULL, PM_CHANGE_SCALE, "pause between two starts")
+PM_ROW(drain_timeout, "FcgiPMDrainTimeout", PM_T_TIME, pm_conf_t, "0",
+       0, 24 * PM_H, NULL, PM_CHANGE_SCALE,
+       "SIGKILL for a worker that was told to go and did not; 0: never")
+PM_ROW(connect_timeout, "FcgiPMConnectTimeout", PM_T_TIME, pm_conf_t, "5s",
+       PM_MS, PM_H, NULL, PM_CHANGE_NOTHING, "time to reach the pool's socket")
+PM_ROW(io_timeout, "FcgiPMIOTimeout", PM_T_TIME, pm_conf_t, "0", 0,
+       24 * PM_H, NULL, PM_CHANGE_NOTHING,
+       "silence allowed to a worker; 0: httpd's Timeout")
+PM_ROW(request_buffer, "FcgiPMRequestBuffer", PM_T_SIZE, pm_conf_t, "64K",
+       0, APR_INT64_C(1) << 30, NULL, PM_CHANGE_NOTHING,
+       "memory for a request's body before a file takes over, or off")
+
+#undef PM_ROW
+#undef PM_MS
+#undef PM_S
+#undef PM_H

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file pm_fds.h
+ * @brief Layer 2: descriptors a process has inherited.
+ */
+#ifndef PM_FDS_H
+#define PM_FDS_H
+
+#include "pm_base.h"
+
+/**
+ * Close every descriptor above 2 but those in @a keep.  For the manager,
+ * right after fork(): httpd's listening sockets must not live on in it.
+ * @param keep @a n descriptors, sorted here; -1 is allowed and means nothing
+ */
+void pm_fds_close_others(int *keep, int n);
+
+/** Mark every descriptor above 2 close-on-exec.  Async-signal-safe: for the
+ *  child between fork() and exec(). */
+void pm_fds_cloexec_others(void);
+
+/** Close @a *fd if it is open, and remember that it is closed (-1). */
+void pm_fds_close(int *fd);
+
+#endif /* PM_FDS_H */

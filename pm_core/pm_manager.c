@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_manager.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apr_strings.h"
+#include "pm_control.h"
+#include "pm_diff.h"
+#include "pm_fds.h"
+#include "pm_json.h"
+#include "pm_pidfile.h"
+#include "pm_pool.h"
+#include "pm_proto.h"
+#include "pm_reap.h"
+#include "pm_sigmap.h"
+#include "pm_signals.h"
+#include "pm_status.h"
+#include "pm_title.h"
+
+/* Beyond the die timeout: a process that SIGKILL does not end at once hangs
+ * in the kernel, and nothing is gained by waiting for it. */
+#define LAST_WAIT apr_time_from_sec(1)
+
+struct pm_manager {
+    apr_pool_t *p;
+    pm_manager_opts_t opts;
+    pm_world_t world;
+    pm_head_t *head;
+    pm_signals_t *signals;
+    pm_watch_t signal_watch;
+    pm_watch_t channel_watch;
+    pm_watch_t lease_watch;
+    pm_timer_t lease_timer;   /* a new set must have come by then */
+    pm_timer_t last_timer;    /* the end of all waiting */
+    int given_up;
+    int orphaned;             /* httpd has gone: its sockets are ours to
+                               * clear away */
+    pm_phase_t phase;
+    pm_set_t *set;            /* in force; NULL: none yet */
+    pm_set_t *taking;         /* being received */
+    pm_set_t *staged;         /* whole, to be adopted at SIGHUP */
+    apr_hash_t *pools;        /* generation -> pm_pool_t */
+    pm_control_t *control;
+    pm_listener_t control_listener;
+    const char *pid_file;
+};
+
+/* --- all pools ------------------------------------------------------------ */
+
+static void each_pool(pm_manager_t *m, void (*act)(pm_pool_t *pool))
+{
+    apr_hash_index_t *hi;
+
+    for (hi = apr_hash_first(NULL, m->pools); hi; hi = apr_hash_next(hi)) {
+        act(apr_hash_this_val(hi));
+    }
+}
+
+static void plan_touched(pm_manager_t *m)
+{
+    apr_time_t now = pm_time_now();
+
+    while (!APR_RING_EMPTY(&m->world.touched, pm_pool, touched)) {
+        pm_pool_t *pool = APR_RING_FIRST(&m->world.touched);
+
+        pm_pool_plan(pool, now);
+        if (pm_pool_is_gone(pool) && m->phase == PM_PHASE_RUNNING) {
+            apr_hash_set(m->pools, &pool->generation,
+                         sizeof(pool->generation), NULL);
+            pm_pool_destroy(pool);
+        }
+    }
+}
+
+/* --- a set of pools is put in force --------------------------------------- */
+
+static void adopt_member(pm_manager_t *m, pm_member_t *member)
+{
+    pm_pool_t *pool = apr_hash_get(m->pools, &member->generation,
+                                   sizeof(member->generation));
+    pm_graceful_t graceful = (pm_graceful_t)m->set->global->graceful;
+
+    switch (pm_diff_plan(graceful, pool ? pool->conf : NULL, member->conf)) {
+    case PM_DIFF_RELOAD:
+        pm_pool_define(pool, member);
+        pm_pool_reload(pool);
+        break;
+    case PM_DIFF_KEEP:
+        pm_pool_define(pool, member);
+        break;
+    case PM_DIFF_START:
+    default:
+        pool = pm_pool_create(&m->world, member);
+        apr_hash_set(m->pools, &pool->generation, sizeof(pool->generation),
+                     pool);
+        break;
+    }
+}
+
+/* Pools the set does not have are removed. */
+static void remove_others(pm_manager_t *m)
+{
+    apr_hash_index_t *hi;
+    int i;
+
+    for (hi = apr_hash_first(NULL, m->pools); hi; hi = apr_hash_next(hi)) {
+        pm_pool_t *pool = apr_hash_this_val(hi);
+
+        for (i = 0; i < m->set->members->nelts; i++) {
+            if (APR_ARRAY_IDX(m->set->members, i, pm_member_t).generation
+                == pool->generation) {
+                break;
+            }
+        }
+        if (i == m->set->members->nelts) {
+            pm_pool_remove(pool);
+        }
+    }
+}
+
+static const char *answer(void *ctx, const char *line, uid_t peer,
+                          apr_pool_t *p);
+
+static void close_control(pm_manager_t *m)
+{
+    pm_control_destroy(m->control);
+    m->control = NULL;
+    pm_listen_unlink(&m->control_listener);
+    m->control_listener.path = NULL;
+}
+
+/* The control socket of the set; a manager without one is still a manager. */
+static void open_control(pm_manager_t *m)
+{
+    const char *path = m->set->global->socket;
+    pm_listen_opts_t opts = {16, (mode_t)m->set->global->socket_mode,
+                             m->opts.peer_uid, m->opts.peer_gid};
+    pm_reason_t why;
+    apr_status_t rv;
+
+    if (!path) {
+        return;
+    }
+    rv = pm_listen_open(&m->control_listener,
+                        apr_pstrcat(m->set->members->pool, "unix:", path,
+                                    NULL),
+                        &opts, m->set->members->pool, &why);
+    if (rv == APR_SUCCESS) {
+        rv = pm_control_create(&m->control, m->world.loop,
+                               m->control_listener.fd, answer, m, m->p,
+                               &why);
+    }
+    if (rv != APR_SUCCESS) {
+        pm_log(m->opts.log, PM_ERROR, "no control socket: %s", why.text);
+    }
+}
+
+static void write_pid_file(pm_manager_t *m)
+{
+    pm_reason_t why;
+
+    if (m->pid_file) {
+        pm_pidfile_remove(m->pid_file);
+    }
+    m->pid_file = m->set->global->pid_file;
+    if (m->pid_file
+        && pm_pidfile_write(m->pid_file, m->set->members->pool, &why)
+               != APR_SUCCESS) {
+        pm_log(m->opts.log, PM_ERROR, "%s", why.text);
+        m->pid_file = NULL;
+    }
+}
+
+static void on_lease(void *ctx, int events);
+
+/* The part of the set that is not pools.  Control socket and pid file are
+ * made anew each time: their settings' strings go with the former set. */
+static void adopt_global(pm_manager_t *m)
+{
+    pm_reason_t why;
+
+    m->opts.log->level = m->set->log_level;
+    m->world.die_timeout = m->set->global->die_timeout;
+    m->world.config = m->set->config;
+    if (m->set->log_fd >= 0 && m->opts.relog) {
+        m->opts.relog(m->opts.ctx, m->set->log_fd);
+        m->set->log_fd = -1;
+    }
+    pm_loop_at(m->world.loop, &m->lease_timer, PM_TIME_NEVER);
+    if (m->set->lease_fd >= 0
+        && pm_loop_watch(m->world.loop, &m->lease_watch, m->set->lease_fd,
+                         APR_POLLIN, m->set->members->pool, &why)
+               != APR_SUCCESS) {
+        pm_log(m->opts.log, PM_ERROR, "%s", why.text);
+    }
+    pm_title_set(m->set->global->manager_name);
+    open_control(m);
+    write_pid_file(m);
+}
+
+void pm_manager_adopt(pm_manager_t *m, pm_set_t *set)
+{
+    pm_set_t *former = m->set;
+    int i;
+
+    close_control(m);
+    pm_loop_unwatch(m->world.loop, &m->lease_watch);
+    m->set = set;
+    adopt_global(m);
+    for (i = 0; i < set->members->nelts; i++) {
+        adopt_member(m, &APR_ARRAY_IDX(set->members, i, pm_member_t));
+    }
+    remove_others(m);
+    pm_set_destroy(former);
+    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): %d pools in force",
+           (int)getpid(), set->members->nelts);
+}
+
+/* --- commands ------------------------------------------------------------- */
+
+static void command_reload(pm_manager_t *m)
+{
+    m->head->reloads++;
+    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): reload: every worker "
+           "is told to go when it has finished its request", (int)getpid());
+    if (m->staged) {
+        pm_set_t *set = m->staged;
+
+        m->staged = NULL;
+        pm_manager_adopt(m, set);
+    }
+    else {
+        each_pool(m, pm_pool_reload);
+    }
+}
+
+static void command_die(pm_manager_t *m, const char *why)
+{
+    if (m->phase == PM_PHASE_DYING) {
+        return;
+    }
+    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): %s: every worker is "
+           "told to go", (int)getpid(), why);
+    m->phase = PM_PHASE_DYING;
+    m->world.dying_at = pm_time_now();
+    pm_loop_at(m->world.loop, &m->lease_timer, PM_TIME_NEVER);
+    pm_loop_at(m->world.loop, &m->last_timer,
+               m->world.dying_at + m->world.die_timeout + LAST_WAIT);
+    each_pool(m, pm_pool_close);
+}
+
+static void reap(pm_manager_t *m)
+{
+    pm_reaped_t dead;
+
+    while (pm_reap_next(&dead)) {
+        pm_worker_t *w = apr_hash_get(m->world.workers, &dead.pid,
+                                      sizeof(dead.pid));
+        pm_worker_t *leader = apr_hash_get(m->world.workers, &dead.group,
+                                           sizeof(dead.group));
+
+        if (w && w->state != PM_STATE_LEFT) {
+            pm_worker_reaped(w, dead.status);
+        }
+        else if (leader && !pm_reap_group(dead.group, 0)) {
+            pm_worker_event(leader, PM_EVENT_EMPTY);
+        }
+    }
+}
+
+static void run_signals(pm_manager_t *m)
+{
+    apr_uint64_t come = pm_signals_take(m->signals);
+    const int *sig;
+
+    for (sig = pm_sigmap_taken; *sig; sig++) {
+        if (!(come & (APR_UINT64_C(1) << *sig))) {
+            continue;
+        }
+        switch (pm_sigmap(*sig, m->phase)) {
+        case PM_COMMAND_RELOAD:
+            command_reload(m);
+            break;
+        case PM_COMMAND_DIE:
+            command_die(m, strsignal(*sig));
+            break;
+        case PM_COMMAND_REAP:
+            reap(m);
+            break;
+        case PM_COMMAND_NONE:
+        default:
+            break;
+        }
+    }
+}
+
+/* --- the channel and the lease -------------------------------------------- */
+
+static void take_message(pm_manager_t *m, const pm_message_t *msg,
+                         apr_pool_t *p)
+{
+    pm_message_t reply = {0};
+    pm_reason_t why;
+    int whole;
+    apr_status_t rv = pm_set_take(&m->taking, msg, &whole, m->p, &why);
+
+    reply.text = rv == APR_SUCCESS ? apr_pstrdup(p, "ok")
+                                   : apr_pstrcat(p, "error ", why.text, NULL);
+    if (pm_channel_send(m->opts.channel, &reply, &why) != APR_SUCCESS) {
+        pm_log(m->opts.log, PM_ERROR, "%s", why.text);
+    }
+    if (!whole) {
+        return;
+    }
+    if (m->set) {
+        pm_set_destroy(m->staged);
+        m->staged = m->taking;
+    }
+    else {
+        pm_manager_adopt(m, m->taking);
+    }
+    m->taking = NULL;
+}
+
+static void on_channel(void *ctx, int events)
+{
+    pm_manager_t *m = ctx;
+    pm_message_t msg;
+    pm_reason_t why;
+    apr_pool_t *p;
+    apr_status_t rv;
+
+    (void)events;
+    PM_ASSERT(apr_pool_create(&p, m->p) == APR_SUCCESS);
+    rv = pm_channel_recv(m->opts.channel, &msg, p, &why);
+    if (rv == APR_SUCCESS) {
+        take_message(m, &msg, p);
+    }
+    else if (!APR_STATUS_IS_EAGAIN(rv)) {
+        pm_loop_unwatch(m->world.loop, &m->channel_watch);
+        m->orphaned = 1;
+        command_die(m, "httpd has gone");
+    }
+    apr_pool_destroy(p);
+}
+
+/* httpd has read a configuration; with this module in it, a set follows. */
+static void on_lease(void *ctx, int events)
+{
+    pm_manager_t *m = ctx;
+
+    (void)events;
+    pm_loop_unwatch(m->world.loop, &m->lease_watch);
+    if (!m->staged && m->phase == PM_PHASE_RUNNING) {
+        pm_loop_at(m->world.loop, &m->lease_timer,
+                   pm_time_now() + PM_SET_LEASE);
+    }
+}
+
+static void on_lease_end(void *ctx, apr_time_t now)
+{
+    (void)now;
+    command_die(ctx, "the module is not loaded any more");
+}
+
+static void on_last(void *ctx, apr_time_t now)
+{
+    pm_manager_t *m = ctx;
+
+    (void)now;
+    m->given_up = 1;
+}
+
+static void on_signal(void *ctx, int events)
+{
+    (void)ctx;   /* looked at after the descriptors: see pm_manager_run() */
+    (void)events;
+}
+
+/* --- the control socket --------------------------------------------------- */
+
+static pm_right_t right_of(const pm_manager_t *m, uid_t peer)
+{
+    return peer == 0 || peer == geteuid() ? PM_RIGHT_ALL
+           : peer == m->opts.peer_uid     ? PM_RIGHT_ASK
+                                          : PM_RIGHT_NONE;
+}
+
+/* Calls act for each pool of that name ("": all).  @return how many */
+static int each_named(pm_manager_t *m, const char *name,
+                      void (*act)(pm_pool_t *pool, void *ctx), void *ctx)
+{
+    apr_hash_index_t *hi;
+    int n = 0;
+
+    for (hi = apr_hash_first(NULL, m->pools); hi; hi = apr_hash_next(hi)) {
+        pm_pool_t *pool = apr_hash_this_val(hi);
+
+        if (!name[0] || !strcmp(pool->conf->name, name)) {
+            act(pool, ctx);
+            n++;
+        }
+    }
+    return n;
+}
+
+static void status_one(pm_pool_t *pool, void *ctx)
+{
+    pm_status_pool(ctx, pool, pm_time_now());
+}
+
+static void reload_one(pm_pool_t *pool, void *ctx)
+{
+    (void)ctx;
+    pm_pool_reload(pool);
+}
+
+static const char *answer_status(pm_manager_t *m, const pm_request_t *req,
+                                 apr_pool_t *p)
+{
+    pm_json_t j;
+    int n;
+
+    pm_json_init(&j, p);
+    pm_json_open(&j, NULL, '{');
+    pm_json_string(&j, "version", PM_VERSION);
+    pm_status_manager(&j, m->head, pm_time_now());
+    pm_json_open(&j, "pools", '[');
+    n = each_named(m, req->pool, status_one, &j);
+    pm_json_close(&j, ']');
+    pm_json_close(&j, '}');
+    return n || !req->pool[0]
+               ? pm_json_text(&j)
+               : apr_psprintf(p, "error there is no pool \"%s\"", req->pool);
+}
+
+static const char *answer_reload(pm_manager_t *m, const pm_request_t *req,
+                                 apr_pool_t *p)
+{
+    if (m->phase != PM_PHASE_RUNNING) {
+        return "error the manager is about to end";
+    }
+    if (!each_named(m, req->pool, reload_one, NULL) && req->pool[0]) {
+        return apr_psprintf(p, "error there is no pool \"%s\"", req->pool);
+    }
+    m->head->reloads++;
+    return "ok";
+}
+
+static const char *answer(void *ctx, const char *line, uid_t peer,
+                          apr_pool_t *p)
+{
+    pm_manager_t *m = ctx;
+    pm_request_t req;
+    pm_reason_t why;
+
+    if (pm_proto_parse(&req, line, right_of(m, peer), &why) != APR_SUCCESS) {
+        return apr_pstrcat(p, "error ", why.text, NULL);
+    }
+    switch (req.verb) {
+    case PM_VERB_STATUS:
+        return answer_status(m, &req, p);
+    case PM_VERB_RELOAD:
+        return answer_reload(m, &req, p);
+    case PM_VERB_PING:
+    default:
+        return apr_psprintf(p, "ok %d " PM_VERSION, (int)getpid());
+    }
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+static void introduce(pm_manager_t *m)
+{
+    m->head->pid = (apr_uint32_t)getpid();
+    m->head->started = pm_time_now();
+    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): started",
+           (int)getpid());
+}
+
+apr_status_t pm_manager_create(pm_manager_t **out,
+                               const pm_manager_opts_t *opts, apr_pool_t *p,
+                               pm_reason_t *why)
+{
+    pm_manager_t *m = apr_pcalloc(p, sizeof(*m));
+    apr_status_t rv;
+
+    m->p = p;
+    m->opts = *opts;
+    m->head = pm_board_head(opts->board);
+    m->pools = apr_hash_make(p);
+    m->control_listener.fd = -1;
+    m->world.p = p;
+    m->world.log = opts->log;
+    m->world.board = opts->board;
+    m->world.workers = apr_hash_make(p);
+    APR_RING_INIT(&m->world.touched, pm_pool, touched);
+    m->signal_watch.ready = on_signal;
+    m->channel_watch = (pm_watch_t){.ready = on_channel, .ctx = m};
+    m->lease_watch = (pm_watch_t){.ready = on_lease, .ctx = m};
+    m->lease_timer = (pm_timer_t){.due = on_lease_end, .ctx = m};
+    m->last_timer = (pm_timer_t){.due = on_last, .ctx = m};
+    rv = pm_loop_create(&m->world.loop, p, why);
+    if (rv == APR_SUCCESS) {
+        rv = pm_signals_open(&m->signals, pm_sigmap_taken, pm_sigmap_ignored,
+                             p, why);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = pm_loop_watch(m->world.loop, &m->signal_watch,
+                           pm_signals_fd(m->signals), APR_POLLIN, p, why);
+    }
+    if (rv == APR_SUCCESS && opts->channel >= 0) {
+        rv = pm_loop_watch(m->world.loop, &m->channel_watch, opts->channel,
+                           APR_POLLIN, p, why);
+    }
+    if (rv == APR_SUCCESS) {
+        pm_reap_adopt_orphans();
+        introduce(m);
+        *out = m;
+    }
+    return rv;
+}
+
+static int finished(const pm_manager_t *m)
+{
+    return m->phase == PM_PHASE_DYING
+           && (m->given_up || !apr_hash_count(m->world.workers));
+}
+
+static void clear_away(pm_pool_t *pool)
+{
+    pm_listen_unlink(&pool->listener);
+}
+
+/* Sockets and the board are left as they are: while httpd lives another
+ * manager goes on with them, and requests wait in the kernel till then. */
+static int end(pm_manager_t *m)
+{
+    int status = m->given_up || m->world.killed;
+
+    close_control(m);
+    if (m->orphaned) {
+        each_pool(m, clear_away);
+    }
+    if (m->pid_file) {
+        pm_pidfile_remove(m->pid_file);
+    }
+    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): ends with %d",
+           (int)getpid(), status);
+    return status;
+}
+
+int pm_manager_run(pm_manager_t *m)
+{
+    for (;;) {
+        plan_touched(m);            /* what has happened, pool by pool */
+        if (finished(m)) {
+            return end(m);
+        }
+        pm_loop_turn(m->world.loop);   /* births, output, questions, sets,
+                                        * deadlines */
+        run_signals(m);             /* then signals: when the dead are
+                                     * counted, their words have been read */
+    }
+}

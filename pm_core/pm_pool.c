@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_pool.h"
+
+#include <string.h>
+
+#include "apr_strings.h"
+#include "pm_scale.h"
+
+/* While a removed pool may still be called, the time between two looks at
+ * what has no event in the kernel: that a queue has become empty, that
+ * another process's old children have gone.  It doubles from the first to
+ * the last. */
+#define DRAIN_FIRST apr_time_from_msec(10)
+#define DRAIN_LAST  apr_time_from_sec(1)
+
+void pm_pool_error(pm_pool_t *pool, pm_level_t level, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    apr_vsnprintf(pool->last_error, sizeof(pool->last_error), fmt, ap);
+    va_end(ap);
+    pm_log(pool->world->log, level, "pool %s: %s", pool->conf->name,
+           pool->last_error);
+}
+
+void pm_pool_touch(pm_pool_t *pool)
+{
+    if (!pool->is_touched) {
+        pool->is_touched = 1;
+        APR_RING_INSERT_TAIL(&pool->world->touched, pool, pm_pool, touched);
+    }
+}
+
+static void on_timer(void *ctx, apr_time_t now)
+{
+    (void)now;
+    pm_pool_touch(ctx);
+}
+
+/* --- definition ----------------------------------------------------------- */
+
+/* A copy that stands on its own. */
+static pm_conf_t *clone(const pm_conf_t *conf, apr_pool_t *p)
+{
+    pm_conf_t *copy = pm_conf_create(p, conf->name);
+
+    PM_ASSERT(pm_conf_read(copy, 0, pm_conf_write(conf, 0, p), p, NULL)
+              == APR_SUCCESS);
+    return copy;
+}
+
+/* Does the definition work?  The pool's birth is replaced only when it does.
+ */
+static int define(pm_pool_t *pool, const pm_conf_t *conf, pm_reason_t *why)
+{
+    pm_birth_t *birth;
+    apr_pool_t *p;
+
+    PM_ASSERT(apr_pool_create(&p, pool->p) == APR_SUCCESS);
+    conf = clone(conf, p);
+    if (pm_birth_prepare(&birth, conf, p, why) != APR_SUCCESS) {
+        apr_pool_destroy(p);
+        return 0;
+    }
+    if (pool->birth) {
+        apr_pool_destroy(pool->pconf);
+    }
+    pool->pconf = p;
+    pool->conf = conf;
+    pool->birth = birth;
+    pool->phase = PM_POOL_RUNNING;
+    return 1;
+}
+
+void pm_pool_define(pm_pool_t *pool, pm_member_t *member)
+{
+    pm_reason_t why;
+
+    if (pool->listener.fd < 0) {
+        pm_listen_adopt(&pool->listener, member->conf->listen, member->fd,
+                        pool->p);
+        member->fd = -1;
+    }
+    if (member->failed) {
+        pm_fail(&why, APR_EGENERAL, "%s", member->failed);
+    }
+    else if (define(pool, member->conf, &why)) {
+        pool->last_error[0] = '\0';
+        pm_pool_touch(pool);
+        return;
+    }
+    if (pool->birth) {
+        pm_pool_error(pool, PM_ERROR, "keeps its former definition: %s",
+                      why.text);
+    }
+    else {
+        pool->phase = PM_POOL_FAILED;
+        pm_pool_error(pool, PM_ERROR, "cannot run: %s", why.text);
+    }
+    pm_pool_touch(pool);
+}
+
+/* The slot keeps its counters when the pool's former manager has died. */
+static void take_slot(pm_pool_t *pool)
+{
+    pm_slot_t *slot = pool->board;
+
+    pool->done_seen = pm_board_sum(pool->world->board, pool->slot).done;
+    if (slot->generation != pool->generation) {
+        memset(slot, 0, sizeof(*slot));
+        slot->done_base = pool->done_seen;
+        __atomic_store_n(&slot->generation, pool->generation,
+                         __ATOMIC_RELEASE);
+    }
+}
+
+pm_pool_t *pm_pool_create(pm_world_t *world, pm_member_t *member)
+{
+    pm_pool_t *pool;
+    apr_pool_t *p;
+
+    PM_ASSERT(apr_pool_create(&p, world->p) == APR_SUCCESS);
+    pool = apr_pcalloc(p, sizeof(*pool));
+    pool->p = p;
+    pool->world = world;
+    pool->conf = clone(member->conf, p);
+    pool->slot = member->slot;
+    pool->generation = member->generation;
+    pool->board = pm_board_slot(world->board, member->slot);
+    pool->timer.due = on_timer;
+    pool->timer.ctx = pool;
+    APR_RING_INIT(&pool->workers, pm_worker, link);
+    pool->listener.fd = -1;
+    take_slot(pool);
+    pm_pool_define(pool, member);
+    return pool;
+}
+
+/* --- telling workers ------------------------------------------------------ */
+
+/* Tells up to n workers that have not been told; the oldest first. */
+static void tell(pm_pool_t *pool, int n)
+{
+    pm_worker_t *w, *next;
+
+    for (w = APR_RING_FIRST(&pool->workers);
+         n > 0 && w != APR_RING_SENTINEL(&pool->workers, pm_worker, link);
+         w = next) {
+        next = APR_RING_NEXT(w, link);
+        if (pm_life_alive(w->state)) {
+            pm_worker_event(w, PM_EVENT_STOP);
+            n--;
+        }
+    }
+}
+
+void pm_pool_reload(pm_pool_t *pool)
+{
+    pm_crash_forget(&pool->crash);
+    tell(pool, pm_pool_alive(pool));
+    pm_pool_touch(pool);
+}
+
+void pm_pool_remove(pm_pool_t *pool)
+{
+    if (pool->phase != PM_POOL_CLOSING) {
+        pool->phase = pool->birth ? PM_POOL_DRAINING : PM_POOL_CLOSING;
+        pool->drain_wait = DRAIN_FIRST;
+        pm_pool_touch(pool);
+    }
+}
+
+void pm_pool_close(pm_pool_t *pool)
+{
+    pm_worker_t *w, *next;
+
+    pool->phase = PM_POOL_CLOSING;
+    for (w = APR_RING_FIRST(&pool->workers);
+         w != APR_RING_SENTINEL(&pool->workers, pm_worker, link); w = next) {
+        next = APR_RING_NEXT(w, link);
+        pm_worker_hurry(w);
+    }
+    pm_pool_touch(pool);
+}
+
+/* --- plan ----------------------------------------------------------------- */
+
+/* Nobody can call any more: no child of httpd's knows the pool, its socket's
+ * file is gone, and none waits in its queue. */
+static int drained(pm_pool_t *pool)
+{
+    if (pm_board_older(pool->world->board, pool->world->config)) {
+        return 0;
+    }
+    pm_listen_unlink(&pool->listener);
+    return !pm_listen_pending(pool->listener.fd);
+}
+
+static apr_time_t plan_drain(pm_pool_t *pool, apr_time_t now)
+{
+    if (drained(pool)) {
+        pool->phase = PM_POOL_CLOSING;
+        return PM_TIME_NEVER;
+    }
+    pool->drain_wait = pm_time_min(pool->drain_wait * 2, DRAIN_LAST);
+    return now + pool->drain_wait;
+}
+
+static void start(pm_pool_t *pool, int n, apr_time_t now)
+{
+    for (; n > 0; n--) {
+        pool->last_start = now;
+        pm_crash_started(&pool->crash, now);
+        if (!pm_worker_start(pool, now)) {
+            pm_crash_failed(&pool->crash, now);
+            pm_pool_touch(pool);
+            return;
+        }
+    }
+}
+
+static apr_time_t plan_scale(pm_pool_t *pool, apr_time_t now)
+{
+    pm_scale_facts_t facts = {0};
+    pm_scale_plan_t plan;
+
+    facts.crash_next = pm_crash_next(&pool->crash, now);
+    facts.trial = pool->crash.failures > 1;
+    facts.alive = pm_pool_alive(pool);
+    facts.closing = pool->phase == PM_POOL_CLOSING;
+    facts.last_start = pool->last_start;
+    plan = pm_scale_plan(pool->conf, &facts, now);
+    tell(pool, plan.stop);
+    start(pool, plan.start, now);
+    return facts.trial && pool->crash.trial_at
+               ? pm_time_min(plan.next, pool->crash.trial_at + PM_CRASH_SETTLE)
+               : plan.next;
+}
+
+/* --- what others see ------------------------------------------------------ */
+
+/* No worker lives that is known to be good, and the next try is later. */
+static int in_backoff(const pm_pool_t *pool)
+{
+    return pool->crash.failures > 1
+           && pm_pool_alive(pool) <= (pool->crash.trial_at != 0);
+}
+
+static pm_avail_t avail_of(const pm_pool_t *pool)
+{
+    switch (pool->phase) {
+    case PM_POOL_FAILED:
+        return PM_AVAIL_STOPPED;
+    case PM_POOL_DRAINING:
+    case PM_POOL_CLOSING:
+        return PM_AVAIL_DRAINING;
+    case PM_POOL_RUNNING:
+    default:
+        return in_backoff(pool)                     ? PM_AVAIL_BACKOFF
+               : pool->count[PM_STATE_READY]        ? PM_AVAIL_RUNNING
+                                                    : PM_AVAIL_STARTING;
+    }
+}
+
+static void publish(pm_pool_t *pool)
+{
+    pm_avail_t avail = avail_of(pool);
+
+    pool->board->retry_at = pool->crash.trial_at
+                                ? pool->crash.trial_at + PM_CRASH_SETTLE
+                                : pool->crash.retry_at;
+    __atomic_store_n(&pool->board->avail, (apr_uint32_t)avail,
+                     __ATOMIC_RELEASE);
+    if (avail == PM_AVAIL_BACKOFF && !pm_pool_alive(pool)) {
+        /* who connected while there was hope need not wait for the timeout */
+        pm_listen_refuse(pool->listener.fd);
+    }
+}
+
+void pm_pool_plan(pm_pool_t *pool, apr_time_t now)
+{
+    apr_time_t next = PM_TIME_NEVER;
+
+    APR_RING_REMOVE(pool, touched);
+    pool->is_touched = 0;
+    if (pool->phase == PM_POOL_DRAINING) {
+        next = plan_drain(pool, now);
+    }
+    if (pool->birth) {
+        next = pm_time_min(next, plan_scale(pool, now));
+    }
+    pm_loop_at(pool->world->loop, &pool->timer, next);
+    publish(pool);
+}
+
+int pm_pool_is_gone(const pm_pool_t *pool)
+{
+    return pool->phase == PM_POOL_CLOSING
+           && APR_RING_EMPTY(&pool->workers, pm_worker, link);
+}
+
+void pm_pool_destroy(pm_pool_t *pool)
+{
+    pm_log(pool->world->log, PM_INFO, "pool %s: gone", pool->conf->name);
+    pm_loop_at(pool->world->loop, &pool->timer, PM_TIME_NEVER);
+    if (pool->is_touched) {
+        APR_RING_REMOVE(pool, touched);
+    }
+    pm_listen_unlink(&pool->listener);
+    pm_listen_close(&pool->listener);
+    if (pool->board->generation == pool->generation) {
+        memset(pool->board, 0, sizeof(*pool->board));
+    }
+    apr_pool_destroy(pool->p);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file pm_pool.h
+ * @brief Layer 3: a pool, its workers, and doing what policy planned.
+ *
+ * An event changes a worker or a pool and touches the pool; after each round
+ * of events every touched pool is planned once (pm_pool_plan()), so a
+ * thousand events in one round cost one plan.
+ */
+#ifndef PM_POOL_H
+#define PM_POOL_H
+
+#include "apr_hash.h"
+#include "apr_ring.h"
+#include "pm_board.h"
+#include "pm_crash.h"
+#include "pm_life.h"
+#include "pm_lines.h"
+#include "pm_loop.h"
+#include "pm_set.h"
+#include "pm_spawn.h"
+
+typedef struct pm_pool pm_pool_t;
+typedef struct pm_worker pm_worker_t;
+
+APR_RING_HEAD(pm_pools, pm_pool);
+APR_RING_HEAD(pm_workers, pm_worker);
+
+/** What all pools of a manager share. */
+typedef struct pm_world {
+    apr_pool_t *p;
+    pm_loop_t *loop;
+    pm_log_t *log;
+    pm_board_t *board;
+    apr_hash_t *workers;       /**< pid_t -> pm_worker_t: who are our own */
+    struct pm_pools touched;
+    apr_time_t die_timeout;
+    apr_time_t dying_at;       /**< the manager's end began; 0: no */
+    int config;                /**< httpd's number of the configuration */
+    int killed;                /**< workers that had to be killed at the end */
+} pm_world_t;
+
+/** Where a pool is in its life. */
+typedef enum pm_pool_phase {
+    PM_POOL_RUNNING,
+    PM_POOL_FAILED,    /**< it could not be started; last_error says why */
+    PM_POOL_DRAINING,  /**< removed, but its socket may still be called */
+    PM_POOL_CLOSING    /**< its workers have been told to go, none follow */
+} pm_pool_phase_t;
+
+struct pm_pool {
+    APR_RING_ENTRY(pm_pool) touched;   /**< in world->touched */
+    int is_touched;
+    pm_world_t *world;
+    apr_pool_t *p;
+    const pm_conf_t *conf;
+    pm_birth_t *birth;                 /**< NULL when FAILED */
+    apr_pool_t *pconf;                 /**< holds conf and birth */
+    int slot;
+    apr_uint32_t generation;
+    pm_slot_t *board;                  /**< the slot, ours to write */
+    pm_listener_t listener;
+    pm_pool_phase_t phase;
+    struct pm_workers workers;
+    int count[PM_STATE_GONE + 1];      /**< workers, by pm_state_t */
+    pm_crash_t crash;
+    apr_time_t last_start;
+    apr_uint64_t done_seen;            /**< done at the last exit */
+    apr_time_t drain_wait;             /**< next pause while draining */
+    pm_timer_t timer;
+    char last_error[512];
+};
+
+struct pm_worker {
+    APR_RING_ENTRY(pm_worker) link;    /**< in pool->workers */
+    pm_pool_t *pool;
+    apr_pool_t *p;
+    pm_birth_t *birth;                 /**< the pool's when it was born; its
+                                        *   texts are in @c p */
+    pid_t pid;
+    pm_state_t state;
+    int runs;                          /**< its program was executed */
+    apr_time_t born_at;
+    apr_time_t told_at;                /**< 0: not told */
+    apr_time_t retold_at;
+    int birth_fd;
+    int output_fd;
+    pm_watch_t birth_watch;
+    pm_watch_t output_watch;
+    pm_timer_t timer;                  /**< the stop ladder's next step */
+    pm_lines_t *lines;                 /**< NULL before its first word */
+};
+
+/* --- pm_pool.c ----------------------------------------------------------- */
+
+/** A pool for this member of a set; takes the member's descriptor. */
+pm_pool_t *pm_pool_create(pm_world_t *world, pm_member_t *member);
+
+/** Another definition.  One that cannot work is refused and said; the pool
+ *  then goes on with what it has, if it has anything.  Takes the member's
+ *  descriptor if the pool has none yet. */
+void pm_pool_define(pm_pool_t *pool, pm_member_t *member);
+
+/** SIGHUP: tell every worker to go and forget all failures; the plan starts
+ *  others. */
+void pm_pool_reload(pm_pool_t *pool);
+
+/** The pool is no more: it drains, closes, and goes. */
+void pm_pool_remove(pm_pool_t *pool);
+
+/** The manager is about to end: tell every worker, start no other. */
+void pm_pool_close(pm_pool_t *pool);
+
+/** Have it planned at the end of this round. */
+void pm_pool_touch(pm_pool_t *pool);
+
+/** Plan, do what was planned, and tell the board. */
+void pm_pool_plan(pm_pool_t *pool, apr_time_t now);
+
+/** A closed pool without workers: can be destroyed. */
+int pm_pool_is_gone(const pm_pool_t *pool);
+
+void pm_pool_destroy(pm_pool_t *pool);
+
+/** Remember an error for status and log it, with the pool's name in front. */
+void pm_pool_error(pm_pool_t *pool, pm_level_t level, const char *fmt, ...)
+    PM_PRINTF(3, 4);
+
+/** Workers that were not told to go. */
+static inline int pm_pool_alive(const pm_pool_t *pool)
+{
+    return pool->count[PM_STATE_BORN] + pool->count[PM_STATE_READY];
+}
+
+/* --- pm_worker.c --------------------------------------------------------- */
+
+/** Fork one.  @return 0 when that failed; the pool knows why */
+int pm_worker_start(pm_pool_t *pool, apr_time_t now);
+
+/** Something has happened to it; see pm_life.h.  It may be freed by this. */
+void pm_worker_event(pm_worker_t *w, pm_event_t event);
+
+/** It was reaped, with this status of waitpid(2). */
+void pm_worker_reaped(pm_worker_t *w, int status);
+
+/** The manager is to end: its stop ladder is planned anew. */
+void pm_worker_hurry(pm_worker_t *w);
+
+#endif /* PM_POOL_H */

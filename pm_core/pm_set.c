@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_set.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "apr_strings.h"
+#include "pm_board.h"
+#include "pm_fds.h"
+
+/* A set that pm_set_take() makes carries its pool, for pm_set_destroy(). */
+typedef struct taken {
+    pm_set_t set;      /* first: a pm_set_t * is a taken_t * */
+    apr_pool_t *p;     /* NULL for sets of pm_set_create() */
+} taken_t;
+
+pm_set_t *pm_set_create(apr_pool_t *p)
+{
+    taken_t *taken = apr_pcalloc(p, sizeof(*taken));
+    pm_set_t *set = &taken->set;
+
+    set->members = apr_array_make(p, 8, sizeof(pm_member_t));
+    set->log_level = PM_NOTICE;
+    set->log_fd = -1;
+    set->lease_fd = -1;
+    return set;
+}
+
+void pm_set_destroy(pm_set_t *set)
+{
+    taken_t *taken = (taken_t *)set;
+    int i;
+
+    if (!set) {
+        return;
+    }
+    pm_fds_close(&set->log_fd);
+    pm_fds_close(&set->lease_fd);
+    for (i = 0; i < set->members->nelts; i++) {
+        pm_fds_close(&APR_ARRAY_IDX(set->members, i, pm_member_t).fd);
+    }
+    if (taken->p) {
+        apr_pool_destroy(taken->p);
+    }
+}
+
+/* --- the parent's side ---------------------------------------------------- */
+
+static void add_fd(pm_message_t *msg, int fd)
+{
+    if (fd >= 0) {
+        msg->fds[msg->nfds++] = fd;
+    }
+}
+
+/* The descriptors' order is fixed; which are there says the first line. */
+static void write_head(pm_message_t *msg, const pm_set_t *set, apr_pool_t *p)
+{
+    msg->nfds = 0;
+    add_fd(msg, set->log_fd);
+    add_fd(msg, set->lease_fd);
+    msg->text = apr_psprintf(p, "set %d %d %d %d\n%s", set->config,
+                             (int)set->log_level, set->log_fd >= 0,
+                             set->lease_fd >= 0,
+                             pm_conf_write(set->global, 1, p));
+}
+
+static void write_member(pm_message_t *msg, const pm_member_t *m,
+                         apr_pool_t *p)
+{
+    const char *settings = pm_conf_write(m->conf, 0, p);
+
+    msg->nfds = 0;
+    if (m->failed) {
+        msg->text = apr_psprintf(p, "failed %s %d %u\n%.*s\n%s",
+                                 m->conf->name, m->slot, m->generation,
+                                 (int)strcspn(m->failed, "\n"), m->failed,
+                                 settings);
+        return;
+    }
+    add_fd(msg, m->fd);
+    msg->text = apr_psprintf(p, "pool %s %d %u\n%s", m->conf->name, m->slot,
+                             m->generation, settings);
+}
+
+apr_status_t pm_set_send(int channel, const pm_set_t *set,
+                         apr_time_t deadline, apr_pool_t *p,
+                         pm_reason_t *why)
+{
+    pm_message_t msg;
+    apr_status_t rv;
+    int i;
+
+    write_head(&msg, set, p);
+    rv = pm_channel_call(channel, &msg, deadline, p, why);
+    for (i = 0; rv == APR_SUCCESS && i < set->members->nelts; i++) {
+        write_member(&msg, &APR_ARRAY_IDX(set->members, i, pm_member_t), p);
+        rv = pm_channel_call(channel, &msg, deadline, p, why);
+    }
+    if (rv == APR_SUCCESS) {
+        msg.nfds = 0;
+        msg.text = apr_pstrdup(p, "commit");
+        rv = pm_channel_call(channel, &msg, deadline, p, why);
+    }
+    return rv;
+}
+
+/* --- the manager's side --------------------------------------------------- */
+
+/* Cuts the first line off *text; its words, at most max, into word. */
+static int first_line(char **text, char **word, int max)
+{
+    char *line = *text;
+    char *last = NULL;
+    int n = 0;
+
+    *text = line + strcspn(line, "\n");
+    if (**text) {
+        *(*text)++ = '\0';
+    }
+    for (line = apr_strtok(line, " ", &last); line && n < max;
+         line = apr_strtok(NULL, " ", &last)) {
+        word[n++] = line;
+    }
+    return n;
+}
+
+/* Digits only, up to max; -1 for anything else. */
+static long number(const char *text, long max)
+{
+    long n = strspn(text, "0123456789") == strlen(text)
+                 ? strtol(text, NULL, 10) : -1;
+
+    return n > max || !*text ? -1 : n;
+}
+
+static apr_status_t bad_message(pm_reason_t *why)
+{
+    return pm_fail(why, APR_EINVAL, "bad message");
+}
+
+static apr_status_t take_head(pm_set_t **set, char **word, int n,
+                              const char *settings, pm_message_t *msg,
+                              apr_pool_t *parent, pm_reason_t *why)
+{
+    pm_global_t *global;
+    apr_pool_t *p;
+    apr_status_t rv;
+    int with_log, with_lease;
+
+    if (n != 5 || number(word[1], 0x7fffffff) < 0
+        || number(word[2], PM_DEBUG) < 0) {
+        return bad_message(why);
+    }
+    with_log = word[3][0] == '1';
+    with_lease = word[4][0] == '1';
+    if (with_log + with_lease != msg->nfds) {
+        return bad_message(why);
+    }
+    pm_set_destroy(*set);
+    *set = NULL;
+    rv = apr_pool_create(&p, parent);
+    if (rv != APR_SUCCESS) {
+        return pm_fail_os(why, rv, "cannot make a set");
+    }
+    *set = pm_set_create(p);
+    ((taken_t *)*set)->p = p;
+    (*set)->config = (int)number(word[1], 0x7fffffff);
+    (*set)->log_level = (pm_level_t)number(word[2], PM_DEBUG);
+    (*set)->log_fd = with_log ? msg->fds[0] : -1;
+    (*set)->lease_fd = with_lease ? msg->fds[with_log] : -1;
+    msg->nfds = 0;
+    (*set)->global = global = pm_global_create(p);
+    return pm_conf_read(global, 1, settings, p, why);
+}
+
+static apr_status_t take_member(pm_set_t *set, char **word, int n,
+                                char *settings, pm_message_t *msg,
+                                pm_reason_t *why)
+{
+    apr_pool_t *p = set->members->pool;
+    int failed = word[0][0] == 'f';
+    pm_member_t m = {0};
+    pm_conf_t *conf;
+    apr_status_t rv;
+
+    if (n != 4 || number(word[2], PM_BOARD_SLOTS - 1) < 0
+        || number(word[3], 0x7fffffff) < 0 || msg->nfds != !failed
+        || pm_conf_name_check(word[1], NULL) != APR_SUCCESS) {
+        return bad_message(why);
+    }
+    m.conf = conf = pm_conf_create(p, word[1]);
+    m.slot = (int)number(word[2], PM_BOARD_SLOTS - 1);
+    m.generation = (apr_uint32_t)number(word[3], 0x7fffffff);
+    m.fd = failed ? -1 : msg->fds[0];
+    if (failed) {
+        char *reason = settings;
+
+        settings += strcspn(settings, "\n");
+        m.failed = apr_pstrmemdup(p, reason, (apr_size_t)(settings - reason));
+    }
+    rv = pm_conf_read(conf, 0, settings, p, why);
+    if (rv == APR_SUCCESS) {
+        msg->nfds = 0;
+        *(pm_member_t *)apr_array_push(set->members) = m;
+    }
+    return rv;
+}
+
+apr_status_t pm_set_take(pm_set_t **set, const pm_message_t *message,
+                         int *whole, apr_pool_t *p, pm_reason_t *why)
+{
+    pm_message_t msg = *message;   /* what is taken out of it is set to 0 */
+    apr_status_t rv = APR_SUCCESS;
+    char *text = msg.text;
+    char *word[6] = {NULL};
+    int n = first_line(&text, word, 6);
+
+    *whole = 0;
+    if (n && !strcmp(word[0], "set")) {
+        rv = take_head(set, word, n, text, &msg, p, why);
+    }
+    else if (n && *set
+             && (!strcmp(word[0], "pool") || !strcmp(word[0], "failed"))) {
+        rv = take_member(*set, word, n, text, &msg, why);
+    }
+    else if (n == 1 && *set && !strcmp(word[0], "commit")) {
+        *whole = 1;
+    }
+    else {
+        rv = bad_message(why);
+    }
+    while (msg.nfds) {
+        pm_fds_close(&msg.fds[--msg.nfds]);
+    }
+    return rv;
+}

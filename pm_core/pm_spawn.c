@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apr_strings.h"
+#include "pm_fds.h"
+#include "pm_pdeath.h"
+
+/* What the child works with.  Between fork() and exec() only what needs no
+ * lock is called: the manager has one thread, but its allocator need not
+ * know. */
+typedef struct child {
+    const pm_birth_t *birth;
+    pid_t parent;
+    int listen_fd;
+    int output_fd;    /* becomes 1 and 2 */
+    int verdict_fd;   /* close-on-exec */
+} child_t;
+
+/* --- the ladder: each step 0, or an errno --------------------------------- */
+
+static int step_group(const child_t *c)
+{
+    (void)c;
+    return setpgid(0, 0) ? errno : 0;
+}
+
+/* All signals are blocked since before fork(): one that came meanwhile
+ * waits and now does what it does to a program without handlers. */
+static int step_signals(const child_t *c)
+{
+    struct sigaction sa;
+    sigset_t none;
+    int sig;
+
+    (void)c;
+    memset(&sa, 0, sizeof(sa));
+    sa.sa_handler = SIG_DFL;
+    for (sig = 1; sig < NSIG; sig++) {
+        sigaction(sig, &sa, NULL);   /* KILL and STOP refuse: no harm */
+    }
+    sigemptyset(&none);
+    return sigprocmask(SIG_SETMASK, &none, NULL) ? errno : 0;
+}
+
+/* 0, 1 and 2 are open in the manager, so none of these can be one of them
+ * and dup2() never meets its own argument. */
+static int step_descriptors(const child_t *c)
+{
+    if (dup2(c->listen_fd, 0) < 0 || dup2(c->output_fd, 1) < 0
+        || dup2(c->output_fd, 2) < 0) {
+        return errno;
+    }
+    pm_fds_cloexec_others();
+    return 0;
+}
+
+static int step_limits(const child_t *c)
+{
+    int i;
+
+    for (i = 0; i < c->birth->nlimits; i++) {
+        if (setrlimit(c->birth->limits[i].resource,
+                      &c->birth->limits[i].limit)) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+static int step_nice(const child_t *c)
+{
+    errno = 0;
+    if (c->birth->nice && nice(c->birth->nice) == -1 && errno) {
+        return errno;
+    }
+    umask(c->birth->umask);
+    return 0;
+}
+
+static int step_chroot(const child_t *c)
+{
+    return c->birth->chroot && (chdir(c->birth->chroot) || chroot("."))
+               ? errno : 0;
+}
+
+static int step_directory(const child_t *c)
+{
+    return chdir(c->birth->directory) ? errno : 0;
+}
+
+static int step_groups(const child_t *c)
+{
+    const pm_ident_t *id = &c->birth->ident;
+
+    return id->change
+           && (setgroups((size_t)id->ngroups, id->groups)
+               || setgid(id->gid)) ? errno : 0;
+}
+
+static int step_user(const child_t *c)
+{
+    const pm_ident_t *id = &c->birth->ident;
+
+    return id->change && setuid(id->uid) ? errno : 0;
+}
+
+static int step_parent(const child_t *c)
+{
+    return pm_pdeath_set(SIGTERM, c->parent) ? 0 : ECHILD;
+}
+
+static int step_exec(const child_t *c)
+{
+    execve(c->birth->program, c->birth->argv, c->birth->envp);
+    return errno;
+}
+
+static const struct step {
+    const char *name;
+    int (*run)(const child_t *c);
+} ladder[] = {
+    {"process group", step_group},
+    {"signals", step_signals},
+    {"descriptors", step_descriptors},
+    {"FcgiPMRLimit", step_limits},
+    {"FcgiPMNice", step_nice},
+    {"FcgiPMChroot", step_chroot},
+    {"FcgiPMGroup", step_groups},
+    {"FcgiPMUser", step_user},
+    {"FcgiPMDirectory", step_directory},
+    {"parent", step_parent},
+    {"FcgiPMCommand", step_exec}
+};
+
+#define STEPS (sizeof(ladder) / sizeof(ladder[0]))
+
+/* What goes through the pipe. */
+typedef struct verdict {
+    unsigned step;
+    int error;
+} verdict_t;
+
+__attribute__((noreturn))
+static void climb(const child_t *c)
+{
+    verdict_t v = {0, 0};
+
+    for (v.step = 0; v.step < STEPS; v.step++) {
+        v.error = ladder[v.step].run(c);
+        if (v.error) {
+            break;
+        }
+    }
+    if (write(c->verdict_fd, &v, sizeof(v)) < 0) {
+        _exit(126);   /* nobody listens any more */
+    }
+    _exit(127);
+}
+
+/* --- the manager's side --------------------------------------------------- */
+
+/* The worker's end is opened for reading as well where that is possible
+ * (Linux, fifo(7)): so a worker that outlives its manager and says something
+ * is not killed by SIGPIPE in the middle of its last request. */
+static int keep_reader(int write_fd)
+{
+    char name[40];
+    int fd;
+
+    apr_snprintf(name, sizeof(name), "/proc/self/fd/%d", write_fd);
+    fd = open(name, O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        return write_fd;
+    }
+    close(write_fd);
+    return fd;
+}
+
+static int open_pipes(int verdict[2], int output[2])
+{
+    if (pipe2(verdict, O_CLOEXEC)) {
+        return errno;
+    }
+    if (pipe2(output, O_CLOEXEC)) {
+        int err = errno;
+
+        close(verdict[0]);
+        close(verdict[1]);
+        return err;
+    }
+    output[1] = keep_reader(output[1]);
+    fcntl(verdict[0], F_SETFL, O_NONBLOCK);
+    fcntl(output[0], F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+/* One worker can make the shared socket non-blocking for all of them. */
+static void make_blocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags >= 0 && (flags & O_NONBLOCK)) {
+        fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    }
+}
+
+apr_status_t pm_spawn(pm_born_t *born, const pm_birth_t *birth,
+                      int listen_fd, pm_reason_t *why)
+{
+    child_t c = {birth, getpid(), listen_fd, -1, -1};
+    int verdict[2], output[2];
+    int err = open_pipes(verdict, output);
+    sigset_t all, before;
+
+    if (err) {
+        return pm_fail_os(why, err, "cannot make a pipe");
+    }
+    make_blocking(listen_fd);
+    c.output_fd = output[1];
+    c.verdict_fd = verdict[1];
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    born->pid = fork();
+    if (born->pid == 0) {
+        climb(&c);
+    }
+    err = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    close(verdict[1]);
+    close(output[1]);
+    if (born->pid < 0) {
+        close(verdict[0]);
+        close(output[0]);
+        return pm_fail_os(why, err, "cannot fork");
+    }
+    setpgid(born->pid, born->pid);   /* who comes first: both do it */
+    born->birth_fd = verdict[0];
+    born->stderr_fd = output[0];
+    return APR_SUCCESS;
+}
+
+apr_status_t pm_spawn_verdict(int birth_fd, const pm_birth_t *birth,
+                              pm_reason_t *why)
+{
+    verdict_t v;
+    ssize_t n = read(birth_fd, &v, sizeof(v));
+
+    if (n == 0) {
+        return APR_SUCCESS;
+    }
+    if (n < 0) {
+        return errno == EINTR ? EAGAIN : errno;
+    }
+    if (n != sizeof(v) || v.step >= STEPS) {
+        return pm_fail(why, APR_EGENERAL, "the worker's birth broke off");
+    }
+    return pm_fail_os(why, v.error, "cannot start %s as %s: %s",
+                      birth->program, birth->ident.user,
+                      ladder[v.step].name);
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "apr_strings.h"
+#include "pm_fds.h"
+#include "pm_reap.h"
+#include "pm_stop.h"
+
+/* --- what it says --------------------------------------------------------- */
+
+static void on_line(void *ctx, const char *line)
+{
+    const pm_worker_t *w = ctx;
+
+    pm_log(w->pool->world->log, PM_ERROR, "pool %s: pid %d: %s",
+           w->pool->conf->name, (int)w->pid, line);
+}
+
+/* Everything there is to read.  @return 0 when nothing more will come */
+static int read_output(pm_worker_t *w)
+{
+    char bytes[8192];
+    ssize_t n;
+
+    while ((n = read(w->output_fd, bytes, sizeof(bytes))) > 0) {
+        if (!w->lines) {
+            w->lines = apr_pcalloc(w->p, sizeof(*w->lines));
+        }
+        pm_lines_feed(w->lines, bytes, (apr_size_t)n, on_line, w);
+        if ((apr_size_t)n < sizeof(bytes)) {
+            return 1;   /* who talks without end must not stop the loop */
+        }
+    }
+    return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+static void close_output(pm_worker_t *w)
+{
+    if (w->output_fd < 0) {
+        return;
+    }
+    pm_loop_unwatch(w->pool->world->loop, &w->output_watch);
+    if (w->lines) {
+        pm_lines_end(w->lines, on_line, w);
+    }
+    pm_fds_close(&w->output_fd);
+}
+
+static void on_output(void *ctx, int events)
+{
+    (void)events;
+    if (!read_output(ctx)) {
+        close_output(ctx);
+    }
+}
+
+/* --- its birth ------------------------------------------------------------ */
+
+static void close_birth(pm_worker_t *w)
+{
+    pm_loop_unwatch(w->pool->world->loop, &w->birth_watch);
+    pm_fds_close(&w->birth_fd);
+}
+
+static void on_birth(void *ctx, int events)
+{
+    pm_worker_t *w = ctx;
+    pm_reason_t why;
+    apr_status_t rv = pm_spawn_verdict(w->birth_fd, w->birth, &why);
+
+    (void)events;
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        return;
+    }
+    close_birth(w);
+    if (rv == APR_SUCCESS) {
+        w->runs = 1;
+        pm_worker_event(w, PM_EVENT_RUNS);
+    }
+    else {
+        pm_pool_error(w->pool, PM_ERROR, "%s", why.text);
+    }
+}
+
+/* --- its end -------------------------------------------------------------- */
+
+static void on_timer(void *ctx, apr_time_t now);
+
+/* Asks the stop ladder what comes next. */
+static void plan_stop(pm_worker_t *w, apr_time_t now)
+{
+    const pm_world_t *world = w->pool->world;
+    pm_stop_conf_t conf = {world->die_timeout, w->pool->conf->drain_timeout};
+    pm_stop_facts_t facts = {w->told_at, w->retold_at, world->dying_at, 0};
+    pm_stop_plan_t plan = pm_stop_plan(&conf, &facts, now);
+
+    pm_loop_at(world->loop, &w->timer, plan.next);
+    if (plan.act == PM_STOP_TELL) {
+        pm_worker_event(w, PM_EVENT_RETELL);
+    }
+    else if (plan.act == PM_STOP_KILL) {
+        pm_worker_event(w, PM_EVENT_KILL);
+    }
+}
+
+static void on_timer(void *ctx, apr_time_t now)
+{
+    pm_worker_t *w = ctx;
+
+    if (w->state == PM_STATE_LEFT) {
+        pm_worker_event(w, PM_EVENT_KILL);
+    }
+    else {
+        plan_stop(w, now);
+    }
+}
+
+void pm_worker_hurry(pm_worker_t *w)
+{
+    if (w->state == PM_STATE_STOPPING) {
+        plan_stop(w, pm_time_now());
+    }
+}
+
+static void act_term(pm_worker_t *w)
+{
+    apr_time_t now = pm_time_now();
+
+    w->told_at = w->told_at ? w->told_at : now;
+    w->retold_at = now;
+    kill(w->pid, SIGTERM);
+    plan_stop(w, now);
+}
+
+static void act_kill(pm_worker_t *w)
+{
+    if (w->state == PM_STATE_KILLED) {
+        w->pool->world->killed += w->pool->world->dying_at != 0;
+        w->pool->board->killed++;
+        pm_log(w->pool->world->log, PM_WARNING, "pool %s: worker %d was told "
+               "to go and has not: SIGKILL", w->pool->conf->name,
+               (int)w->pid);
+    }
+    pm_reap_group(w->pid, SIGKILL);
+}
+
+/* Its own process has ended; others of its group get the chance to end what
+ * they do, for as long as a manager that ends gives it. */
+static void act_sweep(pm_worker_t *w)
+{
+    pm_world_t *world = w->pool->world;
+
+    pm_loop_at(world->loop, &w->timer, PM_TIME_NEVER);
+    if (!pm_reap_group(w->pid, SIGTERM)) {
+        pm_worker_event(w, PM_EVENT_EMPTY);
+        return;
+    }
+    pm_loop_at(world->loop, &w->timer,
+               (world->dying_at ? world->dying_at : pm_time_now())
+                   + world->die_timeout);
+}
+
+static void act_free(pm_worker_t *w)
+{
+    pm_pool_t *pool = w->pool;
+
+    pm_loop_at(pool->world->loop, &w->timer, PM_TIME_NEVER);
+    close_birth(w);
+    if (w->output_fd >= 0) {
+        read_output(w);
+    }
+    close_output(w);
+    apr_hash_set(pool->world->workers, &w->pid, sizeof(w->pid), NULL);
+    APR_RING_REMOVE(w, link);
+    pool->count[w->state]--;
+    apr_pool_destroy(w->p);
+}
+
+void pm_worker_event(pm_worker_t *w, pm_event_t event)
+{
+    pm_pool_t *pool = w->pool;
+    pm_move_t move = pm_life(w->state, event);
+
+    pool->count[w->state]--;
+    w->state = move.next;
+    pool->count[w->state]++;
+    pm_pool_touch(pool);
+    if (move.actions & PM_ACT_TERM) {
+        act_term(w);
+    }
+    if (move.actions & PM_ACT_KILL) {
+        act_kill(w);
+    }
+    if (move.actions & PM_ACT_SWEEP) {
+        act_sweep(w);   /* its EMPTY may have freed w */
+    }
+    if (move.actions & PM_ACT_FREE) {
+        act_free(w);
+    }
+}
+
+/* --- counting ------------------------------------------------------------- */
+
+static void say_exit(pm_worker_t *w, int status, pm_exit_t verdict,
+                     apr_time_t lived)
+{
+    char buf[80];
+    const char *how = pm_reap_text(status, buf, sizeof(buf));
+    double s = (double)lived / 1e6;
+
+    switch (verdict) {
+    case PM_EXIT_NORMAL:
+        pm_log(w->pool->world->log, PM_INFO, "pool %s: worker %d has gone: "
+               "%s after %.3f s", w->pool->conf->name, (int)w->pid, how, s);
+        break;
+    case PM_EXIT_CRASHED:
+        pm_pool_error(w->pool, PM_WARNING, "worker %d has crashed and is "
+                      "replaced: %s after %.3f s", (int)w->pid, how, s);
+        break;
+    case PM_EXIT_FAILED:
+        if (w->runs) {   /* else the verdict on its birth has been said */
+            pm_pool_error(w->pool, PM_WARNING, "worker %d has died at birth: "
+                          "%s after %.3f s", (int)w->pid, how, s);
+        }
+        break;
+    }
+}
+
+static void count_exit(pm_worker_t *w, int status)
+{
+    pm_pool_t *pool = w->pool;
+    apr_time_t now = pm_time_now();
+    apr_uint64_t done = pm_board_sum(pool->world->board, pool->slot).done;
+    pm_exit_facts_t facts = {w->told_at != 0, w->runs,
+                             WIFEXITED(status) && !WEXITSTATUS(status),
+                             done > pool->done_seen, now - w->born_at};
+    pm_exit_t verdict = pm_crash_judge(&facts);
+
+    pool->done_seen = done;
+    if (verdict == PM_EXIT_NORMAL) {
+        pool->board->exited++;
+    }
+    else {
+        pool->board->crashed++;
+    }
+    if (verdict == PM_EXIT_FAILED) {
+        pm_crash_failed(&pool->crash, now);
+    }
+    else if (facts.served && !facts.told) {
+        pm_crash_forget(&pool->crash);
+    }
+    say_exit(w, status, verdict, facts.lived);
+}
+
+void pm_worker_reaped(pm_worker_t *w, int status)
+{
+    /* The verdict on its birth may still lie in the pipe. */
+    if (w->state == PM_STATE_BORN && w->birth_fd >= 0) {
+        on_birth(w, 0);
+    }
+    if (w->output_fd >= 0) {
+        read_output(w);
+    }
+    count_exit(w, status);
+    pm_worker_event(w, PM_EVENT_EXIT);
+}
+
+/* --- start ---------------------------------------------------------------- */
+
+static void watch(pm_worker_t *w, pm_watch_t *watch, int fd,
+                  void (*ready)(void *ctx, int events))
+{
+    pm_reason_t why;
+
+    watch->ready = ready;
+    watch->ctx = w;
+    if (pm_loop_watch(w->pool->world->loop, watch, fd, APR_POLLIN, w->p, &why)
+        != APR_SUCCESS) {
+        pm_pool_error(w->pool, PM_ERROR, "%s", why.text);
+    }
+}
+
+int pm_worker_start(pm_pool_t *pool, apr_time_t now)
+{
+    pm_world_t *world = pool->world;
+    pm_born_t born;
+    pm_reason_t why;
+    pm_worker_t *w;
+    apr_pool_t *p;
+
+    if (pm_spawn(&born, pool->birth, pool->listener.fd, &why)
+        != APR_SUCCESS) {
+        pm_pool_error(pool, PM_ERROR, "%s", why.text);
+        return 0;
+    }
+    PM_ASSERT(apr_pool_create(&p, pool->p) == APR_SUCCESS);
+    w = apr_pcalloc(p, sizeof(*w));
+    w->p = p;
+    w->pool = pool;
+    w->birth = apr_pmemdup(p, pool->birth, sizeof(*w->birth));
+    w->birth->program = apr_pstrdup(p, pool->birth->program);
+    w->pid = born.pid;
+    w->born_at = now;
+    w->birth_fd = born.birth_fd;
+    w->output_fd = born.stderr_fd;
+    w->timer.due = on_timer;
+    w->timer.ctx = w;
+    APR_RING_INSERT_TAIL(&pool->workers, w, pm_worker, link);
+    apr_hash_set(world->workers, &w->pid, sizeof(w->pid), w);
+    pool->count[w->state]++;
+    pool->board->spawned++;
+    watch(w, &w->birth_watch, w->birth_fd, on_birth);
+    watch(w, &w->output_watch, w->output_fd, on_output);
+    pm_log(world->log, PM_INFO, "pool %s: worker %d started",
+           pool->conf->name, (int)w->pid);
+    return 1;
+}
