@@ -120,12 +120,29 @@ static void make_argv(pm_birth_t *birth, const pm_conf_t *conf,
     birth->argv = (char *const *)(void *)argv->elts;
 }
 
-/* A variable of this process's own; nothing when it has none. */
+static int has(const apr_array_header_t *env, const char *name)
+{
+    apr_size_t len = strlen(name);
+    int i;
+
+    for (i = 0; i < env->nelts; i++) {
+        const char *one = APR_ARRAY_IDX(env, i, const char *);
+
+        if (!strncmp(one, name, len) && one[len] == '=') {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A variable of this process's own, unless it has none or the worker has one
+ * of that name: a name that is there twice means different things to
+ * different programs. */
 static void pass(apr_array_header_t *env, const char *name, apr_pool_t *p)
 {
     const char *value = getenv(name);
 
-    if (value) {
+    if (value && !has(env, name)) {
         *(const char **)apr_array_push(env) =
             apr_pstrcat(p, name, "=", value, NULL);
     }
@@ -136,10 +153,14 @@ static void make_env(pm_birth_t *birth, const pm_conf_t *conf, apr_pool_t *p)
     apr_array_header_t *env = apr_array_make(p, 16, sizeof(const char *));
     int i;
 
-    /* Later ones win in most programs' eyes only when there are no earlier
-     * ones: what FcgiPMSetEnv names comes first. */
-    if (conf->setenv) {
-        apr_array_cat(env, conf->setenv);
+    /* FcgiPMSetEnv wins over all others, and the last of one name over the
+     * ones before it. */
+    for (i = conf->setenv ? conf->setenv->nelts - 1 : -1; i >= 0; i--) {
+        const char *pair = APR_ARRAY_IDX(conf->setenv, i, const char *);
+
+        if (!has(env, apr_pstrmemdup(p, pair, strcspn(pair, "=")))) {
+            *(const char **)apr_array_push(env) = pair;
+        }
     }
     pass(env, "PATH", p);
     pass(env, "TZ", p);

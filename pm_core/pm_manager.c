@@ -214,7 +214,7 @@ void pm_manager_adopt(pm_manager_t *m, pm_set_t *set)
     }
     remove_others(m);
     pm_set_destroy(former);
-    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): %d pools in force",
+    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): pools in force: %d",
            (int)getpid(), set->members->nelts);
 }
 
@@ -373,10 +373,11 @@ static void on_last(void *ctx, apr_time_t now)
     m->given_up = 1;
 }
 
+/* What has come is looked at after the descriptors: pm_manager_run(). */
 static void on_signal(void *ctx, int events)
 {
-    (void)ctx;   /* looked at after the descriptors: see pm_manager_run() */
     (void)events;
+    pm_signals_drain(((pm_manager_t *)ctx)->signals);
 }
 
 /* --- the control socket --------------------------------------------------- */
@@ -497,7 +498,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->world.board = opts->board;
     m->world.workers = apr_hash_make(p);
     APR_RING_INIT(&m->world.touched, pm_pool, touched);
-    m->signal_watch.ready = on_signal;
+    m->signal_watch = (pm_watch_t){.ready = on_signal, .ctx = m};
     m->channel_watch = (pm_watch_t){.ready = on_channel, .ctx = m};
     m->lease_watch = (pm_watch_t){.ready = on_lease, .ctx = m};
     m->lease_timer = (pm_timer_t){.due = on_lease_end, .ctx = m};

@@ -70,12 +70,16 @@ int pm_signals_fd(const pm_signals_t *signals)
     return signals->pipe[0];
 }
 
-apr_uint64_t pm_signals_take(pm_signals_t *signals)
+void pm_signals_drain(pm_signals_t *signals)
 {
     char bytes[64];
 
     while (read(signals->pipe[0], bytes, sizeof(bytes)) == sizeof(bytes)) {
         /* until it is empty */
     }
+}
+
+apr_uint64_t pm_signals_take(pm_signals_t *signals)
+{
     return __atomic_exchange_n(&signals->noted, 0, __ATOMIC_SEQ_CST);
 }

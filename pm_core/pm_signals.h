@@ -27,6 +27,10 @@ apr_status_t pm_signals_open(pm_signals_t **signals, const int *taken,
 /** The descriptor that is readable when a signal has come. */
 int pm_signals_fd(const pm_signals_t *signals);
 
+/** Make it unreadable again; before pm_signals_take(), so that a signal that
+ *  comes in between makes it readable once more. */
+void pm_signals_drain(pm_signals_t *signals);
+
 /** Which have come since the last call: bit n for signal n. */
 apr_uint64_t pm_signals_take(pm_signals_t *signals);
 

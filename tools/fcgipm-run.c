@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apr_escape.h"
 #include "apr_general.h"
 #include "apr_lib.h"
 #include "apr_strings.h"
@@ -31,9 +32,14 @@ static void emit(void *ctx, pm_level_t level, const char *line)
     time_t now = time(NULL);
     struct tm tm;
     char text[40];
+    char safe[4 * 8192 + 1];   /* a line is 8191 bytes at the most */
 
     (void)ctx;
     strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
+    if (apr_escape_echo(safe, line, APR_ESCAPE_STRING, 0, NULL)
+        == APR_SUCCESS) {
+        line = safe;   /* a terminal is not what a worker's words control */
+    }
     fprintf(stderr, "%s [%s] %s\n", text, names[level], line);
 }
 
@@ -137,7 +143,7 @@ static apr_status_t set_option(args_t *args, const char *option, char *value,
         return set_level(args, value, why);
     }
     if (!strcmp(option, "--name")) {
-        args->conf->name = value;
+        args->conf->name = apr_pstrdup(p, value);
         return pm_conf_name_check(value, why);
     }
     if (!row || row->type == PM_T_WORDS) {

@@ -16,6 +16,7 @@
 
 #include <jansson.h>
 
+#include "apr_file_info.h"
 #include "apr_general.h"
 #include "apr_strings.h"
 #include "apr_tables.h"
@@ -53,17 +54,20 @@ static int usage(FILE *out)
     return out == stdout ? 0 : EXIT_USAGE;
 }
 
-static int reach(const char *path, pm_reason_t *why)
+static int reach(const char *path, apr_pool_t *p, pm_reason_t *why)
 {
     pm_addr_t addr;
+    char *full;
     int fd;
 
-    if (pm_listen_parse(path, &addr, why) != APR_SUCCESS) {
+    if (apr_filepath_merge(&full, NULL, path, 0, p) != APR_SUCCESS
+        || pm_listen_parse(apr_pstrcat(p, "unix:", full, NULL), &addr, why)
+               != APR_SUCCESS) {
         return -1;
     }
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&addr.sa, addr.len)) {
-        pm_fail_os(why, errno, "cannot reach the manager at %s", path + 5);
+        pm_fail_os(why, errno, "cannot reach the manager at %s", path);
         if (fd >= 0) {
             close(fd);
         }
@@ -186,7 +190,7 @@ static int run(const char *path, const char *line, int json, apr_pool_t *p)
         fprintf(stderr, "fcgipmctl: %s\n", why.text);
         return usage(stderr);
     }
-    fd = reach(apr_pstrcat(p, "unix:", path, NULL), &why);
+    fd = reach(path, p, &why);
     reply = fd < 0 ? NULL
                    : ask(fd, apr_pstrcat(p, line, "\n", NULL), p, &why);
     if (!reply) {

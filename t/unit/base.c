@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lines, JSON, the board, addresses, sets on the channel, the loop. */
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "apr_general.h"
+#include "apr_strings.h"
+#include "pm_board.h"
+#include "pm_json.h"
+#include "pm_lines.h"
+#include "pm_listen.h"
+#include "pm_loop.h"
+#include "pm_set.h"
+#include "tap.h"
+
+/* --- lines ---------------------------------------------------------------- */
+
+static void collect(void *ctx, const char *line)
+{
+    char *text = ctx;
+
+    strcat(text, line);
+    strcat(text, "|");
+}
+
+static void test_lines(apr_pool_t *p)
+{
+    static const struct {
+        const char *bytes;
+        apr_size_t n;
+        const char *want;
+    } cases[] = {
+        {"a\nb\n", 4, "a|b|"},
+        {"a\r\n\r\n\n", 6, "a|"},
+        {"half", 4, "half|"},
+        {"x\0y\n", 4, "x?y|"},
+        {"", 0, ""}
+    };
+    pm_lines_t *lines = apr_pcalloc(p, sizeof(*lines));
+    char *text = apr_pcalloc(p, 20000);
+    char *big = apr_palloc(p, 10000);
+    size_t i, k;
+
+    for (i = 0; i < 5; i++) {
+        text[0] = '\0';
+        pm_lines_feed(lines, cases[i].bytes, cases[i].n, collect, text);
+        pm_lines_end(lines, collect, text);
+        is_str(text, cases[i].want, "lines: case %d whole", (int)i);
+        text[0] = '\0';
+        for (k = 0; k < cases[i].n; k++) {
+            pm_lines_feed(lines, cases[i].bytes + k, 1, collect, text);
+        }
+        pm_lines_end(lines, collect, text);
+        is_str(text, cases[i].want, "lines: case %d byte by byte", (int)i);
+    }
+    memset(big, 'x', 10000);
+    text[0] = '\0';
+    pm_lines_feed(lines, big, 10000, collect, text);
+    pm_lines_end(lines, collect, text);
+    is_int((long)strlen(text), 10003, "lines: a long one comes in 3 pieces, "
+           "nothing is lost");
+}
+
+/* --- JSON ----------------------------------------------------------------- */
+
+static void test_json(apr_pool_t *p)
+{
+    pm_json_t j;
+
+    pm_json_init(&j, p);
+    pm_json_open(&j, NULL, '{');
+    pm_json_string(&j, "a\"\\", "x\n\x01\x7f\xc3\xa4\xff\xed\xa0\x80");
+    pm_json_open(&j, "b", '[');
+    pm_json_close(&j, ']');
+    pm_json_open(&j, "c", '[');
+    pm_json_int(&j, NULL, -5);
+    pm_json_seconds(&j, NULL, 1234567);
+    pm_json_close(&j, ']');
+    pm_json_close(&j, '}');
+    is_str(pm_json_text(&j),
+           "{\"a\\u0022\\u005c\":\"x\\u000a\\u0001\\u007f\xc3\xa4\\ufffd"
+           "\\ufffd\\ufffd\\ufffd\",\"b\":[],\"c\":[-5,1.234]}", "JSON");
+}
+
+/* --- the board ------------------------------------------------------------ */
+
+static void test_board(apr_pool_t *p)
+{
+    pm_board_t *board;
+    pm_slot_t *slot;
+    int a, b, c;
+
+    is_int(pm_board_create(&board, 2, p, NULL), APR_SUCCESS, "a board");
+    a = pm_board_row_claim(board, 100, 1);
+    b = pm_board_row_claim(board, 200, 2);
+    c = pm_board_row_claim(board, 300, 2);
+    ok(a != b && b != c && a != c && a > 0, "three rows, the last shared");
+    pm_board_begin(pm_board_cell(board, a, 5));
+    pm_board_begin(pm_board_cell(board, a, 5));
+    pm_board_answered(pm_board_cell(board, a, 5));
+    pm_board_begin(pm_board_cell(board, c, 5));
+    is_int((long)pm_board_sum(board, 5).in_flight, 3, "three under way");
+    is_int((long)pm_board_sum(board, 5).done, 1, "one answered");
+    ok(pm_board_older(board, 2) && !pm_board_older(board, 1),
+       "a child of configuration 1 lives");
+    pm_board_row_release(board, 100);
+    is_int((long)pm_board_sum(board, 5).in_flight, 1, "a child has died: its "
+           "requests are forgotten");
+    is_int((long)pm_board_sum(board, 5).done, 1, "what it had done is not");
+    ok(!pm_board_older(board, 2), "no child of configuration 1 lives");
+    pm_board_row_release(board, 999);
+    is_int(pm_board_row_claim(board, 400, 2), a, "its row is free");
+    slot = pm_board_slot(board, 5);
+    slot->generation = 7;
+    slot->avail = PM_AVAIL_RUNNING;
+    is_int(pm_board_avail(slot, 7), PM_AVAIL_RUNNING, "the pool runs");
+    is_int(pm_board_avail(slot, 6), PM_AVAIL_NONE, "the one before is gone");
+}
+
+/* --- addresses ------------------------------------------------------------ */
+
+static const struct {
+    const char *text;
+    int family;               /* 0: refused */
+    const char *complaint;
+} addresses[] = {
+    {"unix:/tmp/x.sock", AF_UNIX, NULL},
+    {"127.0.0.1:9000", AF_INET, NULL},
+    {"[::1]:9000", AF_INET6, NULL},
+    {"unix:x.sock", 0, "must be absolute"},
+    {"unix:", 0, "must be absolute"},
+    {"127.0.0.1", 0, "neither"},
+    {":9000", 0, "neither"},
+    {"127.0.0.1:", 0, "1 to 65535"},
+    {"127.0.0.1:0", 0, "1 to 65535"},
+    {"127.0.0.1:65536", 0, "1 to 65535"},
+    {"127.0.0.1:9x", 0, "1 to 65535"},
+    {"", 0, "neither"}
+};
+
+static void test_addresses(apr_pool_t *p)
+{
+    char *path = apr_psprintf(p, "unix:/%0107d", 0);
+    pm_reason_t why = {""};
+    pm_addr_t addr;
+    size_t i;
+
+    for (i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+        apr_status_t rv = pm_listen_parse(addresses[i].text, &addr, &why);
+
+        ok(addresses[i].family
+               ? rv == APR_SUCCESS
+                     && addr.sa.ss_family == addresses[i].family
+               : rv != APR_SUCCESS
+                     && strstr(why.text, addresses[i].complaint) != NULL,
+           "address \"%s\"", addresses[i].text);
+    }
+    ok(pm_listen_parse(path, &addr, &why) != APR_SUCCESS
+           && strstr(why.text, "1 to 107"), "108 characters: %s", why.text);
+    path[strlen(path) - 1] = '\0';
+    ok(pm_listen_parse(path, &addr, &why) == APR_SUCCESS, "107 are allowed");
+}
+
+/* --- sets ----------------------------------------------------------------- */
+
+static pm_message_t message(char *text)
+{
+    pm_message_t msg = {text, 0, {-1, -1, -1, -1}};
+
+    return msg;
+}
+
+static const char *const strange[] = {
+    "", "commit", "pool x 0 1\n", "set", "set 1 2 3\n", "set -1 5 0 0\n",
+    "set 1 99 0 0\n", "set 1 5 1 0\n", "set 1 5 0 0\nNonsense 1\n", "set x y "
+    "z w\n", "nonsense", "\n\n\n"
+};
+
+/* After a good head. */
+static const char *const strange_member[] = {
+    "pool", "pool x", "pool x 0 1\n", "pool ../x 0 1\n", "failed x 4096 1\n",
+    "failed x -1 1\n", "failed x 0 99999999999\n", "failed x 0 1 2 3 4 5\n",
+    "failed x 0 1\nwhy\nFcgiPMProcesses -1\n", "set 1 5 1 1\n"
+};
+
+static void test_set_strange(apr_pool_t *p)
+{
+    pm_reason_t why;
+    int whole;
+    size_t i;
+
+    for (i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
+        pm_message_t msg = message(apr_pstrdup(p, strange[i]));
+        pm_set_t *set = NULL;
+
+        ok(pm_set_take(&set, &msg, &whole, p, &why) != APR_SUCCESS && !whole,
+           "set: message %d is refused", (int)i);
+        pm_set_destroy(set);
+    }
+    for (i = 0; i < sizeof(strange_member) / sizeof(strange_member[0]); i++) {
+        pm_message_t head = message(apr_pstrdup(p, "set 1 5 0 0\n"));
+        pm_message_t msg = message(apr_pstrdup(p, strange_member[i]));
+        pm_set_t *set = NULL;
+
+        pm_set_take(&set, &head, &whole, p, &why);
+        ok(pm_set_take(&set, &msg, &whole, p, &why) != APR_SUCCESS && !whole,
+           "set: member %d is refused", (int)i);
+        is_int(set->members->nelts, 0, "and not in the set");
+        pm_set_destroy(set);
+    }
+}
+
+/* What is taken holds what was sent: through a real channel. */
+static void test_set(apr_pool_t *p)
+{
+    pm_set_t *set = pm_set_create(p), *taken = NULL;
+    pm_member_t *m = apr_array_push(set->members);
+    pm_message_t msg, ok_msg = message(apr_pstrdup(p, "ok"));
+    pm_reason_t why = {""};
+    int fd[2], whole = 0;
+    pid_t child;
+
+    set->global = pm_global_create(p);
+    set->config = 3;
+    set->log_fd = open("/dev/null", O_WRONLY);
+    m->conf = pm_conf_create(p, "app");
+    m->slot = 7;
+    m->generation = 9;
+    m->fd = open("/dev/null", O_RDONLY);
+    m->failed = NULL;
+    m = apr_array_push(set->members);
+    m->conf = pm_conf_create(p, "sick");
+    m->slot = 8;
+    m->generation = 10;
+    m->fd = -1;
+    m->failed = "no\nluck";
+    is_int(pm_channel_pair(fd, &why), APR_SUCCESS, "a channel");
+    child = fork();
+    if (child == 0) {
+        _exit(pm_set_send(fd[0], set, pm_time_now() + apr_time_from_sec(20),
+                          p, &why) != APR_SUCCESS);
+    }
+    while (!whole) {
+        apr_status_t rv = pm_channel_recv(fd[1], &msg, p, &why);
+
+        if (APR_STATUS_IS_EAGAIN(rv)) {
+            continue;
+        }
+        if (rv != APR_SUCCESS
+            || pm_set_take(&taken, &msg, &whole, p, &why) != APR_SUCCESS) {
+            break;
+        }
+        pm_channel_send(fd[1], &ok_msg, &why);
+    }
+    ok(whole, "set: taken whole %s", why.text);
+    is_int(taken->config, 3, "set: its configuration's number");
+    is_int(taken->members->nelts, 2, "set: two members");
+    m = &APR_ARRAY_IDX(taken->members, 0, pm_member_t);
+    ok(!strcmp(m->conf->name, "app") && m->slot == 7 && m->generation == 9
+           && m->fd >= 0 && !m->failed, "set: the first");
+    m = &APR_ARRAY_IDX(taken->members, 1, pm_member_t);
+    ok(m->fd == -1 && m->slot == 8, "set: the second");
+    is_str(m->failed, "no", "set: its reason, the first line");
+    pm_set_destroy(taken);
+    close(fd[0]);
+    close(fd[1]);
+}
+
+/* --- the loop ------------------------------------------------------------- */
+
+typedef struct seen {
+    pm_loop_t *loop;
+    pm_watch_t a, b;
+    pm_timer_t t1, t2, t3;
+    char text[64];
+} seen_t;
+
+static void on_a(void *ctx, int events)
+{
+    seen_t *s = ctx;
+
+    (void)events;
+    strcat(s->text, "a");
+    pm_loop_unwatch(s->loop, &s->a);
+    pm_loop_unwatch(s->loop, &s->b);
+}
+
+static void on_t1(void *ctx, apr_time_t now)
+{
+    (void)now;
+    strcat(((seen_t *)ctx)->text, "1");
+}
+
+static void on_t2(void *ctx, apr_time_t now)
+{
+    seen_t *s = ctx;
+
+    (void)now;
+    strcat(s->text, "2");
+    pm_loop_at(s->loop, &s->t3, PM_TIME_NEVER);
+}
+
+static void test_loop(apr_pool_t *p)
+{
+    seen_t s = {0};
+    int fd[2];
+    apr_time_t now = pm_time_now();
+
+    is_int(pm_loop_create(&s.loop, p, NULL), APR_SUCCESS, "a loop");
+    s.t1.due = on_t1;
+    s.t2.due = s.t3.due = on_t2;
+    s.t1.ctx = s.t2.ctx = s.t3.ctx = &s;
+    pm_loop_at(s.loop, &s.t3, now + 3);
+    pm_loop_at(s.loop, &s.t2, now + 2);
+    pm_loop_at(s.loop, &s.t1, now + 90000000);
+    pm_loop_at(s.loop, &s.t1, now + 1);
+    while (strlen(s.text) < 2) {
+        pm_loop_turn(s.loop);
+    }
+    is_str(s.text, "12", "timers: in order, moved, taken back");
+    if (pipe(fd)) {
+        ok(0, "a pipe");
+        return;
+    }
+    s.text[0] = '\0';
+    s.a.ready = s.b.ready = on_a;
+    s.a.ctx = s.b.ctx = &s;
+    close(fd[1]);
+    fd[1] = dup(fd[0]);
+    pm_loop_watch(s.loop, &s.a, fd[0], APR_POLLIN, p, NULL);
+    pm_loop_watch(s.loop, &s.b, fd[1], APR_POLLIN, p, NULL);
+    pm_loop_turn(s.loop);
+    is_str(s.text, "a", "watches: one that was unwatched hears no more");
+}
+
+int main(void)
+{
+    apr_pool_t *p;
+
+    apr_initialize();
+    apr_pool_create(&p, NULL);
+    test_lines(p);
+    test_json(p);
+    test_board(p);
+    test_addresses(p);
+    test_set_strange(p);
+    test_set(p);
+    test_loop(p);
+    apr_terminate();
+    return done_testing();
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything that decides and does nothing: crash, scale, stop, life,
+ * signals, configuration diff, control words.  Time is a number here. */
+#include <errno.h>
+#include <signal.h>
+
+#include "apr_general.h"
+#include "pm_crash.h"
+#include "pm_diff.h"
+#include "pm_life.h"
+#include "pm_proto.h"
+#include "pm_scale.h"
+#include "pm_sigmap.h"
+#include "pm_stop.h"
+#include "tap.h"
+
+#define S(n) apr_time_from_sec(n)
+#define MS(n) apr_time_from_msec(n)
+#define NEVER PM_TIME_NEVER
+
+/* --- what an exit means --------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    pm_exit_facts_t facts;   /* told, runs, clean, served, lived */
+    pm_exit_t want;
+} exits[] = {
+    {"told, clean",            {1, 1, 1, 0, MS(5)},  PM_EXIT_NORMAL},
+    {"told, by a signal",      {1, 1, 0, 0, MS(5)},  PM_EXIT_NORMAL},
+    {"told before exec",       {1, 0, 0, 0, MS(1)},  PM_EXIT_NORMAL},
+    {"exec failed",            {0, 0, 0, 1, MS(1)},  PM_EXIT_FAILED},
+    {"exit 0 after a request", {0, 1, 1, 1, MS(5)},  PM_EXIT_NORMAL},
+    {"exit 0 at once",         {0, 1, 1, 0, MS(5)},  PM_EXIT_FAILED},
+    {"exit 0, settled",        {0, 1, 1, 0, S(1)},   PM_EXIT_NORMAL},
+    {"crash at birth",         {0, 1, 0, 0, MS(5)},  PM_EXIT_FAILED},
+    {"crash at birth, others serve", {0, 1, 0, 1, MS(5)}, PM_EXIT_FAILED},
+    {"crash, settled",         {0, 1, 0, 0, S(1)},   PM_EXIT_CRASHED}
+};
+
+static void test_exits(void)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(exits) / sizeof(exits[0]); i++) {
+        is_int(pm_crash_judge(&exits[i].facts), exits[i].want, "exit: %s",
+               exits[i].name);
+    }
+}
+
+/* --- when again ----------------------------------------------------------- */
+
+/* A worker that dies 10 ms after each start: the starts' times. */
+static void test_backoff(void)
+{
+    static const apr_time_t want[] = {0, MS(10), MS(120), MS(330), MS(740),
+                                      MS(1550), MS(3160), MS(6370),
+                                      MS(12780), MS(25590), MS(51200),
+                                      MS(81210)};
+    pm_crash_t crash = {0};
+    apr_time_t now = S(100);
+    size_t i;
+
+    for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+        apr_time_t next = pm_crash_next(&crash, now);
+
+        now = next > now ? next : now;
+        is_int((long)(now - S(100)), (long)want[i], "start %d", (int)i);
+        pm_crash_started(&crash, now);
+        now += MS(10);
+        pm_crash_failed(&crash, now);
+    }
+}
+
+static void test_trial(void)
+{
+    pm_crash_t crash = {0};
+
+    pm_crash_failed(&crash, S(10));
+    is_int((long)pm_crash_next(&crash, S(10)), S(10), "one death costs "
+           "nothing");
+    pm_crash_failed(&crash, S(10));
+    is_int((long)(pm_crash_next(&crash, S(10)) - S(10)), MS(100),
+           "two delay");
+    pm_crash_failed(&crash, S(10));
+    is_int(crash.failures, 2, "who dies with others is not counted again");
+    pm_crash_started(&crash, S(11));
+    is_int((long)pm_crash_next(&crash, S(11)), S(12), "one on trial at a "
+           "time");
+    ok(pm_crash_next(&crash, S(12)) <= S(12), "it has settled");
+    is_int(crash.failures, 0, "and all is forgotten");
+    pm_crash_failed(&crash, S(20));
+    pm_crash_started(&crash, S(20));
+    pm_crash_failed(&crash, S(3600));
+    is_int(crash.failures, 1, "a death an hour later is the first again");
+}
+
+/* --- how many ------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    int max;
+    apr_time_t delay;
+    pm_scale_facts_t facts;  /* alive, closing, last_start, crash_next, trial */
+    pm_scale_plan_t want;    /* start, stop, next; now is S(10) */
+} scales[] = {
+    {"empty",           4, 0, {0, 0, 0, 0, 0},         {4, 0, NEVER}},
+    {"full",            4, 0, {4, 0, S(1), 0, 0},      {0, 0, NEVER}},
+    {"one missing",     4, 0, {3, 0, S(10), 0, 0},     {1, 0, NEVER}},
+    {"too many",        2, 0, {5, 0, S(1), 0, 0},      {0, 3, NEVER}},
+    {"closing",         4, 0, {4, 1, S(1), 0, 0},      {0, 4, NEVER}},
+    {"closing, none",   4, 0, {0, 1, S(1), 0, 0},      {0, 0, NEVER}},
+    {"none wanted",     0, 0, {0, 0, 0, 0, 0},         {0, 0, NEVER}},
+    {"delay, first",    4, S(2), {0, 0, 0, 0, 0},      {1, 0, S(12)}},
+    {"delay, too soon", 4, S(2), {1, 0, S(9), 0, 0},   {0, 0, S(11)}},
+    {"delay, due",      4, S(2), {1, 0, S(8), 0, 0},   {1, 0, S(12)}},
+    {"delay, last one", 4, S(2), {3, 0, S(8), 0, 0},   {1, 0, NEVER}},
+    {"backoff",         4, 0, {0, 0, S(9), S(11), 1},  {0, 0, S(11)}},
+    {"backoff is over", 4, 0, {0, 0, S(9), S(10), 1},  {1, 0, NEVER}},
+    {"backoff and delay", 4, S(5), {0, 0, S(9), S(11), 1}, {0, 0, S(14)}}
+};
+
+static void test_scale(apr_pool_t *p)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(scales) / sizeof(scales[0]); i++) {
+        pm_conf_t *conf = pm_conf_create(p, "x");
+        pm_scale_plan_t got;
+
+        conf->processes.min = conf->processes.max = scales[i].max;
+        conf->start_delay = scales[i].delay;
+        got = pm_scale_plan(conf, &scales[i].facts, S(10));
+        ok(got.start == scales[i].want.start
+               && got.stop == scales[i].want.stop
+               && got.next == scales[i].want.next,
+           "scale: %s (start %d, stop %d)", scales[i].name, got.start,
+           got.stop);
+    }
+}
+
+/* --- the stop ladder ------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    pm_stop_conf_t conf;     /* die, drain timeout */
+    pm_stop_facts_t facts;   /* told, retold, dying, idle */
+    int act;
+    apr_time_t next;         /* now is S(10) */
+} stops[] = {
+    {"busy: told once", {S(3), 0}, {S(1), S(1), 0, 0}, PM_STOP_WAIT, NEVER},
+    {"busy: drain timeout to come", {S(3), S(20)}, {S(1), S(1), 0, 0},
+     PM_STOP_WAIT, S(21)},
+    {"busy: drain timeout", {S(3), S(9)}, {S(1), S(1), 0, 0}, PM_STOP_KILL,
+     NEVER},
+    {"idle: told again", {S(30), 0}, {S(9), S(9), 0, 1}, PM_STOP_TELL, S(11)},
+    {"idle: not yet again", {S(30), 0}, {S(9), S(10) - MS(1), 0, 1},
+     PM_STOP_WAIT, S(11) - MS(1)},
+    {"idle: die timeout", {S(1), 0}, {S(9), S(9), 0, 1}, PM_STOP_KILL,
+     NEVER},
+    {"idle: die timeout is the next", {MS(1500), 0}, {S(9), S(10) - MS(1), 0,
+     1}, PM_STOP_WAIT, S(10) + MS(500)},
+    {"end: die timeout to come", {S(3), 0}, {S(1), S(1), S(9), 0},
+     PM_STOP_WAIT, S(12)},
+    {"end: die timeout", {S(1), 0}, {S(9), S(9), S(9), 0}, PM_STOP_KILL,
+     NEVER},
+    {"end: counts from the end, not from being told", {S(3), 0},
+     {S(1), S(1), S(8), 0}, PM_STOP_WAIT, S(11)},
+    {"end: at once", {0, 0}, {S(10), S(10), S(10), 0}, PM_STOP_KILL, NEVER}
+};
+
+static void test_stop(void)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
+        pm_stop_plan_t got = pm_stop_plan(&stops[i].conf, &stops[i].facts,
+                                          S(10));
+
+        ok((int)got.act == stops[i].act && got.next == stops[i].next,
+           "stop: %s", stops[i].name);
+    }
+}
+
+/* --- the worker's table --------------------------------------------------- */
+
+static const struct {
+    pm_state_t from;
+    pm_event_t event;
+    pm_state_t to;
+    unsigned actions;
+} moves[] = {
+    {PM_STATE_BORN, PM_EVENT_RUNS, PM_STATE_READY, 0},
+    {PM_STATE_BORN, PM_EVENT_STOP, PM_STATE_STOPPING, PM_ACT_TERM},
+    {PM_STATE_BORN, PM_EVENT_EXIT, PM_STATE_LEFT, PM_ACT_COUNT | PM_ACT_SWEEP},
+    {PM_STATE_READY, PM_EVENT_RUNS, PM_STATE_READY, 0},
+    {PM_STATE_READY, PM_EVENT_STOP, PM_STATE_STOPPING, PM_ACT_TERM},
+    {PM_STATE_READY, PM_EVENT_KILL, PM_STATE_KILLED, PM_ACT_KILL},
+    {PM_STATE_STOPPING, PM_EVENT_STOP, PM_STATE_STOPPING, 0},
+    {PM_STATE_STOPPING, PM_EVENT_RUNS, PM_STATE_STOPPING, 0},
+    {PM_STATE_STOPPING, PM_EVENT_RETELL, PM_STATE_STOPPING, PM_ACT_TERM},
+    {PM_STATE_STOPPING, PM_EVENT_KILL, PM_STATE_KILLED, PM_ACT_KILL},
+    {PM_STATE_KILLED, PM_EVENT_KILL, PM_STATE_KILLED, 0},
+    {PM_STATE_KILLED, PM_EVENT_STOP, PM_STATE_KILLED, 0},
+    {PM_STATE_KILLED, PM_EVENT_EXIT, PM_STATE_LEFT,
+     PM_ACT_COUNT | PM_ACT_SWEEP},
+    {PM_STATE_LEFT, PM_EVENT_EXIT, PM_STATE_LEFT, 0},
+    {PM_STATE_LEFT, PM_EVENT_EMPTY, PM_STATE_GONE, PM_ACT_FREE},
+    {PM_STATE_LEFT, PM_EVENT_KILL, PM_STATE_GONE, PM_ACT_KILL | PM_ACT_FREE},
+    {PM_STATE_GONE, PM_EVENT_STOP, PM_STATE_GONE, 0}
+};
+
+static void test_life(void)
+{
+    size_t i;
+    int s, e;
+
+    for (i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
+        pm_move_t got = pm_life(moves[i].from, moves[i].event);
+
+        ok(got.next == moves[i].to && got.actions == moves[i].actions,
+           "life: state %d, event %d", (int)moves[i].from,
+           (int)moves[i].event);
+    }
+    for (s = 0; s <= PM_STATE_GONE; s++) {
+        for (e = 0; e <= PM_EVENT_EMPTY; e++) {
+            pm_move_t got = pm_life((pm_state_t)s, (pm_event_t)e);
+
+            if (got.next < (pm_state_t)s
+                || (s != PM_STATE_LEFT && (got.actions & PM_ACT_FREE))) {
+                ok(0, "life: state %d, event %d goes back or frees early", s,
+                   e);
+            }
+        }
+    }
+}
+
+/* --- signals, diff, control words ----------------------------------------- */
+
+static void test_signals(void)
+{
+    static const struct {
+        int sig;
+        pm_command_t running, dying;
+    } want[] = {
+        {SIGHUP, PM_COMMAND_RELOAD, PM_COMMAND_NONE},
+        {SIGTERM, PM_COMMAND_DIE, PM_COMMAND_NONE},
+        {SIGINT, PM_COMMAND_DIE, PM_COMMAND_NONE},
+        {SIGCHLD, PM_COMMAND_REAP, PM_COMMAND_REAP},
+        {SIGUSR1, PM_COMMAND_NONE, PM_COMMAND_NONE}
+    };
+    size_t i;
+
+    for (i = 0; i < 5; i++) {
+        is_int(pm_sigmap(want[i].sig, PM_PHASE_RUNNING), want[i].running,
+               "signal %d, running", want[i].sig);
+        is_int(pm_sigmap(want[i].sig, PM_PHASE_DYING), want[i].dying,
+               "signal %d, dying", want[i].sig);
+    }
+}
+
+static void test_diff(apr_pool_t *p)
+{
+    pm_conf_t *a = pm_conf_create(p, "x");
+    pm_conf_t *same = pm_conf_create(p, "x");
+    pm_conf_t *more = pm_conf_create(p, "x");
+    pm_conf_t *nice = pm_conf_create(p, "x");
+    const struct {
+        const char *name;
+        pm_graceful_t graceful;
+        const pm_conf_t *was, *is;
+        pm_diff_t want;
+    } cases[] = {
+        {"new", PM_GRACEFUL_HUP, NULL, a, PM_DIFF_START},
+        {"new, none", PM_GRACEFUL_NONE, NULL, a, PM_DIFF_START},
+        {"gone", PM_GRACEFUL_HUP, a, NULL, PM_DIFF_DRAIN},
+        {"gone, none", PM_GRACEFUL_NONE, a, NULL, PM_DIFF_DRAIN},
+        {"same, hup", PM_GRACEFUL_HUP, a, same, PM_DIFF_RELOAD},
+        {"same, changed", PM_GRACEFUL_CHANGED, a, same, PM_DIFF_KEEP},
+        {"number, changed", PM_GRACEFUL_CHANGED, a, more, PM_DIFF_KEEP},
+        {"workers, changed", PM_GRACEFUL_CHANGED, a, nice, PM_DIFF_RELOAD},
+        {"workers, none", PM_GRACEFUL_NONE, a, nice, PM_DIFF_KEEP}
+    };
+    size_t i;
+
+    more->processes.max = more->processes.min = 9;
+    nice->nice = 9;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        is_int(pm_diff_plan(cases[i].graceful, cases[i].was, cases[i].is),
+               cases[i].want, "diff: %s", cases[i].name);
+    }
+}
+
+static const struct {
+    const char *line;
+    pm_right_t right;
+    apr_status_t rv;
+    pm_verb_t verb;
+    const char *pool;
+} requests[] = {
+    {"ping", PM_RIGHT_ASK, 0, PM_VERB_PING, ""},
+    {" status \r", PM_RIGHT_ASK, 0, PM_VERB_STATUS, ""},
+    {"status app", PM_RIGHT_ASK, 0, PM_VERB_STATUS, "app"},
+    {"reload app", PM_RIGHT_ALL, 0, PM_VERB_RELOAD, "app"},
+    {"reload", PM_RIGHT_ASK, EACCES, PM_VERB_PING, NULL},
+    {"ping", PM_RIGHT_NONE, EACCES, PM_VERB_PING, NULL},
+    {"ping app", PM_RIGHT_ALL, APR_EINVAL, PM_VERB_PING, NULL},
+    {"status a b", PM_RIGHT_ALL, APR_EINVAL, PM_VERB_PING, NULL},
+    {"", PM_RIGHT_ALL, APR_EINVAL, PM_VERB_PING, NULL},
+    {"pin", PM_RIGHT_ALL, APR_EINVAL, PM_VERB_PING, NULL},
+    {"pings", PM_RIGHT_ALL, APR_EINVAL, PM_VERB_PING, NULL},
+    {"status 1234567890123456789012345678901234567890"
+     "1234567890123456789012345", PM_RIGHT_ALL, APR_EINVAL, PM_VERB_PING,
+     NULL}
+};
+
+static void test_proto(void)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        pm_request_t req;
+        pm_reason_t why = {""};
+
+        is_int(pm_proto_parse(&req, requests[i].line, requests[i].right,
+                              &why), requests[i].rv, "control: \"%s\" %s",
+               requests[i].line, why.text);
+        if (requests[i].pool) {
+            is_int(req.verb, requests[i].verb, "its verb");
+            is_str(req.pool, requests[i].pool, "its pool");
+        }
+    }
+}
+
+int main(void)
+{
+    apr_pool_t *p;
+
+    apr_initialize();
+    apr_pool_create(&p, NULL);
+    test_exits();
+    test_backoff();
+    test_trial();
+    test_scale(p);
+    test_stop();
+    test_life();
+    test_signals();
+    test_diff(p);
+    test_proto();
+    apr_terminate();
+    return done_testing();
+}
