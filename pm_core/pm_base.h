@@ -91,8 +91,12 @@ static inline apr_time_t pm_time_min(apr_time_t a, apr_time_t b)
  * What must be true whatever the world sends.  A failure is a bug of ours:
  * it says where on stderr and aborts, so that the parent replaces us.
  */
-#define PM_ASSERT(exp) \
-    ((exp) ? (void)0 : pm_assert_failed(#exp, __FILE__, __LINE__))
+#define PM_ASSERT(exp)                                       \
+    do {                                                     \
+        if (!(exp)) {                                        \
+            pm_assert_failed(#exp, __FILE__, __LINE__);      \
+        }                                                    \
+    } while (0)
 __attribute__((noreturn))
 void pm_assert_failed(const char *exp, const char *file, int line);
 

@@ -44,6 +44,7 @@ apr_status_t pm_channel_send(int fd, const pm_message_t *msg,
         hdr.msg_control = control.bytes;
         hdr.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)msg->nfds);
         cmsg = CMSG_FIRSTHDR(&hdr);
+        PM_ASSERT(cmsg);
         cmsg->cmsg_level = SOL_SOCKET;
         cmsg->cmsg_type = SCM_RIGHTS;
         cmsg->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)msg->nfds);

@@ -110,7 +110,10 @@ static int client_answer(client_t *c)
         return 0;
     }
     *end = '\0';
-    c->answer = control->answer(control->ctx, c->line, c->uid, c->panswer);
+    c->answer = strlen(c->line) == (apr_size_t)(end - c->line)
+                    ? control->answer(control->ctx, c->line, c->uid,
+                                      c->panswer)
+                    : "error a line holds no NUL";
     c->answer = apr_pstrcat(c->panswer, c->answer, "\n", NULL);
     c->left = strlen(c->answer);
     used = (apr_size_t)(end + 1 - c->line);

@@ -9,11 +9,24 @@ pm_exit_t pm_crash_judge(const pm_exit_facts_t *facts)
     if (!facts->runs) {
         return PM_EXIT_FAILED;
     }
-    if (facts->clean && (facts->served || facts->lived >= PM_CRASH_SETTLE)) {
-        return PM_EXIT_NORMAL;
+    if (!facts->served && facts->lived < PM_CRASH_SETTLE) {
+        return PM_EXIT_FAILED;
     }
-    return facts->lived >= PM_CRASH_SETTLE ? PM_EXIT_CRASHED
-                                           : PM_EXIT_FAILED;
+    return facts->clean ? PM_EXIT_NORMAL : PM_EXIT_CRASHED;
+}
+
+int pm_crash_credit(apr_uint64_t done, apr_uint64_t *paid, int workers)
+{
+    apr_uint64_t most = (apr_uint64_t)workers;
+
+    if (done > *paid + most) {
+        *paid = done - most;
+    }
+    if (done > *paid) {
+        ++*paid;
+        return 1;
+    }
+    return 0;
 }
 
 /* The n-th failure in a row: 0, FIRST, 2 FIRST, 4 FIRST ... LONGEST. */

@@ -34,19 +34,31 @@ typedef struct pm_exit_facts {
     int told;             /**< it was told to go */
     int runs;             /**< its program had been executed */
     int clean;            /**< exit status 0, no signal */
-    int served;           /**< requests were answered in its pool since the
-                           *   last exit: one of them may be its own */
+    int served;           /**< its pool has answered a request that can have
+                           *   been its own: see pm_crash_credit() */
     apr_time_t lived;
 } pm_exit_facts_t;
 
 typedef enum pm_exit {
     PM_EXIT_NORMAL,       /**< as told, or by itself after its work */
     PM_EXIT_CRASHED,      /**< by a signal or status of its own, after it had
-                           *   settled: replaced at once */
+                           *   served or settled: replaced at once */
     PM_EXIT_FAILED        /**< at birth: the next start is delayed */
 } pm_exit_t;
 
 pm_exit_t pm_crash_judge(const pm_exit_facts_t *facts);
+
+/**
+ * Who has served is not known, but how many requests the pool has answered:
+ * each pays for one exit.  What was answered long ago pays for one exit of
+ * each worker at the most, so a pool whose new workers die at birth while
+ * the old ones serve starts no more than one for each request.
+ * @param done    answered so far
+ * @param paid    answers that have been used up; adjusted
+ * @param workers that the pool has
+ * @return 1 when there was one to pay with
+ */
+int pm_crash_credit(apr_uint64_t done, apr_uint64_t *paid, int workers);
 
 /** A worker has FAILED.  Several that fail together count once. */
 void pm_crash_failed(pm_crash_t *crash, apr_time_t now);

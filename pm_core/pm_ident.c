@@ -62,8 +62,8 @@ static apr_status_t group_find(const char *name, gid_t *gid,
 static apr_status_t allow(pm_ident_t *id, pm_reason_t *why)
 {
     if (id->uid == 0) {
-        return pm_fail(why, EPERM, "workers never run as uid 0: name "
-                       "another user");
+        return pm_fail(why, EPERM, "workers never run as uid 0 (%s): "
+                       "name another user", id->user);
     }
     if (geteuid() != 0) {
         id->change = 0;

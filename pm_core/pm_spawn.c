@@ -217,7 +217,7 @@ apr_status_t pm_spawn(pm_born_t *born, const pm_birth_t *birth,
                       int listen_fd, pm_reason_t *why)
 {
     child_t c = {birth, getpid(), listen_fd, -1, -1};
-    int verdict[2], output[2];
+    int verdict[2] = {-1, -1}, output[2] = {-1, -1};
     int err = open_pipes(verdict, output);
     sigset_t all, before;
 

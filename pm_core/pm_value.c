@@ -218,41 +218,60 @@ static apr_status_t read_choice(const task_t *t)
     return APR_SUCCESS;
 }
 
-/* Only static pools stand as yet: one number. */
+/* Only static pools stand as yet: two numbers must be the same. */
 static apr_status_t read_range(const task_t *t)
 {
-    pm_range_t *range = t->field;
+    const char *text[2] = {t->argv[0], t->argv[t->argc - 1]};
+    pm_range_t range;
+    int i;
 
-    if (!read_number(t->argv[0], 10, no_units, t->row, &range->min)) {
-        return bad_number(t, t->argv[0], "a whole number", no_units);
+    for (i = 0; i < 2; i++) {
+        if (!read_number(text[i], 10, no_units, t->row,
+                         i ? &range.max : &range.min)) {
+            return bad_number(t, text[i], "a whole number", no_units);
+        }
     }
-    range->max = range->min;
+    if (range.min != range.max) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%s %s\": %s",
+                       t->row->name, text[0], text[1],
+                       range.min > range.max
+                           ? "the first number is the lesser one"
+                           : "a pool has a fixed number of workers in this "
+                             "version, give one number");
+    }
+    *(pm_range_t *)t->field = range;
     return APR_SUCCESS;
 }
 
 /* A limit: a number, or "unlimited" (also "max"). */
-static int limit_ok(const char *text)
+static int read_limit(const char *text, apr_int64_t *n)
 {
     pm_row_t any = {0};
-    apr_int64_t n;
 
     any.max = PM_TIME_NEVER;
+    *n = any.max;
     return !strcasecmp(text, "unlimited") || !strcasecmp(text, "max")
-           || read_number(text, 10, size_units, &any, &n);
+           || read_number(text, 10, size_units, &any, n);
 }
 
 static apr_status_t read_rlimit(const task_t *t)
 {
     const char *hard = t->argc > 2 ? t->argv[2] : t->argv[1];
+    apr_int64_t soft, most;
 
     if (choice_index(t->row->choices, t->argv[0]) < 0) {
         return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not one of %s",
                        t->row->name, t->argv[0], t->row->choices);
     }
-    if (!limit_ok(t->argv[1]) || !limit_ok(hard)) {
-        return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not a number (K, "
-                       "M, G) or \"unlimited\"", t->row->name,
-                       limit_ok(t->argv[1]) ? hard : t->argv[1]);
+    if (!read_limit(t->argv[1], &soft) || !read_limit(hard, &most)) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%s %s\": a limit is a "
+                       "number (K, M, G) or \"unlimited\"", t->row->name,
+                       t->argv[1], hard);
+    }
+    if (soft > most) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%s %s\": the soft limit "
+                       "is above the hard one", t->row->name, t->argv[1],
+                       hard);
     }
     append(t, apr_pstrcat(t->p, t->argv[0], " ", t->argv[1], " ", hard,
                           NULL));
@@ -345,7 +364,7 @@ static const struct {
     [PM_T_TIME]   = {read_time, write_integer, 1, 0},
     [PM_T_SIZE]   = {read_size, write_integer, 1, 0},
     [PM_T_CHOICE] = {read_choice, write_choice, 1, 0},
-    [PM_T_RANGE]  = {read_range, write_range, 1, 0}
+    [PM_T_RANGE]  = {read_range, write_range, 2, 0}
 };
 
 /* A list row, as lines "Name word word\n", one for each element. */

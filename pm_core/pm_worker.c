@@ -238,11 +238,14 @@ static void count_exit(pm_worker_t *w, int status)
     apr_time_t now = pm_time_now();
     apr_uint64_t done = pm_board_sum(pool->world->board, pool->slot).done;
     pm_exit_facts_t facts = {w->told_at != 0, w->runs,
-                             WIFEXITED(status) && !WEXITSTATUS(status),
-                             done > pool->done_seen, now - w->born_at};
-    pm_exit_t verdict = pm_crash_judge(&facts);
+                             WIFEXITED(status) && !WEXITSTATUS(status), 0,
+                             now - w->born_at};
+    pm_exit_t verdict;
 
-    pool->done_seen = done;
+    facts.served = !facts.told
+                   && pm_crash_credit(done, &pool->done_paid,
+                                      (int)pool->conf->processes.max);
+    verdict = pm_crash_judge(&facts);
     if (verdict == PM_EXIT_NORMAL) {
         pool->board->exited++;
     }
@@ -252,7 +255,7 @@ static void count_exit(pm_worker_t *w, int status)
     if (verdict == PM_EXIT_FAILED) {
         pm_crash_failed(&pool->crash, now);
     }
-    else if (facts.served && !facts.told) {
+    else if (facts.served) {
         pm_crash_forget(&pool->crash);
     }
     say_exit(w, status, verdict, facts.lived);

@@ -33,7 +33,7 @@ static const struct {
     {"exit 0 at once",         {0, 1, 1, 0, MS(5)},  PM_EXIT_FAILED},
     {"exit 0, settled",        {0, 1, 1, 0, S(1)},   PM_EXIT_NORMAL},
     {"crash at birth",         {0, 1, 0, 0, MS(5)},  PM_EXIT_FAILED},
-    {"crash at birth, others serve", {0, 1, 0, 1, MS(5)}, PM_EXIT_FAILED},
+    {"crash after a request",  {0, 1, 0, 1, MS(5)},  PM_EXIT_CRASHED},
     {"crash, settled",         {0, 1, 0, 0, S(1)},   PM_EXIT_CRASHED}
 };
 
@@ -45,6 +45,18 @@ static void test_exits(void)
         is_int(pm_crash_judge(&exits[i].facts), exits[i].want, "exit: %s",
                exits[i].name);
     }
+}
+
+static void test_credit(void)
+{
+    apr_uint64_t paid = 100;
+
+    ok(!pm_crash_credit(100, &paid, 2), "credit: nothing was answered");
+    ok(pm_crash_credit(101, &paid, 2), "credit: one answer, one exit");
+    ok(!pm_crash_credit(101, &paid, 2), "credit: it is used up");
+    ok(pm_crash_credit(9000, &paid, 2) && pm_crash_credit(9000, &paid, 2)
+           && !pm_crash_credit(9000, &paid, 2), "credit: thousands of answers "
+       "are good for one exit of each worker");
 }
 
 /* --- when again ----------------------------------------------------------- */
@@ -338,6 +350,7 @@ int main(void)
     apr_initialize();
     apr_pool_create(&p, NULL);
     test_exits();
+    test_credit();
     test_backoff();
     test_trial();
     test_scale(p);
