@@ -1,0 +1,30 @@
+dnl SPDX-License-Identifier: Apache-2.0
+dnl
+dnl mod_fcgipm inside of an httpd source tree.  Copy mod_fcgipm.[ch],
+dnl fcgipm_*.[ch], pm_core/, config.m4 and Makefile.in to modules/fcgipm, then
+dnl
+dnl     ./buildconf
+dnl     ./configure --enable-fcgipm=shared      (or =static)
+dnl
+dnl What is built is found by its place, as in Makefile.apxs.
+
+APACHE_MODPATH_INIT(fcgipm)
+
+dnl Makefile.in makes the sources in pm_core/ look as if they were here:
+dnl httpd's rules put objects into the directory they run in.
+fcgipm_objs=`cd "$srcdir/$modpath_current" && \
+    for f in mod_fcgipm.c fcgipm_*.c pm_core/*.c; do \
+        echo "$f" | sed 's,.*/,,;s,c$,lo,'; \
+    done | tr '\n' ' '`
+
+APACHE_MODULE(fcgipm, [FastCGI process manager: preforks and supervises
+FastCGI applications and passes requests to them], $fcgipm_objs, , most, [
+    if test "x$enable_fcgipm" = "xshared"; then
+        # Nothing but the module record is httpd's business.
+        APR_ADDTO(MOD_FCGIPM_LDADD, [-export-symbols-regex fcgipm_module])
+    fi
+])
+
+APR_ADDTO(MOD_INCLUDES, [-I\$(srcdir) -I\$(srcdir)/pm_core])
+
+APACHE_MODPATH_FINISH
