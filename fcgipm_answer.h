@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file fcgipm_answer.h
+ * @brief What a worker says, as httpd's response.
+ *
+ * The header is collected, checked and given to httpd (CGI/1.1, RFC 3875 6);
+ * the body goes down the output filters in the memory it was received in;
+ * what is for the log goes there line by line.  Nothing here knows sockets,
+ * and nothing here decides what a failure is answered with.
+ */
+#ifndef FCGIPM_ANSWER_H
+#define FCGIPM_ANSWER_H
+
+#include "httpd.h"
+#include "util_filter.h"
+
+#include "fcgipm_exchange.h"
+
+/** A header is at most this long, all lines together. */
+#define FCGIPM_HEAD_MAX 65536
+
+/** How far the answer is. */
+typedef enum fcgipm_stage {
+    FCGIPM_AT_HEAD,     /**< the header is not whole yet */
+    FCGIPM_AT_BODY,     /**< the body is being passed on */
+    FCGIPM_AT_SILENCE,  /**< the body is not wanted: @c status */
+    FCGIPM_AT_REDIRECT, /**< nor here: @c location on this server */
+    FCGIPM_AT_BROKEN,   /**< the header is none: @c why */
+    FCGIPM_AT_GONE      /**< the client has gone, or a filter failed: @c
+                         *   status, @c why */
+} fcgipm_stage_t;
+
+/** An answer.  Lives on the stack of one request's handler. */
+typedef struct fcgipm_answer {
+    fcgipm_stage_t stage;
+    int status;            /**< what the handler is to return */
+    const char *location;
+    pm_reason_t why;
+    int passed;            /**< something has gone down the filters */
+    fcgipm_buffer_t buffer;  /**< for the exchange */
+
+    request_rec *r;            /* all below is private */
+    const char *pool;
+    char *head;                /* a header that came in pieces */
+    apr_size_t head_len, head_size;
+    apr_table_t *err_headers;  /* as they were before the worker's header */
+    apr_off_t length;          /* as the worker announced it; -1 */
+    apr_off_t left;            /* of it */
+    apr_bucket_brigade *bb;
+    apr_size_t pending;        /* bytes in bb */
+    int unflushed;             /* the client has not got all there is */
+    apr_bucket *hold;          /* the buffer, as a bucket in no brigade */
+    char *base;                /* its memory */
+    apr_size_t fill;           /* how much of that is in use */
+    apr_size_t line_len;
+    char line[1024];           /* of STDERR, not whole yet */
+} fcgipm_answer_t;
+
+void fcgipm_answer_init(fcgipm_answer_t *a, request_rec *r,
+                        const char *pool);
+
+/** A piece of STDOUT; it lies in the buffer given out last. */
+void fcgipm_answer_stdout(fcgipm_answer_t *a, const char *span,
+                          apr_size_t len);
+
+/** A piece of STDERR. */
+void fcgipm_answer_stderr(fcgipm_answer_t *a, const char *span,
+                          apr_size_t len);
+
+/** The worker pauses: the client gets what there is. */
+void fcgipm_answer_pause(fcgipm_answer_t *a);
+
+/** Is the body as long as was announced?  Else there is a reason. */
+int fcgipm_answer_whole(fcgipm_answer_t *a);
+
+/** The answer is whole: the last of it, and the end, go to the client. */
+void fcgipm_answer_finish(fcgipm_answer_t *a);
+
+/**
+ * The answer will never be whole.  What was not passed is forgotten.
+ * @return 1 when nothing was: another response can take its place.  0: the
+ *         client's connection has been made to end in a way that cannot be
+ *         taken for the end of the response.
+ */
+int fcgipm_answer_cut(fcgipm_answer_t *a);
+
+/** Give back what is held.  @c stage and @c status remain. */
+void fcgipm_answer_destroy(fcgipm_answer_t *a);
+
+#endif /* FCGIPM_ANSWER_H */

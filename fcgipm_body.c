@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fcgipm_body.h"
+
+#include <unistd.h>
+
+#include "apr_portable.h"
+#include "apr_strings.h"
+#include "http_log.h"
+#include "http_protocol.h"
+#include "mod_fcgipm.h"
+#include "util_filter.h"
+
+APLOG_USE_MODULE(fcgipm);
+
+/* Asked of the input filters at once; they give what they have. */
+#define READ_SIZE APR_BUCKET_BUFF_SIZE
+
+/* Read from the file at once: two whole records. */
+#define BLOCK_SIZE (2 * FCGIPM_CONTENT_MAX)
+
+/* Memory for a body that is to be streamed and cannot be. */
+#define OFF_LIMIT 65536
+
+/* Memory to begin with when nobody said how much will come. */
+#define FIRST_SIZE 8192
+
+/* --- keeping ------------------------------------------------------------ */
+
+/* Room for @a len more bytes, doubling up to @a limit. @return 0: there is
+ * none */
+static int reserve(fcgipm_body_t *body, apr_size_t len, apr_size_t limit)
+{
+    apr_size_t size = body->size ? body->size : FIRST_SIZE;
+    char *memory;
+
+    if (len > limit - body->used) {
+        return 0;
+    }
+    while (size < body->used + len) {
+        size *= 2;
+    }
+    if (size > limit) {
+        size = limit;
+    }
+    if (size > body->size) {
+        memory = apr_palloc(body->r->pool, size);
+        if (body->used) {
+            memcpy(memory, body->memory, body->used);
+        }
+        body->memory = memory;
+        body->size = size;
+    }
+    return 1;
+}
+
+/* A file without a name: it goes with its last descriptor, whatever becomes
+ * of this process. */
+static apr_status_t open_file(fcgipm_body_t *body, pm_reason_t *why)
+{
+    apr_pool_t *p = body->r->pool;
+    const char *dir;
+    char *name;
+    apr_status_t rv;
+
+    rv = apr_temp_dir_get(&dir, p);
+    if (rv != APR_SUCCESS) {
+        return pm_fail_os(why, rv, "there is no directory for temporary "
+                          "files");
+    }
+    name = apr_pstrcat(p, dir, "/fcgipm.XXXXXX", NULL);
+    rv = apr_file_mktemp(&body->file, name,
+                         APR_FOPEN_CREATE | APR_FOPEN_READ | APR_FOPEN_WRITE
+                             | APR_FOPEN_EXCL,
+                         p);
+    if (rv != APR_SUCCESS) {
+        body->file = NULL;
+        return pm_fail_os(why, rv, "cannot make a temporary file in %s", dir);
+    }
+    (void)apr_file_remove(name, p);
+    return APR_SUCCESS;
+}
+
+static apr_status_t write_file(fcgipm_body_t *body, const char *data,
+                               apr_size_t len, pm_reason_t *why)
+{
+    apr_status_t rv = apr_file_write_full(body->file, data, len, NULL);
+
+    return rv == APR_SUCCESS
+               ? rv
+               : pm_fail_os(why, rv, "cannot write the request's body to a "
+                            "temporary file");
+}
+
+static apr_status_t keep(fcgipm_body_t *body, const char *data,
+                         apr_size_t len, apr_size_t limit, pm_reason_t *why)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    body->source.length += (apr_off_t)len;
+    if (!body->file && reserve(body, len, limit)) {
+        memcpy(body->memory + body->used, data, len);
+        body->used += len;
+        return APR_SUCCESS;
+    }
+    if (!body->file) {
+        rv = open_file(body, why);
+        if (rv == APR_SUCCESS && body->used) {
+            rv = write_file(body, body->memory, body->used, why);
+        }
+    }
+    return rv == APR_SUCCESS ? write_file(body, data, len, why) : rv;
+}
+
+/* --- reading from the client -------------------------------------------- */
+
+static int refuse(fcgipm_body_t *body, apr_status_t rv, pm_reason_t *why)
+{
+    if (rv == AP_FILTER_ERROR) {
+        /* Which has answered already. */
+        pm_fail(why, rv, "the request's body was refused by a filter");
+    }
+    else {
+        pm_fail_os(why, rv, "the request's body could not be read");
+    }
+    body->status = APR_STATUS_IS_TIMEUP(rv)
+                       ? HTTP_REQUEST_TIME_OUT
+                       : ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
+    return body->status;
+}
+
+/* Keep a brigade's bytes.  @return OK or an HTTP status */
+static int keep_brigade(fcgipm_body_t *body, apr_size_t limit,
+                        pm_reason_t *why)
+{
+    apr_bucket *b;
+    const char *data;
+    apr_size_t len;
+    apr_status_t rv;
+
+    while (!APR_BRIGADE_EMPTY(body->bb)) {
+        b = APR_BRIGADE_FIRST(body->bb);
+        if (APR_BUCKET_IS_EOS(b)) {
+            body->eos = 1;
+        }
+        else if (!APR_BUCKET_IS_METADATA(b)) {
+            rv = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
+            if (rv != APR_SUCCESS) {
+                return refuse(body, rv, why);
+            }
+            if (len && keep(body, data, len, limit, why) != APR_SUCCESS) {
+                return HTTP_INTERNAL_SERVER_ERROR;
+            }
+        }
+        apr_bucket_delete(b);
+    }
+    return OK;
+}
+
+static int read_whole(fcgipm_body_t *body, apr_size_t limit,
+                      pm_reason_t *why)
+{
+    apr_status_t rv;
+    int status = OK;
+
+    while (status == OK && !body->eos) {
+        rv = ap_get_brigade(body->r->input_filters, body->bb,
+                            AP_MODE_READBYTES, APR_BLOCK_READ, READ_SIZE);
+        status = rv == APR_SUCCESS ? keep_brigade(body, limit, why)
+                                   : refuse(body, rv, why);
+    }
+    return status;
+}
+
+/* --- giving to the worker ----------------------------------------------- */
+
+static apr_status_t next_memory(void *ctx, const char **data,
+                                apr_size_t *len)
+{
+    fcgipm_body_t *body = ctx;
+
+    *data = body->memory;
+    *len = body->used;
+    return APR_SUCCESS;
+}
+
+static apr_status_t next_file(void *ctx, const char **data, apr_size_t *len)
+{
+    fcgipm_body_t *body = ctx;
+    apr_os_file_t fd;
+    ssize_t n;
+
+    apr_os_file_get(&fd, body->file);
+    do {
+        n = pread(fd, body->block, BLOCK_SIZE, (off_t)body->at);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0) {
+        body->status = HTTP_INTERNAL_SERVER_ERROR;
+        return n < 0 ? APR_FROM_OS_ERROR(errno) : APR_EOF;
+    }
+    body->at += n;
+    *data = body->block;
+    *len = (apr_size_t)n;
+    return APR_SUCCESS;
+}
+
+/* See to it that there is a bucket. */
+static apr_status_t stream_fill(fcgipm_body_t *body)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    while (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(body->bb)) {
+        rv = body->eos ? APR_EOF
+                       : ap_get_brigade(body->r->input_filters, body->bb,
+                                        AP_MODE_READBYTES, APR_BLOCK_READ,
+                                        READ_SIZE);
+    }
+    return rv;
+}
+
+/* The first bucket with bytes in it; those before it are gone. */
+static apr_status_t stream_read(fcgipm_body_t *body, const char **data,
+                                apr_size_t *len)
+{
+    apr_status_t rv;
+    apr_bucket *b;
+
+    for (;;) {
+        rv = stream_fill(body);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        b = APR_BRIGADE_FIRST(body->bb);
+        if (APR_BUCKET_IS_EOS(b)) {
+            body->eos = 1;
+        }
+        else if (!APR_BUCKET_IS_METADATA(b)) {
+            rv = apr_bucket_read(b, data, len, APR_BLOCK_READ);
+            if (rv != APR_SUCCESS || *len) {
+                return rv;
+            }
+        }
+        apr_bucket_delete(b);
+    }
+}
+
+/* The first bucket in bb is the piece given last. */
+static apr_status_t next_stream(void *ctx, const char **data,
+                                apr_size_t *len)
+{
+    fcgipm_body_t *body = ctx;
+    apr_status_t rv;
+
+    if (!APR_BRIGADE_EMPTY(body->bb)) {
+        apr_bucket_delete(APR_BRIGADE_FIRST(body->bb));
+    }
+    rv = stream_read(body, data, len);
+    if (rv == APR_SUCCESS) {
+        body->at += (apr_off_t)*len;
+        /* An input filter can make more of it than was announced. */
+        if (body->at > body->source.length) {
+            rv = APR_EGENERAL;
+        }
+    }
+    if (rv != APR_SUCCESS) {
+        refuse(body, rv, NULL);
+    }
+    return rv;
+}
+
+/* --- the whole ---------------------------------------------------------- */
+
+/* What a request says of its body's length. */
+#define CHUNKED APR_INT64_C(-1)
+#define NO_BODY APR_INT64_C(-2)
+
+static apr_off_t announced(const request_rec *r)
+{
+    const char *len = apr_table_get(r->headers_in, "Content-Length");
+    apr_off_t n;
+    char *end;
+
+    if (apr_table_get(r->headers_in, "Transfer-Encoding")) {
+        return CHUNKED;
+    }
+    if (!len) {
+        return NO_BODY;
+    }
+    /* httpd has refused what is not a number already. */
+    if (apr_strtoff(&n, len, &end, 10) != APR_SUCCESS || *end || n < 0) {
+        return CHUNKED;
+    }
+    return n;
+}
+
+/* A body may be streamed when its length is sure.  That of a GET can be what
+ * an internal redirect has left of a POST whose body is gone. */
+static int can_stream(const request_rec *r, apr_off_t len)
+{
+    return len > 0 && r->method_number != M_GET;
+}
+
+int fcgipm_body_read(request_rec *r, apr_int64_t limit, fcgipm_body_t *body,
+                     pm_reason_t *why)
+{
+    apr_off_t len = announced(r);
+    int status;
+
+    memset(body, 0, sizeof(*body));
+    body->r = r;
+    body->status = OK;
+    body->source.ctx = body;
+    body->source.next = next_memory;
+    body->present = len != NO_BODY;
+    if (!body->present) {
+        return OK;
+    }
+    body->bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    if (limit < 0 && can_stream(r, len)) {
+        body->streamed = 1;
+        body->source.length = len;
+        body->source.next = next_stream;
+        return OK;
+    }
+    if (limit < 0) {
+        limit = OFF_LIMIT;
+    }
+    if (len > limit) {
+        limit = 0;      /* a file it will be, and from the beginning */
+    }
+    else if (len > 0) {
+        body->memory = apr_palloc(r->pool, (apr_size_t)len);
+        body->size = (apr_size_t)len;
+    }
+    status = read_whole(body, (apr_size_t)limit, why);
+    apr_brigade_destroy(body->bb);
+    if (status == OK && body->file) {
+        body->block = apr_palloc(r->pool, BLOCK_SIZE);
+        body->source.next = next_file;
+    }
+    return status;
+}
+
+int fcgipm_body_rewind(fcgipm_body_t *body)
+{
+    if (body->streamed) {
+        return 0;
+    }
+    body->at = 0;
+    return 1;
+}

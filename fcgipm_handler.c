@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request from httpd, answered by a pool: which pool, what it is told, and
+ * what a failure is answered with. */
+#include "mod_fcgipm.h"
+
+#include "apr_strings.h"
+#include "http_core.h"
+#include "http_protocol.h"
+#include "http_request.h"
+#include "util_fcgi.h"
+#include "util_script.h"
+
+#include "fcgipm_answer.h"
+#include "fcgipm_body.h"
+#include "fcgipm_exchange.h"
+
+APLOG_USE_MODULE(fcgipm);
+
+/* --- which pool --------------------------------------------------------- */
+
+/* As Alias does it: segment by segment, any number of slashes is one.
+ * @return how much of the URI it is, without a slash at the end; -1: none */
+static int alias_match(const char *uri, const char *alias)
+{
+    const char *u = uri;
+    const char *a = alias;
+
+    while (*a) {
+        if (*a == '/') {
+            if (*u != '/') {
+                return -1;
+            }
+            while (*a == '/') {
+                a++;
+            }
+            while (*u == '/') {
+                u++;
+            }
+        }
+        else if (*a++ != *u++) {
+            return -1;
+        }
+    }
+    if (a > alias && a[-1] == '/') {
+        while (u > uri && u[-1] == '/') {
+            u--;
+        }
+    }
+    else if (*u && *u != '/') {
+        return -1;
+    }
+    return (int)(u - uri);
+}
+
+/* r->filename is nothing that is looked at as a file, but the log, and a
+ * worker that wants SCRIPT_FILENAME, may have a name. */
+int fcgipm_handler_translate(request_rec *r)
+{
+    const apr_array_header_t *aliases = fcgipm_server(r->server)->aliases;
+    int i;
+
+    if (r->proxyreq || !r->uri || r->uri[0] != '/') {
+        return DECLINED;
+    }
+    for (i = 0; i < aliases->nelts; i++) {
+        fcgipm_alias_t *alias = &APR_ARRAY_IDX(aliases, i, fcgipm_alias_t);
+        int len = alias_match(r->uri, alias->url);
+
+        if (len >= 0) {
+            char *name = apr_pstrmemdup(r->pool, r->uri, (apr_size_t)len);
+
+            r->filename = apr_pstrcat(r->pool, ap_document_root(r), name,
+                                      NULL);
+            r->path_info = r->uri + len;
+            r->handler = apr_pstrcat(r->pool, FCGIPM_HANDLER ":",
+                                     alias->pool, NULL);
+            /* SCRIPT_NAME; that it is there says: an alias. */
+            ap_set_module_config(r->request_config, &fcgipm_module, name);
+            return OK;
+        }
+    }
+    return DECLINED;
+}
+
+int fcgipm_handler_map_to_storage(request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &fcgipm_module)
+                   && r->method_number != M_TRACE
+               ? OK
+               : DECLINED;
+}
+
+/* @return the pool's name in r->handler, NULL: the request is not ours */
+static const char *pool_name(const request_rec *r)
+{
+    const char *rest;
+
+    if (!r->handler
+        || strncmp(r->handler, FCGIPM_HANDLER, sizeof(FCGIPM_HANDLER) - 1)) {
+        return NULL;
+    }
+    rest = r->handler + sizeof(FCGIPM_HANDLER) - 1;
+    return *rest == ':' ? rest + 1 : *rest ? NULL : FCGIPM_DEFAULT_POOL;
+}
+
+/* Can the pool answer?  @return NULL, or why not
+ * @param retry seconds, for Retry-After */
+static const char *unavailable(const fcgipm_server_t *server,
+                               const fcgipm_pool_t *pool, apr_int64_t *retry)
+{
+    const pm_slot_t *slot;
+    apr_time_t left;
+
+    if (pool->failed) {
+        return pool->failed;
+    }
+    if (!server->board || pool->slot < 0) {
+        return "it has no manager";
+    }
+    slot = pm_board_slot(server->board, pool->slot);
+    switch (pm_board_avail(slot, pool->generation)) {
+    case PM_AVAIL_STARTING:
+    case PM_AVAIL_RUNNING:
+    case PM_AVAIL_DRAINING:
+        return NULL;
+    case PM_AVAIL_BACKOFF:
+        left = __atomic_load_n(&slot->retry_at, __ATOMIC_RELAXED)
+               - pm_time_now();
+        if (left > apr_time_from_sec(1)) {
+            *retry = (left + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC;
+        }
+        return "its workers die, the next start is delayed";
+    case PM_AVAIL_STOPPED:
+        return "it is stopped";
+    case PM_AVAIL_NONE:
+        break;
+    }
+    return "its manager does not know it";
+}
+
+/* --- what it is told ---------------------------------------------------- */
+
+/* An alias names no file, so PATH_TRANSLATED is made without looking for
+ * one. */
+static void add_alias_vars(request_rec *r, const char *script_name)
+{
+    char *path_info = r->path_info;
+    apr_table_t *env = r->subprocess_env;
+
+    r->path_info = NULL;
+    ap_add_cgi_vars(r);
+    r->path_info = path_info;
+    apr_table_setn(env, "SCRIPT_NAME", script_name);
+    if (*path_info) {
+        apr_table_setn(env, "PATH_INFO", path_info);
+        apr_table_setn(env, "PATH_TRANSLATED",
+                       apr_pstrcat(r->pool, ap_document_root(r), path_info,
+                                   NULL));
+    }
+}
+
+static void add_vars(request_rec *r, const fcgipm_body_t *body)
+{
+    const char *script_name =
+        ap_get_module_config(r->request_config, &fcgipm_module);
+    apr_table_t *env;
+
+    ap_add_common_vars(r);
+    if (script_name) {
+        add_alias_vars(r, script_name);
+    }
+    else {
+        ap_add_cgi_vars(r);
+    }
+    env = r->subprocess_env;
+    /* What the worker reads is not chunked, whatever the client sent. */
+    apr_table_unset(env, "HTTP_TRANSFER_ENCODING");
+    /* A client's header Proxy must not become a worker's proxy. */
+    apr_table_unset(env, "HTTP_PROXY");
+    if (body->present) {
+        apr_table_setn(env, "CONTENT_LENGTH",
+                       apr_off_t_toa(r->pool, body->source.length));
+    }
+    else {
+        apr_table_unset(env, "CONTENT_LENGTH");
+    }
+}
+
+/* Records of PARAMS, at most. */
+#define PARAMS_MAX 32
+
+/* BEGIN_REQUEST and PARAMS with their end.  @return OK or an HTTP status */
+static int encode_head(request_rec *r, char **head, apr_size_t *len,
+                       pm_reason_t *why)
+{
+    apr_table_t *env = r->subprocess_env;
+    apr_size_t lens[PARAMS_MAX];
+    unsigned char *at;
+    int n, i, elem = 0;
+
+    *len = FCGIPM_BEGIN_LEN + FCGIPM_HEADER_LEN;
+    for (n = 0; n < PARAMS_MAX; n++) {
+        lens[n] = ap_fcgi_encoded_env_len(env, FCGIPM_CONTENT_MAX, &elem);
+        if (!lens[n]) {
+            break;
+        }
+        *len += FCGIPM_HEADER_LEN + lens[n];
+    }
+    if (elem < apr_table_elts(env)->nelts) {
+        pm_fail(why, APR_EINVAL, "the request's variables are too long");
+        return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
+    }
+    *head = apr_palloc(r->pool, *len);
+    at = (unsigned char *)*head;
+    fcgipm_record_begin(at, FCGIPM_RESPONDER);
+    at += FCGIPM_BEGIN_LEN;
+    for (i = 0, elem = 0; i < n; i++) {
+        fcgipm_record_header(at, FCGIPM_PARAMS, lens[i]);
+        at += FCGIPM_HEADER_LEN;
+        if (ap_fcgi_encode_env(r, env, at, lens[i], &elem) != APR_SUCCESS) {
+            pm_fail(why, APR_EGENERAL, "the request's variables could not "
+                    "be encoded");
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
+        at += lens[i];
+    }
+    fcgipm_record_header(at, FCGIPM_PARAMS, 0);
+    return OK;
+}
+
+/* --- what a failure is answered with ------------------------------------ */
+
+static int fail(request_rec *r, const char *pool, int status,
+                apr_int64_t retry, const char *why)
+{
+    /* What the client did wrong is no error of ours. */
+    int level = status == AP_FILTER_ERROR
+                || (status >= 400 && status < 500) ? APLOG_INFO : APLOG_ERR;
+
+    ap_log_rerror(APLOG_MARK, level, 0, r, "pool %s: %s", pool, why);
+    if (status == HTTP_SERVICE_UNAVAILABLE) {
+        apr_table_setn(r->err_headers_out, "Retry-After",
+                       apr_psprintf(r->pool, "%" APR_INT64_T_FMT, retry));
+    }
+    return status;
+}
+
+static int status_of(const fcgipm_exchange_t *x, const fcgipm_body_t *body)
+{
+    static const int statuses[] = {
+        [FCGIPM_X_OPEN] = HTTP_INTERNAL_SERVER_ERROR,
+        [FCGIPM_X_COMPLETE] = HTTP_BAD_GATEWAY,
+        [FCGIPM_X_UNREACHABLE] = HTTP_SERVICE_UNAVAILABLE,
+        [FCGIPM_X_TIMEOUT] = HTTP_GATEWAY_TIME_OUT,
+        [FCGIPM_X_CLOSED_EARLY] = HTTP_BAD_GATEWAY,
+        [FCGIPM_X_CLOSED] = HTTP_BAD_GATEWAY,
+        [FCGIPM_X_BROKEN] = HTTP_BAD_GATEWAY,
+        [FCGIPM_X_OVERLOADED] = HTTP_SERVICE_UNAVAILABLE,
+        [FCGIPM_X_REFUSED] = HTTP_BAD_GATEWAY,
+        [FCGIPM_X_FAILED] = HTTP_INTERNAL_SERVER_ERROR,
+    };
+
+    return x->outcome == FCGIPM_X_BODY ? body->status : statuses[x->outcome];
+}
+
+/* There will be no whole answer. */
+static int give_up(fcgipm_answer_t *a, const char *pool, int status,
+                   const char *why)
+{
+    request_rec *r = a->r;
+
+    if (fcgipm_answer_cut(a)) {
+        return fail(r, pool, status, 1, why);
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "pool %s: %s; the response "
+                  "is cut off", pool, why);
+    return OK;
+}
+
+/* mod_cgi's way: what is asked for instead is a GET, and has no body. */
+static int redirect(request_rec *r, const char *location)
+{
+    r->method = "GET";
+    r->method_number = M_GET;
+    apr_table_unset(r->headers_in, "Content-Length");
+    apr_table_unset(r->headers_in, "Transfer-Encoding");
+    ap_internal_redirect_handler(location, r);
+    return OK;
+}
+
+/* The exchange is over. */
+static int conclude(fcgipm_answer_t *a, const fcgipm_exchange_t *x,
+                    const fcgipm_body_t *body, const char *pool)
+{
+    request_rec *r = a->r;
+
+    if (a->stage == FCGIPM_AT_BROKEN) {
+        return give_up(a, pool, HTTP_BAD_GATEWAY, a->why.text);
+    }
+    if (a->stage != FCGIPM_AT_GONE) {
+        if (x->outcome != FCGIPM_X_COMPLETE) {
+            return give_up(a, pool, status_of(x, body), x->why.text);
+        }
+        if (!fcgipm_answer_whole(a)) {
+            return give_up(a, pool, HTTP_BAD_GATEWAY, a->why.text);
+        }
+        if (a->stage == FCGIPM_AT_REDIRECT) {
+            return redirect(r, a->location);
+        }
+        if (a->stage == FCGIPM_AT_BODY) {
+            fcgipm_answer_finish(a);
+        }
+    }
+    if (a->stage == FCGIPM_AT_GONE) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "pool %s: %s", pool,
+                      a->why.text);
+    }
+    return a->status;
+}
+
+/* --- the exchange ------------------------------------------------------- */
+
+static void run(fcgipm_exchange_t *x, fcgipm_answer_t *a, pm_cell_t *cell)
+{
+    int counted = 0;
+    fcgipm_xevent_t ev;
+
+    do {
+        ev = fcgipm_exchange_next(x);
+        if (x->begun && !counted) {
+            pm_board_answered(cell);
+            counted = 1;
+        }
+        switch (ev) {
+        case FCGIPM_XE_STDOUT:
+            fcgipm_answer_stdout(a, x->parser.span, x->parser.span_len);
+            break;
+        case FCGIPM_XE_STDERR:
+            fcgipm_answer_stderr(a, x->parser.span, x->parser.span_len);
+            break;
+        case FCGIPM_XE_PAUSE:
+            fcgipm_answer_pause(a);
+            break;
+        case FCGIPM_XE_OVER:
+            break;
+        }
+    } while (ev != FCGIPM_XE_OVER && a->stage != FCGIPM_AT_GONE
+             && a->stage != FCGIPM_AT_BROKEN);
+}
+
+/* Once with one worker.  The worker is free again before its answer's end
+ * goes to the client. */
+static void attempt(fcgipm_exchange_t *x, fcgipm_answer_t *a,
+                    const fcgipm_pool_t *pool, pm_cell_t *cell,
+                    const char *head, apr_size_t len)
+{
+    pm_board_begin(cell);
+    if (fcgipm_exchange_open(x, &pool->addr, pool->conf->connect_timeout,
+                             head, len) == FCGIPM_X_OPEN) {
+        run(x, a, cell);
+    }
+    fcgipm_exchange_close(x);
+    pm_board_end(cell);
+}
+
+/* May it be asked twice?  The methods that are safe (RFC 9110 9.2.1). */
+static int is_safe(const request_rec *r)
+{
+    return r->method_number == M_GET || r->method_number == M_OPTIONS;
+}
+
+static int serve(request_rec *r, const fcgipm_pool_t *pool,
+                 fcgipm_body_t *body, const char *head, apr_size_t len)
+{
+    const fcgipm_server_t *server = fcgipm_server(r->server);
+    pm_cell_t *cell = pm_board_cell(server->board, server->row, pool->slot);
+    apr_interval_time_t timeout = pool->conf->io_timeout;
+    fcgipm_exchange_t x;
+    fcgipm_answer_t a;
+    const char *not_now = NULL;
+    apr_int64_t retry = 1;
+    int tries = 0;
+    int status;
+
+    if (!timeout) {
+        timeout = r->server->timeout;
+    }
+    fcgipm_answer_init(&a, r, pool->name);
+    do {
+        fcgipm_exchange_init(&x, timeout, &body->source, &a.buffer);
+        attempt(&x, &a, pool, cell, head, len);
+        if (x.outcome == FCGIPM_X_CLOSED_EARLY) {
+            /* a pool whose last worker died sends away who waits */
+            not_now = unavailable(server, pool, &retry);
+        }
+    } while (x.outcome == FCGIPM_X_CLOSED_EARLY && !not_now && ++tries < 2
+             && is_safe(r) && fcgipm_body_rewind(body));
+    status = not_now ? fail(r, pool->name, HTTP_SERVICE_UNAVAILABLE, retry,
+                            not_now)
+                     : conclude(&a, &x, body, pool->name);
+    fcgipm_answer_destroy(&a);
+    return status;
+}
+
+int fcgipm_handler(request_rec *r)
+{
+    const fcgipm_server_t *server = fcgipm_server(r->server);
+    const char *name = pool_name(r);
+    const fcgipm_pool_t *pool;
+    fcgipm_body_t body;
+    pm_reason_t why;
+    apr_int64_t retry = 1;
+    const char *not_now;
+    apr_size_t len;
+    char *head;
+    int status;
+
+    if (!name || r->method_number == M_TRACE) {
+        return DECLINED;
+    }
+    pool = apr_hash_get(server->pools, name, APR_HASH_KEY_STRING);
+    if (!pool) {
+        return fail(r, name, HTTP_INTERNAL_SERVER_ERROR, 0,
+                    "there is no pool of this name");
+    }
+    if (r->used_path_info == AP_REQ_REJECT_PATH_INFO && r->path_info
+        && *r->path_info) {
+        return fail(r, name, HTTP_NOT_FOUND, 0, "AcceptPathInfo is off");
+    }
+    not_now = unavailable(server, pool, &retry);
+    if (not_now) {
+        return fail(r, name, HTTP_SERVICE_UNAVAILABLE, retry, not_now);
+    }
+    status = fcgipm_body_read(r, pool->conf->request_buffer, &body, &why);
+    if (status != OK) {
+        return fail(r, name, status, 0, why.text);
+    }
+    add_vars(r, &body);
+    status = encode_head(r, &head, &len, &why);
+    if (status != OK) {
+        return fail(r, name, status, 0, why.text);
+    }
+    return serve(r, pool, &body, head, len);
+}
