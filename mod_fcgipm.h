@@ -45,6 +45,8 @@ typedef struct fcgipm_pool {
     int slot;                  /**< on the board; -1: there is none */
     apr_uint32_t generation;   /**< of the pool in that slot */
     const char *failed;        /**< why it cannot be had, or NULL */
+    const char *former;        /**< why it is run as it was defined before,
+                                *   or NULL */
     const char *where;         /**< file:line of its definition */
 } fcgipm_pool_t;
 

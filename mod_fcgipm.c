@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The module record, and the hooks in the order httpd calls them. */
+#include "mod_fcgipm.h"
+
+#include "http_protocol.h"
+#include "http_request.h"
+#include "mpm_common.h"
+
+static void register_hooks(apr_pool_t *p)
+{
+    (void)p;
+
+    /* the configuration has been read */
+    ap_hook_check_config(fcgipm_parent_check_config, NULL, NULL,
+                         APR_HOOK_REALLY_FIRST);
+    ap_hook_check_config(fcgipm_config_check, NULL, NULL, APR_HOOK_MIDDLE);
+
+    /* the logs are open; the manager is forked when the other modules have
+     * forked theirs, so that those inherit nothing of ours */
+    ap_hook_post_config(fcgipm_parent_post_config, NULL, NULL,
+                        APR_HOOK_REALLY_LAST);
+
+    /* the parent while it runs */
+    ap_hook_child_status(fcgipm_parent_child_status, NULL, NULL,
+                         APR_HOOK_MIDDLE);
+    ap_hook_monitor(fcgipm_parent_monitor, NULL, NULL, APR_HOOK_MIDDLE);
+
+    /* a child */
+    ap_hook_child_init(fcgipm_parent_child_init, NULL, NULL,
+                       APR_HOOK_MIDDLE);
+
+    /* a request */
+    ap_hook_translate_name(fcgipm_handler_translate, NULL, NULL,
+                           APR_HOOK_FIRST);
+    ap_hook_map_to_storage(fcgipm_handler_map_to_storage, NULL, NULL,
+                           APR_HOOK_FIRST);
+    ap_hook_handler(fcgipm_handler, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+AP_DECLARE_MODULE(fcgipm) = {
+    STANDARD20_MODULE_STUFF,
+    NULL,                  /* per-directory configuration: none */
+    NULL,
+    fcgipm_server_create,
+    fcgipm_server_merge,
+    fcgipm_cmds,
+    register_hooks,
+    0                      /* flags */
+};
