@@ -1,0 +1,27 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# A stock peer: FCGI::ProcManager around FCGI, as its documentation shows it.
+# The argument is n_processes: 0 makes this process itself the server, any
+# other number makes it a manager with so many servers of its own.
+use strict;
+use warnings;
+
+use FCGI;
+use FCGI::ProcManager;
+
+my $manager = FCGI::ProcManager->new({
+    n_processes => shift || 0, die_timeout => 5,
+});
+$manager->pm_manage;
+my $request = FCGI::Request(\*STDIN, \*STDOUT, \*STDERR, \%ENV, 0,
+                            FCGI::FAIL_ACCEPT_ON_INTR());
+my $n = 0;
+while ($request->Accept >= 0) {
+    $manager->pm_pre_dispatch;
+    $n++;
+    print "Content-Type: text/plain\r\n\r\n",
+        "pid=$$ tag=perl-procmanager requests=$n length=0\n";
+    $request->Finish;
+    $manager->pm_post_dispatch;
+}

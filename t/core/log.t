@@ -1,0 +1,101 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# What workers write to stdout and stderr: line by line in the log, with pool
+# and pid in front.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use FCGIPM::FastCGI;
+use FCGIPM::Run;
+use FCGIPM::Test;
+use Test::More;
+sub lines { return split /\n/, $_[0]->log }
+
+my $run = FCGIPM::Run->new(
+    processes => 2, command => [bin('worker')],
+    options => ['--name', 'my.app']);
+$run->workers(2);
+
+sub said {
+    my ($query) = @_;
+    my $body = ask($run->address, "$query&pid");
+    return $body =~ /^pid=(\d+)/ ? $1 : '?';
+}
+
+my $pid = said('fd2=to%20stderr%0a');
+ok(wait_for { $run->log =~ /pool my\.app: pid $pid: to stderr$/m } 10,
+   'stderr');
+$pid = said('fd1=to%20stdout%0a');
+ok(wait_for { $run->log =~ /pool my\.app: pid $pid: to stdout$/m } 10,
+   'stdout');
+my ($line) = grep { /to stderr/ } lines($run);
+like($line, qr/\[error\]|:error/, 'at level error');
+
+$pid = said('fd2=one%0atwo%0a%0athree%0a');
+ok(wait_for {
+    3 == grep { /pid $pid: (?:one|two|three)$/ } lines($run)
+} 10, 'several lines in one write are several lines');
+
+$pid = said('fd2=par&sleep=200&fd2=tial&sleep=200&fd2=%20line%0a');
+ok(wait_for { $run->log =~ /pid $pid: partial line$/m } 10,
+   'a line that comes in pieces is one line');
+
+# Two workers that write pieces at the same time do not mix.
+my @socket = map {
+    my $s = FCGIPM::FastCGI::connect_to($run->address);
+    FCGIPM::FastCGI::send_request($s,
+        query => "fd2=left$_-&sleep=700&fd2=right$_%0a&pid");
+    $s;
+} 1, 2;
+FCGIPM::FastCGI::read_answer($_, 20) for @socket;
+ok(wait_for {
+    $run->log =~ /: left1-right1$/m && $run->log =~ /: left2-right2$/m
+} 10, 'nor do the lines of two workers mix');
+
+$pid = said('fd2=' . 'z' x 20_000 . '%0a');
+ok(wait_for {
+    my $n = 0;
+    for (lines($run)) { $n += length $1 if /pid $pid: (z+)$/ }
+    $n == 20_000;
+} 10, 'a line of 20000 bytes: nothing is missing, each piece has its prefix');
+
+$pid = said('fd2=a%1b[31mb%07c%0dd%09e%0a');
+ok(wait_for { $run->log =~ /pid $pid: a/ } 10, 'control characters');
+unlike($run->log, qr/[\x00-\x08\x0b-\x1f\x7f]/, 'do not reach the log raw');
+
+$pid = said('fd2=nul%00inside%0a');
+ok(wait_for { $run->log =~ /pid $pid: nul.*inside/ } 10,
+   'what follows a NUL is not lost');
+
+$pid = said('exit=0&fd2=last%20words');
+ok(wait_for { $run->log =~ /pid $pid: last words$/m } 10,
+   'a line without its end, at the end of the worker');
+
+# A flood: the worker is not held up, the manager stays well.
+$run->workers(2);
+my $rss = sub {
+    return (split ' ', proc_status($run->pid)->{VmRSS} || 0)[0];
+};
+my $before = $rss->();
+my $flood = join '', map { 'fd2=' . ('flood%20' x 500) . '%0a&' } 1 .. 12;
+my $n = 0;
+for (1 .. 40) {
+    $n++ unless request($run->address, query => "${flood}pid")->{error};
+}
+is($n, 40, '40 requests that write 48 KB to stderr each are answered');
+cmp_ok($rss->() - $before, '<', 20_000, 'the manager has not grown by 20 MB');
+ok(wait_for {
+    my $found = 0;
+    for (lines($run)) { $found += () = /flood /g if /pid \d+: / }
+    $found == 40 * 12 * 500
+} 20, 'all of it is in the log');
+
+# Everything in the log has a shape.
+my @odd = grep { !/^\S+ \S+ \[\w+\] \S/ } lines($run);
+is_deeply(\@odd, [], 'every line of the log has its prefix');
+
+done_testing;

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+package FCGIPM::Run;
+
+=head1 NAME
+
+FCGIPM::Run - a pool under fcgipm-run
+
+=head1 SYNOPSIS
+
+  my $run = FCGIPM::Run->new(processes => 2, command => [bin('worker')]);
+  my @pid = $run->workers(2);
+  ask($run->address, 'pid');
+  $run->signal('TERM');
+  is($run->wait(10), 0, 'exit status');
+
+=cut
+
+use strict;
+use warnings;
+
+use FCGIPM::Test qw(program slurp tmp_dir wait_for worker_user);
+
+=head1 METHODS
+
+=head2 new(command => [...], processes => N, options => [...],
+control => 1, listen => ADDRESS, user => NAME, env => {...}, before => CODE)
+
+Starts it.  The socket is F<pool.sock> in a directory of its own, C<control>
+asks for a control socket there, C<options> are handed on as they are.
+Standard error is F<log>.
+
+=cut
+
+sub new {
+    my ($class, %arg) = @_;
+    my $dir = tmp_dir();
+    my $self = bless { processes => 1, dir => $dir,
+                       listen => "unix:$dir/pool.sock", %arg }, $class;
+    my $user = exists $arg{user} ? $arg{user} : worker_user();
+    my @cmd = (program('fcgipm-run') . '', '--listen', $self->{listen},
+               '--processes', $self->{processes},
+               (defined $user ? ('--user', $user) : ()),
+               ($arg{control} ? ('--socket', $self->control_socket) : ()),
+               @{ $arg{options} || [] }, '--', @{ $arg{command} });
+    $self->{proc} = FCGIPM::Test::start(
+        cmd => \@cmd, out => $self->log_file, err => $self->log_file,
+        (map { $_ => $arg{$_} } qw(env cwd as before)));
+    return $self;
+}
+
+sub dir { $_[0]{dir} }
+sub pid { $_[0]{proc}->pid }
+sub address { $_[0]{listen} }
+sub control_socket { "$_[0]{dir}/ctl.sock" }
+sub log_file { "$_[0]{dir}/log" }
+sub log { slurp($_[0]->log_file) }
+sub alive { $_[0]{proc}->alive }
+sub signal { my ($self, $name) = @_; return $self->{proc}->signal($name) }
+sub wait { my ($self, $seconds) = @_; return $self->{proc}->wait($seconds) }
+
+=head2 workers(COUNT)
+
+The pids; with COUNT as soon as there are so many, else what there is, with
+the log in diag.
+
+=cut
+
+sub workers {
+    my ($self, $count) = @_;
+    return FCGIPM::Test::workers_of($self->pid) unless defined $count;
+    my @found;
+    wait_for {
+        @found = FCGIPM::Test::workers_of($self->pid);
+        @found == $count || !$self->alive
+    } 20, "$count workers";
+    Test::More::diag($self->log) if @found != $count;
+    return @found;
+}
+
+=head2 renewed(OLD...)
+
+Waits until there are as many workers as OLD, and none of OLD; gives them.
+
+=cut
+
+sub renewed {
+    my ($self, @old) = @_;
+    my %old = map { $_ => 1 } @old;
+    my @now;
+    my $done = wait_for {
+        @now = $self->workers;
+        @now == @old && !grep { $old{$_} } @now
+    } 20, 'new workers in the place of ' . join ' ', @old;
+    return $done ? @now : ();
+}
+
+=head2 status(POOL)
+
+What C<fcgipmctl --json status> says, decoded; undef when it fails.
+
+=cut
+
+sub status {
+    my ($self, $pool) = @_;
+    return FCGIPM::Test::ctl_status($self->control_socket, $pool);
+}
+
+1;
