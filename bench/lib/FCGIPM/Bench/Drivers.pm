@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+package FCGIPM::Bench::Drivers;
+
+=head1 NAME
+
+FCGIPM::Bench::Drivers - who asks, and measures
+
+=head1 DESCRIPTION
+
+A driver is called as C<driver(SERVER, NAME =E<gt> VALUE...)> and returns
+
+  { requests, bad, seconds, mean_us, p50_us, p99_us }
+
+where C<bad> counts answers other than 2xx, broken connections and time-outs.
+C<command> gives what it did in words, for the report.
+
+=cut
+
+use strict;
+use warnings;
+
+use File::Basename qw(dirname);
+use FCGIPM::Bench::Servers;
+use FCGIPM::Test;
+use IO::Select;
+use IO::Socket::INET;
+use Time::HiRes qw(time);
+
+my $PATIENCE = 30;    # seconds: of one answer, as a time-out
+
+# --- wrk ---------------------------------------------------------------------
+
+=head1 DRIVERS
+
+=head2 wrk(SERVER, what => 'app', connections, seconds)
+
+wrk on kept-alive connections: the next request follows the answer.
+
+=cut
+
+sub wrk {
+    my ($server, %arg) = @_;
+    my $script = root() . '/bench/wrk.lua';
+    my $url = "http://127.0.0.1:$server->{port}$server->{path}{$arg{what}}";
+    return _run(have('wrk'), _wrk_options(%arg), '-s', $script, $url);
+}
+
+sub _wrk_options {
+    my (%arg) = @_;
+    return ('-t', 1, '-c', $arg{connections},
+            '-d', "$arg{seconds}s", '--timeout', "${PATIENCE}s", '--latency');
+}
+
+# --- bare --------------------------------------------------------------------
+
+=head2 bare(SERVER, clients, seconds)
+
+bench/bare.c, without any server, at the socket of spawn-fcgi's workers.
+
+=cut
+
+sub bare {
+    my (undef, %arg) = @_;
+    return _run(built('bench/bare'), FCGIPM::Bench::Servers::spawned_socket(),
+                $arg{clients}, $arg{seconds});
+}
+
+# --- clients -----------------------------------------------------------------
+
+=head2 clients(SERVER, path, clients, each)
+
+CLIENTS kept-alive connections, EACH requests on every one; it ends when the
+last is answered, so that those who wait longest are counted too.  One that
+is not answered in time is bad, and has taken at least that long.
+
+=cut
+
+sub clients {
+    my ($server, %arg) = @_;
+    my $begin = time;
+    my @client = map { { left => $arg{each} } } 1 .. $arg{clients};
+    my %sum = (requests => 0, bad => 0, times => []);
+    _ask($server, $arg{path}, $_) for @client;
+    while (my @busy = grep { $_->{socket} } @client) {
+        my $left = $begin + $PATIENCE - time;
+        last if $left <= 0;
+        my %of = map { (fileno($_->{socket}) => $_) } @busy;
+        my $select = IO::Select->new(map { $_->{socket} } @busy);
+        for my $socket ($select->can_read($left)) {
+            _hear($server, $arg{path}, $of{ fileno $socket }, \%sum);
+        }
+    }
+    _count(\%sum, $_, 0) for grep { $_->{socket} } @client;
+    return _sum(\%sum, time - $begin);
+}
+
+sub _ask {
+    my ($server, $path, $client) = @_;
+    $client->{since} = time;
+    $client->{text} = '';
+    $client->{socket} ||= IO::Socket::INET->new(
+        PeerAddr => '127.0.0.1', PeerPort => $server->{port})
+        or die "connect: $!\n";
+    syswrite $client->{socket},
+        "GET $path HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    return;
+}
+
+sub _hear {
+    my ($server, $path, $client, $sum) = @_;
+    my $n = sysread $client->{socket}, $client->{text}, 65536,
+        length $client->{text};
+    my $whole = $n && _is_whole($client->{text});
+    return if $n && !$whole;
+    _count($sum, $client, $whole && $client->{text} =~ m{^HTTP/1\.1 2});
+    if (!$whole || $client->{text} =~ /^Connection: close\r$/mi) {
+        delete $client->{socket};
+    }
+    if (--$client->{left} > 0) { _ask($server, $path, $client) }
+    else                       { delete $client->{socket} }
+    return;
+}
+
+sub _is_whole {
+    my ($head, $body) = split /\r\n\r\n/, $_[0], 2;
+    return 0 unless defined $body;
+    return length $body >= $1 if $head =~ /^Content-Length: (\d+)/mi;
+    return $body =~ /(?:^|\r\n)0\r\n\r\n\z/;
+}
+
+sub _count {
+    my ($sum, $client, $good) = @_;
+    $sum->{requests}++;
+    $sum->{bad}++ unless $good;
+    push @{ $sum->{times} }, (time - $client->{since}) * 1e6;
+    return;
+}
+
+sub _sum {
+    my ($sum, $seconds) = @_;
+    my @times = sort { $a <=> $b } @{ $sum->{times} };
+    my $total = 0;
+    $total += $_ for @times;
+    return {
+        requests => $sum->{requests}, bad => $sum->{bad},
+        seconds => $seconds, mean_us => $total / @times,
+        p50_us => $times[@times * 0.5], p99_us => $times[@times * 0.99],
+    };
+}
+
+# --- what they did -----------------------------------------------------------
+
+=head2 command(DRIVER, ARGUMENTS)
+
+=cut
+
+my %COMMAND = (
+    wrk => sub {
+        my (%arg) = @_;
+        my $path = $arg{what} eq 'app' ? 'app' : 'hello.txt';
+        return join ' ', 'wrk', _wrk_options(%arg), '-s bench/wrk.lua',
+            "http://127.0.0.1:PORT/$path";
+    },
+    bare => sub {
+        my (%arg) = @_;
+        return "build/bench/bare SOCKET $arg{clients} $arg{seconds}";
+    },
+    clients => sub {
+        my (%arg) = @_;
+        return "bench/run's own client: $arg{clients} connections, "
+            . "$arg{each} requests on each, GET $arg{path}";
+    },
+);
+
+sub command {
+    my ($driver, %arg) = @_;
+    return $COMMAND{$driver}->(%arg);
+}
+
+sub _run {
+    my (@command) = @_;
+    open my $fh, '-|', @command or die "$command[0]: $!\n";
+    my @line = <$fh>;
+    close $fh or die "$command[0] failed\n@line";
+    for my $line (@line) {
+        return { $line =~ /(\w+)=(\S+)/g } if $line =~ /^requests=\d+ bad=/;
+    }
+    die "$command[0] said nothing\n@line";
+}
+
+1;

@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: Apache-2.0
+package FCGIPM::Bench::Servers;
+
+=head1 NAME
+
+FCGIPM::Bench::Servers - what is compared, each ready to be asked
+
+=head1 SYNOPSIS
+
+  my ($up, $left_out) = FCGIPM::Bench::Servers::bring_up();
+  $up->{nginx}{port}        # on 127.0.0.1
+  $up->{nginx}{path}{app}   # URL path of the worker; file: of a static file
+  $up->{nginx}{config}      # as it was given, for the report
+
+All are up at once and idle but for the one that is being asked.  They end
+with the process, by FCGIPM::Test.  A server is a row of C<@SERVERS>; what it
+needs and is not there leaves it out.
+
+=cut
+
+use strict;
+use warnings;
+
+use File::Copy qw(copy);
+use FCGIPM::HTTP;
+use FCGIPM::Httpd;
+use FCGIPM::Test;
+use POSIX ();
+
+# The same for every server.
+our %SAME = (
+    workers => 8, processes => 2, threads => 32, backlog => 511,
+);
+
+our $ANSWER = "Hello, world\n";
+
+my @SERVERS = (
+    { name => 'mod_fcgipm', up => \&_fcgipm,
+      has => sub { -e built('mod_fcgipm.so') } },
+    { name => 'other', up => \&_other, optional => 1,
+      has => sub { $ENV{BENCH_OTHER} } },
+    { name => 'mod_fcgid', up => \&_fcgid,
+      has => sub { _module('fcgid') } },
+    { name => 'mod_proxy_fcgi', up => \&_proxy,
+      has => sub { _module('proxy_fcgi') && have('spawn-fcgi')
+                   && have('multiwatch') } },
+    { name => 'nginx', up => \&_nginx,
+      has => sub { have('nginx') && have('spawn-fcgi')
+                   && have('multiwatch') } },
+);
+
+# One static file, of the httpd that has mod_fcgipm in it.
+my $FILE = 'hello.txt';
+
+my $SPAWNER;    # spawn-fcgi, which has become multiwatch
+my $SPAWNED;    # the socket that mod_proxy_fcgi, nginx and bench/bare share
+my @PROC;       # a process lives as long as its object
+my $TICKS = POSIX::sysconf(POSIX::_SC_CLK_TCK());
+my $DIR;        # of the workers' programs
+
+=head1 FUNCTIONS
+
+=head2 bring_up()
+
+Brings all up, the one after the other, and has each prove that it answers
+rightly from as many workers as it is to have.  Returns them by name, and the
+names of those that are left out.
+
+=cut
+
+sub bring_up {
+    my (%up, @left_out);
+    for my $row (@SERVERS) {
+        if (!$row->{has}->()) {
+            push @left_out, $row->{name} unless $row->{optional};
+            next;
+        }
+        my $server = $row->{up}->();
+        $server->{path}{app} = '/app';
+        _prove($row->{name}, $server);
+        $up{ $row->{name} } = $server;
+    }
+    $up{static} = $up{mod_fcgipm};
+    return (\%up, \@left_out);
+}
+
+=head2 spawned_socket()
+
+The path of the unix socket of the pool that spawn-fcgi has started, which it
+is when it was not before.
+
+=cut
+
+sub spawned_socket { return _spawned() }
+
+# --- each of them -----------------------------------------------------------
+
+my $HTTPD_SAME = <<"END";
+StartServers $SAME{processes}
+ServerLimit $SAME{processes}
+ThreadLimit $SAME{threads}
+ThreadsPerChild $SAME{threads}
+MaxRequestWorkers ${\ ($SAME{processes} * $SAME{threads})}
+MinSpareThreads 1
+MaxSpareThreads ${\ ($SAME{processes} * $SAME{threads})}
+KeepAlive On
+KeepAliveTimeout 60
+MaxKeepAliveRequests 0
+LogLevel warn
+Mutex default
+EnableMMAP Off
+<Directory />
+    AllowOverride None
+</Directory>
+END
+
+sub _httpd {
+    my (%arg) = @_;
+    my $httpd = FCGIPM::Httpd->new(
+        mpm => 'event', modules => $arg{modules} || [],
+        fcgipm => $arg{fcgipm} || 0,
+        config => $HTTPD_SAME . $arg{config});
+    _fill($httpd, $arg{config});
+    $httpd->start or die "$arg{name}: httpd did not start\n";
+    my ($version) = $httpd->log =~ m{(Apache/\S+.*?) configured -- resuming};
+    return {
+        object => $httpd, port => $httpd->port, dir => $httpd->dir,
+        config => $HTTPD_SAME . $arg{config}, version => $version,
+        path => { file => "/$FILE" }, roots => [$httpd->pid],
+    };
+}
+
+sub _fill {
+    my ($httpd) = @_;
+    my $htdocs = $httpd->dir . '/htdocs';
+    write_file("$htdocs/$FILE", $ANSWER);
+    _worker("$htdocs/worker.fcgi");
+    return;
+}
+
+sub _dir { return $DIR ||= tmp_dir() }
+
+# A copy, as a worker's user may not get into the source tree.
+sub _worker {
+    my ($to) = @_;
+    copy(built('bench/worker'), $to) or die "$to: $!\n";
+    chmod 0755, $to or die "$to: $!\n";
+    return $to;
+}
+
+sub _module {
+    my ($name) = @_;
+    return -e FCGIPM::Httpd::modules_dir() . "/mod_$name.so";
+}
+
+sub _fcgipm {
+    my $worker = _worker(tmp_dir() . '/worker');
+    my $server = _httpd(
+        name => 'mod_fcgipm', fcgipm => 1, config => <<"END");
+<FcgiPMPool app>
+    FcgiPMCommand $worker
+    FcgiPMProcesses $SAME{workers}
+    FcgiPMListenBacklog $SAME{backlog}
+</FcgiPMPool>
+FcgiPMAlias /app app
+END
+    $server->{worker} = $worker;
+    return $server;
+}
+
+# The same with the module of another build, to compare two of them.
+sub _other {
+    local $ENV{FCGIPM_BUILD} = $ENV{BENCH_OTHER};
+    return _fcgipm();
+}
+
+# Workers are started as requests come; once there, they stay.
+sub _fcgid {
+    my $run = tmp_dir();
+    my (undef, undef, $uid, $gid) =
+        defined worker_user() ? getpwnam worker_user() : ();
+    chown $uid, $gid, $run if defined $uid;
+    my $server = _httpd(
+        name => 'mod_fcgid', modules => ['fcgid'], config => <<"END");
+FcgidIPCDir $run
+FcgidProcessTableFile $run/shm
+FcgidMaxProcesses $SAME{workers}
+FcgidMaxProcessesPerClass $SAME{workers}
+FcgidMinProcessesPerClass $SAME{workers}
+FcgidIdleTimeout 3600
+AliasMatch ^/app htdocs/worker.fcgi
+<Location /app>
+    SetHandler fcgid-script
+    Options +ExecCGI
+</Location>
+END
+    $server->{worker} = "$server->{dir}/htdocs/worker.fcgi";
+    return $server;
+}
+
+sub _proxy {
+    my $socket = _spawned();
+    my $server = _httpd(
+        name => 'mod_proxy_fcgi', modules => [qw(proxy proxy_fcgi)],
+        config => <<"END");
+ProxyPass /app unix:$socket|fcgi://localhost/
+END
+    $server->{worker} = _dir() . '/worker-spawned';
+    push @{ $server->{roots} }, $SPAWNER->pid;
+    return $server;
+}
+
+sub _spawned {
+    return $SPAWNED if $SPAWNED;
+    my $dir = _dir();
+    my $worker = _worker("$dir/worker-spawned");
+    my $user = worker_user();
+    my @user = defined $user ? ('-u', $user, '-U', $user) : ();
+    my $proc = FCGIPM::Test::start(
+        cmd => [have('spawn-fcgi'), '-n', '-s', "$dir/spawned.sock",
+                '-b', $SAME{backlog}, @user, '--', have('multiwatch'),
+                '-f', $SAME{workers}, '--', $worker],
+        err => "$dir/spawned.log");
+    push @PROC, $SPAWNER = $proc;
+    # mod_proxy turns away for a minute from a socket that refused it once
+    wait_for {
+        workers({ worker => $worker }) == $SAME{workers} || !$proc->alive
+    } 20, 'the workers of spawn-fcgi';
+    $proc->alive or die 'spawn-fcgi: ' . slurp("$dir/spawned.log");
+    return $SPAWNED = "$dir/spawned.sock";
+}
+
+my @PARAMS = map { "    fastcgi_param $_;\n" } (
+    'GATEWAY_INTERFACE CGI/1.1', 'SERVER_SOFTWARE nginx/$nginx_version',
+    'SERVER_PROTOCOL $server_protocol', 'SERVER_NAME $server_name',
+    'SERVER_ADDR $server_addr', 'SERVER_PORT $server_port',
+    'REMOTE_ADDR $remote_addr', 'REMOTE_PORT $remote_port',
+    'REQUEST_METHOD $request_method', 'REQUEST_SCHEME $scheme',
+    'REQUEST_URI $request_uri', 'QUERY_STRING $query_string',
+    'CONTENT_TYPE $content_type', 'CONTENT_LENGTH $content_length',
+    'SCRIPT_NAME $fastcgi_script_name', 'DOCUMENT_URI $document_uri',
+    'DOCUMENT_ROOT $document_root',
+    'SCRIPT_FILENAME $document_root$fastcgi_script_name',
+);
+
+sub _nginx {
+    my $socket = _spawned();
+    my $dir = tmp_dir();
+    my $port = free_port();
+    my $user = worker_user();
+    my $identity = defined $user ? "user $user;\n" : '';
+    my $temp = join '', map { "  ${_}_temp_path $dir/$_;\n" }
+        qw(client_body proxy fastcgi uwsgi scgi);
+    my $config = $identity . <<"END";
+daemon off;
+worker_processes $SAME{processes};
+pid $dir/pid;
+error_log $dir/error.log;
+events {
+  worker_connections 1024;
+}
+http {
+  access_log off;
+  keepalive_timeout 60;
+  keepalive_requests 1000000000;
+$temp  server {
+    listen 127.0.0.1:$port;
+    location /app {
+      fastcgi_pass unix:$socket;
+  ${\ join '  ', @PARAMS}    }
+  }
+}
+END
+    write_file("$dir/nginx.conf", $config);
+    my $binary = have('nginx');
+    my $proc = FCGIPM::Test::start(
+        cmd => [$binary, '-p', $dir, '-c', "$dir/nginx.conf",
+                '-e', "$dir/error.log"],
+        err => "$dir/stderr");
+    push @PROC, $proc;
+    my ($version) = `$binary -v 2>&1` =~ m{(nginx/\S+)};
+    return {
+        port => $port, dir => $dir, config => $config, version => $version,
+        worker => _dir() . '/worker-spawned', path => {},
+        roots => [$proc->pid, $SPAWNER->pid],
+    };
+}
+
+# --- the proof --------------------------------------------------------------
+
+sub _prove {
+    my ($name, $server) = @_;
+    wait_for { _is_right($server, 'app') } 20, "$name to answer"
+        or die "$name does not answer\n";
+    if ($server->{path}{file} && !_is_right($server, 'file')) {
+        die "$name: no static file\n";
+    }
+    # mod_fcgid starts a worker only when all others are busy.
+    my $n = 0;
+    my $enough = wait_for {
+        FCGIPM::Bench::Drivers::clients(
+            $server, path => '/app?ms=20', clients => 32, each => 2)
+            if $n++;
+        workers($server) == $SAME{workers}
+    } 30, "$SAME{workers} workers of $name";
+    $enough or die "$name has not $SAME{workers} workers\n";
+    return;
+}
+
+sub _is_right {
+    my ($server, $what) = @_;
+    my $r = http($server->{port}, $server->{path}{$what});
+    return !$r->{error} && $r->{status} == 200 && $r->{body} eq $ANSWER;
+}
+
+=head2 workers(SERVER)
+
+How many processes execute its worker.
+
+=cut
+
+sub workers {
+    my ($server) = @_;
+    opendir my $dh, '/proc' or die "/proc: $!";
+    return scalar grep {
+        /^\d+$/ && (readlink("/proc/$_/exe") || '') eq $server->{worker}
+    } readdir $dh;
+}
+
+=head2 cpu(SERVER)
+
+Seconds of processor time that all its processes have used so far, workers
+included.
+
+=cut
+
+sub cpu {
+    my ($server) = @_;
+    my $ticks = 0;
+    for my $pid (map { ($_, descendants($_)) } @{ $server->{roots} }) {
+        slurp("/proc/$pid/stat") =~ /^.*\)(.*)/s or next;
+        my @field = split ' ', $1;
+        $ticks += $field[11] + $field[12];
+    }
+    return $ticks / $TICKS;
+}
+
+1;
