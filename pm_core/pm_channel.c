@@ -138,7 +138,7 @@ static apr_status_t call(int fd, const pm_message_t *msg,
                          apr_time_t deadline, apr_pool_t *p,
                          pm_reason_t *why)
 {
-    pm_message_t answer;
+    pm_message_t answer = {0};
     apr_status_t rv;
 
     do {

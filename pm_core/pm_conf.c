@@ -76,7 +76,7 @@ static void set_defaults(void *conf, int global, apr_pool_t *p)
 
     for (row = pm_conf_rows; row->name; row++) {
         if (row->global == global && row->init) {
-            pm_reason_t why;
+            pm_reason_t why = {""};
 
             PM_ASSERT(pm_conf_set(conf, row, 1, &row->init, p, &why)
                       == APR_SUCCESS);

@@ -32,7 +32,6 @@ static apr_status_t parse_unix(const char *path, pm_addr_t *addr,
                        "1 to %" APR_SIZE_T_FMT, path, len,
                        sizeof(un->sun_path) - 1);
     }
-    memset(un, 0, sizeof(*un));
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path, path, len + 1);
     addr->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
@@ -69,6 +68,7 @@ apr_status_t pm_listen_parse(const char *text, pm_addr_t *addr,
     char *end;
     long port;
 
+    memset(addr, 0, sizeof(*addr));
     if (!strncmp(text, "unix:", 5)) {
         return parse_unix(text + 5, addr, why);
     }

@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct pm_signals {
     int pipe[2];
+    const int *taken;
     apr_uint64_t noted;
 };
 
@@ -36,23 +38,54 @@ static void set_handler(int sig, void (*handler)(int))
     sigaction(sig, &sa, NULL);
 }
 
+/* What libc keeps for itself (32 and 33 on Linux) can come ignored from a
+ * parent that used posix_spawn(3), and sigaction(3) does not touch it: the
+ * kernel is asked.  Zeros are SIG_DFL, no flags, an empty mask. */
+void pm_signals_reset(void)
+{
+    int sig;
+#if defined(__linux__) && defined(SYS_rt_sigaction)
+    const unsigned long deflt[20] = {0};
+
+    for (sig = 1; sig < NSIG; sig++) {
+        syscall(SYS_rt_sigaction, sig, deflt, NULL, (size_t)(NSIG - 1) / 8);
+    }
+#else
+    for (sig = 1; sig < NSIG; sig++) {
+        set_handler(sig, SIG_DFL);
+    }
+#endif
+}
+
+/* The memory behind the handler goes. */
+static apr_status_t signals_close(void *data)
+{
+    const int *sig;
+
+    for (sig = ((pm_signals_t *)data)->taken; *sig; sig++) {
+        set_handler(*sig, SIG_IGN);
+    }
+    here = NULL;
+    return APR_SUCCESS;
+}
+
 apr_status_t pm_signals_open(pm_signals_t **out, const int *taken,
                              const int *ignored, apr_pool_t *p,
                              pm_reason_t *why)
 {
     pm_signals_t *signals = apr_pcalloc(p, sizeof(*signals));
     sigset_t all;
-    int sig;
 
     if (pipe2(signals->pipe, O_CLOEXEC | O_NONBLOCK)) {
         return pm_fail_os(why, errno, "cannot make a pipe");
     }
     here = signals;
+    signals->taken = taken;
+    apr_pool_cleanup_register(p, signals, signals_close,
+                              apr_pool_cleanup_null);
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
-    for (sig = 1; sig < NSIG; sig++) {
-        set_handler(sig, SIG_DFL);
-    }
+    pm_signals_reset();
     for (; *taken; taken++) {
         set_handler(*taken, note);
     }

@@ -13,11 +13,15 @@
 
 typedef struct pm_signals pm_signals_t;
 
+/** Every disposition of this process back to the default, as exec(3) finds
+ *  them.  Async-signal-safe: also for a child between fork() and exec(). */
+void pm_signals_reset(void);
+
 /**
  * Take signals over in this process: every disposition goes back to the
  * default, what was blocked is unblocked, then @a taken are noted and
  * @a ignored ignored.  Once per process: a handler has no other way to its
- * data than the process's one pointer.
+ * data than the process's one pointer.  When @a p goes they are ignored.
  * @param taken, ignored signal numbers, 0 at the end
  */
 apr_status_t pm_signals_open(pm_signals_t **signals, const int *taken,

@@ -13,6 +13,7 @@
 #include "apr_strings.h"
 #include "pm_fds.h"
 #include "pm_pdeath.h"
+#include "pm_signals.h"
 
 /* What the child works with.  Between fork() and exec() only what needs no
  * lock is called: the manager has one thread, but its allocator need not
@@ -37,16 +38,10 @@ static int step_group(const child_t *c)
  * waits and now does what it does to a program without handlers. */
 static int step_signals(const child_t *c)
 {
-    struct sigaction sa;
     sigset_t none;
-    int sig;
 
     (void)c;
-    memset(&sa, 0, sizeof(sa));
-    sa.sa_handler = SIG_DFL;
-    for (sig = 1; sig < NSIG; sig++) {
-        sigaction(sig, &sa, NULL);   /* KILL and STOP refuse: no harm */
-    }
+    pm_signals_reset();
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL) ? errno : 0;
 }

@@ -83,7 +83,7 @@ static void counters(pm_json_t *j, const pm_pool_t *pool, apr_time_t now)
 
 void pm_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
 {
-    const pm_worker_t *w;
+    const pm_worker_t *w = NULL;
 
     pm_json_open(j, NULL, '{');
     pm_json_string(j, "name", pool->conf->name);

@@ -88,20 +88,22 @@ static int split(const pm_row_t *row, char *value, const char **word)
 
     word[0] = value;
     if (row->type == PM_T_PAIR) {
-        word[1] = strchr(value, '=');
-        if (word[1]) {
-            *strchr(value, '=') = '\0';
-            word[1]++;
+        char *eq = strchr(value, '=');
+
+        if (!eq) {
+            return 1;
         }
-        return word[1] ? 2 : 1;
+        *eq = '\0';
+        word[1] = eq + 1;
+        return 2;
     }
     if (row->type != PM_T_RLIMIT && row->type != PM_T_NAMES
         && row->type != PM_T_RANGE) {
         return 1;
     }
-    for (word[n] = apr_strtok(value, " ", &last); word[n] && n < 8;
-         word[n] = apr_strtok(NULL, " ", &last)) {
-        n++;
+    for (value = apr_strtok(value, " ", &last); value && n < 8;
+         value = apr_strtok(NULL, " ", &last)) {
+        word[n++] = value;
     }
     return n;
 }

@@ -108,7 +108,7 @@ static void test_cases(apr_pool_t *p)
 static void set(pm_conf_t *conf, const char *name, int argc,
                 const char *const *argv, apr_pool_t *p)
 {
-    pm_reason_t why;
+    pm_reason_t why = {""};
 
     ok(pm_conf_set(conf, pm_conf_row(name), argc, argv, p, &why)
            == APR_SUCCESS, "set %s", name);
