@@ -15,17 +15,18 @@ pm_exit_t pm_crash_judge(const pm_exit_facts_t *facts)
     return facts->clean ? PM_EXIT_NORMAL : PM_EXIT_CRASHED;
 }
 
-int pm_crash_credit(apr_uint64_t done, apr_uint64_t *paid, int workers)
+int pm_crash_credit(apr_uint64_t given, apr_uint64_t *paid, int workers)
 {
     apr_uint64_t most = (apr_uint64_t)workers;
 
-    if (done > *paid + most) {
-        *paid = done - most;
+    if (given > *paid + most) {
+        *paid = given - most;
     }
-    if (done > *paid) {
+    if (given > *paid) {
         ++*paid;
         return 1;
     }
+    *paid = given;   /* some under way came to nothing */
     return 0;
 }
 

@@ -49,16 +49,18 @@ typedef enum pm_exit {
 pm_exit_t pm_crash_judge(const pm_exit_facts_t *facts);
 
 /**
- * Who has served is not known, but how many requests the pool has answered:
- * each pays for one exit.  What was answered long ago pays for one exit of
- * each worker at the most, so a pool whose new workers die at birth while
- * the old ones serve starts no more than one for each request.
- * @param done    answered so far
- * @param paid    answers that have been used up; adjusted
+ * Who has served is not known, but how many requests the pool was given:
+ * each pays for one exit.  Those of long ago pay for one exit of each worker
+ * at the most, so a pool whose new workers die at birth while the old ones
+ * serve starts no more than one for each request.
+ * @param given   requests answered so far, and under way: a worker that
+ *                leaves behind its last byte can be reaped before httpd has
+ *                counted its answer
+ * @param paid    requests that have been used up; adjusted
  * @param workers that the pool has
  * @return 1 when there was one to pay with
  */
-int pm_crash_credit(apr_uint64_t done, apr_uint64_t *paid, int workers);
+int pm_crash_credit(apr_uint64_t given, apr_uint64_t *paid, int workers);
 
 /** A worker has FAILED.  Several that fail together count once. */
 void pm_crash_failed(pm_crash_t *crash, apr_time_t now);

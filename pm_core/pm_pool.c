@@ -106,10 +106,10 @@ static void take_slot(pm_pool_t *pool)
 {
     pm_slot_t *slot = pool->board;
 
-    pool->done_paid = pm_board_sum(pool->world->board, pool->slot).done;
+    pool->paid = pm_board_sum(pool->world->board, pool->slot).done;
     if (slot->generation != pool->generation) {
         memset(slot, 0, sizeof(*slot));
-        slot->done_base = pool->done_paid;
+        slot->done_base = pool->paid;
         __atomic_store_n(&slot->generation, pool->generation,
                          __ATOMIC_RELEASE);
     }

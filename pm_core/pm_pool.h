@@ -65,7 +65,7 @@ struct pm_pool {
     int count[PM_STATE_GONE + 1];      /**< workers, by pm_state_t */
     pm_crash_t crash;
     apr_time_t last_start;
-    apr_uint64_t done_paid;            /**< see pm_crash_credit() */
+    apr_uint64_t paid;            /**< see pm_crash_credit() */
     apr_time_t drain_wait;             /**< next pause while draining */
     pm_timer_t timer;
     char last_error[512];

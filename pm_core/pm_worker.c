@@ -236,14 +236,14 @@ static void count_exit(pm_worker_t *w, int status)
 {
     pm_pool_t *pool = w->pool;
     apr_time_t now = pm_time_now();
-    apr_uint64_t done = pm_board_sum(pool->world->board, pool->slot).done;
+    pm_sum_t sum = pm_board_sum(pool->world->board, pool->slot);
     pm_exit_facts_t facts = {w->told_at != 0, w->runs,
                              WIFEXITED(status) && !WEXITSTATUS(status), 0,
                              now - w->born_at};
     pm_exit_t verdict;
 
     facts.served = !facts.told
-                   && pm_crash_credit(done, &pool->done_paid,
+                   && pm_crash_credit(sum.done + sum.in_flight, &pool->paid,
                                       (int)pool->conf->processes.max);
     verdict = pm_crash_judge(&facts);
     if (verdict == PM_EXIT_NORMAL) {
