@@ -3,6 +3,10 @@
 
 #include "pm_base.h"
 
+/* Weak, so that libfcgi comes with the program that uses this and not with
+ * every program the library is preloaded into. */
+#pragma weak FCGX_Accept_r
+
 #define PUBLIC __attribute__((visibility("default")))
 
 PUBLIC const char *fcgipm_version(void)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "apr_strings.h"
+#include "pm_preload.h"
 #include "pm_spawn.h"
 
 static const struct {
@@ -153,6 +154,8 @@ static void make_env(pm_birth_t *birth, const pm_conf_t *conf, apr_pool_t *p)
     apr_array_header_t *env = apr_array_make(p, 16, sizeof(const char *));
     int i;
 
+    *(const char **)apr_array_push(env) = "";   /* the guard's two */
+    *(const char **)apr_array_push(env) = "";
     /* FcgiPMSetEnv wins over all others, and the last of one name over the
      * ones before it. */
     for (i = conf->setenv ? conf->setenv->nelts - 1 : -1; i >= 0; i--) {
@@ -169,7 +172,26 @@ static void make_env(pm_birth_t *birth, const pm_conf_t *conf, apr_pool_t *p)
         pass(env, APR_ARRAY_IDX(conf->passenv, i, const char *), p);
     }
     *(const char **)apr_array_push(env) = NULL;
-    birth->envp = (char *const *)(void *)env->elts;
+    APR_ARRAY_IDX(env, 0, const char *) = NULL;
+    birth->envp = (char **)(void *)env->elts;
+}
+
+/* The guard comes before libraries the administrator has preloaded. */
+static void make_guard(pm_birth_t *birth, const pm_conf_t *conf,
+                       apr_pool_t *p)
+{
+    const char *path = conf->guard ? pm_preload_path(p) : NULL;
+    char **e;
+
+    if (!path || conf->chroot || !pm_preload_works(birth->program)) {
+        return;
+    }
+    for (e = birth->envp + 2; *e; e++) {
+        if (!strncmp(*e, "LD_PRELOAD=", 11)) {
+            return;
+        }
+    }
+    birth->guard = apr_pstrcat(p, "LD_PRELOAD=", path, NULL);
 }
 
 /* "64K" -> 65536; the text has been checked by pm_conf_set(). */
@@ -220,6 +242,11 @@ apr_status_t pm_birth_prepare(pm_birth_t **out, const pm_conf_t *conf,
     apr_status_t rv;
 
     rv = pm_ident_lookup(&birth->ident, conf->user, conf->group, why);
+    if (rv != APR_SUCCESS) {
+        pm_reason_t cause = *why;
+
+        return pm_fail(why, rv, "FcgiPMUser, FcgiPMGroup: %s", cause.text);
+    }
     if (rv == APR_SUCCESS) {
         rv = find_program(birth, conf, p, why);
     }
@@ -238,6 +265,7 @@ apr_status_t pm_birth_prepare(pm_birth_t **out, const pm_conf_t *conf,
     birth->nice = (int)conf->nice;
     make_argv(birth, conf, p);
     make_env(birth, conf, p);
+    make_guard(birth, conf, p);
     make_limits(birth, conf, p);
     *out = birth;
     return APR_SUCCESS;

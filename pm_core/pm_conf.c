@@ -171,25 +171,27 @@ char *pm_conf_write(const void *conf, int global, apr_pool_t *p)
     return apr_array_pstrcat(p, lines, '\0');
 }
 
-/* "Name word word" into the definition. */
+/* "Name word word" into the definition.  A word can be empty. */
 static apr_status_t read_line(void *conf, int global, char *line,
                               apr_pool_t *p, pm_reason_t *why)
 {
     const char *argv[257];
     const pm_row_t *row;
-    char *last = NULL;
-    char *word = apr_strtok(line, " ", &last);
+    char *next = strchr(line, ' ');
+    char *word;
     int argc = 0;
 
-    row = word ? pm_conf_row(word) : NULL;
+    if (next) {
+        *next++ = '\0';
+    }
+    row = pm_conf_row(line);
     if (!row || row->global != global) {
         return pm_fail(why, APR_EINVAL, "\"%.100s\" is not a setting", line);
     }
-    /* By hand: strtok would swallow an empty word. */
-    for (word = last; word && *word != '\0'; word = last) {
-        last = strchr(word, ' ');
-        if (last) {
-            *last++ = '\0';
+    for (word = next; word; word = next) {
+        next = strchr(word, ' ');
+        if (next) {
+            *next++ = '\0';
         }
         if (argc == 257) {
             return pm_fail(why, APR_EINVAL, "%s: too many words", row->name);
@@ -199,9 +201,6 @@ static apr_status_t read_line(void *conf, int global, char *line,
             return pm_fail(why, APR_EINVAL, "%s: bad escape in \"%.100s\"",
                            row->name, word);
         }
-    }
-    if (row->type == PM_T_PAIR && argc == 1) {
-        argv[argc++] = "";
     }
     return pm_conf_set(conf, row, argc, argv, p, why);
 }

@@ -49,12 +49,15 @@ typedef struct pm_conf {
     apr_array_header_t *rlimit;    /**< of "resource soft hard", checked */
     const char *process_name;      /**< argv[0] of workers; NULL: as it is */
 
+    apr_int64_t guard;             /**< 1: on */
     apr_time_t start_delay;        /**< between two starts in one pool */
     apr_time_t drain_timeout;      /**< 0: never */
 
     apr_time_t connect_timeout;    /**< the exchange; httpd's side only */
     apr_time_t io_timeout;         /**< 0: httpd's Timeout */
     apr_int64_t request_buffer;    /**< bytes; -1 is "off" */
+    apr_int64_t xsendfile;         /**< 1: on */
+    apr_array_header_t *xsendfile_path; /**< of const char *, absolute */
 } pm_conf_t;
 
 /** FcgiPMGraceful: what a graceful does to pools whose definition did not
@@ -85,6 +88,7 @@ typedef enum pm_type {
     PM_T_WORDS,    /**< one or more words: array of const char * */
     PM_T_PAIR,     /**< "NAME value" -> "NAME=value" appended to an array */
     PM_T_NAMES,    /**< one or more words appended to an array */
+    PM_T_PATHS,    /**< the same, each an absolute path */
     PM_T_RLIMIT,   /**< "resource soft [hard]" appended to an array */
     PM_T_NUMBER,   /**< a whole number: apr_int64_t */
     PM_T_OCTAL,    /**< as chmod(1) takes it: apr_int64_t */
@@ -113,7 +117,8 @@ typedef struct pm_row {
     const char *init;      /**< the default, as one would write it; NULL:
                             *   zero */
     apr_int64_t min, max;  /**< bounds; PM_T_TIME: microseconds;
-                            *   PM_T_WORDS and _NAMES: number of words */
+                            *   PM_T_WORDS, _NAMES, _PATHS: number of words
+                            */
     const char *choices;   /**< PM_T_CHOICE: "hup|changed|none" */
     pm_change_t change;
     const char *help;      /**< one line, as httpd -L shows it */

@@ -67,6 +67,8 @@ PM_ROW(rlimit, "FcgiPMRLimit", PM_T_RLIMIT, pm_conf_t, NULL, 2, 3,
        "cpu|as|nofile|nproc|core, soft and hard limit")
 PM_ROW(process_name, "FcgiPMProcessName", PM_T_STRING, pm_conf_t, NULL,
        1, 255, NULL, PM_CHANGE_WORKERS, "title of the workers in ps")
+PM_ROW(guard, "FcgiPMGuard", PM_T_CHOICE, pm_conf_t, "on", 0, 0, "off|on",
+       PM_CHANGE_WORKERS, "whether the guard is preloaded into the workers")
 PM_ROW(start_delay, "FcgiPMStartDelay", PM_T_TIME, pm_conf_t, "0", 0, PM_H,
        NULL, PM_CHANGE_SCALE, "pause between two starts")
 PM_ROW(drain_timeout, "FcgiPMDrainTimeout", PM_T_TIME, pm_conf_t, "0",
@@ -80,6 +82,12 @@ PM_ROW(io_timeout, "FcgiPMIOTimeout", PM_T_TIME, pm_conf_t, "0", 0,
 PM_ROW(request_buffer, "FcgiPMRequestBuffer", PM_T_SIZE, pm_conf_t, "64K",
        0, APR_INT64_C(1) << 30, NULL, PM_CHANGE_NOTHING,
        "memory for a request's body before a file takes over, or off")
+PM_ROW(xsendfile, "FcgiPMXSendfile", PM_T_CHOICE, pm_conf_t, "off", 0, 0,
+       "off|on", PM_CHANGE_NOTHING,
+       "whether a worker may name a file (X-Sendfile) for httpd to send")
+PM_ROW(xsendfile_path, "FcgiPMXSendfilePath", PM_T_PATHS, pm_conf_t, NULL,
+       1, 256, NULL, PM_CHANGE_NOTHING,
+       "directories with files that X-Sendfile may name")
 
 #undef PM_ROW
 #undef PM_MS

@@ -31,8 +31,6 @@ struct pm_manager {
     pm_signals_t *signals;
     pm_watch_t signal_watch;
     pm_watch_t channel_watch;
-    pm_watch_t lease_watch;
-    pm_timer_t lease_timer;   /* a new set must have come by then */
     pm_timer_t last_timer;    /* the end of all waiting */
     int given_up;
     int orphaned;             /* httpd has gone: its sockets are ours to
@@ -173,27 +171,16 @@ static void write_pid_file(pm_manager_t *m)
     }
 }
 
-static void on_lease(void *ctx, int events);
-
 /* The part of the set that is not pools.  Control socket and pid file are
  * made anew each time: their settings' strings go with the former set. */
 static void adopt_global(pm_manager_t *m)
 {
-    pm_reason_t why;
-
     m->opts.log->level = m->set->log_level;
     m->world.die_timeout = m->set->global->die_timeout;
     m->world.config = m->set->config;
     if (m->set->log_fd >= 0 && m->opts.relog) {
         m->opts.relog(m->opts.ctx, m->set->log_fd);
         m->set->log_fd = -1;
-    }
-    pm_loop_at(m->world.loop, &m->lease_timer, PM_TIME_NEVER);
-    if (m->set->lease_fd >= 0
-        && pm_loop_watch(m->world.loop, &m->lease_watch, m->set->lease_fd,
-                         APR_POLLIN, m->set->members->pool, &why)
-               != APR_SUCCESS) {
-        pm_log(m->opts.log, PM_ERROR, "%s", why.text);
     }
     pm_title_set(m->set->global->manager_name);
     open_control(m);
@@ -206,7 +193,6 @@ void pm_manager_adopt(pm_manager_t *m, pm_set_t *set)
     int i;
 
     close_control(m);
-    pm_loop_unwatch(m->world.loop, &m->lease_watch);
     m->set = set;
     adopt_global(m);
     for (i = 0; i < set->members->nelts; i++) {
@@ -245,7 +231,6 @@ static void command_die(pm_manager_t *m, const char *why)
            "told to go", (int)getpid(), why);
     m->phase = PM_PHASE_DYING;
     m->world.dying_at = pm_time_now();
-    pm_loop_at(m->world.loop, &m->lease_timer, PM_TIME_NEVER);
     pm_loop_at(m->world.loop, &m->last_timer,
                m->world.dying_at + m->world.die_timeout + LAST_WAIT);
     each_pool(m, pm_pool_close);
@@ -296,7 +281,7 @@ static void run_signals(pm_manager_t *m)
     }
 }
 
-/* --- the channel and the lease -------------------------------------------- */
+/* --- the channel ---------------------------------------------------------- */
 
 static void take_message(pm_manager_t *m, const pm_message_t *msg,
                          apr_pool_t *p)
@@ -344,25 +329,6 @@ static void on_channel(void *ctx, int events)
         command_die(m, "httpd has gone");
     }
     apr_pool_destroy(p);
-}
-
-/* httpd has read a configuration; with this module in it, a set follows. */
-static void on_lease(void *ctx, int events)
-{
-    pm_manager_t *m = ctx;
-
-    (void)events;
-    pm_loop_unwatch(m->world.loop, &m->lease_watch);
-    if (!m->staged && m->phase == PM_PHASE_RUNNING) {
-        pm_loop_at(m->world.loop, &m->lease_timer,
-                   pm_time_now() + PM_SET_LEASE);
-    }
-}
-
-static void on_lease_end(void *ctx, apr_time_t now)
-{
-    (void)now;
-    command_die(ctx, "the module is not loaded any more");
 }
 
 static void on_last(void *ctx, apr_time_t now)
@@ -500,8 +466,6 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     APR_RING_INIT(&m->world.touched, pm_pool, touched);
     m->signal_watch = (pm_watch_t){.ready = on_signal, .ctx = m};
     m->channel_watch = (pm_watch_t){.ready = on_channel, .ctx = m};
-    m->lease_watch = (pm_watch_t){.ready = on_lease, .ctx = m};
-    m->lease_timer = (pm_timer_t){.due = on_lease_end, .ctx = m};
     m->last_timer = (pm_timer_t){.due = on_last, .ctx = m};
     rv = pm_loop_create(&m->world.loop, p, why);
     if (rv == APR_SUCCESS) {

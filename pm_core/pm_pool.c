@@ -96,7 +96,9 @@ void pm_pool_define(pm_pool_t *pool, pm_member_t *member)
     }
     else {
         pool->phase = PM_POOL_FAILED;
-        pm_pool_error(pool, PM_ERROR, "cannot run: %s", why.text);
+        /* what the parent found it has said itself */
+        pm_pool_error(pool, member->failed ? PM_DEBUG : PM_ERROR,
+                      "cannot run: %s", why.text);
     }
     pm_pool_touch(pool);
 }
@@ -118,6 +120,7 @@ static void take_slot(pm_pool_t *pool)
 pm_pool_t *pm_pool_create(pm_world_t *world, pm_member_t *member)
 {
     pm_pool_t *pool;
+    pm_reason_t why;
     apr_pool_t *p;
 
     PM_ASSERT(apr_pool_create(&p, world->p) == APR_SUCCESS);
@@ -132,6 +135,10 @@ pm_pool_t *pm_pool_create(pm_world_t *world, pm_member_t *member)
     pool->timer.ctx = pool;
     APR_RING_INIT(&pool->workers, pm_worker, link);
     pool->listener.fd = -1;
+    if (pm_page_create(&pool->page, p, &why) != APR_SUCCESS) {
+        pm_log(world->log, PM_INFO, "pool %s: whether workers are busy will "
+               "not be known: %s", pool->conf->name, why.text);
+    }
     take_slot(pool);
     pm_pool_define(pool, member);
     return pool;
@@ -309,6 +316,7 @@ void pm_pool_destroy(pm_pool_t *pool)
     }
     pm_listen_unlink(&pool->listener);
     pm_listen_close(&pool->listener);
+    pm_page_destroy(pool->page);
     if (pool->board->generation == pool->generation) {
         memset(pool->board, 0, sizeof(*pool->board));
     }

@@ -17,6 +17,7 @@
 #include "pm_life.h"
 #include "pm_lines.h"
 #include "pm_loop.h"
+#include "pm_page.h"
 #include "pm_set.h"
 #include "pm_spawn.h"
 
@@ -60,6 +61,7 @@ struct pm_pool {
     apr_uint32_t generation;
     pm_slot_t *board;                  /**< the slot, ours to write */
     pm_listener_t listener;
+    pm_page_t *page;                   /**< NULL: there is none */
     pm_pool_phase_t phase;
     struct pm_workers workers;
     int count[PM_STATE_GONE + 1];      /**< workers, by pm_state_t */
@@ -78,6 +80,7 @@ struct pm_worker {
     pm_birth_t *birth;                 /**< the pool's when it was born; its
                                         *   texts are in @c p */
     pid_t pid;
+    int place;                         /**< on the pool's page; -1: none */
     pm_state_t state;
     int runs;                          /**< its program was executed */
     apr_time_t born_at;
@@ -136,6 +139,13 @@ static inline int pm_pool_alive(const pm_pool_t *pool)
 
 /** Fork one.  @return 0 when that failed; the pool knows why */
 int pm_worker_start(pm_pool_t *pool, apr_time_t now);
+
+/** What its page says of it. */
+static inline pm_page_facts_t pm_worker_facts(const pm_worker_t *w,
+                                              apr_time_t now)
+{
+    return pm_page_read(w->pool->page, w->place, w->pid, now);
+}
 
 /** Something has happened to it; see pm_life.h.  It may be freed by this. */
 void pm_worker_event(pm_worker_t *w, pm_event_t event);

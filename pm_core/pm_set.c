@@ -22,7 +22,6 @@ pm_set_t *pm_set_create(apr_pool_t *p)
     set->members = apr_array_make(p, 8, sizeof(pm_member_t));
     set->log_level = PM_NOTICE;
     set->log_fd = -1;
-    set->lease_fd = -1;
     return set;
 }
 
@@ -35,7 +34,6 @@ void pm_set_destroy(pm_set_t *set)
         return;
     }
     pm_fds_close(&set->log_fd);
-    pm_fds_close(&set->lease_fd);
     for (i = 0; i < set->members->nelts; i++) {
         pm_fds_close(&APR_ARRAY_IDX(set->members, i, pm_member_t).fd);
     }
@@ -53,15 +51,12 @@ static void add_fd(pm_message_t *msg, int fd)
     }
 }
 
-/* The descriptors' order is fixed; which are there says the first line. */
 static void write_head(pm_message_t *msg, const pm_set_t *set, apr_pool_t *p)
 {
     msg->nfds = 0;
     add_fd(msg, set->log_fd);
-    add_fd(msg, set->lease_fd);
-    msg->text = apr_psprintf(p, "set %d %d %d %d\n%s", set->config,
-                             (int)set->log_level, set->log_fd >= 0,
-                             set->lease_fd >= 0,
+    msg->text = apr_psprintf(p, "set %d %d\n%s", set->config,
+                             (int)set->log_level,
                              pm_conf_write(set->global, 1, p));
 }
 
@@ -146,15 +141,9 @@ static apr_status_t take_head(pm_set_t **set, char **word, int n,
     pm_global_t *global;
     apr_pool_t *p;
     apr_status_t rv;
-    int with_log, with_lease;
 
-    if (n != 5 || number(word[1], 0x7fffffff) < 0
-        || number(word[2], PM_DEBUG) < 0) {
-        return bad_message(why);
-    }
-    with_log = word[3][0] == '1';
-    with_lease = word[4][0] == '1';
-    if (with_log + with_lease != msg->nfds) {
+    if (n != 3 || number(word[1], 0x7fffffff) < 0
+        || number(word[2], PM_DEBUG) < 0 || msg->nfds > 1) {
         return bad_message(why);
     }
     pm_set_destroy(*set);
@@ -167,8 +156,7 @@ static apr_status_t take_head(pm_set_t **set, char **word, int n,
     ((taken_t *)*set)->p = p;
     (*set)->config = (int)number(word[1], 0x7fffffff);
     (*set)->log_level = (pm_level_t)number(word[2], PM_DEBUG);
-    (*set)->log_fd = with_log ? msg->fds[0] : -1;
-    (*set)->lease_fd = with_lease ? msg->fds[with_log] : -1;
+    (*set)->log_fd = msg->nfds ? msg->fds[0] : -1;
     msg->nfds = 0;
     (*set)->global = global = pm_global_create(p);
     return pm_conf_read(global, 1, settings, p, why);
@@ -232,6 +220,10 @@ apr_status_t pm_set_take(pm_set_t **set, const pm_message_t *message,
     }
     while (msg.nfds) {
         pm_fds_close(&msg.fds[--msg.nfds]);
+    }
+    if (rv != APR_SUCCESS) {
+        pm_set_destroy(*set);   /* half a set is none */
+        *set = NULL;
     }
     return rv;
 }

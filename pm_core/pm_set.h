@@ -6,8 +6,8 @@
  *
  * On the private channel a set is
  *
- *     set CONFIG LOGLEVEL     + settings of pm_global_t, descriptors: error
- *                               log, lease
+ *     set CONFIG LOGLEVEL     + settings of pm_global_t, descriptor: error
+ *                               log, if there is one
  *     pool NAME SLOT GEN      + settings of pm_conf_t, descriptor: listener
  *     failed NAME SLOT GEN    + settings; a line "reason ..." first
  *     commit
@@ -16,9 +16,8 @@
  * After "commit" the set is staged: a manager that has none adopts it at
  * once, another one when SIGHUP comes.
  *
- * The lease is the read end of a pipe whose write end httpd closes when it
- * has read a new configuration.  A lease that ended and is not followed by a
- * new set within PM_SET_LEASE means that the module is not loaded any more.
+ * The channel's end is the end of the manager: httpd has gone, or has read a
+ * configuration without this module.
  */
 #ifndef PM_SET_H
 #define PM_SET_H
@@ -27,8 +26,6 @@
 #include "pm_channel.h"
 #include "pm_conf.h"
 #include "pm_listen.h"
-
-#define PM_SET_LEASE apr_time_from_sec(10)
 
 /** A pool and where it lives. */
 typedef struct pm_member {
@@ -47,7 +44,6 @@ typedef struct pm_set {
     int config;                  /**< httpd's number of this configuration */
     pm_level_t log_level;
     int log_fd;                  /**< the error log; -1: keep the present */
-    int lease_fd;                /**< -1: none */
 } pm_set_t;
 
 /** An empty set in @a p, with no descriptors. */
@@ -67,8 +63,8 @@ apr_status_t pm_set_send(int channel, const pm_set_t *set,
  *  @param set NULL-able; "set" makes a new one in a pool of its own below
  *             @a p, in place of one that was not committed
  *  @param whole set to 1 when the message was "commit"
- *  @return an error to be answered; the message's descriptors are the set's
- *          or closed in any case */
+ *  @return an error to be answered, and no set any more; the message's
+ *          descriptors are the set's or closed in any case */
 apr_status_t pm_set_take(pm_set_t **set, const pm_message_t *msg, int *whole,
                          apr_pool_t *p, pm_reason_t *why);
 

@@ -23,6 +23,8 @@ typedef struct child {
     pid_t parent;
     int listen_fd;
     int output_fd;    /* becomes 1 and 2 */
+    int page_fd;      /* -1: none */
+    int place;
     int verdict_fd;   /* close-on-exec */
 } child_t;
 
@@ -113,9 +115,34 @@ static int step_parent(const child_t *c)
     return pm_pdeath_set(SIGTERM, c->parent) ? 0 : ECHILD;
 }
 
+/* A library that the worker's user cannot read (another root, a private
+ * directory) would only make the loader complain: then there is no guard. */
+static int step_guard(const child_t *c)
+{
+    static char orders[64];   /* in the child's own copy of all memory */
+    char **envp = c->birth->envp;
+    int with_page = c->place >= 0 && c->page_fd >= 0;
+
+    if (!c->birth->guard
+        || access(strchr(c->birth->guard, '=') + 1, R_OK)) {
+        return 0;
+    }
+    if (with_page && dup2(c->page_fd, PM_SPAWN_PAGE_FD) < 0) {
+        return errno;
+    }
+    apr_snprintf(orders, sizeof(orders), "FCGIPM_GUARD=%d:%d:%d",
+                 (int)getpid(), with_page ? c->place : 0,
+                 with_page ? PM_SPAWN_PAGE_FD : -1);
+    envp[0] = (char *)(apr_uintptr_t)c->birth->guard;
+    envp[1] = orders;
+    return 0;
+}
+
 static int step_exec(const child_t *c)
 {
-    execve(c->birth->program, c->birth->argv, c->birth->envp);
+    char **envp = c->birth->envp;
+
+    execve(c->birth->program, c->birth->argv, envp[0] ? envp : envp + 2);
     return errno;
 }
 
@@ -133,6 +160,7 @@ static const struct step {
     {"FcgiPMUser", step_user},
     {"FcgiPMDirectory", step_directory},
     {"parent", step_parent},
+    {"FcgiPMGuard", step_guard},
     {"FcgiPMCommand", step_exec}
 };
 
@@ -209,9 +237,10 @@ static void make_blocking(int fd)
 }
 
 apr_status_t pm_spawn(pm_born_t *born, const pm_birth_t *birth,
-                      int listen_fd, pm_reason_t *why)
+                      int listen_fd, int page_fd, int place,
+                      pm_reason_t *why)
 {
-    child_t c = {birth, getpid(), listen_fd, -1, -1};
+    child_t c = {birth, getpid(), listen_fd, -1, page_fd, place, -1};
     int verdict[2] = {-1, -1}, output[2] = {-1, -1};
     int err = open_pipes(verdict, output);
     sigset_t all, before;

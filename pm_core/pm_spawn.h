@@ -5,7 +5,7 @@
  *
  * fork(), then one ladder of steps in the child: own process group, no
  * signal blocked or ignored, no descriptor but 0, 1, 2, limits, nice, umask,
- * root, directory, groups, user, parent-death signal, exec.  The first step
+ * root, directory, groups, user, parent-death signal, guard, exec.  The first step
  * that fails reports its errno over a close-on-exec pipe, so the manager
  * knows at once, without waiting, whether the program runs: end of file on
  * the pipe means that exec has happened.
@@ -23,7 +23,8 @@
 typedef struct pm_birth {
     const char *program;
     char *const *argv;
-    char *const *envp;
+    char **envp;             /**< its first two are kept for the guard */
+    const char *guard;       /**< "LD_PRELOAD=..."; NULL: there is none */
     const char *directory;
     const char *chroot;
     mode_t umask;
@@ -53,15 +54,22 @@ typedef struct pm_born {
     int stderr_fd;   /**< read end of the worker's stdout and stderr */
 } pm_born_t;
 
+/** The descriptor of the pool's page in a guarded worker; the guard closes
+ *  it. */
+#define PM_SPAWN_PAGE_FD 3
+
 /**
  * Fork a worker.
+ * @param page_fd   of the pool's page (pm_page.h), -1: none
+ * @param place     the worker's on that page, -1: none
  * @param listen_fd becomes its descriptor 0 (FCGI_LISTENSOCK_FILENO,
  *                  FastCGI 1.0 section 2.2); O_NONBLOCK, which a worker can
  *                  have set for all, is cleared here
  * @return an error (fork or pipe failed) with reason; nothing is left open
  */
 apr_status_t pm_spawn(pm_born_t *born, const pm_birth_t *birth,
-                      int listen_fd, pm_reason_t *why);
+                      int listen_fd, int page_fd, int place,
+                      pm_reason_t *why);
 
 /**
  * How did the birth go?  To be called when birth_fd is readable.

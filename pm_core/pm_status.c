@@ -14,8 +14,8 @@ void pm_status_manager(pm_json_t *j, const pm_head_t *head, apr_time_t now)
     pm_json_close(j, '}');
 }
 
-/* A worker counts as idle as soon as it runs: whether it is busy only the
- * worker's side can tell. */
+/* A worker counts as idle as soon as it runs; that it is busy its page tells.
+ */
 static const char *const state_names[] = {
     [PM_STATE_BORN] = "starting",   [PM_STATE_READY] = "idle",
     [PM_STATE_STOPPING] = "stopping", [PM_STATE_KILLED] = "stopping",
@@ -30,12 +30,15 @@ static const char *const avail_names[] = {
 
 static void worker(pm_json_t *j, const pm_worker_t *w, apr_time_t now)
 {
+    pm_page_facts_t facts = pm_worker_facts(w, now);
+    int busy = w->state == PM_STATE_READY && facts.busy;
+
     pm_json_open(j, NULL, '{');
     pm_json_int(j, "pid", w->pid);
-    pm_json_string(j, "state", state_names[w->state]);
-    pm_json_int(j, "requests", 0);
+    pm_json_string(j, "state", busy ? "busy" : state_names[w->state]);
+    pm_json_int(j, "requests", (apr_int64_t)facts.requests);
     pm_json_seconds(j, "uptime", now - w->born_at);
-    pm_json_seconds(j, "busy_for", 0);
+    pm_json_seconds(j, "busy_for", facts.busy ? now - facts.busy_since : 0);
     pm_json_int(j, "rss", pm_procinfo_rss(w->pid));
     pm_json_close(j, '}');
 }

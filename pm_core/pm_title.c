@@ -36,18 +36,19 @@ static char *argument_area(size_t *size)
     return (char *)start;
 }
 
-/* Each string of the environment to the heap, where it can stay. */
-static int move_environment(void)
+/* Each string of the environment that lies in the area to the heap, where it
+ * can stay; it is never freed, as nobody knows who else has found it. */
+static int move_environment(const char *area, size_t size)
 {
     char **e;
 
     for (e = environ; e && *e; e++) {
-        char *copy = strdup(*e);
-
-        if (!copy) {
-            return 0;
+        if (*e >= area && *e < area + size) {
+            *e = strdup(*e);
+            if (!*e) {
+                return 0;
+            }
         }
-        *e = copy;
     }
     return 1;
 }
@@ -58,7 +59,7 @@ void pm_title_set(const char *title)
     char *area = argument_area(&size);
 
     prctl(PR_SET_NAME, title, 0, 0, 0);
-    if (size < 2 || !move_environment()) {
+    if (size < 2 || !move_environment(area, size)) {
         return;
     }
     if (len > size - 1) {

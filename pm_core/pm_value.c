@@ -142,6 +142,19 @@ static apr_status_t read_names(const task_t *t)
                                    "%s: \"\" is not a name", t->row->name);
 }
 
+static apr_status_t read_paths(const task_t *t)
+{
+    int i;
+
+    for (i = 0; i < t->argc; i++) {
+        if (t->argv[i][0] != '/') {
+            return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not an "
+                           "absolute path", t->row->name, t->argv[i]);
+        }
+    }
+    return read_names(t);
+}
+
 static apr_status_t read_pair(const task_t *t)
 {
     if (t->argv[0][0] == '\0' || strchr(t->argv[0], '=')) {
@@ -358,6 +371,7 @@ static const struct {
     [PM_T_WORDS]  = {read_names, write_words, 0, 0},
     [PM_T_PAIR]   = {read_pair, NULL, 2, 1},
     [PM_T_NAMES]  = {read_names, write_words, 0, 0},
+    [PM_T_PATHS]  = {read_paths, write_words, 0, 0},
     [PM_T_RLIMIT] = {read_rlimit, NULL, 3, 1},
     [PM_T_NUMBER] = {read_number_type, write_integer, 1, 0},
     [PM_T_OCTAL]  = {read_octal, write_integer, 1, 0},

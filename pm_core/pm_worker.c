@@ -97,7 +97,8 @@ static void plan_stop(pm_worker_t *w, apr_time_t now)
 {
     const pm_world_t *world = w->pool->world;
     pm_stop_conf_t conf = {world->die_timeout, w->pool->conf->drain_timeout};
-    pm_stop_facts_t facts = {w->told_at, w->retold_at, world->dying_at, 0};
+    pm_stop_facts_t facts = {w->told_at, w->retold_at, world->dying_at,
+                             pm_worker_facts(w, now).idle};
     pm_stop_plan_t plan = pm_stop_plan(&conf, &facts, now);
 
     pm_loop_at(world->loop, &w->timer, plan.next);
@@ -176,6 +177,7 @@ static void act_free(pm_worker_t *w)
         read_output(w);
     }
     close_output(w);
+    pm_page_give(pool->page, w->place);
     apr_hash_set(pool->world->workers, &w->pid, sizeof(w->pid), NULL);
     APR_RING_REMOVE(w, link);
     pool->count[w->state]--;
@@ -240,9 +242,10 @@ static void count_exit(pm_worker_t *w, int status)
     pm_exit_facts_t facts = {w->told_at != 0, w->runs,
                              WIFEXITED(status) && !WEXITSTATUS(status), 0,
                              now - w->born_at};
+    pm_page_facts_t known = pm_worker_facts(w, now);
     pm_exit_t verdict;
 
-    facts.served = !facts.told
+    facts.served = known.known ? known.requests > 0 : !facts.told
                    && pm_crash_credit(sum.done + sum.in_flight, &pool->paid,
                                       (int)pool->conf->processes.max);
     verdict = pm_crash_judge(&facts);
@@ -296,9 +299,11 @@ int pm_worker_start(pm_pool_t *pool, apr_time_t now)
     pm_reason_t why;
     pm_worker_t *w;
     apr_pool_t *p;
+    int place = pm_page_take(pool->page);
 
-    if (pm_spawn(&born, pool->birth, pool->listener.fd, &why)
-        != APR_SUCCESS) {
+    if (pm_spawn(&born, pool->birth, pool->listener.fd,
+                 pm_page_fd(pool->page), place, &why) != APR_SUCCESS) {
+        pm_page_give(pool->page, place);
         pm_pool_error(pool, PM_ERROR, "%s", why.text);
         return 0;
     }
@@ -309,6 +314,7 @@ int pm_worker_start(pm_pool_t *pool, apr_time_t now)
     w->birth = apr_pmemdup(p, pool->birth, sizeof(*w->birth));
     w->birth->program = apr_pstrdup(p, pool->birth->program);
     w->pid = born.pid;
+    w->place = place;
     w->born_at = now;
     w->birth_fd = born.birth_fd;
     w->output_fd = born.stderr_fd;

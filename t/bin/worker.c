@@ -730,9 +730,14 @@ int main(int argc, char **argv)
         stay();
     }
     nap(o->slow_start);
-    if (FCGX_Init() != 0
-        || FCGX_InitRequest(&self.req, 0,
-                            o->plain ? 0 : FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
+    if (FCGX_Init() != 0) {
+        return 1;
+    }
+    if (o->ignore_term) {
+        signal(SIGTERM, SIG_IGN);   /* libfcgi has taken it meanwhile */
+    }
+    if (FCGX_InitRequest(&self.req, 0,
+                         o->plain ? 0 : FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
         return 1;
     }
     serve();

@@ -42,22 +42,27 @@ for (@case) {
                       REDIRECT_STATUS => 200);
         my @old = $run->workers(2);
         my $round = sub {
-            my $n = 0;
+            my ($n, %odd) = (0);
             for (1 .. 20) {
                 my $r = request($run->address, params => \%params);
-                $n++ if !$r->{error}
+                my $good = !$r->{error}
                     && $r->{body} =~ /^pid=\d+ tag=\Q$tag\E /;
+                $good ? $n++ : $odd{ $r->{error} || $r->{stdout} }++;
             }
+            diag(explain(\%odd), $run->log) if %odd;
             return $n;
         };
         is($round->(), 20, "$name: 20 requests, 20 answers");
         my $r = request($run->address, params => \%params, stdin => 'abc');
         like($r->{body}, qr/length=3$/m, 'a body arrives')
             if $name =~ /^(?:php-cgi|FCGI)$/;
+        # Without help these have moments in which SIGTERM gets lost.
+        wait_quiet($run->pid, 20);
         $run->signal('HUP');
         my @new = $run->renewed(@old);
         is(scalar @new, 2, 'SIGHUP: new workers');
         is($round->(), 20, 'which answer');
+        wait_quiet($run->pid, 20);
         $run->signal('TERM');
         is($run->wait(20), 0, 'SIGTERM: exit status 0');
         is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');

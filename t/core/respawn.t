@@ -44,6 +44,23 @@ use Time::HiRes qw(time sleep);
     like($run->log, qr/signal 9|SIGKILL/i, 'the log says what it died of');
 }
 
+# --- all at once: none of them died at birth, so none is delayed; what were
+# taken for deaths at birth would be tried one by one, for a second each
+{
+    my $run = FCGIPM::Run->new(processes => 6, command => [bin('worker')]);
+    my @took;
+    for my $round (1 .. 3) {
+        my @old = $run->workers(6);
+        wait_for { !grep { age($_) < 1.2 } @old } 20, 'settled workers';
+        my $begin = time;
+        kill 'KILL', @old;
+        is(scalar $run->renewed(@old), 6, 'SIGKILL to six: six new ones');
+        push @took, time - $begin;
+    }
+    @took = sort { $a <=> $b } @took;
+    cmp_ok($took[0], '<', 0.9, sprintf 'without delay: %.3f s', $took[0]);
+}
+
 # --- ways to go during a request
 {
     my $run = FCGIPM::Run->new(processes => 2, command => [bin('worker')]);

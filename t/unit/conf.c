@@ -118,18 +118,18 @@ static void set(pm_conf_t *conf, const char *name, int argc,
 static void test_roundtrip(apr_pool_t *p)
 {
     static const char *const command[] = {"/a b", "x\ny", "", "%41", "\xff+",
-                                          "\"'\\"};
+                                          "\"'\\", ""};
     static const char *const env[] = {"A", "b = c\n%"};
     pm_conf_t *conf = pm_conf_create(p, "x");
     pm_conf_t *back = pm_conf_create(p, "x");
     pm_reason_t why = {""};
     int i;
 
-    set(conf, "FcgiPMCommand", 6, command, p);
+    set(conf, "FcgiPMCommand", 7, command, p);
     set(conf, "FcgiPMSetEnv", 2, env, p);
     is_int(pm_conf_read(back, 0, pm_conf_write(conf, 0, p), p, &why),
            APR_SUCCESS, "read what was written %s", why.text);
-    is_int(back->command ? back->command->nelts : 0, 6, "six words");
+    is_int(back->command ? back->command->nelts : 0, 7, "seven words");
     for (i = 0; back->command && i < back->command->nelts; i++) {
         is_str(APR_ARRAY_IDX(back->command, i, const char *), command[i],
                "word %d", i);

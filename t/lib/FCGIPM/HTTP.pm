@@ -25,10 +25,10 @@ use IO::Select;
 use IO::Socket::INET;
 use Time::HiRes qw(time);
 
-our @EXPORT = qw(http);
+our @EXPORT = qw(http talk);
 
 =head2 http(PORT, PATH, method, header => [LINE...], body, chunked => SIZE,
-timeout => 20)
+timeout => 20, protocol => '1.1')
 
 C<chunked> sends the body in chunks of that size.
 
@@ -52,9 +52,26 @@ sub http {
     return $r;
 }
 
+=head2 talk(PORT, BYTES, SECONDS)
+
+Sends BYTES as they are and gives what comes until the connection is closed,
+and how it was: 'eof', 'timeout', or the error.
+
+=cut
+
+sub talk {
+    my ($port, $bytes, $seconds) = @_;
+    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
+        or return ('', "connect: $!");
+    local $SIG{PIPE} = 'IGNORE';
+    _write($s, $bytes);
+    return _read($s, 'GET', time + ($seconds || 20));
+}
+
 sub _head {
     my ($method, $path, %arg) = @_;
-    my @line = ("$method $path HTTP/1.1", "Host: localhost:$arg{port}",
+    my $protocol = $arg{protocol} || '1.1';
+    my @line = ("$method $path HTTP/$protocol", "Host: localhost:$arg{port}",
                 'Connection: close', @{ $arg{header} || [] });
     if ($arg{chunked}) { push @line, 'Transfer-Encoding: chunked' }
     elsif (defined $arg{body}) {

@@ -44,8 +44,8 @@ use Time::HiRes qw(time sleep);
 our @EXPORT = qw(
     age alive append bin built children cmdline count_lines ctl descendants
     exited fds free_port have kill_tree parent_of passable proc_env
-    proc_status program root slurp start tmp_dir uid_of wait_for worker_gid
-    worker_uid worker_user write_file
+    proc_status program root slurp start tmp_dir uid_of wait_for wait_quiet
+    worker_gid worker_uid worker_user write_file
 );
 
 my $OWNER = $$;        # forked clients must not clean up for the test
@@ -417,6 +417,29 @@ sub age {
     my $started = (split ' ', $text)[19] / POSIX::sysconf(POSIX::_SC_CLK_TCK());
     my ($now) = split ' ', slurp('/proc/uptime');
     return $now - $started;
+}
+
+=head2 wait_quiet(PID, SECONDS)
+
+Waits until nobody below PID has run for 0.3 s: all that start have started,
+all that are idle wait in accept().  For programs that lose a signal at other
+times.
+
+=cut
+
+sub wait_quiet {
+    my ($pid, $seconds) = @_;
+    my ($seen, $since) = ('', time);
+    return wait_for {
+        my $now = join ' ', map {
+            my $status = proc_status($_);
+            "$_:" . join ':', map { defined $_ ? $_ : '' }
+                @$status{qw(voluntary_ctxt_switches
+                            nonvoluntary_ctxt_switches)}
+        } descendants($pid);
+        ($seen, $since) = ($now, time) if $now ne $seen;
+        time - $since > 0.3
+    } $seconds, 'everybody to be quiet';
 }
 
 =head2 exited(PID)

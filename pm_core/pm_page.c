@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_page.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "pm_claim.h"
+#include "pm_fds.h"
+
+#define SIZE (PM_CLAIMS * sizeof(pm_claim_t))
+
+struct pm_page {
+    int fd;
+    pm_claim_t *claims;
+    int next;                  /* where to begin looking for a free one */
+    char taken[PM_CLAIMS];
+};
+
+/* A descriptor of SIZE bytes that stay SIZE bytes. */
+static int make_file(void)
+{
+#if defined(MFD_ALLOW_SEALING) && defined(F_ADD_SEALS)
+    int fd = memfd_create("fcgipm", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd >= 0
+        && (ftruncate(fd, (off_t)SIZE)
+            || fcntl(fd, F_ADD_SEALS,
+                     F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))) {
+        pm_fds_close(&fd);
+    }
+    return fd;
+#else
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+apr_status_t pm_page_create(pm_page_t **out, apr_pool_t *p, pm_reason_t *why)
+{
+    pm_page_t *page = apr_pcalloc(p, sizeof(*page));
+    void *claims;
+
+    page->fd = make_file();
+    if (page->fd < 0) {
+        return pm_fail_os(why, errno, "cannot make a page");
+    }
+    claims = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, page->fd,
+                  0);
+    if (claims == MAP_FAILED) {
+        apr_status_t rv = errno;
+
+        pm_fds_close(&page->fd);
+        return pm_fail_os(why, rv, "cannot map a page");
+    }
+    page->claims = claims;
+    *out = page;
+    return APR_SUCCESS;
+}
+
+void pm_page_destroy(pm_page_t *page)
+{
+    if (page) {
+        munmap(page->claims, SIZE);
+        pm_fds_close(&page->fd);
+    }
+}
+
+int pm_page_fd(const pm_page_t *page)
+{
+    return page ? page->fd : -1;
+}
+
+int pm_page_take(pm_page_t *page)
+{
+    int i;
+
+    for (i = 0; page && i < PM_CLAIMS; i++) {
+        int place = (page->next + i) % PM_CLAIMS;
+
+        if (!page->taken[place]) {
+            page->taken[place] = 1;
+            page->next = place + 1;
+            memset(&page->claims[place], 0, sizeof(page->claims[place]));
+            return place;
+        }
+    }
+    return -1;
+}
+
+void pm_page_give(pm_page_t *page, int place)
+{
+    if (page && place >= 0) {
+        page->taken[place] = 0;
+        page->next = place < page->next ? place : page->next;
+    }
+}
+
+pm_page_facts_t pm_page_read(const pm_page_t *page, int place, pid_t pid,
+                             apr_time_t now)
+{
+    pm_page_facts_t facts = {0};
+    const pm_claim_t *claim;
+    uint64_t since;
+    uint32_t busy;
+
+    if (!page || place < 0) {
+        return facts;
+    }
+    claim = &page->claims[place];
+    if (__atomic_load_n(&claim->pid, __ATOMIC_ACQUIRE) != (uint32_t)pid) {
+        return facts;
+    }
+    busy = __atomic_load_n(&claim->busy, __ATOMIC_ACQUIRE);
+    since = __atomic_load_n(&claim->busy_since, __ATOMIC_ACQUIRE);
+    facts.known = 1;
+    facts.busy = busy > 0;
+    facts.idle = !busy
+                 && __atomic_load_n(&claim->waiting, __ATOMIC_ACQUIRE) > 0;
+    facts.busy_since = busy && since < (uint64_t)now ? (apr_time_t)since : now;
+    facts.requests = __atomic_load_n(&claim->requests, __ATOMIC_ACQUIRE);
+    return facts;
+}

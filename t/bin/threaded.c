@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A FastCGI worker of several threads, as libfcgi's examples/threaded.c: each
+ * accepts for itself.  Answers "pid=N tag=threaded"; "sleep=MS" in the query
+ * before that.  Alone, SIGTERM does not end it: libfcgi wakes one thread.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <fcgiapp.h>
+
+#define THREADS 4
+
+static void *serve(void *unused)
+{
+    FCGX_Request req;
+    const char *query;
+    const char *ms;
+
+    FCGX_InitRequest(&req, 0, 0);
+    while (FCGX_Accept_r(&req) >= 0) {
+        query = FCGX_GetParam("QUERY_STRING", req.envp);
+        ms = query ? strstr(query, "sleep=") : NULL;
+        if (ms) {
+            usleep((useconds_t)strtoul(ms + 6, NULL, 10) * 1000);
+        }
+        FCGX_FPrintF(req.out, "Content-Type: text/plain\r\n\r\npid=%d "
+                     "tag=threaded", (int)getpid());
+        FCGX_Finish_r(&req);
+    }
+    return unused;
+}
+
+int main(void)
+{
+    pthread_t thread[THREADS];
+    int i;
+
+    FCGX_Init();
+    for (i = 0; i < THREADS; i++) {
+        if (pthread_create(&thread[i], NULL, serve, NULL)) {
+            return 1;
+        }
+    }
+    for (i = 0; i < THREADS; i++) {
+        pthread_join(thread[i], NULL);
+    }
+    return 3;
+}

@@ -1,0 +1,131 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# The guard: any dynamically linked program is a good worker.  SIGTERM while
+# it waits: it goes at once, status 0; during a request: after the answer.
+# And the manager knows what its workers do.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use FCGIPM::FastCGI;
+use FCGIPM::Run;
+use FCGIPM::Test;
+use Test::More;
+
+my $php = have('php-cgi');
+my $script = write_file(tmp_dir() . '/sleep.php', <<'PHP', 0644);
+<?php if (preg_match('/sleep=(\d+)/', $_SERVER['QUERY_STRING'], $m)) {
+    $end = microtime(true) + $m[1] / 1000;
+    while (microtime(true) < $end) usleep(1000);
+} echo 'pid=', getmypid(), ' tag=php';
+PHP
+my %php = (params => { SCRIPT_FILENAME => $script, SCRIPT_NAME => '/x' });
+
+my @case = (
+    ['libfcgi, without a handler', [bin('worker'), '--plain'], {}],
+    ['libfcgi, four threads', [bin('threaded')], {}],
+    ['a plain socket, no handler', [bin('plain.pl')], {}],
+    ['php-cgi', $php && [$php], \%php],
+    ['behind env', ['/usr/bin/env', 'X=1', bin('threaded')], {}],
+);
+
+sub worker_of {
+    my ($run, $pid) = @_;
+    return (grep { $_->{pid} == $pid } @{ (($run->status // {})->{pools} // [])->[0]{worker} // [] })[0]
+        // {};
+}
+
+for (@case) {
+    my ($name, $command, $ask) = @$_;
+  SKIP: {
+        skip "$name is not installed", 1 unless $command;
+        my $run = FCGIPM::Run->new(processes => 1, control => 1, command => $command,
+                                   options => ['--die-timeout', '20s']);
+        my ($old) = $run->workers(1);
+        is(request($run->address, query => 'pid', %$ask)->{error}, undef,
+           "$name: serves");
+        ok(wait_for { my $w = worker_of($run, $old);
+                      $w->{requests} == 1 && $w->{state} eq 'idle' } 10,
+           'it is known to be idle, after one request');
+        unlike(slurp("/proc/$old/environ") && join(' ', values %{ fds($old) }),
+               qr/memfd/, 'no descriptor of the guard is left');
+
+        # idle
+        $run->signal('HUP');
+        ok(wait_for { !alive($old) } 10, 'idle, told: gone at once');
+
+        # busy
+        my ($new) = $run->renewed($old);
+        my $busy = FCGIPM::FastCGI::connect_to($run->address);
+        FCGIPM::FastCGI::send_request($busy, query => 'sleep=1000&pid', %$ask);
+        ok(wait_for { worker_of($run, $new)->{state} eq 'busy' } 10,
+           'it is known to be busy');
+        $run->signal('HUP');
+        my $r = FCGIPM::FastCGI::read_answer($busy, 20);
+        close $busy;
+        like($r->{body}, qr/pid=$new\b/, 'busy, told: it answers first');
+        ok(wait_for { !alive($new) } 10, 'and goes then');
+        like($run->log, qr/worker $new has gone: exit status \d /,
+             'by itself');
+        $run->signal('TERM');
+        is($run->wait(10), 0, 'SIGTERM: all gone in time');
+    }
+}
+
+# --- where there is no guard
+for (['switched off', [bin('threaded')], ['--guard', 'off']],
+     ['another library is preloaded', [bin('threaded')],
+      ['--set-env', 'LD_PRELOAD=libc.so.6']]) {
+    my ($name, $command, $options) = @$_;
+    my $run = FCGIPM::Run->new(processes => 1, control => 1, command => $command,
+                               options => [@$options, '--die-timeout', '1']);
+    my ($pid) = $run->workers(1);
+    is(request($run->address, query => 'pid')->{error}, undef,
+       "$name: it serves");
+    unlike(slurp("/proc/$pid/maps"), qr/fcgipm/, 'without a guard');
+    is(worker_of($run, $pid)->{requests}, 0, 'and less is known');
+    $run->signal('TERM');
+    is($run->wait(10), 1, 'threads that swallow SIGTERM are killed');
+}
+
+# --- a program that the worker starts is not guarded
+{
+    my $run = FCGIPM::Run->new(processes => 1, command => [bin('worker')]);
+    $run->workers(1);
+    my $env = ask($run->address, 'environ');
+    unlike($env, qr/LD_PRELOAD|FCGIPM/, 'the guard leaves no variable');
+}
+
+# --- storms: no request is lost
+for (['C', [bin('worker'), '--plain'], {}],
+     ['Perl', [bin('perl-fcgi.pl')], {}],
+     ['threads', [bin('threaded')], {}], ['PHP', $php && [$php], \%php]) {
+    my ($name, $command, $ask) = @$_;
+  SKIP: {
+        skip "$name is not installed", 1 unless $command;
+        my $run = FCGIPM::Run->new(processes => 4, command => $command);
+        $run->workers(4);
+        my ($good, $bad) = (0, 0);
+        for my $round (1 .. 15) {
+            my @conn = map { FCGIPM::FastCGI::connect_to($run->address) }
+                1 .. 4;
+            FCGIPM::FastCGI::send_request($_, query => 'pid', %$ask)
+                for @conn[0, 1];
+            $run->signal('HUP');
+            FCGIPM::FastCGI::send_request($_, query => 'pid', %$ask)
+                for @conn[2, 3];
+            for (@conn) {
+                my $r = FCGIPM::FastCGI::read_answer($_, 20);
+                ($r->{body} // '') =~ /pid=/ ? $good++ : $bad++;
+                close $_;
+            }
+        }
+        is($bad, 0, "$name: of " . ($good + $bad)
+                    . ' requests in 15 HUPs none is lost');
+    }
+}
+
+done_testing;

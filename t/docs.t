@@ -1,0 +1,190 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# The documents say what the sources say: docs/directives.md has a section for
+# each row of pm_conf_rows.h with its default, range and context,
+# docs/control.md each member of the status and each command,
+# docs/architecture.md each unit of pm_core.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use FCGIPM::Test;
+use Test::More;
+
+my $core = root() . '/pm_core';
+
+sub doc { return slurp(root() . "/docs/$_[0]") }
+
+# --- the rows
+# "a, f(b, c), d" -> its parts; strings are whole.
+sub parts {
+    my ($text) = @_;
+    my ($depth, @part) = (0, '');
+    while ($text =~ /("(?:[^"\\]|\\.)*"|[(),]|[^"(),]+)/g) {
+        my $token = $1;
+        if ($token eq ',' && !$depth) { push @part, ''; next }
+        $depth += $token eq '(' ? 1 : $token eq ')' ? -1 : 0;
+        $part[-1] .= $token;
+    }
+    s/^\s+|\s+$//g for @part;
+    return @part;
+}
+
+sub string {
+    my ($c) = @_;
+    return $c =~ /^"(.*)"$/s ? $1 : undef;
+}
+
+# The bounds are expressions of numbers and these.
+sub number {
+    my ($c) = @_;
+    $c =~ s/APR_INT64_C\((\d+)\)/$1/g;
+    $c =~ s/PM_MS/1000/g;
+    $c =~ s/PM_S/1000000/g;
+    $c =~ s/PM_H/3600000000/g;
+    $c =~ m/^[\d\s*<()-]+$/ or die "a bound: $c";
+    return eval $c;    ## no critic: digits and operators only
+}
+
+my $source = slurp("$core/pm_conf_rows.h");
+$source =~ s{/\*.*?\*/}{}gs;
+$source =~ s/^\s*#.*$//mg;
+my @rows;
+while ($source =~ /PM_ROW(\((?:[^()"]|"(?:[^"\\]|\\.)*"|(?1))*\))/g) {
+    my %row;
+    @row{qw(field name type struct init min max choices change help)} =
+        parts(substr $1, 1, -1);
+    $row{$_} = string($row{$_}) for qw(name init choices);
+    $row{$_} = number($row{$_}) for qw(min max);
+    push @rows, \%row;
+}
+cmp_ok(scalar @rows, '>=', 25, 'the rows were understood');
+
+# --- how a bound is written
+sub unit {
+    my ($n, @units) = @_;
+    return '0' unless $n;
+    while (my ($name, $factor) = splice @units, 0, 2) {
+        return $n / $factor . $name if $n % $factor == 0;
+    }
+    return $n;
+}
+sub time_text { unit($_[0], h => 3600e6, min => 60e6, s => 1e6, ms => 1e3) }
+sub size_text { unit($_[0], G => 1 << 30, M => 1 << 20, K => 1 << 10) }
+sub octal_text { $_[0] ? sprintf '0%o', $_[0] : 0 }
+sub bounds {
+    my ($row, $text) = @_;
+    return join ' to ', map { $text->($_) } @$row{qw(min max)};
+}
+
+my %RANGE = (
+    PM_T_NUMBER => sub { "$_[0]{min} to $_[0]{max}" },
+    PM_T_RANGE  => sub { "$_[0]{min} to $_[0]{max}" },
+    PM_T_STRING => sub { "$_[0]{min} to $_[0]{max} characters" },
+    PM_T_PATH   => sub { "$_[0]{min} to $_[0]{max} characters" },
+    PM_T_WORDS  => sub { "$_[0]{min} to $_[0]{max} words" },
+    PM_T_NAMES  => sub { "$_[0]{min} to $_[0]{max} words" },
+    PM_T_OCTAL  => sub { bounds($_[0], \&octal_text) },
+    PM_T_TIME   => sub { bounds($_[0], \&time_text) },
+    PM_T_SIZE   => sub { bounds($_[0], \&size_text) . ', or off' },
+    PM_T_CHOICE => sub { join ', ', split /\|/, $_[0]{choices} },
+);
+
+my %CHANGE = (
+    PM_CHANGE_NOTHING => 'at once', PM_CHANGE_SCALE => 'at once',
+    PM_CHANGE_WORKERS => 'workers', PM_CHANGE_LISTEN => 'socket',
+);
+# What changes the address of every pool that has none of its own.
+my %EXCEPTION = (FcgiPMRuntimeDir => 'socket');
+
+# --- docs/directives.md
+my (%section, @order);
+for my $text (split /^(?=### )/m, doc('directives.md')) {
+    my ($name) = $text =~ /^### (FcgiPM\w+)$/m or next;
+    $section{$name} = $text;
+    push @order, $name;
+}
+
+for my $row (@rows) {
+    my $name = $row->{name};
+    my $text = delete $section{$name};
+    subtest $name => sub {
+        ok(defined $text, 'has a section') or return;
+        my %says = $text =~ /^    (\w+): +(.*)$/mg;
+        like($says{Syntax} || '', qr/^$name \S/, 'its syntax');
+        if (defined $row->{init}) {
+            is($says{Default}, $row->{init}, 'its default');
+        }
+        else {
+            like($says{Default} || '', qr/^none\b/, 'it has no default');
+        }
+        my $range = $RANGE{ $row->{type} };
+        if ($range) {
+            my $expected = $range->($row);
+            like($says{Range} || '', qr/^\Q$expected\E(?:;|$)/, 'its range');
+        }
+        is($says{Context},
+           $row->{struct} eq 'pm_global_t' ? 'server' : 'server, pool',
+           'its context');
+        is($says{Change}, $EXCEPTION{$name} || $CHANGE{ $row->{change} },
+           'what a change of it does');
+        like($says{Syntax}, qr/\Q$row->{choices}\E/, 'its choices')
+            if $row->{choices};
+        like($text, qr/\n\n(?:    $name [^\n]+\n)+\n*(?:## [^\n]*\n+)?\z/,
+             'it ends with an example');
+    };
+}
+is_deeply([sort keys %section],
+          [qw(FcgiPMAccessChecker FcgiPMAlias FcgiPMAuthenticator)],
+          'and there is no section without a row but these');
+
+# --- docs/control.md
+my $control = doc('control.md');
+my %member;
+for my $file (map { "$core/$_" } qw(pm_status.c pm_manager.c)) {
+    $member{$_} = 1
+        for slurp($file) =~ /pm_json_\w+\(\s*\&?\w+,\s*"(\w+)"/g;
+}
+cmp_ok(scalar keys %member, '>', 25, 'the members were understood');
+my %told;
+for my $line ($control =~ /^\| (`\w+`(?:, `\w+`)*) \| /mg) {
+    $told{$_} = 1 for $line =~ /`(\w+)`/g;
+}
+delete $told{ping};
+is_deeply([sort keys %told], [sort keys %member],
+          'control.md has every member of the status, and no other');
+
+my ($words) = slurp("$core/pm_proto.c") =~ /words\[\] = \{(.*?)\n\};/s;
+ok($words, 'the commands were understood') or $words = '';
+my %right = (PM_RIGHT_ASK => 'all who may ask', PM_RIGHT_ALL => 'root');
+while ($words =~ /\{"(\w+)",\s*\w+,\s*([01]),\s*(\w+)\}/g) {
+    my ($word, $pool, $who) = ($1, $2 ? ' [POOL]' : '', $right{$3});
+    like($control, qr/^\| `\Q$word$pool\E` \| .* \| \Q$who\E/m,
+         "the command $word");
+    like($control, qr/^    fcgipmctl .* \Q$word$pool\E$/m,
+         "and fcgipmctl $word");
+}
+
+# --- docs/architecture.md
+my $architecture = doc('architecture.md');
+my %layer = map { my ($n, @unit) = split; map { ($_ => $n) } @unit }
+    grep { /^[0-9]/ } split /\n/, slurp("$core/LAYERS");
+is_deeply([grep { $architecture !~ /`$_`/ } sort keys %layer], [],
+          'architecture.md names every unit of pm_core');
+my $now;
+for my $line (split /\n/, $architecture) {
+    my ($n, $unit) = $line =~ /^\| (?:(\d) \w+ )?\| `(pm_\w+)` \| / or next;
+    $now = $n if defined $n;
+    is($layer{$unit}, $now, "$unit is in layer $now");
+}
+is_deeply([grep { !-e root() . "/$_" }
+           $architecture =~ /`((?:mod_)?fcgipm_?\w*\.[ch])`/g],
+          [], 'the files it names are there');
+is_deeply([grep { index($architecture, $_) < 0 }
+           map { m{([^/]+)$} } glob root() . '/fcgipm_*.c'],
+          [], 'and it names every file of the glue');
+
+done_testing();
