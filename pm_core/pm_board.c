@@ -3,6 +3,8 @@
 
 #include "apr_shm.h"
 
+#define CACHE_LINE 64U
+
 /* Row 0 is the parent's, the last is shared by children that found none. */
 typedef struct row {
     apr_uint32_t pid;        /* 0: free; claimed with compare-and-swap */
@@ -14,14 +16,17 @@ struct pm_board {
     pm_head_t head;
     int nrows;
     pm_slot_t slots[PM_BOARD_SLOTS];
+    pm_gate_t gates[PM_BOARD_SLOTS];
     row_t rows[];
 };
 
 apr_status_t pm_board_create(pm_board_t **board, int rows, apr_pool_t *p,
                              pm_reason_t *why)
 {
-    apr_size_t size = sizeof(pm_board_t) + sizeof(row_t) * (apr_size_t)(rows + 2);
+    apr_size_t size = sizeof(pm_board_t) + CACHE_LINE
+                      + sizeof(row_t) * (apr_size_t)(rows + 2);
     apr_shm_t *shm;
+    apr_uintptr_t base;
     apr_status_t rv;
 
     /* Fresh anonymous memory is zero, and what is never touched costs
@@ -31,7 +36,9 @@ apr_status_t pm_board_create(pm_board_t **board, int rows, apr_pool_t *p,
         return pm_fail_os(why, rv, "cannot get %" APR_SIZE_T_FMT " bytes of "
                           "shared memory", size);
     }
-    *board = apr_shm_baseaddr_get(shm);
+    base = (apr_uintptr_t)apr_shm_baseaddr_get(shm);
+    *board = (pm_board_t *)((base + CACHE_LINE - 1) / CACHE_LINE
+                            * CACHE_LINE);
     (*board)->nrows = rows + 2;
     return APR_SUCCESS;
 }
@@ -45,6 +52,12 @@ pm_slot_t *pm_board_slot(pm_board_t *board, int slot)
 {
     PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS);
     return &board->slots[slot];
+}
+
+pm_gate_t *pm_board_gate(pm_board_t *board, int slot)
+{
+    PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS);
+    return &board->gates[slot];
 }
 
 pm_cell_t *pm_board_cell(pm_board_t *board, int row, int slot)
@@ -71,6 +84,32 @@ int pm_board_row_claim(pm_board_t *board, apr_uint32_t pid, int config)
     return board->nrows - 1;
 }
 
+int pm_board_row_is_own(const pm_board_t *board, int row)
+{
+    return row > 0 && row < board->nrows - 1;
+}
+
+/* What the dead child's cell has goes to row 0 and to the gate.  Reading is
+ * cheap, writing would make pages of zeros real. */
+static void cell_release(pm_board_t *board, pm_cell_t *cell, int slot)
+{
+    pm_cell_t *sum = &board->rows[0].cells[slot];
+
+    if (cell->done) {
+        __atomic_add_fetch(&sum->done, cell->done, __ATOMIC_RELAXED);
+        __atomic_store_n(&cell->done, 0, __ATOMIC_RELAXED);
+    }
+    if (cell->aborted) {
+        __atomic_add_fetch(&sum->aborted, cell->aborted, __ATOMIC_RELAXED);
+        __atomic_store_n(&cell->aborted, 0, __ATOMIC_RELAXED);
+    }
+    if (cell->in_flight || cell->waiting) {
+        pm_gate_bury(&board->gates[slot], cell->in_flight, cell->waiting);
+        __atomic_store_n(&cell->in_flight, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&cell->waiting, 0, __ATOMIC_RELAXED);
+    }
+}
+
 void pm_board_row_release(pm_board_t *board, apr_uint32_t pid)
 {
     int i, slot;
@@ -84,17 +123,7 @@ void pm_board_row_release(pm_board_t *board, apr_uint32_t pid)
         return;
     }
     for (slot = 0; slot < PM_BOARD_SLOTS; slot++) {
-        pm_cell_t *cell = &board->rows[i].cells[slot];
-
-        /* Reading is cheap, writing would make pages of zeros real. */
-        if (cell->done) {
-            __atomic_add_fetch(&board->rows[0].cells[slot].done, cell->done,
-                               __ATOMIC_RELAXED);
-            __atomic_store_n(&cell->done, 0, __ATOMIC_RELAXED);
-        }
-        if (cell->in_flight) {
-            __atomic_store_n(&cell->in_flight, 0, __ATOMIC_RELAXED);
-        }
+        cell_release(board, &board->rows[i].cells[slot], slot);
     }
     __atomic_store_n(&board->rows[i].config, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&board->rows[i].pid, 0, __ATOMIC_RELEASE);
@@ -116,7 +145,7 @@ int pm_board_older(pm_board_t *board, int config)
 
 pm_sum_t pm_board_sum(pm_board_t *board, int slot)
 {
-    pm_sum_t sum = {0, 0};
+    pm_sum_t sum = {0, 0, 0, 0};
     int i;
 
     for (i = 0; i < board->nrows; i++) {
@@ -125,6 +154,8 @@ pm_sum_t pm_board_sum(pm_board_t *board, int slot)
         if (i == 0 || i == board->nrows - 1 || board->rows[i].pid) {
             sum.in_flight +=
                 __atomic_load_n(&cell->in_flight, __ATOMIC_RELAXED);
+            sum.waiting += __atomic_load_n(&cell->waiting, __ATOMIC_RELAXED);
+            sum.aborted += __atomic_load_n(&cell->aborted, __ATOMIC_RELAXED);
             sum.done += __atomic_load_n(&cell->done, __ATOMIC_RELAXED);
         }
     }

@@ -5,8 +5,8 @@
  *        look at.
  *
  * Made once by the httpd parent, before the first fork, and kept for as long
- * as the server runs.  There is no pointer in it and no lock; each part has
- * one writer:
+ * as the server runs.  There is no pointer in it and no lock; each part but
+ * the gates (pm_gate.h) has one writer:
  *
  *   - the head: the manager (who it is, since when);
  *   - a slot for each pool: the manager (can the pool answer, counters);
@@ -21,6 +21,7 @@
 #define PM_BOARD_H
 
 #include "pm_base.h"
+#include "pm_gate.h"
 
 #define PM_BOARD_SLOTS 4096   /**< pools at the most */
 
@@ -44,6 +45,7 @@ typedef struct pm_slot {
     apr_uint32_t avail;        /**< a pm_avail_t */
     apr_int64_t retry_at;      /**< BACKOFF: pm_time_now() of the next try */
     apr_uint64_t done_base;    /**< what rows had in done before this pool */
+    apr_uint32_t aborted_base; /**< and in aborted */
     apr_uint32_t spawned;      /**< workers started */
     apr_uint32_t exited;       /**< gone as told, or by themselves, well */
     apr_uint32_t crashed;      /**< gone by a signal or status of their own */
@@ -52,9 +54,11 @@ typedef struct pm_slot {
 
 /** One pool's requests in one httpd child. */
 typedef struct pm_cell {
-    apr_uint32_t in_flight;    /**< from before connect() to the end */
-    apr_uint32_t spare;
+    apr_uint32_t in_flight;    /**< given to a worker: from before connect()
+                                *   to the end */
+    apr_uint32_t waiting;      /**< at the gate */
     apr_uint64_t done;         /**< a worker began to answer */
+    apr_uint32_t aborted;      /**< the client went before the answer's end */
 } pm_cell_t;
 
 /** The manager, for whoever asks while it is not there. */
@@ -82,6 +86,10 @@ pm_head_t *pm_board_head(pm_board_t *board);
 /** @param slot 0 to PM_BOARD_SLOTS - 1 */
 pm_slot_t *pm_board_slot(pm_board_t *board, int slot);
 
+/** Where requests wait until a worker can have them.  Never cleared: what
+ *  was counted up is counted down, whatever became of the pool. */
+pm_gate_t *pm_board_gate(pm_board_t *board, int slot);
+
 /** A child takes a row for itself (child_init).
  *  @param config httpd's number of the configuration it has
  *                (AP_SQ_CONFIG_GEN)
@@ -92,13 +100,17 @@ int pm_board_row_claim(pm_board_t *board, apr_uint32_t pid, int config);
  *  still know pools that are no more.  Walks the rows. */
 int pm_board_older(pm_board_t *board, int config);
 
+/** Is the row one child's own?  What is counted in the shared one cannot be
+ *  given back when a child dies: it must not take what others wait for. */
+int pm_board_row_is_own(const pm_board_t *board, int row);
+
 /** The parent has reaped the child @a pid: what it had done is added to row
- *  0, what it had under way is forgotten, the row is free.  Harmless for a
- *  pid that has none. */
+ *  0, what it had under way is forgotten and goes back to the gates, the row
+ *  is free.  Harmless for a pid that has none. */
 void pm_board_row_release(pm_board_t *board, apr_uint32_t pid);
 
-/** A child's cell for a pool; it alone writes there, its threads with
- *  pm_board_begin(), _answered() and _end(). */
+/** A child's cell for a pool; it alone writes there, its threads with the
+ *  functions below. */
 pm_cell_t *pm_board_cell(pm_board_t *board, int row, int slot);
 
 static inline void pm_board_begin(pm_cell_t *cell)
@@ -117,13 +129,27 @@ static inline void pm_board_end(pm_cell_t *cell)
     __atomic_sub_fetch(&cell->in_flight, 1, __ATOMIC_RELAXED);
 }
 
-/** A slot's avail, for the pool that had @a generation: NONE when another
- *  lives there now. */
+static inline void pm_board_wait(pm_cell_t *cell, int n)
+{
+    __atomic_add_fetch(&cell->waiting, (apr_uint32_t)n, __ATOMIC_RELAXED);
+}
+
+/** Once per request: its client has gone. */
+static inline void pm_board_aborted(pm_cell_t *cell)
+{
+    __atomic_add_fetch(&cell->aborted, 1, __ATOMIC_RELAXED);
+}
+
+/** A slot's avail, for the pool of @a generation: NONE when a later one lives
+ *  there, STARTING when the manager has not come to this one yet. */
 static inline pm_avail_t pm_board_avail(const pm_slot_t *slot,
                                         apr_uint32_t generation)
 {
-    if (__atomic_load_n(&slot->generation, __ATOMIC_ACQUIRE) != generation) {
-        return PM_AVAIL_NONE;
+    apr_uint32_t there = __atomic_load_n(&slot->generation,
+                                         __ATOMIC_ACQUIRE);
+
+    if (there != generation) {
+        return there < generation ? PM_AVAIL_STARTING : PM_AVAIL_NONE;
     }
     return (pm_avail_t)__atomic_load_n(&slot->avail, __ATOMIC_ACQUIRE);
 }
@@ -132,7 +158,9 @@ static inline pm_avail_t pm_board_avail(const pm_slot_t *slot,
  *  path. */
 typedef struct pm_sum {
     apr_uint32_t in_flight;
-    apr_uint64_t done;         /**< including pools before this one */
+    apr_uint32_t waiting;
+    apr_uint32_t aborted;      /**< including pools before this one */
+    apr_uint64_t done;         /**< likewise */
 } pm_sum_t;
 
 pm_sum_t pm_board_sum(pm_board_t *board, int slot);

@@ -56,6 +56,9 @@ typedef struct pm_conf {
     apr_time_t connect_timeout;    /**< the exchange; httpd's side only */
     apr_time_t io_timeout;         /**< 0: httpd's Timeout */
     apr_int64_t request_buffer;    /**< bytes; -1 is "off" */
+    apr_int64_t response_buffer;   /**< bytes; -1 is "off" */
+    apr_int64_t queue_limit;       /**< 0: none */
+    apr_time_t queue_timeout;
     apr_int64_t xsendfile;         /**< 1: on */
     apr_array_header_t *xsendfile_path; /**< of const char *, absolute */
 } pm_conf_t;

@@ -82,6 +82,15 @@ PM_ROW(io_timeout, "FcgiPMIOTimeout", PM_T_TIME, pm_conf_t, "0", 0,
 PM_ROW(request_buffer, "FcgiPMRequestBuffer", PM_T_SIZE, pm_conf_t, "64K",
        0, APR_INT64_C(1) << 30, NULL, PM_CHANGE_NOTHING,
        "memory for a request's body before a file takes over, or off")
+PM_ROW(response_buffer, "FcgiPMResponseBuffer", PM_T_SIZE, pm_conf_t, "64K",
+       0, APR_INT64_C(1) << 30, NULL, PM_CHANGE_NOTHING,
+       "memory for what a slow client has not taken, or off")
+PM_ROW(queue_limit, "FcgiPMQueueLimit", PM_T_NUMBER, pm_conf_t, "0",
+       0, 1000000, NULL, PM_CHANGE_NOTHING,
+       "requests that may wait for a worker; 0: any number")
+PM_ROW(queue_timeout, "FcgiPMQueueTimeout", PM_T_TIME, pm_conf_t, "60s",
+       PM_MS, 24 * PM_H, NULL, PM_CHANGE_NOTHING,
+       "time a request may wait for a worker")
 PM_ROW(xsendfile, "FcgiPMXSendfile", PM_T_CHOICE, pm_conf_t, "off", 0, 0,
        "off|on", PM_CHANGE_NOTHING,
        "whether a worker may name a file (X-Sendfile) for httpd to send")

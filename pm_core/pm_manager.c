@@ -283,22 +283,8 @@ static void run_signals(pm_manager_t *m)
 
 /* --- the channel ---------------------------------------------------------- */
 
-static void take_message(pm_manager_t *m, const pm_message_t *msg,
-                         apr_pool_t *p)
+static void take_whole(pm_manager_t *m)
 {
-    pm_message_t reply = {0};
-    pm_reason_t why;
-    int whole;
-    apr_status_t rv = pm_set_take(&m->taking, msg, &whole, m->p, &why);
-
-    reply.text = rv == APR_SUCCESS ? apr_pstrdup(p, "ok")
-                                   : apr_pstrcat(p, "error ", why.text, NULL);
-    if (pm_channel_send(m->opts.channel, &reply, &why) != APR_SUCCESS) {
-        pm_log(m->opts.log, PM_ERROR, "%s", why.text);
-    }
-    if (!whole) {
-        return;
-    }
     if (m->set) {
         pm_set_destroy(m->staged);
         m->staged = m->taking;
@@ -307,6 +293,24 @@ static void take_message(pm_manager_t *m, const pm_message_t *msg,
         pm_manager_adopt(m, m->taking);
     }
     m->taking = NULL;
+}
+
+static void take_message(pm_manager_t *m, const pm_message_t *msg,
+                         apr_pool_t *p)
+{
+    pm_message_t reply = {0};
+    pm_reason_t why;
+    int whole;
+    apr_status_t rv = pm_set_take(&m->taking, msg, &whole, m->p, &why);
+
+    if (whole) {
+        take_whole(m);   /* first: the answer lets httpd serve */
+    }
+    reply.text = rv == APR_SUCCESS ? apr_pstrdup(p, "ok")
+                                   : apr_pstrcat(p, "error ", why.text, NULL);
+    if (pm_channel_send(m->opts.channel, &reply, &why) != APR_SUCCESS) {
+        pm_log(m->opts.log, PM_ERROR, "%s", why.text);
+    }
 }
 
 static void on_channel(void *ctx, int events)

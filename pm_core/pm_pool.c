@@ -112,6 +112,7 @@ static void take_slot(pm_pool_t *pool)
     if (slot->generation != pool->generation) {
         memset(slot, 0, sizeof(*slot));
         slot->done_base = pool->paid;
+        slot->avail = PM_AVAIL_STARTING;
         __atomic_store_n(&slot->generation, pool->generation,
                          __ATOMIC_RELEASE);
     }
@@ -270,15 +271,26 @@ static pm_avail_t avail_of(const pm_pool_t *pool)
     }
 }
 
+/* Workers that can have a request.  One that was told to go may have one
+ * still, and then its successor can have another. */
+static apr_uint32_t holders(const pm_pool_t *pool)
+{
+    return (apr_uint32_t)(pm_pool_alive(pool)
+                          + pool->count[PM_STATE_STOPPING]);
+}
+
 static void publish(pm_pool_t *pool)
 {
     pm_avail_t avail = avail_of(pool);
+    apr_uint32_t before = pool->board->avail;
 
     pool->board->retry_at = pool->crash.trial_at
                                 ? pool->crash.trial_at + PM_CRASH_SETTLE
                                 : pool->crash.retry_at;
     __atomic_store_n(&pool->board->avail, (apr_uint32_t)avail,
                      __ATOMIC_RELEASE);
+    pm_gate_workers(pm_board_gate(pool->world->board, pool->slot),
+                    holders(pool), avail != before);
     if (avail == PM_AVAIL_BACKOFF && !pm_pool_alive(pool)) {
         /* who connected while there was hope need not wait for the timeout */
         pm_listen_refuse(pool->listener.fd);
@@ -319,6 +331,7 @@ void pm_pool_destroy(pm_pool_t *pool)
     pm_page_destroy(pool->page);
     if (pool->board->generation == pool->generation) {
         memset(pool->board, 0, sizeof(*pool->board));
+        pm_gate_workers(pm_board_gate(pool->world->board, pool->slot), 0, 1);
     }
     apr_pool_destroy(pool->p);
 }

@@ -50,12 +50,13 @@ static const char *command_of(const pm_pool_t *pool, apr_pool_t *p)
                                : "";
 }
 
-/* Requests under way that no worker can have: they wait in the kernel. */
+/* What no worker can have at once waits: at the gate, or in the kernel. */
 static void load(pm_json_t *j, const pm_pool_t *pool)
 {
     pm_sum_t sum = pm_board_sum(pool->world->board, pool->slot);
     apr_int64_t alive = pm_pool_alive(pool);
     apr_int64_t ready = pool->count[PM_STATE_READY];
+    apr_int64_t in_flight = (apr_int64_t)sum.in_flight + sum.waiting;
     apr_int64_t busy = sum.in_flight < ready ? sum.in_flight : ready;
 
     pm_json_int(j, "workers", alive);
@@ -65,8 +66,8 @@ static void load(pm_json_t *j, const pm_pool_t *pool)
     pm_json_int(j, "stopping", pool->count[PM_STATE_STOPPING]
                                    + pool->count[PM_STATE_KILLED]
                                    + pool->count[PM_STATE_LEFT]);
-    pm_json_int(j, "queue", sum.in_flight - busy);
-    pm_json_int(j, "in_flight", sum.in_flight);
+    pm_json_int(j, "queue", in_flight - busy);
+    pm_json_int(j, "in_flight", in_flight);
     pm_json_int(j, "requests",
                 (apr_int64_t)(sum.done - pool->board->done_base));
 }
@@ -75,11 +76,13 @@ static void counters(pm_json_t *j, const pm_pool_t *pool, apr_time_t now)
 {
     apr_time_t retry_at = pool->board->avail == PM_AVAIL_BACKOFF
                               ? pool->board->retry_at : 0;
+    pm_sum_t sum = pm_board_sum(pool->world->board, pool->slot);
 
     pm_json_int(j, "spawned", pool->board->spawned);
     pm_json_int(j, "exited", pool->board->exited);
     pm_json_int(j, "crashed", pool->board->crashed);
     pm_json_int(j, "killed", pool->board->killed);
+    pm_json_int(j, "aborted", sum.aborted - pool->board->aborted_base);
     pm_json_string(j, "last_error", pool->last_error);
     pm_json_seconds(j, "retry_in", retry_at > now ? retry_at - now : 0);
 }

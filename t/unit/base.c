@@ -123,6 +123,7 @@ static void test_board(apr_pool_t *p)
     slot->avail = PM_AVAIL_RUNNING;
     is_int(pm_board_avail(slot, 7), PM_AVAIL_RUNNING, "the pool runs");
     is_int(pm_board_avail(slot, 6), PM_AVAIL_NONE, "the one before is gone");
+    is_int(pm_board_avail(slot, 8), PM_AVAIL_STARTING, "the next one comes");
 }
 
 /* --- addresses ------------------------------------------------------------ */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file pm_gate.h
+ * @brief Layer 2: how many of a pool's requests are with its workers, and
+ *        who waits.
+ *
+ * A gate is some words of shared memory, one for each pool, which all httpd
+ * children and the manager work on with atomics; there is no lock.  A
+ * request holds a grant while a worker has it.  There are as many grants as
+ * workers, and a few more for workers that are quick: pm_gate_room().
+ *
+ * First come, first served: a grant that is given back while somebody waits
+ * stays granted and is reserved for who waits longest; nobody who comes
+ * later can take it in between.
+ *
+ * A process that dies with grants leaves them to be given back by another
+ * (pm_board_row_release()); it is the board's cells that know how many.  The
+ * gate is counted up before the cell and down after it, so that a process
+ * killed between the two can leave the gate a grant too high, never too low.
+ */
+#ifndef PM_GATE_H
+#define PM_GATE_H
+
+#include "pm_base.h"
+
+/** All zeros is a good gate: of a pool that has no workers yet. */
+typedef struct pm_gate {
+    apr_uint32_t workers;    /**< as the manager said last */
+    apr_uint32_t granted;    /**< requests that workers have, and reserved */
+    apr_uint32_t waiting;    /**< requests that wait for a grant */
+    apr_uint32_t reserved;   /**< grants on their way to who waits */
+    apr_uint32_t bell;       /**< what is waited on */
+    apr_uint32_t pace;       /**< us from grant to end, moving average; 0: not
+                              *   known */
+} __attribute__((aligned(64))) pm_gate_t;
+
+/* --- arithmetic: no side effects ------------------------------------------ */
+
+/** How many grants there are.  At least one, so that a pool without a worker
+ *  learns by its socket that it is wanted. */
+apr_uint32_t pm_gate_room(apr_uint32_t workers, apr_uint32_t pace);
+
+/** Requests that no worker can have at once, but those in @a waiting. */
+static inline apr_uint32_t pm_gate_excess(apr_uint32_t granted,
+                                          apr_uint32_t workers)
+{
+    return granted > workers ? granted - workers : 0;
+}
+
+/** The moving average with one more value. */
+apr_uint32_t pm_gate_average(apr_uint32_t pace, apr_interval_time_t took);
+
+/* --- who has a request -------------------------------------------------- */
+
+/** Take a grant, if there is one and nobody waits.
+ *  @return 1: taken */
+int pm_gate_take(pm_gate_t *gate);
+
+/** Give a grant back; who waits longest is woken.
+ *  @param took since it was taken, -1: not to be counted */
+void pm_gate_give(pm_gate_t *gate, apr_interval_time_t took);
+
+/** Begin to wait:
+ *
+ *      seen = pm_gate_bell(gate);
+ *      pm_gate_join(gate, limit)
+ *      while (!pm_gate_claim(gate, woken)) {
+ *          pm_gate_sleep(gate, seen, left);
+ *          woken = 1, is it still worth while?
+ *          seen = pm_gate_bell(gate);
+ *      }
+ *      pm_gate_part(gate, claimed);
+ *
+ *  @param limit how many may wait, 0: any number
+ *  @return 0: there are as many; nothing has begun */
+int pm_gate_join(pm_gate_t *gate, apr_uint32_t limit);
+
+/** What the bell says; to be asked before pm_gate_join(), and again before
+ *  each further pm_gate_claim(). */
+static inline apr_uint32_t pm_gate_bell(const pm_gate_t *gate)
+{
+    return __atomic_load_n(&gate->bell, __ATOMIC_SEQ_CST);
+}
+
+/** Take a grant, as one who waits.
+ *  @param woken 0: has just come, what is reserved is not for him
+ *  @return 1: taken, pm_gate_part() is still to be called */
+int pm_gate_claim(pm_gate_t *gate, int woken);
+
+/** Wait until the bell says something else than @a seen.  For what it may
+ *  return of, see pm_wait(). */
+void pm_gate_sleep(const pm_gate_t *gate, apr_uint32_t seen,
+                   apr_interval_time_t timeout);
+
+/** Wait no longer.
+ *  @param claimed with a grant */
+void pm_gate_part(pm_gate_t *gate, int claimed);
+
+/* --- manager and parent ------------------------------------------------- */
+
+/** The manager: there are so many workers.
+ *  @param changed all who wait are to look at the world */
+void pm_gate_workers(pm_gate_t *gate, apr_uint32_t workers, int changed);
+
+/** A process has died that had so many grants, and so many who waited. */
+void pm_gate_bury(pm_gate_t *gate, apr_uint32_t granted,
+                  apr_uint32_t waiting);
+
+#endif /* PM_GATE_H */

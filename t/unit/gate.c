@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The gate: its arithmetic, and processes that fight for it. */
+#include "tap.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "apr_general.h"
+#include "pm_gate.h"
+#include "pm_wait.h"
+
+/* --- arithmetic ----------------------------------------------------------- */
+
+static void test_room(void)
+{
+    static const struct {
+        const char *name;
+        apr_uint32_t workers, pace, room;
+    } rows[] = {
+        {"no worker: one may knock", 0, 0, 1},
+        {"no worker, a quick pool", 0, 100, 1},
+        {"nothing known yet", 8, 0, 8},
+        {"slow requests", 8, 50000, 8},
+        {"just too slow", 8, 4001, 8},
+        {"one more for each", 8, 4000, 16},
+        {"two more", 8, 2000, 24},
+        {"three more", 8, 1000, 32},
+        {"never more than that", 8, 1, 32},
+        {"one worker", 1, 100, 4}
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        is_int(pm_gate_room(rows[i].workers, rows[i].pace), rows[i].room,
+               "room: %s", rows[i].name);
+    }
+}
+
+static void test_average(void)
+{
+    apr_uint32_t pace = pm_gate_average(0, 800);
+    int i;
+
+    is_int(pace, 800, "average: the first is it");
+    is_int(pm_gate_average(800, 1600), 900, "average: an eighth of the way");
+    is_int(pm_gate_average(800, 0), 700, "average: down as well");
+    is_int(pm_gate_average(0, -5), 1, "average: never 0, which is unknown");
+    for (i = 0; i < 100; i++) {
+        pace = pm_gate_average(pace, 50000);
+    }
+    is_int(pace, 50000, "average: gets there");
+    for (i = 0; i < 200; i++) {
+        pace = pm_gate_average(pace, 3);
+    }
+    is_int(pace, 3, "average: and back");
+    is_int(pm_gate_excess(3, 8), 0, "excess: none");
+    is_int(pm_gate_excess(11, 8), 3, "excess: three");
+}
+
+/* --- one after the other -------------------------------------------------- */
+
+static void test_turns(void)
+{
+    pm_gate_t g = {0};
+
+    pm_gate_workers(&g, 2, 1);
+    ok(pm_gate_take(&g) && pm_gate_take(&g), "turns: two workers, two grants");
+    ok(!pm_gate_take(&g), "turns: no third");
+    ok(pm_gate_join(&g, 1), "turns: one may wait");
+    ok(!pm_gate_join(&g, 1), "turns: not two");
+    is_int(g.waiting, 1, "turns: and nobody is counted for nothing");
+    ok(!pm_gate_claim(&g, 0), "turns: there is nothing to be had");
+    pm_gate_give(&g, -1);
+    is_int(g.granted, 2, "turns: what is given back stays granted");
+    is_int(g.reserved, 1, "turns: for who waits");
+    ok(!pm_gate_take(&g), "turns: who comes now does not get it");
+    ok(pm_gate_join(&g, 0) && !pm_gate_claim(&g, 0),
+       "turns: nor by waiting");
+    ok(pm_gate_claim(&g, 1), "turns: who has waited does");
+    pm_gate_part(&g, 1);
+    is_int(g.reserved, 0, "turns: it is taken");
+    pm_gate_part(&g, 0);
+    is_int(g.waiting, 0, "turns: the other has given up");
+    pm_gate_give(&g, -1);
+    is_int(g.granted, 1, "turns: now it is free");
+    pm_gate_give(&g, -1);
+    is_int(g.granted, 0, "turns: all are");
+}
+
+static void test_given_up(void)
+{
+    pm_gate_t g = {0};
+
+    pm_gate_workers(&g, 1, 1);
+    pm_gate_take(&g);
+    pm_gate_join(&g, 0);
+    pm_gate_give(&g, -1);
+    is_int(g.reserved, 1, "given up: a grant is on its way");
+    pm_gate_part(&g, 0);
+    is_int(g.reserved, 0, "given up: nobody waits for it any more");
+    ok(pm_gate_take(&g), "given up: the next has it");
+}
+
+static void test_workers(void)
+{
+    pm_gate_t g = {0};
+    int i;
+
+    ok(pm_gate_take(&g) && !pm_gate_take(&g),
+       "workers: none, and one may knock");
+    pm_gate_workers(&g, 4, 0);
+    ok(pm_gate_take(&g) && pm_gate_take(&g) && pm_gate_take(&g)
+           && !pm_gate_take(&g), "workers: four");
+    pm_gate_workers(&g, 2, 0);
+    pm_gate_join(&g, 0);
+    for (i = 0; i < 2; i++) {
+        pm_gate_give(&g, -1);
+        is_int(g.reserved, 0, "workers: too many are granted, not handed on");
+        ok(!pm_gate_claim(&g, 1), "workers: not to be had");
+    }
+    pm_gate_give(&g, -1);
+    ok(pm_gate_claim(&g, 1), "workers: now it is");
+    pm_gate_part(&g, 1);
+    is_int(g.granted, 2, "workers: two of two");
+}
+
+static void test_bury(void)
+{
+    pm_gate_t g = {0};
+
+    pm_gate_workers(&g, 2, 1);
+    pm_gate_take(&g);
+    pm_gate_take(&g);
+    pm_gate_join(&g, 0);
+    pm_gate_join(&g, 0);
+    pm_gate_give(&g, -1);
+    pm_gate_bury(&g, 1, 1);
+    is_int(g.waiting, 1, "a death: one waits still");
+    is_int(g.granted, 1, "a death: its grant is back");
+    ok(pm_gate_claim(&g, 1), "a death: what was on its way is taken");
+    pm_gate_part(&g, 1);
+    pm_gate_give(&g, -1);
+    is_int(g.granted + g.reserved + g.waiting, 0, "a death: all is back");
+}
+
+/* --- all at once ---------------------------------------------------------- */
+
+#define WORKERS 3
+#define FIGHTERS 12
+#define TURNS 4000
+
+typedef struct arena {
+    pm_gate_t gate;
+    apr_uint32_t inside;
+    apr_uint32_t most;
+    apr_uint32_t failed;
+} arena_t;
+
+/* @return 1 with a grant */
+static int enter(pm_gate_t *g, unsigned *seed)
+{
+    apr_uint32_t seen;
+    int woken = 0, got;
+
+    if (pm_gate_take(g)) {
+        return 1;
+    }
+    seen = pm_gate_bell(g);
+    pm_gate_join(g, 0);
+    while (!(got = pm_gate_claim(g, woken))) {
+        /* some give up early; who waits for 10 s waits in vain */
+        apr_interval_time_t patience = rand_r(seed) % 20 ? 10000000 : 50;
+        apr_time_t begin = pm_time_now();
+
+        pm_gate_sleep(g, seen, patience);
+        if (patience == 50 || pm_time_now() - begin >= 9000000) {
+            got = patience == 50 ? 0 : -1;
+            break;
+        }
+        woken = 1;
+        seen = pm_gate_bell(g);
+    }
+    pm_gate_part(g, got > 0);
+    return got;
+}
+
+static void fight(arena_t *a, unsigned seed)
+{
+    int i, got;
+
+    for (i = 0; i < TURNS; i++) {
+        got = enter(&a->gate, &seed);
+        if (got < 0) {
+            __atomic_add_fetch(&a->failed, 1, __ATOMIC_SEQ_CST);
+        }
+        if (got > 0) {
+            apr_uint32_t n = __atomic_add_fetch(&a->inside, 1,
+                                                __ATOMIC_SEQ_CST);
+
+            if (n > a->most) {
+                a->most = n;
+            }
+            if (rand_r(&seed) % 8 == 0) {
+                usleep(rand_r(&seed) % 200);
+            }
+            __atomic_sub_fetch(&a->inside, 1, __ATOMIC_SEQ_CST);
+            pm_gate_give(&a->gate, -1);
+        }
+    }
+}
+
+static void test_fight(void)
+{
+    arena_t *a = mmap(NULL, sizeof(*a), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    unsigned i;
+
+    pm_gate_workers(&a->gate, WORKERS, 1);
+    fflush(stdout);
+    for (i = 0; i < FIGHTERS; i++) {
+        if (fork() == 0) {
+            fight(a, i + 1);
+            _exit(0);
+        }
+    }
+    while (wait(NULL) > 0) {
+        ;
+    }
+    is_int(a->failed, 0, "a fight: nobody slept when there was a grant");
+    ok(a->most <= WORKERS, "a fight: never more than there are workers (%u)",
+       a->most);
+    is_int(a->gate.granted, 0, "a fight: all grants are back");
+    is_int(a->gate.reserved, 0, "a fight: none is reserved");
+    is_int(a->gate.waiting, 0, "a fight: nobody waits");
+    munmap(a, sizeof(*a));
+}
+
+int main(void)
+{
+    apr_initialize();
+    test_room();
+    test_average();
+    test_turns();
+    test_given_up();
+    test_workers();
+    test_bury();
+    if (PM_WAIT_WORKS) {
+        test_fight();
+    }
+    return done_testing();
+}
