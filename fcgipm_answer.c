@@ -10,14 +10,16 @@
 #include "http_core.h"
 #include "http_log.h"
 #include "http_protocol.h"
+#include "fcgipm_sendfile.h"
 #include "mod_fcgipm.h"
 #include "util_script.h"
 
 APLOG_USE_MODULE(fcgipm);
 
-/* One recv().  With what the allocator adds it is a whole number of pages,
- * so that it comes from the free list of the connection's allocator. */
-#define BUFFER_SIZE (16 * 4096 - 128)
+/* One recv(), and not more than can be passed on at once.  With what the
+ * allocator adds it is a whole number of pages, so that it comes from the
+ * free list of the connection's allocator. */
+#define BUFFER_SIZE (15 * 4096 - 128)
 
 /* What is left of a buffer is used when it is at least this. */
 #define BUFFER_MIN (BUFFER_SIZE / 2)
@@ -102,18 +104,12 @@ static int shared_alone(const apr_bucket *b)
 
 /* --- down the filters --------------------------------------------------- */
 
-static void pass(fcgipm_answer_t *a)
+/* What the spool says. */
+static void settle(fcgipm_answer_t *a, apr_status_t rv)
 {
-    conn_rec *c = a->r->connection;
-    apr_status_t rv = ap_pass_brigade(a->r->output_filters, a->bb);
-
-    apr_brigade_cleanup(a->bb);
-    a->pending = 0;
-    a->passed = 1;
-    if (rv != APR_SUCCESS || c->aborted) {
-        pm_fail_os(&a->why, rv == APR_SUCCESS ? APR_ECONNABORTED : rv,
-                   "the answer could not be passed on");
-        a->status = c->aborted ? OK : AP_FILTER_ERROR;
+    if (rv != APR_SUCCESS) {
+        a->why = a->spool.why;
+        a->status = a->r->connection->aborted ? OK : AP_FILTER_ERROR;
         a->stage = FCGIPM_AT_GONE;
     }
 }
@@ -123,8 +119,8 @@ static char *get_buffer(void *ctx, apr_size_t *size)
 {
     fcgipm_answer_t *a = ctx;
 
-    if (a->stage == FCGIPM_AT_BODY && a->pending >= PASS_SIZE) {
-        pass(a);
+    if (a->stage == FCGIPM_AT_BODY && a->spool.held >= PASS_SIZE) {
+        settle(a, fcgipm_spool_offer(&a->spool));
     }
     if (a->hold && shared_alone(a->hold)) {
         a->fill = 0;
@@ -146,9 +142,9 @@ static char *get_buffer(void *ctx, apr_size_t *size)
 /* Behind the last bucket, when that is ours and in the same buffer. */
 static int move_up(fcgipm_answer_t *a, const char *span, apr_size_t len)
 {
-    apr_bucket *b = APR_BRIGADE_LAST(a->bb);
+    apr_bucket *b = APR_BRIGADE_LAST(a->spool.bb);
 
-    if (len >= MOVE_MAX || APR_BRIGADE_EMPTY(a->bb)
+    if (len >= MOVE_MAX || APR_BRIGADE_EMPTY(a->spool.bb)
         || b->data != a->hold->data) {
         return 0;
     }
@@ -172,8 +168,10 @@ static void add_body(fcgipm_answer_t *a, const char *span, apr_size_t len)
     if (!len) {
         return;
     }
-    a->pending += len;
-    a->unflushed = 1;
+    if (!fcgipm_spool_add(&a->spool, span, len)) {
+        return;
+    }
+    a->spool.held += len;
     if (move_up(a, span, len)) {
         return;
     }
@@ -181,7 +179,7 @@ static void add_body(fcgipm_answer_t *a, const char *span, apr_size_t len)
     b->start = span - a->base;
     b->length = len;
     a->fill = (apr_size_t)b->start + len;
-    APR_BRIGADE_INSERT_TAIL(a->bb, b);
+    APR_BRIGADE_INSERT_TAIL(a->spool.bb, b);
 }
 
 /* --- the header: collecting --------------------------------------------- */
@@ -335,6 +333,9 @@ static int check_head(fcgipm_answer_t *a, const char *head, apr_size_t len,
         else if (is_name(&l, "Content-Length")) {
             check_length(a, &l);
         }
+        else if (is_name(&l, FCGIPM_SENDFILE_HEADER)) {
+            a->names_file = 1;
+        }
     }
     return a->stage == FCGIPM_AT_HEAD;
 }
@@ -378,12 +379,21 @@ static int scan_head(fcgipm_answer_t *a, const char *head, apr_size_t longest)
     apr_size_t size = longest + 2;
     char *line = apr_palloc(r->pool, size);
     lines_t lines = {a, head, line, size};
+    int no_local_copy = r->no_local_copy;
+    int rv;
 
     if (!apr_is_empty_table(r->err_headers_out)) {
         a->err_headers = apr_table_clone(r->pool, r->err_headers_out);
     }
-    return ap_scan_script_header_err_core_ex(r, line, lines_gets, &lines,
-                                             APLOG_MODULE_INDEX);
+    /* What the client has is compared with the file, if there is one. */
+    r->no_local_copy |= a->names_file;
+    rv = ap_scan_script_header_err_core_ex(r, line, lines_gets, &lines,
+                                           APLOG_MODULE_INDEX);
+    r->no_local_copy = no_local_copy;
+    if (a->names_file) {
+        a->file = fcgipm_sendfile_take(r, a->pool);
+    }
+    return rv;
 }
 
 static int has_no_body(int status)
@@ -423,11 +433,14 @@ static void take_head(fcgipm_answer_t *a, const char *head, apr_size_t len)
         a->stage = location[0] == '/' ? FCGIPM_AT_REDIRECT
                                       : FCGIPM_AT_SILENCE;
     }
+    else if (a->file) {
+        a->stage = FCGIPM_AT_FILE;
+    }
     else {
         if (a->length >= 0 && !has_no_body(r->status)) {
             ap_set_content_length(r, a->length);
         }
-        a->unflushed = 1;
+        fcgipm_spool_head(&a->spool);
         a->stage = FCGIPM_AT_BODY;
     }
 }
@@ -508,7 +521,7 @@ void fcgipm_answer_init(fcgipm_answer_t *a, request_rec *r, const char *pool)
     a->r = r;
     a->pool = pool;
     a->length = -1;
-    a->bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    fcgipm_spool_init(&a->spool, r);
 }
 
 void fcgipm_answer_stdout(fcgipm_answer_t *a, const char *span,
@@ -523,16 +536,14 @@ void fcgipm_answer_stdout(fcgipm_answer_t *a, const char *span,
     }
     if (a->stage == FCGIPM_AT_BODY && len && !has_no_body(a->r->status)) {
         add_body(a, span, len);
+        settle(a, a->spool.rv);
     }
 }
 
 void fcgipm_answer_pause(fcgipm_answer_t *a)
 {
-    if (a->stage == FCGIPM_AT_BODY && a->unflushed) {
-        APR_BRIGADE_INSERT_TAIL(
-            a->bb, apr_bucket_flush_create(a->r->connection->bucket_alloc));
-        a->unflushed = 0;
-        pass(a);
+    if (a->stage == FCGIPM_AT_BODY) {
+        settle(a, fcgipm_spool_pause(&a->spool));
     }
 }
 
@@ -556,9 +567,7 @@ int fcgipm_answer_whole(fcgipm_answer_t *a)
 
 void fcgipm_answer_finish(fcgipm_answer_t *a)
 {
-    APR_BRIGADE_INSERT_TAIL(
-        a->bb, apr_bucket_eos_create(a->r->connection->bucket_alloc));
-    pass(a);
+    settle(a, fcgipm_spool_finish(&a->spool));
 }
 
 /* A response that ends with its connection looks whole when that is closed
@@ -593,21 +602,22 @@ int fcgipm_answer_cut(fcgipm_answer_t *a)
 {
     conn_rec *c = a->r->connection;
 
-    apr_brigade_cleanup(a->bb);
-    a->pending = 0;
-    if (!a->passed) {
+    apr_bucket_brigade *bb = a->spool.bb;
+
+    fcgipm_spool_forget(&a->spool);
+    if (!a->spool.passed) {
         if (a->stage != FCGIPM_AT_HEAD) {
             forget_head(a);
         }
         return 1;
     }
     /* The HTTP filters know what this bucket means: no last chunk. */
-    APR_BRIGADE_INSERT_TAIL(a->bb,
+    APR_BRIGADE_INSERT_TAIL(bb,
                             ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL,
                                                    a->r->pool,
                                                    c->bucket_alloc));
-    APR_BRIGADE_INSERT_TAIL(a->bb, apr_bucket_eos_create(c->bucket_alloc));
-    pass(a);
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(c->bucket_alloc));
+    settle(a, fcgipm_spool_pass(&a->spool));
     if (!c->master && !a->r->chunked && a->length < 0) {
         reset_on_close(c);
     }
@@ -622,7 +632,8 @@ void fcgipm_answer_destroy(fcgipm_answer_t *a)
         log_line(a, a->line, a->line_len);
         a->line_len = 0;
     }
-    apr_brigade_destroy(a->bb);
+    apr_brigade_destroy(a->spool.bb);
+    apr_brigade_destroy(a->spool.out);
     if (a->hold) {
         apr_bucket_destroy(a->hold);
         a->hold = NULL;

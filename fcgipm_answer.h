@@ -15,6 +15,7 @@
 #include "util_filter.h"
 
 #include "fcgipm_exchange.h"
+#include "fcgipm_spool.h"
 
 /** A header is at most this long, all lines together. */
 #define FCGIPM_HEAD_MAX 65536
@@ -25,6 +26,7 @@ typedef enum fcgipm_stage {
     FCGIPM_AT_BODY,     /**< the body is being passed on */
     FCGIPM_AT_SILENCE,  /**< the body is not wanted: @c status */
     FCGIPM_AT_REDIRECT, /**< nor here: @c location on this server */
+    FCGIPM_AT_FILE,     /**< nor here: @c file is to be sent in its place */
     FCGIPM_AT_BROKEN,   /**< the header is none: @c why */
     FCGIPM_AT_GONE      /**< the client has gone, or a filter failed: @c
                          *   status, @c why */
@@ -35,20 +37,19 @@ typedef struct fcgipm_answer {
     fcgipm_stage_t stage;
     int status;            /**< what the handler is to return */
     const char *location;
+    const char *file;      /**< X-Sendfile */
     pm_reason_t why;
-    int passed;            /**< something has gone down the filters */
     fcgipm_buffer_t buffer;  /**< for the exchange */
 
     request_rec *r;            /* all below is private */
     const char *pool;
     char *head;                /* a header that came in pieces */
     apr_size_t head_len, head_size;
+    int names_file;            /* there is an X-Sendfile */
     apr_table_t *err_headers;  /* as they were before the worker's header */
     apr_off_t length;          /* as the worker announced it; -1 */
     apr_off_t left;            /* of it */
-    apr_bucket_brigade *bb;
-    apr_size_t pending;        /* bytes in bb */
-    int unflushed;             /* the client has not got all there is */
+    fcgipm_spool_t spool;
     apr_bucket *hold;          /* the buffer, as a bucket in no brigade */
     char *base;                /* its memory */
     apr_size_t fill;           /* how much of that is in use */
@@ -59,6 +60,12 @@ typedef struct fcgipm_answer {
 void fcgipm_answer_init(fcgipm_answer_t *a, request_rec *r,
                         const char *pool);
 
+/** @param limit of fcgipm_spool_t; without this nothing is held */
+static inline void fcgipm_answer_limit(fcgipm_answer_t *a, apr_int64_t limit)
+{
+    a->spool.limit = limit;
+}
+
 /** A piece of STDOUT; it lies in the buffer given out last. */
 void fcgipm_answer_stdout(fcgipm_answer_t *a, const char *span,
                           apr_size_t len);
@@ -67,8 +74,15 @@ void fcgipm_answer_stdout(fcgipm_answer_t *a, const char *span,
 void fcgipm_answer_stderr(fcgipm_answer_t *a, const char *span,
                           apr_size_t len);
 
-/** The worker pauses: the client gets what there is. */
+/** The worker pauses, or the client has room again: it gets what there is.
+ */
 void fcgipm_answer_pause(fcgipm_answer_t *a);
+
+/** Is there something the client could get if it had room? */
+static inline int fcgipm_answer_wants_room(const fcgipm_answer_t *a)
+{
+    return a->stage == FCGIPM_AT_BODY && fcgipm_spool_wants_room(&a->spool);
+}
 
 /** Is the body as long as was announced?  Else there is a reason. */
 int fcgipm_answer_whole(fcgipm_answer_t *a);

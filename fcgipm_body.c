@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fcgipm_body.h"
 
-#include <unistd.h>
-
-#include "apr_portable.h"
 #include "apr_strings.h"
+#include "fcgipm_client.h"
+#include "fcgipm_file.h"
 #include "http_log.h"
 #include "http_protocol.h"
 #include "mod_fcgipm.h"
@@ -53,44 +52,6 @@ static int reserve(fcgipm_body_t *body, apr_size_t len, apr_size_t limit)
     return 1;
 }
 
-/* A file without a name: it goes with its last descriptor, whatever becomes
- * of this process. */
-static apr_status_t open_file(fcgipm_body_t *body, pm_reason_t *why)
-{
-    apr_pool_t *p = body->r->pool;
-    const char *dir;
-    char *name;
-    apr_status_t rv;
-
-    rv = apr_temp_dir_get(&dir, p);
-    if (rv != APR_SUCCESS) {
-        return pm_fail_os(why, rv, "there is no directory for temporary "
-                          "files");
-    }
-    name = apr_pstrcat(p, dir, "/fcgipm.XXXXXX", NULL);
-    rv = apr_file_mktemp(&body->file, name,
-                         APR_FOPEN_CREATE | APR_FOPEN_READ | APR_FOPEN_WRITE
-                             | APR_FOPEN_EXCL,
-                         p);
-    if (rv != APR_SUCCESS) {
-        body->file = NULL;
-        return pm_fail_os(why, rv, "cannot make a temporary file in %s", dir);
-    }
-    (void)apr_file_remove(name, p);
-    return APR_SUCCESS;
-}
-
-static apr_status_t write_file(fcgipm_body_t *body, const char *data,
-                               apr_size_t len, pm_reason_t *why)
-{
-    apr_status_t rv = apr_file_write_full(body->file, data, len, NULL);
-
-    return rv == APR_SUCCESS
-               ? rv
-               : pm_fail_os(why, rv, "cannot write the request's body to a "
-                            "temporary file");
-}
-
 static apr_status_t keep(fcgipm_body_t *body, const char *data,
                          apr_size_t len, apr_size_t limit, pm_reason_t *why)
 {
@@ -103,12 +64,13 @@ static apr_status_t keep(fcgipm_body_t *body, const char *data,
         return APR_SUCCESS;
     }
     if (!body->file) {
-        rv = open_file(body, why);
+        rv = fcgipm_file_open(&body->file, body->r->pool, why);
         if (rv == APR_SUCCESS && body->used) {
-            rv = write_file(body, body->memory, body->used, why);
+            rv = fcgipm_file_write(body->file, body->memory, body->used, why);
         }
     }
-    return rv == APR_SUCCESS ? write_file(body, data, len, why) : rv;
+    return rv == APR_SUCCESS ? fcgipm_file_write(body->file, data, len, why)
+                             : rv;
 }
 
 /* --- reading from the client -------------------------------------------- */
@@ -186,13 +148,9 @@ static apr_status_t next_memory(void *ctx, const char **data,
 static apr_status_t next_file(void *ctx, const char **data, apr_size_t *len)
 {
     fcgipm_body_t *body = ctx;
-    apr_os_file_t fd;
-    ssize_t n;
+    ssize_t n = fcgipm_file_read(body->file, body->block, BLOCK_SIZE,
+                                 body->at);
 
-    apr_os_file_get(&fd, body->file);
-    do {
-        n = pread(fd, body->block, BLOCK_SIZE, (off_t)body->at);
-    } while (n < 0 && errno == EINTR);
     if (n <= 0) {
         body->status = HTTP_INTERNAL_SERVER_ERROR;
         return n < 0 ? APR_FROM_OS_ERROR(errno) : APR_EOF;
@@ -203,18 +161,21 @@ static apr_status_t next_file(void *ctx, const char **data, apr_size_t *len)
     return APR_SUCCESS;
 }
 
-/* See to it that there is a bucket. */
+/* See to it that there is a bucket, without waiting.  A success that brings
+ * none is a filter's way to say that there is nothing. */
 static apr_status_t stream_fill(fcgipm_body_t *body)
 {
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv;
 
-    while (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(body->bb)) {
-        rv = body->eos ? APR_EOF
-                       : ap_get_brigade(body->r->input_filters, body->bb,
-                                        AP_MODE_READBYTES, APR_BLOCK_READ,
-                                        READ_SIZE);
+    if (!APR_BRIGADE_EMPTY(body->bb)) {
+        return APR_SUCCESS;
     }
-    return rv;
+    if (body->eos) {
+        return APR_EOF;
+    }
+    rv = ap_get_brigade(body->r->input_filters, body->bb, AP_MODE_READBYTES,
+                        APR_NONBLOCK_READ, READ_SIZE);
+    return rv == APR_SUCCESS && APR_BRIGADE_EMPTY(body->bb) ? APR_EAGAIN : rv;
 }
 
 /* The first bucket with bytes in it; those before it are gone. */
@@ -234,7 +195,7 @@ static apr_status_t stream_read(fcgipm_body_t *body, const char **data,
             body->eos = 1;
         }
         else if (!APR_BUCKET_IS_METADATA(b)) {
-            rv = apr_bucket_read(b, data, len, APR_BLOCK_READ);
+            rv = apr_bucket_read(b, data, len, APR_NONBLOCK_READ);
             if (rv != APR_SUCCESS || *len) {
                 return rv;
             }
@@ -243,18 +204,23 @@ static apr_status_t stream_read(fcgipm_body_t *body, const char **data,
     }
 }
 
-/* The first bucket in bb is the piece given last. */
+/* The first bucket in bb is the piece given last, if that was given. */
 static apr_status_t next_stream(void *ctx, const char **data,
                                 apr_size_t *len)
 {
     fcgipm_body_t *body = ctx;
     apr_status_t rv;
 
-    if (!APR_BRIGADE_EMPTY(body->bb)) {
+    if (body->given) {
         apr_bucket_delete(APR_BRIGADE_FIRST(body->bb));
+        body->given = 0;
     }
     rv = stream_read(body, data, len);
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        return APR_EAGAIN;
+    }
     if (rv == APR_SUCCESS) {
+        body->given = 1;
         body->at += (apr_off_t)*len;
         /* An input filter can make more of it than was announced. */
         if (body->at > body->source.length) {
@@ -292,11 +258,13 @@ static apr_off_t announced(const request_rec *r)
     return n;
 }
 
-/* A body may be streamed when its length is sure.  That of a GET can be what
- * an internal redirect has left of a POST whose body is gone. */
+/* A body may be streamed when its length is sure, and when the client and the
+ * worker can be waited for at once.  That of a GET can be what an internal
+ * redirect has left of a POST whose body is gone. */
 static int can_stream(const request_rec *r, apr_off_t len)
 {
-    return len > 0 && r->method_number != M_GET;
+    return len > 0 && r->method_number != M_GET
+           && fcgipm_client_fd(r->connection) >= 0;
 }
 
 int fcgipm_body_read(request_rec *r, apr_int64_t limit, fcgipm_body_t *body,

@@ -7,7 +7,8 @@
  * Up to FcgiPMRequestBuffer the body is in memory, beyond that in a file that
  * has no name any more.  With "off" a body of known length is streamed: it is
  * read while the worker runs.  A chunked one is read whole in any case, a
- * worker must know CONTENT_LENGTH before it begins (CGI/1.1, RFC 3875 4.1.2).
+ * worker must know CONTENT_LENGTH before it begins (CGI/1.1, RFC 3875 4.1.2);
+ * so is one of HTTP/2, whose client and worker cannot be waited for at once.
  */
 #ifndef FCGIPM_BODY_H
 #define FCGIPM_BODY_H
@@ -32,6 +33,7 @@ typedef struct fcgipm_body {
     char *block;
     apr_bucket_brigade *bb;        /* streamed: what the client has sent */
     int eos;
+    int given;                     /* the first bucket is the last piece */
 } fcgipm_body_t;
 
 /**

@@ -13,6 +13,7 @@
 #include "http_core.h"
 #include "unixd.h"
 
+#include "fcgipm_auth.h"
 #include "pm_core/pm_channel.h"
 #include "pm_core/pm_ident.h"
 #include "pm_core/pm_spawn.h"
@@ -48,6 +49,7 @@ void *fcgipm_server_create(apr_pool_t *p, server_rec *s)
     server->pools = apr_hash_make(p);
     server->order = apr_array_make(p, 4, sizeof(fcgipm_pool_t *));
     server->aliases = apr_array_make(p, 4, sizeof(fcgipm_alias_t));
+    server->mentions = apr_array_make(p, 4, sizeof(fcgipm_mention_t));
     return server;
 }
 
@@ -60,6 +62,7 @@ void *fcgipm_server_merge(apr_pool_t *p, void *base, void *over)
     /* the virtual host's first, so that they win: see sort_aliases() */
     server->aliases = apr_array_append(p, virtual->aliases,
                                        main_server->aliases);
+    server->mentions = virtual->mentions;
     return server;
 }
 
@@ -282,6 +285,44 @@ static const char *add_alias(cmd_parms *cmd, void *unused, const char *url,
     return NULL;
 }
 
+/* A virtual host has a record of ours only when a directive of ours stands
+ * in it, and Require is another module's. */
+static fcgipm_server_t *own_server(const cmd_parms *cmd)
+{
+    fcgipm_server_t *server = fcgipm_server(cmd->server);
+
+    if (!server) {
+        server = fcgipm_server_create(cmd->pool, cmd->server);
+        ap_set_module_config(cmd->server->module_config, &fcgipm_module,
+                             server);
+    }
+    return server;
+}
+
+const char *fcgipm_config_mention(cmd_parms *cmd, const char *directive,
+                                  const char *pool)
+{
+    fcgipm_server_t *server = own_server(cmd);
+    fcgipm_mention_t *mention;
+    pm_reason_t why;
+
+    if (pm_conf_name_check(pool, &why) != APR_SUCCESS) {
+        return apr_pstrcat(cmd->pool, directive, ": ", why.text, NULL);
+    }
+    if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
+        /* all pools are known by now, and nothing may be written to */
+        return apr_hash_get(server->pools, pool, APR_HASH_KEY_STRING)
+                   ? NULL
+                   : apr_psprintf(cmd->pool, "%s: there is no pool \"%s\"",
+                                  directive, pool);
+    }
+    mention = apr_array_push(server->mentions);
+    mention->directive = directive;
+    mention->pool = apr_pstrdup(cmd->pool, pool);
+    mention->where = where_of(cmd);
+    return NULL;
+}
+
 const command_rec fcgipm_cmds[] = {
 #define PM_ROW(field, name, type, st, init, min, max, choices, change, help) \
     AP_INIT_RAW_ARGS(name, set_row, (void *)&pm_conf_rows[PM_ROW_##field],   \
@@ -291,6 +332,12 @@ const command_rec fcgipm_cmds[] = {
                      "name of a pool; its settings stand inside"),
     AP_INIT_TAKE2("FcgiPMAlias", add_alias, NULL, RSRC_CONF,
                   "a URL prefix and the pool that answers it"),
+    AP_INIT_TAKE1("FcgiPMAuthenticator", fcgipm_auth_set,
+                  (void *)FCGIPM_AUTHENTICATOR, OR_AUTHCFG,
+                  "the pool behind AuthBasicProvider fcgipm, or none"),
+    AP_INIT_TAKE1("FcgiPMAccessChecker", fcgipm_auth_set,
+                  (void *)FCGIPM_ACCESS_CHECKER, OR_AUTHCFG,
+                  "the pool that is asked for access here, or none"),
     {NULL}
 };
 
@@ -394,6 +441,10 @@ static apr_status_t check_pool(fcgipm_pool_t *pool, apr_pool_t *ptemp,
         pm_reason_t cause = *why;
 
         return pm_fail(why, rv, "FcgiPMListen: %s", cause.text);
+    }
+    if (conf->xsendfile && !conf->xsendfile_path) {
+        return pm_fail(why, APR_EINVAL, "FcgiPMXSendfile is on, but there is "
+                       "no FcgiPMXSendfilePath");
     }
     rv = pm_ident_owner(conf->listen_owner, &uid, &gid, why);
     if (rv != APR_SUCCESS) {
@@ -542,6 +593,24 @@ static void check_aliases(const fcgipm_server_t *server, int n, apr_pool_t *p)
     }
 }
 
+static void check_mentions(const fcgipm_server_t *server, apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; i < server->mentions->nelts; i++) {
+        const fcgipm_mention_t *mention =
+            &APR_ARRAY_IDX(server->mentions, i, fcgipm_mention_t);
+
+        if (!apr_hash_get(server->pools, mention->pool,
+                          APR_HASH_KEY_STRING)) {
+            problem(server->draft,
+                    apr_psprintf(p, "%s: there is no pool \"%s\" (%s)",
+                                 mention->directive, mention->pool,
+                                 mention->where));
+        }
+    }
+}
+
 /* Can sockets be made in it?  A real start leaves it made, a test leaves
  * nothing behind. */
 static void check_runtime_dir(const pm_global_t *global, draft_t *draft,
@@ -651,6 +720,9 @@ int fcgipm_config_check(apr_pool_t *pconf, apr_pool_t *plog,
     }
     for (v = s; v; v = v->next) {
         sort_aliases(fcgipm_server(v)->aliases);
+        if (v == s || fcgipm_server(v) != server) {
+            check_mentions(fcgipm_server(v), pconf);
+        }
     }
     if (has_unix_pool(server)) {
         check_runtime_dir(server->global, server->draft, is_test(), pconf);

@@ -31,22 +31,20 @@ static fcgipm_outcome_t end_errno(fcgipm_exchange_t *x,
 
 /* --- waiting ------------------------------------------------------------ */
 
-/* @return revents, 0 when time is up, -1 with errno */
-static int wait_for(int fd, short events, apr_interval_time_t timeout)
+/* poll(), not disturbed by signals.  @return how many are ready, 0 when time
+ * is up, -1 with errno */
+static int wait_for(struct pollfd *pfd, nfds_t count,
+                    apr_interval_time_t timeout)
 {
-    struct pollfd pfd = {fd, events, 0};
     apr_time_t until = 0;
     apr_int64_t ms;
     int n;
 
     for (;;) {
         ms = (timeout + 999) / 1000;
-        n = poll(&pfd, 1, ms < INT_MAX ? (int)ms : INT_MAX);
-        if (n >= 0) {
-            return n ? pfd.revents : 0;
-        }
-        if (errno != EINTR) {
-            return -1;
+        n = poll(pfd, count, ms < INT_MAX ? (int)ms : INT_MAX);
+        if (n >= 0 || errno != EINTR) {
+            return n;
         }
         /* The clock is looked at only when a signal came. */
         if (!until) {
@@ -97,14 +95,15 @@ static int connect_queued(int fd, const pm_addr_t *addr,
 /* A TCP connect() that is under way. */
 static int connect_finish(int fd, apr_interval_time_t timeout)
 {
-    int revents = wait_for(fd, POLLOUT, timeout);
+    struct pollfd pfd = {fd, POLLOUT, 0};
+    int n = wait_for(&pfd, 1, timeout);
     int err = 0;
     socklen_t len = sizeof(err);
 
-    if (revents < 0) {
+    if (n < 0) {
         return -1;
     }
-    if (revents == 0) {
+    if (n == 0) {
         errno = ETIMEDOUT;
         return -1;
     }
@@ -152,7 +151,12 @@ static apr_status_t next_piece(fcgipm_exchange_t *x)
     apr_status_t rv;
 
     rv = x->body->next(x->body->ctx, &x->piece, &x->piece_left);
+    if (APR_STATUS_IS_EAGAIN(rv) && x->watch->fd >= 0) {
+        x->starved = 1;
+        return APR_SUCCESS;
+    }
     if (rv == APR_SUCCESS) {
+        x->silent_since = 0;
         PM_ASSERT(x->piece_left > 0
                   && (apr_off_t)x->piece_left <= x->body_left);
         x->body_left -= (apr_off_t)x->piece_left;
@@ -190,7 +194,8 @@ static apr_status_t fill_batch(fcgipm_exchange_t *x)
 
 static int wants_to_send(const fcgipm_exchange_t *x)
 {
-    return !x->unreading && (x->iov_at < x->iov_n || !x->ended);
+    return !x->unreading && (x->iov_at < x->iov_n
+                             || (!x->ended && !x->starved));
 }
 
 /* n bytes of the batch are gone. */
@@ -224,6 +229,7 @@ static void send_batch(fcgipm_exchange_t *x)
     } while (n < 0 && errno == EINTR);
 
     if (n >= 0) {
+        x->silent_since = 0;
         advance(x, (apr_size_t)n);
         /* Less than all was taken: there is no room. */
         x->writable = x->iov_n == 0;
@@ -251,7 +257,9 @@ static void send_some(fcgipm_exchange_t *x)
             return;
         }
     }
-    send_batch(x);
+    if (x->iov_n) {
+        send_batch(x);
+    }
 }
 
 /* --- receiving ---------------------------------------------------------- */
@@ -283,6 +291,7 @@ static void receive(fcgipm_exchange_t *x)
 
     if (n > 0) {
         x->begun = 1;
+        x->silent_since = 0;
         x->in = buf;
         x->in_left = (apr_size_t)n;
     }
@@ -294,25 +303,88 @@ static void receive(fcgipm_exchange_t *x)
     }
 }
 
+/* --- nothing can be done -------------------------------------------------- */
+
+#ifndef POLLRDHUP
+#define POLLRDHUP 0   /* a client that goes is known when it is written to */
+#endif
+
+/* What is waited for: more of the body, or the worker. */
+static int waits_for_body(const fcgipm_exchange_t *x)
+{
+    return x->starved && !x->unreading && !x->iov_n;
+}
+
+static void timed_out(fcgipm_exchange_t *x)
+{
+    if (waits_for_body(x)) {
+        x->body_status = APR_TIMEUP;
+        end(x, FCGIPM_X_BODY, "the client does not send the rest of the "
+            "request's body");
+        return;
+    }
+    end(x, FCGIPM_X_TIMEOUT,
+        x->begun ? "the worker fell silent inside its answer"
+        : wants_to_send(x)
+            ? "the worker neither reads the request nor answers it"
+            : "the worker does not answer");
+}
+
+/* The clock is looked at only when what wakes us may be no sign of life of
+ * who is waited for. */
+static apr_interval_time_t patience(fcgipm_exchange_t *x)
+{
+    apr_interval_time_t timeout = waits_for_body(x) ? x->watch->timeout
+                                                    : x->timeout;
+    apr_time_t now;
+
+    if (!x->watch->out && !x->starved) {
+        return timeout;
+    }
+    now = pm_time_now();
+    if (!x->silent_since) {
+        x->silent_since = now;
+    }
+    return x->silent_since + timeout - now;
+}
+
+static void look_at_client(fcgipm_exchange_t *x, int revents)
+{
+    if (revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) {
+        end(x, FCGIPM_X_GONE, "the client has gone");
+        return;
+    }
+    if (revents & POLLIN) {
+        x->starved = 0;
+    }
+    x->room = (revents & POLLOUT) != 0;
+}
+
 /* Neither recv() nor sendmsg() is worth a try. */
 static void wait_ready(fcgipm_exchange_t *x)
 {
-    short out = wants_to_send(x) ? POLLOUT : 0;
-    int revents = wait_for(x->fd, (short)(POLLIN | out), x->timeout);
+    struct pollfd pfd[2] = {
+        {x->fd, (short)(POLLIN | (wants_to_send(x) ? POLLOUT : 0)), 0},
+        {x->watch->fd, (short)(POLLRDHUP | (x->watch->out ? POLLOUT : 0)
+                               | (waits_for_body(x) ? POLLIN : 0)), 0}
+    };
+    apr_interval_time_t timeout = patience(x);
+    int n = timeout > 0 ? wait_for(pfd, x->watch->fd < 0 ? 1 : 2, timeout)
+                        : 0;
 
-    if (revents < 0) {
+    if (n < 0) {
         end_errno(x, FCGIPM_X_FAILED, "cannot wait for the worker", errno);
     }
-    else if (revents == 0) {
-        end(x, FCGIPM_X_TIMEOUT,
-            x->begun ? "the worker fell silent inside its answer"
-            : out    ? "the worker neither reads the request nor answers it"
-                     : "the worker does not answer");
+    else if (n == 0) {
+        timed_out(x);
     }
     else {
         /* An error or a hangup is for recv() to find. */
-        x->readable = (revents & ~POLLOUT) != 0;
-        x->writable = (revents & POLLOUT) != 0;
+        x->readable = (pfd[0].revents & ~POLLOUT) != 0;
+        if (pfd[0].events & POLLOUT) {
+            x->writable = (pfd[0].revents & POLLOUT) != 0;
+        }
+        look_at_client(x, pfd[1].revents);
     }
 }
 
@@ -378,6 +450,10 @@ fcgipm_xevent_t fcgipm_exchange_next(fcgipm_exchange_t *x)
                 return ev;
             }
         }
+        if (x->room) {
+            x->room = 0;
+            return FCGIPM_XE_ROOM;
+        }
         if (x->readable) {
             receive(x);
         }
@@ -397,6 +473,13 @@ fcgipm_xevent_t fcgipm_exchange_next(fcgipm_exchange_t *x)
 
 /* --- from beginning to end ---------------------------------------------- */
 
+static const fcgipm_watch_t nobody = {-1, 0, 0};
+
+void fcgipm_exchange_watch(fcgipm_exchange_t *x, const fcgipm_watch_t *watch)
+{
+    x->watch = watch;
+}
+
 void fcgipm_exchange_init(fcgipm_exchange_t *x, apr_interval_time_t timeout,
                           const fcgipm_source_t *body,
                           const fcgipm_buffer_t *buffer)
@@ -410,9 +493,12 @@ void fcgipm_exchange_init(fcgipm_exchange_t *x, apr_interval_time_t timeout,
     x->timeout = timeout;
     x->body = body;
     x->buffer = buffer;
+    x->watch = &nobody;
     x->in = NULL;
     x->in_left = 0;
     x->readable = x->writable = x->unreading = x->handed = x->ended = 0;
+    x->starved = x->room = 0;
+    x->silent_since = 0;
     x->piece = NULL;
     x->piece_left = 0;
     x->body_left = body->length;
@@ -454,7 +540,7 @@ void fcgipm_exchange_close(fcgipm_exchange_t *x)
     }
     /* Only between two records, else it would be taken for content. */
     if ((x->outcome == FCGIPM_X_OPEN || x->outcome == FCGIPM_X_TIMEOUT
-         || x->outcome == FCGIPM_X_BODY)
+         || x->outcome == FCGIPM_X_BODY || x->outcome == FCGIPM_X_GONE)
         && x->iov_n == 0 && !x->unreading) {
         fcgipm_record_header(abort_head, FCGIPM_ABORT_REQUEST, 0);
         (void)send(x->fd, abort_head, sizeof(abort_head),

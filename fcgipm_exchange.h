@@ -7,7 +7,8 @@
  * closed.  An exchange that goes as most do costs six system calls: socket,
  * connect, sendmsg, poll, recv, close.  Writing and reading go on side by
  * side, so that a worker which answers before it has read everything, or
- * never reads it, is no deadlock.
+ * never reads it, is no deadlock.  While the worker is waited for, the
+ * client's connection is looked at too, in the same poll().
  *
  * The caller pulls:
  *
@@ -16,6 +17,7 @@
  *         while ((ev = fcgipm_exchange_next(&x)) != FCGIPM_XE_OVER) {
  *             STDOUT, STDERR: x.parser.span, span_len
  *             PAUSE: the worker has nothing more to say right now
+ *             ROOM: the client takes more
  *         }
  *     }
  *     fcgipm_exchange_close(&x);
@@ -43,6 +45,7 @@ typedef enum fcgipm_outcome {
     FCGIPM_X_REFUSED,       /**< END_REQUEST with another refusal */
     FCGIPM_X_BODY,          /**< the request's body ended in an error:
                              *   @c body_status */
+    FCGIPM_X_GONE,          /**< the client has gone, the worker was told */
     FCGIPM_X_FAILED         /**< a system call that should not fail did */
 } fcgipm_outcome_t;
 
@@ -51,6 +54,8 @@ typedef enum fcgipm_xevent {
     FCGIPM_XE_STDOUT,  /**< @c parser.span: a piece of the answer */
     FCGIPM_XE_STDERR,  /**< @c parser.span: a piece for the log */
     FCGIPM_XE_PAUSE,   /**< what was handed out is all there is for now */
+    FCGIPM_XE_ROOM,    /**< as FCGIPM_XE_PAUSE, and fcgipm_watch_t.out was
+                        *   wanted: the client takes more */
     FCGIPM_XE_OVER     /**< @c outcome, @c why */
 } fcgipm_xevent_t;
 
@@ -58,8 +63,8 @@ typedef enum fcgipm_xevent {
 typedef struct fcgipm_source {
     apr_off_t length;     /**< of all of it */
     /** The next piece, at least one byte, valid until the next call.  Called
-     *  until @c length bytes were given; may block only when the client is
-     *  what it waits for. */
+     *  until @c length bytes were given.  When it must wait for the client and
+     *  that can be watched (fcgipm_watch_t), it says APR_EAGAIN. */
     apr_status_t (*next)(void *ctx, const char **data, apr_size_t *len);
     void *ctx;
 } fcgipm_source_t;
@@ -71,6 +76,15 @@ typedef struct fcgipm_buffer {
     char *(*get)(void *ctx, apr_size_t *size);
     void *ctx;
 } fcgipm_buffer_t;
+
+/** The client's connection.  What stands here may change between two calls
+ *  of fcgipm_exchange_next(). */
+typedef struct fcgipm_watch {
+    int fd;               /**< -1: there is none that could be watched */
+    int out;              /**< say FCGIPM_XE_ROOM when it takes more */
+    apr_interval_time_t timeout;  /**< silence allowed to the client when its
+                                   *   body is what is waited for */
+} fcgipm_watch_t;
 
 /** Records of STDIN that one sendmsg() can take. */
 #define FCGIPM_BATCH 8
@@ -87,6 +101,7 @@ typedef struct fcgipm_exchange {
     apr_interval_time_t timeout;
     const fcgipm_source_t *body;
     const fcgipm_buffer_t *buffer;
+    const fcgipm_watch_t *watch;
 
     const char *in;                   /* received and not yet parsed */
     apr_size_t in_left;
@@ -94,6 +109,9 @@ typedef struct fcgipm_exchange {
     unsigned int writable : 1;        /* sendmsg() is worth a try */
     unsigned int unreading : 1;       /* the worker reads no more */
     unsigned int handed : 1;          /* events since the last pause */
+    unsigned int starved : 1;         /* the client must send more first */
+    unsigned int room : 1;            /* the client takes more */
+    apr_time_t silent_since;          /* the worker; 0: was not looked at */
 
     const char *piece;                /* of the body, not yet in a batch */
     apr_size_t piece_left;
@@ -109,6 +127,10 @@ typedef struct fcgipm_exchange {
 void fcgipm_exchange_init(fcgipm_exchange_t *x, apr_interval_time_t timeout,
                           const fcgipm_source_t *body,
                           const fcgipm_buffer_t *buffer);
+
+/** Have the client's connection watched.  Between init and open; without it
+ *  none is.  @param watch stays the caller's, until close */
+void fcgipm_exchange_watch(fcgipm_exchange_t *x, const fcgipm_watch_t *watch);
 
 /**
  * Connect and send as much as goes at once.  A full backlog is waited for.

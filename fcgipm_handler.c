@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A request from httpd, answered by a pool: which pool, what it is told, and
  * what a failure is answered with. */
-#include "mod_fcgipm.h"
+#include "fcgipm_handler.h"
 
 #include "apr_strings.h"
 #include "http_core.h"
 #include "http_protocol.h"
 #include "http_request.h"
-#include "util_fcgi.h"
-#include "util_script.h"
 
-#include "fcgipm_answer.h"
-#include "fcgipm_body.h"
-#include "fcgipm_exchange.h"
+#include "fcgipm_client.h"
+#include "fcgipm_params.h"
+#include "fcgipm_queue.h"
+#include "fcgipm_sendfile.h"
 
 APLOG_USE_MODULE(fcgipm);
 
@@ -74,20 +73,30 @@ int fcgipm_handler_translate(request_rec *r)
             r->path_info = r->uri + len;
             r->handler = apr_pstrcat(r->pool, FCGIPM_HANDLER ":",
                                      alias->pool, NULL);
-            /* SCRIPT_NAME; that it is there says: an alias. */
-            ap_set_module_config(r->request_config, &fcgipm_module, name);
+            fcgipm_request(r)->alias = name;
             return OK;
         }
     }
     return DECLINED;
 }
 
+static int is_alias(const request_rec *r)
+{
+    const fcgipm_request_t *known = fcgipm_request_known(r);
+
+    return known && known->alias;
+}
+
 int fcgipm_handler_map_to_storage(request_rec *r)
 {
-    return ap_get_module_config(r->request_config, &fcgipm_module)
-                   && r->method_number != M_TRACE
-               ? OK
-               : DECLINED;
+    return is_alias(r) && r->method_number != M_TRACE ? OK : DECLINED;
+}
+
+/* Its extension says nothing: not to mod_mime (AddHandler), nor to
+ * mod_negotiation. */
+int fcgipm_handler_type(request_rec *r)
+{
+    return is_alias(r) ? OK : DECLINED;
 }
 
 /* @return the pool's name in r->handler, NULL: the request is not ours */
@@ -103,10 +112,9 @@ static const char *pool_name(const request_rec *r)
     return *rest == ':' ? rest + 1 : *rest ? NULL : FCGIPM_DEFAULT_POOL;
 }
 
-/* Can the pool answer?  @return NULL, or why not
- * @param retry seconds, for Retry-After */
-static const char *unavailable(const fcgipm_server_t *server,
-                               const fcgipm_pool_t *pool, apr_int64_t *retry)
+const char *fcgipm_handler_not_now(const fcgipm_server_t *server,
+                                   const fcgipm_pool_t *pool,
+                                   apr_int64_t *retry)
 {
     const pm_slot_t *slot;
     apr_time_t left;
@@ -138,96 +146,6 @@ static const char *unavailable(const fcgipm_server_t *server,
     return "its manager does not know it";
 }
 
-/* --- what it is told ---------------------------------------------------- */
-
-/* An alias names no file, so PATH_TRANSLATED is made without looking for
- * one. */
-static void add_alias_vars(request_rec *r, const char *script_name)
-{
-    char *path_info = r->path_info;
-    apr_table_t *env = r->subprocess_env;
-
-    r->path_info = NULL;
-    ap_add_cgi_vars(r);
-    r->path_info = path_info;
-    apr_table_setn(env, "SCRIPT_NAME", script_name);
-    if (*path_info) {
-        apr_table_setn(env, "PATH_INFO", path_info);
-        apr_table_setn(env, "PATH_TRANSLATED",
-                       apr_pstrcat(r->pool, ap_document_root(r), path_info,
-                                   NULL));
-    }
-}
-
-static void add_vars(request_rec *r, const fcgipm_body_t *body)
-{
-    const char *script_name =
-        ap_get_module_config(r->request_config, &fcgipm_module);
-    apr_table_t *env;
-
-    ap_add_common_vars(r);
-    if (script_name) {
-        add_alias_vars(r, script_name);
-    }
-    else {
-        ap_add_cgi_vars(r);
-    }
-    env = r->subprocess_env;
-    /* What the worker reads is not chunked, whatever the client sent. */
-    apr_table_unset(env, "HTTP_TRANSFER_ENCODING");
-    /* A client's header Proxy must not become a worker's proxy. */
-    apr_table_unset(env, "HTTP_PROXY");
-    if (body->present) {
-        apr_table_setn(env, "CONTENT_LENGTH",
-                       apr_off_t_toa(r->pool, body->source.length));
-    }
-    else {
-        apr_table_unset(env, "CONTENT_LENGTH");
-    }
-}
-
-/* Records of PARAMS, at most. */
-#define PARAMS_MAX 32
-
-/* BEGIN_REQUEST and PARAMS with their end.  @return OK or an HTTP status */
-static int encode_head(request_rec *r, char **head, apr_size_t *len,
-                       pm_reason_t *why)
-{
-    apr_table_t *env = r->subprocess_env;
-    apr_size_t lens[PARAMS_MAX];
-    unsigned char *at;
-    int n, i, elem = 0;
-
-    *len = FCGIPM_BEGIN_LEN + FCGIPM_HEADER_LEN;
-    for (n = 0; n < PARAMS_MAX; n++) {
-        lens[n] = ap_fcgi_encoded_env_len(env, FCGIPM_CONTENT_MAX, &elem);
-        if (!lens[n]) {
-            break;
-        }
-        *len += FCGIPM_HEADER_LEN + lens[n];
-    }
-    if (elem < apr_table_elts(env)->nelts) {
-        pm_fail(why, APR_EINVAL, "the request's variables are too long");
-        return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
-    }
-    *head = apr_palloc(r->pool, *len);
-    at = (unsigned char *)*head;
-    fcgipm_record_begin(at, FCGIPM_RESPONDER);
-    at += FCGIPM_BEGIN_LEN;
-    for (i = 0, elem = 0; i < n; i++) {
-        fcgipm_record_header(at, FCGIPM_PARAMS, lens[i]);
-        at += FCGIPM_HEADER_LEN;
-        if (ap_fcgi_encode_env(r, env, at, lens[i], &elem) != APR_SUCCESS) {
-            pm_fail(why, APR_EGENERAL, "the request's variables could not "
-                    "be encoded");
-            return HTTP_INTERNAL_SERVER_ERROR;
-        }
-        at += lens[i];
-    }
-    fcgipm_record_header(at, FCGIPM_PARAMS, 0);
-    return OK;
-}
-
 /* --- what a failure is answered with ------------------------------------ */
 
 static int fail(request_rec *r, const char *pool, int status,
@@ -245,7 +163,8 @@ static int fail(request_rec *r, const char *pool, int status,
     return status;
 }
 
-static int status_of(const fcgipm_exchange_t *x, const fcgipm_body_t *body)
+int fcgipm_handler_status(const fcgipm_exchange_t *x,
+                          const fcgipm_body_t *body)
 {
     static const int statuses[] = {
         [FCGIPM_X_OPEN] = HTTP_INTERNAL_SERVER_ERROR,
@@ -257,10 +176,15 @@ static int status_of(const fcgipm_exchange_t *x, const fcgipm_body_t *body)
         [FCGIPM_X_BROKEN] = HTTP_BAD_GATEWAY,
         [FCGIPM_X_OVERLOADED] = HTTP_SERVICE_UNAVAILABLE,
         [FCGIPM_X_REFUSED] = HTTP_BAD_GATEWAY,
+        [FCGIPM_X_GONE] = HTTP_BAD_REQUEST,
         [FCGIPM_X_FAILED] = HTTP_INTERNAL_SERVER_ERROR,
     };
 
-    return x->outcome == FCGIPM_X_BODY ? body->status : statuses[x->outcome];
+    if (x->outcome == FCGIPM_X_BODY) {
+        /* it knows of every failure but silence */
+        return body->status == OK ? HTTP_REQUEST_TIME_OUT : body->status;
+    }
+    return statuses[x->outcome];
 }
 
 /* There will be no whole answer. */
@@ -294,18 +218,26 @@ static int conclude(fcgipm_answer_t *a, const fcgipm_exchange_t *x,
 {
     request_rec *r = a->r;
 
+    if (x->outcome == FCGIPM_X_GONE) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "pool %s: %s", pool,
+                      x->why.text);
+        return OK;
+    }
     if (a->stage == FCGIPM_AT_BROKEN) {
         return give_up(a, pool, HTTP_BAD_GATEWAY, a->why.text);
     }
     if (a->stage != FCGIPM_AT_GONE) {
         if (x->outcome != FCGIPM_X_COMPLETE) {
-            return give_up(a, pool, status_of(x, body), x->why.text);
+            return give_up(a, pool, fcgipm_handler_status(x, body), x->why.text);
         }
         if (!fcgipm_answer_whole(a)) {
             return give_up(a, pool, HTTP_BAD_GATEWAY, a->why.text);
         }
         if (a->stage == FCGIPM_AT_REDIRECT) {
             return redirect(r, a->location);
+        }
+        if (a->stage == FCGIPM_AT_FILE) {
+            return fcgipm_sendfile(r, pool, a->file);
         }
         if (a->stage == FCGIPM_AT_BODY) {
             fcgipm_answer_finish(a);
@@ -320,30 +252,39 @@ static int conclude(fcgipm_answer_t *a, const fcgipm_exchange_t *x,
 
 /* --- the exchange ------------------------------------------------------- */
 
-static void run(fcgipm_exchange_t *x, fcgipm_answer_t *a, pm_cell_t *cell)
+static void take(fcgipm_answer_t *a, const fcgipm_exchange_t *x,
+                 fcgipm_xevent_t ev)
+{
+    switch (ev) {
+    case FCGIPM_XE_STDOUT:
+        fcgipm_answer_stdout(a, x->parser.span, x->parser.span_len);
+        break;
+    case FCGIPM_XE_STDERR:
+        fcgipm_answer_stderr(a, x->parser.span, x->parser.span_len);
+        break;
+    case FCGIPM_XE_PAUSE:
+    case FCGIPM_XE_ROOM:
+        fcgipm_answer_pause(a);
+        break;
+    case FCGIPM_XE_OVER:
+        break;
+    }
+}
+
+static void run(fcgipm_exchange_t *x, fcgipm_answer_t *a,
+                fcgipm_watch_t *watch, pm_cell_t *cell)
 {
     int counted = 0;
     fcgipm_xevent_t ev;
 
     do {
+        watch->out = fcgipm_answer_wants_room(a);
         ev = fcgipm_exchange_next(x);
         if (x->begun && !counted) {
             pm_board_answered(cell);
             counted = 1;
         }
-        switch (ev) {
-        case FCGIPM_XE_STDOUT:
-            fcgipm_answer_stdout(a, x->parser.span, x->parser.span_len);
-            break;
-        case FCGIPM_XE_STDERR:
-            fcgipm_answer_stderr(a, x->parser.span, x->parser.span_len);
-            break;
-        case FCGIPM_XE_PAUSE:
-            fcgipm_answer_pause(a);
-            break;
-        case FCGIPM_XE_OVER:
-            break;
-        }
+        take(a, x, ev);
     } while (ev != FCGIPM_XE_OVER && a->stage != FCGIPM_AT_GONE
              && a->stage != FCGIPM_AT_BROKEN);
 }
@@ -354,13 +295,16 @@ static void attempt(fcgipm_exchange_t *x, fcgipm_answer_t *a,
                     const fcgipm_pool_t *pool, pm_cell_t *cell,
                     const char *head, apr_size_t len)
 {
-    pm_board_begin(cell);
+    const request_rec *r = a->r;
+    fcgipm_watch_t watch = {fcgipm_client_fd(r->connection), 0,
+                            r->server->timeout};
+
+    fcgipm_exchange_watch(x, &watch);
     if (fcgipm_exchange_open(x, &pool->addr, pool->conf->connect_timeout,
                              head, len) == FCGIPM_X_OPEN) {
-        run(x, a, cell);
+        run(x, a, &watch, cell);
     }
     fcgipm_exchange_close(x);
-    pm_board_end(cell);
 }
 
 /* May it be asked twice?  The methods that are safe (RFC 9110 9.2.1). */
@@ -369,32 +313,80 @@ static int is_safe(const request_rec *r)
     return r->method_number == M_GET || r->method_number == M_OPTIONS;
 }
 
+/* @return NULL: it was asked, or the client has gone; else why not */
+static const char *in_turn(fcgipm_exchange_t *x, fcgipm_answer_t *a,
+                           const fcgipm_pool_t *pool, const char *head,
+                           apr_size_t len, apr_int64_t *retry)
+{
+    fcgipm_turn_t turn;
+
+    switch (fcgipm_queue_enter(&turn, a->r, pool)) {
+    case FCGIPM_Q_GRANTED:
+        attempt(x, a, pool, turn.cell, head, len);
+        fcgipm_queue_leave(&turn);
+        return NULL;
+    case FCGIPM_Q_GONE:
+        x->outcome = FCGIPM_X_GONE;
+        pm_fail(&x->why, APR_ECONNABORTED,
+                "the client has gone before a worker was free");
+        return NULL;
+    case FCGIPM_Q_REFUSED:
+    default:
+        *retry = turn.retry;
+        return turn.why;
+    }
+}
+
+/* Before the worker was done? */
+static int has_gone(const fcgipm_exchange_t *x, const fcgipm_answer_t *a)
+{
+    return x->outcome == FCGIPM_X_GONE
+           || (x->outcome == FCGIPM_X_OPEN && a->stage == FCGIPM_AT_GONE
+               && a->r->connection->aborted);
+}
+
+const char *fcgipm_handler_ask(fcgipm_answer_t *a, fcgipm_exchange_t *x,
+                               const fcgipm_pool_t *pool,
+                               fcgipm_body_t *body, const char *head,
+                               apr_size_t len, apr_int64_t *retry)
+{
+    const fcgipm_server_t *server = fcgipm_server(a->r->server);
+    pm_cell_t *cell = pm_board_cell(server->board, server->row, pool->slot);
+    apr_interval_time_t timeout = pool->conf->io_timeout;
+    const char *not_now = NULL;
+    int tries = 0;
+
+    if (!timeout) {
+        timeout = a->r->server->timeout;
+    }
+    fcgipm_answer_limit(a, pool->conf->response_buffer);
+    do {
+        fcgipm_exchange_init(x, timeout, &body->source, &a->buffer);
+        not_now = in_turn(x, a, pool, head, len, retry);
+        if (x->outcome == FCGIPM_X_CLOSED_EARLY) {
+            /* a pool whose last worker died sends away who waits */
+            not_now = fcgipm_handler_not_now(server, pool, retry);
+        }
+    } while (x->outcome == FCGIPM_X_CLOSED_EARLY && !not_now && ++tries < 2
+             && is_safe(a->r) && fcgipm_body_rewind(body));
+    if (has_gone(x, a)) {
+        pm_board_aborted(cell);
+        fcgipm_client_forget(a->r->connection);
+    }
+    return not_now;
+}
+
 static int serve(request_rec *r, const fcgipm_pool_t *pool,
                  fcgipm_body_t *body, const char *head, apr_size_t len)
 {
-    const fcgipm_server_t *server = fcgipm_server(r->server);
-    pm_cell_t *cell = pm_board_cell(server->board, server->row, pool->slot);
-    apr_interval_time_t timeout = pool->conf->io_timeout;
     fcgipm_exchange_t x;
     fcgipm_answer_t a;
-    const char *not_now = NULL;
+    const char *not_now;
     apr_int64_t retry = 1;
-    int tries = 0;
     int status;
 
-    if (!timeout) {
-        timeout = r->server->timeout;
-    }
     fcgipm_answer_init(&a, r, pool->name);
-    do {
-        fcgipm_exchange_init(&x, timeout, &body->source, &a.buffer);
-        attempt(&x, &a, pool, cell, head, len);
-        if (x.outcome == FCGIPM_X_CLOSED_EARLY) {
-            /* a pool whose last worker died sends away who waits */
-            not_now = unavailable(server, pool, &retry);
-        }
-    } while (x.outcome == FCGIPM_X_CLOSED_EARLY && !not_now && ++tries < 2
-             && is_safe(r) && fcgipm_body_rewind(body));
+    not_now = fcgipm_handler_ask(&a, &x, pool, body, head, len, &retry);
     status = not_now ? fail(r, pool->name, HTTP_SERVICE_UNAVAILABLE, retry,
                             not_now)
                      : conclude(&a, &x, body, pool->name);
@@ -427,7 +419,7 @@ int fcgipm_handler(request_rec *r)
         && *r->path_info) {
         return fail(r, name, HTTP_NOT_FOUND, 0, "AcceptPathInfo is off");
     }
-    not_now = unavailable(server, pool, &retry);
+    not_now = fcgipm_handler_not_now(server, pool, &retry);
     if (not_now) {
         return fail(r, name, HTTP_SERVICE_UNAVAILABLE, retry, not_now);
     }
@@ -435,8 +427,8 @@ int fcgipm_handler(request_rec *r)
     if (status != OK) {
         return fail(r, name, status, 0, why.text);
     }
-    add_vars(r, &body);
-    status = encode_head(r, &head, &len, &why);
+    fcgipm_params_responder(r, body.present ? body.source.length : -1);
+    status = fcgipm_params_encode(r, FCGIPM_RESPONDER, &head, &len, &why);
     if (status != OK) {
         return fail(r, name, status, 0, why.text);
     }

@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "apr_portable.h"
@@ -51,18 +50,6 @@ static void relog(void *ctx, int fd)
     close(fd);
 }
 
-/* The C library's connection to syslogd is closed with all other
- * descriptors; told so, it makes a new one.  No facility: the one httpd has
- * chosen stays. */
-static void syslog_again(const server_rec *s)
-{
-    const char *tag = strchr(s->error_fname, ':');
-
-    tag = tag ? strchr(tag + 1, ':') : NULL;
-    closelog();
-    openlog(tag && tag[1] ? tag + 1 : "httpd", LOG_CONS | LOG_PID, 0);
-}
-
 static void no_terminal(void)
 {
     int null = open("/dev/null", O_RDWR);
@@ -83,11 +70,8 @@ static void detach(const fcgipm_parent_t *me, int channel)
         _exit(0);
     }
     no_terminal();
-    if (!me->s->error_log) {
-        syslog_again(me->s);
-    }
-    pm_fds_close_others(keep, 2);
     fcgipm_log_detach(me->s);
+    pm_fds_close_others(keep, 2);
 }
 
 __attribute__((noreturn))
@@ -157,7 +141,7 @@ int fcgipm_manager_alive(fcgipm_parent_t *me)
     struct pollfd pfd = {fcgipm_fd(boss->channel), 0, 0};
 
     /* the other end of the channel is the manager's alone */
-    return boss->channel && poll(&pfd, 1, 0) == 0 && is_manager(boss->pid);
+    return is_manager(boss->pid) && boss->channel && poll(&pfd, 1, 0) == 0;
 }
 
 /* All signals wait until the child has handlers of its own: those it
@@ -234,8 +218,9 @@ static void kill_manager(fcgipm_parent_t *me)
 }
 
 /* Managers that die young one after the other are started ever later. */
-static void put_off(fcgipm_boss_t *boss)
+static void put_off(fcgipm_parent_t *me)
 {
+    fcgipm_boss_t *boss = &me->retained->boss;
     apr_time_t delay = RETRY_LEAST;
     int i;
 
@@ -244,6 +229,8 @@ static void put_off(fcgipm_boss_t *boss)
     }
     delay = pm_time_min(delay, RETRY_MOST);
     boss->retry_at = pm_time_now() + delay;
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, me->s, "the next manager is "
+                 "started in %d s or more", (int)apr_time_sec(delay));
 }
 
 static void start_or_put_off(fcgipm_parent_t *me)
@@ -266,9 +253,9 @@ static void start_or_put_off(fcgipm_parent_t *me)
     }
     kill_manager(me);
     boss->early++;
-    put_off(boss);
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "cannot start a manager, "
                  "no pool can answer: %s", why.text);
+    put_off(me);
 }
 
 static int is_stopping(void)
@@ -279,24 +266,28 @@ static int is_stopping(void)
            && state == AP_MPMQ_STOPPING;
 }
 
+static void note_death(fcgipm_parent_t *me)
+{
+    __atomic_add_fetch(&pm_board_head(me->retained->board)->restarts, 1,
+                       __ATOMIC_RELAXED);
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "manager %" APR_PID_T_FMT
+                 " has died", me->retained->boss.pid);
+}
+
 static void replace_dead(fcgipm_parent_t *me)
 {
     fcgipm_boss_t *boss = &me->retained->boss;
     apr_time_t age = pm_time_now() - boss->born;
-    pid_t pid = boss->pid;
 
-    forget(me);
     if (is_stopping()) {
-        return;    /* the next configuration starts one, or httpd ends */
+        forget(me);    /* the next configuration starts one, or httpd ends */
+        return;
     }
-    __atomic_add_fetch(&pm_board_head(me->retained->board)->restarts, 1,
-                       __ATOMIC_RELAXED);
+    note_death(me);
+    forget(me);
     boss->early = age < YOUNG ? boss->early + 1 : 0;
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "manager %" APR_PID_T_FMT
-                 " has died%s", pid,
-                 boss->early > 1 ? ", starting another one is put off" : "");
     if (boss->early > 1) {
-        put_off(boss);
+        put_off(me);
     }
     else {
         start_or_put_off(me);
@@ -348,7 +339,10 @@ void fcgipm_manager_renew(fcgipm_parent_t *me)
     fcgipm_boss_t *boss = &me->retained->boss;
 
     if (!fcgipm_manager_alive(me)) {
-        forget(me);
+        if (boss->pid) {
+            note_death(me);
+        }
+        kill_manager(me);
     }
     else if (strcmp(boss->identity, identity_of(me, me->pconf))) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, me->s, "manager %"

@@ -6,9 +6,11 @@
 #include "http_request.h"
 #include "mpm_common.h"
 
+#include "fcgipm_auth.h"
+
 static void register_hooks(apr_pool_t *p)
 {
-    (void)p;
+    fcgipm_auth_register(p);
 
     /* the configuration has been read */
     ap_hook_check_config(fcgipm_parent_check_config, NULL, NULL,
@@ -29,18 +31,27 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_child_init(fcgipm_parent_child_init, NULL, NULL,
                        APR_HOOK_MIDDLE);
 
-    /* a request */
+    /* a request; before all others: what is to take the place of a denial
+     * (mod_cache would look for it) */
+    ap_hook_quick_handler(fcgipm_auth_deny, NULL, NULL,
+                          APR_HOOK_REALLY_FIRST);
     ap_hook_translate_name(fcgipm_handler_translate, NULL, NULL,
                            APR_HOOK_FIRST);
     ap_hook_map_to_storage(fcgipm_handler_map_to_storage, NULL, NULL,
                            APR_HOOK_FIRST);
+    ap_hook_check_access(fcgipm_auth_access, NULL, NULL, APR_HOOK_MIDDLE,
+                         AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_type_checker(fcgipm_auth_granted, NULL, NULL,
+                         APR_HOOK_REALLY_FIRST - 1);
+    ap_hook_type_checker(fcgipm_handler_type, NULL, NULL,
+                         APR_HOOK_REALLY_FIRST);
     ap_hook_handler(fcgipm_handler, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
 AP_DECLARE_MODULE(fcgipm) = {
     STANDARD20_MODULE_STUFF,
-    NULL,                  /* per-directory configuration: none */
-    NULL,
+    fcgipm_auth_dir_create,
+    fcgipm_auth_dir_merge,
     fcgipm_server_create,
     fcgipm_server_merge,
     fcgipm_cmds,

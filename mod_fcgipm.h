@@ -9,7 +9,11 @@
  *                    and fcgipm_manager.c (the process)
  * fcgipm_log.c       pm_log_t onto ap_log_error()
  * fcgipm_handler.c   a request from httpd, answered by a pool
+ * fcgipm_params.c    a request's variables, and the records that carry them
+ * fcgipm_sendfile.c  X-Sendfile, a file in the place of an answer's body
+ * fcgipm_auth.c      pools that decide on access
  * fcgipm_body.c      a request's body, read before a worker is taken
+ * fcgipm_queue.c     a request's turn to have a worker
  * fcgipm_exchange.c  one request's bytes to a worker and back
  * fcgipm_record.c    FastCGI records, bytes only: no socket, no httpd
  *
@@ -57,13 +61,22 @@ typedef struct fcgipm_alias {
     const char *where;         /**< file:line */
 } fcgipm_alias_t;
 
-/** Configuration of a server.  All but @c aliases is the main server's; a
- *  virtual host's record points to the same @c pools and @c board. */
+/** A directive that names a pool. */
+typedef struct fcgipm_mention {
+    const char *directive;
+    const char *pool;
+    const char *where;         /**< file:line */
+} fcgipm_mention_t;
+
+/** Configuration of a server.  All but @c aliases and @c mentions is the
+ *  main server's; a virtual host's record points to the same @c pools and
+ *  @c board. */
 typedef struct fcgipm_server {
     pm_global_t *global;
     pm_conf_t *defaults;          /**< pool settings at server level */
     apr_hash_t *pools;            /**< name -> fcgipm_pool_t */
     apr_array_header_t *aliases;  /**< of fcgipm_alias_t, longest first */
+    apr_array_header_t *mentions; /**< of fcgipm_mention_t */
     pm_board_t *board;            /**< NULL before post_config */
     int row;                      /**< of this child on the board */
     apr_array_header_t *order;    /**< of fcgipm_pool_t *: all pools, as they
@@ -78,6 +91,35 @@ static inline fcgipm_server_t *fcgipm_server(const server_rec *s)
     return ap_get_module_config(s->module_config, &fcgipm_module);
 }
 
+/** What the module knows of a request; in @c request_config. */
+typedef struct fcgipm_request {
+    const char *alias;         /**< SCRIPT_NAME when FcgiPMAlias took the
+                                *   URL, else NULL */
+    struct fcgipm_denial *denial; /**< fcgipm_auth.c's own: what a pool that
+                                *   denied has said; NULL: nothing, or it
+                                *   was granted after all */
+    apr_table_t *granted;      /**< variables from pools that granted, or
+                                *   NULL */
+} fcgipm_request_t;
+
+/** @return NULL: nothing is known of it */
+static inline fcgipm_request_t *fcgipm_request_known(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &fcgipm_module);
+}
+
+/** The same, made when it is not there. */
+static inline fcgipm_request_t *fcgipm_request(request_rec *r)
+{
+    fcgipm_request_t *known = fcgipm_request_known(r);
+
+    if (!known) {
+        known = apr_pcalloc(r->pool, sizeof(*known));
+        ap_set_module_config(r->request_config, &fcgipm_module, known);
+    }
+    return known;
+}
+
 /* --- fcgipm_config.c ---------------------------------------------------- */
 
 /** Directives: one command_rec for each row of pm_conf_rows, and the
@@ -87,6 +129,13 @@ extern const command_rec fcgipm_cmds[];
 
 void *fcgipm_server_create(apr_pool_t *p, server_rec *s);
 void *fcgipm_server_merge(apr_pool_t *p, void *base, void *over);
+
+/** For a directive that names a pool: is that one?  Asked when all pools
+ *  are known, in .htaccess at once.
+ *  @param directive its name, lives forever
+ *  @return what is wrong, or NULL */
+const char *fcgipm_config_mention(cmd_parms *cmd, const char *directive,
+                                  const char *pool);
 
 /** check_config hook: everything that can be found wrong in the whole.  An
  *  error under `httpd -t`; while running, it makes failed pools. */
@@ -103,8 +152,9 @@ int fcgipm_config_report(server_rec *s);
  *  this module. */
 void fcgipm_log_open(pm_log_t *log, server_rec *s);
 
-/** This process is the manager: from now on the sink's own level decides,
- *  not the configuration this process was forked from. */
+/** This process is the manager, and about to close descriptors it does not
+ *  know: syslog is connected anew when it is needed.  From now on the sink's
+ *  own level decides, not the configuration this process was forked from. */
 void fcgipm_log_detach(server_rec *s);
 
 /* --- fcgipm_parent.c ---------------------------------------------------- */
@@ -136,6 +186,9 @@ int fcgipm_handler_translate(request_rec *r);
 
 /** map_to_storage hook: a URL that FcgiPMAlias has taken is no file. */
 int fcgipm_handler_map_to_storage(request_rec *r);
+
+/** type_checker hook: nor has it a type. */
+int fcgipm_handler_type(request_rec *r);
 
 /** handler hook: a pool answers. */
 int fcgipm_handler(request_rec *r);

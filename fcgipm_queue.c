@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fcgipm_queue.h"
+
+#include "fcgipm_client.h"
+#include "fcgipm_handler.h"
+#include "pm_core/pm_gate.h"
+#include "pm_core/pm_wait.h"
+
+static fcgipm_verdict_t granted(fcgipm_turn_t *t)
+{
+    pm_board_begin(t->cell);
+    t->since = pm_time_now();
+    return FCGIPM_Q_GRANTED;
+}
+
+static fcgipm_verdict_t refused(fcgipm_turn_t *t, const char *why)
+{
+    t->why = why;
+    return FCGIPM_Q_REFUSED;
+}
+
+/* @return FCGIPM_Q_GRANTED: the gate's grant has been taken */
+static fcgipm_verdict_t wait_turn(fcgipm_turn_t *t,
+                                  const fcgipm_server_t *server,
+                                  const fcgipm_pool_t *pool,
+                                  apr_uint32_t seen)
+{
+    apr_time_t until = pm_time_now() + pool->conf->queue_timeout;
+    apr_interval_time_t left;
+    const char *not_now;
+    int woken = 0;
+
+    while (!pm_gate_claim(t->gate, woken)) {
+        left = until - pm_time_now();
+        if (left <= 0) {
+            return refused(t, "no worker has become free within "
+                           "FcgiPMQueueTimeout");
+        }
+        pm_gate_sleep(t->gate, seen, left);
+        not_now = fcgipm_handler_not_now(server, pool, &t->retry);
+        if (not_now) {
+            return refused(t, not_now);
+        }
+        woken = 1;
+        seen = pm_gate_bell(t->gate);
+    }
+    return FCGIPM_Q_GRANTED;
+}
+
+static fcgipm_verdict_t join(fcgipm_turn_t *t, const fcgipm_server_t *server,
+                             const fcgipm_pool_t *pool)
+{
+    apr_uint32_t seen = pm_gate_bell(t->gate);
+    fcgipm_verdict_t verdict;
+
+    if (!pm_gate_join(t->gate, (apr_uint32_t)pool->conf->queue_limit)) {
+        return refused(t, "FcgiPMQueueLimit requests wait already");
+    }
+    pm_board_wait(t->cell, 1);
+    verdict = wait_turn(t, server, pool, seen);
+    if (verdict == FCGIPM_Q_GRANTED) {
+        granted(t);
+    }
+    pm_board_wait(t->cell, -1);
+    pm_gate_part(t->gate, verdict == FCGIPM_Q_GRANTED);
+    return verdict;
+}
+
+fcgipm_verdict_t fcgipm_queue_enter(fcgipm_turn_t *t, const request_rec *r,
+                                    const fcgipm_pool_t *pool)
+{
+    const fcgipm_server_t *server = fcgipm_server(r->server);
+    fcgipm_verdict_t verdict;
+
+    t->retry = 1;
+    t->cell = pm_board_cell(server->board, server->row, pool->slot);
+    t->gate = PM_WAIT_WORKS && pm_board_row_is_own(server->board, server->row)
+                  ? pm_board_gate(server->board, pool->slot) : NULL;
+    if (!t->gate || pm_gate_take(t->gate)) {
+        return granted(t);
+    }
+    verdict = join(t, server, pool);
+    if (verdict == FCGIPM_Q_GRANTED && fcgipm_client_gone(r->connection)) {
+        pm_board_end(t->cell);
+        pm_gate_give(t->gate, -1);
+        return FCGIPM_Q_GONE;
+    }
+    return verdict;
+}
+
+void fcgipm_queue_leave(fcgipm_turn_t *t)
+{
+    pm_board_end(t->cell);
+    if (t->gate) {
+        pm_gate_give(t->gate, pm_time_now() - t->since);
+    }
+}
