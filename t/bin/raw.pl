@@ -17,6 +17,11 @@
 #   split=N,MS  what follows goes out N bytes at a time, MS apart
 #   sleep=MS    read  (the rest of the request)   close   hang
 #   reset       close with RST       keep    do not close at the end
+#   rest=PATH   read to the end and append to the file a line: the types of
+#               the records that came (of a run of one type: one), and
+#               "eof", or "half" when there was a piece of one
+#   note=PATH   append a line to the file
+#   until=PATH  wait until there is such a file
 #   die         exit(3) at once
 #
 # The whole request is read first, unless the script begins with `early`:
@@ -74,6 +79,29 @@ sub read_until {
         $request{$type} .= $content;
         return 1 if $type == $last && $len == 0;
     }
+}
+
+# Whatever still comes, by type, and how it ends.
+sub rest {
+    my ($path) = @_;
+    my @seen;
+    for (;;) {
+        need(8) or last;
+        my (undef, $type, undef, $len, $pad) = unpack 'CCnnC', $bytes;
+        need(8 + $len + $pad) or last;
+        substr $bytes, 0, 8 + $len + $pad, '';
+        push @seen, $type unless @seen && $seen[-1] == $type;
+    }
+    push @seen, length $bytes ? 'half' : 'eof';
+    note($path, "@seen\n");
+    return;
+}
+
+sub note {
+    my ($path, $line) = @_;
+    open my $fh, '>>', $path or return;
+    syswrite $fh, $line;
+    return;
 }
 
 sub pairs {
@@ -167,6 +195,9 @@ my %COMMAND = (
     split => sub { $mode{split} = [split /,/, $_[0]] },
     sleep => sub { sleep $_[0] / 1000 },
     read => sub { read_until(5) },
+    rest => sub { rest($_[0]) },
+    until => sub { sleep 0.01 until -e $_[0] },
+    note => sub { note($_[0], "pid=$$\n") },
     close => sub { close $conn },
     reset => sub { reset_connection() },
     hang => sub { sleep 1 while 1 },

@@ -145,7 +145,7 @@ sub floor_of {
         . "The floor is a static file plus the bare exchange: at one "
         . "connection the sum of\ntheir medians, at 32, where the "
         . "processors are what there is too little of, the\nrate that both "
-        . "together leave.\n\n@line";
+        . "together leave.\n\n" . join '', @line;
 }
 
 sub _distance {

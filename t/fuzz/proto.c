@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fuzz target: a line of the control socket (pm_proto.h).
+ *
+ * Input: a byte, what the peer may do; the line, up to a newline or NUL.
+ */
+#include "pm_proto.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "must.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    pm_right_t right = size ? (pm_right_t)(data[0] % 3) : PM_RIGHT_NONE;
+    char *line = malloc(size + 1);
+    pm_request_t req;
+    pm_reason_t why;
+    apr_status_t rv;
+
+    MUST(line);
+    if (size) {
+        memcpy(line, data + 1, size - 1);
+    }
+    line[size ? size - 1 : 0] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+    memset(&req, 0xee, sizeof(req));
+    why.text[0] = '\0';
+    rv = pm_proto_parse(&req, line, right, &why);
+    if (rv == APR_SUCCESS) {
+        MUST(right != PM_RIGHT_NONE);
+        MUST(memchr(req.pool, 0, sizeof(req.pool)) != NULL);
+        MUST(!*req.pool || strstr(line, req.pool));
+        MUST(!strpbrk(req.pool, " \t\r"));
+        MUST(req.verb != PM_VERB_RELOAD || right == PM_RIGHT_ALL);
+    }
+    else {
+        MUST(why.text[0] && !strchr(why.text, '\n'));
+    }
+    free(line);
+    return 0;
+}

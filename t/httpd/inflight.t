@@ -1,0 +1,153 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# Requests under way are counted exactly, per pool, also when a child of httpd
+# crashes with some of them, under each MPM.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use FCGIPM::Httpd;
+use FCGIPM::Scenario;
+use FCGIPM::Test;
+use IO::Socket::INET;
+use Test::More;
+
+my $dir = tmp_dir();
+my $raw = [$^X, bin('raw.pl')];
+my $config = join '',
+    pool('app', $raw, 'FcgiPMProcesses 7'), location('app'),
+    pool('other', $raw, 'FcgiPMProcesses 6'), location('other'),
+    pool('work', 'worker', 'FcgiPMProcesses 3'), location('work');
+
+sub pool_status {
+    my ($httpd, $pool) = @_;
+    my $status = $httpd->status($pool) or return {};
+    return $status->{pools}[0];
+}
+
+sub counts {
+    my ($httpd, $pool, $n) = @_;
+    my $got = -1;
+    return 1 if wait_for {
+        $got = pool_status($httpd, $pool)->{in_flight};
+        defined $got && $got == $n
+    } 10, "$n in flight in $pool";
+    diag("$pool: in_flight is $got");
+    return 0;
+}
+
+# A request that its worker is at until there is the file.
+sub under_way {
+    my ($httpd, $pool) = @_;
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1:' . $httpd->port)
+        or die "connect: $!";
+    print {$s} "GET /$pool/?until=$dir/go&ok HTTP/1.1\r\nHost: x\r\n",
+        "Connection: close\r\n\r\n";
+    $s->flush;
+    return $s;
+}
+
+# The children of httpd: who has a connection from this socket's port?
+sub server_of {
+    my ($httpd, @sock) = @_;
+    my $manager = $httpd->manager || 0;
+    my @child = grep { $_ != $manager } children($httpd->pid);
+    my %inode;
+    for my $pid (@child) {
+        my $fd = fds($pid);
+        /^socket:\[(\d+)\]$/ and $inode{$1} = $pid for values %$fd;
+    }
+    my %pid_at;
+    for my $line (split /\n/, slurp('/proc/net/tcp')) {
+        my @f = split ' ', $line;
+        next unless @f > 9 && $f[1] =~ /:([0-9A-F]+)$/
+            && hex $1 == $httpd->port && $inode{ $f[9] };
+        $pid_at{ hex $1 } = $inode{ $f[9] } if $f[2] =~ /:([0-9A-F]+)$/;
+    }
+    my @of = map { $pid_at{ $_->sockport } } @sock;
+    return @of;
+}
+
+sub rest_of {
+    my ($s) = @_;
+    local $/;
+    my $bytes = <$s>;
+    return defined $bytes ? $bytes : '';
+}
+
+sub one_mpm {
+    my ($mpm) = @_;
+    my $httpd = FCGIPM::Httpd->new(mpm => $mpm, config => $config);
+    ok($httpd->start, "MPM $mpm") or return;
+    is(scalar $httpd->workers(16), 16, 'workers of three pools');
+    ok(counts($httpd, 'app', 0), 'nothing is under way');
+
+    for my $signal ('SEGV', 'KILL') {
+        my @app = map { under_way($httpd, 'app') } 1 .. 6;
+        my @other = map { under_way($httpd, 'other') } 1 .. 3;
+        ok(counts($httpd, 'app', 6), 'six in one pool');
+        ok(counts($httpd, 'other', 3), 'three in the other');
+
+        my @at = server_of($httpd, @app);
+        my @at_other = server_of($httpd, @other);
+        is(scalar(grep { defined } @at, @at_other), 9, 'it is known who is '
+           . 'at them');
+        my $victim = $at[0];
+        my $left = grep { $_ != $victim } @at;
+        my $left_other = grep { $_ != $victim } @at_other;
+        kill $signal, $victim;
+        ok(wait_for { !alive($victim) } 10, "a child gets SIG$signal");
+        ok(counts($httpd, 'app', $left), "$left are left in one pool");
+        ok(counts($httpd, 'other', $left_other), "$left_other in the other");
+
+        # In the place of the one that crashed others have come.
+        my @new = map { under_way($httpd, 'other') } 1 .. 2;
+        ok(counts($httpd, 'other', $left_other + 2), 'two more are counted');
+        write_file("$dir/go", '', 0644);
+        my $whole = grep { /^ok$/m } map { rest_of($_) } @app, @other, @new;
+        is($whole, $left + $left_other + 2,
+           'who was not at the one that crashed is answered');
+        ok(counts($httpd, $_, 0), "$_: nothing is under way") for
+            'app', 'other';
+        unlink "$dir/go";
+        is($httpd->get("/$_/?ok")->{body}, "ok\n", "$_ serves on")
+            for 'app', 'other';
+    }
+
+    # --- and exactly, whatever ends a request
+    for (1 .. 5) {
+        $httpd->get('/work/?status=404&text=x');
+        $httpd->get('/work/?crash=before,x3', body => 'x');
+        $httpd->get('/work/?crash=body,x3');
+        $httpd->get('/work/?location=/static.txt');
+        $httpd->get('/work/?location=/app/');
+        $httpd->get('/app/?out=nothing&close');
+        close under_way($httpd, 'other');
+        write_file("$dir/go", '', 0644);
+        ok(counts($httpd, 'other', 0), 'the client has gone');
+        unlink "$dir/go";
+    }
+    my $load = load_on($httpd, '/work/?sleep=5&pid', 6);
+    my $most = 0;
+    wait_for {
+        my $now = pool_status($httpd, 'work')->{in_flight};
+        $most = $now if defined $now && $now > $most;
+        $load->so_far->{ok} > 200
+    } 30, 'requests';
+    ok($most > 0 && $most <= 6, 'no more are counted than there are clients')
+        or diag("$most are");
+    is($load->stop->{failed}, 0, 'all are answered');
+    ok(counts($httpd, $_, 0), "$_: nothing is under way at the end") for
+        'app', 'other', 'work';
+    is(count_lines($httpd->error_log, 'exit signal'), 1,
+       'no child has crashed but that one');
+    is($httpd->stop, 0, 'httpd stops well');
+    is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+    return;
+}
+
+one_mpm($_) for FCGIPM::Httpd->mpms;
+done_testing;
