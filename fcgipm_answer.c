@@ -474,8 +474,14 @@ static apr_size_t add_head(fcgipm_answer_t *a, const char *span,
 
 /* --- STDERR ------------------------------------------------------------- */
 
-static void log_line(fcgipm_answer_t *a, const char *line, apr_size_t len)
+static void log_line(fcgipm_answer_t *a, char *line, apr_size_t len)
 {
+    char *nul = line;
+
+    /* httpd's log would end there */
+    while ((nul = memchr(nul, '\0', len - (apr_size_t)(nul - line)))) {
+        *nul = '?';
+    }
     while (len && (line[len - 1] == '\r' || line[len - 1] == ' ')) {
         len--;
     }

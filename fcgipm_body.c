@@ -161,6 +161,23 @@ static apr_status_t next_file(void *ctx, const char **data, apr_size_t *len)
     return APR_SUCCESS;
 }
 
+/* httpd does this by itself only when a read may wait; see ap_http_filter(),
+ * which has found nothing wrong with the length by now. */
+static void send_continue(request_rec *r)
+{
+    int status = r->status;
+    const char *line = r->status_line;
+
+    if (r->expecting_100 && r->proto_num >= HTTP_VERSION(1, 1)
+        && !r->bytes_sent && ap_is_HTTP_SUCCESS(status)) {
+        r->status = HTTP_CONTINUE;
+        r->status_line = NULL;
+        ap_send_interim_response(r, 0);
+        r->status = status;
+        r->status_line = line;
+    }
+}
+
 /* See to it that there is a bucket, without waiting.  A success that brings
  * none is a filter's way to say that there is nothing. */
 static apr_status_t stream_fill(fcgipm_body_t *body)
@@ -175,7 +192,13 @@ static apr_status_t stream_fill(fcgipm_body_t *body)
     }
     rv = ap_get_brigade(body->r->input_filters, body->bb, AP_MODE_READBYTES,
                         APR_NONBLOCK_READ, READ_SIZE);
-    return rv == APR_SUCCESS && APR_BRIGADE_EMPTY(body->bb) ? APR_EAGAIN : rv;
+    if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(body->bb)) {
+        rv = APR_EAGAIN;
+    }
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        send_continue(body->r);
+    }
+    return rv;
 }
 
 /* The first bucket with bytes in it; those before it are gone. */

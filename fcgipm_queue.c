@@ -6,11 +6,35 @@
 #include "pm_core/pm_gate.h"
 #include "pm_core/pm_wait.h"
 
-static fcgipm_verdict_t granted(fcgipm_turn_t *t)
+/* The cell is counted up first, see pm_gate.h. */
+static int take(fcgipm_turn_t *t)
 {
     pm_board_begin(t->cell);
+    if (t->gate && !pm_gate_take(t->gate)) {
+        pm_board_end(t->cell);
+        return 0;
+    }
     t->since = pm_time_now();
-    return FCGIPM_Q_GRANTED;
+    return 1;
+}
+
+static int claim(fcgipm_turn_t *t, int woken)
+{
+    pm_board_begin(t->cell);
+    if (!pm_gate_claim(t->gate, woken)) {
+        pm_board_end(t->cell);
+        return 0;
+    }
+    t->since = pm_time_now();
+    return 1;
+}
+
+static void give(fcgipm_turn_t *t, apr_interval_time_t took)
+{
+    if (t->gate) {
+        pm_gate_give(t->gate, took);
+    }
+    pm_board_end(t->cell);
 }
 
 static fcgipm_verdict_t refused(fcgipm_turn_t *t, const char *why)
@@ -19,7 +43,6 @@ static fcgipm_verdict_t refused(fcgipm_turn_t *t, const char *why)
     return FCGIPM_Q_REFUSED;
 }
 
-/* @return FCGIPM_Q_GRANTED: the gate's grant has been taken */
 static fcgipm_verdict_t wait_turn(fcgipm_turn_t *t,
                                   const fcgipm_server_t *server,
                                   const fcgipm_pool_t *pool,
@@ -30,7 +53,7 @@ static fcgipm_verdict_t wait_turn(fcgipm_turn_t *t,
     const char *not_now;
     int woken = 0;
 
-    while (!pm_gate_claim(t->gate, woken)) {
+    while (!claim(t, woken)) {
         left = until - pm_time_now();
         if (left <= 0) {
             return refused(t, "no worker has become free within "
@@ -56,13 +79,10 @@ static fcgipm_verdict_t join(fcgipm_turn_t *t, const fcgipm_server_t *server,
     if (!pm_gate_join(t->gate, (apr_uint32_t)pool->conf->queue_limit)) {
         return refused(t, "FcgiPMQueueLimit requests wait already");
     }
-    pm_board_wait(t->cell, 1);
     verdict = wait_turn(t, server, pool, seen);
-    if (verdict == FCGIPM_Q_GRANTED) {
-        granted(t);
+    if (verdict != FCGIPM_Q_GRANTED) {
+        pm_gate_part(t->gate);
     }
-    pm_board_wait(t->cell, -1);
-    pm_gate_part(t->gate, verdict == FCGIPM_Q_GRANTED);
     return verdict;
 }
 
@@ -76,13 +96,14 @@ fcgipm_verdict_t fcgipm_queue_enter(fcgipm_turn_t *t, const request_rec *r,
     t->cell = pm_board_cell(server->board, server->row, pool->slot);
     t->gate = PM_WAIT_WORKS && pm_board_row_is_own(server->board, server->row)
                   ? pm_board_gate(server->board, pool->slot) : NULL;
-    if (!t->gate || pm_gate_take(t->gate)) {
-        return granted(t);
+    if (take(t)) {
+        return FCGIPM_Q_GRANTED;
     }
+    pm_board_wait(t->cell, 1);
     verdict = join(t, server, pool);
+    pm_board_wait(t->cell, -1);
     if (verdict == FCGIPM_Q_GRANTED && fcgipm_client_gone(r->connection)) {
-        pm_board_end(t->cell);
-        pm_gate_give(t->gate, -1);
+        give(t, -1);
         return FCGIPM_Q_GONE;
     }
     return verdict;
@@ -90,8 +111,5 @@ fcgipm_verdict_t fcgipm_queue_enter(fcgipm_turn_t *t, const request_rec *r,
 
 void fcgipm_queue_leave(fcgipm_turn_t *t)
 {
-    pm_board_end(t->cell);
-    if (t->gate) {
-        pm_gate_give(t->gate, pm_time_now() - t->since);
-    }
+    give(t, pm_time_now() - t->since);
 }

@@ -10,7 +10,6 @@
  * sees what the other has changed (Dekker). */
 #define LOAD(word)      __atomic_load_n(&(word), __ATOMIC_SEQ_CST)
 #define ADD(word, n)    __atomic_add_fetch(&(word), (n), __ATOMIC_SEQ_CST)
-#define SUB(word, n)    __atomic_sub_fetch(&(word), (n), __ATOMIC_SEQ_CST)
 
 /* --- arithmetic ----------------------------------------------------------- */
 
@@ -53,7 +52,7 @@ static apr_uint32_t room(const pm_gate_t *gate)
 /* One up, if it is below.  @return 1: it was */
 static int raise_below(apr_uint32_t *word, apr_uint32_t bound)
 {
-    apr_uint32_t n = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+    apr_uint32_t n = LOAD(*word);
 
     while (n < bound) {
         if (__atomic_compare_exchange_n(word, &n, n + 1, 1, __ATOMIC_SEQ_CST,
@@ -64,76 +63,123 @@ static int raise_below(apr_uint32_t *word, apr_uint32_t bound)
     return 0;
 }
 
-/* One down, if there is one.  @return 1: there was */
-static int lower(apr_uint32_t *word)
+/* So many down, not below zero.  @return what is left */
+static apr_uint32_t lower(apr_uint32_t *word, apr_uint32_t by)
 {
-    apr_uint32_t n = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+    apr_uint32_t n = LOAD(*word);
+    apr_uint32_t left;
 
-    while (n) {
-        if (__atomic_compare_exchange_n(word, &n, n - 1, 1, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_SEQ_CST)) {
-            return 1;
-        }
-    }
-    return 0;
+    do {
+        left = n > by ? n - by : 0;
+    } while (!__atomic_compare_exchange_n(word, &n, left, 1, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_SEQ_CST));
+    return left;
+}
+
+static int waiting(const pm_gate_t *gate)
+{
+    return PM_GATE_WAITING(LOAD(gate->line)) > 0;
 }
 
 static void ring(pm_gate_t *gate, int n)
 {
-    if (LOAD(gate->waiting)) {
+    if (waiting(gate)) {
         ADD(gate->bell, 1);
         pm_wake(&gate->bell, n);
     }
 }
 
 /* Granted no more: one who waits can have it, unless there were too many. */
-static void put_back(pm_gate_t *gate)
+static void put_back(pm_gate_t *gate, apr_uint32_t n)
 {
-    if (SUB(gate->granted, 1) < room(gate)) {
-        ring(gate, 1);
+    if (n && lower(&gate->granted, n) < room(gate)) {
+        ring(gate, (int)n);
     }
 }
 
-/* What was reserved when nobody waits any more is free. */
-static void unreserve(pm_gate_t *gate)
+/* --- the line ------------------------------------------------------------- */
+
+static apr_uint32_t line_of(apr_uint32_t waits, apr_uint32_t reserved)
 {
-    while (!LOAD(gate->waiting) && lower(&gate->reserved)) {
-        put_back(gate);
+    return reserved << 16 | waits;
+}
+
+static int line_set(pm_gate_t *gate, apr_uint32_t *line, apr_uint32_t to)
+{
+    return __atomic_compare_exchange_n(&gate->line, line, to, 1,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* One more.  @return 0: there is no room for it in the word */
+static int line_join(pm_gate_t *gate, apr_uint32_t *others)
+{
+    apr_uint32_t line = LOAD(gate->line);
+
+    do {
+        *others = PM_GATE_WAITING(line);
+        if (*others == PM_GATE_WAITING(~0U)) {
+            return 0;
+        }
+    } while (!line_set(gate, &line, line + 1));
+    return 1;
+}
+
+/* So many less.  What was reserved and has nobody left is free. */
+static void line_leave(pm_gate_t *gate, apr_uint32_t n)
+{
+    apr_uint32_t line = LOAD(gate->line);
+    apr_uint32_t waits, reserved, over;
+
+    do {
+        waits = PM_GATE_WAITING(line);
+        waits = waits > n ? waits - n : 0;
+        reserved = PM_GATE_RESERVED(line);
+        over = reserved > waits ? reserved - waits : 0;
+    } while (!line_set(gate, &line, line_of(waits, reserved - over)));
+    if (reserved > over) {
+        /* who was woken for it may have been the one who leaves */
+        ring(gate, (int)(reserved - over));
     }
+    put_back(gate, over);
+}
+
+/* One who waits takes what is reserved.  @return 0: there was nothing */
+static int line_take(pm_gate_t *gate)
+{
+    apr_uint32_t line = LOAD(gate->line);
+
+    while (PM_GATE_RESERVED(line)) {
+        if (line_set(gate, &line, line - line_of(1, 1))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Reserve a grant for one who waits.  @return 0: all have one */
+static int line_reserve(pm_gate_t *gate)
+{
+    apr_uint32_t line = LOAD(gate->line);
+
+    while (PM_GATE_RESERVED(line) < PM_GATE_WAITING(line)) {
+        if (line_set(gate, &line, line + line_of(0, 1))) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 /* --- who has a request ---------------------------------------------------- */
 
 int pm_gate_take(pm_gate_t *gate)
 {
-    return !LOAD(gate->waiting)
-           && raise_below(&gate->granted, room(gate));
-}
-
-/* Keep it granted, for who waits longest. */
-static void hand_over(pm_gate_t *gate, int wake)
-{
-    ADD(gate->reserved, 1);
-    ring(gate, wake);
-    unreserve(gate);
-}
-
-static void give(pm_gate_t *gate)
-{
-    apr_uint32_t granted = LOAD(gate->granted);
-    apr_uint32_t most = room(gate);
-
-    if (LOAD(gate->waiting) && granted <= most) {
-        /* the room has grown meanwhile: there is one for another as well */
-        hand_over(gate, granted < most ? 2 : 1);
-    }
-    else {
-        put_back(gate);
-    }
+    return !waiting(gate) && raise_below(&gate->granted, room(gate));
 }
 
 void pm_gate_give(pm_gate_t *gate, apr_interval_time_t took)
 {
+    apr_uint32_t granted, most;
+
     if (took >= 0) {
         /* Two at once: one of them is not counted. */
         apr_uint32_t pace = __atomic_load_n(&gate->pace, __ATOMIC_RELAXED);
@@ -141,17 +187,28 @@ void pm_gate_give(pm_gate_t *gate, apr_interval_time_t took)
         __atomic_store_n(&gate->pace, pm_gate_average(pace, took),
                          __ATOMIC_RELAXED);
     }
-    give(gate);
+    granted = LOAD(gate->granted);
+    most = room(gate);
+    if (granted <= most && line_reserve(gate)) {
+        /* the room has grown meanwhile: there is one for another as well */
+        ring(gate, granted < most ? 2 : 1);
+    }
+    else {
+        put_back(gate, 1);
+    }
 }
 
 int pm_gate_join(pm_gate_t *gate, apr_uint32_t limit)
 {
-    apr_uint32_t others = ADD(gate->waiting, 1) - 1;
+    apr_uint32_t others;
 
+    if (!line_join(gate, &others)) {
+        return 0;
+    }
     if (limit
         && others + pm_gate_excess(LOAD(gate->granted),
                                    LOAD(gate->workers)) >= limit) {
-        pm_gate_part(gate, 0);
+        line_leave(gate, 1);
         return 0;
     }
     return 1;
@@ -159,8 +216,14 @@ int pm_gate_join(pm_gate_t *gate, apr_uint32_t limit)
 
 int pm_gate_claim(pm_gate_t *gate, int woken)
 {
-    return (woken && lower(&gate->reserved))
-           || raise_below(&gate->granted, room(gate));
+    if (woken && line_take(gate)) {
+        return 1;
+    }
+    if (raise_below(&gate->granted, room(gate))) {
+        line_leave(gate, 1);
+        return 1;
+    }
+    return 0;
 }
 
 void pm_gate_sleep(const pm_gate_t *gate, apr_uint32_t seen,
@@ -169,16 +232,9 @@ void pm_gate_sleep(const pm_gate_t *gate, apr_uint32_t seen,
     pm_wait(&gate->bell, seen, timeout);
 }
 
-void pm_gate_part(pm_gate_t *gate, int claimed)
+void pm_gate_part(pm_gate_t *gate)
 {
-    SUB(gate->waiting, 1);
-    if (LOAD(gate->reserved)) {
-        if (!claimed) {
-            /* it may have been woken for this */
-            ring(gate, 1);
-        }
-        unreserve(gate);
-    }
+    line_leave(gate, 1);
 }
 
 /* --- manager and parent --------------------------------------------------- */
@@ -197,12 +253,9 @@ void pm_gate_workers(pm_gate_t *gate, apr_uint32_t workers, int changed)
     }
 }
 
-void pm_gate_bury(pm_gate_t *gate, apr_uint32_t granted, apr_uint32_t waiting)
+void pm_gate_bury(pm_gate_t *gate, apr_uint32_t granted, apr_uint32_t waits)
 {
-    SUB(gate->waiting, waiting);
-    SUB(gate->granted, granted);
-    if (granted || waiting) {
-        unreserve(gate);
-        ring(gate, INT_MAX);
-    }
+    line_leave(gate, waits);
+    lower(&gate->granted, granted);
+    ring(gate, INT_MAX);
 }

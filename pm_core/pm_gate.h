@@ -11,12 +11,15 @@
  *
  * First come, first served: a grant that is given back while somebody waits
  * stays granted and is reserved for who waits longest; nobody who comes
- * later can take it in between.
+ * later can take it in between.  There are never more reserved than wait,
+ * and for each one that waits is awake, or has been woken, to take it.
  *
  * A process that dies with grants leaves them to be given back by another
  * (pm_board_row_release()); it is the board's cells that know how many.  The
- * gate is counted up before the cell and down after it, so that a process
- * killed between the two can leave the gate a grant too high, never too low.
+ * cell is counted up before the gate and down after it, so that a process
+ * killed between the two can leave the gate too low, never too high: a
+ * request too many is in the kernel's queue, or one is not woken in its
+ * turn.  Counts stop at zero, so that this does not last.
  */
 #ifndef PM_GATE_H
 #define PM_GATE_H
@@ -27,12 +30,16 @@
 typedef struct pm_gate {
     apr_uint32_t workers;    /**< as the manager said last */
     apr_uint32_t granted;    /**< requests that workers have, and reserved */
-    apr_uint32_t waiting;    /**< requests that wait for a grant */
-    apr_uint32_t reserved;   /**< grants on their way to who waits */
+    apr_uint32_t line;       /**< how many wait, and grants on their way to
+                              *   them: PM_GATE_WAITING, PM_GATE_RESERVED */
     apr_uint32_t bell;       /**< what is waited on */
     apr_uint32_t pace;       /**< us from grant to end, moving average; 0: not
                               *   known */
 } __attribute__((aligned(64))) pm_gate_t;
+
+/** What stands in pm_gate_t.line, which changes as one. */
+#define PM_GATE_WAITING(line)  ((line) & 0xffffU)
+#define PM_GATE_RESERVED(line) ((line) >> 16)
 
 /* --- arithmetic: no side effects ------------------------------------------ */
 
@@ -66,12 +73,12 @@ void pm_gate_give(pm_gate_t *gate, apr_interval_time_t took);
  *      pm_gate_join(gate, limit)
  *      while (!pm_gate_claim(gate, woken)) {
  *          pm_gate_sleep(gate, seen, left);
- *          woken = 1, is it still worth while?
+ *          not worth while any more: pm_gate_part(gate), gone
+ *          woken = 1;
  *          seen = pm_gate_bell(gate);
  *      }
- *      pm_gate_part(gate, claimed);
  *
- *  @param limit how many may wait, 0: any number
+ *  @param limit how many may wait, 0: any number (65535)
  *  @return 0: there are as many; nothing has begun */
 int pm_gate_join(pm_gate_t *gate, apr_uint32_t limit);
 
@@ -84,7 +91,7 @@ static inline apr_uint32_t pm_gate_bell(const pm_gate_t *gate)
 
 /** Take a grant, as one who waits.
  *  @param woken 0: has just come, what is reserved is not for him
- *  @return 1: taken, pm_gate_part() is still to be called */
+ *  @return 1: taken, and waits no longer */
 int pm_gate_claim(pm_gate_t *gate, int woken);
 
 /** Wait until the bell says something else than @a seen.  For what it may
@@ -92,9 +99,8 @@ int pm_gate_claim(pm_gate_t *gate, int woken);
 void pm_gate_sleep(const pm_gate_t *gate, apr_uint32_t seen,
                    apr_interval_time_t timeout);
 
-/** Wait no longer.
- *  @param claimed with a grant */
-void pm_gate_part(pm_gate_t *gate, int claimed);
+/** Wait no longer, without a grant. */
+void pm_gate_part(pm_gate_t *gate);
 
 /* --- manager and parent ------------------------------------------------- */
 
@@ -104,6 +110,6 @@ void pm_gate_workers(pm_gate_t *gate, apr_uint32_t workers, int changed);
 
 /** A process has died that had so many grants, and so many who waited. */
 void pm_gate_bury(pm_gate_t *gate, apr_uint32_t granted,
-                  apr_uint32_t waiting);
+                  apr_uint32_t waits);
 
 #endif /* PM_GATE_H */

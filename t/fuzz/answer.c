@@ -6,7 +6,7 @@
  * Input: N, N bytes that say how the worker's bytes come, these bytes.  Of
  * each of the N, which are used over and over, bits 0-5 are the length of a
  * piece (0: all that is left, or all that there is room for; 63: between two
- * records a long one comes that is not in the input), bit 6 says that the
+ * records long ones come that are not in the input), bit 6 says that the
  * client takes nothing in for now, bit 7 that the worker pauses.
  *
  * What stands here for httpd does what the answer needs of it, no more.
@@ -25,6 +25,7 @@
 #include "apr_general.h"
 #include "apr_strings.h"
 #include "fcgipm_record.h"
+#include "http_core.h"
 #include "http_log.h"
 #include "http_protocol.h"
 #include "mod_fcgipm.h"
@@ -32,6 +33,7 @@
 #include "util_script.h"
 
 #define LONG 20011         /* bytes of STDOUT in a long record */
+#define HOLE 40009         /* bytes of nothing in another */
 #define LONGS 7            /* of those in a run */
 #define LIMIT 50000        /* a buffer for the response, if there is one */
 
@@ -310,18 +312,34 @@ static int come(fcgipm_answer_t *a, fcgipm_parser_t *ps,
     return more;
 }
 
-static int come_long(fcgipm_answer_t *a, fcgipm_parser_t *ps)
+/* A record: its content is a pattern.  @return its length */
+static apr_size_t make_record(unsigned char *record, int type, int id,
+                              apr_size_t len)
 {
-    static unsigned char record[FCGIPM_HEADER_LEN + LONG];
     apr_size_t i;
 
-    if (!record[0]) {
-        fcgipm_record_header(record, FCGIPM_STDOUT, LONG);
-        for (i = 0; i < LONG; i++) {
-            record[FCGIPM_HEADER_LEN + i] = (unsigned char)(i * 7);
-        }
+    fcgipm_record_header(record, type, len);
+    record[3] = (unsigned char)id;
+    for (i = 0; i < len; i++) {
+        record[FCGIPM_HEADER_LEN + i] = (unsigned char)(i * 7);
     }
-    return come(a, ps, record, sizeof(record));
+    return FCGIPM_HEADER_LEN + len;
+}
+
+/* A long record of the body, or a long one of nothing and a short of it. */
+static int come_long(fcgipm_answer_t *a, fcgipm_parser_t *ps, int nothing)
+{
+    static unsigned char body[FCGIPM_HEADER_LEN + LONG];
+    static unsigned char hole[2 * FCGIPM_HEADER_LEN + HOLE + 9];
+    apr_size_t at;
+
+    if (!body[0]) {
+        make_record(body, FCGIPM_STDOUT, FCGIPM_REQUEST_ID, LONG);
+        at = make_record(hole, FCGIPM_GET_VALUES_RESULT, 0, HOLE);
+        make_record(hole + at, FCGIPM_STDOUT, FCGIPM_REQUEST_ID, 9);
+    }
+    return nothing ? come(a, ps, hole, sizeof(hole))
+                   : come(a, ps, body, sizeof(body));
 }
 
 static void talk(fcgipm_answer_t *a, fcgipm_parser_t *ps,
@@ -340,9 +358,8 @@ static void talk(fcgipm_answer_t *a, fcgipm_parser_t *ps,
         run.holding = (now & 0x40) != 0;
         if ((now & 0x3f) == 0x3f && fcgipm_parser_at_record(ps)
             && longs < LONGS) {
-            longs++;
             step = 0;
-            more = come_long(a, ps);
+            more = come_long(a, ps, !(longs++ & 1));
         }
         else {
             more = come(a, ps, data, step);
@@ -405,7 +422,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&run, 0, sizeof(run));
     if (room < size + LONGS * LONG) {
         room = size + LONGS * LONG;
-        said = realloc(said, room);
+        free(said);
+        said = malloc(room);
     }
     run.said = said;
     run.kept = apr_brigade_create(p, r->connection->bucket_alloc);

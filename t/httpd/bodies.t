@@ -319,6 +319,28 @@ unlink "$dir/huge";
     }
 }
 
+# --- nor does a client that does not read ------------------------------------
+{
+    my $size = 40_000_000;      # more than the kernel keeps for a connection
+    my @slow = map {
+        my $s = begin("GET /one/?big=$size HTTP/1.0\r\n\r\n");
+        setsockopt $s, SOL_SOCKET, SO_RCVBUF, 65_536;
+        like(until_match($s, qr/\r\n\r\n/), qr{\AHTTP/1\.1 200 },
+             'an answer that is not read on');
+        $s
+    } 1 .. 3;
+    ok(soon('/one/?text=x'),
+       'three clients that do not read: the one worker answers others');
+    ok(comes_to('one', 0), 'none of them is under way');
+    my $left = 0;
+    for my $s (@slow) {
+        my $bytes = until_match($s, qr/\A(?!)/, 30);
+        $left += length $bytes;
+    }
+    cmp_ok($left, '>', 3 * $size - 3 * 65_536,
+           'and when they read on they get the rest of it');
+}
+
 # --- clients that go away ----------------------------------------------------
 for my $row (['by a reset', \&vanish], ['in order', sub { close $_[0] }]) {
     my ($how, $leave) = @$row;

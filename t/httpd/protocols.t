@@ -194,13 +194,15 @@ for my $row (['HTTP/1.1', $plain, '1.1', '--http1.1'],
 }
 
 # --- when an answer is flushed -----------------------------------------------
-# The chunks of an HTTP/1.1 answer are what went down the filters at once.
+# The chunks of an HTTP/1.1 answer are what went down the filters at once; one
+# with a length is one.
 sub chunks_of {
     my ($path) = @_;
     my ($bytes, $how) = talk($httpd->port, "GET $path HTTP/1.1\r\nHost: x\r\n"
                              . "Connection: close\r\n\r\n");
     my ($got, @size) = ('');
-    $bytes =~ s/\A.*?\r\n\r\n//s;
+    $bytes =~ s/\A(.*?\r\n)\r\n//s;
+    return ($bytes, length $bytes) if $1 =~ /^Content-Length:/mi;
     while ($bytes =~ s/\A([0-9a-f]+)\r\n//i) {
         my $n = hex $1 or last;
         push @size, $n;
@@ -214,8 +216,6 @@ sub chunks_of {
     my ($bytes, @size) = chunks_of('/app/?chunks=4,100,50');
     is_deeply([length $bytes, @size], [200, (50) x 4],
               'pieces with a pause between: a chunk each');
-    write_file("$dir/burst", join "\n", 'out=Content-Type: text/plain', '',
-               '', 0644);
     my $record = sub { pack('CCnnxx', 1, 6, 1, length $_[0]) . $_[0] };
     my $burst = join '', map { $record->("line $_ of a burst\n") } 1 .. 2000;
     write_file("$dir/burst", join "\n", 'out=A: b%0d%0a%0d%0a',
@@ -226,7 +226,7 @@ sub chunks_of {
     diag('chunks of a burst: ', scalar @size);
     ($bytes, @size) = chunks_of('/app/?big=1000000');
     is(length $bytes, 1_000_000, '1 MB');
-    cmp_ok(scalar @size, '<=', 80, 'is few chunks') or diag("@size");
+    cmp_ok(scalar @size, '<=', 150, 'is few chunks') or diag("@size");
     diag('chunks of 1 MB: ', scalar @size);
 }
 
@@ -237,21 +237,25 @@ sub chunks_of {
                  ['95-', 'rstuv'], ['200-', undef]) {
         my ($range, $want) = @$row;
         for my $head ('', 'out=Content-Length:%20100%0d%0a&') {
-            my $r = $httpd->get("/raw/?${head}out=A:%20b%0d%0a%0d%0a&fill=100"
-                                . '&eof&end', header => ["Range: bytes=$range"]);
-            my $good = $r->{error} ? 0
-                : $r->{status} == 200 ? length $r->{body} == 100
-                : $r->{status} == 206 ? defined $want && $r->{body} eq $want
-                : $r->{status} == 416 && !defined $want;
+            my $r = $httpd->get(
+                "/raw/?${head}out=A:%20b%0d%0a%0d%0a&fill=100&eof&end",
+                header => ["Range: bytes=$range"]);
+            my $good = !$r->{error} && (defined $want
+                ? $r->{status} == 206 && $r->{body} eq $want
+                : $r->{status} == 416);
             push @wrong, "$range: $r->{status} $r->{body}" unless $good;
-            diag("range $range: $r->{status}") if $range eq '0-4';
         }
     }
-    is_deeply(\@wrong, [], 'byte ranges: the part, or all of it');
-    my $r = $httpd->get('/app/?big=5000000', header => ['Range: bytes=5-9']);
-    ok($r->{status} == 206 && $r->{body} eq 'fghij'
-       || $r->{status} == 200 && length $r->{body} == 5_000_000,
-       'of a long answer as well');
+    is_deeply(\@wrong, [], 'byte ranges');
+    my $r = $httpd->get('/app/?big=5000000', header => ['Range: bytes=26-29']);
+    is("$r->{status} $r->{body}", '206 abcd', 'of a long answer as well');
+    $r = $httpd->get('/raw/?out=A:%20b%0d%0a%0d%0a&fill=100&close',
+                     header => ['Range: bytes=0-4']);
+    is($r->{status}, 502, 'but not of one that is cut');
+    $r = $httpd->get('/raw/?out=A:%20b%0d%0a%0d%0a&fill=100&eof&end',
+                     header => ['Range: bytes=0-1,10-11']);
+    is($r->{status}, 206, 'several ranges');
+    like($r->{body}, qr/\r\n\r\nab\r\n.*\r\n\r\nkl\r\n/s, 'each its part');
     $r = $httpd->get('/app/?status=206&header=Content-Range:%20bytes%200-1/9'
                      . '&text=ab', header => ['Range: bytes=0-1']);
     is("$r->{status} $r->{body}", '206 ab', "a worker's own 206");
@@ -297,7 +301,8 @@ sub chunks_of {
     is("$r->{status} $r->{body}", "503 static\n", 'a page for 503');
     like($r->{header}{'retry-after'}, qr/^\d+$/, 'Retry-After is there');
     $r = $httpd->get('/err502/?out=nothing&end');
-    is("$r->{status} $r->{body}", '502 sorry', 'a pool for the 502 of another');
+    is("$r->{status} $r->{body}", '502 sorry',
+       'a pool for the 502 of another');
     $r = $httpd->get('/errsame/?out=nothing&end');
     is($r->{status}, 502, 'a page that is broken as well');
     $r = $httpd->get('/err404/?status=404&text=own');

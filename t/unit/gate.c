@@ -2,7 +2,6 @@
 /* The gate: its arithmetic, and processes that fight for it. */
 #include "tap.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -71,19 +70,18 @@ static void test_turns(void)
     ok(!pm_gate_take(&g), "turns: no third");
     ok(pm_gate_join(&g, 1), "turns: one may wait");
     ok(!pm_gate_join(&g, 1), "turns: not two");
-    is_int(g.waiting, 1, "turns: and nobody is counted for nothing");
+    is_int((long)PM_GATE_WAITING(g.line), 1, "turns: and nobody is counted for nothing");
     ok(!pm_gate_claim(&g, 0), "turns: there is nothing to be had");
     pm_gate_give(&g, -1);
     is_int(g.granted, 2, "turns: what is given back stays granted");
-    is_int(g.reserved, 1, "turns: for who waits");
+    is_int((long)PM_GATE_RESERVED(g.line), 1, "turns: for who waits");
     ok(!pm_gate_take(&g), "turns: who comes now does not get it");
     ok(pm_gate_join(&g, 0) && !pm_gate_claim(&g, 0),
        "turns: nor by waiting");
     ok(pm_gate_claim(&g, 1), "turns: who has waited does");
-    pm_gate_part(&g, 1);
-    is_int(g.reserved, 0, "turns: it is taken");
-    pm_gate_part(&g, 0);
-    is_int(g.waiting, 0, "turns: the other has given up");
+    is_int((long)PM_GATE_RESERVED(g.line), 0, "turns: it is taken");
+    pm_gate_part(&g);
+    is_int((long)PM_GATE_WAITING(g.line), 0, "turns: the other has given up");
     pm_gate_give(&g, -1);
     is_int(g.granted, 1, "turns: now it is free");
     pm_gate_give(&g, -1);
@@ -98,9 +96,9 @@ static void test_given_up(void)
     pm_gate_take(&g);
     pm_gate_join(&g, 0);
     pm_gate_give(&g, -1);
-    is_int(g.reserved, 1, "given up: a grant is on its way");
-    pm_gate_part(&g, 0);
-    is_int(g.reserved, 0, "given up: nobody waits for it any more");
+    is_int((long)PM_GATE_RESERVED(g.line), 1, "given up: a grant is on its way");
+    pm_gate_part(&g);
+    is_int((long)PM_GATE_RESERVED(g.line), 0, "given up: nobody waits for it any more");
     ok(pm_gate_take(&g), "given up: the next has it");
 }
 
@@ -118,12 +116,11 @@ static void test_workers(void)
     pm_gate_join(&g, 0);
     for (i = 0; i < 2; i++) {
         pm_gate_give(&g, -1);
-        is_int(g.reserved, 0, "workers: too many are granted, not handed on");
+        is_int((long)PM_GATE_RESERVED(g.line), 0, "workers: too many are granted, not handed on");
         ok(!pm_gate_claim(&g, 1), "workers: not to be had");
     }
     pm_gate_give(&g, -1);
     ok(pm_gate_claim(&g, 1), "workers: now it is");
-    pm_gate_part(&g, 1);
     is_int(g.granted, 2, "workers: two of two");
 }
 
@@ -138,53 +135,64 @@ static void test_bury(void)
     pm_gate_join(&g, 0);
     pm_gate_give(&g, -1);
     pm_gate_bury(&g, 1, 1);
-    is_int(g.waiting, 1, "a death: one waits still");
+    is_int((long)PM_GATE_WAITING(g.line), 1, "a death: one waits still");
     is_int(g.granted, 1, "a death: its grant is back");
     ok(pm_gate_claim(&g, 1), "a death: what was on its way is taken");
-    pm_gate_part(&g, 1);
     pm_gate_give(&g, -1);
-    is_int(g.granted + g.reserved + g.waiting, 0, "a death: all is back");
+    is_int(g.granted + (long)PM_GATE_RESERVED(g.line) + (long)PM_GATE_WAITING(g.line), 0, "a death: all is back");
 }
 
 /* --- all at once ---------------------------------------------------------- */
 
-#define WORKERS 3
-#define FIGHTERS 12
-#define TURNS 4000
+#define WORKERS 8
+#define FIGHTERS 32
+#define TURNS 1000
 
 typedef struct arena {
     pm_gate_t gate;
     apr_uint32_t inside;
     apr_uint32_t most;
     apr_uint32_t failed;
+    int impatient;           /* some give up early */
+    int moody;               /* some are quick, some are slow */
 } arena_t;
 
-/* @return 1 with a grant */
-static int enter(pm_gate_t *g, unsigned *seed)
+/* @return 1 with a grant, 0 given up, -1 waited in vain */
+static int enter(arena_t *a, unsigned *seed)
 {
+    pm_gate_t *g = &a->gate;
     apr_uint32_t seen;
-    int woken = 0, got;
+    int woken = 0;
 
     if (pm_gate_take(g)) {
         return 1;
     }
     seen = pm_gate_bell(g);
     pm_gate_join(g, 0);
-    while (!(got = pm_gate_claim(g, woken))) {
-        /* some give up early; who waits for 10 s waits in vain */
-        apr_interval_time_t patience = rand_r(seed) % 20 ? 10000000 : 50;
+    while (!pm_gate_claim(g, woken)) {
+        int gives_up = a->impatient && rand_r(seed) % 20 == 0;
         apr_time_t begin = pm_time_now();
 
-        pm_gate_sleep(g, seen, patience);
-        if (patience == 50 || pm_time_now() - begin >= 9000000) {
-            got = patience == 50 ? 0 : -1;
-            break;
+        pm_gate_sleep(g, seen, gives_up ? 50 : apr_time_from_sec(10));
+        if (gives_up || pm_time_now() - begin >= apr_time_from_sec(9)) {
+            pm_gate_part(g);
+            return gives_up ? 0 : -1;
         }
         woken = 1;
         seen = pm_gate_bell(g);
     }
-    pm_gate_part(g, got > 0);
-    return got;
+    return 1;
+}
+
+static void stay(arena_t *a, unsigned *seed)
+{
+    apr_uint32_t n = __atomic_add_fetch(&a->inside, 1, __ATOMIC_SEQ_CST);
+
+    if (n > a->most) {
+        a->most = n;
+    }
+    usleep((useconds_t)rand_r(seed) % 200);
+    __atomic_sub_fetch(&a->inside, 1, __ATOMIC_SEQ_CST);
 }
 
 static void fight(arena_t *a, unsigned seed)
@@ -192,32 +200,27 @@ static void fight(arena_t *a, unsigned seed)
     int i, got;
 
     for (i = 0; i < TURNS; i++) {
-        got = enter(&a->gate, &seed);
+        got = enter(a, &seed);
         if (got < 0) {
             __atomic_add_fetch(&a->failed, 1, __ATOMIC_SEQ_CST);
         }
         if (got > 0) {
-            apr_uint32_t n = __atomic_add_fetch(&a->inside, 1,
-                                                __ATOMIC_SEQ_CST);
-
-            if (n > a->most) {
-                a->most = n;
-            }
-            if (rand_r(&seed) % 8 == 0) {
-                usleep(rand_r(&seed) % 200);
-            }
-            __atomic_sub_fetch(&a->inside, 1, __ATOMIC_SEQ_CST);
-            pm_gate_give(&a->gate, -1);
+            stay(a, &seed);
+            pm_gate_give(&a->gate, !a->moody           ? -1
+                                   : rand_r(&seed) % 8 ? 300
+                                                       : rand_r(&seed) % 30000);
         }
     }
 }
 
-static void test_fight(void)
+static void test_fight(const char *name, int impatient, int moody)
 {
     arena_t *a = mmap(NULL, sizeof(*a), PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     unsigned i;
 
+    a->impatient = impatient;
+    a->moody = moody;
     pm_gate_workers(&a->gate, WORKERS, 1);
     fflush(stdout);
     for (i = 0; i < FIGHTERS; i++) {
@@ -229,12 +232,11 @@ static void test_fight(void)
     while (wait(NULL) > 0) {
         ;
     }
-    is_int(a->failed, 0, "a fight: nobody slept when there was a grant");
-    ok(a->most <= WORKERS, "a fight: never more than there are workers (%u)",
-       a->most);
-    is_int(a->gate.granted, 0, "a fight: all grants are back");
-    is_int(a->gate.reserved, 0, "a fight: none is reserved");
-    is_int(a->gate.waiting, 0, "a fight: nobody waits");
+    is_int(a->failed, 0, "%s: nobody slept when there was a grant", name);
+    ok(a->most <= pm_gate_room(WORKERS, moody), "%s: never more inside than "
+       "there is room for (%u)", name, a->most);
+    is_int(a->gate.granted, 0, "%s: all grants are back", name);
+    is_int(a->gate.line, 0, "%s: nobody waits, nothing is reserved", name);
     munmap(a, sizeof(*a));
 }
 
@@ -248,7 +250,10 @@ int main(void)
     test_workers();
     test_bury();
     if (PM_WAIT_WORKS) {
-        test_fight();
+        test_fight("a fight", 0, 0);
+        test_fight("some give up", 1, 0);
+        test_fight("the room changes", 0, 1);
+        test_fight("both", 1, 1);
     }
     return done_testing();
 }

@@ -47,7 +47,8 @@ sub medians {
         my $name = $_;
         ($name => median(map { $_->{$name} } @$runs))
     } qw(mean_us p50_us p99_us);
-    $of{cpu_us} = median(map { 1e6 * $_->{cpu} / $_->{requests} } @$runs);
+    $of{cpu_us} = median(map { 1e6 * $_->{cpu} / ($_->{requests} || 1) }
+                         @$runs);
     my @rate = sort { $a <=> $b } map { rate($_) } @$runs;
     my $bad = 0;
     $bad += $_->{bad} for @$runs;
