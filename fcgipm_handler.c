@@ -228,7 +228,8 @@ static int conclude(fcgipm_answer_t *a, const fcgipm_exchange_t *x,
     }
     if (a->stage != FCGIPM_AT_GONE) {
         if (x->outcome != FCGIPM_X_COMPLETE) {
-            return give_up(a, pool, fcgipm_handler_status(x, body), x->why.text);
+            return give_up(a, pool, fcgipm_handler_status(x, body),
+                           x->why.text);
         }
         if (!fcgipm_answer_whole(a)) {
             return give_up(a, pool, HTTP_BAD_GATEWAY, a->why.text);

@@ -306,13 +306,25 @@ static int is_told(void)
 
 /* --- waiting for a request ------------------------------------------------ */
 
+/* Also from where execve(2) put it, which proc(5) shows. */
+static void remove_variable(const char *name)
+{
+    char *value = getenv(name);
+
+    if (value) {
+        unsetenv(name);
+        memset(value - strlen(name) - 1, 0,
+               strlen(name) + 1 + strlen(value));
+    }
+}
+
 /* The first time: it is ready, and what came along for the guard is not to
  * be seen by the program or its children. */
 static void first_wait(void)
 {
     guard.has_waited = 1;
-    unsetenv("FCGIPM_GUARD");
-    unsetenv("LD_PRELOAD");
+    remove_variable("FCGIPM_GUARD");
+    remove_variable("LD_PRELOAD");
     if (guard.page_fd >= 0) {
         libc()->close(guard.page_fd);
         guard.page_fd = -1;

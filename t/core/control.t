@@ -91,7 +91,8 @@ my $pool = $all->{pools}[0];
 shape_ok($pool, {
     string => [qw(name state command listen last_error)],
     number => [qw(min max workers idle busy starting stopping queue in_flight
-                  requests spawned exited crashed killed retry_in)],
+                  requests spawned exited crashed killed aborted
+                  retry_in)],
     list => ['worker'] }, 'pool');
 shape_ok($_, { number => [qw(pid requests uptime busy_for rss)],
                string => ['state'] }, 'worker') for @{ $pool->{worker} };

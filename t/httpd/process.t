@@ -30,7 +30,9 @@ sub worker_ok {
     my $status = proc_status($pid);
     is($status->{SigBlk}, '0' x 16, "worker $pid: nothing blocked");
     is($status->{SigIgn}, '0' x 16, 'nothing ignored');
-    is_deeply([sort keys %{ fds($pid) }], [0, 1, 2], 'descriptors 0, 1, 2');
+    # the guard has its page till the worker waits for a request
+    ok(wait_for { join(' ', sort keys %{ fds($pid) }) eq '0 1 2' } 10,
+       'descriptors 0, 1, 2');
     is(parent_of($pid), $manager, 'the manager is its parent');
     is(uid_of($pid), worker_uid(), "httpd's user");
     my $env = proc_env($pid);

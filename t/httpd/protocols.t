@@ -282,7 +282,8 @@ sub chunks_of {
          'CONTENT_LENGTH is of what the worker reads');
     $r = curl(@gz, "$plain/unzipoff/?echo");
     ok($r->{body} eq sum_of($body) || $r->{status} >= 400,
-       'streamed: so it is, or there is an error') or diag("$r->{status} $r->{body}");
+       'streamed: so it is, or there is an error')
+        or diag("$r->{status} $r->{body}");
 }
 
 # --- ErrorDocument -----------------------------------------------------------

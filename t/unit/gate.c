@@ -59,6 +59,16 @@ static void test_average(void)
     is_int(pm_gate_excess(11, 8), 3, "excess: three");
 }
 
+static long waits(const pm_gate_t *g)
+{
+    return (long)PM_GATE_WAITING(g->line);
+}
+
+static long reserved(const pm_gate_t *g)
+{
+    return (long)PM_GATE_RESERVED(g->line);
+}
+
 /* --- one after the other -------------------------------------------------- */
 
 static void test_turns(void)
@@ -70,18 +80,18 @@ static void test_turns(void)
     ok(!pm_gate_take(&g), "turns: no third");
     ok(pm_gate_join(&g, 1), "turns: one may wait");
     ok(!pm_gate_join(&g, 1), "turns: not two");
-    is_int((long)PM_GATE_WAITING(g.line), 1, "turns: and nobody is counted for nothing");
+    is_int(waits(&g), 1, "turns: and nobody is counted for nothing");
     ok(!pm_gate_claim(&g, 0), "turns: there is nothing to be had");
     pm_gate_give(&g, -1);
     is_int(g.granted, 2, "turns: what is given back stays granted");
-    is_int((long)PM_GATE_RESERVED(g.line), 1, "turns: for who waits");
+    is_int(reserved(&g), 1, "turns: for who waits");
     ok(!pm_gate_take(&g), "turns: who comes now does not get it");
     ok(pm_gate_join(&g, 0) && !pm_gate_claim(&g, 0),
        "turns: nor by waiting");
     ok(pm_gate_claim(&g, 1), "turns: who has waited does");
-    is_int((long)PM_GATE_RESERVED(g.line), 0, "turns: it is taken");
+    is_int(reserved(&g), 0, "turns: it is taken");
     pm_gate_part(&g);
-    is_int((long)PM_GATE_WAITING(g.line), 0, "turns: the other has given up");
+    is_int(waits(&g), 0, "turns: the other has given up");
     pm_gate_give(&g, -1);
     is_int(g.granted, 1, "turns: now it is free");
     pm_gate_give(&g, -1);
@@ -96,9 +106,9 @@ static void test_given_up(void)
     pm_gate_take(&g);
     pm_gate_join(&g, 0);
     pm_gate_give(&g, -1);
-    is_int((long)PM_GATE_RESERVED(g.line), 1, "given up: a grant is on its way");
+    is_int(reserved(&g), 1, "given up: a grant is on its way");
     pm_gate_part(&g);
-    is_int((long)PM_GATE_RESERVED(g.line), 0, "given up: nobody waits for it any more");
+    is_int(reserved(&g), 0, "given up: nobody waits for it any more");
     ok(pm_gate_take(&g), "given up: the next has it");
 }
 
@@ -116,7 +126,7 @@ static void test_workers(void)
     pm_gate_join(&g, 0);
     for (i = 0; i < 2; i++) {
         pm_gate_give(&g, -1);
-        is_int((long)PM_GATE_RESERVED(g.line), 0, "workers: too many are granted, not handed on");
+        is_int(reserved(&g), 0, "workers: too many are granted, not handed on");
         ok(!pm_gate_claim(&g, 1), "workers: not to be had");
     }
     pm_gate_give(&g, -1);
@@ -135,11 +145,11 @@ static void test_bury(void)
     pm_gate_join(&g, 0);
     pm_gate_give(&g, -1);
     pm_gate_bury(&g, 1, 1);
-    is_int((long)PM_GATE_WAITING(g.line), 1, "a death: one waits still");
+    is_int(waits(&g), 1, "a death: one waits still");
     is_int(g.granted, 1, "a death: its grant is back");
     ok(pm_gate_claim(&g, 1), "a death: what was on its way is taken");
     pm_gate_give(&g, -1);
-    is_int(g.granted + (long)PM_GATE_RESERVED(g.line) + (long)PM_GATE_WAITING(g.line), 0, "a death: all is back");
+    is_int(g.granted + reserved(&g) + waits(&g), 0, "a death: all is back");
 }
 
 /* --- all at once ---------------------------------------------------------- */
