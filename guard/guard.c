@@ -66,6 +66,9 @@ static struct guard {
     unsigned terms;                /* SIGTERMs that came */
     int passed_on;                 /* accept() has said EINTR once */
     int busy;
+    int left;                      /* busy, and threads in accept(): one that
+                                    * has taken a connection is not counted
+                                    * as busy at once */
     int listener[LISTENERS];       /* descriptor + 1; 0: free */
     pid_t waiting[THREADS];
     unsigned char conn[CONNS];
@@ -117,17 +120,38 @@ static uint64_t now_us(void)
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+/* Futex, as a thread that may not go on has no other way to sleep till the
+ * others have done. */
+static void wait_alone(void)
+{
+    int left;
+
+    while ((left = __atomic_load_n(&guard.left, __ATOMIC_SEQ_CST)) > 0) {
+        syscall(SYS_futex, &guard.left, 0 /* FUTEX_WAIT */, left, NULL);
+    }
+}
+
+static void add_left(int n)
+{
+    if (__atomic_add_fetch(&guard.left, n, __ATOMIC_SEQ_CST) == 0
+        && __atomic_load_n(&guard.told, __ATOMIC_SEQ_CST)) {
+        syscall(SYS_futex, &guard.left, 1 /* FUTEX_WAKE */, THREADS);
+    }
+}
+
 static int add_busy(int n)
 {
     int busy = __atomic_add_fetch(&guard.busy, n, __ATOMIC_SEQ_CST);
 
     __atomic_store_n(&guard.slot->busy, (uint32_t)busy, __ATOMIC_RELEASE);
+    add_left(n);
     return busy;
 }
 
 static void add_waiting(int n)
 {
     __atomic_add_fetch(&guard.slot->waiting, (uint32_t)n, __ATOMIC_RELEASE);
+    add_left(n);
 }
 
 /* --- descriptors ---------------------------------------------------------- */
@@ -192,22 +216,6 @@ static void conn_forget_all(void)
 }
 
 /* --- being told ----------------------------------------------------------- */
-
-/* Futex, as a thread that may not go on has no other way to sleep till the
- * last request of the others is done. */
-static void wait_not_busy(void)
-{
-    int busy;
-
-    while ((busy = __atomic_load_n(&guard.busy, __ATOMIC_SEQ_CST)) > 0) {
-        syscall(SYS_futex, &guard.busy, 0 /* FUTEX_WAIT */, busy, NULL);
-    }
-}
-
-static void wake_waiters(void)
-{
-    syscall(SYS_futex, &guard.busy, 1 /* FUTEX_WAKE */, THREADS);
-}
 
 /* In a handler: a socket that was never bound, in the place of each listening
  * one. */
@@ -294,7 +302,7 @@ static void on_term(int sig, siginfo_t *info, void *context)
 static void leave(void)
 {
     if (!__libc_single_threaded) {
-        wait_not_busy();
+        wait_alone();
     }
     exit(0);
 }
@@ -418,9 +426,7 @@ PUBLIC int close(int fd)
 
         guard.conn[fd] = 0;
         rc = libc()->close(fd);
-        if (add_busy(-1) == 0 && is_told()) {
-            wake_waiters();
-        }
+        add_busy(-1);
         return rc;
     }
     if (guard.active) {

@@ -68,8 +68,8 @@ for (@case) {
         close $busy;
         like($r->{body}, qr/pid=$new\b/, 'busy, told: it answers first');
         ok(wait_for { !alive($new) } 10, 'and goes then');
-        like($run->log, qr/worker $new has gone: exit status \d /,
-             'by itself');
+        ok(wait_for { $run->log =~ /worker $new has gone: exit status \d / }
+               10, "by itself");
         $run->signal('TERM');
         is($run->wait(10), 0, 'SIGTERM: all gone in time');
     }

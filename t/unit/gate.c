@@ -73,7 +73,7 @@ static long reserved(const pm_gate_t *g)
 
 static void test_turns(void)
 {
-    pm_gate_t g = {0};
+    static pm_gate_t g;   /* ASan's stack is not aligned for it */
 
     pm_gate_workers(&g, 2, 1);
     ok(pm_gate_take(&g) && pm_gate_take(&g), "turns: two workers, two grants");
@@ -100,7 +100,7 @@ static void test_turns(void)
 
 static void test_given_up(void)
 {
-    pm_gate_t g = {0};
+    static pm_gate_t g;   /* ASan's stack is not aligned for it */
 
     pm_gate_workers(&g, 1, 1);
     pm_gate_take(&g);
@@ -114,7 +114,7 @@ static void test_given_up(void)
 
 static void test_workers(void)
 {
-    pm_gate_t g = {0};
+    static pm_gate_t g;   /* ASan's stack is not aligned for it */
     int i;
 
     ok(pm_gate_take(&g) && !pm_gate_take(&g),
@@ -136,7 +136,7 @@ static void test_workers(void)
 
 static void test_bury(void)
 {
-    pm_gate_t g = {0};
+    static pm_gate_t g;   /* ASan's stack is not aligned for it */
 
     pm_gate_workers(&g, 2, 1);
     pm_gate_take(&g);
