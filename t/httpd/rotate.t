@@ -45,7 +45,8 @@ for my $round (1 .. 3) {
     my ($victim) = @old;
     wait_for { age($victim) > 1.2 } 10, 'settled workers';
     kill 'KILL', $victim;
-    @old = $httpd->workers(2);
+    ok(wait_for { @old = $httpd->workers(2);
+                  !grep { $_ == $victim } @old } 10, 'it is replaced');
     ok(wait_for { slurp($new) =~ /pool app: .*\b$victim\b/ } 10,
        'so does the manager');
     is(-s $rotated, $size, 'nothing is added to the old one');
