@@ -15,6 +15,10 @@
  * fcgipm_body.c      a request's body, read before a worker is taken
  * fcgipm_queue.c     a request's turn to have a worker
  * fcgipm_exchange.c  one request's bytes to a worker and back
+ * fcgipm_answer.c    what a worker says, as httpd's response
+ * fcgipm_spool.c     that response on its way to a client that may be slow
+ * fcgipm_client.c    is the client still there?
+ * fcgipm_file.c      temporary files without a name
  * fcgipm_record.c    FastCGI records, bytes only: no socket, no httpd
  *
  * A process has one piece of global state, the module's own record; what a
