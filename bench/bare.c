@@ -228,9 +228,8 @@ static int report(const client_t *clients, int n, double seconds)
     for (i = 0; i < n; i++) {
         total += clients[i].ntimes;
     }
-    times = malloc((total + 1) * sizeof(*times));
-    if (!times || !total) {
-        free(times);
+    times = total ? malloc(total * sizeof(*times)) : NULL;
+    if (!times) {
         return 1;
     }
     for (i = 0; i < n; i++) {
@@ -252,26 +251,30 @@ static int report(const client_t *clients, int n, double seconds)
 
 static int run(client_t *clients, int n, double seconds)
 {
+    /* touched only as far as they are used */
+    float *times = calloc((size_t)n, TIMES_MOST * sizeof(*times));
     double begin = now();
-    int i;
+    int i, rc;
 
+    if (!times) {
+        perror("bare");
+        return 1;
+    }
     end_at = begin + seconds * 1e6;
     for (i = 0; i < n; i++) {
-        /* touched only as far as it is used */
-        clients[i].times = malloc(TIMES_MOST * sizeof(float));
-        errno = clients[i].times
-                    ? pthread_create(&clients[i].thread, NULL, client,
-                                     &clients[i])
-                    : ENOMEM;
+        clients[i].times = times + (size_t)i * TIMES_MOST;
+        errno = pthread_create(&clients[i].thread, NULL, client, &clients[i]);
         if (errno) {
             perror("bare");
-            return 1;
+            exit(1);
         }
     }
     for (i = 0; i < n; i++) {
         pthread_join(clients[i].thread, NULL);
     }
-    return report(clients, n, (now() - begin) / 1e6);
+    rc = report(clients, n, (now() - begin) / 1e6);
+    free(times);
+    return rc;
 }
 
 int main(int argc, char **argv)

@@ -38,6 +38,9 @@ static char *argument_area(size_t *size)
 
 /* Each string of the environment that lies in the area to the heap, where it
  * can stay; it is never freed, as nobody knows who else has found it. */
+#if __GNUC__ >= 10 && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
 static int move_environment(const char *area, size_t size)
 {
     char **e;
