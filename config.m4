@@ -17,6 +17,13 @@ fcgipm_objs=`cd "$srcdir/$modpath_current" && \
         echo "$f" | sed 's,.*/,,;s,c$,lo,'; \
     done | tr '\n' ' '`
 
+AC_CHECK_HEADER([cap-ng.h], [
+    AC_CHECK_LIB([cap-ng], [capng_apply], [
+        APR_ADDTO(MOD_CPPFLAGS, [-DPM_HAVE_LIBCAP_NG])
+        APR_ADDTO(MOD_FCGIPM_LDADD, [-lcap-ng])
+    ])
+])
+
 APACHE_MODULE(fcgipm, [FastCGI process manager: preforks and supervises
 FastCGI applications and passes requests to them], $fcgipm_objs, , most, [
     if test "x$enable_fcgipm" = "xshared"; then

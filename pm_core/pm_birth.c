@@ -235,6 +235,24 @@ static void make_limits(pm_birth_t *birth, const pm_conf_t *conf,
     }
 }
 
+/* Is this the directory of a cgroup of version 2?  Only those have such a
+ * file that counts processes (cgroups(7)). */
+static apr_status_t find_cgroup(pm_birth_t *birth, const pm_conf_t *conf,
+                                apr_pool_t *p, pm_reason_t *why)
+{
+    struct stat st;
+
+    if (!conf->cgroup) {
+        return APR_SUCCESS;
+    }
+    if (stat(apr_pstrcat(p, conf->cgroup, "/cgroup.controllers", NULL), &st)) {
+        return pm_fail_os(why, errno, "FcgiPMCgroup: %s is not the directory "
+                          "of a cgroup (v2)", conf->cgroup);
+    }
+    birth->cgroup = apr_pstrcat(p, conf->cgroup, "/cgroup.procs", NULL);
+    return APR_SUCCESS;
+}
+
 apr_status_t pm_birth_prepare(pm_birth_t **out, const pm_conf_t *conf,
                               apr_pool_t *p, pm_reason_t *why)
 {
@@ -247,8 +265,9 @@ apr_status_t pm_birth_prepare(pm_birth_t **out, const pm_conf_t *conf,
 
         return pm_fail(why, rv, "FcgiPMUser, FcgiPMGroup: %s", cause.text);
     }
+    rv = find_program(birth, conf, p, why);
     if (rv == APR_SUCCESS) {
-        rv = find_program(birth, conf, p, why);
+        rv = find_cgroup(birth, conf, p, why);
     }
     if (rv == APR_SUCCESS) {
         rv = check_directory("FcgiPMChroot", conf->chroot, why);
@@ -261,6 +280,7 @@ apr_status_t pm_birth_prepare(pm_birth_t **out, const pm_conf_t *conf,
     }
     birth->directory = conf->directory ? conf->directory : "/";
     birth->chroot = conf->chroot;
+    birth->no_new_privs = (int)conf->no_new_privs;
     birth->umask = (mode_t)conf->umask;
     birth->nice = (int)conf->nice;
     make_argv(birth, conf, p);

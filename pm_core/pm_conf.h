@@ -50,6 +50,8 @@ typedef struct pm_conf {
     const char *process_name;      /**< argv[0] of workers; NULL: as it is */
 
     apr_int64_t guard;             /**< 1: on */
+    apr_int64_t no_new_privs;      /**< 1: on */
+    const char *cgroup;            /**< its directory; NULL: httpd's own */
     apr_time_t start_delay;        /**< between two starts in one pool */
     apr_time_t drain_timeout;      /**< 0: never */
 

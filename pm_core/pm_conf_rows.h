@@ -69,6 +69,11 @@ PM_ROW(process_name, "FcgiPMProcessName", PM_T_STRING, pm_conf_t, NULL,
        1, 255, NULL, PM_CHANGE_WORKERS, "title of the workers in ps")
 PM_ROW(guard, "FcgiPMGuard", PM_T_CHOICE, pm_conf_t, "on", 0, 0, "off|on",
        PM_CHANGE_WORKERS, "whether the guard is preloaded into the workers")
+PM_ROW(no_new_privs, "FcgiPMNoNewPrivs", PM_T_CHOICE, pm_conf_t, "on", 0, 0,
+       "off|on", PM_CHANGE_WORKERS,
+       "whether workers are kept from more rights (setuid programs)")
+PM_ROW(cgroup, "FcgiPMCgroup", PM_T_PATH, pm_conf_t, NULL, 1, 4095, NULL,
+       PM_CHANGE_WORKERS, "directory of the cgroup (v2) of the workers")
 PM_ROW(start_delay, "FcgiPMStartDelay", PM_T_TIME, pm_conf_t, "0", 0, PM_H,
        NULL, PM_CHANGE_SCALE, "pause between two starts")
 PM_ROW(drain_timeout, "FcgiPMDrainTimeout", PM_T_TIME, pm_conf_t, "0",

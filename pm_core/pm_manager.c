@@ -12,6 +12,7 @@
 #include "pm_json.h"
 #include "pm_pidfile.h"
 #include "pm_pool.h"
+#include "pm_privs.h"
 #include "pm_proto.h"
 #include "pm_reap.h"
 #include "pm_sigmap.h"
@@ -486,6 +487,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     }
     if (rv == APR_SUCCESS) {
         pm_reap_adopt_orphans();
+        pm_privs_keep_needed();
         introduce(m);
         *out = m;
     }

@@ -13,6 +13,7 @@
 #include "apr_strings.h"
 #include "pm_fds.h"
 #include "pm_pdeath.h"
+#include "pm_privs.h"
 #include "pm_signals.h"
 
 /* What the child works with.  Between fork() and exec() only what needs no
@@ -58,6 +59,22 @@ static int step_descriptors(const child_t *c)
     }
     pm_fds_cloexec_others();
     return 0;
+}
+
+/* Before the change of user and of root: the file is the administrator's. */
+static int step_cgroup(const child_t *c)
+{
+    int fd, err;
+
+    if (!c->birth->cgroup) {
+        return 0;
+    }
+    fd = open(c->birth->cgroup, O_WRONLY | O_CLOEXEC);
+    err = fd < 0 || write(fd, "0", 1) != 1 ? errno : 0;   /* 0: who writes */
+    if (fd >= 0) {
+        close(fd);
+    }
+    return err;
 }
 
 static int step_limits(const child_t *c)
@@ -110,6 +127,11 @@ static int step_user(const child_t *c)
     return id->change && setuid(id->uid) ? errno : 0;
 }
 
+static int step_privs(const child_t *c)
+{
+    return c->birth->no_new_privs ? pm_privs_no_new() : 0;
+}
+
 static int step_parent(const child_t *c)
 {
     return pm_pdeath_set(SIGTERM, c->parent) ? 0 : ECHILD;
@@ -153,11 +175,13 @@ static const struct step {
     {"process group", step_group},
     {"signals", step_signals},
     {"descriptors", step_descriptors},
+    {"FcgiPMCgroup", step_cgroup},
     {"FcgiPMRLimit", step_limits},
     {"FcgiPMNice", step_nice},
     {"FcgiPMChroot", step_chroot},
     {"FcgiPMGroup", step_groups},
     {"FcgiPMUser", step_user},
+    {"FcgiPMNoNewPrivs", step_privs},
     {"FcgiPMDirectory", step_directory},
     {"parent", step_parent},
     {"FcgiPMGuard", step_guard},

@@ -4,8 +4,9 @@
  * @brief Layer 2: the birth of a worker.
  *
  * fork(), then one ladder of steps in the child: own process group, no
- * signal blocked or ignored, no descriptor but 0, 1, 2, limits, nice, umask,
- * root, directory, groups, user, parent-death signal, guard, exec.  The first step
+ * signal blocked or ignored, no descriptor but 0, 1, 2, cgroup, limits, nice,
+ * umask, root, groups, user, no new privileges, directory, parent-death signal,
+ * guard, exec.  The first step
  * that fails reports its errno over a close-on-exec pipe, so the manager
  * knows at once, without waiting, whether the program runs: end of file on
  * the pipe means that exec has happened.
@@ -27,6 +28,8 @@ typedef struct pm_birth {
     const char *guard;       /**< "LD_PRELOAD=..."; NULL: there is none */
     const char *directory;
     const char *chroot;
+    const char *cgroup;      /**< its file cgroup.procs; NULL: none */
+    int no_new_privs;
     mode_t umask;
     int nice;
     int nlimits;

@@ -16,6 +16,7 @@ use File::Temp ();
 use POSIX ();
 
 my $WORKER = bin('worker');
+my $NICE = getpriority 0, 0;
 
 # What a worker says of itself.
 sub says {
@@ -98,7 +99,7 @@ sub names { return sort map { /^([^=]*)=/ } @_ }
     my $own = told($run);
     is($own->{cwd}, '/', 'the default directory');
     is($own->{umask}, '022', 'the default umask');
-    is($own->{nice}, 0, 'the default nice value');
+    is($own->{nice}, $NICE, 'the default nice value');
     is($own->{uid}, worker_uid(), 'the user');
     is($own->{euid}, $own->{uid}, 'really');
     is($own->{gid}, worker_gid(), 'the group');
@@ -118,7 +119,7 @@ sub names { return sort map { /^([^=]*)=/ } @_ }
     my $own = told($run);
     is($own->{cwd}, $dir, 'a directory');
     is($own->{umask}, '027', 'a umask');
-    is($own->{nice}, 3, 'a nice value');
+    is($own->{nice}, $NICE + 3, 'a nice value');
     is($own->{rlimit_nofile}, '64 128', 'a limit, soft and hard');
     is($own->{rlimit_core}, '0 0', 'one word is both');
     is(cmdline($_), 'my worker', "the title of worker $_") for @pid;
