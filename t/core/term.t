@@ -32,6 +32,15 @@ sub busy {
     return $s;
 }
 
+# One worker that writes down what it is told.
+sub traced {
+    my $trace = write_file(tmp_dir() . '/trace', '', 0666);
+    my $run = FCGIPM::Run->new(
+        processes => 1, command => [bin('worker'), '--trace', $trace],
+        options => ['--die-timeout', '20']);
+    return ($run, $trace);
+}
+
 for my $name (qw(TERM INT)) {
     my $run = FCGIPM::Run->new(processes => 3, command => [bin('worker')],
                                options => ['--die-timeout', '30']);
@@ -71,11 +80,7 @@ for my $name (qw(TERM INT)) {
 }
 
 {
-    my $dir = tmp_dir();
-    my $trace = write_file("$dir/trace", '', 0666);
-    my $run = FCGIPM::Run->new(
-        processes => 1, command => [bin('worker'), '--trace', $trace],
-        options => ['--die-timeout', '20']);
+    my ($run, $trace) = traced();
     $run->workers(1);
     my $s = busy($run, 'sleep=1500&pid');
     for (1 .. 10) {
@@ -105,11 +110,7 @@ for my $name (qw(TERM INT)) {
 }
 
 {
-    my $dir = tmp_dir();
-    my $trace = write_file("$dir/trace", '', 0666);
-    my $run = FCGIPM::Run->new(
-        processes => 1, command => [bin('worker'), '--trace', $trace],
-        options => ['--die-timeout', '20']);
+    my ($run, $trace) = traced();
     my @old = $run->workers(1);
     my $s = busy($run, 'sleep=1500&pid');
     $run->signal('HUP');
@@ -123,11 +124,7 @@ for my $name (qw(TERM INT)) {
 }
 
 {
-    my $dir = tmp_dir();
-    my $trace = write_file("$dir/trace", '', 0666);
-    my $run = FCGIPM::Run->new(
-        processes => 1, command => [bin('worker'), '--trace', $trace],
-        options => ['--die-timeout', '20']);
+    my ($run, $trace) = traced();
     $run->workers(1);
     my $s = busy($run, 'sleep=1000&pid');
     $run->signal('TERM');

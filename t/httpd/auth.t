@@ -244,10 +244,7 @@ sub one_mpm {
     ok(wait_for { $httpd->log =~ /Require fcgipm: there is no pool "nosuch"/ }
        10, 'which the log names');
 
-    is(count_lines($httpd->error_log, 'exit signal|AH00052'), 0,
-       'no child of httpd has crashed');
-    is($httpd->stop, 0, 'httpd stops well');
-    is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+    ends_well($httpd);
     return;
 }
 

@@ -22,23 +22,6 @@ my $config = join '',
     pool('other', $raw, 'FcgiPMProcesses 6'), location('other'),
     pool('work', 'worker', 'FcgiPMProcesses 3'), location('work');
 
-sub pool_status {
-    my ($httpd, $pool) = @_;
-    my $status = $httpd->status($pool) or return {};
-    return $status->{pools}[0];
-}
-
-sub counts {
-    my ($httpd, $pool, $n) = @_;
-    my $got = -1;
-    return 1 if wait_for {
-        $got = pool_status($httpd, $pool)->{in_flight};
-        defined $got && $got == $n
-    } 10, "$n in flight in $pool";
-    diag("$pool: in_flight is $got");
-    return 0;
-}
-
 # A request that its worker is at until there is the file.
 sub under_way {
     my ($httpd, $pool) = @_;
@@ -83,13 +66,13 @@ sub one_mpm {
     my $httpd = FCGIPM::Httpd->new(mpm => $mpm, config => $config);
     ok($httpd->start, "MPM $mpm") or return;
     is(scalar $httpd->workers(16), 16, 'workers of three pools');
-    ok(counts($httpd, 'app', 0), 'nothing is under way');
+    $httpd->counts('app', in_flight => 0);
 
     for my $signal ('SEGV', 'KILL') {
         my @app = map { under_way($httpd, 'app') } 1 .. 6;
         my @other = map { under_way($httpd, 'other') } 1 .. 3;
-        ok(counts($httpd, 'app', 6), 'six in one pool');
-        ok(counts($httpd, 'other', 3), 'three in the other');
+        $httpd->counts('app', in_flight => 6);
+        $httpd->counts('other', in_flight => 3);
 
         my @at = server_of($httpd, @app);
         my @at_other = server_of($httpd, @other);
@@ -100,17 +83,17 @@ sub one_mpm {
         my $left_other = grep { $_ != $victim } @at_other;
         kill $signal, $victim;
         ok(wait_for { !alive($victim) } 10, "a child gets SIG$signal");
-        ok(counts($httpd, 'app', $left), "$left are left in one pool");
-        ok(counts($httpd, 'other', $left_other), "$left_other in the other");
+        $httpd->counts('app', in_flight => $left);
+        $httpd->counts('other', in_flight => $left_other);
 
         # In the place of the one that crashed others have come.
         my @new = map { under_way($httpd, 'other') } 1 .. 2;
-        ok(counts($httpd, 'other', $left_other + 2), 'two more are counted');
+        $httpd->counts('other', in_flight => $left_other + 2);
         write_file("$dir/go", '', 0644);
         my $whole = grep { /^ok$/m } map { rest_of($_) } @app, @other, @new;
         is($whole, $left + $left_other + 2,
            'who was not at the one that crashed is answered');
-        ok(counts($httpd, $_, 0), "$_: nothing is under way") for
+        $httpd->counts($_, in_flight => 0) for
             'app', 'other';
         unlink "$dir/go";
         is($httpd->get("/$_/?ok")->{body}, "ok\n", "$_ serves on")
@@ -127,25 +110,22 @@ sub one_mpm {
         $httpd->get('/app/?out=nothing&close');
         close under_way($httpd, 'other');
         write_file("$dir/go", '', 0644);
-        ok(counts($httpd, 'other', 0), 'the client has gone');
+        $httpd->counts('other', in_flight => 0);
         unlink "$dir/go";
     }
     my $load = load_on($httpd, '/work/?sleep=5&pid', 6);
     my $most = 0;
     wait_for {
-        my $now = pool_status($httpd, 'work')->{in_flight};
+        my $now = $httpd->pool_status('work')->{in_flight};
         $most = $now if defined $now && $now > $most;
         $load->so_far->{ok} > 200
     } 30, 'requests';
     ok($most > 0 && $most <= 6, 'no more are counted than there are clients')
         or diag("$most are");
     is($load->stop->{failed}, 0, 'all are answered');
-    ok(counts($httpd, $_, 0), "$_: nothing is under way at the end") for
+    $httpd->counts($_, in_flight => 0) for
         'app', 'other', 'work';
-    is(count_lines($httpd->error_log, 'exit signal'), 1,
-       'no child has crashed but that one');
-    is($httpd->stop, 0, 'httpd stops well');
-    is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+    ends_well($httpd, 1);
     return;
 }
 

@@ -62,8 +62,7 @@ sub manager_dies {
         is($sum->{failed}, 0, 'none was lost or refused')
             or diag($_->explain);
     }
-    is($httpd->stop, 0, 'httpd stops well');
-    is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+    ends_well($httpd);
     return;
 }
 

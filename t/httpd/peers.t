@@ -63,7 +63,6 @@ for my $round (1, 2) {
 }
 is($httpd->get('/none.php')->{status}, 404, 'a script that is not there: 404')
     if $php;
-is($httpd->stop, 0, 'httpd stops well');
-is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+ends_well($httpd);
 
 done_testing;

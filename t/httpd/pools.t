@@ -152,7 +152,6 @@ $httpd->write_config(pool('keep', tagged('back')) . location('keep'));
 ok($httpd->graceful, 'a graceful: a pool again');
 ok(wait_for { $httpd->get('/keep/?pid')->{body} =~ /tag=back/ } 10,
    'it answers');
-is($httpd->stop, 0, 'httpd stops well');
-is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+ends_well($httpd);
 
 done_testing;

@@ -334,8 +334,5 @@ sub chunks_of {
 
 # --- the end -----------------------------------------------------------------
 is(in_flight($_), 0, "$_: nothing is under way") for 'app', 'off', 'raw';
-is(count_lines($httpd->error_log, 'exit signal|AH00052'), 0,
-   'no child of httpd has crashed');
-is($httpd->stop, 0, 'httpd stops well');
-is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+ends_well($httpd);
 done_testing;

@@ -62,26 +62,7 @@ sub status_of { return rest_of($_[0]) =~ m{^HTTP/1\.1 (\d+)} ? $1 : 0 }
 
 sub answered { return IO::Select->new($_[0])->can_read(0) ? 1 : 0 }
 
-sub pool_status {
-    my ($pool) = @_;
-    my $status = $httpd->status($pool) or return {};
-    return $status->{pools}[0];
-}
-
-# Waits until the pool's status has these numbers.
-sub counts {
-    my ($pool, %want) = @_;
-    my $now;
-    my $text = join ' ', map { "$_=$want{$_}" } sort keys %want;
-    my $done = wait_for {
-        $now = pool_status($pool);
-        !grep { !defined $now->{$_} || $now->{$_} != $want{$_} } keys %want
-    } 10, "$pool: $text";
-    ok($done, "$pool: $text")
-        or diag(map { "$_=" . (defined $now->{$_} ? $now->{$_} : '?') . ' ' }
-                sort keys %want);
-    return;
-}
+sub counts { return $httpd->counts(@_) }
 
 sub soon {
     my ($begin, $what) = @_;
@@ -133,7 +114,7 @@ sub late {
 
 # Who has gone before his turn is not sent to a worker.
 sub gone {
-    my $aborted = pool_status('two')->{aborted};
+    my $aborted = $httpd->pool_status('two')->{aborted};
     write_file("$dir/seen", '', 0666);
     my @held = map { hold('two') } 1, 2;
     counts('two', busy => 2);
@@ -182,7 +163,7 @@ sub reload {
     my $begin = time;
     my $queued = ask('/slow/?pid');
     counts('slow', queue => 1);
-    my @old = pool_status('slow')->{worker};
+    my @old = $httpd->pool_status('slow')->{worker};
     ok($httpd->graceful, 'graceful');
     is(status_of($queued), 200, 'who waited has one of the new workers');
     is($httpd->get('/slow/?pid')->{status}, 200, 'so has who comes now');
@@ -199,7 +180,7 @@ sub backoff {
     counts('fragile', queue => 3);
     write_file("$dir/broken", '', 0644);
     my $begin = time;
-    kill 'KILL', pool_status('fragile')->{worker}[0]{pid};
+    kill 'KILL', $httpd->pool_status('fragile')->{worker}[0]{pid};
     like(status_of($held), qr/^50[23]$/, 'the worker has crashed');
     for (@queued) {
         is(status_of($_), 503, 'the pool has no other');
@@ -267,10 +248,7 @@ sub one_mpm {
                 [manager => \&manager]);
     subtest("$mpm: $_->[0]", sub { $_[0]->(); done_testing }, $_->[1])
         for @test;
-    is(count_lines($httpd->error_log, 'exit signal (?!Killed)'), 0,
-       'no child has crashed but those that were killed');
-    is($httpd->stop, 0, 'httpd stops well');
-    is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+    ends_well($httpd);
     return;
 }
 

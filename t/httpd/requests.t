@@ -173,10 +173,7 @@ sub one_mpm {
     my $sum = $load->stop;
     is($sum->{failed}, 0, "$sum->{ok} requests by 8 clients")
         or diag($load->explain);
-    is(count_lines($httpd->error_log, 'exit signal|AH00052'), 0,
-       'no child of httpd has crashed');
-    is($httpd->stop, 0, 'httpd stops well');
-    is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+    ends_well($httpd);
     return;
 }
 

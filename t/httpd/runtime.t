@@ -127,7 +127,6 @@ $httpd->write_config($good . bad(["$dir/nothing"]));
 ok($httpd->start, 'httpd starts with a pool that cannot');
 ok(wait_for { $httpd->pid_at('/good/') } 10, 'the good pool serves');
 is($httpd->get('/bad/?pid')->{status}, 503, 'the bad one does not');
-is($httpd->stop, 0, 'httpd stops well');
-is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+ends_well($httpd);
 
 done_testing;

@@ -183,10 +183,7 @@ sub one_mpm {
     is($r->{status}, 502, 'an answer that is not whole is none');
     is($r->{header}{'x-sendfile'}, undef, 'without the header');
 
-    is(count_lines($httpd->error_log, 'exit signal|AH00052'), 0,
-       'no child of httpd has crashed');
-    is($httpd->stop, 0, 'httpd stops well');
-    is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+    ends_well($httpd);
     return;
 }
 

@@ -86,25 +86,7 @@ sub body_of {
     return;
 }
 
-sub pool_status {
-    my ($pool) = @_;
-    my $status = $httpd->status($pool) or return {};
-    return $status->{pools}[0];
-}
-
-sub counts {
-    my ($pool, %want) = @_;
-    my $now;
-    my $text = join ' ', map { "$_=$want{$_}" } sort keys %want;
-    my $done = wait_for {
-        $now = pool_status($pool);
-        !grep { !defined $now->{$_} || $now->{$_} != $want{$_} } keys %want
-    } 15, "$pool: $text";
-    ok($done, "$pool: $text")
-        or diag(map { "$_=" . (defined $now->{$_} ? $now->{$_} : '?') . ' ' }
-                sort keys %want);
-    return $done;
-}
+sub counts { return $httpd->counts(@_) }
 
 # 'abc...z' over and over, made once.
 my $alphabet = join '', 'a' .. 'z';
@@ -170,7 +152,7 @@ sub counts_within {
     my ($pool, $seconds) = @_;
     my $end = time + $seconds;
     while (time < $end) {
-        return 1 if !pool_status($pool)->{in_flight};
+        return 1 if !$httpd->pool_status($pool)->{in_flight};
         sleep 0.05;
     }
     return 0;
@@ -276,7 +258,7 @@ sub told {
 
 sub gone {
     write_file("$dir/told", '', 0666);
-    my $before = pool_status('raw')->{aborted};
+    my $before = $httpd->pool_status('raw')->{aborted};
 
     my $s = ask(any(), "/raw/?rest=$dir/told&ok");
     counts('raw', in_flight => 1);
@@ -296,7 +278,7 @@ sub gone {
     close $s;
     told('after a body', qr/^2 eof$/m);
 
-    $before = pool_status('stream')->{aborted};
+    $before = $httpd->pool_status('stream')->{aborted};
     $s = say_to(post(any(), "/stream/?early&rest=$dir/told&ok", 1000),
                 'x' x 100);
     counts('stream', in_flight => 1);
@@ -333,10 +315,7 @@ sub one_mpm {
                 [gone => \&gone], [pipelined => \&pipelined]);
     subtest("$mpm: $_->[0]", sub { $_[0]->(); done_testing }, $_->[1])
         for @test;
-    is(count_lines($httpd->error_log, 'exit signal'), 0,
-       'no child has crashed');
-    is($httpd->stop, 0, 'httpd stops well');
-    is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+    ends_well($httpd);
     return;
 }
 

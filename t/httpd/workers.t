@@ -73,7 +73,6 @@ for my $pool (qw(once twins)) {
         $httpd->status('nonblock')->{pools}[0]{workers} == 3
     } 10, 'there are three workers');
 }
-is($httpd->stop, 0, 'httpd stops well');
-is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+ends_well($httpd);
 
 done_testing;

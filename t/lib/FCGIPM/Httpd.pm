@@ -30,6 +30,8 @@ C<< fcgipm => 0 >>, names C<FcgiPMPidFile>, and then includes C<config>.
 use strict;
 use warnings;
 
+use parent 'FCGIPM::Managed';
+
 use FCGIPM::HTTP;
 use FCGIPM::Test qw(
     built count_lines free_port have kill_tree slurp tmp_dir wait_for
@@ -303,11 +305,9 @@ sub pid_at {
     return $r->{body} =~ /^pid=(\d+)/ ? $1 : undef;
 }
 
-=head2 manager(), workers(COUNT)
+=head2 manager()
 
-The living manager's pid by its pid file.  The workers, when COUNT is given
-as soon as there are so many; a child that is about to become one is not one
-yet.
+The living manager's pid by its pid file.
 
 =cut
 
@@ -315,45 +315,6 @@ sub manager {
     my ($self) = @_;
     my $pid = slurp("$self->{dir}/run/manager.pid");
     return $pid =~ /^(\d+)\n\z/ && FCGIPM::Test::alive($1) ? $1 : undef;
-}
-
-sub workers {
-    my ($self, $count) = @_;
-    return FCGIPM::Test::workers_of($self->manager) unless defined $count;
-    my @found;
-    wait_for {
-        @found = FCGIPM::Test::workers_of($self->manager);
-        @found == $count
-    } 20, "$count workers";
-    return @found;
-}
-
-=head2 renewed(OLD...)
-
-Waits until there are as many workers as OLD, and none of OLD; gives them.
-
-=cut
-
-sub renewed {
-    my ($self, @old) = @_;
-    my %old = map { $_ => 1 } @old;
-    my @now;
-    my $done = wait_for {
-        @now = $self->workers;
-        @now == @old && !grep { $old{$_} } @now
-    } 30, 'new workers in the place of ' . join ' ', @old;
-    return $done ? @now : ();
-}
-
-=head2 status(POOL)
-
-What C<fcgipmctl --json status> says, decoded; undef when it fails.
-
-=cut
-
-sub status {
-    my ($self, $pool) = @_;
-    return FCGIPM::Test::ctl_status($self->control_socket, $pool);
 }
 
 1;

@@ -18,7 +18,9 @@ FCGIPM::Run - a pool under fcgipm-run
 use strict;
 use warnings;
 
-use FCGIPM::Test qw(program slurp tmp_dir wait_for worker_user);
+use parent 'FCGIPM::Managed';
+
+use FCGIPM::Test qw(program slurp tmp_dir worker_user);
 
 =head1 METHODS
 
@@ -50,6 +52,7 @@ sub new {
 
 sub dir { $_[0]{dir} }
 sub pid { $_[0]{proc}->pid }
+sub manager { $_[0]->pid }
 sub address { $_[0]{listen} }
 sub control_socket { "$_[0]{dir}/ctl.sock" }
 sub log_file { "$_[0]{dir}/log" }
@@ -57,52 +60,5 @@ sub log { slurp($_[0]->log_file) }
 sub alive { $_[0]{proc}->alive }
 sub signal { my ($self, $name) = @_; return $self->{proc}->signal($name) }
 sub wait { my ($self, $seconds) = @_; return $self->{proc}->wait($seconds) }
-
-=head2 workers(COUNT)
-
-The pids; with COUNT as soon as there are so many, else what there is, with
-the log in diag.
-
-=cut
-
-sub workers {
-    my ($self, $count) = @_;
-    return FCGIPM::Test::workers_of($self->pid) unless defined $count;
-    my @found;
-    wait_for {
-        @found = FCGIPM::Test::workers_of($self->pid);
-        @found == $count || !$self->alive
-    } 20, "$count workers";
-    Test::More::diag($self->log) if @found != $count;
-    return @found;
-}
-
-=head2 renewed(OLD...)
-
-Waits until there are as many workers as OLD, and none of OLD; gives them.
-
-=cut
-
-sub renewed {
-    my ($self, @old) = @_;
-    my %old = map { $_ => 1 } @old;
-    my @now;
-    my $done = wait_for {
-        @now = $self->workers;
-        @now == @old && !grep { $old{$_} } @now
-    } 20, 'new workers in the place of ' . join ' ', @old;
-    return $done ? @now : ();
-}
-
-=head2 status(POOL)
-
-What C<fcgipmctl --json status> says, decoded; undef when it fails.
-
-=cut
-
-sub status {
-    my ($self, $pool) = @_;
-    return FCGIPM::Test::ctl_status($self->control_socket, $pool);
-}
 
 1;

@@ -18,7 +18,7 @@ use FCGIPM::Test;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(graceful_under_load load_on location pool);
+our @EXPORT = qw(ends_well graceful_under_load load_on location pool);
 
 =head2 pool(NAME, COMMAND, LINE...)
 
@@ -60,6 +60,23 @@ sub load_on {
         return "status $r->{status}" if $r->{status} != 200;
         return $r->{body} =~ /^pid=\d+ .*\n\z/ ? undef : 'another body';
     });
+}
+
+=head2 ends_well(HTTPD, CRASHED)
+
+The tests at the end: no child of httpd has crashed, but for CRASHED that the
+test itself has seen to; httpd stops, nothing is left.
+
+=cut
+
+sub ends_well {
+    my ($httpd, $crashed) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    is(count_lines($httpd->error_log, 'exit signal|AH00052'), $crashed || 0,
+       'no child of httpd has crashed');
+    is($httpd->stop, 0, 'httpd stops well');
+    is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+    return;
 }
 
 =head2 graceful_under_load(MPM)
@@ -112,10 +129,7 @@ sub graceful_under_load {
         slurp($trace);
     cmp_ok(scalar keys %told, '>=', 16 * $done * 0.9,
            'the old workers got SIGTERM');
-    is(count_lines($httpd->error_log, 'exit signal|AH00052|Segmentation'), 0,
-       'no child of httpd has crashed');
-    is($httpd->stop, 0, 'httpd stops well');
-    is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+    ends_well($httpd);
     done_testing();
     return;
 }
