@@ -19,6 +19,9 @@ APLOG_USE_MODULE(fcgipm);
 #define BLIND_FIRST 32768
 #define BLIND_EVENT 8192
 
+/* An answer of no more than this goes out as soon as it is whole. */
+#define SEND_NOW 16384
+
 void fcgipm_spool_init(fcgipm_spool_t *s, request_rec *r)
 {
     conn_rec *c = r->connection;
@@ -196,8 +199,26 @@ int fcgipm_spool_wants_room(const fcgipm_spool_t *s)
                || s->r->connection->data_in_output_filters);
 }
 
+/* The core output filter would keep the answer until the request has been
+ * logged and cleaned up, and then the MPM hands the connection to its
+ * listener.  A client that has its answer before that is often so quick with
+ * its next request that the thread finds it there and goes on.  Not for
+ * streams of HTTP/2, whose connection is another's, and not for long answers,
+ * which the MPM can wait for without a thread. */
+static void send_now(fcgipm_spool_t *s)
+{
+    conn_rec *c = s->r->connection;
+
+    APR_BRIGADE_INSERT_TAIL(s->bb, apr_bucket_flush_create(c->bucket_alloc));
+    ap_pass_brigade(c->output_filters, s->bb);
+    apr_brigade_cleanup(s->bb);
+}
+
 apr_status_t fcgipm_spool_finish(fcgipm_spool_t *s)
 {
+    int small = !s->passed && !in_file(s) && s->held <= SEND_NOW
+                && !s->r->connection->master && !s->r->main;
+
     if (s->rv != APR_SUCCESS) {
         return s->rv;
     }
@@ -208,7 +229,10 @@ apr_status_t fcgipm_spool_finish(fcgipm_spool_t *s)
     }
     APR_BRIGADE_INSERT_TAIL(s->bb, apr_bucket_eos_create(
                                        s->r->connection->bucket_alloc));
-    return fcgipm_spool_pass(s);
+    if (fcgipm_spool_pass(s) == APR_SUCCESS && small) {
+        send_now(s);
+    }
+    return s->rv;
 }
 
 void fcgipm_spool_forget(fcgipm_spool_t *s)

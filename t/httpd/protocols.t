@@ -230,6 +230,25 @@ sub chunks_of {
     diag('chunks of 1 MB: ', scalar @size);
 }
 
+# --- several requests in one piece --------------------------------------------
+{
+    my @path = ('/app/?text=one', '/app/?big=200000', '/zip/?text=three',
+                '/app/?text=four', '/static.txt', '/app/?chunks=2,5,1');
+    my ($bytes) = talk($httpd->port, join '', map {
+        "GET $path[$_] HTTP/1.1\r\nHost: x\r\n"
+            . ($_ == $#path ? "Connection: close\r\n\r\n" : "\r\n")
+    } 0 .. $#path);
+    my @answer = split m{(?=HTTP/1\.1 200 OK\r\n)}, $bytes;
+    is(scalar @answer, @path, 'pipelined: as many answers as requests');
+    like($answer[0], qr/\r\n\r\none\z/, 'pipelined: the first');
+    cmp_ok(length $answer[1], '>', 200_000, 'pipelined: a long one');
+    like($answer[2], qr/three\z/, 'pipelined: through a filter');
+    like($answer[3], qr/\r\n\r\nfour\z/, 'pipelined: the fourth');
+    like($answer[4], qr/\r\n\r\nstatic\n\z/, 'pipelined: a file');
+    like($answer[5], qr/\r\n5\r\n\w{5}\r\n0\r\n\r\n\z/,
+         'pipelined: one in pieces');
+}
+
 # --- byte ranges -------------------------------------------------------------
 {
     my @wrong;
