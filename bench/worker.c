@@ -2,7 +2,8 @@
 /*
  * What every server of the benchmark runs: a libfcgi program that answers
  * with 13 bytes.  With the query ms=N it takes N milliseconds, like one that
- * waits for a database.
+ * waits for a database; with big=N the answer is N bytes.  It reads what is
+ * sent to it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,34 @@
 #include <fcgiapp.h>
 
 #define MS_MOST 60000
+
+static char piece[65536];
+
+static void read_all(FCGX_Stream *in)
+{
+    while (FCGX_GetStr(piece, sizeof(piece), in) > 0) {
+    }
+}
+
+static void answer(FCGX_Stream *out, const char *query)
+{
+    long long left = query && !strncmp(query, "big=", 4)
+                         ? strtoll(query + 4, NULL, 10) : 0;
+
+    FCGX_PutS("Content-Type: text/plain\r\n\r\n", out);
+    if (!left) {
+        FCGX_PutS("Hello, world\n", out);
+    }
+    while (left > 0) {
+        int n = left < (long long)sizeof(piece) ? (int)left
+                                                : (int)sizeof(piece);
+
+        if (FCGX_PutStr(piece, n, out) != n) {
+            return;
+        }
+        left -= n;
+    }
+}
 
 static void be_slow(const char *query)
 {
@@ -30,16 +59,17 @@ static void be_slow(const char *query)
 
 int main(void)
 {
-    static const char answer[] =
-        "Content-Type: text/plain\r\n\r\nHello, world\n";
+    const char *query;
     FCGX_Request r;
 
     if (FCGX_Init() || FCGX_InitRequest(&r, 0, 0)) {
         return 1;
     }
     while (FCGX_Accept_r(&r) == 0) {
-        be_slow(FCGX_GetParam("QUERY_STRING", r.envp));
-        FCGX_PutStr(answer, sizeof(answer) - 1, r.out);
+        query = FCGX_GetParam("QUERY_STRING", r.envp);
+        be_slow(query);
+        read_all(r.in);
+        answer(r.out, query);
         FCGX_Finish_r(&r);
     }
     return 0;

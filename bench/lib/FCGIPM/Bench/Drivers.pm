@@ -148,6 +148,45 @@ sub _sum {
     };
 }
 
+# --- transfer ----------------------------------------------------------------
+
+=head2 transfer(SERVER, bytes, up => 1)
+
+One request with curl, whose answer has BYTES, or whose body, from a file
+without blocks on the disk.  C<bytes> is what went over, C<rss> the most memory
+that a process of the server, workers apart, occupied meanwhile.
+
+=cut
+
+my $SPARSE;    # as long as the last upload
+
+sub transfer {
+    my ($server, %arg) = @_;
+    my $url = "http://127.0.0.1:$server->{port}$server->{path}{app}";
+    my @what = $arg{up} ? ('-T', _sparse($arg{bytes}), $url)
+                        : "$url?big=$arg{bytes}";
+    FCGIPM::Bench::Servers::forget_rss($server);
+    my $begin = time;
+    my $side = $arg{up} ? 'upload' : 'download';
+    my $said = `@{[ have('curl') ]} -s -o /dev/null -H Expect: @{[
+        '-w', "'%{http_code} %{size_$side}'", @what ]}`;
+    my $seconds = time - $begin;
+    my $good = $said eq "200 $arg{bytes}";
+    return { requests => 1, bad => $good ? 0 : 1, seconds => $seconds,
+             bytes => $arg{bytes}, map({ ($_ => $seconds * 1e6) }
+                                       qw(mean_us p50_us p99_us)),
+             rss => FCGIPM::Bench::Servers::rss($server) };
+}
+
+sub _sparse {
+    my ($bytes) = @_;
+    $SPARSE ||= tmp_dir() . '/sparse';
+    open my $fh, '>', $SPARSE or die "$SPARSE: $!\n";
+    truncate $fh, $bytes or die "$SPARSE: $!\n";
+    close $fh;
+    return $SPARSE;
+}
+
 # --- what they did -----------------------------------------------------------
 
 =head2 command(DRIVER, ARGUMENTS)
@@ -169,6 +208,12 @@ my %COMMAND = (
         my (%arg) = @_;
         return "bench/run's own client: $arg{clients} connections, "
             . "$arg{each} requests on each, GET $arg{path}";
+    },
+    transfer => sub {
+        my (%arg) = @_;
+        my $url = 'http://127.0.0.1:PORT/app';
+        return 'curl -o /dev/null ' . ($arg{up} ? "-T FILE $url"
+                                                : "$url?big=$arg{bytes}");
     },
 );
 

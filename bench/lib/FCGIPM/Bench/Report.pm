@@ -50,6 +50,10 @@ sub medians {
     $of{cpu_us} = median(map { 1e6 * $_->{cpu} / ($_->{requests} || 1) }
                          @$runs);
     my @rate = sort { $a <=> $b } map { rate($_) } @$runs;
+    if (defined $runs->[0]{bytes}) {
+        $of{mb} = median(map { $_->{bytes} / $_->{seconds} / 1e6 } @$runs);
+        ($of{rss}) = sort { $b <=> $a } map { $_->{rss} } @$runs;
+    }
     my $bad = 0;
     $bad += $_->{bad} for @$runs;
     return { %of, rate => median(@rate), low => $rate[0],
@@ -69,6 +73,9 @@ my %COLUMN = (
     '99% ms'   => sub { _ms($_[0]{p99_us}) },
     '99% x'    => sub { _ratio($_[0]{p99_us}, $_[1]{p99_us}) },
     'cpu us'   => sub { _round($_[0]{cpu_us}) },
+    'MB/s'     => sub { _round($_[0]{mb}) },
+    'cpu ms'   => sub { _round($_[0]{cpu_us} / 1000) },
+    'memory MB' => sub { sprintf '%.1f', $_[0]{rss} / 1e6 },
     'x ideal'  => sub { _ratio($_[0]{p99_us}, $_[2]{ideal_us}) },
     'bad'      => sub { $_[0]{bad} },
 );

@@ -188,6 +188,7 @@ FcgidMaxProcesses $SAME{workers}
 FcgidMaxProcessesPerClass $SAME{workers}
 FcgidMinProcessesPerClass $SAME{workers}
 FcgidIdleTimeout 3600
+FcgidMaxRequestLen 2147483647
 AliasMatch ^/app htdocs/worker.fcgi
 <Location /app>
     SetHandler fcgid-script
@@ -263,6 +264,7 @@ http {
   access_log off;
   keepalive_timeout 60;
   keepalive_requests 1000000000;
+  client_max_body_size 0;
 $temp  server {
     listen 127.0.0.1:$port;
     location /app {
@@ -325,6 +327,39 @@ sub workers {
     return scalar grep {
         /^\d+$/ && (readlink("/proc/$_/exe") || '') eq $server->{worker}
     } readdir $dh;
+}
+
+=head2 forget_rss(SERVER), rss(SERVER)
+
+From now on, and: the most bytes of memory that one of its processes has
+occupied (proc(5), clear_refs and VmHWM); workers, and who starts them, do not
+count.
+
+=cut
+
+sub forget_rss {
+    my ($server) = @_;
+    for my $pid (_serving($server)) {
+        open my $fh, '>', "/proc/$pid/clear_refs" or next;
+        print {$fh} "5\n";
+        close $fh;
+    }
+    return;
+}
+
+sub rss {
+    my ($server) = @_;
+    my ($most) = sort { $b <=> $a } map {
+        slurp("/proc/$_/status") =~ /^VmHWM:\s*(\d+) kB/m ? $1 * 1024 : 0
+    } _serving($server);
+    return $most;
+}
+
+sub _serving {
+    my ($server) = @_;
+    my $exe = readlink "/proc/$server->{roots}[0]/exe";
+    return grep { (readlink("/proc/$_/exe") || '') eq $exe }
+        $server->{roots}[0], descendants($server->{roots}[0]);
 }
 
 =head2 cpu(SERVER)
