@@ -63,7 +63,8 @@ static void no_terminal(void)
 /* Leave all of httpd's behind but its error log. */
 static void detach(const fcgipm_parent_t *me, int channel)
 {
-    int keep[2] = {channel, fcgipm_fd(me->s->error_log)};
+    int keep[3] = {channel, fcgipm_fd(me->s->error_log),
+                   fcgipm_fd(me->retained->bell[0])};
 
     setsid();
     if (!pm_pdeath_set(SIGTERM, me->retained->parent)) {
@@ -71,7 +72,7 @@ static void detach(const fcgipm_parent_t *me, int channel)
     }
     no_terminal();
     fcgipm_log_detach(me->s);
-    pm_fds_close_others(keep, 2);
+    pm_fds_close_others(keep, 3);
 }
 
 __attribute__((noreturn))
@@ -88,6 +89,7 @@ static void manage(fcgipm_parent_t *me, int channel)
     opts.log = &log;
     opts.board = me->retained->board;
     opts.channel = channel;
+    opts.bell = fcgipm_fd(me->retained->bell[0]);
     opts.peer_uid = geteuid() ? geteuid() : ap_unixd_config.user_id;
     opts.peer_gid = geteuid() ? getegid() : ap_unixd_config.group_id;
     opts.relog = relog;

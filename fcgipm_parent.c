@@ -8,6 +8,8 @@
 #include "http_core.h"
 #include "mpm_common.h"
 
+#include "pm_core/pm_bell.h"
+
 APLOG_USE_MODULE(fcgipm);
 
 /* --- what is kept --------------------------------------------------------- */
@@ -16,10 +18,11 @@ APLOG_USE_MODULE(fcgipm);
  * what the other one kept is closed by APR (see fcgipm_parent.h). */
 static const char *retained_key(apr_pool_t *p)
 {
-    return apr_psprintf(p, "mod_fcgipm 1 %d %d %d %d %d %d",
+    return apr_psprintf(p, "mod_fcgipm 1 %d %d %d %d %d %d %d",
                         (int)sizeof(fcgipm_retained_t),
                         (int)sizeof(fcgipm_place_t), (int)sizeof(pm_head_t),
-                        (int)sizeof(pm_slot_t), (int)sizeof(pm_cell_t),
+                        (int)sizeof(pm_slot_t), (int)sizeof(pm_gate_t),
+                        (int)sizeof(pm_cell_t),
                         PM_BOARD_SLOTS);
 }
 
@@ -72,6 +75,8 @@ int fcgipm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
         return OK;
     }
     fcgipm_move(&r->boss.channel, r->pool);
+    fcgipm_move(&r->bell[0], r->pool);
+    fcgipm_move(&r->bell[1], r->pool);
     for (i = 0; i < r->places->nelts; i++) {
         fcgipm_move(&APR_ARRAY_IDX(r->places, i, fcgipm_place_t).file,
                     r->pool);
@@ -97,6 +102,27 @@ static apr_status_t board_ready(fcgipm_retained_t *r, apr_pool_t *process,
     }
     return pm_board_create(&r->board, rows > 0 ? rows : 1, r->board_pool,
                            why);
+}
+
+/* Without it pools grow as their sockets' queues do. */
+static void bell_ready(fcgipm_parent_t *me)
+{
+    fcgipm_retained_t *r = me->retained;
+    pm_reason_t why;
+    int fd[2];
+    int i;
+
+    if (r->bell[0] && r->bell[1]) {
+        return;
+    }
+    if (pm_bell_create(fd, &why) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "%s", why.text);
+        return;
+    }
+    for (i = 0; i < 2; i++) {
+        fcgipm_drop(&r->bell[i]);
+        fcgipm_hold(&r->bell[i], fd[i], me->plog);
+    }
 }
 
 static void fail_all(fcgipm_server_t *server, const char *reason)
@@ -170,6 +196,8 @@ static void renew(fcgipm_parent_t *me, apr_pool_t *ptemp)
 
     apr_pool_create(&r->pool, me->s->process->pool);
     fcgipm_move(&r->boss.channel, me->plog);
+    fcgipm_move(&r->bell[0], me->plog);
+    fcgipm_move(&r->bell[1], me->plog);
     former = fcgipm_places_renew(me, ptemp);
     fcgipm_config_report(me->s);
     me->set = make_set(me);
@@ -231,9 +259,11 @@ int fcgipm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
         fcgipm_config_report(s);
         return OK;
     }
+    bell_ready(me);
     renew(me, ptemp);
     for (v = s; v; v = v->next) {
         fcgipm_server(v)->board = me->retained->board;
+        fcgipm_server(v)->bell = fcgipm_fd(me->retained->bell[1]);
         fcgipm_server(v)->parent = me;
     }
     apr_pool_pre_cleanup_register(s->process->pool, me, end);
@@ -270,6 +300,7 @@ static void close_parents_own(fcgipm_parent_t *me)
     fcgipm_retained_t *r = me->retained;
 
     fcgipm_drop(&r->boss.channel);
+    fcgipm_drop(&r->bell[0]);
     fcgipm_places_close(r->places, 0);
 }
 

@@ -62,6 +62,8 @@ typedef struct fcgipm_retained {
     apr_uint32_t generations; /**< given so far */
     apr_pool_t *pool;         /**< of @c places; one for each configuration */
     apr_array_header_t *places;  /**< of fcgipm_place_t; NULL: none */
+    apr_file_t *bell[2];      /**< of all managers and children: to hear, and
+                               *   to ring; NULL: none yet */
     fcgipm_boss_t boss;
 } fcgipm_retained_t;
 

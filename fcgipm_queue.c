@@ -3,6 +3,7 @@
 
 #include "fcgipm_client.h"
 #include "fcgipm_handler.h"
+#include "pm_core/pm_bell.h"
 #include "pm_core/pm_gate.h"
 #include "pm_core/pm_wait.h"
 
@@ -35,6 +36,16 @@ static void give(fcgipm_turn_t *t, apr_interval_time_t took)
         pm_gate_give(t->gate, took);
     }
     pm_board_end(t->cell);
+}
+
+/* The manager is to know when there are too few workers. */
+static void call(const fcgipm_turn_t *t, const fcgipm_server_t *server,
+                 const fcgipm_pool_t *pool)
+{
+    if (t->gate && pm_gate_short(t->gate)
+        && !pm_bell_ring(server->bell, pool->slot)) {
+        pm_gate_heard(t->gate);
+    }
 }
 
 static fcgipm_verdict_t refused(fcgipm_turn_t *t, const char *why)
@@ -79,6 +90,7 @@ static fcgipm_verdict_t join(fcgipm_turn_t *t, const fcgipm_server_t *server,
     if (!pm_gate_join(t->gate, (apr_uint32_t)pool->conf->queue_limit)) {
         return refused(t, "FcgiPMQueueLimit requests wait already");
     }
+    call(t, server, pool);
     verdict = wait_turn(t, server, pool, seen);
     if (verdict != FCGIPM_Q_GRANTED) {
         pm_gate_part(t->gate);
@@ -97,6 +109,7 @@ fcgipm_verdict_t fcgipm_queue_enter(fcgipm_turn_t *t, const request_rec *r,
     t->gate = PM_WAIT_WORKS && pm_board_row_is_own(server->board, server->row)
                   ? pm_board_gate(server->board, pool->slot) : NULL;
     if (take(t)) {
+        call(t, server, pool);
         return FCGIPM_Q_GRANTED;
     }
     pm_board_wait(t->cell, 1);

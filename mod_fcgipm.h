@@ -83,6 +83,8 @@ typedef struct fcgipm_server {
     apr_array_header_t *mentions; /**< of fcgipm_mention_t */
     pm_board_t *board;            /**< NULL before post_config */
     int row;                      /**< of this child on the board */
+    int bell;                     /**< to call the manager with, see
+                                   *   pm_bell.h; -1: there is none */
     apr_array_header_t *order;    /**< of fcgipm_pool_t *: all pools, as they
                                    *   are written; main server only */
     struct fcgipm_draft *draft;   /**< fcgipm_config.c's own */

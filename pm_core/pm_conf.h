@@ -32,6 +32,8 @@ typedef struct pm_conf {
 
     apr_array_header_t *command;   /**< of const char *: program, arguments */
     pm_range_t processes;
+    apr_time_t idle_timeout;       /**< 0: who was started stays */
+    apr_int64_t spare;             /**< idle workers ahead of the need */
     const char *listen;            /**< "unix:/path" or "host:port"; NULL:
                                     *   NAME.sock in the runtime directory */
     apr_int64_t listen_backlog;
@@ -84,6 +86,7 @@ typedef struct pm_global {
     apr_time_t die_timeout;
     const char *manager_name;      /**< title of the manager in ps */
     apr_int64_t graceful;          /**< a pm_graceful_t */
+    apr_int64_t max_processes;     /**< of all pools; 0: no limit */
 } pm_global_t;
 
 /** How the words behind a name are read. */

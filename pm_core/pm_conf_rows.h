@@ -31,12 +31,20 @@ PM_ROW(manager_name, "FcgiPMManagerName", PM_T_STRING, pm_global_t,
 PM_ROW(graceful, "FcgiPMGraceful", PM_T_CHOICE, pm_global_t, "hup", 0, 0,
        "hup|changed|none", PM_CHANGE_NOTHING,
        "what a graceful does to pools that did not change")
+PM_ROW(max_processes, "FcgiPMMaxProcesses", PM_T_NUMBER, pm_global_t, "0",
+       0, 1000000, NULL, PM_CHANGE_NOTHING,
+       "workers of all pools together; 0: no limit")
 
 /* --- a pool -------------------------------------------------------------- */
 PM_ROW(command, "FcgiPMCommand", PM_T_WORDS, pm_conf_t, NULL, 1, 256, NULL,
        PM_CHANGE_WORKERS, "program and arguments of a worker (no shell)")
 PM_ROW(processes, "FcgiPMProcesses", PM_T_RANGE, pm_conf_t, "1", 0, 10000,
-       NULL, PM_CHANGE_SCALE, "number of workers")
+       NULL, PM_CHANGE_SCALE, "number of workers, or least and most")
+PM_ROW(idle_timeout, "FcgiPMIdleTimeout", PM_T_TIME, pm_conf_t, "60s", 0,
+       24 * PM_H, NULL, PM_CHANGE_SCALE,
+       "time after which workers that were not needed go; 0: never")
+PM_ROW(spare, "FcgiPMSpareProcesses", PM_T_NUMBER, pm_conf_t, "0", 0, 10000,
+       NULL, PM_CHANGE_SCALE, "idle workers ahead of what is needed")
 PM_ROW(listen, "FcgiPMListen", PM_T_STRING, pm_conf_t, NULL, 1, 255, NULL,
        PM_CHANGE_LISTEN, "unix:/path or host:port the workers accept on")
 PM_ROW(listen_backlog, "FcgiPMListenBacklog", PM_T_NUMBER, pm_conf_t, "511",

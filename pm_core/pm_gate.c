@@ -237,6 +237,57 @@ void pm_gate_part(pm_gate_t *gate)
     line_leave(gate, 1);
 }
 
+/* --- are there enough workers? -------------------------------------------- */
+
+apr_uint32_t pm_gate_load(const pm_gate_t *gate)
+{
+    apr_uint32_t line = LOAD(gate->line);
+    apr_uint32_t n = LOAD(gate->granted) + PM_GATE_WAITING(line);
+
+    /* what is reserved is granted, and its owner waits */
+    return n > PM_GATE_RESERVED(line) ? n - PM_GATE_RESERVED(line) : 0;
+}
+
+static void raise_to(apr_uint32_t *word, apr_uint32_t n)
+{
+    apr_uint32_t is = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+    while (is < n
+           && !__atomic_compare_exchange_n(word, &is, n, 1, __ATOMIC_RELAXED,
+                                           __ATOMIC_RELAXED)) {
+    }
+}
+
+int pm_gate_short(pm_gate_t *gate)
+{
+    apr_uint32_t load = pm_gate_load(gate);
+    apr_uint32_t no = 0;
+
+    raise_to(&gate->peak, load);
+    return load > LOAD(gate->enough) && !LOAD(gate->called)
+           && __atomic_compare_exchange_n(&gate->called, &no, 1, 0,
+                                          __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+void pm_gate_enough(pm_gate_t *gate, apr_uint32_t enough)
+{
+    __atomic_store_n(&gate->enough, enough, __ATOMIC_SEQ_CST);
+}
+
+void pm_gate_heard(pm_gate_t *gate)
+{
+    __atomic_store_n(&gate->called, 0, __ATOMIC_SEQ_CST);
+}
+
+apr_uint32_t pm_gate_peak(pm_gate_t *gate)
+{
+    apr_uint32_t load = pm_gate_load(gate);
+    apr_uint32_t peak = __atomic_exchange_n(&gate->peak, load,
+                                            __ATOMIC_SEQ_CST);
+
+    return peak > load ? peak : load;
+}
+
 /* --- manager and parent --------------------------------------------------- */
 
 void pm_gate_workers(pm_gate_t *gate, apr_uint32_t workers, int changed)

@@ -35,6 +35,10 @@ typedef struct pm_gate {
     apr_uint32_t bell;       /**< what is waited on */
     apr_uint32_t pace;       /**< us from grant to end, moving average; 0: not
                               *   known */
+    apr_uint32_t enough;     /**< requests for which the manager need not be
+                              *   called; as it said last */
+    apr_uint32_t called;     /**< 1: it was, and has not looked yet */
+    apr_uint32_t peak;       /**< most requests at once since it looked */
 } __attribute__((aligned(64))) pm_gate_t;
 
 /** What stands in pm_gate_t.line, which changes as one. */
@@ -101,6 +105,28 @@ void pm_gate_sleep(const pm_gate_t *gate, apr_uint32_t seen,
 
 /** Wait no longer, without a grant. */
 void pm_gate_part(pm_gate_t *gate);
+
+/* --- are there enough workers? --------------------------------------------- */
+
+/** Requests that workers have, or that wait for one. */
+apr_uint32_t pm_gate_load(const pm_gate_t *gate);
+
+/** A request has come: it was granted or has begun to wait.
+ *  @return 1: there are too few workers, and it is the caller who calls the
+ *          manager (pm_bell.h); once, until the manager has looked */
+int pm_gate_short(pm_gate_t *gate);
+
+/** The manager: with more than so many requests at once it is to be called.
+ *  All words of a gate being zero, each request calls one that has not said
+ *  anything yet. */
+void pm_gate_enough(pm_gate_t *gate, apr_uint32_t enough);
+
+/** The manager was called and is about to look; or whoever should have
+ *  called it could not. */
+void pm_gate_heard(pm_gate_t *gate);
+
+/** The manager: the most requests at once since it asked last. */
+apr_uint32_t pm_gate_peak(pm_gate_t *gate);
 
 /* --- manager and parent ------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "apr_strings.h"
+#include "pm_bell.h"
 #include "pm_control.h"
 #include "pm_diff.h"
 #include "pm_fds.h"
@@ -32,6 +33,7 @@ struct pm_manager {
     pm_signals_t *signals;
     pm_watch_t signal_watch;
     pm_watch_t channel_watch;
+    pm_watch_t bell_watch;
     pm_timer_t last_timer;    /* the end of all waiting */
     int given_up;
     int orphaned;             /* httpd has gone: its sockets are ours to
@@ -179,6 +181,7 @@ static void adopt_global(pm_manager_t *m)
     m->opts.log->level = m->set->log_level;
     m->world.die_timeout = m->set->global->die_timeout;
     m->world.config = m->set->config;
+    m->world.max_alive = (int)m->set->global->max_processes;
     if (m->set->log_fd >= 0 && m->opts.relog) {
         m->opts.relog(m->opts.ctx, m->set->log_fd);
         m->set->log_fd = -1;
@@ -336,6 +339,31 @@ static void on_channel(void *ctx, int events)
     apr_pool_destroy(p);
 }
 
+/* --- the bell ------------------------------------------------------------- */
+
+static void on_bell(void *ctx, int events)
+{
+    pm_manager_t *m = ctx;
+    int slots[PM_BELL_CALLS];
+    int n = pm_bell_hear(m->opts.bell, slots);
+    int i;
+
+    (void)events;
+    for (i = 0; i < n; i++) {
+        if (slots[i] >= 0 && slots[i] < PM_BOARD_SLOTS) {
+            pm_gate_heard(pm_board_gate(m->world.board, slots[i]));
+            if (m->world.slots[slots[i]]) {
+                pm_pool_touch(m->world.slots[slots[i]]);
+            }
+        }
+    }
+    if (n < 0) {
+        pm_loop_unwatch(m->world.loop, &m->bell_watch);
+    }
+}
+
+/* --- ends ----------------------------------------------------------------- */
+
 static void on_last(void *ctx, apr_time_t now)
 {
     pm_manager_t *m = ctx;
@@ -468,9 +496,12 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->world.log = opts->log;
     m->world.board = opts->board;
     m->world.workers = apr_hash_make(p);
+    m->world.backlog.netlink = -1;
     APR_RING_INIT(&m->world.touched, pm_pool, touched);
+    APR_RING_INIT(&m->world.hungry, pm_pool, hungry);
     m->signal_watch = (pm_watch_t){.ready = on_signal, .ctx = m};
     m->channel_watch = (pm_watch_t){.ready = on_channel, .ctx = m};
+    m->bell_watch = (pm_watch_t){.ready = on_bell, .ctx = m};
     m->last_timer = (pm_timer_t){.due = on_last, .ctx = m};
     rv = pm_loop_create(&m->world.loop, p, why);
     if (rv == APR_SUCCESS) {
@@ -483,6 +514,10 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     }
     if (rv == APR_SUCCESS && opts->channel >= 0) {
         rv = pm_loop_watch(m->world.loop, &m->channel_watch, opts->channel,
+                           APR_POLLIN, p, why);
+    }
+    if (rv == APR_SUCCESS && opts->bell >= 0) {
+        rv = pm_loop_watch(m->world.loop, &m->bell_watch, opts->bell,
                            APR_POLLIN, p, why);
     }
     if (rv == APR_SUCCESS) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_pool.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "apr_strings.h"
@@ -136,6 +137,8 @@ pm_pool_t *pm_pool_create(pm_world_t *world, pm_member_t *member)
     pool->timer.ctx = pool;
     APR_RING_INIT(&pool->workers, pm_worker, link);
     pool->listener.fd = -1;
+    world->slots[pool->slot] = pool;
+    pm_demand_init(pool);
     if (pm_page_create(&pool->page, p, &why) != APR_SUCCESS) {
         pm_log(world->log, PM_INFO, "pool %s: whether workers are busy will "
                "not be known: %s", pool->conf->name, why.text);
@@ -147,8 +150,19 @@ pm_pool_t *pm_pool_create(pm_world_t *world, pm_member_t *member)
 
 /* --- telling workers ------------------------------------------------------ */
 
-/* Tells up to n workers that have not been told; the oldest first. */
-static void tell(pm_pool_t *pool, int n)
+/* Who is told before others? */
+enum { IDLE, NOT_KNOWN, BUSY };
+
+static int rank(const pm_worker_t *w, apr_time_t now)
+{
+    pm_page_facts_t facts = pm_worker_facts(w, now);
+
+    return facts.busy ? BUSY : facts.idle ? IDLE : NOT_KNOWN;
+}
+
+/* Tells up to n workers of that rank, the oldest first.  @return how many
+ * are still to be told */
+static int tell_some(pm_pool_t *pool, int n, int is, apr_time_t now)
 {
     pm_worker_t *w, *next;
 
@@ -156,17 +170,32 @@ static void tell(pm_pool_t *pool, int n)
          n > 0 && w != APR_RING_SENTINEL(&pool->workers, pm_worker, link);
          w = next) {
         next = APR_RING_NEXT(w, link);
-        if (pm_life_alive(w->state)) {
+        if (pm_life_alive(w->state) && rank(w, now) == is) {
             pm_worker_event(w, PM_EVENT_STOP);
             n--;
         }
     }
+    return n;
+}
+
+/* Tells n workers, idle ones first; @a busy of them may be busy. */
+static void tell(pm_pool_t *pool, int n, int busy, apr_time_t now)
+{
+    n = tell_some(pool, n, IDLE, now);
+    n = tell_some(pool, n, NOT_KNOWN, now);
+    tell_some(pool, n < busy ? n : busy, BUSY, now);
 }
 
 void pm_pool_reload(pm_pool_t *pool)
 {
+    int alive = pm_pool_alive(pool);
+    apr_time_t now = pm_time_now();
+
     pm_crash_forget(&pool->crash);
-    tell(pool, pm_pool_alive(pool));
+    /* each is to be replaced, needed or not */
+    pm_scale_note(&pool->demand.window, pool->conf->idle_timeout, alive,
+                  alive, now);
+    tell(pool, alive, alive, now);
     pm_pool_touch(pool);
 }
 
@@ -228,31 +257,78 @@ static void start(pm_pool_t *pool, int n, apr_time_t now)
     }
 }
 
-static apr_time_t plan_scale(pm_pool_t *pool, apr_time_t now)
+/* How many more FcgiPMMaxProcesses leaves. */
+static int room(const pm_world_t *world)
+{
+    return world->max_alive ? world->max_alive - world->alive : INT_MAX;
+}
+
+/* Whoever waits for room is planned again when there is some, one after the
+ * other as long as some is left. */
+static void hunger(pm_pool_t *pool, int is_hungry)
+{
+    pm_world_t *world = pool->world;
+
+    if (pool->is_hungry && !is_hungry) {
+        APR_RING_REMOVE(pool, hungry);
+    }
+    else if (!pool->is_hungry && is_hungry) {
+        APR_RING_INSERT_TAIL(&world->hungry, pool, pm_pool, hungry);
+    }
+    pool->is_hungry = is_hungry;
+    if (!APR_RING_EMPTY(&world->hungry, pm_pool, hungry) && room(world) > 0) {
+        pm_pool_touch(APR_RING_FIRST(&world->hungry));
+    }
+}
+
+static pm_scale_plan_t scale(pm_pool_t *pool, apr_time_t now)
 {
     pm_scale_facts_t facts = {0};
-    pm_scale_plan_t plan;
+    const pm_scale_window_t *window = &pool->demand.window;
 
+    pm_demand_ask(pool, now);
     facts.crash_next = pm_crash_next(&pool->crash, now);
     facts.trial = pool->crash.failures > 1;
     facts.alive = pm_pool_alive(pool);
     facts.closing = pool->phase == PM_POOL_CLOSING;
     facts.last_start = pool->last_start;
-    plan = pm_scale_plan(pool->conf, &facts, now);
-    tell(pool, plan.stop);
+    facts.need = pool->demand.now;
+    facts.most = pm_scale_most(window);
+    facts.room = room(pool->world);
+    return pm_scale_plan(pool->conf, &facts,
+                         pm_scale_part_end(window, pool->conf->idle_timeout),
+                         now);
+}
+
+static apr_time_t plan_scale(pm_pool_t *pool, apr_time_t now)
+{
+    pm_scale_plan_t plan = scale(pool, now);
+
+    tell(pool, plan.stop, plan.busy, now);
     start(pool, plan.start, now);
-    return facts.trial && pool->crash.trial_at
+    pool->open = plan.open;
+    hunger(pool, plan.want_room);
+    return pool->crash.failures > 1 && pool->crash.trial_at
                ? pm_time_min(plan.next, pool->crash.trial_at + PM_CRASH_SETTLE)
                : plan.next;
 }
 
 /* --- what others see ------------------------------------------------------ */
 
-/* No worker lives that is known to be good, and the next try is later. */
+/* No worker lives that is known to be good, and the next try is later: not
+ * when it is to come with the next request. */
 static int in_backoff(const pm_pool_t *pool)
 {
     return pool->crash.failures > 1
-           && pm_pool_alive(pool) <= (pool->crash.trial_at != 0);
+           && pm_pool_alive(pool) <= (pool->crash.trial_at != 0)
+           && !(pool->open && !pm_pool_alive(pool));
+}
+
+/* There is a worker, or will be one when it is needed. */
+static int can_serve(const pm_pool_t *pool)
+{
+    return pool->count[PM_STATE_READY]
+           || (pool->open && !pm_pool_alive(pool) && !pool->crash.failures);
 }
 
 static pm_avail_t avail_of(const pm_pool_t *pool)
@@ -265,9 +341,9 @@ static pm_avail_t avail_of(const pm_pool_t *pool)
         return PM_AVAIL_DRAINING;
     case PM_POOL_RUNNING:
     default:
-        return in_backoff(pool)                     ? PM_AVAIL_BACKOFF
-               : pool->count[PM_STATE_READY]        ? PM_AVAIL_RUNNING
-                                                    : PM_AVAIL_STARTING;
+        return in_backoff(pool)  ? PM_AVAIL_BACKOFF
+               : can_serve(pool) ? PM_AVAIL_RUNNING
+                                 : PM_AVAIL_STARTING;
     }
 }
 
@@ -311,6 +387,7 @@ void pm_pool_plan(pm_pool_t *pool, apr_time_t now)
     }
     pm_loop_at(pool->world->loop, &pool->timer, next);
     publish(pool);
+    pm_demand_attend(pool, pool->open, now);
 }
 
 int pm_pool_is_gone(const pm_pool_t *pool)
@@ -326,6 +403,13 @@ void pm_pool_destroy(pm_pool_t *pool)
     if (pool->is_touched) {
         APR_RING_REMOVE(pool, touched);
     }
+    if (pool->is_hungry) {
+        APR_RING_REMOVE(pool, hungry);
+    }
+    if (pool->world->slots[pool->slot] == pool) {
+        pool->world->slots[pool->slot] = NULL;
+    }
+    pm_demand_close(pool);
     pm_listen_unlink(&pool->listener);
     pm_listen_close(&pool->listener);
     pm_page_destroy(pool->page);

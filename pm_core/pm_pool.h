@@ -12,8 +12,10 @@
 
 #include "apr_hash.h"
 #include "apr_ring.h"
+#include "pm_backlog.h"
 #include "pm_board.h"
 #include "pm_crash.h"
+#include "pm_demand.h"
 #include "pm_life.h"
 #include "pm_lines.h"
 #include "pm_loop.h"
@@ -35,6 +37,12 @@ typedef struct pm_world {
     pm_board_t *board;
     apr_hash_t *workers;       /**< pid_t -> pm_worker_t: who are our own */
     struct pm_pools touched;
+    struct pm_pools hungry;    /**< could have more workers if there were
+                                *   room; who waits longest is first */
+    pm_pool_t *slots[PM_BOARD_SLOTS];   /**< who lives there, or NULL */
+    int alive;                 /**< workers of all pools not told to go */
+    int max_alive;             /**< FcgiPMMaxProcesses; 0: no limit */
+    pm_backlog_t backlog;
     apr_time_t die_timeout;
     apr_time_t dying_at;       /**< the manager's end began; 0: no */
     int config;                /**< httpd's number of the configuration */
@@ -52,6 +60,8 @@ typedef enum pm_pool_phase {
 struct pm_pool {
     APR_RING_ENTRY(pm_pool) touched;   /**< in world->touched */
     int is_touched;
+    APR_RING_ENTRY(pm_pool) hungry;    /**< in world->hungry */
+    int is_hungry;
     pm_world_t *world;
     apr_pool_t *p;
     const pm_conf_t *conf;
@@ -65,6 +75,9 @@ struct pm_pool {
     pm_pool_phase_t phase;
     struct pm_workers workers;
     int count[PM_STATE_GONE + 1];      /**< workers, by pm_state_t */
+    pm_demand_t demand;
+    int open;                          /**< one more worker could be started
+                                        *   as soon as it is needed */
     pm_crash_t crash;
     apr_time_t last_start;
     apr_uint64_t paid;            /**< see pm_crash_credit() */

@@ -231,7 +231,6 @@ static apr_status_t read_choice(const task_t *t)
     return APR_SUCCESS;
 }
 
-/* Only static pools stand as yet: two numbers must be the same. */
 static apr_status_t read_range(const task_t *t)
 {
     const char *text[2] = {t->argv[0], t->argv[t->argc - 1]};
@@ -244,13 +243,9 @@ static apr_status_t read_range(const task_t *t)
             return bad_number(t, text[i], "a whole number", no_units);
         }
     }
-    if (range.min != range.max) {
-        return pm_fail(t->why, APR_EINVAL, "%s: \"%s %s\": %s",
-                       t->row->name, text[0], text[1],
-                       range.min > range.max
-                           ? "the first number is the lesser one"
-                           : "a pool has a fixed number of workers in this "
-                             "version, give one number");
+    if (range.min > range.max) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%s %s\": the first number "
+                       "is the lesser one", t->row->name, text[0], text[1]);
     }
     *(pm_range_t *)t->field = range;
     return APR_SUCCESS;
@@ -335,9 +330,14 @@ static const char *write_choice(apr_pool_t *p, const void *field,
 static const char *write_range(apr_pool_t *p, const void *field,
                                const pm_row_t *row)
 {
+    const pm_range_t *range = field;
+
     (void)row;
-    return apr_psprintf(p, "%" APR_INT64_T_FMT,
-                        ((const pm_range_t *)field)->min);
+    if (range->min == range->max) {
+        return apr_psprintf(p, "%" APR_INT64_T_FMT, range->min);
+    }
+    return apr_psprintf(p, "%" APR_INT64_T_FMT " %" APR_INT64_T_FMT,
+                        range->min, range->max);
 }
 
 /* "a b c", each word escaped. */

@@ -190,6 +190,7 @@ void pm_worker_event(pm_worker_t *w, pm_event_t event)
     pm_move_t move = pm_life(w->state, event);
 
     pool->count[w->state]--;
+    pool->world->alive += pm_life_alive(move.next) - pm_life_alive(w->state);
     w->state = move.next;
     pool->count[w->state]++;
     pm_pool_touch(pool);
@@ -323,6 +324,7 @@ int pm_worker_start(pm_pool_t *pool, apr_time_t now)
     APR_RING_INSERT_TAIL(&pool->workers, w, pm_worker, link);
     apr_hash_set(world->workers, &w->pid, sizeof(w->pid), w);
     pool->count[w->state]++;
+    world->alive++;
     pool->board->spawned++;
     watch(w, &w->birth_watch, w->birth_fd, on_birth);
     watch(w, &w->output_watch, w->output_fd, on_output);

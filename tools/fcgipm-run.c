@@ -226,7 +226,7 @@ static int run(int argc, char **argv, apr_pool_t *p)
     pm_log_t log = {PM_INFO, emit, NULL};
     args_t args = {pm_conf_create(p, "default"), pm_global_create(p),
                    PM_INFO};
-    pm_manager_opts_t opts = {&log, NULL, -1, geteuid(), (gid_t)-1, NULL,
+    pm_manager_opts_t opts = {&log, NULL, -1, -1, geteuid(), (gid_t)-1, NULL,
                               NULL};
     pm_manager_t *manager;
     pm_listener_t listener;

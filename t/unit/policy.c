@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Everything that decides and does nothing: crash, scale, stop, life,
+/* What decides and does nothing, but for scale.c: crash, stop, life,
  * signals, configuration diff, control words.  Time is a number here. */
 #include <errno.h>
 #include <signal.h>
@@ -9,7 +9,6 @@
 #include "pm_diff.h"
 #include "pm_life.h"
 #include "pm_proto.h"
-#include "pm_scale.h"
 #include "pm_sigmap.h"
 #include "pm_stop.h"
 #include "tap.h"
@@ -106,50 +105,6 @@ static void test_trial(void)
     pm_crash_started(&crash, S(20));
     pm_crash_failed(&crash, S(3600));
     is_int(crash.failures, 1, "a death an hour later is the first again");
-}
-
-/* --- how many ------------------------------------------------------------- */
-
-static const struct {
-    const char *name;
-    int max;
-    apr_time_t delay;
-    pm_scale_facts_t facts;  /* alive, closing, last_start, crash_next, trial */
-    pm_scale_plan_t want;    /* start, stop, next; now is S(10) */
-} scales[] = {
-    {"empty",           4, 0, {0, 0, 0, 0, 0},         {4, 0, NEVER}},
-    {"full",            4, 0, {4, 0, S(1), 0, 0},      {0, 0, NEVER}},
-    {"one missing",     4, 0, {3, 0, S(10), 0, 0},     {1, 0, NEVER}},
-    {"too many",        2, 0, {5, 0, S(1), 0, 0},      {0, 3, NEVER}},
-    {"closing",         4, 0, {4, 1, S(1), 0, 0},      {0, 4, NEVER}},
-    {"closing, none",   4, 0, {0, 1, S(1), 0, 0},      {0, 0, NEVER}},
-    {"none wanted",     0, 0, {0, 0, 0, 0, 0},         {0, 0, NEVER}},
-    {"delay, first",    4, S(2), {0, 0, 0, 0, 0},      {1, 0, S(12)}},
-    {"delay, too soon", 4, S(2), {1, 0, S(9), 0, 0},   {0, 0, S(11)}},
-    {"delay, due",      4, S(2), {1, 0, S(8), 0, 0},   {1, 0, S(12)}},
-    {"delay, last one", 4, S(2), {3, 0, S(8), 0, 0},   {1, 0, NEVER}},
-    {"backoff",         4, 0, {0, 0, S(9), S(11), 1},  {0, 0, S(11)}},
-    {"backoff is over", 4, 0, {0, 0, S(9), S(10), 1},  {1, 0, NEVER}},
-    {"backoff and delay", 4, S(5), {0, 0, S(9), S(11), 1}, {0, 0, S(14)}}
-};
-
-static void test_scale(apr_pool_t *p)
-{
-    size_t i;
-
-    for (i = 0; i < sizeof(scales) / sizeof(scales[0]); i++) {
-        pm_conf_t *conf = pm_conf_create(p, "x");
-        pm_scale_plan_t got;
-
-        conf->processes.min = conf->processes.max = scales[i].max;
-        conf->start_delay = scales[i].delay;
-        got = pm_scale_plan(conf, &scales[i].facts, S(10));
-        ok(got.start == scales[i].want.start
-               && got.stop == scales[i].want.stop
-               && got.next == scales[i].want.next,
-           "scale: %s (start %d, stop %d)", scales[i].name, got.start,
-           got.stop);
-    }
 }
 
 /* --- the stop ladder ------------------------------------------------------ */
@@ -355,7 +310,6 @@ int main(void)
     test_credit();
     test_backoff();
     test_trial();
-    test_scale(p);
     test_stop();
     test_life();
     test_signals();

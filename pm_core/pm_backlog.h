@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file pm_backlog.h
+ * @brief Layer 2: how many connections wait at a listening socket.
+ *
+ * Linux: sock_diag(7) for unix sockets, TCP_INFO for TCP; elsewhere only
+ * "none" and "at least one" can be told apart.
+ */
+#ifndef PM_BACKLOG_H
+#define PM_BACKLOG_H
+
+#include "pm_base.h"
+
+/** What is needed to ask; {-1} at first.  Opened when it is needed, kept. */
+typedef struct pm_backlog {
+    int netlink;
+} pm_backlog_t;
+
+/** Connections that nobody has accepted yet.  Asks, never waits. */
+int pm_backlog_read(pm_backlog_t *b, int fd);
+
+#endif /* PM_BACKLOG_H */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What tells the manager of need: the bell, and a socket's queue. */
+#include "tap.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "apr_general.h"
+#include "apr_strings.h"
+#include "pm_backlog.h"
+#include "pm_bell.h"
+#include "pm_board.h"
+#include "pm_listen.h"
+
+static void test_bell(void)
+{
+    int slots[PM_BELL_CALLS];
+    pm_reason_t why;
+    int fd[2];
+    int i, n, heard = 0;
+
+    ok(pm_bell_create(fd, &why) == APR_SUCCESS, "bell: there is one");
+    is_int(pm_bell_hear(fd[0], slots), 0, "bell: nothing to hear, no wait");
+    for (i = 0; i < PM_BOARD_SLOTS && pm_bell_ring(fd[1], i); i++) {
+        ;
+    }
+    is_int(i, PM_BOARD_SLOTS, "bell: all slots can be called for at once");
+    while ((n = pm_bell_hear(fd[0], slots)) > 0) {
+        for (i = 0; i < n; i++) {
+            heard += slots[i] == heard;
+        }
+    }
+    is_int(n, 0, "bell: then it is silent");
+    is_int(heard, PM_BOARD_SLOTS, "bell: each was heard, in order");
+    ok(!pm_bell_ring(-1, 1), "bell: none is no harm");
+    close(fd[1]);
+    is_int(pm_bell_hear(fd[0], slots), -1, "bell: nobody can ring any more");
+    close(fd[0]);
+}
+
+static void test_backlog(const char *text, apr_pool_t *p)
+{
+    pm_listen_opts_t opts = {16, 0600, (uid_t)-1, (gid_t)-1};
+    pm_backlog_t b = {-1};
+    pm_listener_t l;
+    pm_reason_t why;
+    pm_addr_t addr;
+    int fd[3];
+    int i;
+
+    if (pm_listen_open(&l, text, &opts, p, &why) != APR_SUCCESS) {
+        ok(0, "%s: %s", text, why.text);
+        return;
+    }
+    pm_listen_parse(text, &addr, &why);
+    for (i = 0; i < 3; i++) {
+        is_int(pm_backlog_read(&b, l.fd), i, "%s: %d wait", text, i);
+        fd[i] = socket(addr.sa.ss_family, SOCK_STREAM, 0);
+        ok(connect(fd[i], (struct sockaddr *)&addr.sa, addr.len) == 0,
+           "%s: another", text);
+    }
+    close(accept(l.fd, NULL, NULL));
+    is_int(pm_backlog_read(&b, l.fd), 2, "%s: one was accepted", text);
+    pm_listen_refuse(l.fd);
+    is_int(pm_backlog_read(&b, l.fd), 0, "%s: all were", text);
+    for (i = 0; i < 3; i++) {
+        close(fd[i]);
+    }
+    pm_listen_unlink(&l);
+    pm_listen_close(&l);
+    if (b.netlink >= 0) {
+        close(b.netlink);
+    }
+}
+
+/* A port that was free a moment ago. */
+static int free_port(void)
+{
+    struct sockaddr_in sin = {0};
+    socklen_t len = sizeof(sin);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    sin.sin_family = AF_INET;
+    if (bind(fd, (struct sockaddr *)&sin, sizeof(sin))
+        || getsockname(fd, (struct sockaddr *)&sin, &len)) {
+        sin.sin_port = 0;
+    }
+    close(fd);
+    return ntohs(sin.sin_port);
+}
+
+int main(void)
+{
+    char dir[] = "/tmp/fcgipm-unit-XXXXXX";
+    apr_pool_t *p;
+
+    apr_initialize();
+    apr_pool_create(&p, NULL);
+    test_bell();
+    if (mkdtemp(dir)) {
+        test_backlog(apr_pstrcat(p, "unix:", dir, "/sock", NULL), p);
+        rmdir(dir);
+    }
+    test_backlog(apr_psprintf(p, "127.0.0.1:%d", free_port()), p);
+    return done_testing();
+}
