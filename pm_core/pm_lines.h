@@ -29,4 +29,9 @@ void pm_lines_feed(pm_lines_t *lines, const char *bytes, apr_size_t n,
 void pm_lines_end(pm_lines_t *lines,
                   void (*take)(void *ctx, const char *line), void *ctx);
 
+/** Append a line to the last ones, in @a size bytes: what is too much goes
+ *  at the front, whole lines if there is more than one.
+ *  @param tail a string, "" at first; a newline stands between lines */
+void pm_lines_keep(char *tail, apr_size_t size, const char *line);
+
 #endif /* PM_LINES_H */

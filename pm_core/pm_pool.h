@@ -84,6 +84,8 @@ struct pm_pool {
     apr_time_t drain_wait;             /**< next pause while draining */
     pm_timer_t timer;
     char last_error[512];
+    char last_stderr[1024];            /**< what its workers said last, a
+                                        *   newline between lines */
 };
 
 struct pm_worker {

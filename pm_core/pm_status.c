@@ -84,6 +84,7 @@ static void counters(pm_json_t *j, const pm_pool_t *pool, apr_time_t now)
     pm_json_int(j, "killed", pool->board->killed);
     pm_json_int(j, "aborted", sum.aborted - pool->board->aborted_base);
     pm_json_string(j, "last_error", pool->last_error);
+    pm_json_string(j, "last_stderr", pool->last_stderr);
     pm_json_seconds(j, "retry_in", retry_at > now ? retry_at - now : 0);
 }
 

@@ -16,10 +16,11 @@
 
 static void on_line(void *ctx, const char *line)
 {
-    const pm_worker_t *w = ctx;
+    pm_worker_t *w = ctx;
 
     pm_log(w->pool->world->log, PM_ERROR, "pool %s: pid %d: %s",
            w->pool->conf->name, (int)w->pid, line);
+    pm_lines_keep(w->pool->last_stderr, sizeof(w->pool->last_stderr), line);
 }
 
 /* Everything there is to read.  @return 0 when nothing more will come */

@@ -89,7 +89,7 @@ shape_ok($all->{manager}, { number => [qw(pid uptime restarts reloads)] },
          'manager');
 my $pool = $all->{pools}[0];
 shape_ok($pool, {
-    string => [qw(name state command listen last_error)],
+    string => [qw(name state command listen last_error last_stderr)],
     number => [qw(min max workers idle busy starting stopping queue in_flight
                   requests spawned exited crashed killed aborted
                   retry_in)],

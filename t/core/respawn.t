@@ -101,6 +101,7 @@ use Time::HiRes qw(time sleep);
     is($pool->{state}, 'backoff', 'the state is told');
     cmp_ok($pool->{retry_in}, '>', 0, 'and when it is tried again');
     like($pool->{last_error}, qr/\b7\b/, 'and why');
+    is($pool->{last_stderr}, '', 'it said nothing');
     my $begin = time;
     $run->signal('TERM');
     is($run->wait(10), 0, 'SIGTERM in the delay: exit status 0');
@@ -126,11 +127,14 @@ for my $arg ([qw(--exit-at-once 1)], [qw(--crash-at-birth)]) {
     my $dir = tmp_dir();
     my $script = write_file("$dir/later.sh", <<"END", 0755);
 #!/bin/sh
-test -e $dir/now || exit 1
+test -e $dir/now || { echo one two >&2; echo three >&2; exit 1; }
 exec ${\ bin('worker')}
 END
-    my $run = FCGIPM::Run->new(processes => 3, command => [$script]);
+    my $run = FCGIPM::Run->new(processes => 3, control => 1,
+                               command => [$script]);
     ok(wait_for { $run->log =~ /status 1|exit\D*1/ } 10, 'it fails');
+    like($run->status->{pools}[0]{last_stderr}, qr/^one two\nthree$/m,
+         'what it said is in the status');
     write_file("$dir/now", '');
     $run->signal('HUP');
     is(scalar $run->workers(3), 3, 'SIGHUP: tried at once, all workers');

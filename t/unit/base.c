@@ -69,6 +69,28 @@ static void test_lines(apr_pool_t *p)
            "nothing is lost");
 }
 
+static void test_keep(void)
+{
+    static const struct {
+        const char *line, *want;
+    } rows[] = {
+        {"one", "one"},
+        {"two", "one\ntwo"},
+        {"three", "two\nthree"},
+        {"ten, ten, ", "ten, ten, "},
+        {"four", "four"},
+        {"more than there is room for", "s room for"},
+        {"", ""}
+    };
+    char tail[11] = "";
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        pm_lines_keep(tail, sizeof(tail), rows[i].line);
+        is_str(tail, rows[i].want, "kept: \"%s\"", rows[i].line);
+    }
+}
+
 /* --- JSON ----------------------------------------------------------------- */
 
 static void test_json(apr_pool_t *p)
@@ -352,6 +374,7 @@ int main(void)
     apr_initialize();
     apr_pool_create(&p, NULL);
     test_lines(p);
+    test_keep();
     test_json(p);
     test_board(p);
     test_addresses(p);
