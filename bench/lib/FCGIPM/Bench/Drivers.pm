@@ -148,6 +148,25 @@ sub _sum {
     };
 }
 
+# --- cold --------------------------------------------------------------------
+
+=head2 cold(SERVER, path, clients, each)
+
+As clients, of another server of its kind that was started a moment ago and
+has no worker yet, of up to 16.  Its httpd has answered each client with a
+file before.
+
+=cut
+
+sub cold {
+    my ($server, %arg) = @_;
+    my $cold = $server->{cold}->();
+    clients($cold, %arg, path => $cold->{path}{file}, each => 2);
+    my $run = clients($cold, %arg);
+    $cold->{object}->stop;
+    return $run;
+}
+
 # --- transfer ----------------------------------------------------------------
 
 =head2 transfer(SERVER, bytes, up => 1)
@@ -208,6 +227,11 @@ my %COMMAND = (
         my (%arg) = @_;
         return "bench/run's own client: $arg{clients} connections, "
             . "$arg{each} requests on each, GET $arg{path}";
+    },
+    cold => sub {
+        my (%arg) = @_;
+        return "bench/run's own client: $arg{clients} connections, one "
+            . "request on each, GET $arg{path}";
     },
     transfer => sub {
         my (%arg) = @_;

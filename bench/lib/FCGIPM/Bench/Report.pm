@@ -46,7 +46,7 @@ sub medians {
     my %of = map {
         my $name = $_;
         ($name => median(map { $_->{$name} } @$runs))
-    } qw(mean_us p50_us p99_us);
+    } qw(seconds mean_us p50_us p99_us);
     $of{cpu_us} = median(map { 1e6 * $_->{cpu} / ($_->{requests} || 1) }
                          @$runs);
     my @rate = sort { $a <=> $b } map { rate($_) } @$runs;
@@ -76,6 +76,8 @@ my %COLUMN = (
     'MB/s'     => sub { _round($_[0]{mb}) },
     'cpu ms'   => sub { _round($_[0]{cpu_us} / 1000) },
     'memory MB' => sub { sprintf '%.1f', $_[0]{rss} / 1e6 },
+    'last ms'  => sub { _ms(1e6 * $_[0]{seconds}) },
+    'last x'   => sub { _ratio(1e6 * $_[0]{seconds}, $_[2]{ideal_us}) },
     'x ideal'  => sub { _ratio($_[0]{p99_us}, $_[2]{ideal_us}) },
     'bad'      => sub { $_[0]{bad} },
 );

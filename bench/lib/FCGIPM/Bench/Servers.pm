@@ -35,11 +35,11 @@ our %SAME = (
 our $ANSWER = "Hello, world\n";
 
 my @SERVERS = (
-    { name => 'mod_fcgipm', up => \&_fcgipm,
+    { name => 'mod_fcgipm', up => \&_fcgipm, cold => '0 16',
       has => sub { -e built('mod_fcgipm.so') } },
-    { name => 'other', up => \&_other, optional => 1,
+    { name => 'other', up => \&_other, optional => 1, cold => '0 16',
       has => sub { $ENV{BENCH_OTHER} } },
-    { name => 'mod_fcgid', up => \&_fcgid,
+    { name => 'mod_fcgid', up => \&_fcgid, cold => 16,
       has => sub { _module('fcgid') } },
     { name => 'mod_proxy_fcgi', up => \&_proxy,
       has => sub { _module('proxy_fcgi') && have('spawn-fcgi')
@@ -76,6 +76,7 @@ sub bring_up {
             next;
         }
         my $server = $row->{up}->();
+        $server->{cold} = sub { $row->{up}->($row->{cold}) };
         $server->{path}{app} = '/app';
         _prove($row->{name}, $server);
         $up{ $row->{name} } = $server;
@@ -153,13 +154,16 @@ sub _module {
     return -e FCGIPM::Httpd::modules_dir() . "/mod_$name.so";
 }
 
+# PROCESSES, as FcgiPMProcesses has it, when it is not what all have.
 sub _fcgipm {
+    my ($processes) = @_;
+    $processes = $SAME{workers} unless defined $processes;
     my $worker = _worker(tmp_dir() . '/worker');
     my $server = _httpd(
         name => 'mod_fcgipm', fcgipm => 1, config => <<"END");
 <FcgiPMPool app>
     FcgiPMCommand $worker
-    FcgiPMProcesses $SAME{workers}
+    FcgiPMProcesses $processes
     FcgiPMListenBacklog $SAME{backlog}
 </FcgiPMPool>
 FcgiPMAlias /app app
@@ -171,11 +175,13 @@ END
 # The same with the module of another build, to compare two of them.
 sub _other {
     local $ENV{FCGIPM_BUILD} = $ENV{BENCH_OTHER};
-    return _fcgipm();
+    return _fcgipm(@_);
 }
 
 # Workers are started as requests come; once there, they stay.
 sub _fcgid {
+    my ($most) = @_;
+    $most = $SAME{workers} unless defined $most;
     my $run = tmp_dir();
     my (undef, undef, $uid, $gid) =
         defined worker_user() ? getpwnam worker_user() : ();
@@ -184,9 +190,9 @@ sub _fcgid {
         name => 'mod_fcgid', modules => ['fcgid'], config => <<"END");
 FcgidIPCDir $run
 FcgidProcessTableFile $run/shm
-FcgidMaxProcesses $SAME{workers}
-FcgidMaxProcessesPerClass $SAME{workers}
-FcgidMinProcessesPerClass $SAME{workers}
+FcgidMaxProcesses $most
+FcgidMaxProcessesPerClass $most
+FcgidMinProcessesPerClass $most
 FcgidIdleTimeout 3600
 FcgidMaxRequestLen 2147483647
 AliasMatch ^/app htdocs/worker.fcgi
