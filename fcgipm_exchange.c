@@ -324,7 +324,9 @@ static void timed_out(fcgipm_exchange_t *x)
         return;
     }
     end(x, FCGIPM_X_TIMEOUT,
-        x->begun ? "the worker fell silent inside its answer"
+        x->deadline && x->deadline <= pm_time_now()
+            ? "the request takes longer than FcgiPMRequestTimeout"
+        : x->begun ? "the worker fell silent inside its answer"
         : wants_to_send(x)
             ? "the worker neither reads the request nor answers it"
             : "the worker does not answer");
@@ -336,16 +338,15 @@ static apr_interval_time_t patience(fcgipm_exchange_t *x)
 {
     apr_interval_time_t timeout = waits_for_body(x) ? x->watch->timeout
                                                     : x->timeout;
-    apr_time_t now;
+    int silence = x->watch->out || x->starved;
+    apr_time_t now = silence || x->deadline ? pm_time_now() : 0;
 
-    if (!x->watch->out && !x->starved) {
-        return timeout;
+    if (silence) {
+        x->silent_since = x->silent_since ? x->silent_since : now;
+        timeout = x->silent_since + timeout - now;
     }
-    now = pm_time_now();
-    if (!x->silent_since) {
-        x->silent_since = now;
-    }
-    return x->silent_since + timeout - now;
+    return x->deadline && x->deadline - now < timeout ? x->deadline - now
+                                                      : timeout;
 }
 
 static void look_at_client(fcgipm_exchange_t *x, int revents)
@@ -499,6 +500,7 @@ void fcgipm_exchange_init(fcgipm_exchange_t *x, apr_interval_time_t timeout,
     x->readable = x->writable = x->unreading = x->handed = x->ended = 0;
     x->starved = x->room = 0;
     x->silent_since = 0;
+    x->deadline = 0;
     x->piece = NULL;
     x->piece_left = 0;
     x->body_left = body->length;

@@ -97,6 +97,10 @@ typedef struct fcgipm_exchange {
     int begun;                        /**< a byte of the answer has come */
     apr_status_t body_status;
 
+    apr_time_t deadline;              /**< the end of all patience, by
+                                       *   pm_time_now(); 0: none.  May be set
+                                       *   between init and open */
+
     int fd;                           /* all below is private */
     apr_interval_time_t timeout;
     const fcgipm_source_t *body;

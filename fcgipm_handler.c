@@ -301,6 +301,9 @@ static void attempt(fcgipm_exchange_t *x, fcgipm_answer_t *a,
                             r->server->timeout};
 
     fcgipm_exchange_watch(x, &watch);
+    if (pool->conf->request_timeout) {
+        x->deadline = pm_time_now() + pool->conf->request_timeout;
+    }
     if (fcgipm_exchange_open(x, &pool->addr, pool->conf->connect_timeout,
                              head, len) == FCGIPM_X_OPEN) {
         run(x, a, &watch, cell);

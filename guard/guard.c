@@ -20,10 +20,11 @@
  * has one it is told by accept(), EINTR, and leaves as it sees fit; if it
  * comes back to accept() instead, it exits there.
  *
- * It acts in the process that FCGIPM_GUARD=PID:SLOT:FD names, so not in
+ * It acts in the process that FCGIPM_GUARD=PID:SLOT:FD:LAYOUT names, so not in
  * programs which a worker starts.  FD is the pool's page; it is closed when
  * the process first waits for a request: a wrapper that execs the worker
- * proper hands it on.
+ * proper hands it on.  What is told there, and how the manager hears of it:
+ * pm_claim.h.
  */
 #include <errno.h>
 #include <dlfcn.h>
@@ -58,6 +59,7 @@ static struct guard {
     dev_t dev;                     /* the listening socket, to know it again */
     ino_t ino;
     int page_fd;
+    struct stat bell;              /* standard error, as it was given */
     pm_claim_t *slot;            /* never NULL while active */
     pm_claim_t no_page;          /* stands in for one */
     struct sigaction own;          /* the program's own disposition */
@@ -118,6 +120,24 @@ static uint64_t now_us(void)
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* See pm_claim.h. */
+static void ring(void)
+{
+    int err = errno;
+    struct stat st;
+    int fd;
+
+    for (fd = STDERR_FILENO; fd >= STDOUT_FILENO; fd--) {
+        if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)
+            && st.st_ino == guard.bell.st_ino
+            && st.st_dev == guard.bell.st_dev) {
+            (void)!write(fd, "", 1);
+            break;
+        }
+    }
+    errno = err;
 }
 
 /* Futex, as a thread that may not go on has no other way to sleep till the
@@ -203,6 +223,29 @@ static void conn_open(int fd)
         __atomic_store_n(&guard.slot->busy_since, now_us(), __ATOMIC_RELEASE);
     }
     __atomic_add_fetch(&guard.slot->requests, 1, __ATOMIC_RELEASE);
+    if (__atomic_load_n(&guard.slot->ring_busy, __ATOMIC_ACQUIRE)
+        && __atomic_exchange_n(&guard.slot->ring_busy, 0, __ATOMIC_SEQ_CST)) {
+        ring();
+    }
+}
+
+static void conn_close(void)
+{
+    if (add_busy(-1) > 0) {
+        __atomic_store_n(&guard.slot->busy_since, now_us(), __ATOMIC_RELEASE);
+    }
+}
+
+/* Waiting for another request: has it done as many as the manager wants to
+ * know of? */
+static void ring_if_done(void)
+{
+    uint64_t at = __atomic_load_n(&guard.slot->ring_at, __ATOMIC_ACQUIRE);
+
+    if (at && __atomic_load_n(&guard.slot->requests, __ATOMIC_ACQUIRE) >= at
+        && __atomic_exchange_n(&guard.slot->ring_at, 0, __ATOMIC_SEQ_CST)) {
+        ring();
+    }
 }
 
 /* A program with one thread that accepts again has done with what it
@@ -338,6 +381,7 @@ static void first_wait(void)
         guard.page_fd = -1;
     }
     __atomic_store_n(&guard.slot->pid, (uint32_t)guard.pid, __ATOMIC_RELEASE);
+    ring();
 }
 
 static int enter_wait(void)
@@ -352,6 +396,7 @@ static int enter_wait(void)
     if (__libc_single_threaded) {
         conn_forget_all();
     }
+    ring_if_done();
     add_waiting(1);
     for (i = 0; i < THREADS; i++) {
         pid_t none = 0;
@@ -426,7 +471,7 @@ PUBLIC int close(int fd)
 
         guard.conn[fd] = 0;
         rc = libc()->close(fd);
-        add_busy(-1);
+        conn_close();
         return rc;
     }
     if (guard.active) {
@@ -567,23 +612,25 @@ PUBLIC sighandler_t signal(int sig, sighandler_t handler)
 
 /* --- the beginning -------------------------------------------------------- */
 
-/* "PID:SLOT:FD", FD -1 when there is no page. */
-static int read_orders(int *slot)
+/* "PID:SLOT:FD:LAYOUT", FD -1 when there is no page. */
+static int read_orders(int *slot, int *layout)
 {
     const char *text = getenv("FCGIPM_GUARD");
     int pid;
 
-    return text && sscanf(text, "%d:%d:%d", &pid, slot, &guard.page_fd) == 3
+    return text
+           && sscanf(text, "%d:%d:%d:%d", &pid, slot, &guard.page_fd,
+                     layout) == 4
            && pid == (int)getpid() && *slot >= 0;
 }
 
-static void map_page(int slot)
+static void map_page(int slot, int layout)
 {
     struct stat st;
     void *page;
 
     guard.slot = &guard.no_page;
-    if (guard.page_fd < 0 || fstat(guard.page_fd, &st)
+    if (guard.page_fd < 0 || layout != PM_CLAIM_LAYOUT || fstat(guard.page_fd, &st)
         || st.st_size < (off_t)((size_t)(slot + 1) * sizeof(pm_claim_t))) {
         return;
     }
@@ -591,6 +638,15 @@ static void map_page(int slot)
                 guard.page_fd, 0);
     if (page != MAP_FAILED) {
         guard.slot = (pm_claim_t *)page + slot;
+    }
+}
+
+/* In the worker, which perhaps is none: see pm_claim.h. */
+static void has_forked(void)
+{
+    if (guard.active && !guard.has_waited && !guard.slot->forked) {
+        __atomic_store_n(&guard.slot->forked, 1, __ATOMIC_RELEASE);
+        ring();
     }
 }
 
@@ -606,9 +662,9 @@ static void begin(void)
 {
     struct sigaction act;
     struct stat st;
-    int slot;
+    int slot, layout;
 
-    if (!read_orders(&slot) || fstat(0, &st) || !S_ISSOCK(st.st_mode)) {
+    if (!read_orders(&slot, &layout) || fstat(0, &st) || !S_ISSOCK(st.st_mode)) {
         return;
     }
     find_real();
@@ -616,12 +672,15 @@ static void begin(void)
     guard.dev = st.st_dev;
     guard.ino = st.st_ino;
     guard.listener[0] = 0 + 1;
-    map_page(slot);
+    map_page(slot, layout);
+    if (fstat(STDERR_FILENO, &guard.bell)) {
+        memset(&guard.bell, 0, sizeof(guard.bell));
+    }
     memset(&act, 0, sizeof(act));
     act.sa_sigaction = on_term;
     act.sa_flags = SA_RESTART | SA_SIGINFO;
     guard.own.sa_handler = SIG_DFL;
     libc()->sigaction(SIGTERM, &act, NULL);
     guard.active = 1;
-    pthread_atfork(NULL, NULL, forked);
+    pthread_atfork(NULL, has_forked, forked);
 }

@@ -107,4 +107,10 @@ void pm_assert_failed(const char *exp, const char *file, int line);
  *  another build than the loaded module is replaced, not reconfigured. */
 const char *pm_build(void);
 
+/** A process's memory in bytes, as the kernel counts it; all 0: not known. */
+typedef struct pm_memory {
+    apr_int64_t resident;
+    apr_int64_t shared;        /**< of that, what others have as well */
+} pm_memory_t;
+
 #endif /* PM_BASE_H */

@@ -50,6 +50,8 @@ typedef struct pm_slot {
     apr_uint32_t exited;       /**< gone as told, or by themselves, well */
     apr_uint32_t crashed;      /**< gone by a signal or status of their own */
     apr_uint32_t killed;       /**< gone by our SIGKILL */
+    apr_uint32_t recycled;     /**< told to go for another in their place */
+    apr_uint32_t timed_out;    /**< ended for FcgiPMRequestTimeout */
 } pm_slot_t;
 
 /** One pool's requests in one httpd child. */

@@ -24,6 +24,12 @@ typedef struct pm_range {
     apr_int64_t max;
 } pm_range_t;
 
+/** FcgiPMMaxRequests: a number, of which up to some per cent are taken. */
+typedef struct pm_jittered {
+    apr_int64_t n;
+    apr_int64_t percent;
+} pm_jittered_t;
+
 /** A pool's definition.  Strings and arrays belong to the apr_pool_t it was
  *  made in; a definition is never changed after it has been handed on. */
 typedef struct pm_conf {
@@ -55,7 +61,16 @@ typedef struct pm_conf {
     apr_int64_t no_new_privs;      /**< 1: on */
     const char *cgroup;            /**< its directory; NULL: httpd's own */
     apr_time_t start_delay;        /**< between two starts in one pool */
+    apr_time_t start_timeout;      /**< 0: none */
     apr_time_t drain_timeout;      /**< 0: never */
+    pm_jittered_t max_requests;    /**< 0: no limit */
+    apr_time_t lifetime;           /**< 0: for ever */
+    apr_time_t request_timeout;    /**< 0: none */
+    apr_int64_t size_check;        /**< requests between two looks at sizes */
+    apr_int64_t max_size;          /**< bytes; less than 1: no limit */
+    apr_int64_t max_unshared;      /**< likewise */
+    apr_int64_t min_share;         /**< likewise */
+    apr_int64_t reload;            /**< 1: rolling */
 
     apr_time_t connect_timeout;    /**< the exchange; httpd's side only */
     apr_time_t io_timeout;         /**< 0: httpd's Timeout */
@@ -104,7 +119,8 @@ typedef enum pm_type {
                     *   are seconds */
     PM_T_SIZE,     /**< bytes with K, M, G, or "off": apr_int64_t, -1 off */
     PM_T_CHOICE,   /**< one of the words in @c choices: apr_int64_t index */
-    PM_T_RANGE     /**< "min" or "min max": pm_range_t */
+    PM_T_RANGE,    /**< "min" or "min max": pm_range_t */
+    PM_T_JITTERED  /**< "n" or "n 20%": pm_jittered_t */
 } pm_type_t;
 
 /** What a changed value asks of a pool that is running. */

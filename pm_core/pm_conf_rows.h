@@ -84,9 +84,36 @@ PM_ROW(cgroup, "FcgiPMCgroup", PM_T_PATH, pm_conf_t, NULL, 1, 4095, NULL,
        PM_CHANGE_WORKERS, "directory of the cgroup (v2) of the workers")
 PM_ROW(start_delay, "FcgiPMStartDelay", PM_T_TIME, pm_conf_t, "0", 0, PM_H,
        NULL, PM_CHANGE_SCALE, "pause between two starts")
+PM_ROW(start_timeout, "FcgiPMStartTimeout", PM_T_TIME, pm_conf_t, "10s", 0,
+       PM_H, NULL, PM_CHANGE_NOTHING,
+       "time for a worker to wait for its first request; 0: any")
 PM_ROW(drain_timeout, "FcgiPMDrainTimeout", PM_T_TIME, pm_conf_t, "0",
        0, 24 * PM_H, NULL, PM_CHANGE_SCALE,
        "SIGKILL for a worker that was told to go and did not; 0: never")
+PM_ROW(max_requests, "FcgiPMMaxRequests", PM_T_JITTERED, pm_conf_t, "0",
+       0, 1000000000, NULL, PM_CHANGE_NOTHING,
+       "requests after which a worker is replaced; 0: none")
+PM_ROW(lifetime, "FcgiPMProcessLifetime", PM_T_TIME, pm_conf_t, "0", 0,
+       365 * 24 * PM_H, NULL, PM_CHANGE_NOTHING,
+       "time after which a worker is replaced; 0: none")
+PM_ROW(request_timeout, "FcgiPMRequestTimeout", PM_T_TIME, pm_conf_t, "0", 0,
+       24 * PM_H, NULL, PM_CHANGE_NOTHING,
+       "time a worker may take for a request; 0: any")
+PM_ROW(size_check, "FcgiPMSizeCheckRequests", PM_T_NUMBER, pm_conf_t, "10",
+       1, 1000000, NULL, PM_CHANGE_NOTHING,
+       "requests between two looks at a worker's memory")
+PM_ROW(max_size, "FcgiPMMaxProcessSize", PM_T_SIZE, pm_conf_t, "off", 0,
+       APR_INT64_C(1) << 40, NULL, PM_CHANGE_NOTHING,
+       "resident memory beyond which a worker is replaced")
+PM_ROW(max_unshared, "FcgiPMMaxUnsharedSize", PM_T_SIZE, pm_conf_t, "off", 0,
+       APR_INT64_C(1) << 40, NULL, PM_CHANGE_NOTHING,
+       "unshared memory beyond which a worker is replaced")
+PM_ROW(min_share, "FcgiPMMinShareSize", PM_T_SIZE, pm_conf_t, "off", 0,
+       APR_INT64_C(1) << 40, NULL, PM_CHANGE_NOTHING,
+       "shared memory below which a worker is replaced")
+PM_ROW(reload, "FcgiPMReload", PM_T_CHOICE, pm_conf_t, "all", 0, 0,
+       "all|rolling", PM_CHANGE_NOTHING,
+       "whether a reload replaces all workers at once or one by one")
 PM_ROW(connect_timeout, "FcgiPMConnectTimeout", PM_T_TIME, pm_conf_t, "5s",
        PM_MS, PM_H, NULL, PM_CHANGE_NOTHING, "time to reach the pool's socket")
 PM_ROW(io_timeout, "FcgiPMIOTimeout", PM_T_TIME, pm_conf_t, "0", 0,

@@ -14,7 +14,13 @@ static const struct {
     pm_move_t move;
 } life[PM_STATE_GONE + 1][PM_EVENT_EMPTY + 1] = {
     [PM_STATE_BORN] = {
-        [PM_EVENT_RUNS]   = {1, {PM_STATE_READY,    0}},
+        [PM_EVENT_RUNS]   = {1, {PM_STATE_LOADING,  0}},
+        [PM_EVENT_STOP]   = {1, {PM_STATE_STOPPING, T}},
+        [PM_EVENT_KILL]   = {1, {PM_STATE_KILLED,   K}},
+        [PM_EVENT_EXIT]   = {1, {PM_STATE_LEFT,     C | S}}
+    },
+    [PM_STATE_LOADING] = {
+        [PM_EVENT_READY]  = {1, {PM_STATE_READY,    0}},
         [PM_EVENT_STOP]   = {1, {PM_STATE_STOPPING, T}},
         [PM_EVENT_KILL]   = {1, {PM_STATE_KILLED,   K}},
         [PM_EVENT_EXIT]   = {1, {PM_STATE_LEFT,     C | S}}

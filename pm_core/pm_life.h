@@ -10,6 +10,8 @@
 
 typedef enum pm_state {
     PM_STATE_BORN,       /**< forked; whether its program runs is not known */
+    PM_STATE_LOADING,    /**< its program runs; it has not yet waited for a
+                          *   request, as far as is known */
     PM_STATE_READY,      /**< serves */
     PM_STATE_STOPPING,   /**< told to go */
     PM_STATE_KILLED,     /**< SIGKILL was sent */
@@ -19,6 +21,8 @@ typedef enum pm_state {
 
 typedef enum pm_event {
     PM_EVENT_RUNS,       /**< its program was executed */
+    PM_EVENT_READY,      /**< it waits for a request, or it will never be
+                          *   known when it does */
     PM_EVENT_STOP,       /**< it is to go */
     PM_EVENT_RETELL,     /**< the stop ladder says: tell it again */
     PM_EVENT_KILL,       /**< the stop ladder says: its time is up */
@@ -45,7 +49,7 @@ pm_move_t pm_life(pm_state_t state, pm_event_t event);
 /** Does it count as one of its pool's workers? */
 static inline int pm_life_alive(pm_state_t state)
 {
-    return state == PM_STATE_BORN || state == PM_STATE_READY;
+    return state <= PM_STATE_READY;
 }
 
 #endif /* PM_LIFE_H */

@@ -25,8 +25,8 @@ void pm_lines_feed(pm_lines_t *lines, const char *bytes, apr_size_t n,
         if (bytes[i] == '\n' || lines->len == PM_LINES_MAX) {
             pm_lines_end(lines, take, ctx);
         }
-        if (bytes[i] != '\n') {
-            lines->text[lines->len++] = bytes[i] ? bytes[i] : '?';
+        if (bytes[i] != '\n' && bytes[i]) {
+            lines->text[lines->len++] = bytes[i];
         }
     }
 }

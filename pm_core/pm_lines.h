@@ -19,8 +19,7 @@ typedef struct pm_lines {
 /**
  * Feed bytes; each line that becomes whole is passed on, without its
  * newline (and carriage return), empty ones not at all.
- * @param line valid during the call only; bytes as they came but NUL, which
- *             becomes '?'
+ * @param line valid during the call only; bytes as they came, without NULs
  */
 void pm_lines_feed(pm_lines_t *lines, const char *bytes, apr_size_t n,
                    void (*take)(void *ctx, const char *line), void *ctx);

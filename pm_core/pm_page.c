@@ -110,6 +110,7 @@ pm_page_facts_t pm_page_read(const pm_page_t *page, int place, pid_t pid,
         return facts;
     }
     claim = &page->claims[place];
+    facts.forked = __atomic_load_n(&claim->forked, __ATOMIC_ACQUIRE) != 0;
     if (__atomic_load_n(&claim->pid, __ATOMIC_ACQUIRE) != (uint32_t)pid) {
         return facts;
     }
@@ -122,4 +123,20 @@ pm_page_facts_t pm_page_read(const pm_page_t *page, int place, pid_t pid,
     facts.busy_since = busy && since < (uint64_t)now ? (apr_time_t)since : now;
     facts.requests = __atomic_load_n(&claim->requests, __ATOMIC_ACQUIRE);
     return facts;
+}
+
+void pm_page_ring_at(pm_page_t *page, int place, apr_uint64_t requests)
+{
+    if (page && place >= 0) {
+        __atomic_store_n(&page->claims[place].ring_at, requests,
+                         __ATOMIC_SEQ_CST);
+    }
+}
+
+void pm_page_ring_busy(pm_page_t *page, int place)
+{
+    if (page && place >= 0) {
+        __atomic_store_n(&page->claims[place].ring_busy, 1,
+                         __ATOMIC_SEQ_CST);
+    }
 }

@@ -25,6 +25,8 @@ typedef struct pm_page_facts {
     int busy;                /**< it has one */
     apr_time_t busy_since;
     apr_uint64_t requests;   /**< it has accepted */
+    int forked;              /**< it has forked before it waited for its first
+                              *   request; also when not known */
 } pm_page_facts_t;
 
 /** @return an error where there cannot be one; the pool works without */
@@ -50,5 +52,10 @@ void pm_page_give(pm_page_t *page, int place);
  */
 pm_page_facts_t pm_page_read(const pm_page_t *page, int place, pid_t pid,
                              apr_time_t now);
+
+/** Wishes to a worker, which rings when they come true: see pm_claim.h.
+ *  Harmless for -1. */
+void pm_page_ring_at(pm_page_t *page, int place, apr_uint64_t requests);
+void pm_page_ring_busy(pm_page_t *page, int place);
 
 #endif /* PM_PAGE_H */

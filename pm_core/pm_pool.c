@@ -51,6 +51,21 @@ static pm_conf_t *clone(const pm_conf_t *conf, apr_pool_t *p)
     return copy;
 }
 
+/* Its limits have changed. */
+static void attend(pm_pool_t *pool)
+{
+    pm_worker_t *w, *next;
+    apr_time_t now = pm_time_now();
+
+    for (w = APR_RING_FIRST(&pool->workers);
+         w != APR_RING_SENTINEL(&pool->workers, pm_worker, link); w = next) {
+        next = APR_RING_NEXT(w, link);
+        if (pm_life_alive(w->state)) {
+            pm_worker_attend(w, now);
+        }
+    }
+}
+
 /* Does the definition work?  The pool's birth is replaced only when it does.
  */
 static int define(pm_pool_t *pool, const pm_conf_t *conf, pm_reason_t *why)
@@ -69,6 +84,7 @@ static int define(pm_pool_t *pool, const pm_conf_t *conf, pm_reason_t *why)
     }
     pool->pconf = p;
     pool->conf = conf;
+    attend(pool);
     pool->birth = birth;
     pool->phase = PM_POOL_RUNNING;
     return 1;
@@ -186,12 +202,62 @@ static void tell(pm_pool_t *pool, int n, int busy, apr_time_t now)
     tell_some(pool, n < busy ? n : busy, BUSY, now);
 }
 
+/* Due ones, idle ones first. */
+static void tell_due(pm_pool_t *pool, int n, apr_time_t now)
+{
+    pm_worker_t *w, *next;
+    int is;
+
+    for (is = IDLE; is <= BUSY; is++) {
+        for (w = APR_RING_FIRST(&pool->workers);
+             n > 0 && w != APR_RING_SENTINEL(&pool->workers, pm_worker, link);
+             w = next) {
+            next = APR_RING_NEXT(w, link);
+            if (w->due && rank(w, now) == is) {
+                pool->board->recycled++;
+                pm_worker_event(w, PM_EVENT_STOP);
+                n--;
+            }
+        }
+    }
+}
+
+/* All workers that are alive, or all that are due by a rolling reload. */
+static void set_due(pm_pool_t *pool, pm_due_t due)
+{
+    pm_worker_t *w = NULL;
+
+    APR_RING_FOREACH(w, &pool->workers, pm_worker, link)
+    {
+        if (due == PM_DUE_ROLL ? pm_life_alive(w->state)
+                               : w->due == PM_DUE_ROLL) {
+            pm_worker_due(w, due);
+        }
+    }
+}
+
+void pm_pool_failed(pm_pool_t *pool, apr_time_t now)
+{
+    pm_crash_failed(&pool->crash, now);
+    if (pool->rolling) {
+        pm_log(pool->world->log, PM_ERROR, "pool %s: the rolling reload ends: "
+               "a new worker has failed, %d old ones are kept",
+               pool->conf->name, pool->rolling);
+        set_due(pool, PM_DUE_NOT);
+    }
+    pm_pool_touch(pool);
+}
+
 void pm_pool_reload(pm_pool_t *pool)
 {
     int alive = pm_pool_alive(pool);
     apr_time_t now = pm_time_now();
 
     pm_crash_forget(&pool->crash);
+    if (pool->conf->reload) {
+        set_due(pool, PM_DUE_ROLL);
+        return;
+    }
     /* each is to be replaced, needed or not */
     pm_scale_note(&pool->demand.window, pool->conf->idle_timeout, alive,
                   alive, now);
@@ -250,8 +316,7 @@ static void start(pm_pool_t *pool, int n, apr_time_t now)
         pool->last_start = now;
         pm_crash_started(&pool->crash, now);
         if (!pm_worker_start(pool, now)) {
-            pm_crash_failed(&pool->crash, now);
-            pm_pool_touch(pool);
+            pm_pool_failed(pool, now);
             return;
         }
     }
@@ -295,9 +360,25 @@ static pm_scale_plan_t scale(pm_pool_t *pool, apr_time_t now)
     facts.need = pool->demand.now;
     facts.most = pm_scale_most(window);
     facts.room = room(pool->world);
+    facts.extra = facts.closing ? 0 : pm_recycle_extra(pool->due, facts.alive,
+                                                       pool->rolling);
     return pm_scale_plan(pool->conf, &facts,
                          pm_scale_part_end(window, pool->conf->idle_timeout),
                          now);
+}
+
+/* As many due ones go as there are ready ones more than wanted; where
+ * FcgiPMMaxProcesses leaves no room for another, one goes before it comes. */
+static void plan_recycle(pm_pool_t *pool, int want, apr_time_t now)
+{
+    int starting = pool->count[PM_STATE_BORN]
+                   + pool->count[PM_STATE_LOADING];
+    int many = pool->count[PM_STATE_READY] - want;
+
+    if (pool->due && many < 1 && !starting && room(pool->world) < 1) {
+        many = 1;
+    }
+    tell_due(pool, many, now);
 }
 
 static apr_time_t plan_scale(pm_pool_t *pool, apr_time_t now)
@@ -306,6 +387,7 @@ static apr_time_t plan_scale(pm_pool_t *pool, apr_time_t now)
 
     tell(pool, plan.stop, plan.busy, now);
     start(pool, plan.start, now);
+    plan_recycle(pool, plan.want, now);
     pool->open = plan.open;
     hunger(pool, plan.want_room);
     return pool->crash.failures > 1 && pool->crash.trial_at

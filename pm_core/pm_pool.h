@@ -20,6 +20,7 @@
 #include "pm_lines.h"
 #include "pm_loop.h"
 #include "pm_page.h"
+#include "pm_recycle.h"
 #include "pm_set.h"
 #include "pm_spawn.h"
 
@@ -75,6 +76,9 @@ struct pm_pool {
     pm_pool_phase_t phase;
     struct pm_workers workers;
     int count[PM_STATE_GONE + 1];      /**< workers, by pm_state_t */
+    int due;                           /**< workers that are to be replaced */
+    int rolling;                       /**< those of them that are due by a
+                                        *   rolling reload */
     pm_demand_t demand;
     int open;                          /**< one more worker could be started
                                         *   as soon as it is needed */
@@ -88,6 +92,13 @@ struct pm_pool {
                                         *   newline between lines */
 };
 
+/** Is a worker to be replaced when another is ready? */
+typedef enum pm_due {
+    PM_DUE_NOT,
+    PM_DUE_RECYCLE,                    /**< for what pm_recycle_plan() says */
+    PM_DUE_ROLL                        /**< by a rolling reload */
+} pm_due_t;
+
 struct pm_worker {
     APR_RING_ENTRY(pm_worker) link;    /**< in pool->workers */
     pm_pool_t *pool;
@@ -98,6 +109,13 @@ struct pm_worker {
     int place;                         /**< on the pool's page; -1: none */
     pm_state_t state;
     int runs;                          /**< its program was executed */
+    int rang;                          /**< there is news on its page */
+    int guarded;                       /**< it will tell when it is ready */
+    unsigned chance;                   /**< see pm_recycle_terms() */
+    apr_uint64_t size_at;              /**< requests at which its memory is
+                                        *   looked at again */
+    pm_due_t due;
+    int overdue;                       /**< it is ended for taking too long */
     apr_time_t born_at;
     apr_time_t told_at;                /**< 0: not told */
     apr_time_t retold_at;
@@ -120,8 +138,12 @@ pm_pool_t *pm_pool_create(pm_world_t *world, pm_member_t *member);
 void pm_pool_define(pm_pool_t *pool, pm_member_t *member);
 
 /** SIGHUP: tell every worker to go and forget all failures; the plan starts
- *  others. */
+ *  others.  FcgiPMReload rolling: every worker is due. */
 void pm_pool_reload(pm_pool_t *pool);
+
+/** A worker died at its birth, or did not become ready: starts are delayed, a
+ *  rolling reload ends. */
+void pm_pool_failed(pm_pool_t *pool, apr_time_t now);
 
 /** The pool is no more: it drains, closes, and goes. */
 void pm_pool_remove(pm_pool_t *pool);
@@ -147,7 +169,8 @@ void pm_pool_error(pm_pool_t *pool, pm_level_t level, const char *fmt, ...)
 /** Workers that were not told to go. */
 static inline int pm_pool_alive(const pm_pool_t *pool)
 {
-    return pool->count[PM_STATE_BORN] + pool->count[PM_STATE_READY];
+    return pool->count[PM_STATE_BORN] + pool->count[PM_STATE_LOADING]
+           + pool->count[PM_STATE_READY];
 }
 
 /* --- pm_worker.c --------------------------------------------------------- */
@@ -167,6 +190,13 @@ void pm_worker_event(pm_worker_t *w, pm_event_t event);
 
 /** It was reaped, with this status of waitpid(2). */
 void pm_worker_reaped(pm_worker_t *w, int status);
+
+/** Is there news of it, on its page or in its pool's definition?  It may be
+ *  told to go by this. */
+void pm_worker_attend(pm_worker_t *w, apr_time_t now);
+
+/** It is to be replaced; or, NOT, no longer. */
+void pm_worker_due(pm_worker_t *w, pm_due_t due);
 
 /** The manager is to end: its stop ladder is planned anew. */
 void pm_worker_hurry(pm_worker_t *w);

@@ -105,15 +105,17 @@ pm_scale_plan_t pm_scale_plan(const pm_conf_t *conf,
                               const pm_scale_facts_t *facts, apr_time_t end,
                               apr_time_t now)
 {
-    pm_scale_plan_t plan = {0, 0, 0, PM_TIME_NEVER, 0, 0};
+    pm_scale_plan_t plan = {.next = PM_TIME_NEVER};
     apr_time_t at = earliest(conf, facts);
     int want = facts->closing ? 0 : for_need(conf, facts->most);
-    int most = facts->closing ? 0 : (int)conf->processes.max;
+    int most = facts->closing ? 0 : (int)conf->processes.max + facts->extra;
     int then;
 
+    plan.want = want;
+    want += facts->extra;
     plan_stop(&plan, most, want, facts->alive);
     if (facts->trial) {
-        want = for_need(conf, facts->need);
+        want = for_need(conf, facts->need) + facts->extra;
     }
     if (now >= at && !facts->closing) {
         plan_start(&plan, facts, want - facts->alive,
@@ -127,7 +129,7 @@ pm_scale_plan_t pm_scale_plan(const pm_conf_t *conf,
     else if (!plan.open && !plan.want_room && at > now) {
         plan.next = at;
     }
-    if (!facts->closing && then > for_need(conf, 0)) {
+    if (!facts->closing && then > for_need(conf, 0) + facts->extra) {
         plan.next = pm_time_min(plan.next, end);
     }
     return plan;

@@ -50,6 +50,8 @@ typedef struct pm_scale_facts {
     int need;               /**< workers needed now */
     int most;               /**< pm_scale_most() */
     int room;               /**< workers that FcgiPMMaxProcesses leaves */
+    int extra;              /**< workers for the sake of due ones, see
+                             *   pm_recycle.h */
 } pm_scale_facts_t;
 
 typedef struct pm_scale_plan {
@@ -61,6 +63,7 @@ typedef struct pm_scale_plan {
                              *   more workers could be started at once */
     int want_room;          /**< 1: only FcgiPMMaxProcesses stands against
                              *   more workers */
+    int want;               /**< workers it is to have, the extra ones apart */
 } pm_scale_plan_t;
 
 /** @param end pm_scale_part_end() */

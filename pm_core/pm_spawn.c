@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "apr_strings.h"
+#include "pm_claim.h"
 #include "pm_fds.h"
 #include "pm_pdeath.h"
 #include "pm_privs.h"
@@ -28,6 +29,21 @@ typedef struct child {
     int place;
     int verdict_fd;   /* close-on-exec */
 } child_t;
+
+/* What goes through the pipe. */
+typedef struct verdict {
+    unsigned step;    /* that failed; or UNGUARDED, which is no failure */
+    int error;
+} verdict_t;
+
+#define UNGUARDED 999
+
+static int report(const child_t *c, unsigned step, int error)
+{
+    verdict_t v = {step, error};
+
+    return write(c->verdict_fd, &v, sizeof(v)) < 0 ? errno : 0;
+}
 
 /* --- the ladder: each step 0, or an errno --------------------------------- */
 
@@ -145,16 +161,18 @@ static int step_guard(const child_t *c)
     char **envp = c->birth->envp;
     int with_page = c->place >= 0 && c->page_fd >= 0;
 
-    if (!c->birth->guard
-        || access(strchr(c->birth->guard, '=') + 1, R_OK)) {
+    if (!c->birth->guard) {
         return 0;
+    }
+    if (access(strchr(c->birth->guard, '=') + 1, R_OK)) {
+        return report(c, UNGUARDED, 0);
     }
     if (with_page && dup2(c->page_fd, PM_SPAWN_PAGE_FD) < 0) {
         return errno;
     }
-    apr_snprintf(orders, sizeof(orders), "FCGIPM_GUARD=%d:%d:%d",
+    apr_snprintf(orders, sizeof(orders), "FCGIPM_GUARD=%d:%d:%d:%d",
                  (int)getpid(), with_page ? c->place : 0,
-                 with_page ? PM_SPAWN_PAGE_FD : -1);
+                 with_page ? PM_SPAWN_PAGE_FD : -1, PM_CLAIM_LAYOUT);
     envp[0] = (char *)(apr_uintptr_t)c->birth->guard;
     envp[1] = orders;
     return 0;
@@ -190,26 +208,16 @@ static const struct step {
 
 #define STEPS (sizeof(ladder) / sizeof(ladder[0]))
 
-/* What goes through the pipe. */
-typedef struct verdict {
-    unsigned step;
-    int error;
-} verdict_t;
-
 __attribute__((noreturn))
 static void climb(const child_t *c)
 {
-    verdict_t v = {0, 0};
+    unsigned step = 0;
+    int error;
 
-    for (v.step = 0; v.step < STEPS; v.step++) {
-        v.error = ladder[v.step].run(c);
-        if (v.error) {
-            break;
-        }
+    while ((error = ladder[step].run(c)) == 0) {
+        step++;       /* the last one never returns 0 */
     }
-    if (write(c->verdict_fd, &v, sizeof(v)) < 0) {
-        _exit(126);   /* nobody listens any more */
-    }
+    report(c, step, error);
     _exit(127);
 }
 
@@ -297,11 +305,15 @@ apr_status_t pm_spawn(pm_born_t *born, const pm_birth_t *birth,
 }
 
 apr_status_t pm_spawn_verdict(int birth_fd, const pm_birth_t *birth,
-                              pm_reason_t *why)
+                              int *guarded, pm_reason_t *why)
 {
     verdict_t v;
-    ssize_t n = read(birth_fd, &v, sizeof(v));
+    ssize_t n;
 
+    while ((n = read(birth_fd, &v, sizeof(v))) == (ssize_t)sizeof(v)
+           && v.step == UNGUARDED) {
+        *guarded = 0;
+    }
     if (n == 0) {
         return APR_SUCCESS;
     }

@@ -76,10 +76,11 @@ apr_status_t pm_spawn(pm_born_t *born, const pm_birth_t *birth,
 
 /**
  * How did the birth go?  To be called when birth_fd is readable.
+ * @param guarded set to 0 when the guard could not be read by the worker
  * @return APR_SUCCESS: the program runs; APR_EAGAIN: not known yet; else the
  *         errno of the failed step, with a reason that names step and program
  */
 apr_status_t pm_spawn_verdict(int birth_fd, const pm_birth_t *birth,
-                              pm_reason_t *why);
+                              int *guarded, pm_reason_t *why);
 
 #endif /* PM_SPAWN_H */

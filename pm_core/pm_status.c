@@ -17,7 +17,8 @@ void pm_status_manager(pm_json_t *j, const pm_head_t *head, apr_time_t now)
 /* A worker counts as idle as soon as it runs; that it is busy its page tells.
  */
 static const char *const state_names[] = {
-    [PM_STATE_BORN] = "starting",   [PM_STATE_READY] = "idle",
+    [PM_STATE_BORN] = "starting",   [PM_STATE_LOADING] = "starting",
+    [PM_STATE_READY] = "idle",
     [PM_STATE_STOPPING] = "stopping", [PM_STATE_KILLED] = "stopping",
     [PM_STATE_LEFT] = "stopping",   [PM_STATE_GONE] = "stopping"
 };
@@ -62,7 +63,8 @@ static void load(pm_json_t *j, const pm_pool_t *pool)
     pm_json_int(j, "workers", alive);
     pm_json_int(j, "idle", ready - busy);
     pm_json_int(j, "busy", busy);
-    pm_json_int(j, "starting", pool->count[PM_STATE_BORN]);
+    pm_json_int(j, "starting", pool->count[PM_STATE_BORN]
+                                   + pool->count[PM_STATE_LOADING]);
     pm_json_int(j, "stopping", pool->count[PM_STATE_STOPPING]
                                    + pool->count[PM_STATE_KILLED]
                                    + pool->count[PM_STATE_LEFT]);
@@ -82,6 +84,8 @@ static void counters(pm_json_t *j, const pm_pool_t *pool, apr_time_t now)
     pm_json_int(j, "exited", pool->board->exited);
     pm_json_int(j, "crashed", pool->board->crashed);
     pm_json_int(j, "killed", pool->board->killed);
+    pm_json_int(j, "recycled", pool->board->recycled);
+    pm_json_int(j, "timed_out", pool->board->timed_out);
     pm_json_int(j, "aborted", sum.aborted - pool->board->aborted_base);
     pm_json_string(j, "last_error", pool->last_error);
     pm_json_string(j, "last_stderr", pool->last_stderr);

@@ -251,6 +251,32 @@ static apr_status_t read_range(const task_t *t)
     return APR_SUCCESS;
 }
 
+/* "n" or "n 20%" */
+static apr_status_t read_jittered(const task_t *t)
+{
+    const pm_row_t percents = {.max = 100};
+    pm_jittered_t *field = t->field;
+    apr_int64_t n, percent = 10;
+    char *text;
+
+    if (!read_number(t->argv[0], 10, no_units, t->row, &n)) {
+        return bad_number(t, t->argv[0], "a whole number", no_units);
+    }
+    if (t->argc > 1) {
+        text = apr_pstrdup(t->p, t->argv[1]);
+        if (*text && text[strlen(text) - 1] == '%') {
+            text[strlen(text) - 1] = '\0';
+        }
+        if (!read_number(text, 10, no_units, &percents, &percent)) {
+            return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not 0%% to "
+                           "100%%", t->row->name, t->argv[1]);
+        }
+    }
+    field->n = n;
+    field->percent = percent;
+    return APR_SUCCESS;
+}
+
 /* A limit: a number, or "unlimited" (also "max"). */
 static int read_limit(const char *text, apr_int64_t *n)
 {
@@ -327,6 +353,16 @@ static const char *write_choice(apr_pool_t *p, const void *field,
     return apr_pstrmemdup(p, c, strcspn(c, "|"));
 }
 
+static const char *write_jittered(apr_pool_t *p, const void *field,
+                                  const pm_row_t *row)
+{
+    const pm_jittered_t *v = field;
+
+    (void)row;
+    return apr_psprintf(p, "%" APR_INT64_T_FMT " %" APR_INT64_T_FMT,
+                        v->n, v->percent);
+}
+
 static const char *write_range(apr_pool_t *p, const void *field,
                                const pm_row_t *row)
 {
@@ -378,7 +414,8 @@ static const struct {
     [PM_T_TIME]   = {read_time, write_integer, 1, 0},
     [PM_T_SIZE]   = {read_size, write_integer, 1, 0},
     [PM_T_CHOICE] = {read_choice, write_choice, 1, 0},
-    [PM_T_RANGE]  = {read_range, write_range, 2, 0}
+    [PM_T_RANGE]  = {read_range, write_range, 2, 0},
+    [PM_T_JITTERED] = {read_jittered, write_jittered, 2, 0}
 };
 
 /* A list row, as lines "Name word word\n", one for each element. */
@@ -450,7 +487,8 @@ apr_status_t pm_value_read(const pm_row_t *row, void *field, int fresh,
 
 apr_size_t pm_value_size(const pm_row_t *row)
 {
-    return row->type == PM_T_RANGE ? sizeof(pm_range_t)
+    return row->type == PM_T_RANGE      ? sizeof(pm_range_t)
+           : row->type == PM_T_JITTERED ? sizeof(pm_jittered_t)
            : row->type == PM_T_STRING || row->type == PM_T_PATH
                ? sizeof(char *)
            : is_array(row) ? sizeof(apr_array_header_t *)

@@ -7,8 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "apr_general.h"
 #include "apr_strings.h"
 #include "pm_fds.h"
+#include "pm_procinfo.h"
 #include "pm_reap.h"
 #include "pm_stop.h"
 
@@ -34,6 +36,7 @@ static int read_output(pm_worker_t *w)
             w->lines = apr_pcalloc(w->p, sizeof(*w->lines));
         }
         pm_lines_feed(w->lines, bytes, (apr_size_t)n, on_line, w);
+        w->rang |= memchr(bytes, 0, (apr_size_t)n) != NULL;
         if ((apr_size_t)n < sizeof(bytes)) {
             return 1;   /* who talks without end must not stop the loop */
         }
@@ -55,9 +58,15 @@ static void close_output(pm_worker_t *w)
 
 static void on_output(void *ctx, int events)
 {
+    pm_worker_t *w = ctx;
+
     (void)events;
-    if (!read_output(ctx)) {
-        close_output(ctx);
+    if (!read_output(w)) {
+        close_output(w);
+    }
+    if (w->rang) {   /* the bell, see pm_claim.h */
+        w->rang = 0;
+        pm_worker_attend(w, pm_time_now());
     }
 }
 
@@ -73,7 +82,7 @@ static void on_birth(void *ctx, int events)
 {
     pm_worker_t *w = ctx;
     pm_reason_t why;
-    apr_status_t rv = pm_spawn_verdict(w->birth_fd, w->birth, &why);
+    apr_status_t rv = pm_spawn_verdict(w->birth_fd, w->birth, &w->guarded, &why);
 
     (void)events;
     if (APR_STATUS_IS_EAGAIN(rv)) {
@@ -83,6 +92,7 @@ static void on_birth(void *ctx, int events)
     if (rv == APR_SUCCESS) {
         w->runs = 1;
         pm_worker_event(w, PM_EVENT_RUNS);
+        pm_worker_attend(w, pm_time_now());
     }
     else {
         pm_pool_error(w->pool, PM_ERROR, "%s", why.text);
@@ -97,7 +107,9 @@ static void on_timer(void *ctx, apr_time_t now);
 static void plan_stop(pm_worker_t *w, apr_time_t now)
 {
     const pm_world_t *world = w->pool->world;
-    pm_stop_conf_t conf = {world->die_timeout, w->pool->conf->drain_timeout};
+    pm_stop_conf_t conf = {world->die_timeout,
+                           w->overdue ? world->die_timeout + 1
+                                      : w->pool->conf->drain_timeout};
     pm_stop_facts_t facts = {w->told_at, w->retold_at, world->dying_at,
                              pm_worker_facts(w, now).idle};
     pm_stop_plan_t plan = pm_stop_plan(&conf, &facts, now);
@@ -117,6 +129,9 @@ static void on_timer(void *ctx, apr_time_t now)
 
     if (w->state == PM_STATE_LEFT) {
         pm_worker_event(w, PM_EVENT_KILL);
+    }
+    else if (pm_life_alive(w->state)) {
+        pm_worker_attend(w, now);
     }
     else {
         plan_stop(w, now);
@@ -194,6 +209,9 @@ void pm_worker_event(pm_worker_t *w, pm_event_t event)
     pool->world->alive += pm_life_alive(move.next) - pm_life_alive(w->state);
     w->state = move.next;
     pool->count[w->state]++;
+    if (!pm_life_alive(w->state)) {
+        pm_worker_due(w, PM_DUE_NOT);
+    }
     pm_pool_touch(pool);
     if (move.actions & PM_ACT_TERM) {
         act_term(w);
@@ -206,6 +224,124 @@ void pm_worker_event(pm_worker_t *w, pm_event_t event)
     }
     if (move.actions & PM_ACT_FREE) {
         act_free(w);
+    }
+}
+
+/* --- while it lives ------------------------------------------------------- */
+
+void pm_worker_due(pm_worker_t *w, pm_due_t due)
+{
+    pm_pool_t *pool = w->pool;
+
+    pool->due += (due != PM_DUE_NOT) - (w->due != PM_DUE_NOT);
+    pool->rolling += (due == PM_DUE_ROLL) - (w->due == PM_DUE_ROLL);
+    w->due = due;
+    pm_pool_touch(pool);
+}
+
+static void is_due(pm_worker_t *w, const char *reason)
+{
+    if (w->due == PM_DUE_NOT) {
+        pm_log(w->pool->world->log, PM_INFO, "pool %s: worker %d is to be "
+               "replaced: %s", w->pool->conf->name, (int)w->pid, reason);
+        pm_worker_due(w, PM_DUE_RECYCLE);
+    }
+}
+
+/* Without the guard in it, having executed another program, or when others
+ * serve in its place, it tells nothing: it counts as ready. */
+static void is_late(pm_worker_t *w, apr_time_t now)
+{
+    if (!pm_procinfo_has_library(w->pid, "/libfcgipm.so")
+        || pm_procinfo_has_children(w->pid)) {
+        pm_worker_event(w, PM_EVENT_READY);
+        return;
+    }
+    pm_pool_error(w->pool, PM_WARNING, "worker %d does not wait for a request "
+                  "after %.3f s (FcgiPMStartTimeout) and is ended",
+                  (int)w->pid, (double)(now - w->born_at) / 1e6);
+    pm_pool_failed(w->pool, now);
+    w->overdue = 1;
+    pm_worker_event(w, PM_EVENT_STOP);
+}
+
+static void is_overdue(pm_worker_t *w, apr_time_t since, apr_time_t now)
+{
+    pm_pool_error(w->pool, PM_WARNING, "worker %d has been busy with a request "
+                  "for %.3f s (FcgiPMRequestTimeout) and is ended",
+                  (int)w->pid, (double)(now - since) / 1e6);
+    w->pool->board->timed_out++;
+    w->overdue = 1;
+    pm_worker_event(w, PM_EVENT_STOP);
+}
+
+static void look_at_size(pm_worker_t *w, const pm_recycle_terms_t *terms,
+                         apr_uint64_t requests)
+{
+    const char *reason;
+    pm_memory_t memory;
+
+    if (!terms->size_check || requests < w->size_at) {
+        return;
+    }
+    if (w->size_at) {
+        memory = pm_procinfo_memory(w->pid);
+        reason = pm_recycle_size(w->pool->conf, &memory);
+        if (reason) {
+            is_due(w, reason);
+        }
+    }
+    w->size_at = (requests / terms->size_check + 1) * terms->size_check;
+}
+
+/* What we wish to hear of is written before the page is read: what happens in
+ * between is seen there, or rings. */
+static pm_page_facts_t read_page(const pm_worker_t *w,
+                                 const pm_recycle_terms_t *terms,
+                                 apr_time_t now)
+{
+    pm_page_facts_t page = pm_worker_facts(w, now);
+
+    pm_page_ring_at(w->pool->page, w->place,
+                    pm_recycle_ring_at(terms, page.requests));
+    if (w->pool->conf->request_timeout && !page.busy) {
+        pm_page_ring_busy(w->pool->page, w->place);
+    }
+    return pm_worker_facts(w, now);
+}
+
+void pm_worker_attend(pm_worker_t *w, apr_time_t now)
+{
+    const pm_conf_t *conf = w->pool->conf;
+    pm_recycle_terms_t terms = pm_recycle_terms(conf, w->chance);
+    pm_page_facts_t page = read_page(w, &terms, now);
+    pm_recycle_facts_t facts = {w->born_at, 0, page.requests,
+                                page.busy ? page.busy_since : 0};
+    pm_recycle_plan_t plan;
+
+    if (w->state == PM_STATE_LOADING
+        && (!w->guarded || page.known || page.forked)) {
+        pm_worker_event(w, PM_EVENT_READY);
+    }
+    if (w->state != PM_STATE_LOADING && w->state != PM_STATE_READY) {
+        return;
+    }
+    facts.ready = w->state == PM_STATE_READY;
+    look_at_size(w, &terms, page.requests);
+    plan = pm_recycle_plan(conf, &terms, &facts, now);
+    pm_loop_at(w->pool->world->loop, &w->timer, plan.next);
+    switch (plan.verdict) {
+    case PM_RECYCLE_WELL:
+        break;
+    case PM_RECYCLE_DUE:
+        is_due(w, plan.reason);
+        break;
+    case PM_RECYCLE_LATE:
+        is_late(w, now);
+        break;
+    case PM_RECYCLE_OVERDUE:
+        is_overdue(w, page.busy_since, now);
+        break;
     }
 }
 
@@ -258,7 +394,7 @@ static void count_exit(pm_worker_t *w, int status)
         pool->board->crashed++;
     }
     if (verdict == PM_EXIT_FAILED) {
-        pm_crash_failed(&pool->crash, now);
+        pm_pool_failed(pool, now);
     }
     else if (facts.served) {
         pm_crash_forget(&pool->crash);
@@ -318,6 +454,9 @@ int pm_worker_start(pm_pool_t *pool, apr_time_t now)
     w->pid = born.pid;
     w->place = place;
     w->born_at = now;
+    w->guarded = pool->birth->guard && place >= 0;
+    apr_generate_random_bytes((unsigned char *)&w->chance,
+                              sizeof(w->chance));
     w->birth_fd = born.birth_fd;
     w->output_fd = born.stderr_fd;
     w->timer.due = on_timer;

@@ -98,7 +98,8 @@ static int split(const pm_row_t *row, char *value, const char **word)
         return 2;
     }
     if (row->type != PM_T_RLIMIT && row->type != PM_T_NAMES
-        && row->type != PM_T_PATHS && row->type != PM_T_RANGE) {
+        && row->type != PM_T_PATHS && row->type != PM_T_RANGE
+        && row->type != PM_T_JITTERED) {
         return 1;
     }
     for (value = apr_strtok(value, " ", &last); value && n < 8;

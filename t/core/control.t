@@ -91,7 +91,7 @@ my $pool = $all->{pools}[0];
 shape_ok($pool, {
     string => [qw(name state command listen last_error last_stderr)],
     number => [qw(min max workers idle busy starting stopping queue in_flight
-                  requests spawned exited crashed killed aborted
+                  requests spawned exited crashed killed recycled timed_out aborted
                   retry_in)],
     list => ['worker'] }, 'pool');
 shape_ok($_, { number => [qw(pid requests uptime busy_for rss)],

@@ -41,7 +41,7 @@ static void test_lines(apr_pool_t *p)
         {"a\nb\n", 4, "a|b|"},
         {"a\r\n\r\n\n", 6, "a|"},
         {"half", 4, "half|"},
-        {"x\0y\n", 4, "x?y|"},
+        {"x\0y\n", 4, "xy|"},
         {"", 0, ""}
     };
     pm_lines_t *lines = apr_pcalloc(p, sizeof(*lines));
