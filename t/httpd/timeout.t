@@ -36,7 +36,7 @@ like($httpd->log, qr{pool app: worker \d+ has been busy with a request for},
      'and the worker');
 my $r = $httpd->get('/app/?chunks=1000,20,10');
 is($r->{status}, 200, 'one that has begun to answer');
-is($r->{error}, 'eof', 'is cut off');
+is($r->{error}, 'body cut short (eof)', 'is cut off');
 $httpd->counts('app', timed_out => 2, idle => 2);
 
 my $begin = time;
