@@ -87,7 +87,12 @@ static void watch(pm_pool_t *pool, apr_time_t now)
     pm_demand_t *d = &pool->demand;
     pm_reason_t why;
 
-    apr_pool_clear(d->p);
+    if (d->p) {
+        apr_pool_clear(d->p);
+    }
+    else {
+        PM_ASSERT(apr_pool_create(&d->p, pool->p) == APR_SUCCESS);
+    }
     d->since = now;
     if (pm_loop_watch(pool->world->loop, &d->watch, pool->listener.fd,
                       APR_POLLIN, d->p, &why) != APR_SUCCESS) {
@@ -101,7 +106,6 @@ void pm_demand_init(pm_pool_t *pool)
 {
     pm_demand_t *d = &pool->demand;
 
-    PM_ASSERT(apr_pool_create(&d->p, pool->p) == APR_SUCCESS);
     d->watch = (pm_watch_t){.ready = on_connection, .ctx = pool};
     d->timer = (pm_timer_t){.due = on_timer, .ctx = pool};
     d->pause = PAUSE_FIRST;

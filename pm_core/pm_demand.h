@@ -28,7 +28,7 @@ typedef struct pm_demand {
     int looked;            /**< needed as the last look found; 0: asked for
                             *   already */
     pm_watch_t watch;      /**< of the listening socket */
-    apr_pool_t *p;         /**< the watch's */
+    apr_pool_t *p;         /**< the watch's; NULL: none yet */
     pm_timer_t timer;      /**< the pause before a look */
     apr_time_t pause;
     apr_time_t since;      /**< when the watch began */
