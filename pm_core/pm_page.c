@@ -16,7 +16,7 @@ struct pm_page {
     int fd;
     pm_claim_t *claims;
     int next;                  /* where to begin looking for a free one */
-    char taken[PM_CLAIMS];
+    unsigned char taken[PM_CLAIMS / 8];   /* a bit for each */
 };
 
 /* A descriptor of SIZE bytes that stay SIZE bytes. */
@@ -55,6 +55,9 @@ apr_status_t pm_page_create(pm_page_t **out, apr_pool_t *p, pm_reason_t *why)
         pm_fds_close(&page->fd);
         return pm_fail_os(why, rv, "cannot map a page");
     }
+    /* a worker maps its descriptor: what it is not to have need not be
+     * copied by fork(), which with a thousand pools is most of its cost */
+    madvise(claims, SIZE, MADV_DONTFORK);
     page->claims = claims;
     *out = page;
     return APR_SUCCESS;
@@ -73,6 +76,16 @@ int pm_page_fd(const pm_page_t *page)
     return page ? page->fd : -1;
 }
 
+static int is_taken(const pm_page_t *page, int place)
+{
+    return page->taken[place / 8] >> place % 8 & 1;
+}
+
+static void flip(pm_page_t *page, int place)
+{
+    page->taken[place / 8] ^= (unsigned char)(1U << place % 8);
+}
+
 int pm_page_take(pm_page_t *page)
 {
     int i;
@@ -80,8 +93,8 @@ int pm_page_take(pm_page_t *page)
     for (i = 0; page && i < PM_CLAIMS; i++) {
         int place = (page->next + i) % PM_CLAIMS;
 
-        if (!page->taken[place]) {
-            page->taken[place] = 1;
+        if (!is_taken(page, place)) {
+            flip(page, place);
             page->next = place + 1;
             memset(&page->claims[place], 0, sizeof(page->claims[place]));
             return place;
@@ -93,7 +106,7 @@ int pm_page_take(pm_page_t *page)
 void pm_page_give(pm_page_t *page, int place)
 {
     if (page && place >= 0) {
-        page->taken[place] = 0;
+        flip(page, place);
         page->next = place < page->next ? place : page->next;
     }
 }
