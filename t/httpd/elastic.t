@@ -16,7 +16,7 @@ use FCGIPM::Test;
 use IO::Select;
 use IO::Socket::INET;
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 
 my $dir = tmp_dir();
 my $raw = [$^X, bin('raw.pl')];
@@ -75,6 +75,8 @@ sub config {
         pool('zero', $raw, 'FcgiPMProcesses 0 8'), location('zero'),
         pool('other', $raw, 'FcgiPMProcesses 0 8'), location('other'),
         pool('broken', $broken, 'FcgiPMProcesses 0 4'), location('broken'),
+        pool('pulse', 'worker', 'FcgiPMProcesses 0 8',
+             'FcgiPMIdleTimeout 100ms'), location('pulse'),
         pool('proxied', $raw, 'FcgiPMProcesses 0 6'),
         "<Location /proxied>\n    SetHandler \"proxy:$proxied|fcgi://x\"\n"
         . "</Location>\n";
@@ -151,6 +153,25 @@ sub breaks {
     return;
 }
 
+# Comes and goes, faster than anybody would have it.
+sub pulses {
+    my ($from, $ok) = (time, 0);
+    my @lost;
+    while (time - $from < 4) {
+        my $load = load_on($httpd, '/pulse/?sleep=10&pid', 1 + int rand 12);
+        sleep 0.05 + rand 0.2;
+        my $sum = $load->stop;
+        $ok += $sum->{ok};
+        push @lost, $load->explain if $sum->{failed};
+        sleep rand 0.25;
+    }
+    is_deeply(\@lost, [], "of $ok requests in pulses none is lost");
+    my $pool = pool_status('pulse');
+    cmp_ok($pool->{spawned}, '>', 10, "by $pool->{spawned} workers");
+    is($pool->{crashed} + $pool->{killed}, 0, 'that all went well');
+    return;
+}
+
 # Every request rings, and nobody is there to hear.
 sub manager_dies {
     my $manager = $httpd->manager;
@@ -212,6 +233,7 @@ grows('at first');
 on_demand();
 proxied();
 breaks();
+pulses();
 manager_dies();
 gracefuls();
 together();
