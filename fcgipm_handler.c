@@ -112,9 +112,9 @@ static const char *pool_name(const request_rec *r)
     return *rest == ':' ? rest + 1 : *rest ? NULL : FCGIPM_DEFAULT_POOL;
 }
 
-const char *fcgipm_handler_not_now(const fcgipm_server_t *server,
-                                   const fcgipm_pool_t *pool,
-                                   apr_int64_t *retry)
+static const char *not_available(const fcgipm_server_t *server,
+                                 const fcgipm_pool_t *pool,
+                                 apr_int64_t *retry)
 {
     const pm_slot_t *slot;
     apr_time_t left;
@@ -144,6 +144,19 @@ const char *fcgipm_handler_not_now(const fcgipm_server_t *server,
         break;
     }
     return "its manager does not know it";
+}
+
+const char *fcgipm_handler_not_now(const fcgipm_server_t *server,
+                                   const fcgipm_pool_t *pool,
+                                   apr_int64_t *retry)
+{
+    const char *why = not_available(server, pool, retry);
+
+    if (why && server->board && pool->slot >= 0) {
+        pm_meter_count(pm_board_meter(server->board, server->row, pool->slot),
+                       PM_METER_UNAVAILABLE);
+    }
+    return why;
 }
 
 /* --- what a failure is answered with ------------------------------------ */
@@ -341,6 +354,18 @@ static const char *in_turn(fcgipm_exchange_t *x, fcgipm_answer_t *a,
     }
 }
 
+/* Once more, for the same request. */
+static int again(const fcgipm_server_t *server, const fcgipm_pool_t *pool,
+                 fcgipm_body_t *body)
+{
+    if (!fcgipm_body_rewind(body)) {
+        return 0;
+    }
+    pm_meter_count(pm_board_meter(server->board, server->row, pool->slot),
+                   PM_METER_RETRIED);
+    return 1;
+}
+
 /* Before the worker was done? */
 static int has_gone(const fcgipm_exchange_t *x, const fcgipm_answer_t *a)
 {
@@ -372,7 +397,7 @@ const char *fcgipm_handler_ask(fcgipm_answer_t *a, fcgipm_exchange_t *x,
             not_now = fcgipm_handler_not_now(server, pool, retry);
         }
     } while (x->outcome == FCGIPM_X_CLOSED_EARLY && !not_now && ++tries < 2
-             && is_safe(a->r) && fcgipm_body_rewind(body));
+             && is_safe(a->r) && again(server, pool, body));
     if (has_gone(x, a)) {
         pm_board_aborted(cell);
         fcgipm_client_forget(a->r->connection);

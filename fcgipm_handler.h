@@ -12,7 +12,7 @@
 #include "fcgipm_exchange.h"
 #include "mod_fcgipm.h"
 
-/** Can the pool answer?  @return NULL, or why not
+/** Can the pool answer?  Else the request counts as refused.  @return NULL, or why not
  *  @param retry seconds, for Retry-After */
 const char *fcgipm_handler_not_now(const fcgipm_server_t *server,
                                    const fcgipm_pool_t *pool,

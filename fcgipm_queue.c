@@ -59,25 +59,30 @@ static fcgipm_verdict_t wait_turn(fcgipm_turn_t *t,
                                   const fcgipm_pool_t *pool,
                                   apr_uint32_t seen)
 {
-    apr_time_t until = pm_time_now() + pool->conf->queue_timeout;
+    apr_time_t begin = pm_time_now();
+    apr_time_t until = begin + pool->conf->queue_timeout;
     apr_interval_time_t left;
     const char *not_now;
     int woken = 0;
 
     while (!claim(t, woken)) {
-        left = until - pm_time_now();
+        t->waited = pm_time_now() - begin;
+        left = until - begin - t->waited;
         if (left <= 0) {
+            pm_meter_count(t->meter, PM_METER_LATE);
             return refused(t, "no worker has become free within "
                            "FcgiPMQueueTimeout");
         }
         pm_gate_sleep(t->gate, seen, left);
         not_now = fcgipm_handler_not_now(server, pool, &t->retry);
         if (not_now) {
+            t->waited = pm_time_now() - begin;
             return refused(t, not_now);
         }
         woken = 1;
         seen = pm_gate_bell(t->gate);
     }
+    t->waited = t->since - begin;
     return FCGIPM_Q_GRANTED;
 }
 
@@ -88,11 +93,13 @@ static fcgipm_verdict_t join(fcgipm_turn_t *t, const fcgipm_server_t *server,
     fcgipm_verdict_t verdict;
 
     if (!pm_gate_join(t->gate, (apr_uint32_t)pool->conf->queue_limit)) {
+        pm_meter_count(t->meter, PM_METER_FULL);
         return refused(t, "FcgiPMQueueLimit requests wait already");
     }
     call(t, server, pool);
     verdict = wait_turn(t, server, pool, seen);
     if (verdict != FCGIPM_Q_GRANTED) {
+        pm_meter_in_vain(t->meter, t->waited);
         pm_gate_part(t->gate);
     }
     return verdict;
@@ -105,9 +112,11 @@ fcgipm_verdict_t fcgipm_queue_enter(fcgipm_turn_t *t, const request_rec *r,
     fcgipm_verdict_t verdict;
 
     t->retry = 1;
+    t->waited = t->took = 0;
     t->cell = pm_board_cell(server->board, server->row, pool->slot);
     t->gate = PM_WAIT_WORKS && pm_board_row_is_own(server->board, server->row)
                   ? pm_board_gate(server->board, pool->slot) : NULL;
+    t->meter = pm_board_meter(server->board, server->row, pool->slot);
     if (take(t)) {
         call(t, server, pool);
         return FCGIPM_Q_GRANTED;
@@ -116,6 +125,7 @@ fcgipm_verdict_t fcgipm_queue_enter(fcgipm_turn_t *t, const request_rec *r,
     verdict = join(t, server, pool);
     pm_board_wait(t->cell, -1);
     if (verdict == FCGIPM_Q_GRANTED && fcgipm_client_gone(r->connection)) {
+        pm_meter_in_vain(t->meter, t->waited);
         give(t, -1);
         return FCGIPM_Q_GONE;
     }
@@ -124,5 +134,7 @@ fcgipm_verdict_t fcgipm_queue_enter(fcgipm_turn_t *t, const request_rec *r,
 
 void fcgipm_queue_leave(fcgipm_turn_t *t)
 {
-    give(t, pm_time_now() - t->since);
+    t->took = pm_time_now() - t->since;
+    pm_meter_turn(t->meter, t->took, t->waited);
+    give(t, t->took);
 }

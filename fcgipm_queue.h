@@ -30,9 +30,12 @@ typedef enum fcgipm_verdict {
 typedef struct fcgipm_turn {
     const char *why;     /**< REFUSED */
     apr_int64_t retry;   /**< REFUSED: seconds, for Retry-After */
+    apr_interval_time_t waited;  /**< for the turn, or in vain */
+    apr_interval_time_t took;    /**< after fcgipm_queue_leave() */
 
     pm_cell_t *cell;     /* all below is private */
     pm_gate_t *gate;     /* NULL: there is none for us */
+    pm_meter_t *meter;
     apr_time_t since;
 } fcgipm_turn_t;
 

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_board.h"
 
+#include <string.h>
+
 #include "apr_shm.h"
 
 #define CACHE_LINE 64U
+
+/* Meters of a pool: children are spread over them. */
+#define METERS 8
 
 /* Row 0 is the parent's, the last is shared by children that found none. */
 typedef struct row {
@@ -17,6 +22,8 @@ struct pm_board {
     int nrows;
     pm_slot_t slots[PM_BOARD_SLOTS];
     pm_gate_t gates[PM_BOARD_SLOTS];
+    pm_meter_t before[PM_BOARD_SLOTS];   /* of the slot's former pools */
+    pm_meter_t meters[PM_BOARD_SLOTS][METERS];
     row_t rows[];
 };
 
@@ -65,6 +72,36 @@ pm_cell_t *pm_board_cell(pm_board_t *board, int row, int slot)
     PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS && row >= 0
               && row < board->nrows);
     return &board->rows[row].cells[slot];
+}
+
+pm_meter_t *pm_board_meter(pm_board_t *board, int row, int slot)
+{
+    PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS && row >= 0);
+    return &board->meters[slot][row % METERS];
+}
+
+static void add_meters(pm_meter_t *sum, const pm_board_t *board, int slot)
+{
+    int i;
+
+    for (i = 0; i < METERS; i++) {
+        pm_meter_add(sum, &board->meters[slot][i]);
+    }
+}
+
+void pm_board_meter_begin(pm_board_t *board, int slot)
+{
+    memset(&board->before[slot], 0, sizeof(board->before[slot]));
+    add_meters(&board->before[slot], board, slot);
+}
+
+pm_meter_t pm_board_meter_sum(const pm_board_t *board, int slot)
+{
+    pm_meter_t sum = {0};
+
+    add_meters(&sum, board, slot);
+    pm_meter_subtract(&sum, &board->before[slot]);
+    return sum;
 }
 
 int pm_board_row_claim(pm_board_t *board, apr_uint32_t pid, int config)

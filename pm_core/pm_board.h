@@ -14,6 +14,8 @@
  *   - row 0: the httpd parent, which adds up there what children that have
  *     gone had done.
  *
+ * Meters (pm_meter.h) have many writers, who only ever add.
+ *
  * Which slot a pool has is decided by the httpd parent; a generation number
  * tells the pools that have lived in one slot apart.
  */
@@ -22,6 +24,7 @@
 
 #include "pm_base.h"
 #include "pm_gate.h"
+#include "pm_meter.h"
 
 #define PM_BOARD_SLOTS 4096   /**< pools at the most */
 
@@ -114,6 +117,16 @@ void pm_board_row_release(pm_board_t *board, apr_uint32_t pid);
 /** A child's cell for a pool; it alone writes there, its threads with the
  *  functions below. */
 pm_cell_t *pm_board_cell(pm_board_t *board, int row, int slot);
+
+/** Where a child counts the pool's times. */
+pm_meter_t *pm_board_meter(pm_board_t *board, int row, int slot);
+
+/** The manager gives the slot to a pool: what is counted there belongs to
+ *  others. */
+void pm_board_meter_begin(pm_board_t *board, int slot);
+
+/** What was counted of the slot's pool. */
+pm_meter_t pm_board_meter_sum(const pm_board_t *board, int slot);
 
 static inline void pm_board_begin(pm_cell_t *cell)
 {

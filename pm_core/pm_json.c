@@ -115,6 +115,22 @@ void pm_json_seconds(pm_json_t *j, const char *name, apr_time_t value)
     put(j, text, strlen(text));
 }
 
+void pm_json_precise(pm_json_t *j, const char *name, apr_time_t value)
+{
+    char text[40];
+
+    begin(j, name);
+    apr_snprintf(text, sizeof(text), "%" APR_INT64_T_FMT ".%06d",
+                 value / 1000000, (int)(value % 1000000));
+    put(j, text, strlen(text));
+}
+
+void pm_json_bool(pm_json_t *j, const char *name, int value)
+{
+    begin(j, name);
+    put(j, value ? "true" : "false", value ? 4 : 5);
+}
+
 const char *pm_json_text(pm_json_t *j)
 {
     *(char *)apr_array_push(j->bytes) = '\0';

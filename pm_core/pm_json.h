@@ -32,6 +32,12 @@ void pm_json_int(pm_json_t *j, const char *name, apr_int64_t value);
 /** Seconds with milliseconds, from microseconds. */
 void pm_json_seconds(pm_json_t *j, const char *name, apr_time_t value);
 
+/** Seconds with microseconds. */
+void pm_json_precise(pm_json_t *j, const char *name, apr_time_t value);
+
+/** true or false */
+void pm_json_bool(pm_json_t *j, const char *name, int value);
+
 /** @return the text, valid as long as the pool */
 const char *pm_json_text(pm_json_t *j);
 

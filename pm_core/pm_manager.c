@@ -424,13 +424,9 @@ static const char *answer_status(pm_manager_t *m, const pm_request_t *req,
     int n;
 
     pm_json_init(&j, p);
-    pm_json_open(&j, NULL, '{');
-    pm_json_string(&j, "version", PM_VERSION);
-    pm_status_manager(&j, m->head, pm_time_now());
-    pm_json_open(&j, "pools", '[');
+    pm_status_begin(&j, m->head, NULL, pm_time_now());
     n = each_named(m, req->pool, status_one, &j);
-    pm_json_close(&j, ']');
-    pm_json_close(&j, '}');
+    pm_status_end(&j);
     return n || !req->pool[0]
                ? pm_json_text(&j)
                : apr_psprintf(p, "error there is no pool \"%s\"", req->pool);

@@ -125,10 +125,14 @@ static void take_slot(pm_pool_t *pool)
 {
     pm_slot_t *slot = pool->board;
 
-    pool->paid = pm_board_sum(pool->world->board, pool->slot).done;
+    pm_sum_t sum = pm_board_sum(pool->world->board, pool->slot);
+
+    pool->paid = sum.done;
     if (slot->generation != pool->generation) {
         memset(slot, 0, sizeof(*slot));
-        slot->done_base = pool->paid;
+        slot->done_base = sum.done;
+        slot->aborted_base = sum.aborted;
+        pm_board_meter_begin(pool->world->board, pool->slot);
         slot->avail = PM_AVAIL_STARTING;
         __atomic_store_n(&slot->generation, pool->generation,
                          __ATOMIC_RELEASE);

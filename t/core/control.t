@@ -83,17 +83,22 @@ sub shape_ok {
 is(request($run->address)->{error}, undef, 'the pool serves') for 1 .. 3;
 my $all = $run->status;
 ok($all, 'status as JSON');
-shape_ok($all, { string => ['version'], list => ['pools'],
+shape_ok($all, { string => ['version'], list => ['pools', 'time_bounds'],
                  object => ['manager'] }, 'status');
-shape_ok($all->{manager}, { number => [qw(pid uptime restarts reloads)] },
+shape_ok($all->{manager}, { number => [qw(pid uptime restarts reloads)],
+                            string => ['error'], bool => ['answers'] },
          'manager');
+ok($all->{manager}{answers}, 'it answers');
 my $pool = $all->{pools}[0];
 shape_ok($pool, {
     string => [qw(name state command listen last_error last_stderr)],
     number => [qw(min max workers idle busy starting stopping queue in_flight
                   requests spawned exited crashed killed recycled timed_out aborted
-                  retry_in)],
-    list => ['worker'] }, 'pool');
+                  retried refused refused_limit refused_timeout
+                  refused_unavailable retry_in)],
+    object => [qw(request_time queue_time)], list => ['worker'] }, 'pool');
+shape_ok($pool->{$_}, { number => [qw(count sum)], list => ['counts'] }, $_)
+    for qw(request_time queue_time);
 shape_ok($_, { number => [qw(pid requests uptime busy_for rss)],
                string => ['state'] }, 'worker') for @{ $pool->{worker} };
 
