@@ -32,6 +32,13 @@ typedef enum fcgipm_stage {
                          *   status, @c why */
 } fcgipm_stage_t;
 
+/** What a request has taken, over all times it was asked. */
+typedef struct fcgipm_spent {
+    apr_interval_time_t waited;  /**< for a worker */
+    apr_interval_time_t took;    /**< with a worker; 0: it had none */
+    pid_t worker;                /**< who answered; 0: not known */
+} fcgipm_spent_t;
+
 /** An answer.  Lives on the stack of one request's handler. */
 typedef struct fcgipm_answer {
     fcgipm_stage_t stage;
@@ -40,6 +47,7 @@ typedef struct fcgipm_answer {
     const char *file;      /**< X-Sendfile */
     pm_reason_t why;
     fcgipm_buffer_t buffer;  /**< for the exchange */
+    fcgipm_spent_t spent;  /**< the handler's: what asking has taken */
 
     request_rec *r;            /* all below is private */
     const char *pool;

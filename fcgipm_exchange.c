@@ -12,6 +12,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "pm_core/pm_sender.h"
+
 static fcgipm_outcome_t end(fcgipm_exchange_t *x, fcgipm_outcome_t outcome,
                             const char *why)
 {
@@ -286,7 +288,9 @@ static void receive(fcgipm_exchange_t *x)
     ssize_t n;
 
     do {
-        n = recv(x->fd, buf, size, 0);
+        n = x->named && !x->begun
+                ? pm_sender_recv(x->fd, buf, size, &x->worker)
+                : recv(x->fd, buf, size, 0);
     } while (n < 0 && errno == EINTR);
 
     if (n > 0) {
@@ -489,6 +493,7 @@ void fcgipm_exchange_init(fcgipm_exchange_t *x, apr_interval_time_t timeout,
     x->outcome = FCGIPM_X_OPEN;
     x->why.text[0] = '\0';
     x->begun = 0;
+    x->worker = 0;
     x->body_status = APR_SUCCESS;
     x->fd = -1;
     x->timeout = timeout;
@@ -498,7 +503,7 @@ void fcgipm_exchange_init(fcgipm_exchange_t *x, apr_interval_time_t timeout,
     x->in = NULL;
     x->in_left = 0;
     x->readable = x->writable = x->unreading = x->handed = x->ended = 0;
-    x->starved = x->room = 0;
+    x->starved = x->room = x->named = 0;
     x->silent_since = 0;
     x->deadline = 0;
     x->piece = NULL;
@@ -524,6 +529,7 @@ fcgipm_outcome_t fcgipm_exchange_open(fcgipm_exchange_t *x,
                    : end_errno(x, FCGIPM_X_UNREACHABLE,
                                "cannot connect to the pool's socket", errno);
     }
+    x->named = addr->sa.ss_family == AF_UNIX && pm_sender_ask(x->fd);
     push(x, head, head_len);
     x->body_status = fill_batch(x);
     if (x->body_status != APR_SUCCESS) {

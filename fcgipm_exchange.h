@@ -4,8 +4,8 @@
  * @brief One request with one worker: bytes and time, no HTTP.
  *
  * A connection is made, the request written, the answer read, the connection
- * closed.  An exchange that goes as most do costs six system calls: socket,
- * connect, sendmsg, poll, recv, close.  Writing and reading go on side by
+ * closed.  An exchange that goes as most do costs seven system calls: socket,
+ * connect, setsockopt (pm_sender.h), sendmsg, poll, recvmsg, close.  Writing and reading go on side by
  * side, so that a worker which answers before it has read everything, or
  * never reads it, is no deadlock.  While the worker is waited for, the
  * client's connection is looked at too, in the same poll().
@@ -97,6 +97,8 @@ typedef struct fcgipm_exchange {
     int begun;                        /**< a byte of the answer has come */
     apr_status_t body_status;
 
+    pid_t worker;                     /**< who answers; 0: it has not begun,
+                                       *   or that is not known */
     apr_time_t deadline;              /**< the end of all patience, by
                                        *   pm_time_now(); 0: none.  May be set
                                        *   between init and open */
@@ -115,6 +117,7 @@ typedef struct fcgipm_exchange {
     unsigned int handed : 1;          /* events since the last pause */
     unsigned int starved : 1;         /* the client must send more first */
     unsigned int room : 1;            /* the client takes more */
+    unsigned int named : 1;           /* who answers will be known */
     apr_time_t silent_since;          /* the worker; 0: was not looked at */
 
     const char *piece;                /* of the body, not yet in a batch */

@@ -322,6 +322,7 @@ static void attempt(fcgipm_exchange_t *x, fcgipm_answer_t *a,
         run(x, a, &watch, cell);
     }
     fcgipm_exchange_close(x);
+    a->spent.worker = x->worker;
 }
 
 /* May it be asked twice?  The methods that are safe (RFC 9110 9.2.1). */
@@ -336,11 +337,14 @@ static const char *in_turn(fcgipm_exchange_t *x, fcgipm_answer_t *a,
                            apr_size_t len, apr_int64_t *retry)
 {
     fcgipm_turn_t turn;
+    fcgipm_verdict_t verdict = fcgipm_queue_enter(&turn, a->r, pool);
 
-    switch (fcgipm_queue_enter(&turn, a->r, pool)) {
+    a->spent.waited += turn.waited;
+    switch (verdict) {
     case FCGIPM_Q_GRANTED:
         attempt(x, a, pool, turn.cell, head, len);
         fcgipm_queue_leave(&turn);
+        a->spent.took += turn.took;
         return NULL;
     case FCGIPM_Q_GONE:
         x->outcome = FCGIPM_X_GONE;
@@ -405,6 +409,21 @@ const char *fcgipm_handler_ask(fcgipm_answer_t *a, fcgipm_exchange_t *x,
     return not_now;
 }
 
+/* For the access log. */
+static void note(request_rec *r, const fcgipm_spent_t *spent)
+{
+    apr_table_setn(r->notes, "FCGIPM_QUEUE",
+                   apr_off_t_toa(r->pool, (apr_off_t)spent->waited));
+    if (spent->took) {
+        apr_table_setn(r->notes, "FCGIPM_TIME",
+                       apr_off_t_toa(r->pool, (apr_off_t)spent->took));
+    }
+    if (spent->worker) {
+        apr_table_setn(r->notes, "FCGIPM_WORKER",
+                       apr_ltoa(r->pool, (long)spent->worker));
+    }
+}
+
 static int serve(request_rec *r, const fcgipm_pool_t *pool,
                  fcgipm_body_t *body, const char *head, apr_size_t len)
 {
@@ -416,6 +435,7 @@ static int serve(request_rec *r, const fcgipm_pool_t *pool,
 
     fcgipm_answer_init(&a, r, pool->name);
     not_now = fcgipm_handler_ask(&a, &x, pool, body, head, len, &retry);
+    note(r, &a.spent);
     status = not_now ? fail(r, pool->name, HTTP_SERVICE_UNAVAILABLE, retry,
                             not_now)
                      : conclude(&a, &x, body, pool->name);
@@ -444,6 +464,7 @@ int fcgipm_handler(request_rec *r)
         return fail(r, name, HTTP_INTERNAL_SERVER_ERROR, 0,
                     "there is no pool of this name");
     }
+    apr_table_setn(r->notes, "FCGIPM_POOL", pool->name);
     if (r->used_path_info == AP_REQ_REJECT_PATH_INFO && r->path_info
         && *r->path_info) {
         return fail(r, name, HTTP_NOT_FOUND, 0, "AcceptPathInfo is off");
