@@ -12,6 +12,7 @@
 #include "http_protocol.h"
 #include "fcgipm_sendfile.h"
 #include "mod_fcgipm.h"
+#include "pm_core/pm_logfile.h"
 #include "util_script.h"
 
 APLOG_USE_MODULE(fcgipm);
@@ -474,52 +475,54 @@ static apr_size_t add_head(fcgipm_answer_t *a, const char *span,
 
 /* --- STDERR ------------------------------------------------------------- */
 
-static void log_line(fcgipm_answer_t *a, char *line, apr_size_t len)
+static void put_line(fcgipm_answer_t *a, const char *line)
 {
-    char *nul = line;
+    char who[80];
+    char buf[PM_LINES_FITS];
 
-    /* httpd's log would end there */
-    while ((nul = memchr(nul, '\0', len - (apr_size_t)(nul - line)))) {
-        *nul = '?';
+    apr_snprintf(who, sizeof(who), "client %s", a->r->useragent_ip);
+    if (!pm_logfile_write(a->log_fd, a->pool, who, line)) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, a->r, "pool %s: %s",
+                      a->pool, pm_lines_fit(buf, sizeof(buf), line));
     }
-    while (len && (line[len - 1] == '\r' || line[len - 1] == ' ')) {
-        len--;
+}
+
+static void log_line(void *ctx, const char *line)
+{
+    fcgipm_answer_t *a = ctx;
+
+    if (!a->log_limit || a->said < a->log_limit) {
+        put_line(a, line);
     }
-    if (len) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, a->r, "pool %s: %.*s",
-                      a->pool, (int)len, line);
-    }
+    a->said++;
 }
 
 void fcgipm_answer_stderr(fcgipm_answer_t *a, const char *span,
                           apr_size_t len)
 {
-    while (len) {
-        const char *nl = memchr(span, '\n', len);
-        apr_size_t n = nl ? (apr_size_t)(nl - span) : len;
-        apr_size_t room = sizeof(a->line) - a->line_len;
-        int whole = nl != NULL;
+    pm_lines_feed(&a->lines, span, len, log_line, a);
+}
 
-        if (n > room) {
-            n = room;
-            whole = 0;
-        }
-        memcpy(a->line + a->line_len, span, n);
-        a->line_len += n;
-        span += n + (whole ? 1 : 0);
-        len -= n + (whole ? 1 : 0);
-        if (whole || a->line_len == sizeof(a->line)) {
-            log_line(a, a->line, a->line_len);
-            a->line_len = 0;
-        }
+/* Its last line, and what became of the others. */
+static void end_stderr(fcgipm_answer_t *a)
+{
+    char text[128];
+
+    pm_lines_end(&a->lines, log_line, a);
+    if (a->log_limit && a->said > a->log_limit) {
+        apr_snprintf(text, sizeof(text), "%" APR_INT64_T_FMT " lines of "
+                     "this request were dropped: more than FcgiPMLogLimit %"
+                     APR_INT64_T_FMT, a->said - a->log_limit, a->log_limit);
+        put_line(a, text);
     }
+    a->said = 0;
 }
 
 /* --- the answer --------------------------------------------------------- */
 
 void fcgipm_answer_init(fcgipm_answer_t *a, request_rec *r, const char *pool)
 {
-    memset(a, 0, offsetof(fcgipm_answer_t, line));
+    memset(a, 0, offsetof(fcgipm_answer_t, lines.text));
     a->stage = FCGIPM_AT_HEAD;
     a->status = OK;
     a->buffer.get = get_buffer;
@@ -527,6 +530,7 @@ void fcgipm_answer_init(fcgipm_answer_t *a, request_rec *r, const char *pool)
     a->r = r;
     a->pool = pool;
     a->length = -1;
+    a->log_fd = -1;
     fcgipm_spool_init(&a->spool, r);
 }
 
@@ -634,10 +638,7 @@ int fcgipm_answer_cut(fcgipm_answer_t *a)
 
 void fcgipm_answer_destroy(fcgipm_answer_t *a)
 {
-    if (a->line_len) {
-        log_line(a, a->line, a->line_len);
-        a->line_len = 0;
-    }
+    end_stderr(a);
     apr_brigade_destroy(a->spool.bb);
     apr_brigade_destroy(a->spool.out);
     if (a->hold) {

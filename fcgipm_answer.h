@@ -16,6 +16,7 @@
 
 #include "fcgipm_exchange.h"
 #include "fcgipm_spool.h"
+#include "pm_core/pm_lines.h"
 
 /** A header is at most this long, all lines together. */
 #define FCGIPM_HEAD_MAX 65536
@@ -61,8 +62,10 @@ typedef struct fcgipm_answer {
     apr_bucket *hold;          /* the buffer, as a bucket in no brigade */
     char *base;                /* its memory */
     apr_size_t fill;           /* how much of that is in use */
-    apr_size_t line_len;
-    char line[1024];           /* of STDERR, not whole yet */
+    int log_fd;
+    apr_int64_t log_limit;
+    apr_int64_t said;          /* lines of STDERR */
+    pm_lines_t lines;          /* its text comes last */
 } fcgipm_answer_t;
 
 void fcgipm_answer_init(fcgipm_answer_t *a, request_rec *r,
@@ -72,6 +75,17 @@ void fcgipm_answer_init(fcgipm_answer_t *a, request_rec *r,
 static inline void fcgipm_answer_limit(fcgipm_answer_t *a, apr_int64_t limit)
 {
     a->spool.limit = limit;
+}
+
+/** Where STDERR goes; without this to the request's error log.
+ *  @param fd    the pool's own log, -1: it has none
+ *  @param limit lines of one request, 0: any number; how many more there
+ *               were is said at its end */
+static inline void fcgipm_answer_log(fcgipm_answer_t *a, int fd,
+                                     apr_int64_t limit)
+{
+    a->log_fd = fd;
+    a->log_limit = limit;
 }
 
 /** A piece of STDOUT; it lies in the buffer given out last. */

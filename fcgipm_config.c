@@ -426,6 +426,11 @@ static apr_status_t fill_pool(pm_conf_t *conf, const pm_global_t *global,
 
 /* --- checking ------------------------------------------------------------- */
 
+static int is_test(void)
+{
+    return ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
+}
+
 /* All that can be known of one pool. */
 static apr_status_t check_pool(fcgipm_pool_t *pool, apr_pool_t *ptemp,
                                pm_reason_t *why)
@@ -453,7 +458,9 @@ static apr_status_t check_pool(fcgipm_pool_t *pool, apr_pool_t *ptemp,
         return pm_fail(why, rv, "FcgiPMListenOwner %s: %s",
                        conf->listen_owner, cause.text);
     }
-    return pm_birth_prepare(&birth, conf, ptemp, why);
+    rv = pm_birth_prepare(&birth, conf, ptemp, why);
+    return rv == APR_SUCCESS && conf->error_log && is_test()
+               ? fcgipm_log_check(conf->error_log, ptemp, why) : rv;
 }
 
 /* Everything that goes to the manager must be something it can read: one
@@ -489,6 +496,7 @@ static void add_pool(fcgipm_server_t *server, pm_conf_t *conf,
     pool->conf = conf;
     pool->where = where;
     pool->slot = -1;
+    pool->log_fd = -1;
     if (fill_pool(conf, server->global, p, &why) != APR_SUCCESS
         || check_size(conf, ptemp, &why) != APR_SUCCESS) {
         pool->failed = apr_pstrdup(p, why.text);
@@ -651,11 +659,6 @@ static int has_unix_pool(const fcgipm_server_t *server)
         }
     }
     return 0;
-}
-
-static int is_test(void)
-{
-    return ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
 }
 
 /* Under -t there is no log yet: the person who asks reads stderr. */

@@ -393,6 +393,7 @@ const char *fcgipm_handler_ask(fcgipm_answer_t *a, fcgipm_exchange_t *x,
         timeout = a->r->server->timeout;
     }
     fcgipm_answer_limit(a, pool->conf->response_buffer);
+    fcgipm_answer_log(a, pool->log_fd, pool->conf->log_limit);
     do {
         fcgipm_exchange_init(x, timeout, &body->source, &a->buffer);
         not_now = in_turn(x, a, pool, head, len, retry);

@@ -161,6 +161,7 @@ static void add_member(pm_set_t *set, const fcgipm_pool_t *pool,
     m->generation = pool->generation;
     m->failed = pool->failed;
     m->fd = pool->failed ? -1 : place->listener.fd;
+    m->log_fd = pool->failed ? -1 : pool->log_fd;
 }
 
 static pm_set_t *make_set(const fcgipm_parent_t *me)
@@ -199,6 +200,7 @@ static void renew(fcgipm_parent_t *me, apr_pool_t *ptemp)
     fcgipm_move(&r->bell[0], me->plog);
     fcgipm_move(&r->bell[1], me->plog);
     former = fcgipm_places_renew(me, ptemp);
+    fcgipm_log_open_pools(me->server, me->pconf, me->s);
     fcgipm_config_report(me->s);
     me->set = make_set(me);
     if (alive || me->set->members->nelts) {

@@ -52,6 +52,7 @@ typedef struct fcgipm_pool {
     pm_addr_t addr;            /**< where its socket listens */
     int slot;                  /**< on the board; -1: there is none */
     apr_uint32_t generation;   /**< of the pool in that slot */
+    int log_fd;                /**< its own log; -1: it has none */
     const char *failed;        /**< why it cannot be had, or NULL */
     const char *former;        /**< why it is run as it was defined before,
                                 *   or NULL */
@@ -162,6 +163,16 @@ void fcgipm_log_open(pm_log_t *log, server_rec *s);
  *  know: syslog is connected anew when it is needed.  From now on the sink's
  *  own level decides, not the configuration this process was forked from. */
 void fcgipm_log_detach(server_rec *s);
+
+/** FcgiPMErrorLog: can what it says be a log, as far as can be told without
+ *  opening it? */
+apr_status_t fcgipm_log_check(const char *target, apr_pool_t *p,
+                              pm_reason_t *why);
+
+/** Open the own logs of all pools, for this configuration; each sets its
+ *  @c log_fd.  One that cannot be opened is said, and does without. */
+void fcgipm_log_open_pools(const fcgipm_server_t *server, apr_pool_t *p,
+                           server_rec *s);
 
 /* --- fcgipm_parent.c ---------------------------------------------------- */
 

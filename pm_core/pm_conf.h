@@ -71,6 +71,8 @@ typedef struct pm_conf {
     apr_int64_t max_unshared;      /**< likewise */
     apr_int64_t min_share;         /**< likewise */
     apr_int64_t reload;            /**< 1: rolling */
+    const char *error_log;         /**< file or "|program"; NULL: httpd's */
+    apr_int64_t log_limit;         /**< lines in ten seconds; 0: any number */
 
     apr_time_t connect_timeout;    /**< the exchange; httpd's side only */
     apr_time_t io_timeout;         /**< 0: httpd's Timeout */

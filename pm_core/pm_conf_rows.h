@@ -114,6 +114,12 @@ PM_ROW(min_share, "FcgiPMMinShareSize", PM_T_SIZE, pm_conf_t, "off", 0,
 PM_ROW(reload, "FcgiPMReload", PM_T_CHOICE, pm_conf_t, "all", 0, 0,
        "all|rolling", PM_CHANGE_NOTHING,
        "whether a reload replaces all workers at once or one by one")
+PM_ROW(error_log, "FcgiPMErrorLog", PM_T_STRING, pm_conf_t, NULL, 1, 4095,
+       NULL, PM_CHANGE_NOTHING,
+       "file, or |program, for what the workers say")
+PM_ROW(log_limit, "FcgiPMLogLimit", PM_T_NUMBER, pm_conf_t, "1000", 0,
+       10000000, NULL, PM_CHANGE_NOTHING,
+       "lines of its workers logged within ten seconds; 0: any number")
 PM_ROW(connect_timeout, "FcgiPMConnectTimeout", PM_T_TIME, pm_conf_t, "5s",
        PM_MS, PM_H, NULL, PM_CHANGE_NOTHING, "time to reach the pool's socket")
 PM_ROW(io_timeout, "FcgiPMIOTimeout", PM_T_TIME, pm_conf_t, "0", 0,

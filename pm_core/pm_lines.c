@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "apr_lib.h"
+
 void pm_lines_end(pm_lines_t *lines,
                   void (*take)(void *ctx, const char *line), void *ctx)
 {
@@ -14,6 +16,17 @@ void pm_lines_end(pm_lines_t *lines,
         take(ctx, lines->text);
     }
     lines->len = 0;
+    lines->cut = 0;
+}
+
+/* It is passed on now, not when its end comes, which may be never. */
+static void cut(pm_lines_t *lines,
+                void (*take)(void *ctx, const char *line), void *ctx)
+{
+    memcpy(lines->text + lines->len, PM_LINES_CUT, sizeof(PM_LINES_CUT));
+    take(ctx, lines->text);
+    lines->len = 0;
+    lines->cut = 1;
 }
 
 void pm_lines_feed(pm_lines_t *lines, const char *bytes, apr_size_t n,
@@ -22,13 +35,39 @@ void pm_lines_feed(pm_lines_t *lines, const char *bytes, apr_size_t n,
     apr_size_t i;
 
     for (i = 0; i < n; i++) {
-        if (bytes[i] == '\n' || lines->len == PM_LINES_MAX) {
+        if (bytes[i] == '\n') {
             pm_lines_end(lines, take, ctx);
         }
-        if (bytes[i] != '\n' && bytes[i]) {
+        else if (bytes[i] && !lines->cut) {
+            if (lines->len == PM_LINES_MAX) {
+                cut(lines, take, ctx);
+                continue;
+            }
             lines->text[lines->len++] = bytes[i];
         }
     }
+}
+
+/* The bytes ap_escape_errorlog_item() makes of one, at the most. */
+static apr_size_t cost(char c)
+{
+    return c == '\\' || c == '"' ? 2 : apr_isprint(c) ? 1 : 4;
+}
+
+const char *pm_lines_fit(char *buf, apr_size_t size, const char *line)
+{
+    apr_size_t sum = sizeof(PM_LINES_CUT);
+    apr_size_t n;
+
+    for (n = 0; line[n]; n++) {
+        sum += cost(line[n]);
+        if (sum > size) {
+            memcpy(buf, line, n);
+            memcpy(buf + n, PM_LINES_CUT, sizeof(PM_LINES_CUT));
+            return buf;
+        }
+    }
+    return line;
 }
 
 void pm_lines_keep(char *tail, apr_size_t size, const char *line)

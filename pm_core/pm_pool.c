@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apr_strings.h"
+#include "pm_output.h"
 #include "pm_scale.h"
 
 /* While a removed pool may still be called, the time between two looks at
@@ -94,6 +95,8 @@ void pm_pool_define(pm_pool_t *pool, pm_member_t *member)
 {
     pm_reason_t why;
 
+    pm_output_open(pool, member->log_fd);
+    member->log_fd = -1;
     if (pool->listener.fd < 0) {
         pm_listen_adopt(&pool->listener, member->conf->listen, member->fd,
                         pool->p);
@@ -158,6 +161,7 @@ pm_pool_t *pm_pool_create(pm_world_t *world, pm_member_t *member)
     APR_RING_INIT(&pool->workers, pm_worker, link);
     pool->listener.fd = -1;
     world->slots[pool->slot] = pool;
+    pm_output_init(pool);
     pm_demand_init(pool);
     if (pm_page_create(&pool->page, p, &why) != APR_SUCCESS) {
         pm_log(world->log, PM_INFO, "pool %s: whether workers are busy will "
@@ -496,6 +500,7 @@ void pm_pool_destroy(pm_pool_t *pool)
         pool->world->slots[pool->slot] = NULL;
     }
     pm_demand_close(pool);
+    pm_output_close(pool);
     pm_listen_unlink(&pool->listener);
     pm_listen_close(&pool->listener);
     pm_page_destroy(pool->page);

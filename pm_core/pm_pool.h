@@ -20,6 +20,7 @@
 #include "pm_lines.h"
 #include "pm_loop.h"
 #include "pm_page.h"
+#include "pm_quota.h"
 #include "pm_recycle.h"
 #include "pm_set.h"
 #include "pm_spawn.h"
@@ -87,6 +88,10 @@ struct pm_pool {
     apr_uint64_t paid;            /**< see pm_crash_credit() */
     apr_time_t drain_wait;             /**< next pause while draining */
     pm_timer_t timer;
+    int log_fd;                        /**< its own log, see pm_output.h; -1:
+                                        *   none */
+    pm_quota_t quota;                  /**< of lines */
+    pm_timer_t quota_timer;            /**< set while lines are dropped */
     char last_error[512];
     char last_stderr[1024];            /**< what its workers said last, a
                                         *   newline between lines */

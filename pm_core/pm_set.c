@@ -36,6 +36,7 @@ void pm_set_destroy(pm_set_t *set)
     pm_fds_close(&set->log_fd);
     for (i = 0; i < set->members->nelts; i++) {
         pm_fds_close(&APR_ARRAY_IDX(set->members, i, pm_member_t).fd);
+        pm_fds_close(&APR_ARRAY_IDX(set->members, i, pm_member_t).log_fd);
     }
     if (taken->p) {
         apr_pool_destroy(taken->p);
@@ -74,6 +75,7 @@ static void write_member(pm_message_t *msg, const pm_member_t *m,
         return;
     }
     add_fd(msg, m->fd);
+    add_fd(msg, m->log_fd);
     msg->text = apr_psprintf(p, "pool %s %d %u\n%s", m->conf->name, m->slot,
                              m->generation, settings);
 }
@@ -173,7 +175,8 @@ static apr_status_t take_member(pm_set_t *set, char **word, int n,
     apr_status_t rv;
 
     if (n != 4 || number(word[2], PM_BOARD_SLOTS - 1) < 0
-        || number(word[3], 0x7fffffff) < 0 || msg->nfds != !failed
+        || number(word[3], 0x7fffffff) < 0
+        || (failed ? msg->nfds != 0 : msg->nfds < 1 || msg->nfds > 2)
         || pm_conf_name_check(word[1], NULL) != APR_SUCCESS) {
         return bad_message(why);
     }
@@ -181,6 +184,7 @@ static apr_status_t take_member(pm_set_t *set, char **word, int n,
     m.slot = (int)number(word[2], PM_BOARD_SLOTS - 1);
     m.generation = (apr_uint32_t)number(word[3], 0x7fffffff);
     m.fd = failed ? -1 : msg->fds[0];
+    m.log_fd = msg->nfds > 1 ? msg->fds[1] : -1;
     if (failed) {
         char *reason = settings;
 

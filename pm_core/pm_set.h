@@ -8,7 +8,8 @@
  *
  *     set CONFIG LOGLEVEL     + settings of pm_global_t, descriptor: error
  *                               log, if there is one
- *     pool NAME SLOT GEN      + settings of pm_conf_t, descriptor: listener
+ *     pool NAME SLOT GEN      + settings of pm_conf_t, descriptors: listener,
+ *                               and its own log, if it has one
  *     failed NAME SLOT GEN    + settings; a line "reason ..." first
  *     commit
  *
@@ -35,6 +36,7 @@ typedef struct pm_member {
     apr_uint32_t generation;     /**< the same for as long as name and listen
                                   *   address are the same */
     int fd;                      /**< the listening socket; -1 when failed */
+    int log_fd;                  /**< its own log; -1: there is none */
     const char *failed;          /**< why it cannot run, or NULL */
 } pm_member_t;
 

@@ -10,6 +10,7 @@
 #include "apr_general.h"
 #include "apr_strings.h"
 #include "pm_fds.h"
+#include "pm_output.h"
 #include "pm_procinfo.h"
 #include "pm_reap.h"
 #include "pm_stop.h"
@@ -20,28 +21,35 @@ static void on_line(void *ctx, const char *line)
 {
     pm_worker_t *w = ctx;
 
-    pm_log(w->pool->world->log, PM_ERROR, "pool %s: pid %d: %s",
-           w->pool->conf->name, (int)w->pid, line);
-    pm_lines_keep(w->pool->last_stderr, sizeof(w->pool->last_stderr), line);
+    pm_output_line(w->pool, w->pid, line);
 }
 
-/* Everything there is to read.  @return 0 when nothing more will come */
+/* Who talks without end must not stop the loop: more than a pipe holds is
+ * left for its next turn. */
+#define READS 16
+
+/* What there is to read.  @return 0 when nothing more will come */
 static int read_output(pm_worker_t *w)
 {
     char bytes[8192];
-    ssize_t n;
+    ssize_t n = 0;
+    int i;
 
-    while ((n = read(w->output_fd, bytes, sizeof(bytes))) > 0) {
+    for (i = 0; i < READS; i++) {
+        n = read(w->output_fd, bytes, sizeof(bytes));
+        if (n <= 0) {
+            break;
+        }
         if (!w->lines) {
             w->lines = apr_pcalloc(w->p, sizeof(*w->lines));
         }
         pm_lines_feed(w->lines, bytes, (apr_size_t)n, on_line, w);
         w->rang |= memchr(bytes, 0, (apr_size_t)n) != NULL;
         if ((apr_size_t)n < sizeof(bytes)) {
-            return 1;   /* who talks without end must not stop the loop */
+            break;
         }
     }
-    return n < 0 && (errno == EAGAIN || errno == EINTR);
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 static void close_output(pm_worker_t *w)

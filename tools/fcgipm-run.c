@@ -20,6 +20,7 @@
 #include "apr_strings.h"
 #include "pm_fds.h"
 #include "pm_ident.h"
+#include "pm_logfile.h"
 #include "pm_manager.h"
 #include "pm_spawn.h"
 
@@ -217,9 +218,17 @@ static apr_status_t make_set(pm_set_t **out, pm_listener_t *l,
     member->slot = 0;
     member->generation = 1;
     member->fd = l->fd;
+    member->log_fd = -1;
+    if (args->conf->error_log) {
+        rv = args->conf->error_log[0] == '|'
+                 ? pm_fail(why, APR_EINVAL, "--error-log: a program to pipe "
+                           "to is httpd's to start")
+                 : pm_logfile_open(&member->log_fd, args->conf->error_log,
+                                   why);
+    }
     member->failed = NULL;
     *out = set;
-    return APR_SUCCESS;
+    return rv;
 }
 
 static int run(int argc, char **argv, apr_pool_t *p)

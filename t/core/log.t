@@ -33,7 +33,7 @@ $pid = said('fd1=to%20stdout%0a');
 ok(wait_for { $run->log =~ /pool my\.app: pid $pid: to stdout$/m } 10,
    'stdout');
 my ($line) = grep { /to stderr/ } lines($run);
-like($line, qr/\[error\]|:error/, 'at level error');
+like($line, qr/\[warn\]/, 'at level warn');
 
 $pid = said('fd2=one%0atwo%0a%0athree%0a');
 ok(wait_for {
@@ -56,12 +56,13 @@ ok(wait_for {
     $run->log =~ /: left1-right1$/m && $run->log =~ /: left2-right2$/m
 } 10, 'nor do the lines of two workers mix');
 
-$pid = said('fd2=' . 'z' x 20_000 . '%0a');
-ok(wait_for {
-    my $n = 0;
-    for (lines($run)) { $n += length $1 if /pid $pid: (z+)$/ }
-    $n == 20_000;
-} 10, 'a line of 20000 bytes: nothing is missing, each piece has its prefix');
+$pid = said('fd2=' . 'y' x 7168 . '%0a');
+ok(wait_for { $run->log =~ /pid $pid: y{7168}$/m } 10,
+   'a line of 7168 bytes is one line');
+$pid = said('fd2=' . 'z' x 20_000 . '%0anext%20line%0a');
+ok(wait_for { $run->log =~ /pid $pid: next line$/m } 10, 'a longer one');
+is(join(' ', $run->log =~ /pid $pid: (z+.*)$/mg), 'z' x 7168 . ' [cut]',
+   'is cut, with a mark');
 
 $pid = said('fd2=a%1b[31mb%07c%0dd%09e%0a');
 ok(wait_for { $run->log =~ /pid $pid: a/ } 10, 'control characters');
@@ -75,7 +76,8 @@ $pid = said('exit=0&fd2=last%20words');
 ok(wait_for { $run->log =~ /pid $pid: last words$/m } 10,
    'a line without its end, at the end of the worker');
 
-# A flood: the worker is not held up, the manager stays well.
+# A flood: the worker is not held up, the manager stays well, the log is not
+# filled.
 $run->workers(2);
 my $rss = sub {
     return (split ' ', proc_status($run->pid)->{VmRSS} || 0)[0];
@@ -88,11 +90,21 @@ for (1 .. 40) {
 }
 is($n, 40, '40 requests that write 48 KB to stderr each are answered');
 cmp_ok($rss->() - $before, '<', 20_000, 'the manager has not grown by 20 MB');
-ok(wait_for {
-    my $found = 0;
-    for (lines($run)) { $found += () = /flood /g if /pid \d+: / }
-    $found == 40 * 12 * 500
-} 20, 'all of it is in the log');
+sub floods { return scalar grep { /pid \d+: flood / } lines($run) }
+ok(wait_for { floods() == 40 * 12 } 20, 'all of it is in the log');
+for (1 .. 80) {
+    $n++ unless request($run->address, query => "${flood}pid")->{error};
+}
+is($n, 120, '80 more, which is more than 1000 lines in ten seconds');
+my ($dropped) = wait_for {
+    $run->log =~ /\[warn\] pool my\.app: manager: (\d+) lines of its workers were dropped/
+        && $1
+} 30, 'the count of what was dropped';
+ok($dropped, 'how many were dropped is said');
+is(floods() + $dropped, 120 * 12, 'that is the truth');
+said('fd2=after%20all%0a');
+ok(wait_for { $run->log =~ /: after all$/m } 10,
+   'then what workers say is in the log again');
 
 # Everything in the log has a shape.
 my @odd = grep { !/^\S+ \S+ \[\w+\] \S/ } lines($run);

@@ -40,6 +40,7 @@ static void check_member(const pm_member_t *m, apr_pool_t *p)
     MUST(pm_conf_name_check(m->conf->name, NULL) == APR_SUCCESS);
     MUST(m->slot >= 0 && m->slot < PM_BOARD_SLOTS);
     MUST(m->failed ? m->fd == -1 : fcntl(m->fd, F_GETFD) >= 0);
+    MUST(m->log_fd == -1 || (!m->failed && fcntl(m->log_fd, F_GETFD) >= 0));
     must_be_same(m->conf, again, 0, p);
     MUST(pm_conf_compare(m->conf, again) == PM_CHANGE_NOTHING);
 }

@@ -65,8 +65,38 @@ static void test_lines(apr_pool_t *p)
     text[0] = '\0';
     pm_lines_feed(lines, big, 10000, collect, text);
     pm_lines_end(lines, collect, text);
-    is_int((long)strlen(text), 10003, "lines: a long one comes in 3 pieces, "
-           "nothing is lost");
+    is_int((long)strlen(text), PM_LINES_MAX + 7, "lines: of a long one the "
+           "rest is left out");
+    ok(strstr(text, "xxx [cut]|") != NULL, "lines: and it says so");
+    text[0] = '\0';
+    pm_lines_feed(lines, big, 10000, collect, text);
+    is_int((long)strlen(text), PM_LINES_MAX + 7, "lines: before its end came");
+    text[0] = '\0';
+    pm_lines_feed(lines, "x\nnext\n", 7, collect, text);
+    is_str(text, "next|", "lines: the next one is whole");
+    text[0] = '\0';
+    big[PM_LINES_MAX] = '\n';
+    pm_lines_feed(lines, big, PM_LINES_MAX + 1, collect, text);
+    is_int((long)strlen(text), PM_LINES_MAX + 1, "lines: one that just fits");
+}
+
+static void test_fit(void)
+{
+    char line[65], buf[64];
+
+    memset(line, 'a', 64);
+    line[64] = '\0';
+    line[64 - sizeof(PM_LINES_CUT)] = '\0';
+    ok(pm_lines_fit(buf, sizeof(buf), line) == line, "fit: it does");
+    line[20] = '\x1b';
+    is_int((long)strlen(pm_lines_fit(buf, sizeof(buf), line)),
+           64 - 2 * (long)sizeof(PM_LINES_CUT) + 10,
+           "fit: an escape takes more");
+    ok(strstr(buf, "aaa" PM_LINES_CUT) != NULL, "fit: and it says so");
+    memset(line, '\x01', 63);
+    is_int((long)strlen(pm_lines_fit(buf, sizeof(buf), line)),
+           (long)(64 - sizeof(PM_LINES_CUT)) / 4 + 6, "fit: nothing but "
+           "escapes");
 }
 
 static void test_keep(void)
@@ -258,12 +288,13 @@ static void test_set(apr_pool_t *p)
     m->slot = 7;
     m->generation = 9;
     m->fd = open("/dev/null", O_RDONLY);
+    m->log_fd = open("/dev/null", O_WRONLY);
     m->failed = NULL;
     m = apr_array_push(set->members);
     m->conf = pm_conf_create(p, "sick");
     m->slot = 8;
     m->generation = 10;
-    m->fd = -1;
+    m->fd = m->log_fd = -1;
     m->failed = "no\nluck";
     is_int(pm_channel_pair(fd, &why), APR_SUCCESS, "a channel");
     child = fork();
@@ -291,9 +322,9 @@ static void test_set(apr_pool_t *p)
     is_int(taken->members->nelts, 2, "set: two members");
     m = &APR_ARRAY_IDX(taken->members, 0, pm_member_t);
     ok(!strcmp(m->conf->name, "app") && m->slot == 7 && m->generation == 9
-           && m->fd >= 0 && !m->failed, "set: the first");
+           && m->fd >= 0 && m->log_fd >= 0 && !m->failed, "set: the first");
     m = &APR_ARRAY_IDX(taken->members, 1, pm_member_t);
-    ok(m->fd == -1 && m->slot == 8, "set: the second");
+    ok(m->fd == -1 && m->log_fd == -1 && m->slot == 8, "set: the second");
     is_str(m->failed, "no", "set: its reason, the first line");
     pm_set_destroy(taken);
     close(fd[0]);
@@ -374,6 +405,7 @@ int main(void)
     apr_initialize();
     apr_pool_create(&p, NULL);
     test_lines(p);
+    test_fit();
     test_keep();
     test_json(p);
     test_board(p);

@@ -9,6 +9,7 @@
 #include "pm_diff.h"
 #include "pm_life.h"
 #include "pm_proto.h"
+#include "pm_quota.h"
 #include "pm_sigmap.h"
 #include "pm_stop.h"
 #include "tap.h"
@@ -305,6 +306,29 @@ static void test_proto(void)
     }
 }
 
+/* --- so many in ten seconds ------------------------------------------------ */
+
+static void test_quota(void)
+{
+    pm_quota_t q = {0, 0, 0};
+    int i, n = 0;
+
+    for (i = 0; i < 100; i++) {
+        n += pm_quota_take(&q, 0, S(5));
+    }
+    is_int(n, 100, "quota: no limit");
+    for (n = i = 0; i < 10; i++) {
+        n += pm_quota_take(&q, 4, S(20) + i);
+    }
+    is_int(n, 4, "quota: 4 of 10");
+    is_int(q.until, S(30), "quota: ten seconds from the first one on");
+    ok(!pm_quota_take(&q, 4, S(30) - 1), "quota: not yet");
+    is_int(pm_quota_dropped(&q), 7, "quota: 7 were dropped");
+    is_int(pm_quota_dropped(&q), 0, "quota: that is said once");
+    ok(pm_quota_take(&q, 4, S(30)), "quota: another ten seconds");
+    is_int(q.until, S(40), "quota: from then on");
+}
+
 int main(void)
 {
     apr_pool_t *p;
@@ -313,6 +337,7 @@ int main(void)
     apr_pool_create(&p, NULL);
     test_exits();
     test_credit();
+    test_quota();
     test_backoff();
     test_trial();
     test_stop();

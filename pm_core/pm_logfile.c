@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_logfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apr_strings.h"
+
+#define TEXT_MAX 8192              /* of the words themselves */
+#define ROOM (4 * TEXT_MAX + 256)
+
+/* O_NONBLOCK: nobody waits for somebody to read from a named pipe. */
+apr_status_t pm_logfile_open(int *fd, const char *path, pm_reason_t *why)
+{
+    *fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY
+                         | O_NONBLOCK, 0644);
+    return *fd < 0 ? pm_fail_os(why, errno, "cannot write to %s", path)
+                   : APR_SUCCESS;
+}
+
+int pm_logfile_unblock(int fd)
+{
+    char name[40];
+    int other;
+
+    apr_snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    other = open(name, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK);
+    return other < 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : other;
+}
+
+/* As httpd's error log has it. */
+static apr_size_t put_time(char *to, apr_size_t size)
+{
+    apr_time_exp_t t;
+
+    apr_time_exp_lt(&t, apr_time_now());
+    return (apr_size_t)apr_snprintf(
+        to, size, "[%s %s %.2d %.2d:%.2d:%.2d.%06d %d] ",
+        apr_day_snames[t.tm_wday], apr_month_snames[t.tm_mon], t.tm_mday,
+        t.tm_hour, t.tm_min, t.tm_sec, t.tm_usec, t.tm_year + 1900);
+}
+
+static char *put_escaped(char *to, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char plain[] = "\a\b\t\n\v\f\r\\";
+    static const char letter[] = "abtnvfr\\";
+    const char *known = c ? strchr(plain, c) : NULL;
+
+    *to++ = '\\';
+    if (known) {
+        *to++ = letter[known - plain];
+        return to;
+    }
+    *to++ = 'x';
+    *to++ = hex[c >> 4];
+    *to++ = hex[c & 15];
+    return to;
+}
+
+/* Bytes of UTF-8 stay as they are. */
+static char *put_text(char *to, const char *text)
+{
+    const char *end = text + strnlen(text, TEXT_MAX);
+
+    for (; text < end; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c < ' ' || c == 0x7f || c == '\\') {
+            to = put_escaped(to, c);
+        }
+        else {
+            *to++ = *text;
+        }
+    }
+    return to;
+}
+
+/* More than so much into a pipe is not one piece any more (pipe(7)). */
+static apr_size_t most(int fd, apr_size_t len)
+{
+    struct stat st;
+
+    return len > PIPE_BUF && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)
+               ? PIPE_BUF : len;
+}
+
+int pm_logfile_write(int fd, const char *pool, const char *who,
+                     const char *text)
+{
+    char line[ROOM];
+    apr_size_t len;
+    ssize_t n;
+
+    if (fd < 0) {
+        return 0;
+    }
+    len = put_time(line, 64);
+    len += (apr_size_t)apr_snprintf(line + len, 180, "[pool %.64s:%.100s] ",
+                                    pool, who);
+    len = (apr_size_t)(put_text(line + len, text) - line);
+    len = most(fd, len + 1);
+    line[len - 1] = '\n';
+    do {
+        n = write(fd, line, len);
+    } while (n < 0 && errno == EINTR);
+    return n == (ssize_t)len;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_output.h"
+
+#include "apr_strings.h"
+#include "pm_fds.h"
+#include "pm_logfile.h"
+
+/* What a worker says is a warning at the most: it may be its greeting. */
+static void put(pm_pool_t *pool, const char *who, const char *line)
+{
+    if (!pm_logfile_write(pool->log_fd, pool->conf->name, who, line)) {
+        pm_log(pool->world->log, PM_WARNING, "pool %s: %s: %s",
+               pool->conf->name, who, line);
+    }
+}
+
+static void on_quota(void *ctx, apr_time_t now)
+{
+    pm_pool_t *pool = ctx;
+    apr_int64_t n = pm_quota_dropped(&pool->quota);
+    char text[160];
+
+    (void)now;
+    if (n) {
+        apr_snprintf(text, sizeof(text), "%" APR_INT64_T_FMT " lines of its "
+                     "workers were dropped: more than FcgiPMLogLimit %"
+                     APR_INT64_T_FMT " within %d s", n,
+                     pool->conf->log_limit,
+                     (int)apr_time_sec(PM_QUOTA_WINDOW));
+        put(pool, "manager", text);
+    }
+}
+
+void pm_output_init(pm_pool_t *pool)
+{
+    pool->log_fd = -1;
+    pool->quota_timer.due = on_quota;
+    pool->quota_timer.ctx = pool;
+}
+
+void pm_output_open(pm_pool_t *pool, int fd)
+{
+    pm_fds_close(&pool->log_fd);
+    pool->log_fd = fd;
+}
+
+void pm_output_line(pm_pool_t *pool, pid_t pid, const char *line)
+{
+    char who[32];
+
+    pm_lines_keep(pool->last_stderr, sizeof(pool->last_stderr), line);
+    if (pm_quota_take(&pool->quota, pool->conf->log_limit, pm_time_now())) {
+        apr_snprintf(who, sizeof(who), "pid %d", (int)pid);
+        put(pool, who, line);
+    }
+    else if (pool->quota.dropped == 1) {
+        pm_loop_at(pool->world->loop, &pool->quota_timer, pool->quota.until);
+    }
+}
+
+void pm_output_close(pm_pool_t *pool)
+{
+    pm_loop_at(pool->world->loop, &pool->quota_timer, PM_TIME_NEVER);
+    on_quota(pool, 0);
+    pm_fds_close(&pool->log_fd);
+}
