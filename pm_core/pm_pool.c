@@ -174,19 +174,26 @@ pm_pool_t *pm_pool_create(pm_world_t *world, pm_member_t *member)
 
 /* --- telling workers ------------------------------------------------------ */
 
-/* Who is told before others? */
+/* Who is told before others?  What the pages say changes while we walk, so
+ * each worker is looked at once: one that was busy in the walk for idle ones
+ * and idle in the walk for busy ones would be left out of both. */
 enum { IDLE, NOT_KNOWN, BUSY };
 
-static int rank(const pm_worker_t *w, apr_time_t now)
+static void rank_all(pm_pool_t *pool, apr_time_t now)
 {
-    pm_page_facts_t facts = pm_worker_facts(w, now);
+    pm_worker_t *w = NULL;
 
-    return facts.busy ? BUSY : facts.idle ? IDLE : NOT_KNOWN;
+    APR_RING_FOREACH(w, &pool->workers, pm_worker, link)
+    {
+        pm_page_facts_t facts = pm_worker_facts(w, now);
+
+        w->rank = facts.busy ? BUSY : facts.idle ? IDLE : NOT_KNOWN;
+    }
 }
 
-/* Tells up to n workers of that rank, the oldest first.  @return how many
- * are still to be told */
-static int tell_some(pm_pool_t *pool, int n, int is, apr_time_t now)
+/* Tells up to n workers of that rank, the oldest first; due ones only, or any.
+ * @return how many are still to be told */
+static int tell_some(pm_pool_t *pool, int n, int is, int due)
 {
     pm_worker_t *w, *next;
 
@@ -194,7 +201,8 @@ static int tell_some(pm_pool_t *pool, int n, int is, apr_time_t now)
          n > 0 && w != APR_RING_SENTINEL(&pool->workers, pm_worker, link);
          w = next) {
         next = APR_RING_NEXT(w, link);
-        if (pm_life_alive(w->state) && rank(w, now) == is) {
+        if (pm_life_alive(w->state) && w->rank == is && (w->due || !due)) {
+            pool->board->recycled += (apr_uint32_t)due;
             pm_worker_event(w, PM_EVENT_STOP);
             n--;
         }
@@ -202,31 +210,15 @@ static int tell_some(pm_pool_t *pool, int n, int is, apr_time_t now)
     return n;
 }
 
-/* Tells n workers, idle ones first; @a busy of them may be busy. */
-static void tell(pm_pool_t *pool, int n, int busy, apr_time_t now)
+/* Tells n workers, idle ones first; @a busy of them may be busy.
+ * @param due 1: of those that are to be replaced only */
+static void tell(pm_pool_t *pool, int n, int busy, int due, apr_time_t now)
 {
-    n = tell_some(pool, n, IDLE, now);
-    n = tell_some(pool, n, NOT_KNOWN, now);
-    tell_some(pool, n < busy ? n : busy, BUSY, now);
-}
-
-/* Due ones, idle ones first. */
-static void tell_due(pm_pool_t *pool, int n, apr_time_t now)
-{
-    pm_worker_t *w, *next;
-    int is;
-
-    for (is = IDLE; is <= BUSY; is++) {
-        for (w = APR_RING_FIRST(&pool->workers);
-             n > 0 && w != APR_RING_SENTINEL(&pool->workers, pm_worker, link);
-             w = next) {
-            next = APR_RING_NEXT(w, link);
-            if (w->due && rank(w, now) == is) {
-                pool->board->recycled++;
-                pm_worker_event(w, PM_EVENT_STOP);
-                n--;
-            }
-        }
+    if (n > 0) {
+        rank_all(pool, now);
+        n = tell_some(pool, n, IDLE, due);
+        n = tell_some(pool, n, NOT_KNOWN, due);
+        tell_some(pool, n < busy ? n : busy, BUSY, due);
     }
 }
 
@@ -269,7 +261,7 @@ void pm_pool_reload(pm_pool_t *pool)
     /* each is to be replaced, needed or not */
     pm_scale_note(&pool->demand.window, pool->conf->idle_timeout, alive,
                   alive, now);
-    tell(pool, alive, alive, now);
+    tell(pool, alive, alive, 0, now);
     pm_pool_touch(pool);
 }
 
@@ -386,14 +378,14 @@ static void plan_recycle(pm_pool_t *pool, int want, apr_time_t now)
     if (pool->due && many < 1 && !starting && room(pool->world) < 1) {
         many = 1;
     }
-    tell_due(pool, many, now);
+    tell(pool, many, many, 1, now);
 }
 
 static apr_time_t plan_scale(pm_pool_t *pool, apr_time_t now)
 {
     pm_scale_plan_t plan = scale(pool, now);
 
-    tell(pool, plan.stop, plan.busy, now);
+    tell(pool, plan.stop, plan.busy, 0, now);
     start(pool, plan.start, now);
     plan_recycle(pool, plan.want, now);
     pool->open = plan.open;

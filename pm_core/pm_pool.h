@@ -120,6 +120,8 @@ struct pm_worker {
     apr_uint64_t size_at;              /**< requests at which its memory is
                                         *   looked at again */
     pm_due_t due;
+    int rank;                          /**< pm_pool.c's own: what its page said
+                                        *   when workers were last told */
     int overdue;                       /**< it is ended for taking too long */
     apr_time_t born_at;
     apr_time_t told_at;                /**< 0: not told */

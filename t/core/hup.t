@@ -71,20 +71,38 @@ is(scalar @new, 3, 'five HUPs at once: new workers');
 is(request($run->address)->{error}, undef, 'which serve');
 
 # --- under load
-my $load = FCGIPM::Load->new(clients => 8, request => sub {
-    my $r = request($run->address, query => 'sleep=20&pid');
-    return $r->{error} || ($r->{body} =~ /^pid=/ ? undef : 'no body');
-});
-ok($load->flows(20), 'requests flow');
-for my $round (1 .. 10) {
-    my @before = $run->workers;
-    $run->signal('HUP');
-    ok($run->renewed(@before) && $load->flows(8), "HUP $round under load");
+sub hups_under_load {
+    my ($run, $clients, $query, $rounds) = @_;
+    my $load = FCGIPM::Load->new(clients => $clients, request => sub {
+        my $r = request($run->address, query => $query);
+        return $r->{error} || ($r->{body} =~ /^pid=/ ? undef : 'no body');
+    });
+    ok($load->flows(20), "$query: requests flow");
+    my $renewed = 0;
+    for (1 .. $rounds) {
+        my @before = $run->workers;
+        $run->signal('HUP');
+        $run->renewed(@before) && $load->flows($clients) or last;
+        $renewed++;
+    }
+    is($renewed, $rounds, "each of $rounds HUPs made every worker new");
+    my $sum = $load->stop;
+    cmp_ok($sum->{ok}, '>', 100, "requests were answered ($sum->{ok})");
+    is($sum->{failed}, 0, 'not one was lost') or diag($load->explain);
+    return;
 }
-my $sum = $load->stop;
-cmp_ok($sum->{ok}, '>', 100, "requests were answered ($sum->{ok})");
-is($sum->{failed}, 0, 'not one was lost') or diag($load->explain);
+
+# more than there are workers: they are always busy
+hups_under_load($run, 8, 'sleep=20&pid', 10);
 is($run->pid, $manager, 'the manager is the same');
+$run->signal('TERM');
+is($run->wait(10), 0, 'exit status 0');
+
+# --- as many as there are workers, in short requests: one is busy at one look
+#     and idle at the next
+$run = FCGIPM::Run->new(processes => 8, command => [bin('worker')]);
+$run->workers(8);
+hups_under_load($run, 8, 'sleep=1&pid', 40);
 $run->signal('TERM');
 is($run->wait(10), 0, 'exit status 0');
 is_deeply([descendants()], [], 'no process is left');
