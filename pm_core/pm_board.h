@@ -55,6 +55,10 @@ typedef struct pm_slot {
     apr_uint32_t killed;       /**< gone by our SIGKILL */
     apr_uint32_t recycled;     /**< told to go for another in their place */
     apr_uint32_t timed_out;    /**< ended for FcgiPMRequestTimeout */
+    apr_uint32_t held;         /**< 1: `stop` was said */
+    apr_uint32_t scaled;       /**< 1: `scale` was said, with these: */
+    apr_int64_t scale_min;
+    apr_int64_t scale_max;
 } pm_slot_t;
 
 /** One pool's requests in one httpd child. */

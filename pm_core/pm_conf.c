@@ -139,23 +139,43 @@ static const char *write_row(apr_pool_t *p, const void *conf,
     return pm_value_write(row, const_field_of(conf, row), p);
 }
 
-pm_change_t pm_conf_compare(const pm_conf_t *a, const pm_conf_t *b)
+/* @return how many rows differ; the strongest change among them */
+static int compare(const pm_conf_t *a, const pm_conf_t *b,
+                   pm_change_t *change)
 {
-    pm_change_t change = PM_CHANGE_NOTHING;
     const pm_row_t *row;
     apr_pool_t *p;
+    int n = 0;
 
+    *change = PM_CHANGE_NOTHING;
     if (apr_pool_create(&p, NULL) != APR_SUCCESS) {
-        return PM_CHANGE_WORKERS;   /* the safe side */
+        *change = PM_CHANGE_WORKERS;   /* the safe side */
+        return 1;
     }
     for (row = pm_conf_rows; row->name; row++) {
-        if (!row->global && row->change > change
+        if (!row->global
             && strcmp(write_row(p, a, row), write_row(p, b, row))) {
-            change = row->change;
+            *change = row->change > *change ? row->change : *change;
+            n++;
         }
     }
     apr_pool_destroy(p);
+    return n;
+}
+
+pm_change_t pm_conf_compare(const pm_conf_t *a, const pm_conf_t *b)
+{
+    pm_change_t change;
+
+    compare(a, b, &change);
     return change;
+}
+
+int pm_conf_equal(const pm_conf_t *a, const pm_conf_t *b)
+{
+    pm_change_t change;
+
+    return compare(a, b, &change) == 0;
 }
 
 char *pm_conf_write(const void *conf, int global, apr_pool_t *p)

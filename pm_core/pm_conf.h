@@ -195,6 +195,9 @@ pm_conf_t *pm_conf_merge(apr_pool_t *p, const pm_conf_t *base,
  *  that differ; PM_CHANGE_NOTHING when none does. */
 pm_change_t pm_conf_compare(const pm_conf_t *a, const pm_conf_t *b);
 
+/** Are all settings equal? */
+int pm_conf_equal(const pm_conf_t *a, const pm_conf_t *b);
+
 /**
  * The given settings as text: a line each, `Name word word...`, every word
  * escaped as in a URL, so that any byte can be in it.

@@ -70,6 +70,10 @@ static void on_connection(void *ctx, int events)
     apr_time_t now = pm_time_now();
 
     (void)events;
+    if (pm_pool_held(pool)) {
+        pm_listen_refuse(pool->listener.fd);
+        return;
+    }
     pm_loop_unwatch(pool->world->loop, &d->watch);
     if (!pm_pool_alive(pool)) {
         d->pause = PAUSE_FIRST;
@@ -143,6 +147,9 @@ void pm_demand_attend(pm_pool_t *pool, int open, apr_time_t now)
     if (!open) {
         pm_gate_enough(gate_of(pool), UINT_MAX);
         pm_demand_close(pool);
+        if (pm_pool_held(pool) && pool->listener.fd >= 0) {
+            watch(pool, now);   /* nobody is to wait for it */
+        }
         return;
     }
     pm_gate_enough(gate_of(pool), (apr_uint32_t)enough);

@@ -7,18 +7,16 @@
 
 #include "apr_strings.h"
 #include "pm_bell.h"
+#include "pm_command.h"
 #include "pm_control.h"
 #include "pm_diff.h"
 #include "pm_fds.h"
-#include "pm_json.h"
 #include "pm_pidfile.h"
 #include "pm_pool.h"
 #include "pm_privs.h"
-#include "pm_proto.h"
 #include "pm_reap.h"
 #include "pm_sigmap.h"
 #include "pm_signals.h"
-#include "pm_status.h"
 #include "pm_title.h"
 
 /* Beyond the die timeout: a process that SIGKILL does not end at once hangs
@@ -42,7 +40,6 @@ struct pm_manager {
     pm_set_t *set;            /* in force; NULL: none yet */
     pm_set_t *taking;         /* being received */
     pm_set_t *staged;         /* whole, to be adopted at SIGHUP */
-    apr_hash_t *pools;        /* generation -> pm_pool_t */
     pm_control_t *control;
     pm_listener_t control_listener;
     const char *pid_file;
@@ -54,7 +51,8 @@ static void each_pool(pm_manager_t *m, void (*act)(pm_pool_t *pool))
 {
     apr_hash_index_t *hi;
 
-    for (hi = apr_hash_first(NULL, m->pools); hi; hi = apr_hash_next(hi)) {
+    for (hi = apr_hash_first(NULL, m->world.pools); hi;
+         hi = apr_hash_next(hi)) {
         act(apr_hash_this_val(hi));
     }
 }
@@ -68,7 +66,7 @@ static void plan_touched(pm_manager_t *m)
 
         pm_pool_plan(pool, now);
         if (pm_pool_is_gone(pool) && m->phase == PM_PHASE_RUNNING) {
-            apr_hash_set(m->pools, &pool->generation,
+            apr_hash_set(m->world.pools, &pool->generation,
                          sizeof(pool->generation), NULL);
             pm_pool_destroy(pool);
         }
@@ -79,7 +77,7 @@ static void plan_touched(pm_manager_t *m)
 
 static void adopt_member(pm_manager_t *m, pm_member_t *member)
 {
-    pm_pool_t *pool = apr_hash_get(m->pools, &member->generation,
+    pm_pool_t *pool = apr_hash_get(m->world.pools, &member->generation,
                                    sizeof(member->generation));
     pm_graceful_t graceful = (pm_graceful_t)m->set->global->graceful;
 
@@ -94,8 +92,8 @@ static void adopt_member(pm_manager_t *m, pm_member_t *member)
     case PM_DIFF_START:
     default:
         pool = pm_pool_create(&m->world, member);
-        apr_hash_set(m->pools, &pool->generation, sizeof(pool->generation),
-                     pool);
+        apr_hash_set(m->world.pools, &pool->generation,
+                     sizeof(pool->generation), pool);
         break;
     }
 }
@@ -106,7 +104,8 @@ static void remove_others(pm_manager_t *m)
     apr_hash_index_t *hi;
     int i;
 
-    for (hi = apr_hash_first(NULL, m->pools); hi; hi = apr_hash_next(hi)) {
+    for (hi = apr_hash_first(NULL, m->world.pools); hi;
+         hi = apr_hash_next(hi)) {
         pm_pool_t *pool = apr_hash_this_val(hi);
 
         for (i = 0; i < m->set->members->nelts; i++) {
@@ -120,9 +119,6 @@ static void remove_others(pm_manager_t *m)
         }
     }
 }
-
-static const char *answer(void *ctx, const char *line, uid_t peer,
-                          apr_pool_t *p);
 
 static void close_control(pm_manager_t *m)
 {
@@ -150,8 +146,8 @@ static void open_control(pm_manager_t *m)
                         &opts, m->set->members->pool, &why);
     if (rv == APR_SUCCESS) {
         rv = pm_control_create(&m->control, m->world.loop,
-                               m->control_listener.fd, answer, m, m->p,
-                               &why);
+                               m->control_listener.fd, pm_command_ask,
+                               &m->world, m->p, &why);
     }
     if (rv != APR_SUCCESS) {
         pm_log(m->opts.log, PM_ERROR, "no control socket: %s", why.text);
@@ -379,93 +375,6 @@ static void on_signal(void *ctx, int events)
     pm_signals_drain(((pm_manager_t *)ctx)->signals);
 }
 
-/* --- the control socket --------------------------------------------------- */
-
-static pm_right_t right_of(const pm_manager_t *m, uid_t peer)
-{
-    return peer == 0 || peer == geteuid() ? PM_RIGHT_ALL
-           : peer == m->opts.peer_uid     ? PM_RIGHT_ASK
-                                          : PM_RIGHT_NONE;
-}
-
-/* Calls act for each pool of that name ("": all).  @return how many */
-static int each_named(pm_manager_t *m, const char *name,
-                      void (*act)(pm_pool_t *pool, void *ctx), void *ctx)
-{
-    apr_hash_index_t *hi;
-    int n = 0;
-
-    for (hi = apr_hash_first(NULL, m->pools); hi; hi = apr_hash_next(hi)) {
-        pm_pool_t *pool = apr_hash_this_val(hi);
-
-        if (!name[0] || !strcmp(pool->conf->name, name)) {
-            act(pool, ctx);
-            n++;
-        }
-    }
-    return n;
-}
-
-static void status_one(pm_pool_t *pool, void *ctx)
-{
-    pm_status_pool(ctx, pool, pm_time_now());
-}
-
-static void reload_one(pm_pool_t *pool, void *ctx)
-{
-    (void)ctx;
-    pm_pool_reload(pool);
-}
-
-static const char *answer_status(pm_manager_t *m, const pm_request_t *req,
-                                 apr_pool_t *p)
-{
-    pm_json_t j;
-    int n;
-
-    pm_json_init(&j, p);
-    pm_status_begin(&j, m->head, NULL, pm_time_now());
-    n = each_named(m, req->pool, status_one, &j);
-    pm_status_end(&j);
-    return n || !req->pool[0]
-               ? pm_json_text(&j)
-               : apr_psprintf(p, "error there is no pool \"%s\"", req->pool);
-}
-
-static const char *answer_reload(pm_manager_t *m, const pm_request_t *req,
-                                 apr_pool_t *p)
-{
-    if (m->phase != PM_PHASE_RUNNING) {
-        return "error the manager is about to end";
-    }
-    if (!each_named(m, req->pool, reload_one, NULL) && req->pool[0]) {
-        return apr_psprintf(p, "error there is no pool \"%s\"", req->pool);
-    }
-    m->head->reloads++;
-    return "ok";
-}
-
-static const char *answer(void *ctx, const char *line, uid_t peer,
-                          apr_pool_t *p)
-{
-    pm_manager_t *m = ctx;
-    pm_request_t req;
-    pm_reason_t why;
-
-    if (pm_proto_parse(&req, line, right_of(m, peer), &why) != APR_SUCCESS) {
-        return apr_pstrcat(p, "error ", why.text, NULL);
-    }
-    switch (req.verb) {
-    case PM_VERB_STATUS:
-        return answer_status(m, &req, p);
-    case PM_VERB_RELOAD:
-        return answer_reload(m, &req, p);
-    case PM_VERB_PING:
-    default:
-        return apr_psprintf(p, "ok %d " PM_VERSION, (int)getpid());
-    }
-}
-
 /* --- life ----------------------------------------------------------------- */
 
 static void introduce(pm_manager_t *m)
@@ -486,12 +395,13 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->p = p;
     m->opts = *opts;
     m->head = pm_board_head(opts->board);
-    m->pools = apr_hash_make(p);
+    m->world.pools = apr_hash_make(p);
     m->control_listener.fd = -1;
     m->world.p = p;
     m->world.log = opts->log;
     m->world.board = opts->board;
     m->world.workers = apr_hash_make(p);
+    m->world.asker = opts->peer_uid;
     m->world.backlog.netlink = -1;
     APR_RING_INIT(&m->world.touched, pm_pool, touched);
     APR_RING_INIT(&m->world.hungry, pm_pool, hungry);

@@ -6,6 +6,7 @@
 
 #include "apr_strings.h"
 #include "pm_output.h"
+#include "pm_reload.h"
 #include "pm_scale.h"
 
 /* While a removed pool may still be called, the time between two looks at
@@ -67,24 +68,45 @@ static void attend(pm_pool_t *pool)
     }
 }
 
+/* The definition stands; what `scale` said stands as long as it is the same.
+ */
+static void rescale(pm_pool_t *pool, const pm_conf_t *former, pm_conf_t *conf)
+{
+    pm_slot_t *slot = pool->board;
+
+    if (former) {
+        pm_conf_t was = *former;
+
+        was.processes = pool->configured;
+        slot->scaled = slot->scaled && pm_conf_equal(&was, conf);
+    }
+    pool->configured = conf->processes;
+    if (slot->scaled) {
+        conf->processes.min = slot->scale_min;
+        conf->processes.max = slot->scale_max;
+    }
+}
+
 /* Does the definition work?  The pool's birth is replaced only when it does.
  */
-static int define(pm_pool_t *pool, const pm_conf_t *conf, pm_reason_t *why)
+static int define(pm_pool_t *pool, const pm_conf_t *given, pm_reason_t *why)
 {
     pm_birth_t *birth;
+    pm_conf_t *conf;
     apr_pool_t *p;
 
     PM_ASSERT(apr_pool_create(&p, pool->p) == APR_SUCCESS);
-    conf = clone(conf, p);
+    conf = clone(given, p);
     if (pm_birth_prepare(&birth, conf, p, why) != APR_SUCCESS) {
         apr_pool_destroy(p);
         return 0;
     }
+    rescale(pool, pool->birth ? pool->conf : NULL, conf);
     if (pool->birth) {
         apr_pool_destroy(pool->pconf);
     }
     pool->pconf = p;
-    pool->conf = conf;
+    pool->conf = pool->own = conf;
     attend(pool);
     pool->birth = birth;
     pool->phase = PM_POOL_RUNNING;
@@ -159,6 +181,7 @@ pm_pool_t *pm_pool_create(pm_world_t *world, pm_member_t *member)
     pool->timer.due = on_timer;
     pool->timer.ctx = pool;
     APR_RING_INIT(&pool->workers, pm_worker, link);
+    APR_RING_INIT(&pool->waits, pm_wait_part, link);
     pool->listener.fd = -1;
     world->slots[pool->slot] = pool;
     pm_output_init(pool);
@@ -236,9 +259,17 @@ static void set_due(pm_pool_t *pool, pm_due_t due)
     }
 }
 
-void pm_pool_failed(pm_pool_t *pool, apr_time_t now)
+void pm_pool_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
 {
+    pm_failure_t *failure = &pool->failure;
+
     pm_crash_failed(&pool->crash, now);
+    failure->n++;
+    failure->pid = w ? w->pid : 0;
+    failure->roll = pool->rolling;
+    apr_cpystrn(failure->reason, pool->last_error, sizeof(failure->reason));
+    apr_cpystrn(failure->said, w && w->said ? w->said : "",
+                sizeof(failure->said));
     if (pool->rolling) {
         pm_log(pool->world->log, PM_ERROR, "pool %s: the rolling reload ends: "
                "a new worker has failed, %d old ones are kept",
@@ -254,6 +285,7 @@ void pm_pool_reload(pm_pool_t *pool)
     apr_time_t now = pm_time_now();
 
     pm_crash_forget(&pool->crash);
+    pm_pool_touch(pool);
     if (pool->conf->reload) {
         set_due(pool, PM_DUE_ROLL);
         return;
@@ -262,6 +294,24 @@ void pm_pool_reload(pm_pool_t *pool)
     pm_scale_note(&pool->demand.window, pool->conf->idle_timeout, alive,
                   alive, now);
     tell(pool, alive, alive, 0, now);
+}
+
+void pm_pool_hold(pm_pool_t *pool, unsigned held)
+{
+    pool->board->held = held;
+    pm_crash_forget(&pool->crash);
+    if (held) {
+        set_due(pool, PM_DUE_NOT);
+    }
+    pm_pool_touch(pool);
+}
+
+void pm_pool_scale(pm_pool_t *pool, pm_range_t processes)
+{
+    pool->own->processes = processes;
+    pool->board->scaled = 1;
+    pool->board->scale_min = processes.min;
+    pool->board->scale_max = processes.max;
     pm_pool_touch(pool);
 }
 
@@ -316,7 +366,7 @@ static void start(pm_pool_t *pool, int n, apr_time_t now)
         pool->last_start = now;
         pm_crash_started(&pool->crash, now);
         if (!pm_worker_start(pool, now)) {
-            pm_pool_failed(pool, now);
+            pm_pool_failed(pool, NULL, now);
             return;
         }
     }
@@ -355,7 +405,7 @@ static pm_scale_plan_t scale(pm_pool_t *pool, apr_time_t now)
     facts.crash_next = pm_crash_next(&pool->crash, now);
     facts.trial = pool->crash.failures > 1;
     facts.alive = pm_pool_alive(pool);
-    facts.closing = pool->phase == PM_POOL_CLOSING;
+    facts.closing = pool->phase == PM_POOL_CLOSING || pm_pool_held(pool);
     facts.last_start = pool->last_start;
     facts.need = pool->demand.now;
     facts.most = pm_scale_most(window);
@@ -423,10 +473,19 @@ static pm_avail_t avail_of(const pm_pool_t *pool)
         return PM_AVAIL_DRAINING;
     case PM_POOL_RUNNING:
     default:
-        return in_backoff(pool)  ? PM_AVAIL_BACKOFF
-               : can_serve(pool) ? PM_AVAIL_RUNNING
-                                 : PM_AVAIL_STARTING;
+        return pm_pool_held(pool)  ? PM_AVAIL_STOPPED
+               : in_backoff(pool)  ? PM_AVAIL_BACKOFF
+               : can_serve(pool)   ? PM_AVAIL_RUNNING
+                                   : PM_AVAIL_STARTING;
     }
+}
+
+int pm_pool_settled(const pm_pool_t *pool)
+{
+    return pool->phase == PM_POOL_RUNNING && !pool->crash.failures
+           && pm_pool_alive(pool) == pool->count[PM_STATE_READY]
+           && (pm_pool_alive(pool) >= pool->conf->processes.min
+               || pool->is_hungry);
 }
 
 /* Workers that can have a request.  One that was told to go may have one
@@ -449,7 +508,8 @@ static void publish(pm_pool_t *pool)
                      __ATOMIC_RELEASE);
     pm_gate_workers(pm_board_gate(pool->world->board, pool->slot),
                     holders(pool), avail != before);
-    if (avail == PM_AVAIL_BACKOFF && !pm_pool_alive(pool)) {
+    if ((avail == PM_AVAIL_BACKOFF || pm_pool_held(pool))
+        && !pm_pool_alive(pool)) {
         /* who connected while there was hope need not wait for the timeout */
         pm_listen_refuse(pool->listener.fd);
     }
@@ -470,6 +530,7 @@ void pm_pool_plan(pm_pool_t *pool, apr_time_t now)
     pm_loop_at(pool->world->loop, &pool->timer, next);
     publish(pool);
     pm_demand_attend(pool, pool->open, now);
+    pm_reload_attend(pool);
 }
 
 int pm_pool_is_gone(const pm_pool_t *pool)
@@ -491,6 +552,7 @@ void pm_pool_destroy(pm_pool_t *pool)
     if (pool->world->slots[pool->slot] == pool) {
         pool->world->slots[pool->slot] = NULL;
     }
+    pm_reload_gone(pool);
     pm_demand_close(pool);
     pm_output_close(pool);
     pm_listen_unlink(&pool->listener);

@@ -30,6 +30,7 @@ typedef struct pm_worker pm_worker_t;
 
 APR_RING_HEAD(pm_pools, pm_pool);
 APR_RING_HEAD(pm_workers, pm_worker);
+APR_RING_HEAD(pm_waits, pm_wait_part);
 
 /** What all pools of a manager share. */
 typedef struct pm_world {
@@ -37,7 +38,10 @@ typedef struct pm_world {
     pm_loop_t *loop;
     pm_log_t *log;
     pm_board_t *board;
+    apr_hash_t *pools;         /**< generation -> pm_pool_t */
     apr_hash_t *workers;       /**< pid_t -> pm_worker_t: who are our own */
+    apr_uint64_t births;       /**< workers started so far */
+    uid_t asker;               /**< httpd's user, who may ask */
     struct pm_pools touched;
     struct pm_pools hungry;    /**< could have more workers if there were
                                 *   room; who waits longest is first */
@@ -50,6 +54,16 @@ typedef struct pm_world {
     int config;                /**< httpd's number of the configuration */
     int killed;                /**< workers that had to be killed at the end */
 } pm_world_t;
+
+/** A worker that died at its birth or did not become ready. */
+typedef struct pm_failure {
+    apr_uint32_t n;            /**< how many there have been */
+    int roll;                  /**< old workers that are kept, as it has
+                                *   ended a rolling reload; else 0 */
+    pid_t pid;                 /**< 0: there was not even a process */
+    char reason[512];
+    char said[1024];           /**< its last lines, a newline between them */
+} pm_failure_t;
 
 /** Where a pool is in its life. */
 typedef enum pm_pool_phase {
@@ -67,6 +81,8 @@ struct pm_pool {
     pm_world_t *world;
     apr_pool_t *p;
     const pm_conf_t *conf;
+    pm_conf_t *own;                    /**< the same, for `scale` */
+    pm_range_t configured;             /**< conf->processes before that */
     pm_birth_t *birth;                 /**< NULL when FAILED */
     apr_pool_t *pconf;                 /**< holds conf and birth */
     int slot;
@@ -92,6 +108,8 @@ struct pm_pool {
                                         *   none */
     pm_quota_t quota;                  /**< of lines */
     pm_timer_t quota_timer;            /**< set while lines are dropped */
+    struct pm_waits waits;             /**< who waits for a reload */
+    pm_failure_t failure;              /**< of the last start that failed */
     char last_error[512];
     char last_stderr[1024];            /**< what its workers said last, a
                                         *   newline between lines */
@@ -111,6 +129,7 @@ struct pm_worker {
     pm_birth_t *birth;                 /**< the pool's when it was born; its
                                         *   texts are in @c p */
     pid_t pid;
+    apr_uint64_t number;               /**< of world->births */
     int place;                         /**< on the pool's page; -1: none */
     pm_state_t state;
     int runs;                          /**< its program was executed */
@@ -123,6 +142,7 @@ struct pm_worker {
     int rank;                          /**< pm_pool.c's own: what its page said
                                         *   when workers were last told */
     int overdue;                       /**< it is ended for taking too long */
+    int wanted_dead;                   /**< by the command `kill` */
     apr_time_t born_at;
     apr_time_t told_at;                /**< 0: not told */
     apr_time_t retold_at;
@@ -132,6 +152,7 @@ struct pm_worker {
     pm_watch_t output_watch;
     pm_timer_t timer;                  /**< the stop ladder's next step */
     pm_lines_t *lines;                 /**< NULL before its first word */
+    char *said;                        /**< its last lines; NULL likewise */
 };
 
 /* --- pm_pool.c ----------------------------------------------------------- */
@@ -148,9 +169,26 @@ void pm_pool_define(pm_pool_t *pool, pm_member_t *member);
  *  others.  FcgiPMReload rolling: every worker is due. */
 void pm_pool_reload(pm_pool_t *pool);
 
-/** A worker died at its birth, or did not become ready: starts are delayed, a
- *  rolling reload ends. */
-void pm_pool_failed(pm_pool_t *pool, apr_time_t now);
+/** A worker died at its birth, or did not become ready, as last_error says:
+ *  starts are delayed, a rolling reload ends.
+ *  @param w NULL: it could not be started at all */
+void pm_pool_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now);
+
+/** It is to have no workers, and requests get 503, until it is let go on
+ *  again.  That is kept on the board: over reloads and managers. */
+void pm_pool_hold(pm_pool_t *pool, unsigned held);
+
+static inline int pm_pool_held(const pm_pool_t *pool)
+{
+    return pool->board->held != 0;
+}
+
+/** Other bounds than FcgiPMProcesses says, until the pool's definition is
+ *  another. */
+void pm_pool_scale(pm_pool_t *pool, pm_range_t processes);
+
+/** It has all the workers it is to have, and they are ready. */
+int pm_pool_settled(const pm_pool_t *pool);
 
 /** The pool is no more: it drains, closes, and goes. */
 void pm_pool_remove(pm_pool_t *pool);
@@ -204,6 +242,9 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now);
 
 /** It is to be replaced; or, NOT, no longer. */
 void pm_worker_due(pm_worker_t *w, pm_due_t due);
+
+/** SIGKILL, without being told first: the command `kill`. */
+void pm_worker_kill(pm_worker_t *w);
 
 /** The manager is to end: its stop ladder is planned anew. */
 void pm_worker_hurry(pm_worker_t *w);

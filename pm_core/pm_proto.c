@@ -6,56 +6,196 @@
 
 #include "apr_strings.h"
 
-static const struct {
+/* What follows: capitals stand for a value, small letters for themselves,
+ * brackets for what can be left out. */
+static const struct row {
     const char *word;
     pm_verb_t verb;
-    int pool;            /* may a pool's name follow? */
+    const char *args;
     pm_right_t right;
 } words[] = {
-    {"ping",   PM_VERB_PING,   0, PM_RIGHT_ASK},
-    {"status", PM_VERB_STATUS, 1, PM_RIGHT_ASK},
-    {"reload", PM_VERB_RELOAD, 1, PM_RIGHT_ALL},
-    {NULL,     PM_VERB_PING,   0, PM_RIGHT_NONE}
+    {"ping",   PM_VERB_PING,   "",               PM_RIGHT_ASK},
+    {"status", PM_VERB_STATUS, "[POOL]",         PM_RIGHT_ASK},
+    {"reload", PM_VERB_RELOAD, "[POOL] [wait]",  PM_RIGHT_ALL},
+    {"start",  PM_VERB_START,  "POOL",           PM_RIGHT_ALL},
+    {"stop",   PM_VERB_STOP,   "POOL",           PM_RIGHT_ALL},
+    {"scale",  PM_VERB_SCALE,  "POOL MIN [MAX]", PM_RIGHT_ALL},
+    {"kill",   PM_VERB_KILL,   "PID",            PM_RIGHT_ALL},
+    {NULL,     PM_VERB_PING,   "",               PM_RIGHT_NONE}
 };
 
-/* The next word of *line, of *len bytes; 0 at the end. */
-static const char *word_next(const char **line, apr_size_t *len)
-{
-    const char *word = *line + strspn(*line, " \t\r");
+typedef struct word {
+    const char *text;
+    apr_size_t len;
+} word_t;
 
-    *len = strcspn(word, " \t\r");
-    *line = word + *len;
-    return *len ? word : NULL;
+static int is(const word_t *word, const char *text)
+{
+    return strlen(text) == word->len && !memcmp(text, word->text, word->len);
+}
+
+/* --- values --------------------------------------------------------------- */
+
+static int take_pool(pm_request_t *req, const word_t *word)
+{
+    if (word->len >= sizeof(req->pool)) {
+        return 0;
+    }
+    memcpy(req->pool, word->text, word->len);
+    req->pool[word->len] = '\0';
+    return 1;
+}
+
+static int take_number(pm_request_t *req, const word_t *word)
+{
+    apr_int64_t n = 0;
+    apr_size_t i;
+
+    if (word->len > 9) {
+        return 0;
+    }
+    for (i = 0; i < word->len; i++) {
+        if (word->text[i] < '0' || word->text[i] > '9') {
+            return 0;
+        }
+        n = n * 10 + (word->text[i] - '0');
+    }
+    req->number[req->n++] = n;
+    return 1;
+}
+
+static int take_wait(pm_request_t *req, const word_t *word)
+{
+    return req->wait = is(word, "wait");
+}
+
+static const struct {
+    const char *name;
+    int (*take)(pm_request_t *req, const word_t *word);
+} values[] = {
+    {"POOL", take_pool},  {"MIN", take_number}, {"MAX", take_number},
+    {"PID", take_number}, {"wait", take_wait}
+};
+
+static int take(pm_request_t *req, const word_t *arg, const word_t *word)
+{
+    unsigned i;
+
+    for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        if (is(arg, values[i].name)) {
+            return values[i].take(req, word);
+        }
+    }
+    return 0;
+}
+
+/* --- a line --------------------------------------------------------------- */
+
+/* Its words, at most max.  @return how many; max + 1 when there are more */
+static int split(const char *line, word_t *word, int max)
+{
+    int n = 0;
+
+    for (;;) {
+        line += strspn(line, " \t\r");
+        if (!*line || n == max) {
+            return n + (*line != '\0');
+        }
+        word[n].text = line;
+        word[n].len = strcspn(line, " \t\r");
+        line += word[n++].len;
+    }
+}
+
+/* An argument as it is written in the table, without its brackets. */
+static int bare(word_t *arg)
+{
+    int optional = arg->text[0] == '[';
+
+    arg->text += optional;
+    arg->len -= optional ? 2 : 0;
+    return optional;
+}
+
+/* Does one optional argument have to leave the last word to the next, which
+ * stands for itself? */
+static int leaves(const char *args, int i, int nargs, const word_t *word,
+                  int is_last)
+{
+    word_t arg[PM_PROTO_WORDS];
+
+    split(args, arg, PM_PROTO_WORDS);
+    if (!is_last || i + 1 >= nargs) {
+        return 0;
+    }
+    bare(&arg[i + 1]);
+    return arg[i + 1].text[0] >= 'a' && arg[i + 1].len == word->len
+           && !memcmp(arg[i + 1].text, word->text, word->len);
+}
+
+static int match(pm_request_t *req, const char *args, const word_t *word,
+                 int nwords)
+{
+    word_t arg[PM_PROTO_WORDS];
+    int nargs = split(args, arg, PM_PROTO_WORDS);
+    int used = 0;
+    int i;
+
+    for (i = 0; i < nargs; i++) {
+        int optional = bare(&arg[i]);
+
+        if (used == nwords
+            || (optional && leaves(args, i, nargs, &word[used],
+                                   used == nwords - 1))) {
+            if (!optional) {
+                return 0;
+            }
+        }
+        else if (!take(req, &arg[i], &word[used++])) {
+            return 0;
+        }
+    }
+    return used == nwords;
 }
 
 apr_status_t pm_proto_parse(pm_request_t *req, const char *line,
                             pm_right_t right, pm_reason_t *why)
 {
-    apr_size_t len, plen;
-    const char *word = word_next(&line, &len);
-    const char *pool = word_next(&line, &plen);
-    int i;
+    word_t word[PM_PROTO_WORDS];
+    int n = split(line, word, PM_PROTO_WORDS);
+    const struct row *row;
 
-    for (i = 0; words[i].word; i++) {
-        if (word && strlen(words[i].word) == len
-            && !memcmp(words[i].word, word, len)) {
-            break;
-        }
+    for (row = words; row->word && !(n && is(&word[0], row->word)); row++) {
+        ;
     }
-    if (!words[i].word) {
-        return pm_fail(why, APR_EINVAL, "\"%.40s\" is not a command",
-                       word ? word : "");
+    if (!row->word) {
+        return pm_fail(why, APR_EINVAL, "\"%.*s\" is not a command",
+                       n ? (int)(word[0].len < 40 ? word[0].len : 40) : 0,
+                       n ? word[0].text : "");
     }
-    if (right < words[i].right) {
-        return pm_fail(why, EACCES, "you may not %s", words[i].word);
+    if (right < row->right) {
+        return pm_fail(why, EACCES, "you may not %s", row->word);
     }
-    if (pool && (!words[i].pool || plen >= sizeof(req->pool)
-                 || line[strspn(line, " \t\r")])) {
-        return pm_fail(why, APR_EINVAL, "usage: %s%s", words[i].word,
-                       words[i].pool ? " [POOL]" : "");
+    memset(req, 0, sizeof(*req));
+    req->verb = row->verb;
+    if (n > PM_PROTO_WORDS || !match(req, row->args, word + 1, n - 1)) {
+        return pm_fail(why, APR_EINVAL, "usage: %s%s%s", row->word,
+                       row->args[0] ? " " : "", row->args);
     }
-    req->verb = words[i].verb;
-    memcpy(req->pool, pool ? pool : "", pool ? plen : 0);
-    req->pool[pool ? plen : 0] = '\0';
     return APR_SUCCESS;
+}
+
+const char *pm_proto_word(int i, const char **args)
+{
+    if (i < 0 || i >= (int)(sizeof(words) / sizeof(words[0]))) {
+        return NULL;
+    }
+    *args = words[i].args;
+    return words[i].word;
+}
+
+int pm_proto_is_last(const char *line)
+{
+    return line[0] == '{' || !strcmp(line, "ok") || !strncmp(line, "ok ", 3)
+           || !strncmp(line, "error ", 6);
 }

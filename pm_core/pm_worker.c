@@ -22,6 +22,7 @@ static void on_line(void *ctx, const char *line)
     pm_worker_t *w = ctx;
 
     pm_output_line(w->pool, w->pid, line);
+    pm_lines_keep(w->said, sizeof(w->pool->failure.said), line);
 }
 
 /* Who talks without end must not stop the loop: more than a pipe holds is
@@ -42,6 +43,7 @@ static int read_output(pm_worker_t *w)
         }
         if (!w->lines) {
             w->lines = apr_pcalloc(w->p, sizeof(*w->lines));
+            w->said = apr_pcalloc(w->p, sizeof(w->pool->failure.said));
         }
         pm_lines_feed(w->lines, bytes, (apr_size_t)n, on_line, w);
         w->rang |= memchr(bytes, 0, (apr_size_t)n) != NULL;
@@ -168,9 +170,10 @@ static void act_kill(pm_worker_t *w)
     if (w->state == PM_STATE_KILLED) {
         w->pool->world->killed += w->pool->world->dying_at != 0;
         w->pool->board->killed++;
-        pm_log(w->pool->world->log, PM_WARNING, "pool %s: worker %d was told "
-               "to go and has not: SIGKILL", w->pool->conf->name,
-               (int)w->pid);
+        pm_log(w->pool->world->log, PM_WARNING, "pool %s: worker %d %s: "
+               "SIGKILL", w->pool->conf->name, (int)w->pid,
+               w->wanted_dead ? "is killed by command"
+                              : "was told to go and has not");
     }
     pm_reap_group(w->pid, SIGKILL);
 }
@@ -235,6 +238,13 @@ void pm_worker_event(pm_worker_t *w, pm_event_t event)
     }
 }
 
+void pm_worker_kill(pm_worker_t *w)
+{
+    w->told_at = w->told_at ? w->told_at : pm_time_now();
+    w->wanted_dead = 1;
+    pm_worker_event(w, PM_EVENT_KILL);
+}
+
 /* --- while it lives ------------------------------------------------------- */
 
 void pm_worker_due(pm_worker_t *w, pm_due_t due)
@@ -268,7 +278,7 @@ static void is_late(pm_worker_t *w, apr_time_t now)
     pm_pool_error(w->pool, PM_WARNING, "worker %d does not wait for a request "
                   "after %.3f s (FcgiPMStartTimeout) and is ended",
                   (int)w->pid, (double)(now - w->born_at) / 1e6);
-    pm_pool_failed(w->pool, now);
+    pm_pool_failed(w->pool, w, now);
     w->overdue = 1;
     pm_worker_event(w, PM_EVENT_STOP);
 }
@@ -401,13 +411,13 @@ static void count_exit(pm_worker_t *w, int status)
     else {
         pool->board->crashed++;
     }
+    say_exit(w, status, verdict, facts.lived);
     if (verdict == PM_EXIT_FAILED) {
-        pm_pool_failed(pool, now);
+        pm_pool_failed(pool, w, now);
     }
     else if (facts.served) {
         pm_crash_forget(&pool->crash);
     }
-    say_exit(w, status, verdict, facts.lived);
 }
 
 void pm_worker_reaped(pm_worker_t *w, int status)
@@ -460,6 +470,7 @@ int pm_worker_start(pm_pool_t *pool, apr_time_t now)
     w->birth = apr_pmemdup(p, pool->birth, sizeof(*w->birth));
     w->birth->program = apr_pstrdup(p, pool->birth->program);
     w->pid = born.pid;
+    w->number = ++world->births;
     w->place = place;
     w->born_at = now;
     w->guarded = pool->birth->guard && place >= 0;

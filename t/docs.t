@@ -144,7 +144,7 @@ is_deeply([sort keys %section],
 # --- docs/control.md
 my $control = doc('control.md');
 my %member;
-for my $file (map { "$core/$_" } qw(pm_status.c pm_manager.c)) {
+for my $file (map { "$core/$_" } qw(pm_status.c pm_command.c)) {
     $member{$_} = 1
         for slurp($file) =~ /pm_json_\w+\(\s*\&?\w+,\s*"(\w+)"/g;
 }
@@ -160,13 +160,17 @@ is_deeply([sort keys %told], [sort keys %member],
 my ($words) = slurp("$core/pm_proto.c") =~ /words\[\] = \{(.*?)\n\};/s;
 ok($words, 'the commands were understood') or $words = '';
 my %right = (PM_RIGHT_ASK => 'all who may ask', PM_RIGHT_ALL => 'root');
-while ($words =~ /\{"(\w+)",\s*\w+,\s*([01]),\s*(\w+)\}/g) {
-    my ($word, $pool, $who) = ($1, $2 ? ' [POOL]' : '', $right{$3});
-    like($control, qr/^\| `\Q$word$pool\E` \| .* \| \Q$who\E/m,
+my $commands = 0;
+while ($words =~ /\{"(\w+)",\s*\w+,\s*"([^"]*)",\s*(\w+)\}/g) {
+    my ($word, $args, $who) = ($1, $2 ? " $2" : '', $right{$3});
+    like($control, qr/^\| `\Q$word$args\E` \| .* \| \Q$who\E/m,
          "the command $word");
-    like($control, qr/^    fcgipmctl .* \Q$word$pool\E$/m,
+    $args =~ s/\[wait\]/[--wait]/;
+    like($control, qr/^    fcgipmctl .* \Q$word$args\E$/m,
          "and fcgipmctl $word");
+    $commands++;
 }
+cmp_ok($commands, '>=', 7, 'all of them');
 
 # --- docs/architecture.md
 my $architecture = doc('architecture.md');

@@ -3,236 +3,218 @@
  * fcgipmctl: speak with a manager over its control socket.
  *
  * Exit status: 0 done, 1 refused or failed, 2 usage, 3 cannot reach the
- * manager.  For people `status` is a table, made from the same JSON that
- * --json passes on.
+ * manager.  What is shown to people is made from the same JSON that --json
+ * passes on.
  */
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
-#include "apr_file_info.h"
 #include "apr_general.h"
 #include "apr_strings.h"
-#include "apr_tables.h"
-#include "pm_listen.h"
+#include "ctl_client.h"
+#include "ctl_text.h"
 #include "pm_proto.h"
 
 #define EXIT_REFUSED     1
 #define EXIT_USAGE       2
 #define EXIT_UNREACHABLE 3
 
-/* How long the manager may take to answer. */
-#define PATIENCE apr_time_from_sec(10)
-
 #ifndef FCGIPM_SOCKET
 #define FCGIPM_SOCKET "/var/run/apache2/fcgipm.sock"
 #endif
 
-static int usage(FILE *out)
+/* What the command line says. */
+typedef struct args {
+    const char *path;
+    const char *line;      /* the request */
+    int json;
+} args_t;
+
+/* --- usage ---------------------------------------------------------------- */
+
+static const struct {
+    const char *word, *help;
+} helps[] = {
+    {"ping", "is the manager there?"},
+    {"status", "what the pools do; of one pool, its workers too"},
+    {"reload", "every worker ends after its request and is replaced"},
+    {"start", "let a pool that was stopped go on"},
+    {"stop", "end a pool's workers; requests get 503 until start"},
+    {"scale", "so many workers, in the place of FcgiPMProcesses"},
+    {"kill", "SIGKILL to a worker"},
+    {NULL, NULL}
+};
+
+static void print_word(FILE *out, const char *word, const char *args)
 {
+    char text[64];
+    int i;
+
+    for (i = 0; helps[i].word && strcmp(helps[i].word, word); i++) {
+        ;
+    }
+    snprintf(text, sizeof(text), "%s%s%s", word, args[0] ? " " : "", args);
+    fprintf(out, "  %-22s %s\n", text, helps[i].word ? helps[i].help : "");
+}
+
+static void usage(FILE *out)
+{
+    const char *word, *args;
+    int i;
+
+    fprintf(out, "usage: fcgipmctl [-s SOCKET] [--json] COMMAND\n\n");
+    for (i = 0; (word = pm_proto_word(i, &args)); i++) {
+        print_word(out, word, args);
+    }
     fprintf(out,
-            "usage: fcgipmctl [-s SOCKET] [--json] COMMAND\n"
             "\n"
-            "  ping             is the manager there?\n"
-            "  status [POOL]    what the pools do\n"
-            "  reload [POOL]    every worker ends after its request and is "
-            "replaced\n"
-            "\n"
-            "  -s SOCKET  the manager's control socket (FcgiPMSocket); "
-            "default $FCGIPM_SOCKET,\n"
-            "             then " FCGIPM_SOCKET "\n"
-            "  --json     status as JSON, for programs\n"
+            "  -s SOCKET   the manager's control socket (FcgiPMSocket); "
+            "default\n"
+            "              $FCGIPM_SOCKET, then " FCGIPM_SOCKET "\n"
+            "  --json      the manager's JSON as it is, for programs\n"
+            "  --wait      reload: until all old workers have been replaced, "
+            "with the truth\n"
             "\n"
             "Exit status: 0 done, 1 refused or failed, 2 usage, 3 cannot "
             "reach the manager.\n");
-    return out == stdout ? 0 : EXIT_USAGE;
 }
 
-static int reach(const char *path, apr_pool_t *p, pm_reason_t *why)
-{
-    pm_addr_t addr;
-    char *full;
-    int fd;
+/* --- a request ------------------------------------------------------------ */
 
-    if (apr_filepath_merge(&full, NULL, path, 0, p) != APR_SUCCESS
-        || pm_listen_parse(apr_pstrcat(p, "unix:", full, NULL), &addr, why)
-               != APR_SUCCESS) {
-        return -1;
-    }
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&addr.sa, addr.len)) {
-        pm_fail_os(why, errno, "cannot reach the manager at %s", path);
-        if (fd >= 0) {
-            close(fd);
-        }
-        return -1;
-    }
-    return fd;
+static void complain(const char *text)
+{
+    char buf[4096];
+
+    fprintf(stderr, "fcgipmctl: %s\n",
+            ctl_text_safe(buf, sizeof(buf), text));
 }
 
-/* One line of answer, without its newline; NULL with a reason. */
-static const char *ask(int fd, const char *request, apr_pool_t *p,
-                       pm_reason_t *why)
+static int wrong_usage(const char *text)
 {
-    apr_array_header_t *bytes = apr_array_make(p, 4096, sizeof(char));
-    apr_time_t deadline = pm_time_now() + PATIENCE;
-    struct pollfd pfd = {fd, POLLIN, 0};
-    char c[4096];
-    ssize_t n, i;
+    char buf[4096];
 
-    if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0) {
-        pm_fail_os(why, errno, "cannot ask the manager");
-        return NULL;
-    }
-    for (;;) {
-        apr_time_t left = deadline - pm_time_now();
+    fprintf(stderr, "fcgipmctl: %s; see fcgipmctl --help\n",
+            ctl_text_safe(buf, sizeof(buf), text));
+    return EXIT_USAGE;
+}
 
-        if (left <= 0 || poll(&pfd, 1, (int)(left / 1000 + 1)) == 0) {
-            pm_fail(why, APR_TIMEUP, "the manager does not answer");
-            return NULL;
-        }
-        n = recv(fd, c, sizeof(c), 0);
-        if (n <= 0) {
-            pm_fail(why, APR_EOF, "the manager closed the connection");
-            return NULL;
-        }
-        for (i = 0; i < n; i++) {
-            if (c[i] == '\n') {
-                *(char *)apr_array_push(bytes) = '\0';
-                return bytes->elts;
-            }
-            *(char *)apr_array_push(bytes) = c[i];
+/* A line before the last: how far a reload is, on a terminal; what a worker
+ * that failed has said. */
+static void tell(void *ctx, const char *line)
+{
+    int *shown = ctx;
+    int gone, all;
+    char pool[65];
+    char text[4096];
+
+    if (sscanf(line, "progress %d %d %64s", &gone, &all, pool) == 3) {
+        if (isatty(STDERR_FILENO)) {
+            fprintf(stderr, "\r\033[K%s: %d of %d",
+                    ctl_text_safe(text, sizeof(text), pool), gone, all);
+            *shown = 1;
         }
     }
-}
-
-static long member(const json_t *object, const char *name)
-{
-    return (long)json_integer_value(json_object_get(object, name));
-}
-
-static void print_pool(const json_t *pool)
-{
-    const char *error = json_string_value(json_object_get(pool,
-                                                          "last_error"));
-
-    printf("%-20.20s %-9s %4ld %4ld %4ld %4ld %5ld %10ld %7ld %6ld\n",
-           json_string_value(json_object_get(pool, "name")),
-           json_string_value(json_object_get(pool, "state")),
-           member(pool, "max"), member(pool, "workers"),
-           member(pool, "idle"), member(pool, "busy"),
-           member(pool, "queue"), member(pool, "requests"),
-           member(pool, "crashed"), member(pool, "killed"));
-    if (error && error[0]) {
-        printf("  last error: %s\n", error);
+    else if (!strncmp(line, "stderr ", 7)) {
+        fprintf(stderr, "%sworker %s\n", *shown ? "\n" : "",
+                ctl_text_safe(text, sizeof(text), line + 7));
+        *shown = 0;
     }
-}
-
-/* The JSON of a status, for people; fits 80 columns. */
-static int print_table(const char *text)
-{
-    json_t *status = json_loads(text, 0, NULL);
-    json_t *manager = json_object_get(status, "manager");
-    json_t *pool;
-    size_t i;
-
-    if (!manager) {
-        json_decref(status);
-        return 0;
-    }
-    printf("manager %ld, up %ld s, %ld reloads, %ld restarts, version %s\n\n",
-           member(manager, "pid"),
-           (long)json_number_value(json_object_get(manager, "uptime")),
-           member(manager, "reloads"), member(manager, "restarts"),
-           json_string_value(json_object_get(status, "version")));
-    printf("%-20s %-9s %4s %4s %4s %4s %5s %10s %7s %6s\n", "POOL", "STATE",
-           "MAX", "LIVE", "IDLE", "BUSY", "QUEUE", "REQUESTS", "CRASHED",
-           "KILLED");
-    json_array_foreach(json_object_get(status, "pools"), i, pool)
-    {
-        print_pool(pool);
-    }
-    json_decref(status);
-    return 1;
 }
 
 static int show(const pm_request_t *req, const char *reply, int json)
 {
     if (!strncmp(reply, "error ", 6)) {
-        fprintf(stderr, "fcgipmctl: %s\n", reply + 6);
+        complain(reply + 6);
         return EXIT_REFUSED;
     }
-    if (req->verb != PM_VERB_STATUS || json) {
+    if (json || req->verb == PM_VERB_PING) {
         puts(reply);
         return 0;
     }
-    if (!print_table(reply)) {
-        fprintf(stderr, "fcgipmctl: cannot read the manager's answer\n");
+    if (req->verb == PM_VERB_STATUS
+        && !ctl_text_status(stdout, reply, req->pool[0] != '\0')) {
+        complain("cannot read the manager's answer");
         return EXIT_REFUSED;
     }
     return 0;
 }
 
-static int run(const char *path, const char *line, int json, apr_pool_t *p)
+static int run(const args_t *args, apr_pool_t *p)
 {
     pm_request_t req;
     pm_reason_t why;
-    const char *reply;
-    int fd;
+    ctl_client_t client;
+    const char *reply = NULL;
+    int shown = 0;
+    int status;
 
-    if (pm_proto_parse(&req, line, PM_RIGHT_ALL, &why) != APR_SUCCESS) {
-        fprintf(stderr, "fcgipmctl: %s\n", why.text);
-        return usage(stderr);
+    if (pm_proto_parse(&req, args->line, PM_RIGHT_ALL, &why)
+        != APR_SUCCESS) {
+        return wrong_usage(why.text);
     }
-    fd = reach(path, p, &why);
-    reply = fd < 0 ? NULL
-                   : ask(fd, apr_pstrcat(p, line, "\n", NULL), p, &why);
+    if (ctl_client_open(&client, args->path, p, &why)) {
+        reply = ctl_client_ask(&client, args->line,
+                               req.wait ? 0 : CTL_PATIENCE, tell, &shown,
+                               &why);
+    }
+    if (shown) {
+        fputc('\n', stderr);
+    }
     if (!reply) {
-        fprintf(stderr, "fcgipmctl: %s\n", why.text);
-        return EXIT_UNREACHABLE;
+        complain(why.text);
     }
-    close(fd);
-    return show(&req, reply, json);
+    status = reply ? show(&req, reply, args->json) : EXIT_UNREACHABLE;
+    ctl_client_close(&client);
+    return status;
 }
 
-static int run_args(int argc, char **argv, apr_pool_t *p)
+/* --- the command line ----------------------------------------------------- */
+
+static void add_word(args_t *args, const char *word, apr_pool_t *p)
 {
-    const char *path = getenv("FCGIPM_SOCKET");
-    const char *line = "";
-    int json = 0;
+    args->line = apr_pstrcat(p, args->line, args->line[0] ? " " : "", word,
+                             NULL);
+}
+
+/* @return -1: go on, else the exit status */
+static int read_args(args_t *args, int argc, char **argv, apr_pool_t *p)
+{
+    int wait = 0;
     int i;
 
     for (i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "-s") && i + 1 < argc) {
-            path = argv[++i];
+            args->path = argv[++i];
         }
         else if (!strcmp(argv[i], "--json")) {
-            json = 1;
+            args->json = 1;
+        }
+        else if (!strcmp(argv[i], "--wait")) {
+            wait = 1;
         }
         else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-            return usage(stdout);
+            usage(stdout);
+            return 0;
         }
-        else if (argv[i][0] == '-' || strpbrk(argv[i], "\r\n")) {
-            return usage(stderr);
+        else if (argv[i][0] == '-' || strpbrk(argv[i], " \t\r\n")) {
+            return wrong_usage(apr_psprintf(p, "\"%s\" is no option and no "
+                                            "command", argv[i]));
         }
         else {
-            line = apr_pstrcat(p, line, line[0] ? " " : "", argv[i], NULL);
+            add_word(args, argv[i], p);
         }
     }
-    if (!line[0]) {
-        return usage(stderr);
+    if (wait) {
+        add_word(args, "wait", p);
     }
-    return run(path ? path : FCGIPM_SOCKET, line, json, p);
+    return args->line[0] ? -1 : wrong_usage("a command is missing");
 }
 
 int main(int argc, char **argv)
 {
+    args_t args = {getenv("FCGIPM_SOCKET"), "", 0};
     apr_pool_t *p;
     int status;
 
@@ -240,7 +222,11 @@ int main(int argc, char **argv)
         || apr_pool_create(&p, NULL) != APR_SUCCESS) {
         return EXIT_UNREACHABLE;
     }
-    status = run_args(argc, argv, p);
+    args.path = args.path ? args.path : FCGIPM_SOCKET;
+    status = read_args(&args, argc, argv, p);
+    if (status < 0) {
+        status = run(&args, p);
+    }
     apr_terminate();
     return status;
 }

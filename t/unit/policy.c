@@ -265,27 +265,53 @@ static void test_diff(apr_pool_t *p)
     }
 }
 
+#define ASK PM_RIGHT_ASK
+#define ALL PM_RIGHT_ALL
+
 static const struct {
     const char *line;
     pm_right_t right;
     apr_status_t rv;
     pm_verb_t verb;
-    const char *pool;
+    const char *pool;       /* NULL: it is refused */
+    int wait, n, number[2];
 } requests[] = {
-    {"ping", PM_RIGHT_ASK, 0, PM_VERB_PING, ""},
-    {" status \r", PM_RIGHT_ASK, 0, PM_VERB_STATUS, ""},
-    {"status app", PM_RIGHT_ASK, 0, PM_VERB_STATUS, "app"},
-    {"reload app", PM_RIGHT_ALL, 0, PM_VERB_RELOAD, "app"},
-    {"reload", PM_RIGHT_ASK, EACCES, PM_VERB_PING, NULL},
-    {"ping", PM_RIGHT_NONE, EACCES, PM_VERB_PING, NULL},
-    {"ping app", PM_RIGHT_ALL, APR_EINVAL, PM_VERB_PING, NULL},
-    {"status a b", PM_RIGHT_ALL, APR_EINVAL, PM_VERB_PING, NULL},
-    {"", PM_RIGHT_ALL, APR_EINVAL, PM_VERB_PING, NULL},
-    {"pin", PM_RIGHT_ALL, APR_EINVAL, PM_VERB_PING, NULL},
-    {"pings", PM_RIGHT_ALL, APR_EINVAL, PM_VERB_PING, NULL},
+    {"ping", ASK, 0, PM_VERB_PING, "", 0, 0, {0, 0}},
+    {" status \r", ASK, 0, PM_VERB_STATUS, "", 0, 0, {0, 0}},
+    {"status app", ASK, 0, PM_VERB_STATUS, "app", 0, 0, {0, 0}},
+    {"status wait", ASK, 0, PM_VERB_STATUS, "wait", 0, 0, {0, 0}},
+    {"reload app", ALL, 0, PM_VERB_RELOAD, "app", 0, 0, {0, 0}},
+    {"reload wait", ALL, 0, PM_VERB_RELOAD, "", 1, 0, {0, 0}},
+    {"reload app wait", ALL, 0, PM_VERB_RELOAD, "app", 1, 0, {0, 0}},
+    {"reload wait wait", ALL, 0, PM_VERB_RELOAD, "wait", 1, 0, {0, 0}},
+    {"start app", ALL, 0, PM_VERB_START, "app", 0, 0, {0, 0}},
+    {"stop app", ALL, 0, PM_VERB_STOP, "app", 0, 0, {0, 0}},
+    {"scale app 3", ALL, 0, PM_VERB_SCALE, "app", 0, 1, {3, 0}},
+    {"scale app 0\t16", ALL, 0, PM_VERB_SCALE, "app", 0, 2, {0, 16}},
+    {"kill 999999999", ALL, 0, PM_VERB_KILL, "", 0, 1, {999999999, 0}},
+    {"reload", ASK, EACCES, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"stop app", ASK, EACCES, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"ping", PM_RIGHT_NONE, EACCES, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"ping app", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"status a b", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"reload a b", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"reload a wait b", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"stop", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"scale app", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"scale 3", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"scale app -3", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"scale app 1 2 3", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"kill", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"kill 1x", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"kill 1000000000", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"pin", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"pings", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
+    {"ping 1 2 3 4 5 6 7 8 9", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0,
+     {0, 0}},
     {"status 1234567890123456789012345678901234567890"
-     "1234567890123456789012345", PM_RIGHT_ALL, APR_EINVAL, PM_VERB_PING,
-     NULL}
+     "1234567890123456789012345", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0,
+     {0, 0}}
 };
 
 static void test_proto(void)
@@ -302,6 +328,10 @@ static void test_proto(void)
         if (requests[i].pool) {
             is_int(req.verb, requests[i].verb, "its verb");
             is_str(req.pool, requests[i].pool, "its pool");
+            is_int(req.wait, requests[i].wait, "to be waited for?");
+            is_int(req.n, requests[i].n, "how many numbers");
+            is_int((long)req.number[0], requests[i].number[0], "the first");
+            is_int((long)req.number[1], requests[i].number[1], "the second");
         }
     }
 }
@@ -329,6 +359,21 @@ static void test_quota(void)
     is_int(q.until, S(40), "quota: from then on");
 }
 
+static void test_last(void)
+{
+    static const char *const last[] = {"ok", "ok 1 0.1.0", "error x", "{}"};
+    static const char *const more[] = {"progress 1 2 app", "stderr 7 ok",
+                                       "okay", "errors", "", " ok"};
+    size_t i;
+
+    for (i = 0; i < sizeof(last) / sizeof(last[0]); i++) {
+        ok(pm_proto_is_last(last[i]), "\"%s\" is the last line", last[i]);
+    }
+    for (i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+        ok(!pm_proto_is_last(more[i]), "\"%s\" is not", more[i]);
+    }
+}
+
 int main(void)
 {
     apr_pool_t *p;
@@ -345,6 +390,7 @@ int main(void)
     test_signals();
     test_diff(p);
     test_proto();
+    test_last();
     apr_terminate();
     return done_testing();
 }

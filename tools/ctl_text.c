@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+/* --- pieces --------------------------------------------------------------- */
+
+int ctl_text_coloured(FILE *out)
+{
+    const char *no = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+
+    return isatty(fileno(out)) && !(no && no[0]) && term
+           && strcmp(term, "dumb") != 0;
+}
+
+const char *ctl_text_safe(char *buf, size_t size, const char *text)
+{
+    size_t i;
+
+    for (i = 0; i + 1 < size && text[i]; i++) {
+        unsigned char c = (unsigned char)text[i];
+        int c1 = c >= 0x80 && c < 0xa0 && i
+                 && (unsigned char)text[i - 1] == 0xc2;
+
+        buf[i] = c < 0x20 || c == 0x7f || c1 ? '?' : text[i];
+    }
+    buf[i] = '\0';
+    return buf;
+}
+
+const char *ctl_text_number(char *buf, size_t size, double n, int width)
+{
+    static const char units[] = "KMGTP";
+    int i;
+
+    snprintf(buf, size, "%.0f", n);
+    for (i = 0; units[i] && (int)strlen(buf) > width; i++) {
+        n /= 1000;
+        snprintf(buf, size, "%.0f%c", n, units[i]);
+    }
+    return buf;
+}
+
+const char *ctl_text_age(char *buf, size_t size, double seconds)
+{
+    static const struct {
+        double limit, unit;
+        char letter;
+    } steps[] = {{100, 1, 's'}, {6000, 60, 'm'}, {360000, 3600, 'h'}};
+    unsigned i;
+
+    for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        if (seconds < steps[i].limit) {
+            snprintf(buf, size, "%d%c", (int)(seconds / steps[i].unit),
+                     steps[i].letter);
+            return buf;
+        }
+    }
+    snprintf(buf, size, "%.0fd", seconds / 86400);
+    return buf;
+}
+
+const char *ctl_text_size(char *buf, size_t size, double bytes)
+{
+    static const char units[] = "KMGT";
+    int i = 0;
+
+    for (bytes /= 1024; bytes >= 1000 && units[i + 1]; i++) {
+        bytes /= 1024;
+    }
+    snprintf(buf, size, "%.*f%c", i && bytes < 10 ? 1 : 0, bytes, units[i]);
+    return buf;
+}
+
+/* The end of the line that begins at text, and where the next one begins. */
+static size_t line_of(const char *text, size_t width, const char **next)
+{
+    size_t len = strcspn(text, "\n");
+    size_t cut;
+
+    *next = text + len + (text[len] == '\n');
+    if (len <= width) {
+        return len;
+    }
+    for (cut = width; cut > 0 && text[cut] != ' '; cut--) {
+        ;
+    }
+    cut = cut ? cut : width;
+    *next = text + cut + strspn(text + cut, " ");
+    return cut;
+}
+
+void ctl_text_wrap(FILE *out, const char *head, const char *text)
+{
+    int indent = (int)strlen(head);
+    char buf[CTL_COLUMNS];
+
+    fputs(head, out);
+    for (;;) {
+        const char *next;
+        size_t len = line_of(text, CTL_COLUMNS - 1 - (size_t)indent, &next);
+
+        fprintf(out, "%s\n", ctl_text_safe(buf, len + 1, text));
+        text = next;
+        if (!*text) {
+            return;
+        }
+        fprintf(out, "%*s", indent, "");
+    }
+}
+
+/* --- the table ------------------------------------------------------------ */
+
+static double number(const json_t *object, const char *name)
+{
+    return json_number_value(json_object_get(object, name));
+}
+
+static const char *string(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text ? text : "";
+}
+
+/* The columns of a pool, behind its name and state. */
+static const struct {
+    const char *head;
+    const char *member;
+    int width;
+} columns[] = {
+    {"MAX", "max", 5},      {"LIVE", "workers", 5}, {"IDLE", "idle", 5},
+    {"BUSY", "busy", 5},    {"QUEUE", "queue", 6},  {"REQUESTS", "requests", 10},
+    {"CRASH", "crashed", 6}, {"KILL", "killed", 5}
+};
+
+static const char *colour_of(const char *state)
+{
+    static const struct {
+        const char *state, *colour;
+    } colours[] = {{"running", "\033[32m"},  {"idle", "\033[32m"},
+                   {"busy", "\033[36m"},     {"starting", "\033[33m"},
+                   {"stopping", "\033[33m"}, {"draining", "\033[33m"},
+                   {"backoff", "\033[31m"},  {"stopped", "\033[31m"}};
+    unsigned i;
+
+    for (i = 0; i < sizeof(colours) / sizeof(colours[0]); i++) {
+        if (!strcmp(state, colours[i].state)) {
+            return colours[i].colour;
+        }
+    }
+    return "";
+}
+
+static void put_state(FILE *out, const json_t *object)
+{
+    const char *state = string(object, "state");
+    const char *colour = ctl_text_coloured(out) ? colour_of(state) : "";
+    char buf[16];
+
+    fprintf(out, "%s%-9s%s", colour, ctl_text_safe(buf, sizeof(buf), state),
+            colour[0] ? "\033[0m" : "");
+}
+
+static void put_worker(FILE *out, const json_t *worker)
+{
+    char a[24], b[24], c[24], d[24];
+
+    fprintf(out, "  %8.0f ", number(worker, "pid"));
+    put_state(out, worker);
+    fprintf(out, " %10s %8s %10s %8s\n",
+            ctl_text_number(a, sizeof(a), number(worker, "requests"), 10),
+            ctl_text_age(b, sizeof(b), number(worker, "uptime")),
+            ctl_text_age(c, sizeof(c), number(worker, "busy_for")),
+            ctl_text_size(d, sizeof(d), number(worker, "rss")));
+}
+
+static void put_pool(FILE *out, const json_t *pool, int detail)
+{
+    const json_t *workers = json_object_get(pool, "worker");
+    const json_t *worker;
+    char buf[24], name[24];
+    size_t i;
+
+    fprintf(out, "%-20.20s ", ctl_text_safe(name, 21, string(pool, "name")));
+    put_state(out, pool);
+    for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+        fprintf(out, " %*s", columns[i].width,
+                ctl_text_number(buf, sizeof(buf),
+                                number(pool, columns[i].member),
+                                columns[i].width));
+    }
+    fputc('\n', out);
+    if (string(pool, "last_error")[0]) {
+        ctl_text_wrap(out, "  last error: ", string(pool, "last_error"));
+    }
+    if (!detail) {
+        return;
+    }
+    ctl_text_wrap(out, "  command: ", string(pool, "command"));
+    ctl_text_wrap(out, "  listen: ", string(pool, "listen"));
+    if (string(pool, "last_stderr")[0]) {
+        ctl_text_wrap(out, "  last said: ", string(pool, "last_stderr"));
+    }
+    fprintf(out, "\n  %8s %-9s %10s %8s %10s %8s\n", "PID", "STATE",
+            "REQUESTS", "UPTIME", "BUSY FOR", "MEMORY");
+    json_array_foreach(workers, i, worker)
+    {
+        put_worker(out, worker);
+    }
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(string(*(json_t *const *)a, "name"),
+                  string(*(json_t *const *)b, "name"));
+}
+
+/* In the order of their names, which the manager does not keep. */
+static void put_pools(FILE *out, const json_t *pools, int detail)
+{
+    size_t n = json_array_size(pools);
+    const json_t **sorted = calloc(n + 1, sizeof(*sorted));
+    size_t i;
+
+    for (i = 0; sorted && i < n; i++) {
+        sorted[i] = json_array_get(pools, i);
+    }
+    if (sorted && n) {
+        qsort(sorted, n, sizeof(*sorted), by_name);
+    }
+    for (i = 0; sorted && i < n; i++) {
+        put_pool(out, sorted[i], detail);
+    }
+    free(sorted);
+}
+
+int ctl_text_status(FILE *out, const char *text, int detail)
+{
+    json_t *status = json_loads(text, 0, NULL);
+    const json_t *manager = json_object_get(status, "manager");
+    char age[24], version[24];
+    size_t i;
+
+    if (!manager) {
+        json_decref(status);
+        return 0;
+    }
+    fprintf(out, "manager %.0f, up %s, %.0f reloads, %.0f restarts, version "
+            "%s\n\n",
+            number(manager, "pid"),
+            ctl_text_age(age, sizeof(age), number(manager, "uptime")),
+            number(manager, "reloads"), number(manager, "restarts"),
+            ctl_text_safe(version, sizeof(version),
+                          string(status, "version")));
+    fprintf(out, "%-20s %-9s", "POOL", "STATE");
+    for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+        fprintf(out, " %*s", columns[i].width, columns[i].head);
+    }
+    fputc('\n', out);
+    put_pools(out, json_object_get(status, "pools"), detail);
+    json_decref(status);
+    return 1;
+}

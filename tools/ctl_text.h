@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file ctl_text.h
+ * @brief What fcgipmctl shows to people, from the manager's JSON.
+ *
+ * A terminal is not what others control: bytes that are no text are shown as
+ * "?".
+ */
+#ifndef CTL_TEXT_H
+#define CTL_TEXT_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#define CTL_COLUMNS 80
+
+/** Is @a out a terminal that shows colours, and nobody has asked for none
+ *  (NO_COLOR)? */
+int ctl_text_coloured(FILE *out);
+
+/** @a text with what is no printable text as "?"; cut to @a size. */
+const char *ctl_text_safe(char *buf, size_t size, const char *text);
+
+/** A number in at most @a width characters: 1234567 as 1234K. */
+const char *ctl_text_number(char *buf, size_t size, double n, int width);
+
+/** Seconds as 59s, 59m, 23h, 364d. */
+const char *ctl_text_age(char *buf, size_t size, double seconds);
+
+/** Bytes as 512K, 1.5M. */
+const char *ctl_text_size(char *buf, size_t size, double bytes);
+
+/** Write words in lines of CTL_COLUMNS, the first after @a head, the others
+ *  with as many blanks in front. */
+void ctl_text_wrap(FILE *out, const char *head, const char *text);
+
+/**
+ * A status as a table.
+ * @param json   the manager's line
+ * @param detail also each worker
+ * @return 0 when it cannot be understood
+ */
+int ctl_text_status(FILE *out, const char *json, int detail);
+
+#endif /* CTL_TEXT_H */
