@@ -153,6 +153,10 @@ static const char *set_row(cmd_parms *cmd, void *unused, const char *args)
         != APR_SUCCESS) {
         return apr_pstrdup(cmd->pool, why.text);
     }
+    pm_conf_note(target, row,
+                 apr_pstrcat(cmd->pool, server->draft->current ? "pool "
+                                                               : "server ",
+                             where_of(cmd), NULL), cmd->pool);
     return NULL;
 }
 
@@ -352,6 +356,9 @@ static apr_status_t fill(void *conf, int row, const char *word,
     if ((set >> row & 1) || !word) {
         return APR_SUCCESS;
     }
+    if (!pm_conf_noted(conf, &pm_conf_rows[row])) {
+        pm_conf_note(conf, &pm_conf_rows[row], "httpd", p);
+    }
     return pm_conf_set(conf, &pm_conf_rows[row], 1, &word, p, why);
 }
 
@@ -522,6 +529,7 @@ static void add_pools(fcgipm_server_t *server, apr_pool_t *p,
 
     base->command = NULL;
     base->listen = NULL;
+    base->where[PM_ROW_command] = base->where[PM_ROW_listen] = NULL;
     base->set &= ~(APR_UINT64_C(1) << PM_ROW_command
                    | APR_UINT64_C(1) << PM_ROW_listen);
     if (draft->command_where && named) {

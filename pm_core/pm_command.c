@@ -8,6 +8,7 @@
 #include "pm_json.h"
 #include "pm_proto.h"
 #include "pm_reload.h"
+#include "pm_settings.h"
 #include "pm_status.h"
 
 /* What a command has to work with. */
@@ -102,6 +103,23 @@ static const char *status(asked_t *a)
     pm_status_begin(&j, pm_board_head(a->world->board), NULL, pm_time_now());
     n = each_named(a, status_one, &j);
     pm_status_end(&j);
+    return n || !a->req->pool[0] ? pm_json_text(&j) : no_such(a);
+}
+
+static void config_one(pm_pool_t *pool, void *ctx)
+{
+    pm_settings_pool(ctx, pool);
+}
+
+static const char *config(asked_t *a)
+{
+    pm_json_t j;
+    int n;
+
+    pm_json_init(&j, a->p);
+    pm_settings_begin(&j, a->world->global);
+    n = each_named(a, config_one, &j);
+    pm_settings_end(&j);
     return n || !a->req->pool[0] ? pm_json_text(&j) : no_such(a);
 }
 
@@ -217,9 +235,9 @@ static const char *kill_worker(asked_t *a)
 
 static command_t *const commands[PM_VERBS] = {
     [PM_VERB_PING] = ping,     [PM_VERB_STATUS] = status,
-    [PM_VERB_RELOAD] = reload, [PM_VERB_START] = hold,
-    [PM_VERB_STOP] = hold,     [PM_VERB_SCALE] = scale,
-    [PM_VERB_KILL] = kill_worker
+    [PM_VERB_CONFIG] = config, [PM_VERB_RELOAD] = reload,
+    [PM_VERB_START] = hold,    [PM_VERB_STOP] = hold,
+    [PM_VERB_SCALE] = scale,   [PM_VERB_KILL] = kill_worker
 };
 
 void pm_command_ask(void *ctx, pm_caller_t *caller, const char *line)

@@ -8,6 +8,9 @@
 #include "apr_strings.h"
 #include "pm_value.h"
 
+/* Of a list's places no more are noted when they are so long. */
+#define WHERE_MAX 1024
+
 #define IS_pm_global_t 1
 #define IS_pm_conf_t 0
 
@@ -20,6 +23,8 @@ const pm_row_t pm_conf_rows[PM_ROWS + 1] = {
 };
 
 _Static_assert(PM_ROWS <= 64, "one bit of `set` for each row");
+_Static_assert(offsetof(pm_conf_t, where) == offsetof(pm_global_t, where),
+               "both structures begin in the same way");
 
 static apr_uint64_t bit(const pm_row_t *row)
 {
@@ -40,6 +45,36 @@ static const void *const_field_of(const void *conf, const pm_row_t *row)
 static apr_uint64_t *set_of(void *conf)
 {
     return conf;
+}
+
+static const char **where_of(void *conf, const pm_row_t *row)
+{
+    return &((pm_conf_t *)conf)->where[row - pm_conf_rows];
+}
+
+const char *pm_conf_noted(const void *conf, const pm_row_t *row)
+{
+    return ((const pm_conf_t *)conf)->where[row - pm_conf_rows];
+}
+
+const void *pm_conf_field(const void *conf, const pm_row_t *row)
+{
+    return const_field_of(conf, row);
+}
+
+void pm_conf_note(void *conf, const pm_row_t *row, const char *where,
+                  apr_pool_t *p)
+{
+    const char **noted = where_of(conf, row);
+    const char *place = where ? strchr(where, ' ') : NULL;
+
+    if (*noted && place && pm_value_grows(row)) {
+        if (strlen(*noted) < WHERE_MAX) {
+            *noted = apr_pstrcat(p, *noted, ",", place, NULL);
+        }
+        return;
+    }
+    *noted = where ? apr_pstrdup(p, where) : NULL;
 }
 
 const pm_row_t *pm_conf_row(const char *name)
@@ -126,6 +161,7 @@ pm_conf_t *pm_conf_merge(apr_pool_t *p, const pm_conf_t *base,
         if (!row->global && (over->set & bit(row))) {
             memcpy(field_of(conf, row), const_field_of(over, row),
                    pm_value_size(row));
+            *where_of(conf, row) = pm_conf_noted(over, row);
         }
     }
     conf->set |= over->set;
@@ -137,6 +173,16 @@ static const char *write_row(apr_pool_t *p, const void *conf,
                              const pm_row_t *row)
 {
     return pm_value_write(row, const_field_of(conf, row), p);
+}
+
+static const char *write_where(apr_pool_t *p, const void *conf,
+                               const pm_row_t *row)
+{
+    const char *where = pm_conf_noted(conf, row);
+
+    return where ? apr_pstrcat(p, "@", row->name, " ",
+                               apr_pescape_urlencoded(p, where), "\n", NULL)
+                 : "";
 }
 
 /* @return how many rows differ; the strongest change among them */
@@ -186,6 +232,7 @@ char *pm_conf_write(const void *conf, int global, apr_pool_t *p)
     for (row = pm_conf_rows; row->name; row++) {
         if (row->global == global) {
             *(const char **)apr_array_push(lines) = write_row(p, conf, row);
+            *(const char **)apr_array_push(lines) = write_where(p, conf, row);
         }
     }
     return apr_array_pstrcat(p, lines, '\0');
@@ -197,9 +244,12 @@ static apr_status_t read_line(void *conf, int global, char *line,
 {
     const char *argv[257];
     const pm_row_t *row;
+    int is_where = line[0] == '@';
     char *next = strchr(line, ' ');
     char *word;
     int argc = 0;
+
+    line += is_where;
 
     if (next) {
         *next++ = '\0';
@@ -221,6 +271,10 @@ static apr_status_t read_line(void *conf, int global, char *line,
             return pm_fail(why, APR_EINVAL, "%s: bad escape in \"%.100s\"",
                            row->name, word);
         }
+    }
+    if (is_where) {
+        pm_conf_note(conf, row, argc ? argv[0] : NULL, p);
+        return APR_SUCCESS;
     }
     return pm_conf_set(conf, row, argc, argv, p, why);
 }

@@ -30,10 +30,19 @@ typedef struct pm_jittered {
     apr_int64_t percent;
 } pm_jittered_t;
 
+/** PM_ROW_die_timeout: the row's index in pm_conf_rows, bit in @c set. */
+enum {
+#define PM_ROW(field, name, type, st, init, min, max, choices, change, help) \
+    PM_ROW_##field,
+#include "pm_conf_rows.h"
+    PM_ROWS
+};
+
 /** A pool's definition.  Strings and arrays belong to the apr_pool_t it was
  *  made in; a definition is never changed after it has been handed on. */
 typedef struct pm_conf {
     apr_uint64_t set;              /**< bit i: pm_conf_rows[i] was given */
+    const char *where[PM_ROWS];    /**< see pm_conf_note() */
     const char *name;              /**< of the pool; [A-Za-z0-9._-]{1,64} */
 
     apr_array_header_t *command;   /**< of const char *: program, arguments */
@@ -95,6 +104,7 @@ typedef enum pm_graceful {
 /** The manager's own settings. */
 typedef struct pm_global {
     apr_uint64_t set;              /**< as in pm_conf_t */
+    const char *where[PM_ROWS];    /**< likewise */
     const char *socket;            /**< control socket; NULL: fcgipm.sock in
                                     *   the runtime directory */
     apr_int64_t socket_mode;
@@ -150,14 +160,6 @@ typedef struct pm_row {
     const char *help;      /**< one line, as httpd -L shows it */
 } pm_row_t;
 
-/** PM_ROW_die_timeout: the row's index in pm_conf_rows, bit in @c set. */
-enum {
-#define PM_ROW(field, name, type, st, init, min, max, choices, change, help) \
-    PM_ROW_##field,
-#include "pm_conf_rows.h"
-    PM_ROWS
-};
-
 /** The table, from pm_conf_rows.h; PM_ROWS rows and one whose name is NULL.
  *  At most 64. */
 extern const pm_row_t pm_conf_rows[PM_ROWS + 1];
@@ -186,6 +188,21 @@ apr_status_t pm_conf_set(void *conf, const pm_row_t *row, int argc,
                          const char *const *argv, apr_pool_t *p,
                          pm_reason_t *why);
 
+/**
+ * Note where a setting comes from, for people.
+ * @param where a word, then a place: "server FILE:LINE", "pool FILE:LINE",
+ *              "httpd", "option --name"; copied.  NULL, as nobody noted any:
+ *              it is the default.  A list's is added to what it has.
+ */
+void pm_conf_note(void *conf, const pm_row_t *row, const char *where,
+                  apr_pool_t *p);
+
+/** @return what was noted of a row, or NULL */
+const char *pm_conf_noted(const void *conf, const pm_row_t *row);
+
+/** The field of a row. */
+const void *pm_conf_field(const void *conf, const pm_row_t *row);
+
 /** @return a definition with @a over's settings where they were given, else
  *  @a base's; the name is @a over's.  Shares strings with both. */
 pm_conf_t *pm_conf_merge(apr_pool_t *p, const pm_conf_t *base,
@@ -199,8 +216,9 @@ pm_change_t pm_conf_compare(const pm_conf_t *a, const pm_conf_t *b);
 int pm_conf_equal(const pm_conf_t *a, const pm_conf_t *b);
 
 /**
- * The given settings as text: a line each, `Name word word...`, every word
- * escaped as in a URL, so that any byte can be in it.
+ * The settings as text: a line each, `Name word word...`, every word escaped
+ * as in a URL, so that any byte can be in it; and what was noted of a row,
+ * `@Name where`, escaped likewise.
  * @param global 1 when @a conf is a pm_global_t
  */
 char *pm_conf_write(const void *conf, int global, apr_pool_t *p);

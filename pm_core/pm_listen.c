@@ -218,12 +218,17 @@ apr_status_t pm_listen_adjust(const pm_listener_t *l,
     return l->path ? own(l->path, opts, why) : APR_SUCCESS;
 }
 
-void pm_listen_unlink(const pm_listener_t *l)
+int pm_listen_is_there(const pm_listener_t *l)
 {
     struct stat st;
 
-    if (l->path && lstat(l->path, &st) == 0 && st.st_ino == l->ino
-        && st.st_dev == l->dev) {
+    return l->path && lstat(l->path, &st) == 0 && st.st_ino == l->ino
+           && st.st_dev == l->dev;
+}
+
+void pm_listen_unlink(const pm_listener_t *l)
+{
+    if (pm_listen_is_there(l)) {
         unlink(l->path);
     }
 }

@@ -67,6 +67,9 @@ apr_status_t pm_listen_adjust(const pm_listener_t *l,
                               const pm_listen_opts_t *opts,
                               pm_reason_t *why);
 
+/** Is the file at its path still this socket's? */
+int pm_listen_is_there(const pm_listener_t *l);
+
 /** Remove the socket's file if it is still this socket's. */
 void pm_listen_unlink(const pm_listener_t *l);
 

@@ -23,6 +23,9 @@
  * in the kernel, and nothing is gained by waiting for it. */
 #define LAST_WAIT apr_time_from_sec(1)
 
+/* Who connects while as many wait has to wait for that. */
+#define CONTROL_BACKLOG 64
+
 struct pm_manager {
     apr_pool_t *p;
     pm_manager_opts_t opts;
@@ -42,6 +45,7 @@ struct pm_manager {
     pm_set_t *staged;         /* whole, to be adopted at SIGHUP */
     pm_control_t *control;
     pm_listener_t control_listener;
+    apr_pool_t *pcontrol;     /* its strings */
     const char *pid_file;
 };
 
@@ -128,22 +132,38 @@ static void close_control(pm_manager_t *m)
     m->control_listener.path = NULL;
 }
 
+/* The one there is does for this set, too: who is connected stays so. */
+static int keeps_control(pm_manager_t *m, const pm_listen_opts_t *opts)
+{
+    const char *path = m->set->global->socket;
+
+    return m->control && path && !strcmp(path, m->control_listener.path)
+           && pm_listen_is_there(&m->control_listener)
+           && pm_listen_adjust(&m->control_listener, opts, NULL)
+                  == APR_SUCCESS;
+}
+
 /* The control socket of the set; a manager without one is still a manager. */
 static void open_control(pm_manager_t *m)
 {
     const char *path = m->set->global->socket;
-    pm_listen_opts_t opts = {16, (mode_t)m->set->global->socket_mode,
+    pm_listen_opts_t opts = {CONTROL_BACKLOG,
+                             (mode_t)m->set->global->socket_mode,
                              m->opts.peer_uid, m->opts.peer_gid};
     pm_reason_t why;
     apr_status_t rv;
 
+    if (keeps_control(m, &opts)) {
+        return;
+    }
+    close_control(m);
     if (!path) {
         return;
     }
+    apr_pool_clear(m->pcontrol);
     rv = pm_listen_open(&m->control_listener,
-                        apr_pstrcat(m->set->members->pool, "unix:", path,
-                                    NULL),
-                        &opts, m->set->members->pool, &why);
+                        apr_pstrcat(m->pcontrol, "unix:", path, NULL), &opts,
+                        m->pcontrol, &why);
     if (rv == APR_SUCCESS) {
         rv = pm_control_create(&m->control, m->world.loop,
                                m->control_listener.fd, pm_command_ask,
@@ -170,13 +190,14 @@ static void write_pid_file(pm_manager_t *m)
     }
 }
 
-/* The part of the set that is not pools.  Control socket and pid file are
- * made anew each time: their settings' strings go with the former set. */
+/* The part of the set that is not pools.  The pid file is made anew each
+ * time: its path goes with the former set. */
 static void adopt_global(pm_manager_t *m)
 {
     m->opts.log->level = m->set->log_level;
     m->world.die_timeout = m->set->global->die_timeout;
     m->world.config = m->set->config;
+    m->world.global = m->set->global;
     m->world.max_alive = (int)m->set->global->max_processes;
     if (m->set->log_fd >= 0 && m->opts.relog) {
         m->opts.relog(m->opts.ctx, m->set->log_fd);
@@ -192,7 +213,6 @@ void pm_manager_adopt(pm_manager_t *m, pm_set_t *set)
     pm_set_t *former = m->set;
     int i;
 
-    close_control(m);
     m->set = set;
     adopt_global(m);
     for (i = 0; i < set->members->nelts; i++) {
@@ -397,6 +417,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->head = pm_board_head(opts->board);
     m->world.pools = apr_hash_make(p);
     m->control_listener.fd = -1;
+    PM_ASSERT(apr_pool_create(&m->pcontrol, p) == APR_SUCCESS);
     m->world.p = p;
     m->world.log = opts->log;
     m->world.board = opts->board;

@@ -84,6 +84,7 @@ static void rescale(pm_pool_t *pool, const pm_conf_t *former, pm_conf_t *conf)
     if (slot->scaled) {
         conf->processes.min = slot->scale_min;
         conf->processes.max = slot->scale_max;
+        conf->where[PM_ROW_processes] = "scale";
     }
 }
 
@@ -309,6 +310,7 @@ void pm_pool_hold(pm_pool_t *pool, unsigned held)
 void pm_pool_scale(pm_pool_t *pool, pm_range_t processes)
 {
     pool->own->processes = processes;
+    pool->own->where[PM_ROW_processes] = "scale";
     pool->board->scaled = 1;
     pool->board->scale_min = processes.min;
     pool->board->scale_max = processes.max;

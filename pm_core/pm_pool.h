@@ -42,6 +42,7 @@ typedef struct pm_world {
     apr_hash_t *workers;       /**< pid_t -> pm_worker_t: who are our own */
     apr_uint64_t births;       /**< workers started so far */
     uid_t asker;               /**< httpd's user, who may ask */
+    const pm_global_t *global; /**< of the set in force; NULL: none yet */
     struct pm_pools touched;
     struct pm_pools hungry;    /**< could have more workers if there were
                                 *   room; who waits longest is first */

@@ -21,6 +21,7 @@
 typedef enum pm_verb {
     PM_VERB_PING,
     PM_VERB_STATUS,
+    PM_VERB_CONFIG,
     PM_VERB_RELOAD,
     PM_VERB_START,
     PM_VERB_STOP,

@@ -463,6 +463,11 @@ static int is_array(const pm_row_t *row)
     return types[row->type].list || types[row->type].write == write_words;
 }
 
+int pm_value_grows(const pm_row_t *row)
+{
+    return is_array(row) && row->type != PM_T_WORDS;
+}
+
 apr_status_t pm_value_read(const pm_row_t *row, void *field, int fresh,
                            int argc, const char *const *argv, apr_pool_t *p,
                            pm_reason_t *why)
@@ -478,7 +483,7 @@ apr_status_t pm_value_read(const pm_row_t *row, void *field, int fresh,
         return pm_fail(why, APR_EINVAL, "%s takes %d to %d words, %d given",
                        row->name, least, most, argc);
     }
-    if (is_array(row) && (fresh || row->type == PM_T_WORDS)) {
+    if (is_array(row) && (fresh || !pm_value_grows(row))) {
         /* a command replaces, lists grow */
         *(apr_array_header_t **)field = NULL;
     }

@@ -25,6 +25,9 @@ apr_status_t pm_value_read(const pm_row_t *row, void *field, int fresh,
 const char *pm_value_write(const pm_row_t *row, const void *field,
                            apr_pool_t *p);
 
+/** Is it a list, to which each time it is given adds? */
+int pm_value_grows(const pm_row_t *row);
+
 /** Bytes of the field. */
 apr_size_t pm_value_size(const pm_row_t *row);
 

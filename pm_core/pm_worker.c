@@ -337,6 +337,12 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
                                 page.busy ? page.busy_since : 0};
     pm_recycle_plan_t plan;
 
+    if (w->state == PM_STATE_LOADING && !w->guarded && w->pool->rolling
+        && now < w->born_at + PM_CRASH_SETTLE) {
+        pm_loop_at(w->pool->world->loop, &w->timer,
+                   w->born_at + PM_CRASH_SETTLE);
+        return;   /* nobody is told to go for one that may die at once */
+    }
     if (w->state == PM_STATE_LOADING
         && (!w->guarded || page.known || page.forked)) {
         pm_worker_event(w, PM_EVENT_READY);

@@ -144,7 +144,7 @@ is_deeply([sort keys %section],
 # --- docs/control.md
 my $control = doc('control.md');
 my %member;
-for my $file (map { "$core/$_" } qw(pm_status.c pm_command.c)) {
+for my $file (map { "$core/$_" } qw(pm_status.c pm_settings.c)) {
     $member{$_} = 1
         for slurp($file) =~ /pm_json_\w+\(\s*\&?\w+,\s*"(\w+)"/g;
 }

@@ -221,8 +221,10 @@ static int by_name(const void *a, const void *b)
                   string(*(json_t *const *)b, "name"));
 }
 
-/* In the order of their names, which the manager does not keep. */
-static void put_pools(FILE *out, const json_t *pools, int detail)
+/* Calls put for each in the order of their names, which the manager does not
+ * keep. */
+static void each_pool(const json_t *pools, FILE *out, int detail,
+                      void (*put)(FILE *out, const json_t *pool, int detail))
 {
     size_t n = json_array_size(pools);
     const json_t **sorted = calloc(n + 1, sizeof(*sorted));
@@ -235,7 +237,7 @@ static void put_pools(FILE *out, const json_t *pools, int detail)
         qsort(sorted, n, sizeof(*sorted), by_name);
     }
     for (i = 0; sorted && i < n; i++) {
-        put_pool(out, sorted[i], detail);
+        put(out, sorted[i], detail);
     }
     free(sorted);
 }
@@ -263,7 +265,93 @@ int ctl_text_status(FILE *out, const char *text, int detail)
         fprintf(out, " %*s", columns[i].width, columns[i].head);
     }
     fputc('\n', out);
-    put_pools(out, json_object_get(status, "pools"), detail);
+    each_pool(json_object_get(status, "pools"), out, detail, put_pool);
     json_decref(status);
     return 1;
+}
+
+/* --- settings ------------------------------------------------------------- */
+
+#define VALUE_WIDTH 24
+
+/* Words as one would write them, cut where nobody reads on. */
+static const char *words_of(char *buf, size_t size, const json_t *words)
+{
+    size_t i, len = 0;
+    const json_t *word;
+
+    buf[0] = '\0';
+    json_array_foreach(words, i, word)
+    {
+        const char *text = json_string_value(word);
+        int quote = text && (!*text || strpbrk(text, " \t\"\\"));
+
+        if (text && len + 1 < size) {
+            snprintf(buf + len, size - len, "%s%s%s%s", len ? " " : "",
+                     quote ? "\"" : "", text, quote ? "\"" : "");
+            len += strlen(buf + len);
+        }
+    }
+    return buf;
+}
+
+static void put_line(FILE *out, const char *name, const char *value,
+                     const char *origin)
+{
+    char buf[4096];
+
+    fprintf(out, "  %-23s %-*s", name, VALUE_WIDTH,
+            ctl_text_safe(buf, sizeof(buf), value));
+    if (origin[0] && strlen(value) > VALUE_WIDTH) {
+        fprintf(out, "\n  %-23s %-*s", "", VALUE_WIDTH, "");
+    }
+    fprintf(out, " %s\n", ctl_text_safe(buf, sizeof(buf), origin));
+}
+
+static void put_setting(FILE *out, const json_t *setting)
+{
+    const json_t *lines = json_object_get(setting, "value");
+    const json_t *line;
+    const char *where = string(setting, "where");
+    char origin[2048], words[4096], name[40];
+    size_t i;
+
+    snprintf(origin, sizeof(origin), "%s%s%s", string(setting, "from"),
+             where[0] ? " " : "", where);
+    ctl_text_safe(name, sizeof(name), string(setting, "name"));
+    if (!json_array_size(lines)) {
+        put_line(out, name, "-", origin);
+    }
+    json_array_foreach(lines, i, line)
+    {
+        put_line(out, i ? "" : name, words_of(words, sizeof(words), line),
+                 i ? "" : origin);
+    }
+}
+
+static void put_settings(FILE *out, const json_t *pool, int manager)
+{
+    const json_t *setting;
+    char name[72];
+    size_t i;
+
+    fprintf(out, "%s%s%s\n", manager ? "" : "\n", manager ? "manager" : "pool ",
+            ctl_text_safe(name, sizeof(name), string(pool, "name")));
+    json_array_foreach(json_object_get(pool, "settings"), i, setting)
+    {
+        put_setting(out, setting);
+    }
+}
+
+int ctl_text_config(FILE *out, const char *text)
+{
+    json_t *config = json_loads(text, 0, NULL);
+    const json_t *manager = json_object_get(config, "manager");
+
+    if (manager) {
+        put_settings(out, manager, 1);
+        each_pool(json_object_get(config, "pools"), out, 0, put_settings);
+    }
+    json_decref(config);
+    return manager != NULL;
 }

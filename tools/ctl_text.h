@@ -42,4 +42,8 @@ void ctl_text_wrap(FILE *out, const char *head, const char *text);
  */
 int ctl_text_status(FILE *out, const char *json, int detail);
 
+/** The settings in force, and where they come from.
+ *  @return 0 when it cannot be understood */
+int ctl_text_config(FILE *out, const char *json);
+
 #endif /* CTL_TEXT_H */

@@ -154,6 +154,8 @@ static apr_status_t set_option(args_t *args, const char *option, char *value,
         return pm_fail(why, APR_EINVAL, "%s is not an option; see --help",
                        option);
     }
+    pm_conf_note(row->global ? (void *)args->global : (void *)args->conf, row,
+                 apr_pstrcat(p, "option ", option, NULL), p);
     return pm_conf_set(row->global ? (void *)args->global
                                    : (void *)args->conf,
                        row, split(row, value, word), word, p, why);

@@ -39,6 +39,7 @@ static const struct {
 } helps[] = {
     {"ping", "is the manager there?"},
     {"status", "what the pools do; of one pool, its workers too"},
+    {"config", "the settings in force, and where each comes from"},
     {"reload", "every worker ends after its request and is replaced"},
     {"start", "let a pool that was stopped go on"},
     {"stop", "end a pool's workers; requests get 503 until start"},
@@ -133,8 +134,9 @@ static int show(const pm_request_t *req, const char *reply, int json)
         puts(reply);
         return 0;
     }
-    if (req->verb == PM_VERB_STATUS
-        && !ctl_text_status(stdout, reply, req->pool[0] != '\0')) {
+    if ((req->verb == PM_VERB_STATUS
+         && !ctl_text_status(stdout, reply, req->pool[0] != '\0'))
+        || (req->verb == PM_VERB_CONFIG && !ctl_text_config(stdout, reply))) {
         complain("cannot read the manager's answer");
         return EXIT_REFUSED;
     }

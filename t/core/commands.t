@@ -53,6 +53,12 @@ sub lines_of {
     return @line;
 }
 
+# One that waits for an answer as long as all the others here take.
+my $mute_dir = tmp_dir();
+my $mute = IO::Socket::UNIX->new(Local => "$mute_dir/mute", Listen => 1);
+my $waiting = start(cmd => [program('fcgipmctl'), '-s', "$mute_dir/mute",
+                            'ping'], err => "$mute_dir/said");
+
 my $run = run_with(3, [$WORKER]);
 my $socket = $run->control_socket;
 my $address = $run->address;
@@ -142,12 +148,6 @@ for (['no such pool', 1, 'stop', 'none'], ['no such pool', 1, 'start', 'x'],
 }
 {
     my $dir = tmp_dir();
-    my $mute = IO::Socket::UNIX->new(Local => "$dir/mute", Listen => 1);
-    my $proc = start(cmd => [program('fcgipmctl'), '-s', "$dir/mute", 'ping'],
-                     err => "$dir/said");
-    is($proc->wait(30), 3, 'a manager that does not answer: exit status 3');
-    like(slurp("$dir/said"), qr/\Afcgipmctl: the manager does not answer\n\z/,
-         'and one line');
     write_file("$dir/file", '');
     my ($status, $said) = ctl("$dir/file", 'ping');
     is($status, 3, 'a file that is no socket: exit status 3');
@@ -235,6 +235,30 @@ for my $mode (qw(rolling all)) {
         is(pool_of($pool)->{idle}, 3, 'three are ready');
     }
 }
+
+# --- without the guard
+{
+    release("exec $WORKER");
+    my $pool = run_with(2, [$RELEASE], '--reload', 'rolling', '--guard',
+                        'off');
+    ok(wait_for { pool_of($pool)->{idle} == 2 } 10,
+       'two workers without the guard');
+    my @old = pids($pool);
+    release('exit 3');
+    my ($status, $said) = ctl($pool->control_socket, 'reload', '--wait');
+    is($status, 1, 'a release that exits at once: exit status 1');
+    like($said, qr/2 old workers are kept/, 'as is said');
+    is_deeply([pids($pool)], \@old, 'which is true');
+    release("exec $WORKER");
+    is((ctl($pool->control_socket, 'reload', '--wait'))[0], 0,
+       'a good one: exit status 0');
+    ok(!(grep { alive($_) } @old), 'the old ones have gone');
+}
+
+# --- a manager that does not answer
+is($waiting->wait(30), 3, 'a manager that does not answer: exit status 3');
+like(slurp("$mute_dir/said"),
+     qr/\Afcgipmctl: the manager does not answer\n\z/, 'and one line');
 
 $run->signal('TERM');
 is($run->wait(10), 0, 'exit status 0');

@@ -208,6 +208,44 @@ static void test_compare(apr_pool_t *p)
     is_int(pm_conf_compare(a, b), PM_CHANGE_LISTEN, "the socket");
 }
 
+/* Where settings come from goes along, and is no part of the comparison. */
+static void test_where(apr_pool_t *p)
+{
+    pm_conf_t *base = pm_conf_create(p, "default");
+    pm_conf_t *over = pm_conf_create(p, "app");
+    pm_conf_t *again = pm_conf_create(p, "app");
+    const pm_row_t *nice = pm_conf_row("FcgiPMNice");
+    const pm_row_t *mask = pm_conf_row("FcgiPMUmask");
+    const pm_row_t *list = pm_conf_row("FcgiPMPassEnv");
+    const char *one = "1", *a = "A";
+    pm_conf_t *conf;
+
+    pm_conf_set(base, nice, 1, &one, p, NULL);
+    pm_conf_note(base, nice, "server /etc/a b:1", p);
+    pm_conf_set(base, mask, 1, &one, p, NULL);
+    pm_conf_note(base, mask, "server /etc/a b:2", p);
+    pm_conf_set(over, mask, 1, &one, p, NULL);
+    pm_conf_note(over, mask, "pool x:3", p);
+    pm_conf_set(over, list, 1, &a, p, NULL);
+    pm_conf_note(over, list, "pool x:4", p);
+    pm_conf_note(over, list, "pool x:5", p);
+    conf = pm_conf_merge(p, base, over);
+    ok(pm_conf_read(again, 0, pm_conf_write(conf, 0, p), p, NULL)
+           == APR_SUCCESS, "where: written and read");
+    is_str(pm_conf_noted(again, nice), "server /etc/a b:1", "of the server");
+    is_str(pm_conf_noted(again, mask), "pool x:3", "of the pool");
+    is_str(pm_conf_noted(again, list), "pool x:4, x:5", "of a list");
+    ok(!pm_conf_noted(again, pm_conf_row("FcgiPMUser")), "nobody said");
+    pm_conf_note(conf, nice, "server elsewhere:1", p);
+    ok(pm_conf_equal(conf, again), "another line of a file is no change");
+    conf->nice = 2;
+    ok(!pm_conf_equal(conf, again), "another value is one");
+    ok(pm_conf_read(again, 0, "@FcgiPMNowhere x\n", p, NULL) != APR_SUCCESS,
+       "no such setting");
+    ok(pm_conf_read(again, 0, "@FcgiPMNice\n", p, NULL) == APR_SUCCESS
+           && !pm_conf_noted(again, nice), "nothing to note");
+}
+
 static void test_names(void)
 {
     static const char *const good[] = {"a", "App-1_x.y", "default"};
@@ -243,6 +281,7 @@ int main(void)
     test_bad_text(p);
     test_merge(p);
     test_compare(p);
+    test_where(p);
     test_names();
     apr_terminate();
     return done_testing();
