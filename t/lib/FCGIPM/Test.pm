@@ -36,6 +36,7 @@ use File::Path qw(remove_tree);
 use File::Spec;
 use File::Temp ();
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use JSON::PP ();
 use POSIX qw(:sys_wait_h);
 use Test::More ();
@@ -51,6 +52,7 @@ our @EXPORT = qw(
 my $OWNER = $$;        # forked clients must not clean up for the test
 my %STATUS;            # pid => wait status of what has been reaped
 my @DIRS;
+my @PORTS;             # that are ours, see free_port()
 my $REAPER = 0;
 my $CTL_DIR;
 
@@ -210,15 +212,24 @@ sub count_lines {
 
 =head2 free_port()
 
-A port of 127.0.0.1 that was free a moment ago.
+A port of 127.0.0.1 that is this test's for as long as it runs: not one the
+kernel gives to clients of others (ip_local_port_range begins at 32768), and
+marked by a socket without a file, so that tests that run side by side do not
+choose the same.
 
 =cut
 
 sub free_port {
-    my $s = IO::Socket::INET->new(
-        LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 1,
-        Proto => 'tcp') or die "no free port: $!";
-    return $s->sockport;
+    for (1 .. 1000) {
+        my $port = 10_000 + int rand 20_000;
+        my $mark = IO::Socket::UNIX->new(Local => "\0fcgipm-port-$port",
+                                         Listen => 1) or next;
+        IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port,
+                              Listen => 1, Proto => 'tcp') or next;
+        push @PORTS, $mark;
+        return $port;
+    }
+    die "no free port: $!";
 }
 
 # --- waiting ----------------------------------------------------------------
