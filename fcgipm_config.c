@@ -16,6 +16,7 @@
 #include "fcgipm_auth.h"
 #include "pm_core/pm_channel.h"
 #include "pm_core/pm_ident.h"
+#include "pm_core/pm_slow.h"
 #include "pm_core/pm_spawn.h"
 
 APLOG_USE_MODULE(fcgipm);
@@ -466,6 +467,9 @@ static apr_status_t check_pool(fcgipm_pool_t *pool, apr_pool_t *ptemp,
                        conf->listen_owner, cause.text);
     }
     rv = pm_birth_prepare(&birth, conf, ptemp, why);
+    if (rv == APR_SUCCESS) {
+        rv = pm_slow_prepare(&birth, conf, ptemp, why);
+    }
     return rv == APR_SUCCESS && conf->error_log && is_test()
                ? fcgipm_log_check(conf->error_log, ptemp, why) : rv;
 }

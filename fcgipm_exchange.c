@@ -342,15 +342,19 @@ static apr_interval_time_t patience(fcgipm_exchange_t *x)
 {
     apr_interval_time_t timeout = waits_for_body(x) ? x->watch->timeout
                                                     : x->timeout;
-    int silence = x->watch->out || x->starved;
+    int silence = x->watch->out || x->starved || x->slow_at
+                  || x->silent_since;
     apr_time_t now = silence || x->deadline ? pm_time_now() : 0;
 
     if (silence) {
         x->silent_since = x->silent_since ? x->silent_since : now;
         timeout = x->silent_since + timeout - now;
     }
-    return x->deadline && x->deadline - now < timeout ? x->deadline - now
-                                                      : timeout;
+    if (x->deadline && x->deadline - now < timeout) {
+        timeout = x->deadline - now;
+    }
+    x->slow_next = x->slow_at && x->slow_at - now < timeout;
+    return x->slow_next ? x->slow_at - now : timeout;
 }
 
 static void look_at_client(fcgipm_exchange_t *x, int revents)
@@ -379,6 +383,10 @@ static void wait_ready(fcgipm_exchange_t *x)
 
     if (n < 0) {
         end_errno(x, FCGIPM_X_FAILED, "cannot wait for the worker", errno);
+    }
+    else if (n == 0 && x->slow_next) {
+        x->slow_at = 0;
+        x->slow = 1;
     }
     else if (n == 0) {
         timed_out(x);
@@ -459,6 +467,10 @@ fcgipm_xevent_t fcgipm_exchange_next(fcgipm_exchange_t *x)
             x->room = 0;
             return FCGIPM_XE_ROOM;
         }
+        if (x->slow) {
+            x->slow = 0;
+            return FCGIPM_XE_SLOW;
+        }
         if (x->readable) {
             receive(x);
         }
@@ -504,8 +516,9 @@ void fcgipm_exchange_init(fcgipm_exchange_t *x, apr_interval_time_t timeout,
     x->in_left = 0;
     x->readable = x->writable = x->unreading = x->handed = x->ended = 0;
     x->starved = x->room = x->named = 0;
+    x->slow = x->slow_next = 0;
     x->silent_since = 0;
-    x->deadline = 0;
+    x->deadline = x->slow_at = 0;
     x->piece = NULL;
     x->piece_left = 0;
     x->body_left = body->length;

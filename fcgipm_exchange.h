@@ -56,6 +56,7 @@ typedef enum fcgipm_xevent {
     FCGIPM_XE_PAUSE,   /**< what was handed out is all there is for now */
     FCGIPM_XE_ROOM,    /**< as FCGIPM_XE_PAUSE, and fcgipm_watch_t.out was
                         *   wanted: the client takes more */
+    FCGIPM_XE_SLOW,    /**< @c slow_at has come; once */
     FCGIPM_XE_OVER     /**< @c outcome, @c why */
 } fcgipm_xevent_t;
 
@@ -103,6 +104,9 @@ typedef struct fcgipm_exchange {
                                        *   pm_time_now(); 0: none.  May be set
                                        *   between init and open */
 
+    apr_time_t slow_at;               /**< when FCGIPM_XE_SLOW is to be said;
+                                       *   0: never.  Likewise */
+
     int fd;                           /* all below is private */
     apr_interval_time_t timeout;
     const fcgipm_source_t *body;
@@ -117,6 +121,8 @@ typedef struct fcgipm_exchange {
     unsigned int handed : 1;          /* events since the last pause */
     unsigned int starved : 1;         /* the client must send more first */
     unsigned int room : 1;            /* the client takes more */
+    unsigned int slow_next : 1;       /* what is waited for ends at slow_at */
+    unsigned int slow : 1;            /* slow_at has come */
     unsigned int named : 1;           /* who answers will be known */
     apr_time_t silent_since;          /* the worker; 0: was not looked at */
 
@@ -149,6 +155,12 @@ fcgipm_outcome_t fcgipm_exchange_open(fcgipm_exchange_t *x,
                                       const pm_addr_t *addr,
                                       apr_interval_time_t connect_timeout,
                                       const void *head, apr_size_t head_len);
+
+/** The socket to the worker; -1: there is none. */
+static inline int fcgipm_exchange_fd(const fcgipm_exchange_t *x)
+{
+    return x->fd;
+}
 
 /** The next event.  Not to be called again after FCGIPM_XE_OVER. */
 fcgipm_xevent_t fcgipm_exchange_next(fcgipm_exchange_t *x);

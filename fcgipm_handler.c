@@ -12,6 +12,7 @@
 #include "fcgipm_params.h"
 #include "fcgipm_queue.h"
 #include "fcgipm_sendfile.h"
+#include "fcgipm_slow.h"
 
 APLOG_USE_MODULE(fcgipm);
 
@@ -280,14 +281,17 @@ static void take(fcgipm_answer_t *a, const fcgipm_exchange_t *x,
     case FCGIPM_XE_ROOM:
         fcgipm_answer_pause(a);
         break;
+    case FCGIPM_XE_SLOW:
     case FCGIPM_XE_OVER:
         break;
     }
 }
 
 static void run(fcgipm_exchange_t *x, fcgipm_answer_t *a,
-                fcgipm_watch_t *watch, pm_cell_t *cell)
+                const fcgipm_pool_t *pool, fcgipm_watch_t *watch,
+                pm_cell_t *cell)
 {
+    apr_time_t since = x->slow_at - pool->conf->slow_log.time;
     int counted = 0;
     fcgipm_xevent_t ev;
 
@@ -297,6 +301,9 @@ static void run(fcgipm_exchange_t *x, fcgipm_answer_t *a,
         if (x->begun && !counted) {
             pm_board_answered(cell);
             counted = 1;
+        }
+        if (ev == FCGIPM_XE_SLOW) {
+            fcgipm_slow_tell(a->r, pool, x, since);
         }
         take(a, x, ev);
     } while (ev != FCGIPM_XE_OVER && a->stage != FCGIPM_AT_GONE
@@ -317,9 +324,12 @@ static void attempt(fcgipm_exchange_t *x, fcgipm_answer_t *a,
     if (pool->conf->request_timeout) {
         x->deadline = pm_time_now() + pool->conf->request_timeout;
     }
+    if (pool->conf->slow_log.time) {
+        x->slow_at = pm_time_now() + pool->conf->slow_log.time;
+    }
     if (fcgipm_exchange_open(x, &pool->addr, pool->conf->connect_timeout,
                              head, len) == FCGIPM_X_OPEN) {
-        run(x, a, &watch, cell);
+        run(x, a, pool, &watch, cell);
     }
     fcgipm_exchange_close(x);
     a->spent.worker = x->worker;

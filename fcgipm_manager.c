@@ -63,8 +63,9 @@ static void no_terminal(void)
 /* Leave all of httpd's behind but its error log. */
 static void detach(const fcgipm_parent_t *me, int channel)
 {
-    int keep[3] = {channel, fcgipm_fd(me->s->error_log),
-                   fcgipm_fd(me->retained->bell[0])};
+    int keep[4] = {channel, fcgipm_fd(me->s->error_log),
+                   fcgipm_fd(me->retained->bell[0]),
+                   fcgipm_fd(me->retained->wire[0])};
 
     setsid();
     if (!pm_pdeath_set(SIGTERM, me->retained->parent)) {
@@ -72,7 +73,7 @@ static void detach(const fcgipm_parent_t *me, int channel)
     }
     no_terminal();
     fcgipm_log_detach(me->s);
-    pm_fds_close_others(keep, 3);
+    pm_fds_close_others(keep, 4);
 }
 
 __attribute__((noreturn))
@@ -90,6 +91,7 @@ static void manage(fcgipm_parent_t *me, int channel)
     opts.board = me->retained->board;
     opts.channel = channel;
     opts.bell = fcgipm_fd(me->retained->bell[0]);
+    opts.wire = fcgipm_fd(me->retained->wire[0]);
     opts.peer_uid = geteuid() ? geteuid() : ap_unixd_config.user_id;
     opts.peer_gid = geteuid() ? getegid() : ap_unixd_config.group_id;
     opts.relog = relog;

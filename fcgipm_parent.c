@@ -9,6 +9,7 @@
 #include "mpm_common.h"
 
 #include "pm_core/pm_bell.h"
+#include "pm_core/pm_wire.h"
 
 APLOG_USE_MODULE(fcgipm);
 
@@ -61,6 +62,17 @@ static fcgipm_retained_t *retained_get(apr_pool_t *ptemp)
     return r;
 }
 
+/* The ways from httpd's children to the manager. */
+static void move_calls(fcgipm_retained_t *r, apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        fcgipm_move(&r->bell[i], p);
+        fcgipm_move(&r->wire[i], p);
+    }
+}
+
 /* Before httpd's log pool is cleared: see fcgipm_parent.h. */
 int fcgipm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                                apr_pool_t *ptemp, server_rec *s)
@@ -75,8 +87,7 @@ int fcgipm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
         return OK;
     }
     fcgipm_move(&r->boss.channel, r->pool);
-    fcgipm_move(&r->bell[0], r->pool);
-    fcgipm_move(&r->bell[1], r->pool);
+    move_calls(r, r->pool);
     for (i = 0; i < r->places->nelts; i++) {
         fcgipm_move(&APR_ARRAY_IDX(r->places, i, fcgipm_place_t).file,
                     r->pool);
@@ -104,25 +115,35 @@ static apr_status_t board_ready(fcgipm_retained_t *r, apr_pool_t *process,
                            why);
 }
 
-/* Without it pools grow as their sockets' queues do. */
-static void bell_ready(fcgipm_parent_t *me)
+/* @param create of pm_bell.h, pm_wire.h */
+static void call_ready(fcgipm_parent_t *me, apr_file_t *call[2],
+                       apr_status_t (*create)(int fd[2], pm_reason_t *why),
+                       const char *without)
 {
-    fcgipm_retained_t *r = me->retained;
     pm_reason_t why;
     int fd[2];
     int i;
 
-    if (r->bell[0] && r->bell[1]) {
+    if (call[0] && call[1]) {
         return;
     }
-    if (pm_bell_create(fd, &why) != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "%s", why.text);
+    if (create(fd, &why) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "%s: %s", why.text,
+                     without);
         return;
     }
     for (i = 0; i < 2; i++) {
-        fcgipm_drop(&r->bell[i]);
-        fcgipm_hold(&r->bell[i], fd[i], me->plog);
+        fcgipm_drop(&call[i]);
+        fcgipm_hold(&call[i], fd[i], me->plog);
     }
+}
+
+static void calls_ready(fcgipm_parent_t *me)
+{
+    call_ready(me, me->retained->bell, pm_bell_create,
+               "pools grow as their sockets' queues do");
+    call_ready(me, me->retained->wire, pm_wire_create,
+               "what slow requests wait for will not be known");
 }
 
 static void fail_all(fcgipm_server_t *server, const char *reason)
@@ -197,8 +218,7 @@ static void renew(fcgipm_parent_t *me, apr_pool_t *ptemp)
 
     apr_pool_create(&r->pool, me->s->process->pool);
     fcgipm_move(&r->boss.channel, me->plog);
-    fcgipm_move(&r->bell[0], me->plog);
-    fcgipm_move(&r->bell[1], me->plog);
+    move_calls(r, me->plog);
     former = fcgipm_places_renew(me, ptemp);
     fcgipm_log_open_pools(me->server, me->pconf, me->s);
     fcgipm_config_report(me->s);
@@ -261,11 +281,12 @@ int fcgipm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
         fcgipm_config_report(s);
         return OK;
     }
-    bell_ready(me);
+    calls_ready(me);
     renew(me, ptemp);
     for (v = s; v; v = v->next) {
         fcgipm_server(v)->board = me->retained->board;
         fcgipm_server(v)->bell = fcgipm_fd(me->retained->bell[1]);
+        fcgipm_server(v)->wire = fcgipm_fd(me->retained->wire[1]);
         fcgipm_server(v)->parent = me;
     }
     apr_pool_pre_cleanup_register(s->process->pool, me, end);
@@ -303,6 +324,7 @@ static void close_parents_own(fcgipm_parent_t *me)
 
     fcgipm_drop(&r->boss.channel);
     fcgipm_drop(&r->bell[0]);
+    fcgipm_drop(&r->wire[0]);
     fcgipm_places_close(r->places, 0);
 }
 

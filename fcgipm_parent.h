@@ -64,6 +64,7 @@ typedef struct fcgipm_retained {
     apr_array_header_t *places;  /**< of fcgipm_place_t; NULL: none */
     apr_file_t *bell[2];      /**< of all managers and children: to hear, and
                                *   to ring; NULL: none yet */
+    apr_file_t *wire[2];      /**< likewise, of slow requests */
     fcgipm_boss_t boss;
 } fcgipm_retained_t;
 

@@ -17,6 +17,7 @@
  * fcgipm_exchange.c  one request's bytes to a worker and back
  * fcgipm_answer.c    what a worker says, as httpd's response
  * fcgipm_spool.c     that response on its way to a client that may be slow
+ * fcgipm_slow.c      a request that takes long
  * fcgipm_client.c    is the client still there?
  * fcgipm_file.c      temporary files without a name
  * fcgipm_record.c    FastCGI records, bytes only: no socket, no httpd
@@ -86,6 +87,8 @@ typedef struct fcgipm_server {
     int row;                      /**< of this child on the board */
     int bell;                     /**< to call the manager with, see
                                    *   pm_bell.h; -1: there is none */
+    int wire;                     /**< to tell it of slow requests, see
+                                   *   pm_wire.h; likewise */
     apr_array_header_t *order;    /**< of fcgipm_pool_t *: all pools, as they
                                    *   are written; main server only */
     struct fcgipm_draft *draft;   /**< fcgipm_config.c's own */

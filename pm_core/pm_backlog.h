@@ -9,14 +9,9 @@
 #ifndef PM_BACKLOG_H
 #define PM_BACKLOG_H
 
-#include "pm_base.h"
-
-/** What is needed to ask; {-1} at first.  Opened when it is needed, kept. */
-typedef struct pm_backlog {
-    int netlink;
-} pm_backlog_t;
+#include "pm_diag.h"
 
 /** Connections that nobody has accepted yet.  Asks, never waits. */
-int pm_backlog_read(pm_backlog_t *b, int fd);
+int pm_backlog_read(pm_diag_t *diag, int fd);
 
 #endif /* PM_BACKLOG_H */

@@ -38,6 +38,12 @@ enum {
     PM_ROWS
 };
 
+/** FcgiPMSlowLog: a time, and what is executed when it is over. */
+typedef struct pm_timed {
+    apr_time_t time;
+    apr_array_header_t *command;   /**< of const char *; NULL: nothing */
+} pm_timed_t;
+
 /** A pool's definition.  Strings and arrays belong to the apr_pool_t it was
  *  made in; a definition is never changed after it has been handed on. */
 typedef struct pm_conf {
@@ -81,6 +87,7 @@ typedef struct pm_conf {
     apr_int64_t min_share;         /**< likewise */
     apr_int64_t reload;            /**< 1: rolling */
     const char *error_log;         /**< file or "|program"; NULL: httpd's */
+    pm_timed_t slow_log;           /**< time 0: none */
     apr_int64_t log_limit;         /**< lines in ten seconds; 0: any number */
 
     apr_time_t connect_timeout;    /**< the exchange; httpd's side only */
@@ -132,7 +139,8 @@ typedef enum pm_type {
     PM_T_SIZE,     /**< bytes with K, M, G, or "off": apr_int64_t, -1 off */
     PM_T_CHOICE,   /**< one of the words in @c choices: apr_int64_t index */
     PM_T_RANGE,    /**< "min" or "min max": pm_range_t */
-    PM_T_JITTERED  /**< "n" or "n 20%": pm_jittered_t */
+    PM_T_JITTERED, /**< "n" or "n 20%": pm_jittered_t */
+    PM_T_TIMED     /**< a time and perhaps words: pm_timed_t */
 } pm_type_t;
 
 /** What a changed value asks of a pool that is running. */

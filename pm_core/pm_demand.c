@@ -50,7 +50,7 @@ static int busy(const pm_pool_t *pool, int guess, apr_time_t now)
 static void look(pm_pool_t *pool, apr_time_t now)
 {
     pm_demand_t *d = &pool->demand;
-    int waits = pm_backlog_read(&pool->world->backlog, pool->listener.fd);
+    int waits = pm_backlog_read(&pool->world->diag, pool->listener.fd);
 
     if (waits > 0) {
         d->looked = busy(pool, 1, now) + waits;

@@ -17,6 +17,7 @@
 #include "pm_reap.h"
 #include "pm_sigmap.h"
 #include "pm_signals.h"
+#include "pm_slow.h"
 #include "pm_title.h"
 
 /* Beyond the die timeout: a process that SIGKILL does not end at once hangs
@@ -35,6 +36,7 @@ struct pm_manager {
     pm_watch_t signal_watch;
     pm_watch_t channel_watch;
     pm_watch_t bell_watch;
+    pm_watch_t wire_watch;
     pm_timer_t last_timer;    /* the end of all waiting */
     int given_up;
     int orphaned;             /* httpd has gone: its sockets are ours to
@@ -269,6 +271,9 @@ static void reap(pm_manager_t *m)
         if (w && w->state != PM_STATE_LEFT) {
             pm_worker_reaped(w, dead.status);
         }
+        else if (pm_slow_reaped(&m->world, dead.pid, dead.status)) {
+            continue;
+        }
         else if (leader && !pm_reap_group(dead.group, 0)) {
             pm_worker_event(leader, PM_EVENT_EMPTY);
         }
@@ -378,6 +383,24 @@ static void on_bell(void *ctx, int events)
     }
 }
 
+/* --- the wire ------------------------------------------------------------- */
+
+static void on_wire(void *ctx, int events)
+{
+    pm_manager_t *m = ctx;
+    pm_wire_note_t note;
+    int got = 1;
+    int i;
+
+    (void)events;
+    for (i = 0; i < 16 && (got = pm_wire_hear(m->opts.wire, &note)) > 0; i++) {
+        pm_slow_told(&m->world, &note);
+    }
+    if (got < 0) {
+        pm_loop_unwatch(m->world.loop, &m->wire_watch);
+    }
+}
+
 /* --- ends ----------------------------------------------------------------- */
 
 static void on_last(void *ctx, apr_time_t now)
@@ -422,13 +445,15 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->world.log = opts->log;
     m->world.board = opts->board;
     m->world.workers = apr_hash_make(p);
+    m->world.commands = apr_hash_make(p);
     m->world.asker = opts->peer_uid;
-    m->world.backlog.netlink = -1;
+    m->world.diag.netlink = -1;
     APR_RING_INIT(&m->world.touched, pm_pool, touched);
     APR_RING_INIT(&m->world.hungry, pm_pool, hungry);
     m->signal_watch = (pm_watch_t){.ready = on_signal, .ctx = m};
     m->channel_watch = (pm_watch_t){.ready = on_channel, .ctx = m};
     m->bell_watch = (pm_watch_t){.ready = on_bell, .ctx = m};
+    m->wire_watch = (pm_watch_t){.ready = on_wire, .ctx = m};
     m->last_timer = (pm_timer_t){.due = on_last, .ctx = m};
     rv = pm_loop_create(&m->world.loop, p, why);
     if (rv == APR_SUCCESS) {
@@ -445,6 +470,10 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     }
     if (rv == APR_SUCCESS && opts->bell >= 0) {
         rv = pm_loop_watch(m->world.loop, &m->bell_watch, opts->bell,
+                           APR_POLLIN, p, why);
+    }
+    if (rv == APR_SUCCESS && opts->wire >= 0) {
+        rv = pm_loop_watch(m->world.loop, &m->wire_watch, opts->wire,
                            APR_POLLIN, p, why);
     }
     if (rv == APR_SUCCESS) {

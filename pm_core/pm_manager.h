@@ -26,6 +26,8 @@ typedef struct pm_manager_opts {
     int channel;            /**< the manager's end; -1: none */
     int bell;               /**< where httpd's children call (pm_bell.h); -1:
                              *   nobody does */
+    int wire;               /**< where they tell of slow requests (pm_wire.h);
+                             *   -1: nobody does */
     uid_t peer_uid;         /**< who may ask on the control socket, besides
                              *   root and the manager's own uid, and owns it */
     gid_t peer_gid;

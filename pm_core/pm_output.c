@@ -44,17 +44,41 @@ void pm_output_open(pm_pool_t *pool, int fd)
     pool->log_fd = fd;
 }
 
+/* @return 0: it is one too many */
+static int may(pm_pool_t *pool)
+{
+    if (pm_quota_take(&pool->quota, pool->conf->log_limit, pm_time_now())) {
+        return 1;
+    }
+    if (pool->quota.dropped == 1) {
+        pm_loop_at(pool->world->loop, &pool->quota_timer, pool->quota.until);
+    }
+    return 0;
+}
+
 void pm_output_line(pm_pool_t *pool, pid_t pid, const char *line)
 {
     char who[32];
 
     pm_lines_keep(pool->last_stderr, sizeof(pool->last_stderr), line);
-    if (pm_quota_take(&pool->quota, pool->conf->log_limit, pm_time_now())) {
+    if (may(pool)) {
         apr_snprintf(who, sizeof(who), "pid %d", (int)pid);
         put(pool, who, line);
     }
-    else if (pool->quota.dropped == 1) {
-        pm_loop_at(pool->world->loop, &pool->quota_timer, pool->quota.until);
+}
+
+void pm_output_say(pm_pool_t *pool, pid_t pid, const char *what,
+                   const char *text)
+{
+    char who[32] = "manager";
+    char line[8192];
+
+    if (may(pool)) {
+        if (pid > 0) {
+            apr_snprintf(who, sizeof(who), "pid %d", (int)pid);
+        }
+        apr_snprintf(line, sizeof(line), "%s%s", what, text);
+        put(pool, who, line);
     }
 }
 

@@ -22,6 +22,11 @@ void pm_output_open(pm_pool_t *pool, int fd);
 /** A line of the worker @a pid. */
 void pm_output_line(pm_pool_t *pool, pid_t pid, const char *line);
 
+/** What is to be said of the worker @a pid, beside its own words; less than
+ *  1: of none. */
+void pm_output_say(pm_pool_t *pool, pid_t pid, const char *what,
+                   const char *text);
+
 /** At the pool's end: what is still to be said of dropped lines is said. */
 void pm_output_close(pm_pool_t *pool);
 

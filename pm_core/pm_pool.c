@@ -8,6 +8,7 @@
 #include "pm_output.h"
 #include "pm_reload.h"
 #include "pm_scale.h"
+#include "pm_slow.h"
 
 /* While a removed pool may still be called, the time between two looks at
  * what has no event in the kernel: that a queue has become empty, that
@@ -92,17 +93,20 @@ static void rescale(pm_pool_t *pool, const pm_conf_t *former, pm_conf_t *conf)
  */
 static int define(pm_pool_t *pool, const pm_conf_t *given, pm_reason_t *why)
 {
-    pm_birth_t *birth;
+    pm_birth_t *birth, *slow_birth;
     pm_conf_t *conf;
     apr_pool_t *p;
 
     PM_ASSERT(apr_pool_create(&p, pool->p) == APR_SUCCESS);
     conf = clone(given, p);
-    if (pm_birth_prepare(&birth, conf, p, why) != APR_SUCCESS) {
+    if (pm_birth_prepare(&birth, conf, p, why) != APR_SUCCESS
+        || pm_slow_prepare(&slow_birth, conf, p, why) != APR_SUCCESS) {
         apr_pool_destroy(p);
         return 0;
     }
     rescale(pool, pool->birth ? pool->conf : NULL, conf);
+    pm_slow_end(pool);
+    pool->slow_birth = slow_birth;
     if (pool->birth) {
         apr_pool_destroy(pool->pconf);
     }
@@ -331,6 +335,7 @@ void pm_pool_close(pm_pool_t *pool)
     pm_worker_t *w, *next;
 
     pool->phase = PM_POOL_CLOSING;
+    pm_slow_end(pool);
     for (w = APR_RING_FIRST(&pool->workers);
          w != APR_RING_SENTINEL(&pool->workers, pm_worker, link); w = next) {
         next = APR_RING_NEXT(w, link);
@@ -556,6 +561,7 @@ void pm_pool_destroy(pm_pool_t *pool)
     }
     pm_reload_gone(pool);
     pm_demand_close(pool);
+    pm_slow_end(pool);
     pm_output_close(pool);
     pm_listen_unlink(&pool->listener);
     pm_listen_close(&pool->listener);

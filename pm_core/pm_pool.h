@@ -27,6 +27,7 @@
 
 typedef struct pm_pool pm_pool_t;
 typedef struct pm_worker pm_worker_t;
+typedef struct pm_slow pm_slow_t;      /**< pm_slow.c's own */
 
 APR_RING_HEAD(pm_pools, pm_pool);
 APR_RING_HEAD(pm_workers, pm_worker);
@@ -43,13 +44,14 @@ typedef struct pm_world {
     apr_uint64_t births;       /**< workers started so far */
     uid_t asker;               /**< httpd's user, who may ask */
     const pm_global_t *global; /**< of the set in force; NULL: none yet */
+    apr_hash_t *commands;      /**< pid_t -> pm_slow_t */
     struct pm_pools touched;
     struct pm_pools hungry;    /**< could have more workers if there were
                                 *   room; who waits longest is first */
     pm_pool_t *slots[PM_BOARD_SLOTS];   /**< who lives there, or NULL */
     int alive;                 /**< workers of all pools not told to go */
     int max_alive;             /**< FcgiPMMaxProcesses; 0: no limit */
-    pm_backlog_t backlog;
+    pm_diag_t diag;
     apr_time_t die_timeout;
     apr_time_t dying_at;       /**< the manager's end began; 0: no */
     int config;                /**< httpd's number of the configuration */
@@ -85,7 +87,9 @@ struct pm_pool {
     pm_conf_t *own;                    /**< the same, for `scale` */
     pm_range_t configured;             /**< conf->processes before that */
     pm_birth_t *birth;                 /**< NULL when FAILED */
-    apr_pool_t *pconf;                 /**< holds conf and birth */
+    pm_birth_t *slow_birth;            /**< of FcgiPMSlowLog's command; NULL:
+                                        *   none */
+    apr_pool_t *pconf;                 /**< holds conf and births */
     int slot;
     apr_uint32_t generation;
     pm_slot_t *board;                  /**< the slot, ours to write */
@@ -111,6 +115,7 @@ struct pm_pool {
     pm_timer_t quota_timer;            /**< set while lines are dropped */
     struct pm_waits waits;             /**< who waits for a reload */
     pm_failure_t failure;              /**< of the last start that failed */
+    pm_slow_t *slow;                   /**< the command that runs, or NULL */
     char last_error[512];
     char last_stderr[1024];            /**< what its workers said last, a
                                         *   newline between lines */
@@ -152,6 +157,8 @@ struct pm_worker {
     pm_watch_t birth_watch;
     pm_watch_t output_watch;
     pm_timer_t timer;                  /**< the stop ladder's next step */
+    pm_timer_t slow_timer;             /**< see pm_slow.h */
+    apr_time_t slow_since;             /**< its busy_since that was spoken of */
     pm_lines_t *lines;                 /**< NULL before its first word */
     char *said;                        /**< its last lines; NULL likewise */
 };

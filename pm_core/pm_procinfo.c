@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_procinfo.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 #include <unistd.h>
 
 #include "apr_strings.h"
@@ -80,4 +84,191 @@ int pm_procinfo_has_library(pid_t pid, const char *name)
         fclose(f);
     }
     return found;
+}
+
+int pm_procinfo_has_socket(pid_t pid, apr_uint64_t inode)
+{
+    char name[64], want[40], text[64];
+    struct dirent *entry;
+    int found = 0;
+    ssize_t n;
+    DIR *dir;
+
+    apr_snprintf(want, sizeof(want), "socket:[%" APR_UINT64_T_FMT "]", inode);
+    apr_snprintf(name, sizeof(name), "/proc/%d/fd", (int)pid);
+    dir = opendir(name);
+    while (dir && !found && (entry = readdir(dir))) {
+        n = readlinkat(dirfd(dir), entry->d_name, text, sizeof(text) - 1);
+        if (n > 0) {
+            text[n] = '\0';
+            found = !strcmp(text, want);
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    return found;
+}
+
+int pm_procinfo_children(pid_t pid, pid_t *pids, int most)
+{
+    char file[32];
+    FILE *f;
+    int n = 0;
+
+    apr_snprintf(file, sizeof(file), "task/%d/children", (int)pid);
+    f = open_proc(pid, file);
+    while (f && n < most && fscanf(f, "%d", &pids[n]) == 1) {
+        n++;
+    }
+    if (f) {
+        fclose(f);
+    }
+    return n;
+}
+
+/* --- what it does --------------------------------------------------------- */
+
+/* The calls that programs wait in; those whose first argument is a
+ * descriptor. */
+static const struct {
+    long number;
+    int on_fd;
+    const char *name;
+} calls[] = {
+#ifdef __linux__
+#ifdef SYS_poll
+    {SYS_poll, 0, "poll"},
+#endif
+#ifdef SYS_select
+    {SYS_select, 0, "select"},
+#endif
+#ifdef SYS_epoll_wait
+    {SYS_epoll_wait, 1, "epoll_wait"},
+#endif
+#ifdef SYS_accept
+    {SYS_accept, 1, "accept"},
+#endif
+#ifdef SYS_semop
+    {SYS_semop, 0, "semop"},
+#endif
+#ifdef SYS_semtimedop
+    {SYS_semtimedop, 0, "semtimedop"},
+#endif
+#ifdef SYS_pause
+    {SYS_pause, 0, "pause"},
+#endif
+    {SYS_ppoll, 0, "ppoll"}, {SYS_pselect6, 0, "pselect6"},
+    {SYS_epoll_pwait, 1, "epoll_pwait"},
+    {SYS_read, 1, "read"}, {SYS_readv, 1, "readv"},
+    {SYS_pread64, 1, "pread64"},
+    {SYS_write, 1, "write"}, {SYS_writev, 1, "writev"},
+    {SYS_recvfrom, 1, "recvfrom"}, {SYS_recvmsg, 1, "recvmsg"},
+    {SYS_sendto, 1, "sendto"}, {SYS_sendmsg, 1, "sendmsg"},
+    {SYS_accept4, 1, "accept4"},
+    {SYS_connect, 1, "connect"}, {SYS_flock, 1, "flock"},
+    {SYS_fcntl, 1, "fcntl"}, {SYS_fsync, 1, "fsync"},
+    {SYS_fdatasync, 1, "fdatasync"}, {SYS_ioctl, 1, "ioctl"},
+    {SYS_futex, 0, "futex"}, {SYS_nanosleep, 0, "nanosleep"},
+    {SYS_clock_nanosleep, 0, "clock_nanosleep"}, {SYS_wait4, 0, "wait4"},
+    {SYS_waitid, 0, "waitid"}, {SYS_openat, 0, "openat"},
+    {SYS_rt_sigtimedwait, 0, "rt_sigtimedwait"},
+    {SYS_rt_sigsuspend, 0, "rt_sigsuspend"},
+#endif
+    {-1, 0, NULL}
+};
+
+static const char *state_of(pid_t pid)
+{
+    static const struct {
+        char letter;
+        const char *text;
+    } states[] = {
+        {'R', "it runs"}, {'S', "it sleeps"},
+        {'D', "it sleeps, waiting for a device"}, {'T', "it is stopped"},
+        {'t', "it is being traced"}, {'Z', "it has ended"}
+    };
+    char text[512];
+    const char *end;
+    FILE *f = open_proc(pid, "stat");
+    size_t n, i;
+
+    if (!f) {
+        return "what it does is not known";
+    }
+    n = fread(text, 1, sizeof(text) - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    end = strrchr(text, ')');   /* its name can have one, too */
+    for (i = 0; end && i < sizeof(states) / sizeof(states[0]); i++) {
+        if (end[1] && end[2] == states[i].letter) {
+            return states[i].text;
+        }
+    }
+    return "what it does is not known";
+}
+
+/* "read(5 /srv/app/lock)" */
+static void name_call(char *buf, apr_size_t size, pid_t pid, long number,
+                      unsigned long arg)
+{
+    char name[64], target[256];
+    ssize_t n;
+    int i;
+
+    for (i = 0; calls[i].name && calls[i].number != number; i++) {
+    }
+    if (!calls[i].name) {
+        apr_snprintf(buf, size, "system call %ld", number);
+        return;
+    }
+    apr_snprintf(name, sizeof(name), "/proc/%d/fd/%lu", (int)pid, arg);
+    n = calls[i].on_fd ? readlink(name, target, sizeof(target) - 1) : 0;
+    target[n > 0 ? n : 0] = '\0';
+    if (n > 0) {
+        apr_snprintf(buf, size, "%s(%lu %s)", calls[i].name, arg, target);
+    }
+    else {
+        apr_snprintf(buf, size, "%s()", calls[i].name);
+    }
+}
+
+static int read_call(pid_t pid, char *buf, apr_size_t size)
+{
+    FILE *f = open_proc(pid, "syscall");
+    unsigned long arg = 0;
+    long number;
+    int n = f ? fscanf(f, "%ld %lx", &number, &arg) : 0;
+
+    if (f) {
+        fclose(f);
+    }
+    if (n < 1 || number < 0) {   /* "running", or stopped elsewhere */
+        return 0;
+    }
+    name_call(buf, size, pid, number, arg);
+    return 1;
+}
+
+static int read_wchan(pid_t pid, char *buf, apr_size_t size)
+{
+    FILE *f = open_proc(pid, "wchan");
+    size_t n = f ? fread(buf, 1, size - 1, f) : 0;
+
+    if (f) {
+        fclose(f);
+    }
+    buf[n] = '\0';
+    return n && strcmp(buf, "0");
+}
+
+const char *pm_procinfo_doing(pid_t pid, char *buf, apr_size_t size)
+{
+    char call[400], wchan[128];
+    int in = read_call(pid, call, sizeof(call));
+    int at = read_wchan(pid, wchan, sizeof(wchan));
+
+    apr_snprintf(buf, size, "%s%s%s%s%s", state_of(pid), in ? " in " : "",
+                 in ? call : "", at ? ", wchan " : "", at ? wchan : "");
+    return buf;
 }

@@ -26,4 +26,19 @@ int pm_procinfo_has_library(pid_t pid, const char *name);
  *  @return 0 also when that cannot be found out */
 int pm_procinfo_has_children(pid_t pid);
 
+/** Has it a descriptor of the socket with this inode?  (Linux:
+ *  /proc/PID/fd.)  @return 0 also when that cannot be found out */
+int pm_procinfo_has_socket(pid_t pid, apr_uint64_t inode);
+
+/** Its children, or those of its first thread.  @return how many were put into
+ *  @a pids, @a most at the most */
+int pm_procinfo_children(pid_t pid, pid_t *pids, int most);
+
+/**
+ * What does it do right now?  (Linux: /proc/PID/stat, wchan, syscall.)  "it
+ * sleeps in read(5 /srv/app/lock), wchan pipe_read", as much of it as is known.
+ * @param buf of @a size bytes, returned; never empty
+ */
+const char *pm_procinfo_doing(pid_t pid, char *buf, apr_size_t size);
+
 #endif /* PM_PROCINFO_H */

@@ -277,6 +277,25 @@ static apr_status_t read_jittered(const task_t *t)
     return APR_SUCCESS;
 }
 
+/* The command replaces one that was given before. */
+static apr_status_t read_timed(const task_t *t)
+{
+    pm_timed_t *field = t->field;
+    task_t words = *t;
+    apr_status_t rv;
+
+    words.field = &field->time;
+    rv = read_time(&words);
+    field->command = NULL;
+    if (rv == APR_SUCCESS && t->argc > 1) {
+        words.field = &field->command;
+        words.argc--;
+        words.argv++;
+        rv = read_names(&words);
+    }
+    return rv;
+}
+
 /* A limit: a number, or "unlimited" (also "max"). */
 static int read_limit(const char *text, apr_int64_t *n)
 {
@@ -395,6 +414,17 @@ static const char *write_words(apr_pool_t *p, const void *field,
     return line;
 }
 
+static const char *write_timed(apr_pool_t *p, const void *field,
+                               const pm_row_t *row)
+{
+    const pm_timed_t *v = field;
+    const char *limit = write_number(p, v->time, time_units);
+
+    return v->command ? apr_pstrcat(p, limit, " ",
+                                    write_words(p, &v->command, row), NULL)
+                      : limit;
+}
+
 /* What is known of a type.  A writer that is NULL: see write_list(). */
 static const struct {
     apr_status_t (*read)(const task_t *t);
@@ -415,7 +445,8 @@ static const struct {
     [PM_T_SIZE]   = {read_size, write_integer, 1, 0},
     [PM_T_CHOICE] = {read_choice, write_choice, 1, 0},
     [PM_T_RANGE]  = {read_range, write_range, 2, 0},
-    [PM_T_JITTERED] = {read_jittered, write_jittered, 2, 0}
+    [PM_T_JITTERED] = {read_jittered, write_jittered, 2, 0},
+    [PM_T_TIMED]  = {read_timed, write_timed, 256, 0}
 };
 
 /* A list row, as lines "Name word word\n", one for each element. */
@@ -494,6 +525,7 @@ apr_size_t pm_value_size(const pm_row_t *row)
 {
     return row->type == PM_T_RANGE      ? sizeof(pm_range_t)
            : row->type == PM_T_JITTERED ? sizeof(pm_jittered_t)
+           : row->type == PM_T_TIMED    ? sizeof(pm_timed_t)
            : row->type == PM_T_STRING || row->type == PM_T_PATH
                ? sizeof(char *)
            : is_array(row) ? sizeof(apr_array_header_t *)

@@ -13,6 +13,7 @@
 #include "pm_output.h"
 #include "pm_procinfo.h"
 #include "pm_reap.h"
+#include "pm_slow.h"
 #include "pm_stop.h"
 
 /* --- what it says --------------------------------------------------------- */
@@ -199,6 +200,7 @@ static void act_free(pm_worker_t *w)
     pm_pool_t *pool = w->pool;
 
     pm_loop_at(pool->world->loop, &w->timer, PM_TIME_NEVER);
+    pm_slow_forget(w);
     close_birth(w);
     if (w->output_fd >= 0) {
         read_output(w);
@@ -312,20 +314,41 @@ static void look_at_size(pm_worker_t *w, const pm_recycle_terms_t *terms,
     w->size_at = (requests / terms->size_check + 1) * terms->size_check;
 }
 
+/* Is it to be known when it becomes busy? */
+static int is_timed(const pm_worker_t *w)
+{
+    return w->pool->conf->request_timeout || w->pool->conf->slow_log.time;
+}
+
+/* A slow request that was spoken of already is waited for. */
+static void wish(const pm_worker_t *w, const pm_recycle_terms_t *terms,
+                 const pm_page_facts_t *page)
+{
+    pm_page_ring_at(w->pool->page, w->place,
+                    page->busy && page->busy_since == w->slow_since
+                        ? page->requests
+                        : pm_recycle_ring_at(terms, page->requests));
+    if (is_timed(w) && !page->busy) {
+        pm_page_ring_busy(w->pool->page, w->place);
+    }
+}
+
 /* What we wish to hear of is written before the page is read: what happens in
  * between is seen there, or rings. */
 static pm_page_facts_t read_page(const pm_worker_t *w,
                                  const pm_recycle_terms_t *terms,
                                  apr_time_t now)
 {
-    pm_page_facts_t page = pm_worker_facts(w, now);
+    pm_page_facts_t before = pm_worker_facts(w, now);
+    pm_page_facts_t page;
 
-    pm_page_ring_at(w->pool->page, w->place,
-                    pm_recycle_ring_at(terms, page.requests));
-    if (w->pool->conf->request_timeout && !page.busy) {
-        pm_page_ring_busy(w->pool->page, w->place);
+    wish(w, terms, &before);
+    page = pm_worker_facts(w, now);
+    if (before.busy && !page.busy) {   /* it has done meanwhile */
+        wish(w, terms, &page);
+        page = pm_worker_facts(w, now);
     }
-    return pm_worker_facts(w, now);
+    return page;
 }
 
 void pm_worker_attend(pm_worker_t *w, apr_time_t now)
@@ -352,6 +375,7 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
     }
     facts.ready = w->state == PM_STATE_READY;
     look_at_size(w, &terms, page.requests);
+    pm_slow_attend(w, &page);
     plan = pm_recycle_plan(conf, &terms, &facts, now);
     pm_loop_at(w->pool->world->loop, &w->timer, plan.next);
     switch (plan.verdict) {
@@ -486,6 +510,7 @@ int pm_worker_start(pm_pool_t *pool, apr_time_t now)
     w->output_fd = born.stderr_fd;
     w->timer.due = on_timer;
     w->timer.ctx = w;
+    pm_slow_watch(w);
     APR_RING_INSERT_TAIL(&pool->workers, w, pm_worker, link);
     apr_hash_set(world->workers, &w->pid, sizeof(w->pid), w);
     pool->count[w->state]++;

@@ -22,6 +22,7 @@
 #include "pm_ident.h"
 #include "pm_logfile.h"
 #include "pm_manager.h"
+#include "pm_slow.h"
 #include "pm_spawn.h"
 
 #define EXIT_USAGE 2
@@ -100,10 +101,10 @@ static int split(const pm_row_t *row, char *value, const char **word)
     }
     if (row->type != PM_T_RLIMIT && row->type != PM_T_NAMES
         && row->type != PM_T_PATHS && row->type != PM_T_RANGE
-        && row->type != PM_T_JITTERED) {
+        && row->type != PM_T_JITTERED && row->type != PM_T_TIMED) {
         return 1;
     }
-    for (value = apr_strtok(value, " ", &last); value && n < 8;
+    for (value = apr_strtok(value, " ", &last); value && n < 32;
          value = apr_strtok(NULL, " ", &last)) {
         word[n++] = value;
     }
@@ -138,7 +139,7 @@ static apr_status_t set_option(args_t *args, const char *option, char *value,
                                apr_pool_t *p, pm_reason_t *why)
 {
     const pm_row_t *row = option_row(option);
-    const char *word[9];
+    const char *word[33];
 
     if (!value) {
         return pm_fail(why, APR_EINVAL, "%s wants a value", option);
@@ -205,6 +206,9 @@ static apr_status_t make_set(pm_set_t **out, pm_listener_t *l,
 
     rv = pm_birth_prepare(&birth, args->conf, p, why);
     if (rv == APR_SUCCESS) {
+        rv = pm_slow_prepare(&birth, args->conf, p, why);
+    }
+    if (rv == APR_SUCCESS) {
         rv = pm_ident_owner(args->conf->listen_owner, &opts.uid, &opts.gid,
                             why);
     }
@@ -238,8 +242,8 @@ static int run(int argc, char **argv, apr_pool_t *p)
     pm_log_t log = {PM_INFO, emit, NULL};
     args_t args = {pm_conf_create(p, "default"), pm_global_create(p),
                    PM_INFO};
-    pm_manager_opts_t opts = {&log, NULL, -1, -1, geteuid(), (gid_t)-1, NULL,
-                              NULL};
+    pm_manager_opts_t opts = {&log, NULL, -1, -1, -1, geteuid(), (gid_t)-1,
+                              NULL, NULL};
     pm_manager_t *manager;
     pm_listener_t listener;
     pm_reason_t why;

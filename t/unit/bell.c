@@ -14,6 +14,7 @@
 #include "pm_bell.h"
 #include "pm_board.h"
 #include "pm_listen.h"
+#include "pm_wire.h"
 
 static void test_bell(void)
 {
@@ -41,10 +42,47 @@ static void test_bell(void)
     close(fd[0]);
 }
 
+/* What is told comes out again; what is not a message is passed over. */
+static void test_wire(void)
+{
+    pm_wire_note_t note = {7, 9, 11, 13, 15, "GET", "host/path"};
+    pm_wire_note_t got, longest = note;
+    pm_reason_t why;
+    int fd[2], i, n = 0;
+
+    is_int(pm_wire_create(fd, &why), APR_SUCCESS, "wire");
+    is_int(pm_wire_hear(fd[0], &got), 0, "wire: nothing yet");
+    memset(longest.url, 'u', sizeof(longest.url));
+    memset(longest.method, 'm', sizeof(longest.method));
+    ok(pm_wire_tell(fd[1], &note), "wire: tell");
+    ok(send(fd[1], "", 0, 0) == 0 && send(fd[1], "x", 1, 0) == 1
+           && send(fd[1], longest.url, 900, 0) == 900, "wire: noise");
+    ok(pm_wire_tell(fd[1], &longest), "wire: tell at length");
+    is_int(pm_wire_hear(fd[0], &got), 1, "wire: hear");
+    ok(got.slot == 7 && got.generation == 9 && got.since == 11
+           && got.inode == 13 && got.pid == 15, "wire: the numbers");
+    is_str(got.method, "GET", "wire: the method");
+    is_str(got.url, "host/path", "wire: the URL");
+    is_int(pm_wire_hear(fd[0], &got), 1, "wire: hear past the noise");
+    is_int((long)strlen(got.url), PM_WIRE_URL - 1, "wire: a URL that is cut");
+    is_int((long)strlen(got.method), PM_WIRE_METHOD - 1, "wire: a method");
+    for (i = 0; i < 10000 && pm_wire_tell(fd[1], &longest); i++) {
+    }
+    ok(i > 50 && i < 10000, "wire: nobody waits (%d)", i);
+    while (pm_wire_hear(fd[0], &got) > 0) {
+        n++;
+    }
+    is_int(n, i, "wire: what was told is heard");
+    ok(!pm_wire_tell(-1, &note), "wire: there is none");
+    close(fd[1]);
+    is_int(pm_wire_hear(fd[0], &got), -1, "wire: nobody can tell any more");
+    close(fd[0]);
+}
+
 static void test_backlog(const char *text, apr_pool_t *p)
 {
     pm_listen_opts_t opts = {16, 0600, (uid_t)-1, (gid_t)-1};
-    pm_backlog_t b = {-1};
+    pm_diag_t b = {-1};
     pm_listener_t l;
     pm_reason_t why;
     pm_addr_t addr;
@@ -100,6 +138,7 @@ int main(void)
     apr_initialize();
     apr_pool_create(&p, NULL);
     test_bell();
+    test_wire();
     if (mkdtemp(dir)) {
         test_backlog(apr_pstrcat(p, "unix:", dir, "/sock", NULL), p);
         rmdir(dir);
