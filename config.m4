@@ -1,7 +1,8 @@
 dnl SPDX-License-Identifier: Apache-2.0
 dnl
 dnl mod_fcgipm inside of an httpd source tree.  Copy mod_fcgipm.[ch],
-dnl fcgipm_*.[ch], pm_core/, config.m4 and Makefile.in to modules/fcgipm, then
+dnl fcgipm_*.[ch], fcgipm_page.css, fcgipm_page.js, pm_core/, config.m4 and
+dnl Makefile.in to modules/fcgipm, then
 dnl
 dnl     ./buildconf
 dnl     ./configure --enable-fcgipm=shared      (or =static)

@@ -4,9 +4,11 @@
 
 #include "http_protocol.h"
 #include "http_request.h"
+#include "mod_status.h"
 #include "mpm_common.h"
 
 #include "fcgipm_auth.h"
+#include "fcgipm_status.h"
 
 static void register_hooks(apr_pool_t *p)
 {
@@ -46,6 +48,9 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_type_checker(fcgipm_handler_type, NULL, NULL,
                          APR_HOOK_REALLY_FIRST);
     ap_hook_handler(fcgipm_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(fcgipm_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(ap, status_hook, fcgipm_section, NULL, NULL,
+                      APR_HOOK_MIDDLE);
 }
 
 AP_DECLARE_MODULE(fcgipm) = {

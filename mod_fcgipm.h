@@ -20,6 +20,8 @@
  * fcgipm_slow.c      a request that takes long
  * fcgipm_client.c    is the client still there?
  * fcgipm_file.c      temporary files without a name
+ * fcgipm_status.c    what the pools do, over HTTP, with fcgipm_page.c,
+ *                    fcgipm_metrics.c, fcgipm_section.c (mod_status)
  * fcgipm_record.c    FastCGI records, bytes only: no socket, no httpd
  *
  * A process has one piece of global state, the module's own record; what a

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file fcgipm_status.h
+ * @brief What the pools do, for people and programs, over HTTP.
+ *
+ * fcgipm_status.c   the handler fcgipm-status: whom to ask, what to give
+ * fcgipm_page.c     the page, with fcgipm_page.css and fcgipm_page.js
+ * fcgipm_metrics.c  OpenMetrics
+ * fcgipm_section.c  the section on mod_status's page
+ *
+ * What is shown comes from the manager, as the status of its control socket,
+ * which has names, commands and workers; it is given half a second for that.
+ * When it does not answer, this process writes the same from the
+ * configuration and the board.  No worker is asked, and none is needed.
+ */
+#ifndef FCGIPM_STATUS_H
+#define FCGIPM_STATUS_H
+
+#include "mod_fcgipm.h"
+#include "pm_core/pm_tree.h"
+
+#define FCGIPM_STATUS_HANDLER FCGIPM_HANDLER "-status"
+
+/** handler hook. */
+int fcgipm_status_handler(request_rec *r);
+
+/** The pools of a status in the order of their names; of two with one name
+ *  the one that drains is the second.
+ *  @return array of const pm_node_t * */
+apr_array_header_t *fcgipm_status_pools(const pm_node_t *status,
+                                        apr_pool_t *p);
+
+/** Has the manager told this? */
+int fcgipm_status_is_managed(const pm_node_t *status);
+
+/* --- fcgipm_page.c ------------------------------------------------------ */
+
+/** @param json the text of @a status, for the page's script */
+void fcgipm_page_write(request_rec *r, const pm_node_t *status,
+                       const char *json);
+
+/* --- fcgipm_metrics.c --------------------------------------------------- */
+
+#define FCGIPM_METRICS_TYPE \
+    "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+/** Workers that have metrics of their own; how many others there are is said.
+ */
+#define FCGIPM_METRICS_WORKERS 512
+
+void fcgipm_metrics_write(request_rec *r, const pm_node_t *status);
+
+/* --- fcgipm_section.c --------------------------------------------------- */
+
+/** mod_status's status_hook. */
+int fcgipm_section(request_rec *r, int flags);
+
+#endif /* FCGIPM_STATUS_H */
