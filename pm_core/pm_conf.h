@@ -86,6 +86,7 @@ typedef struct pm_conf {
     apr_int64_t max_unshared;      /**< likewise */
     apr_int64_t min_share;         /**< likewise */
     apr_int64_t reload;            /**< 1: rolling */
+    apr_array_header_t *watch;     /**< of const char *, absolute */
     const char *error_log;         /**< file or "|program"; NULL: httpd's */
     pm_timed_t slow_log;           /**< time 0: none */
     apr_int64_t log_limit;         /**< lines in ten seconds; 0: any number */

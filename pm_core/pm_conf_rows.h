@@ -123,6 +123,8 @@ PM_ROW(log_limit, "FcgiPMLogLimit", PM_T_NUMBER, pm_conf_t, "1000", 0,
 PM_ROW(slow_log, "FcgiPMSlowLog", PM_T_TIMED, pm_conf_t, "0", 0, 24 * PM_H,
        NULL, PM_CHANGE_NOTHING,
        "time after which a request is logged as slow, and a command; 0: none")
+PM_ROW(watch, "FcgiPMWatch", PM_T_PATHS, pm_conf_t, NULL, 1, 16, NULL,
+       PM_CHANGE_NOTHING, "files that reload the pool when they are touched")
 PM_ROW(connect_timeout, "FcgiPMConnectTimeout", PM_T_TIME, pm_conf_t, "5s",
        PM_MS, PM_H, NULL, PM_CHANGE_NOTHING, "time to reach the pool's socket")
 PM_ROW(io_timeout, "FcgiPMIOTimeout", PM_T_TIME, pm_conf_t, "0", 0,

@@ -11,6 +11,7 @@
 #include "pm_control.h"
 #include "pm_diff.h"
 #include "pm_fds.h"
+#include "pm_filewatch.h"
 #include "pm_pidfile.h"
 #include "pm_pool.h"
 #include "pm_privs.h"
@@ -221,6 +222,7 @@ void pm_manager_adopt(pm_manager_t *m, pm_set_t *set)
         adopt_member(m, &APR_ARRAY_IDX(set->members, i, pm_member_t));
     }
     remove_others(m);
+    pm_filewatch_renew(&m->world);
     pm_set_destroy(former);
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): pools in force: %d",
            (int)getpid(), set->members->nelts);

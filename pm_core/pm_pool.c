@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apr_strings.h"
+#include "pm_filewatch.h"
 #include "pm_output.h"
 #include "pm_reload.h"
 #include "pm_scale.h"
@@ -560,6 +561,7 @@ void pm_pool_destroy(pm_pool_t *pool)
         pool->world->slots[pool->slot] = NULL;
     }
     pm_reload_gone(pool);
+    pm_filewatch_forget(pool);
     pm_demand_close(pool);
     pm_slow_end(pool);
     pm_output_close(pool);

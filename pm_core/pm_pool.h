@@ -43,6 +43,7 @@ typedef struct pm_world {
     apr_hash_t *workers;       /**< pid_t -> pm_worker_t: who are our own */
     apr_uint64_t births;       /**< workers started so far */
     uid_t asker;               /**< httpd's user, who may ask */
+    struct pm_notify *notify;  /**< NULL: no file is watched */
     const pm_global_t *global; /**< of the set in force; NULL: none yet */
     apr_hash_t *commands;      /**< pid_t -> pm_slow_t */
     struct pm_pools touched;
@@ -109,6 +110,8 @@ struct pm_pool {
     apr_uint64_t paid;            /**< see pm_crash_credit() */
     apr_time_t drain_wait;             /**< next pause while draining */
     pm_timer_t timer;
+    pm_timer_t watch_timer;            /**< set when a file has changed, see
+                                        *   pm_filewatch.h */
     int log_fd;                        /**< its own log, see pm_output.h; -1:
                                         *   none */
     pm_quota_t quota;                  /**< of lines */
