@@ -8,6 +8,7 @@
 #include <unistd.h>
 #ifdef __linux__
 #include <link.h>
+#include <sys/xattr.h>
 #endif
 
 #include "apr_strings.h"
@@ -49,36 +50,99 @@ const char *pm_preload_path(apr_pool_t *p)
 /* The programs that are of this one's own kind. */
 #define CLASS (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32)
 
-static int is_dynamic(int fd, const ElfW(Ehdr) *head)
+/* What the head of a program says. */
+typedef struct elf {
+    int is_elf;
+    unsigned machine;
+    char loader[256];   /* "": it is linked statically */
+    int is_go;
+} elf_t;
+
+static int read_at(int fd, void *to, size_t n, ElfW(Off) at)
 {
+    return pread(fd, to, n, (off_t)at) == (ssize_t)n;
+}
+
+/* The linker of Go leaves a note of its own. */
+static int is_go_note(int fd, const ElfW(Phdr) *part)
+{
+    struct {
+        ElfW(Nhdr) head;
+        char name[4];
+    } note;
+
+    return read_at(fd, &note, sizeof(note), part->p_offset)
+           && note.head.n_namesz == 4 && !memcmp(note.name, "Go", 3);
+}
+
+static void read_part(int fd, const ElfW(Phdr) *part, elf_t *elf)
+{
+    size_t n = part->p_filesz;
+
+    if (part->p_type == PT_NOTE) {
+        elf->is_go |= is_go_note(fd, part);
+    }
+    else if (part->p_type == PT_INTERP && n < sizeof(elf->loader)
+             && read_at(fd, elf->loader, n, part->p_offset)) {
+        elf->loader[n] = '\0';
+    }
+}
+
+static elf_t read_elf(int fd)
+{
+    elf_t elf = {0};
+    ElfW(Ehdr) head;
     ElfW(Phdr) part;
     int i;
 
-    for (i = 0; i < head->e_phnum; i++) {
-        off_t at = (off_t)(head->e_phoff
-                           + (size_t)i * head->e_phentsize);
-
-        if (pread(fd, &part, sizeof(part), at) != (ssize_t)sizeof(part)) {
-            return 0;
-        }
-        if (part.p_type == PT_INTERP) {
-            return 1;
+    if (!read_at(fd, &head, sizeof(head), 0)
+        || memcmp(head.e_ident, ELFMAG, SELFMAG)
+        || head.e_ident[EI_CLASS] != CLASS) {
+        return elf;
+    }
+    elf.is_elf = 1;
+    elf.machine = head.e_machine;
+    for (i = 0; i < head.e_phnum; i++) {
+        if (read_at(fd, &part, sizeof(part),
+                    head.e_phoff + (size_t)i * head.e_phentsize)) {
+            read_part(fd, &part, &elf);
         }
     }
-    return 0;
+    return elf;
 }
 
-/* The head of this process's own program, to compare with. */
-static unsigned own_machine(void)
+/* This process's own program, to compare with. */
+static elf_t read_own(void)
 {
-    ElfW(Ehdr) head;
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? 0 : read(fd, &head, sizeof(head));
+    elf_t elf = read_elf(fd);
 
     if (fd >= 0) {
         close(fd);
     }
-    return n == (ssize_t)sizeof(head) ? head.e_machine : EM_NONE;
+    return elf;
+}
+
+/* The loader ignores what is preloaded when the program gets rights by being
+ * executed. */
+static int gets_rights(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) || (st.st_mode & (S_ISUID | S_ISGID))
+           || fgetxattr(fd, "security.capability", NULL, 0) > 0;
+}
+
+/* The same loader is the same libc: another one's would not find the symbols
+ * that the guard needs. */
+static int is_guardable(int fd)
+{
+    elf_t elf = read_elf(fd);
+    elf_t own = read_own();
+
+    return elf.is_elf && elf.machine == own.machine && elf.loader[0]
+           && !strcmp(elf.loader, own.loader) && !elf.is_go
+           && !gets_rights(fd);
 }
 
 /* "#! /bin/sh -e" -> "/bin/sh" */
@@ -92,29 +156,20 @@ static const char *interpreter(char *line)
 
 static int works(const char *program, int depth)
 {
-    union {
-        ElfW(Ehdr) elf;
-        char text[256];
-    } head;
-    struct stat st;
+    char line[256] = "";
     int fd = open(program, O_RDONLY | O_CLOEXEC);
-    ssize_t n;
     int good;
 
     if (fd < 0) {
         return 0;
     }
-    memset(&head, 0, sizeof(head));
-    n = read(fd, &head, sizeof(head) - 1);
-    good = fstat(fd, &st) == 0 && !(st.st_mode & (S_ISUID | S_ISGID))
-           && n >= (ssize_t)sizeof(head.elf)
-           && !memcmp(head.elf.e_ident, ELFMAG, SELFMAG)
-           && head.elf.e_ident[EI_CLASS] == CLASS
-           && head.elf.e_machine == own_machine()
-           && is_dynamic(fd, &head.elf);
+    good = is_guardable(fd);
+    if (pread(fd, line, sizeof(line) - 1, 0) < 2) {
+        line[0] = '\0';
+    }
     close(fd);
-    if (n > 2 && !memcmp(head.text, "#!", 2) && depth < 4) {
-        return works(interpreter(head.text), depth + 1);
+    if (line[0] == '#' && line[1] == '!' && depth < 4) {
+        return works(interpreter(line), depth + 1);
     }
     return good;
 }

@@ -16,10 +16,11 @@
 const char *pm_preload_path(apr_pool_t *p);
 
 /**
- * Would the loader preload a library into this program?  It would not into
- * one that is linked statically, is for another kind of processor, or
- * changes its user when executed (ld.so(8)).  Of a script its interpreter is
- * asked.
+ * Would the loader preload the guard into this program, and would it be of use
+ * there?  Not into one that is linked statically, has another loader (so
+ * another libc), is for another kind of processor, or gets rights when executed
+ * (ld.so(8)); not in one of Go's, which makes its system calls itself.  Of a
+ * script its interpreter is asked.
  */
 int pm_preload_works(const char *program);
 
