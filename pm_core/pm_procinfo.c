@@ -86,28 +86,33 @@ int pm_procinfo_has_library(pid_t pid, const char *name)
     return found;
 }
 
-int pm_procinfo_has_socket(pid_t pid, apr_uint64_t inode)
+int pm_procinfo_has_fd(pid_t pid, const char *what)
 {
-    char name[64], want[40], text[64];
+    char name[64], text[64];
     struct dirent *entry;
     int found = 0;
     ssize_t n;
     DIR *dir;
 
-    apr_snprintf(want, sizeof(want), "socket:[%" APR_UINT64_T_FMT "]", inode);
     apr_snprintf(name, sizeof(name), "/proc/%d/fd", (int)pid);
     dir = opendir(name);
     while (dir && !found && (entry = readdir(dir))) {
         n = readlinkat(dirfd(dir), entry->d_name, text, sizeof(text) - 1);
-        if (n > 0) {
-            text[n] = '\0';
-            found = !strcmp(text, want);
-        }
+        text[n > 0 ? n : 0] = '\0';
+        found = !strcmp(text, what);
     }
     if (dir) {
         closedir(dir);
     }
     return found;
+}
+
+int pm_procinfo_has_socket(pid_t pid, apr_uint64_t inode)
+{
+    char want[40];
+
+    apr_snprintf(want, sizeof(want), "socket:[%" APR_UINT64_T_FMT "]", inode);
+    return pm_procinfo_has_fd(pid, want);
 }
 
 int pm_procinfo_children(pid_t pid, pid_t *pids, int most)

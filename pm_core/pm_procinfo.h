@@ -26,6 +26,10 @@ int pm_procinfo_has_library(pid_t pid, const char *name);
  *  @return 0 also when that cannot be found out */
 int pm_procinfo_has_children(pid_t pid);
 
+/** Has it a descriptor that leads to this?  (Linux: /proc/PID/fd.)
+ *  @return 0 also when that cannot be found out */
+int pm_procinfo_has_fd(pid_t pid, const char *what);
+
 /** Has it a descriptor of the socket with this inode?  (Linux:
  *  /proc/PID/fd.)  @return 0 also when that cannot be found out */
 int pm_procinfo_has_socket(pid_t pid, apr_uint64_t inode);

@@ -268,12 +268,19 @@ static void is_due(pm_worker_t *w, const char *reason)
     }
 }
 
-/* Without the guard in it, having executed another program, or when others
- * serve in its place, it tells nothing: it counts as ready. */
+/* Without the guard in it, having executed another program, when others serve
+ * in its place, or by calls no library sees, it tells nothing: it counts as
+ * ready. */
+static int is_silent(const pm_worker_t *w)
+{
+    return !pm_procinfo_has_library(w->pid, "/libfcgipm.so")
+           || pm_procinfo_has_children(w->pid)
+           || pm_procinfo_has_fd(w->pid, "anon_inode:[io_uring]");
+}
+
 static void is_late(pm_worker_t *w, apr_time_t now)
 {
-    if (!pm_procinfo_has_library(w->pid, "/libfcgipm.so")
-        || pm_procinfo_has_children(w->pid)) {
+    if (is_silent(w)) {
         pm_worker_event(w, PM_EVENT_READY);
         return;
     }
