@@ -12,13 +12,18 @@
  *   serve.  Here the handler puts a socket that nobody can accept on in the
  *   place of the listening one (dup2(2)).  accept() looks its descriptor up
  *   when it begins and, as the handler has SA_RESTART, again when it was
- *   interrupted (signal(7)): either way it fails at once.  A connection that
- *   accept() has taken is not touched by any of this, and is served.
- *   So there is no system call more for a request than without the guard.
+ *   interrupted (signal(7)): either way it fails at once.  poll(), select()
+ *   and epoll_wait() find that socket ready at once (POLLHUP).  A connection
+ *   that accept() has taken is not touched by any of this, and is served.
+ *   So a request costs getpid() more than without the guard, see close().
  *
- * A program's own handler for SIGTERM is kept and called too, once.  When it
- * has one it is told by accept(), EINTR, and leaves as it sees fit; if it
- * comes back to accept() instead, it exits there.
+ * THE END
+ *   guard.left counts what is under way: connections that are open, and
+ *   threads that have accepted and have not yet come back to be told.  A thread
+ *   that comes back when told takes itself off and waits; when nothing is left
+ *   the process ends.  A program with a handler of its own, which is kept and
+ *   called too, once, gets the first word then: EINTR.  If it comes back to
+ *   accept() after that, it exits there.
  *
  * It acts in the process that FCGIPM_GUARD=PID:SLOT:FD:LAYOUT names, so not in
  * programs which a worker starts.  FD is the pool's page; it is closed when
@@ -26,95 +31,30 @@
  * proper hands it on.  What is told there, and how the manager hears of it:
  * pm_claim.h.
  */
+#include "guard.h"
+
 #include <errno.h>
-#include <dlfcn.h>
-#include <poll.h>
+#include <linux/futex.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/select.h>
 #include <sys/single_threaded.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "pm_claim.h"
+guard_t guard;
+__thread guard_thread_t guard_self
+    __attribute__((tls_model("initial-exec")));
 
-#define PUBLIC __attribute__((visibility("default")))
-
-#define THREADS   1024    /* that wait in accept() at once */
-#define LISTENERS 8       /* descriptors of the listening socket */
-#define CONNS     65536   /* descriptors that can be connections */
-
-/* The process's one state; zero, and `active` 0, where there is no guard. */
-static struct guard {
-    int active;
-    pid_t pid;
-    dev_t dev;                     /* the listening socket, to know it again */
-    ino_t ino;
-    int page_fd;
-    struct stat bell;              /* standard error, as it was given */
-    pm_claim_t *slot;            /* never NULL while active */
-    pm_claim_t no_page;          /* stands in for one */
-    struct sigaction own;          /* the program's own disposition */
-    int has_waited;
-    int told;
-    unsigned terms;                /* SIGTERMs that came */
-    int passed_on;                 /* accept() has said EINTR once */
-    int busy;
-    int left;                      /* busy, and threads in accept(): one that
-                                    * has taken a connection is not counted
-                                    * as busy at once */
-    int listener[LISTENERS];       /* descriptor + 1; 0: free */
-    pid_t waiting[THREADS];
-    unsigned char conn[CONNS];
-} guard;
-
-/* --- libc's own ----------------------------------------------------------- */
-
-static struct real {
-    int (*accept)(int, struct sockaddr *, socklen_t *);
-    int (*accept4)(int, struct sockaddr *, socklen_t *, int);
-    int (*close)(int);
-    int (*sigaction)(int, const struct sigaction *, struct sigaction *);
-    int (*poll)(struct pollfd *, nfds_t, int);
-    int (*select)(int, fd_set *, fd_set *, fd_set *, struct timeval *);
-    int (*epoll_wait)(int, struct epoll_event *, int, int);
-    int (*epoll_pwait)(int, struct epoll_event *, int, int,
-                       const sigset_t *);
-} real;
-
-static void find_real(void)
+int guard_is_worker(void)
 {
-    /* POSIX wants this way round (dlsym(3), on function pointers). */
-    *(void **)&real.accept = dlsym(RTLD_NEXT, "accept");
-    *(void **)&real.accept4 = dlsym(RTLD_NEXT, "accept4");
-    *(void **)&real.close = dlsym(RTLD_NEXT, "close");
-    *(void **)&real.sigaction = dlsym(RTLD_NEXT, "sigaction");
-    *(void **)&real.poll = dlsym(RTLD_NEXT, "poll");
-    *(void **)&real.select = dlsym(RTLD_NEXT, "select");
-    *(void **)&real.epoll_wait = dlsym(RTLD_NEXT, "epoll_wait");
-    *(void **)&real.epoll_pwait = dlsym(RTLD_NEXT, "epoll_pwait");
-}
-
-/* A library loaded before us can call in before our constructor ran. */
-static struct real *libc(void)
-{
-    if (!real.epoll_pwait) {
-        find_real();
-    }
-    return &real;
+    return guard.active && getpid() == guard.pid;
 }
 
 /* --- what it tells the manager -------------------------------------------- */
 
-static uint64_t now_us(void)
+uint64_t guard_now(void)
 {
     struct timespec ts;
 
@@ -122,8 +62,7 @@ static uint64_t now_us(void)
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* See pm_claim.h. */
-static void ring(void)
+void guard_ring(void)
 {
     int err = errno;
     struct stat st;
@@ -140,223 +79,6 @@ static void ring(void)
     errno = err;
 }
 
-/* Futex, as a thread that may not go on has no other way to sleep till the
- * others have done. */
-static void wait_alone(void)
-{
-    int left;
-
-    while ((left = __atomic_load_n(&guard.left, __ATOMIC_SEQ_CST)) > 0) {
-        syscall(SYS_futex, &guard.left, 0 /* FUTEX_WAIT */, left, NULL);
-    }
-}
-
-static void add_left(int n)
-{
-    if (__atomic_add_fetch(&guard.left, n, __ATOMIC_SEQ_CST) == 0
-        && __atomic_load_n(&guard.told, __ATOMIC_SEQ_CST)) {
-        syscall(SYS_futex, &guard.left, 1 /* FUTEX_WAKE */, THREADS);
-    }
-}
-
-static int add_busy(int n)
-{
-    int busy = __atomic_add_fetch(&guard.busy, n, __ATOMIC_SEQ_CST);
-
-    __atomic_store_n(&guard.slot->busy, (uint32_t)busy, __ATOMIC_RELEASE);
-    add_left(n);
-    return busy;
-}
-
-static void add_waiting(int n)
-{
-    __atomic_add_fetch(&guard.slot->waiting, (uint32_t)n, __ATOMIC_RELEASE);
-    add_left(n);
-}
-
-/* --- descriptors ---------------------------------------------------------- */
-
-static int find_listener(int fd)
-{
-    int i;
-
-    for (i = 0; i < LISTENERS; i++) {
-        if (__atomic_load_n(&guard.listener[i], __ATOMIC_ACQUIRE) == fd + 1) {
-            return i;
-        }
-    }
-    return -1;
-}
-
-/* Is this the pool's socket, or a copy of it?  Programs dup() it. */
-static int is_listener(int fd)
-{
-    struct stat st;
-    int i;
-
-    if (!guard.active || fd < 0) {
-        return 0;
-    }
-    if (find_listener(fd) >= 0) {
-        return 1;
-    }
-    if (fstat(fd, &st) || st.st_ino != guard.ino || st.st_dev != guard.dev) {
-        return 0;
-    }
-    for (i = 0; i < LISTENERS; i++) {
-        int none = 0;
-
-        if (__atomic_compare_exchange_n(&guard.listener[i], &none, fd + 1, 0,
-                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static void conn_open(int fd)
-{
-    if (fd < CONNS) {
-        guard.conn[fd] = 1;
-    }
-    if (add_busy(1) == 1) {
-        __atomic_store_n(&guard.slot->busy_since, now_us(), __ATOMIC_RELEASE);
-    }
-    __atomic_add_fetch(&guard.slot->requests, 1, __ATOMIC_RELEASE);
-    if (__atomic_load_n(&guard.slot->ring_busy, __ATOMIC_ACQUIRE)
-        && __atomic_exchange_n(&guard.slot->ring_busy, 0, __ATOMIC_SEQ_CST)) {
-        ring();
-    }
-}
-
-static void conn_close(void)
-{
-    if (add_busy(-1) > 0) {
-        __atomic_store_n(&guard.slot->busy_since, now_us(), __ATOMIC_RELEASE);
-    }
-}
-
-/* Waiting for another request: has it done as many as the manager wants to
- * know of? */
-static void ring_if_done(void)
-{
-    uint64_t at = __atomic_load_n(&guard.slot->ring_at, __ATOMIC_ACQUIRE);
-
-    if (at && __atomic_load_n(&guard.slot->requests, __ATOMIC_ACQUIRE) >= at
-        && __atomic_exchange_n(&guard.slot->ring_at, 0, __ATOMIC_SEQ_CST)) {
-        ring();
-    }
-}
-
-/* A program with one thread that accepts again has done with what it
- * accepted before, however it was closed. */
-static void conn_forget_all(void)
-{
-    if (guard.busy) {
-        memset(guard.conn, 0, sizeof(guard.conn));
-        add_busy(-guard.busy);
-    }
-}
-
-/* --- being told ----------------------------------------------------------- */
-
-/* In a handler: a socket that was never bound, in the place of each listening
- * one. */
-static void close_listeners(void)
-{
-    int dead = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int i;
-
-    for (i = 0; i < LISTENERS; i++) {
-        int fd = __atomic_load_n(&guard.listener[i], __ATOMIC_ACQUIRE) - 1;
-
-        if (fd >= 0 && fd != dead) {
-            dup2(dead, fd);
-        }
-    }
-    if (dead >= 0) {
-        libc()->close(dead);
-    }
-}
-
-/* In a handler: threads that sleep in accept() look again. */
-static void wake_accepting(void)
-{
-    pid_t self = (pid_t)syscall(SYS_gettid);
-    int i;
-
-    for (i = 0; i < THREADS; i++) {
-        pid_t tid = __atomic_load_n(&guard.waiting[i], __ATOMIC_ACQUIRE);
-
-        if (tid && tid != self) {
-            syscall(SYS_tgkill, guard.pid, tid, SIGTERM);
-        }
-    }
-}
-
-static void call_own(int sig, siginfo_t *info, void *context)
-{
-    if (guard.own.sa_flags & SA_SIGINFO) {
-        guard.own.sa_sigaction(sig, info, context);
-    }
-    else if (guard.own.sa_handler != SIG_DFL
-             && guard.own.sa_handler != SIG_IGN) {
-        guard.own.sa_handler(sig);
-    }
-}
-
-static int has_own(void)
-{
-    return (guard.own.sa_flags & SA_SIGINFO)
-           || (guard.own.sa_handler != SIG_DFL
-               && guard.own.sa_handler != SIG_IGN);
-}
-
-/* A program that ignores SIGTERM means it. */
-static int ignores(void)
-{
-    return !(guard.own.sa_flags & SA_SIGINFO)
-           && guard.own.sa_handler == SIG_IGN;
-}
-
-static void on_term(int sig, siginfo_t *info, void *context)
-{
-    int err = errno;
-    int first;
-
-    __atomic_add_fetch(&guard.terms, 1, __ATOMIC_SEQ_CST);
-    if (ignores()) {
-        return;
-    }
-    first = !__atomic_exchange_n(&guard.told, 1, __ATOMIC_SEQ_CST);
-    if (first && !guard.has_waited && !has_own()) {
-        _exit(0);   /* it has not begun to serve: nothing to be finished */
-    }
-    if (first) {
-        close_listeners();
-        wake_accepting();
-        call_own(sig, info, context);
-    }
-    errno = err;
-}
-
-/* At a place where the program would wait for a request, having been told.
- * Nothing is under way: it ends here. */
-static void leave(void)
-{
-    if (!__libc_single_threaded) {
-        wait_alone();
-    }
-    exit(0);
-}
-
-static int is_told(void)
-{
-    return guard.active && __atomic_load_n(&guard.told, __ATOMIC_SEQ_CST);
-}
-
-/* --- waiting for a request ------------------------------------------------ */
-
 /* Also from where execve(2) put it, which proc(5) shows. */
 static void remove_variable(const char *name)
 {
@@ -369,245 +91,266 @@ static void remove_variable(const char *name)
     }
 }
 
-/* The first time: it is ready, and what came along for the guard is not to
- * be seen by the program or its children. */
+static void on_exit_told(void);
+
+/* It is ready, and what came along for the guard is not to be seen by the
+ * program or its children. */
 static void first_wait(void)
 {
-    guard.has_waited = 1;
     remove_variable("FCGIPM_GUARD");
     remove_variable("LD_PRELOAD");
     if (guard.page_fd >= 0) {
-        libc()->close(guard.page_fd);
+        guard_libc()->close(guard.page_fd);
         guard.page_fd = -1;
     }
-    __atomic_store_n(&guard.slot->pid, (uint32_t)guard.pid, __ATOMIC_RELEASE);
-    ring();
+    guard_install();
+    atexit(on_exit_told);
+    if (!guard.child) {
+        __atomic_store_n(&guard.slot->pid, (uint32_t)guard.pid,
+                         __ATOMIC_RELEASE);
+        guard_ring();
+    }
 }
 
-static int enter_wait(void)
+/* Has it done as many as the manager wants to know of? */
+static void ring_if_done(void)
 {
-    static __thread pid_t tid;
-    int i;
+    uint64_t at = __atomic_load_n(&guard.slot->ring_at, __ATOMIC_ACQUIRE);
 
-    tid = tid ? tid : (pid_t)syscall(SYS_gettid);
-    if (!guard.has_waited) {
+    if (at && __atomic_load_n(&guard.slot->requests, __ATOMIC_ACQUIRE) >= at
+        && SWAP(guard.slot->ring_at, 0)) {
+        guard_ring();
+    }
+}
+
+void guard_wait_begin(void)
+{
+    if (!LOAD(guard.has_waited) && !SWAP(guard.has_waited, 1)) {
         first_wait();
     }
-    if (__libc_single_threaded) {
-        conn_forget_all();
-    }
     ring_if_done();
-    add_waiting(1);
-    for (i = 0; i < THREADS; i++) {
-        pid_t none = 0;
+    ADD(guard.slot->waiting, 1);
+}
 
-        if (__atomic_compare_exchange_n(&guard.waiting[i], &none, tid, 0,
-                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-            return i;
+void guard_wait_end(void)
+{
+    ADD(guard.slot->waiting, -1);
+}
+
+/* --- threads that sleep --------------------------------------------------- */
+
+static int take_place(pid_t *place)
+{
+    pid_t none = 0;
+
+    if (!__atomic_compare_exchange_n(place, &none, guard_self.tid, 0,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        return 0;
+    }
+    guard_self.place = place;
+    return 1;
+}
+
+/* Behind the last ones.  @return NULL: no memory */
+static guard_sleepers_t *more_places(guard_sleepers_t *last)
+{
+    guard_sleepers_t *none = NULL;
+    guard_sleepers_t *more = mmap(NULL, sizeof(*more), PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (more == MAP_FAILED) {
+        return NULL;
+    }
+    if (!__atomic_compare_exchange_n(&last->next, &none, more, 0,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        munmap(more, sizeof(*more));
+        return none;
+    }
+    return more;
+}
+
+/* Its last place is free as a rule. */
+void guard_sleep_begin(void)
+{
+    guard_sleepers_t *s = &guard.sleepers;
+    guard_sleepers_t *next;
+    int i;
+
+    if (!guard_self.tid) {
+        guard_self.tid = (pid_t)syscall(SYS_gettid);
+    }
+    if (guard_self.place && take_place(guard_self.place)) {
+        return;
+    }
+    for (guard_self.place = NULL; s; s = next) {
+        for (i = 0; i < GUARD_THREADS; i++) {
+            if (take_place(&s->tid[i])) {
+                return;
+            }
+        }
+        next = LOAD(s->next);
+        next = next ? next : more_places(s);
+    }
+}
+
+void guard_sleep_end(void)
+{
+    if (guard_self.place) {
+        STORE(*guard_self.place, 0);
+    }
+}
+
+/* In a handler, or when the last one has done: who sleeps looks again. */
+static void wake_sleepers(void)
+{
+    pid_t self = (pid_t)syscall(SYS_gettid);
+    guard_sleepers_t *s;
+    int i;
+
+    for (s = &guard.sleepers; s; s = LOAD(s->next)) {
+        for (i = 0; i < GUARD_THREADS; i++) {
+            pid_t tid = LOAD(s->tid[i]);
+
+            if (tid && tid != self) {
+                syscall(SYS_tgkill, guard.pid, tid, SIGTERM);
+            }
         }
     }
-    return -1;
 }
 
-static void leave_wait(int i)
+/* --- what is under way ---------------------------------------------------- */
+
+static void sleep_while(int *counter)
 {
-    if (i >= 0) {
-        __atomic_store_n(&guard.waiting[i], 0, __ATOMIC_SEQ_CST);
+    int n;
+
+    while ((n = LOAD(*counter)) > 0) {
+        syscall(SYS_futex, counter, FUTEX_WAIT, n, NULL);
     }
-    add_waiting(-1);
 }
 
-/* A program with a handler of its own has the first word. */
-static int told_result(void)
+/* @return 1: it was the last one, and somebody may wait for that */
+static int add(int *counter, int n)
 {
-    if (has_own() && !__atomic_exchange_n(&guard.passed_on, 1,
-                                          __ATOMIC_SEQ_CST)) {
-        errno = EINTR;
-        return -1;
-    }
-    leave();
-    return -1;
-}
+    int err = errno;
 
-static int guarded_accept(int fd, struct sockaddr *addr, socklen_t *len,
-                          int flags, int four)
-{
-    int i, conn, err;
-
-    if (!is_listener(fd)) {
-        return four ? libc()->accept4(fd, addr, len, flags)
-                    : libc()->accept(fd, addr, len);
+    if (ADD(*counter, n) != 0 || !LOAD(guard.told)) {
+        return 0;
     }
-    i = enter_wait();
-    conn = is_told() ? -1
-           : four    ? libc()->accept4(fd, addr, len, flags)
-                     : libc()->accept(fd, addr, len);
-    err = errno;
-    if (conn >= 0) {
-        conn_open(conn);   /* before it counts as waiting no more */
-    }
-    leave_wait(i);
-    if (conn < 0 && is_told()) {
-        return told_result();
-    }
+    syscall(SYS_futex, counter, FUTEX_WAKE, 0x7fffffff);
     errno = err;
-    return conn;
+    return 1;
 }
 
-PUBLIC int accept(int fd, struct sockaddr *addr, socklen_t *len)
+void guard_add_left(int n)
 {
-    return guarded_accept(fd, addr, len, 0, 0);
-}
+    if (add(&guard.left, n)) {
+        int err = errno;
 
-PUBLIC int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
-{
-    return guarded_accept(fd, addr, len, flags, 1);
-}
-
-PUBLIC int close(int fd)
-{
-    if (guard.active && fd >= 0 && fd < CONNS && guard.conn[fd]) {
-        int rc;
-
-        guard.conn[fd] = 0;
-        rc = libc()->close(fd);
-        conn_close();
-        return rc;
+        wake_sleepers();
+        errno = err;
     }
+}
+
+void guard_add_open(int n)
+{
+    add(&guard.open, n);
+}
+
+void guard_count(void)
+{
+    if (!guard_self.counted) {
+        guard_self.counted = 1;
+        pthread_setspecific(guard.thread_key, &guard);
+        guard_add_left(1);
+    }
+}
+
+void guard_uncount(void)
+{
+    if (guard_self.counted) {
+        guard_self.counted = 0;
+        guard_add_left(-1);
+    }
+}
+
+static void thread_ends(void *unused)
+{
+    (void)unused;
     if (guard.active) {
-        int i = find_listener(fd);
-
-        if (i >= 0) {
-            __atomic_store_n(&guard.listener[i], 0, __ATOMIC_RELEASE);
-        }
+        guard_uncount();
     }
-    return libc()->close(fd);
 }
 
-/* --- waiting for other things --------------------------------------------- */
-
-/* A wait that SA_RESTART does not go on with (signal(7)). */
-typedef struct pause {
-    unsigned terms;     /* SIGTERMs before it */
-    uint64_t until;     /* microseconds */
-    int endless;
-} pause_t;
-
-static pause_t pause_begin(int ms)
+/* Futex, as a thread that may not go on has no other way to sleep till the
+ * others have done. */
+void guard_wait_alone(void)
 {
-    pause_t p = {__atomic_load_n(&guard.terms, __ATOMIC_SEQ_CST), 0, ms < 0};
-
-    if (guard.active && ms > 0) {
-        p.until = now_us() + (uint64_t)ms * 1000;
-    }
-    return p;
+    sleep_while(&guard.left);
 }
 
-/* Has SIGTERM cut it short?  During a request the wait goes on: libfcgi
- * drops a connection whose first bytes it was waiting for.  Otherwise the
- * program waits for a connection there, and ends, if it has no handler that
- * sees to it. */
-static int pause_goes_on(pause_t *p, int rc)
+/* At exit: a thread of several that leaves on its own, having been told, does
+ * not cut the requests of others.  One that exits in its handler does not
+ * want to wait. */
+static void on_exit_told(void)
 {
-    unsigned terms;
+    if (guard_told() && !__libc_single_threaded && !guard_self.in_own
+        && !LOAD(guard.leaving) && guard_is_worker()) {
+        sleep_while(&guard.open);
+    }
+}
 
-    if (rc >= 0 || errno != EINTR || !guard.active) {
-        return 0;
-    }
-    terms = __atomic_load_n(&guard.terms, __ATOMIC_SEQ_CST);
-    if (terms == p->terms) {
-        return 0;
-    }
-    p->terms = terms;
-    if (__atomic_load_n(&guard.busy, __ATOMIC_SEQ_CST)) {
-        return 1;
-    }
-    if (is_told() && !has_own() && guard.has_waited) {
+/* exit() is for one thread only. */
+void guard_leave(void)
+{
+    if (!SWAP(guard.leaving, 1)) {
         exit(0);
     }
-    return 0;
-}
-
-static int pause_left(const pause_t *p)
-{
-    uint64_t now = p->endless ? 0 : now_us();
-
-    return p->endless ? -1 : now < p->until ? (int)((p->until - now) / 1000)
-                                            : 0;
-}
-
-PUBLIC int poll(struct pollfd *fds, nfds_t n, int timeout)
-{
-    pause_t p = pause_begin(timeout);
-    int rc = libc()->poll(fds, n, timeout);
-
-    while (pause_goes_on(&p, rc)) {
-        rc = libc()->poll(fds, n, pause_left(&p));
+    for (;;) {
+        guard_libc()->poll(NULL, 0, -1);
     }
-    return rc;
 }
 
-/* The sets are as they were after EINTR, and Linux keeps the time that is
- * left in *t. */
-PUBLIC int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *t)
+/* --- being told ----------------------------------------------------------- */
+
+/* In a handler, in a process that has only the worker's memory. */
+static void on_stranger(int sig, siginfo_t *info, void *context)
 {
-    pause_t p = pause_begin(0);
-    int rc;
+    struct sigaction act;
 
-    do {
-        rc = libc()->select(n, r, w, e, t);
-    } while (pause_goes_on(&p, rc));
-    return rc;
-}
-
-PUBLIC int epoll_wait(int fd, struct epoll_event *ev, int max, int timeout)
-{
-    pause_t p = pause_begin(timeout);
-    int rc = libc()->epoll_wait(fd, ev, max, timeout);
-
-    while (pause_goes_on(&p, rc)) {
-        rc = libc()->epoll_wait(fd, ev, max, pause_left(&p));
+    if (guard_has_own(guard_own())) {
+        guard_call_own(sig, info, context);
+        return;
     }
-    return rc;
-}
-
-PUBLIC int epoll_pwait(int fd, struct epoll_event *ev, int max, int timeout,
-                       const sigset_t *mask)
-{
-    pause_t p = pause_begin(timeout);
-    int rc = libc()->epoll_pwait(fd, ev, max, timeout, mask);
-
-    while (pause_goes_on(&p, rc)) {
-        rc = libc()->epoll_pwait(fd, ev, max, pause_left(&p), mask);
-    }
-    return rc;
-}
-
-/* --- the program's own handler -------------------------------------------- */
-
-PUBLIC int sigaction(int sig, const struct sigaction *act,
-                     struct sigaction *old)
-{
-    if (!guard.active || sig != SIGTERM) {
-        return libc()->sigaction(sig, act, old);
-    }
-    if (old) {
-        *old = guard.own;
-    }
-    if (act) {
-        guard.own = *act;
-    }
-    return 0;
-}
-
-PUBLIC sighandler_t signal(int sig, sighandler_t handler)
-{
-    struct sigaction act, old;
-
     memset(&act, 0, sizeof(act));
-    act.sa_handler = handler;
-    act.sa_flags = SA_RESTART;
-    return sigaction(sig, &act, &old) ? SIG_ERR : old.sa_handler;
+    act.sa_handler = SIG_DFL;
+    guard_libc()->sigaction(sig, &act, NULL);
+    kill(getpid(), sig);
+}
+
+void guard_on_term(int sig, siginfo_t *info, void *context)
+{
+    int err = errno;
+    int has_own = guard_has_own(guard_own());
+
+    if (getpid() != guard.pid) {
+        on_stranger(sig, info, context);
+        errno = err;
+        return;
+    }
+    ADD(guard.terms, 1);
+    if (has_own && !LOAD(guard.told)) {
+        STORE(guard.asked, 1);
+    }
+    if (!SWAP(guard.told, 1)) {
+        if (!LOAD(guard.has_waited) && !has_own) {
+            _exit(0);   /* it has not begun to serve: nothing to be finished */
+        }
+        guard_close_listeners();
+        wake_sleepers();
+        guard_call_own(sig, info, context);
+    }
+    errno = err;
 }
 
 /* --- the beginning -------------------------------------------------------- */
@@ -630,7 +373,8 @@ static void map_page(int slot, int layout)
     void *page;
 
     guard.slot = &guard.no_page;
-    if (guard.page_fd < 0 || layout != PM_CLAIM_LAYOUT || fstat(guard.page_fd, &st)
+    if (guard.page_fd < 0 || layout != PM_CLAIM_LAYOUT
+        || fstat(guard.page_fd, &st)
         || st.st_size < (off_t)((size_t)(slot + 1) * sizeof(pm_claim_t))) {
         return;
     }
@@ -644,43 +388,69 @@ static void map_page(int slot, int layout)
 /* In the worker, which perhaps is none: see pm_claim.h. */
 static void has_forked(void)
 {
-    if (guard.active && !guard.has_waited && !guard.slot->forked) {
+    if (guard.active && !guard.child && !LOAD(guard.has_waited)
+        && !guard.slot->forked) {
         __atomic_store_n(&guard.slot->forked, 1, __ATOMIC_RELEASE);
-        ring();
+        guard_ring();
     }
 }
 
-/* A child of the worker is not the worker. */
+/* A child of the worker is not the worker; unless it accepts, see
+ * guard_adopt(). */
 static void forked(void)
 {
-    guard.active = 0;
-    libc()->sigaction(SIGTERM, &guard.own, NULL);
+    if (guard.active) {
+        guard.active = 0;
+        guard.child = 1;
+        memset(&guard_self, 0, sizeof(guard_self));
+        guard_libc()->sigaction(SIGTERM, guard_own(), NULL);
+    }
+}
+
+/* A program that forks those who serve: they have the worker's policy too,
+ * but no place on the page. */
+void guard_adopt(void)
+{
+    struct sigaction act;
+
+    guard.pid = getpid();
+    memset(&guard.no_page, 0, sizeof(guard.no_page));
+    guard.slot = &guard.no_page;
+    guard.has_waited = guard.told = guard.asked = guard.passed_on = 0;
+    guard.leaving = guard.busy = guard.left = guard.open = 0;
+    guard.flags = 0;
+    memset(&guard.sleepers, 0, sizeof(guard.sleepers));
+    guard_forget_fds();
+    guard_libc()->sigaction(SIGTERM, NULL, &act);
+    guard_set_own(&act);
+    guard.active = 1;
+    guard_install();
 }
 
 __attribute__((constructor))
 static void begin(void)
 {
     struct sigaction act;
-    struct stat st;
     int slot, layout;
 
-    if (!read_orders(&slot, &layout) || fstat(0, &st) || !S_ISSOCK(st.st_mode)) {
+    if (!read_orders(&slot, &layout) || fstat(0, &guard.listener)
+        || !S_ISSOCK(guard.listener.st_mode)
+        || pthread_key_create(&guard.thread_key, thread_ends)) {
         return;
     }
-    find_real();
     guard.pid = getpid();
-    guard.dev = st.st_dev;
-    guard.ino = st.st_ino;
-    guard.listener[0] = 0 + 1;
+    guard.name_len = sizeof(guard.name);
+    if (getsockname(0, (struct sockaddr *)&guard.name, &guard.name_len)) {
+        guard.name_len = 0;
+    }
+    guard_set_kind(0, GUARD_LISTENER);
     map_page(slot, layout);
     if (fstat(STDERR_FILENO, &guard.bell)) {
         memset(&guard.bell, 0, sizeof(guard.bell));
     }
-    memset(&act, 0, sizeof(act));
-    act.sa_sigaction = on_term;
-    act.sa_flags = SA_RESTART | SA_SIGINFO;
-    guard.own.sa_handler = SIG_DFL;
-    libc()->sigaction(SIGTERM, &act, NULL);
+    guard_libc()->sigaction(SIGTERM, NULL, &act);
+    guard_set_own(&act);
     guard.active = 1;
+    guard_install();
     pthread_atfork(NULL, has_forked, forked);
 }

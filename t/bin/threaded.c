@@ -3,6 +3,8 @@
  * A FastCGI worker of several threads, as libfcgi's examples/threaded.c: each
  * accepts for itself.  Answers "pid=N tag=threaded"; "sleep=MS" in the query
  * before that.  Alone, SIGTERM does not end it: libfcgi wakes one thread.
+ * With an argument the main thread is one of them, as in that example: when it
+ * leaves so do all.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -33,7 +35,7 @@ static void *serve(void *unused)
     return unused;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     pthread_t thread[THREADS];
     int i;
@@ -43,6 +45,11 @@ int main(void)
         if (pthread_create(&thread[i], NULL, serve, NULL)) {
             return 1;
         }
+    }
+    (void)argv;
+    if (argc > 1) {
+        serve(NULL);
+        return 0;
     }
     for (i = 0; i < THREADS; i++) {
         pthread_join(thread[i], NULL);
