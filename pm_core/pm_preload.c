@@ -111,15 +111,34 @@ static elf_t read_elf(int fd)
     return elf;
 }
 
-/* This process's own program, to compare with. */
+/* The head of what this code lies in, as the linker names it. */
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+
+static int find_loader(struct dl_phdr_info *program, size_t size, void *data)
+{
+    elf_t *elf = data;
+    int i;
+
+    (void)size;
+    for (i = 0; i < program->dlpi_phnum; i++) {
+        if (program->dlpi_phdr[i].p_type == PT_INTERP) {
+            apr_cpystrn(elf->loader,
+                        (const char *)(program->dlpi_addr
+                                       + program->dlpi_phdr[i].p_vaddr),
+                        sizeof(elf->loader));
+        }
+    }
+    return 1;   /* the program itself comes first, and is all */
+}
+
+/* This process's own program, to compare with; from memory, as not every
+ * sandbox has a /proc. */
 static elf_t read_own(void)
 {
-    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    elf_t elf = read_elf(fd);
+    elf_t elf = {0};
 
-    if (fd >= 0) {
-        close(fd);
-    }
+    elf.machine = __ehdr_start.e_machine;
+    dl_iterate_phdr(find_loader, &elf);
     return elf;
 }
 

@@ -53,10 +53,11 @@ sub mpms { return qw(event worker prefork) }
 =head1 METHODS
 
 =head2 new(mpm, config, modules => [NAME...], fcgipm => 0, head => TEXT,
-env => {...})
+env => {...}, wrap => [WORD...])
 
 C<modules> are loaded besides those every test needs; C<head> stands before
-the LoadModule of mod_fcgipm.
+the LoadModule of mod_fcgipm.  C<wrap> is what executes httpd when it is
+started.
 
 =cut
 
@@ -197,7 +198,9 @@ sub start {
     my ($self) = @_;
     $self->{resumed} = $self->_resumed;
     $self->{proc} = FCGIPM::Test::start(
-        cmd => $self->_command('-DFOREGROUND'), env => $self->{env},
+        cmd => [@{ $self->{wrap} || [] },
+                @{ $self->_command('-DFOREGROUND') }],
+        env => $self->{env},
         out => "$self->{dir}/stdout", err => "$self->{dir}/stderr");
     return 1 if $self->_settles('httpd to start');
     Test::More::diag(slurp("$self->{dir}/stderr"), $self->log);
