@@ -31,6 +31,8 @@ typedef struct section {
 typedef struct fcgipm_draft {
     apr_array_header_t *sections;   /**< of section_t */
     pm_conf_t *current;             /**< while its section is being read */
+    pm_rules_t *rules;              /**< the same, of <FcgiPMScripts> */
+    apr_array_header_t *scripts;    /**< of fcgipm_scripts_t */
     const char *command_where;      /**< of FcgiPMCommand at server level */
     apr_array_header_t *problems;   /**< of const char *: wrong, but nobody
                                      *   has to stop for it */
@@ -44,6 +46,7 @@ void *fcgipm_server_create(apr_pool_t *p, server_rec *s)
     (void)s;
     draft->sections = apr_array_make(p, 4, sizeof(section_t));
     draft->problems = apr_array_make(p, 4, sizeof(const char *));
+    draft->scripts = apr_array_make(p, 2, sizeof(fcgipm_scripts_t));
     server->draft = draft;
     server->global = pm_global_create(p);
     server->defaults = pm_conf_create(p, FCGIPM_DEFAULT_POOL);
@@ -51,6 +54,9 @@ void *fcgipm_server_create(apr_pool_t *p, server_rec *s)
     server->order = apr_array_make(p, 4, sizeof(fcgipm_pool_t *));
     server->aliases = apr_array_make(p, 4, sizeof(fcgipm_alias_t));
     server->mentions = apr_array_make(p, 4, sizeof(fcgipm_mention_t));
+    server->templates = apr_array_make(p, 2, sizeof(pm_template_t));
+    server->hosts = apr_array_make(p, 2, sizeof(pm_host_t));
+    server->host_of = apr_hash_make(p);
     return server;
 }
 
@@ -118,10 +124,19 @@ static void make_absolute(apr_pool_t *p, const pm_row_t *row,
 /* Where a setting that stands here goes, or NULL. */
 static void *target_of(fcgipm_server_t *server, const pm_row_t *row)
 {
-    if (server->draft->current) {
-        return row->global ? NULL : server->draft->current;
+    const draft_t *draft = server->draft;
+
+    if (draft->rules) {
+        return !fcgipm_template_takes(row) ? NULL
+               : row->global               ? (void *)draft->rules
+                                           : (void *)draft->current;
     }
-    return row->global ? (void *)server->global : (void *)server->defaults;
+    if (draft->current) {
+        return row->global ? NULL : draft->current;
+    }
+    return row->global == 2 ? NULL
+           : row->global    ? (void *)server->global
+                            : (void *)server->defaults;
 }
 
 /* Any directive that is a row of the table.  The words are taken apart here:
@@ -140,8 +155,13 @@ static const char *set_row(cmd_parms *cmd, void *unused, const char *args)
         return err;
     }
     if (!target) {
-        return apr_psprintf(cmd->pool, "%s cannot occur within <FcgiPMPool> "
-                            "section", row->name);
+        return apr_psprintf(cmd->pool, "%s %s", row->name,
+                            server->draft->rules
+                                ? "cannot occur within <FcgiPMScripts> "
+                                  "section"
+                            : server->draft->current
+                                ? "cannot occur within <FcgiPMPool> section"
+                                : "stands in <FcgiPMScripts>");
     }
     if (words->nelts) {
         make_absolute(cmd->pool, row, &APR_ARRAY_IDX(words, 0, const char *));
@@ -163,18 +183,19 @@ static const char *set_row(cmd_parms *cmd, void *unused, const char *args)
 
 /* What stands in a section is a setting of a pool and nothing else: httpd
  * would take any directive there for the main server's. */
-static const char *check_section(cmd_parms *cmd)
+static const char *check_section(cmd_parms *cmd, int scripts)
 {
     const ap_directive_t *d;
 
     for (d = cmd->directive->first_child; d; d = d->next) {
         const pm_row_t *row = pm_conf_row(d->directive);
 
-        if (!row || row->global) {
+        if (!row || (scripts ? !fcgipm_template_takes(row) : row->global)) {
             cmd->err_directive = d;
             return apr_psprintf(cmd->pool, "%s%s cannot occur within "
-                                "<FcgiPMPool> section", d->directive,
-                                d->directive[0] == '<' ? ">" : "");
+                                "<%s> section", d->directive,
+                                d->directive[0] == '<' ? ">" : "",
+                                scripts ? "FcgiPMScripts" : "FcgiPMPool");
         }
     }
     return NULL;
@@ -242,27 +263,77 @@ static const char *read_section(cmd_parms *cmd, draft_t *draft,
     return err;
 }
 
-static const char *open_section(cmd_parms *cmd, void *unused,
-                                const char *args)
+/* The one word of a section. */
+static const char *section_word(cmd_parms *cmd, const char *args,
+                                const char **word)
 {
     const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
     const char *end = ap_strrchr_c(args, '>');
     apr_array_header_t *words;
-    const char *name;
-    pm_reason_t why;
 
-    (void)unused;
-    if (err || (err = check_section(cmd))) {
+    if (err || (err = check_section(cmd, cmd->info != NULL))) {
         return err;
     }
     if (!end || end[1]) {
-        return "<FcgiPMPool> directive missing closing '>'";
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, "> directive missing "
+                           "closing '>'", NULL);
     }
     words = words_of(cmd->pool, apr_pstrmemdup(cmd->pool, args, end - args));
     if (words->nelts != 1) {
-        return "<FcgiPMPool> takes one word, the pool's name";
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, "> takes one word, ",
+                           cmd->info ? "a directory" : "the pool's name",
+                           NULL);
     }
-    name = APR_ARRAY_IDX(words, 0, const char *);
+    *word = APR_ARRAY_IDX(words, 0, const char *);
+    return NULL;
+}
+
+/* As <Directory> is written: absolute, a slash at the end means nothing. */
+static const char *open_scripts(cmd_parms *cmd, void *unused,
+                                const char *args)
+{
+    draft_t *draft = fcgipm_server(cmd->server)->draft;
+    ap_directive_t *self = cmd->directive;
+    fcgipm_scripts_t scripts = {.where = where_of(cmd)};
+    const char *word = NULL;
+    const char *err = section_word(cmd, args, &word);
+    char *dir;
+    pm_reason_t why;
+
+    (void)unused;
+    if (err) {
+        return err;
+    }
+    scripts.dir = dir = apr_pstrdup(cmd->pool, word);
+    if (strlen(dir) > 1 && dir[strlen(dir) - 1] == '/') {
+        dir[strlen(dir) - 1] = '\0';
+    }
+    if (pm_template_where_check(dir, &why) != APR_SUCCESS) {
+        return apr_pstrcat(cmd->pool, "<FcgiPMScripts>: ", why.text, NULL);
+    }
+    draft->current = scripts.conf = pm_conf_create(cmd->pool, "scripts");
+    draft->rules = scripts.rules = pm_rules_create(cmd->pool);
+    err = ap_walk_config(self->first_child, cmd, cmd->context);
+    draft->current = NULL;
+    draft->rules = NULL;
+    if (!err) {
+        *(fcgipm_scripts_t *)apr_array_push(draft->scripts) = scripts;
+        cmd->directive = self;
+    }
+    return err;
+}
+
+static const char *open_section(cmd_parms *cmd, void *unused,
+                                const char *args)
+{
+    const char *name = NULL;
+    const char *err = section_word(cmd, args, &name);
+    pm_reason_t why;
+
+    (void)unused;
+    if (err) {
+        return err;
+    }
     if (pm_conf_name_check(name, &why) != APR_SUCCESS) {
         return apr_pstrcat(cmd->pool, "<FcgiPMPool>: ", why.text, NULL);
     }
@@ -335,6 +406,9 @@ const command_rec fcgipm_cmds[] = {
 #include "pm_core/pm_conf_rows.h"
     AP_INIT_RAW_ARGS("<FcgiPMPool", open_section, NULL, RSRC_CONF,
                      "name of a pool; its settings stand inside"),
+    AP_INIT_RAW_ARGS("<FcgiPMScripts", open_scripts,
+                     (void *)&pm_conf_rows[PM_ROW_wrapper], RSRC_CONF,
+                     "directory of scripts that are started on demand"),
     AP_INIT_TAKE2("FcgiPMAlias", add_alias, NULL, RSRC_CONF,
                   "a URL prefix and the pool that answers it"),
     AP_INIT_TAKE1("FcgiPMAuthenticator", fcgipm_auth_set,
@@ -414,8 +488,8 @@ static apr_status_t fill_listen(pm_conf_t *conf, const pm_global_t *global,
                 p, why);
 }
 
-static apr_status_t fill_pool(pm_conf_t *conf, const pm_global_t *global,
-                              apr_pool_t *p, pm_reason_t *why)
+static apr_status_t fill_user(pm_conf_t *conf, apr_pool_t *p,
+                              pm_reason_t *why)
 {
     apr_status_t rv = APR_SUCCESS;
 
@@ -429,6 +503,14 @@ static apr_status_t fill_pool(pm_conf_t *conf, const pm_global_t *global,
     if (rv == APR_SUCCESS) {
         rv = fill(conf, PM_ROW_listen_owner, httpd_owner(p), p, why);
     }
+    return rv;
+}
+
+static apr_status_t fill_pool(pm_conf_t *conf, const pm_global_t *global,
+                              apr_pool_t *p, pm_reason_t *why)
+{
+    apr_status_t rv = fill_user(conf, p, why);
+
     return rv == APR_SUCCESS ? fill_listen(conf, global, p, why) : rv;
 }
 
@@ -520,6 +602,58 @@ static void add_pool(fcgipm_server_t *server, pm_conf_t *conf,
     *(fcgipm_pool_t **)apr_array_push(server->order) = pool;
 }
 
+static const fcgipm_scripts_t *first_scripts(const draft_t *draft,
+                                             const char *dir)
+{
+    int i;
+
+    for (i = 0; i < draft->scripts->nelts; i++) {
+        const fcgipm_scripts_t *scripts = &APR_ARRAY_IDX(draft->scripts, i,
+                                                         fcgipm_scripts_t);
+
+        if (!strcmp(scripts->dir, dir)) {
+            return scripts;
+        }
+    }
+    return NULL;
+}
+
+/* One that is no good stays: who asks for a script is told why not. */
+static void add_template(fcgipm_server_t *server,
+                         const fcgipm_scripts_t *scripts,
+                         const pm_conf_t *base, apr_pool_t *p,
+                         apr_pool_t *ptemp)
+{
+    const fcgipm_scripts_t *first = first_scripts(server->draft,
+                                                  scripts->dir);
+    pm_conf_t *conf;
+    pm_template_t t = fcgipm_template_make(scripts, base, &conf, p);
+    const char *wrong = NULL;
+    pm_reason_t why;
+
+    if (first && first != scripts) {
+        wrong = apr_pstrcat(p, "it stands at ", first->where, " already, "
+                            "which counts", NULL);
+    }
+    else if ((!t.rules->script_user
+              && fill_user(conf, p, &why) != APR_SUCCESS)
+             || (t.rules->script_user
+                 && fill(conf, PM_ROW_listen_owner, httpd_owner(p), p, &why)
+                        != APR_SUCCESS)
+             || check_size(conf, ptemp, &why) != APR_SUCCESS) {
+        wrong = apr_pstrdup(p, why.text);
+    }
+    else {
+        *(pm_template_t *)apr_array_push(server->templates) = t;
+        wrong = fcgipm_template_check(&t, server->global, p, ptemp);
+    }
+    if (wrong) {
+        problem(server->draft, apr_psprintf(p, "<FcgiPMScripts %s> (%s): %s",
+                                            scripts->dir, scripts->where,
+                                            wrong));
+    }
+}
+
 /* The pool `default` is what FcgiPMCommand at server level makes.  All other
  * settings there are defaults for every pool; command and socket are that
  * pool's alone. */
@@ -549,6 +683,11 @@ static void add_pools(fcgipm_server_t *server, apr_pool_t *p,
 
         add_pool(server, pm_conf_merge(p, base, section->conf),
                  section->where, p, ptemp);
+    }
+    for (i = 0; i < draft->scripts->nelts; i++) {
+        add_template(server, &APR_ARRAY_IDX(draft->scripts, i,
+                                            fcgipm_scripts_t),
+                     base, p, ptemp);
     }
 }
 
@@ -727,6 +866,7 @@ int fcgipm_config_check(apr_pool_t *pconf, apr_pool_t *plog,
     }
     fill_global(server->global, server->draft, pconf);
     add_pools(server, pconf, ptemp);
+    fcgipm_template_hosts(server, s, pconf);
     check_addresses(server, pconf, ptemp);
     check_aliases(server, server->aliases->nelts, pconf);
     for (v = s->next; v; v = v->next) {
@@ -739,7 +879,7 @@ int fcgipm_config_check(apr_pool_t *pconf, apr_pool_t *plog,
             check_mentions(fcgipm_server(v), pconf);
         }
     }
-    if (has_unix_pool(server)) {
+    if (has_unix_pool(server) || server->templates->nelts) {
         check_runtime_dir(server->global, server->draft, is_test(), pconf);
     }
     return is_test() && fcgipm_config_report(s) ? HTTP_INTERNAL_SERVER_ERROR

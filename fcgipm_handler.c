@@ -11,6 +11,7 @@
 #include "fcgipm_client.h"
 #include "fcgipm_params.h"
 #include "fcgipm_queue.h"
+#include "fcgipm_script.h"
 #include "fcgipm_sendfile.h"
 #include "fcgipm_slow.h"
 
@@ -352,7 +353,15 @@ static const char *in_turn(fcgipm_exchange_t *x, fcgipm_answer_t *a,
     a->spent.waited += turn.waited;
     switch (verdict) {
     case FCGIPM_Q_GRANTED:
-        attempt(x, a, pool, turn.cell, head, len);
+        /* who counts himself is seen: pm_pool_retire() */
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        if (fcgipm_script_gone(fcgipm_server(a->r->server), pool)) {
+            x->outcome = FCGIPM_X_UNREACHABLE;
+            pm_fail(&x->why, APR_EGENERAL, "it is no more");
+        }
+        else {
+            attempt(x, a, pool, turn.cell, head, len);
+        }
         fcgipm_queue_leave(&turn);
         a->spent.took += turn.took;
         return NULL;
@@ -380,6 +389,43 @@ static int again(const fcgipm_server_t *server, const fcgipm_pool_t *pool,
     return 1;
 }
 
+/* Nothing was sent to a script's pool, which has vanished, or has died with
+ * its manager.  @return 1: there is another one */
+static int moved(const fcgipm_exchange_t *x, request_rec *r,
+                 const char **not_now, const fcgipm_pool_t **pool,
+                 fcgipm_pool_t *next)
+{
+    const fcgipm_server_t *server = fcgipm_server(r->server);
+    int gone = *not_now ? fcgipm_script_gone(server, *pool)
+                        : x->outcome == FCGIPM_X_UNREACHABLE
+                          && ((*pool)->generation & PM_BOARD_SCRIPT_BIT);
+
+    if (!gone || fcgipm_script_again(r, *pool, next) != OK) {
+        return 0;
+    }
+    *not_now = NULL;
+    *pool = next;
+    return 1;
+}
+
+/* It was in vain the @a tries-th time; may it be tried once more? */
+static int once_more(const fcgipm_exchange_t *x, request_rec *r,
+                     fcgipm_body_t *body, int tries, const char **not_now,
+                     const fcgipm_pool_t **pool, fcgipm_pool_t *next)
+{
+    const fcgipm_server_t *server = fcgipm_server(r->server);
+    int early = x->outcome == FCGIPM_X_CLOSED_EARLY;
+
+    if ((early && !is_safe(r)) || tries > 2) {
+        return 0;
+    }
+    if (early && !*not_now) {
+        return tries < 2 && again(server, *pool, body);
+    }
+    return moved(x, r, not_now, pool, next)
+           && (!early || again(server, *pool, body));
+}
+
 /* Before the worker was done? */
 static int has_gone(const fcgipm_exchange_t *x, const fcgipm_answer_t *a)
 {
@@ -394,9 +440,9 @@ const char *fcgipm_handler_ask(fcgipm_answer_t *a, fcgipm_exchange_t *x,
                                apr_size_t len, apr_int64_t *retry)
 {
     const fcgipm_server_t *server = fcgipm_server(a->r->server);
-    pm_cell_t *cell = pm_board_cell(server->board, server->row, pool->slot);
     apr_interval_time_t timeout = pool->conf->io_timeout;
     const char *not_now = NULL;
+    fcgipm_pool_t next;
     int tries = 0;
 
     if (!timeout) {
@@ -411,10 +457,10 @@ const char *fcgipm_handler_ask(fcgipm_answer_t *a, fcgipm_exchange_t *x,
             /* a pool whose last worker died sends away who waits */
             not_now = fcgipm_handler_not_now(server, pool, retry);
         }
-    } while (x->outcome == FCGIPM_X_CLOSED_EARLY && !not_now && ++tries < 2
-             && is_safe(a->r) && again(server, pool, body));
+    } while (once_more(x, a->r, body, ++tries, &not_now, &pool, &next));
     if (has_gone(x, a)) {
-        pm_board_aborted(cell);
+        pm_board_aborted(pm_board_cell(server->board, server->row,
+                                       pool->slot));
         fcgipm_client_forget(a->r->connection);
     }
     return not_now;
@@ -454,11 +500,10 @@ static int serve(request_rec *r, const fcgipm_pool_t *pool,
     return status;
 }
 
-int fcgipm_handler(request_rec *r)
+static int answer(request_rec *r, const fcgipm_pool_t *pool)
 {
     const fcgipm_server_t *server = fcgipm_server(r->server);
-    const char *name = pool_name(r);
-    const fcgipm_pool_t *pool;
+    const char *name = pool->name;
     fcgipm_body_t body;
     pm_reason_t why;
     apr_int64_t retry = 1;
@@ -467,20 +512,13 @@ int fcgipm_handler(request_rec *r)
     char *head;
     int status;
 
-    if (!name || r->method_number == M_TRACE) {
-        return DECLINED;
-    }
-    pool = apr_hash_get(server->pools, name, APR_HASH_KEY_STRING);
-    if (!pool) {
-        return fail(r, name, HTTP_INTERNAL_SERVER_ERROR, 0,
-                    "there is no pool of this name");
-    }
     apr_table_setn(r->notes, "FCGIPM_POOL", pool->name);
     if (r->used_path_info == AP_REQ_REJECT_PATH_INFO && r->path_info
         && *r->path_info) {
         return fail(r, name, HTTP_NOT_FOUND, 0, "AcceptPathInfo is off");
     }
-    not_now = fcgipm_handler_not_now(server, pool, &retry);
+    not_now = fcgipm_script_gone(server, pool)
+                  ? NULL : fcgipm_handler_not_now(server, pool, &retry);
     if (not_now) {
         return fail(r, name, HTTP_SERVICE_UNAVAILABLE, retry, not_now);
     }
@@ -494,4 +532,28 @@ int fcgipm_handler(request_rec *r)
         return fail(r, name, status, 0, why.text);
     }
     return serve(r, pool, &body, head, len);
+}
+
+int fcgipm_handler(request_rec *r)
+{
+    const char *name = pool_name(r);
+    const fcgipm_pool_t *pool;
+    fcgipm_pool_t found;
+    int status;
+
+    if (r->method_number == M_TRACE) {
+        return DECLINED;
+    }
+    if (fcgipm_script_is(r)) {
+        status = fcgipm_script_find(r, &found);
+        return status == OK ? answer(r, &found) : status;
+    }
+    if (!name) {
+        return DECLINED;
+    }
+    pool = apr_hash_get(fcgipm_server(r->server)->pools, name,
+                        APR_HASH_KEY_STRING);
+    return pool ? answer(r, pool)
+                : fail(r, name, HTTP_INTERNAL_SERVER_ERROR, 0,
+                       "there is no pool of this name");
 }

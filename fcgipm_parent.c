@@ -8,6 +8,7 @@
 #include "http_core.h"
 #include "mpm_common.h"
 
+#include "fcgipm_script.h"
 #include "pm_core/pm_bell.h"
 #include "pm_core/pm_wire.h"
 
@@ -193,6 +194,8 @@ static pm_set_t *make_set(const fcgipm_parent_t *me)
 
     fcgipm_log_open(&log, me->s);
     set->global = me->server->global;
+    set->templates = me->server->templates;
+    set->hosts = me->server->hosts;
     set->config = me->retained->config;
     set->log_level = log.level;
     set->log_fd = fcgipm_fd(me->s->error_log);
@@ -223,7 +226,7 @@ static void renew(fcgipm_parent_t *me, apr_pool_t *ptemp)
     fcgipm_log_open_pools(me->server, me->pconf, me->s);
     fcgipm_config_report(me->s);
     me->set = make_set(me);
-    if (alive || me->set->members->nelts) {
+    if (alive || me->set->members->nelts || me->set->templates->nelts) {
         fcgipm_manager_renew(me);
     }
     fcgipm_places_close(former, !alive);
@@ -350,4 +353,5 @@ void fcgipm_parent_child_init(apr_pool_t *pchild, server_rec *s)
     for (v = s; v; v = v->next) {
         fcgipm_server(v)->row = row;
     }
+    fcgipm_script_init(pchild, s, me->retained->config);
 }

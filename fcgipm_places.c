@@ -2,7 +2,6 @@
 /* Slots and listening sockets from one configuration to the next. */
 #include "fcgipm_parent.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apr_portable.h"
@@ -95,12 +94,8 @@ static fcgipm_place_t *find_port(const apr_array_header_t *places,
 /* Can it be reached still?  Somebody may have removed a socket's file. */
 static int is_whole(const fcgipm_place_t *place)
 {
-    const pm_listener_t *l = &place->listener;
-    struct stat st;
-
-    return place->file
-           && (!l->path || (lstat(l->path, &st) == 0 && st.st_ino == l->ino
-                            && st.st_dev == l->dev));
+    return place->file && (!place->listener.path
+                           || pm_listen_is_there(&place->listener));
 }
 
 /* --- slots ---------------------------------------------------------------- */
@@ -121,8 +116,8 @@ static int free_slot(fcgipm_retained_t *r, const char *taken)
     int i, draining;
 
     for (draining = 0; draining < 2; draining++) {
-        for (i = 0; i < PM_BOARD_SLOTS; i++) {
-            int slot = (r->next_slot + i) % PM_BOARD_SLOTS;
+        for (i = 0; i < PM_BOARD_SCRIPTS; i++) {
+            int slot = (r->next_slot + i) % PM_BOARD_SCRIPTS;
             const pm_slot_t *s = pm_board_slot(r->board, slot);
 
             if (!taken[slot]
@@ -282,7 +277,7 @@ apr_array_header_t *fcgipm_places_renew(fcgipm_parent_t *me,
 {
     fcgipm_retained_t *r = me->retained;
     apr_array_header_t *former = r->places;
-    char *taken = apr_pcalloc(ptemp, PM_BOARD_SLOTS);
+    char *taken = apr_pcalloc(ptemp, PM_BOARD_SCRIPTS);
     int i;
 
     if (!former) {

@@ -9,6 +9,8 @@
  *                    and fcgipm_manager.c (the process)
  * fcgipm_log.c       pm_log_t onto ap_log_error()
  * fcgipm_handler.c   a request from httpd, answered by a pool
+ * fcgipm_script.c    which pool runs a script, asked of the manager
+ * fcgipm_template.c  <FcgiPMScripts>, and the virtual hosts' users
  * fcgipm_params.c    a request's variables, and the records that carry them
  * fcgipm_sendfile.c  X-Sendfile, a file in the place of an answer's body
  * fcgipm_auth.c      pools that decide on access
@@ -40,6 +42,7 @@
 #include "pm_core/pm_board.h"
 #include "pm_core/pm_conf.h"
 #include "pm_core/pm_listen.h"
+#include "pm_core/pm_template.h"
 
 extern module AP_MODULE_DECLARE_DATA fcgipm_module;
 
@@ -77,8 +80,8 @@ typedef struct fcgipm_mention {
 } fcgipm_mention_t;
 
 /** Configuration of a server.  All but @c aliases and @c mentions is the
- *  main server's; a virtual host's record points to the same @c pools and
- *  @c board. */
+ *  main server's; a virtual host's record points to the same @c pools,
+ *  @c templates and @c board. */
 typedef struct fcgipm_server {
     pm_global_t *global;
     pm_conf_t *defaults;          /**< pool settings at server level */
@@ -91,6 +94,12 @@ typedef struct fcgipm_server {
                                    *   pm_bell.h; -1: there is none */
     int wire;                     /**< to tell it of slow requests, see
                                    *   pm_wire.h; likewise */
+    apr_array_header_t *templates;  /**< of pm_template_t: <FcgiPMScripts> */
+    apr_array_header_t *hosts;    /**< of pm_host_t: this and all virtual
+                                   *   hosts; empty without templates */
+    apr_hash_t *host_of;          /**< server_rec * -> a pm_host_t's name */
+    struct fcgipm_memory *memory; /**< fcgipm_script.c's own; of this child,
+                                   *   NULL without templates */
     apr_array_header_t *order;    /**< of fcgipm_pool_t *: all pools, as they
                                    *   are written; main server only */
     struct fcgipm_draft *draft;   /**< fcgipm_config.c's own */
@@ -157,6 +166,35 @@ int fcgipm_config_check(apr_pool_t *pconf, apr_pool_t *plog,
 /** Log what is wrong, a line each, failed pools included.
  *  @return how many lines that were */
 int fcgipm_config_report(server_rec *s);
+
+/* --- fcgipm_template.c -------------------------------------------------- */
+
+/** A <FcgiPMScripts> as it was written. */
+typedef struct fcgipm_scripts {
+    const char *dir;              /**< as it was written */
+    pm_conf_t *conf;
+    pm_rules_t *rules;
+    const char *where;            /**< file:line */
+} fcgipm_scripts_t;
+
+/** May the row stand in a <FcgiPMScripts>? */
+int fcgipm_template_takes(const pm_row_t *row);
+
+/** Make a template of it.
+ *  @param base the defaults of all pools
+ *  @param conf its definition, to be completed */
+pm_template_t fcgipm_template_make(const fcgipm_scripts_t *scripts,
+                                   const pm_conf_t *base, pm_conf_t **conf,
+                                   apr_pool_t *p);
+
+/** All that can be known of it.  @return what is wrong, or NULL */
+const char *fcgipm_template_check(const pm_template_t *t,
+                                  const pm_global_t *global, apr_pool_t *p,
+                                  apr_pool_t *ptemp);
+
+/** Name the hosts, and ask mod_suexec who they are. */
+void fcgipm_template_hosts(fcgipm_server_t *server, server_rec *s,
+                           apr_pool_t *p);
 
 /* --- fcgipm_log.c ------------------------------------------------------- */
 

@@ -16,8 +16,9 @@
  *
  * Meters (pm_meter.h) have many writers, who only ever add.
  *
- * Which slot a pool has is decided by the httpd parent; a generation number
- * tells the pools that have lived in one slot apart.
+ * Which slot a pool has is decided by the httpd parent, of those from
+ * PM_BOARD_SCRIPTS by the manager; a generation number tells the pools that
+ * have lived in one slot apart.
  */
 #ifndef PM_BOARD_H
 #define PM_BOARD_H
@@ -27,6 +28,11 @@
 #include "pm_meter.h"
 
 #define PM_BOARD_SLOTS 4096   /**< pools at the most */
+
+/** From here up slots are the manager's to give, to the pools it makes of
+ *  scripts; their generations have this bit. */
+#define PM_BOARD_SCRIPTS    2048
+#define PM_BOARD_SCRIPT_BIT 0x80000000U
 
 /** Can the pool answer?  What the request handler acts on. */
 typedef enum pm_avail {
@@ -76,6 +82,9 @@ typedef struct pm_head {
     apr_uint32_t restarts;     /**< managers that died and were replaced;
                                 *   written by the httpd parent */
     apr_uint32_t reloads;      /**< HUPs carried out, by all of them */
+    apr_uint32_t scripts;      /**< pools made of scripts, by all of them */
+    apr_uint32_t adopted;      /**< sets of pools put in force, by all of
+                                *   them; waited on, see pm_wait.h */
     apr_int64_t started;       /**< pm_time_now() */
 } pm_head_t;
 
@@ -160,7 +169,8 @@ static inline void pm_board_aborted(pm_cell_t *cell)
 }
 
 /** A slot's avail, for the pool of @a generation: NONE when a later one lives
- *  there, STARTING when the manager has not come to this one yet. */
+ *  there, STARTING when the manager has not come to this one yet.  A script's
+ *  pool is there before anybody hears of it: when it is not, it has gone. */
 static inline pm_avail_t pm_board_avail(const pm_slot_t *slot,
                                         apr_uint32_t generation)
 {
@@ -168,7 +178,8 @@ static inline pm_avail_t pm_board_avail(const pm_slot_t *slot,
                                          __ATOMIC_ACQUIRE);
 
     if (there != generation) {
-        return there < generation ? PM_AVAIL_STARTING : PM_AVAIL_NONE;
+        return there < generation && !(generation & PM_BOARD_SCRIPT_BIT)
+                   ? PM_AVAIL_STARTING : PM_AVAIL_NONE;
     }
     return (pm_avail_t)__atomic_load_n(&slot->avail, __ATOMIC_ACQUIRE);
 }

@@ -233,11 +233,17 @@ static const char *kill_worker(asked_t *a)
     return "ok";
 }
 
+static const char *script(asked_t *a)
+{
+    return pm_script_ask(a->world, a->req, a->p);
+}
+
 static command_t *const commands[PM_VERBS] = {
     [PM_VERB_PING] = ping,     [PM_VERB_STATUS] = status,
     [PM_VERB_CONFIG] = config, [PM_VERB_RELOAD] = reload,
     [PM_VERB_START] = hold,    [PM_VERB_STOP] = hold,
-    [PM_VERB_SCALE] = scale,   [PM_VERB_KILL] = kill_worker
+    [PM_VERB_SCALE] = scale,   [PM_VERB_KILL] = kill_worker,
+    [PM_VERB_SCRIPT] = script
 };
 
 void pm_command_ask(void *ctx, pm_caller_t *caller, const char *line)

@@ -13,6 +13,7 @@
 
 #define IS_pm_global_t 1
 #define IS_pm_conf_t 0
+#define IS_pm_rules_t 2
 
 const pm_row_t pm_conf_rows[PM_ROWS + 1] = {
 #define PM_ROW(field, name, type, st, init, min, max, choices, change, help) \
@@ -23,8 +24,10 @@ const pm_row_t pm_conf_rows[PM_ROWS + 1] = {
 };
 
 _Static_assert(PM_ROWS <= 64, "one bit of `set` for each row");
-_Static_assert(offsetof(pm_conf_t, where) == offsetof(pm_global_t, where),
-               "both structures begin in the same way");
+_Static_assert(offsetof(pm_conf_t, where) == offsetof(pm_global_t, where)
+                   && offsetof(pm_conf_t, where)
+                          == offsetof(pm_rules_t, where),
+               "all structures begin in the same way");
 
 static apr_uint64_t bit(const pm_row_t *row)
 {
@@ -41,7 +44,7 @@ static const void *const_field_of(const void *conf, const pm_row_t *row)
     return (const char *)conf + row->offset;
 }
 
-/* Both structures start with the bit set. */
+/* All structures start with the bit set. */
 static apr_uint64_t *set_of(void *conf)
 {
     return conf;
@@ -135,6 +138,14 @@ pm_global_t *pm_global_create(apr_pool_t *p)
 
     set_defaults(global, 1, p);
     return global;
+}
+
+pm_rules_t *pm_rules_create(apr_pool_t *p)
+{
+    pm_rules_t *rules = apr_pcalloc(p, sizeof(*rules));
+
+    set_defaults(rules, 2, p);
+    return rules;
 }
 
 apr_status_t pm_conf_name_check(const char *name, pm_reason_t *why)

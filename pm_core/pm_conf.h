@@ -9,8 +9,9 @@
  * command_rec, fcgipm-run's options, defaults, merge, comparison, the text
  * that goes from httpd to the manager.  A new directive is a new row.
  *
- * Two structures are filled: pm_conf_t, the definition of a pool, and
- * pm_global_t, what belongs to the manager as a whole.
+ * Three structures are filled: pm_conf_t, the definition of a pool;
+ * pm_global_t, what belongs to the manager as a whole; and pm_rules_t, what
+ * <FcgiPMScripts> asks of its scripts.
  */
 #ifndef PM_CONF_H
 #define PM_CONF_H
@@ -122,7 +123,30 @@ typedef struct pm_global {
     const char *manager_name;      /**< title of the manager in ps */
     apr_int64_t graceful;          /**< a pm_graceful_t */
     apr_int64_t max_processes;     /**< of all pools; 0: no limit */
+    apr_int64_t max_scripts;       /**< pools of scripts */
 } pm_global_t;
+
+/** FcgiPMScriptOwner: whom a script and its directory may belong to. */
+typedef enum pm_owner {
+    PM_OWNER_AUTO = 0,             /**< USER where a user is named, else
+                                    *   ROOT */
+    PM_OWNER_USER = 1,             /**< whom it runs as, user and group */
+    PM_OWNER_ROOT = 2,             /**< or root */
+    PM_OWNER_ANY = 3
+} pm_owner_t;
+
+/** What <FcgiPMScripts> asks of its scripts, besides being a pool. */
+typedef struct pm_rules {
+    apr_uint64_t set;              /**< as in pm_conf_t */
+    const char *where[PM_ROWS];    /**< likewise */
+    apr_array_header_t *wrapper;   /**< of "COMMAND SUFFIX KIND": COMMAND
+                                    *   escaped as in a URL, SUFFIX "*" for
+                                    *   any, KIND "file" or "virtual" */
+    apr_int64_t script_user;       /**< 1: its owner */
+    apr_int64_t script_owner;      /**< a pm_owner_t */
+    apr_int64_t min_uid;
+    apr_int64_t min_gid;
+} pm_rules_t;
 
 /** How the words behind a name are read. */
 typedef enum pm_type {
@@ -141,7 +165,8 @@ typedef enum pm_type {
     PM_T_CHOICE,   /**< one of the words in @c choices: apr_int64_t index */
     PM_T_RANGE,    /**< "min" or "min max": pm_range_t */
     PM_T_JITTERED, /**< "n" or "n 20%": pm_jittered_t */
-    PM_T_TIMED     /**< a time and perhaps words: pm_timed_t */
+    PM_T_TIMED,    /**< a time and perhaps words: pm_timed_t */
+    PM_T_WRAPPER   /**< "command [.suffix] [virtual]" appended to an array */
 } pm_type_t;
 
 /** What a changed value asks of a pool that is running. */
@@ -157,7 +182,8 @@ typedef enum pm_change {
 typedef struct pm_row {
     const char *name;      /**< of the directive, "FcgiPMDieTimeout" */
     pm_type_t type;
-    int global;            /**< 1: a field of pm_global_t, 0: of pm_conf_t */
+    int global;            /**< 1: a field of pm_global_t, 2: of pm_rules_t,
+                            *   0: of pm_conf_t */
     apr_size_t offset;     /**< of the field */
     const char *init;      /**< the default, as one would write it; NULL:
                             *   zero */
@@ -180,6 +206,7 @@ const pm_row_t *pm_conf_row(const char *name);
 /** @return a definition holding the defaults, with no bit set */
 pm_conf_t *pm_conf_create(apr_pool_t *p, const char *name);
 pm_global_t *pm_global_create(apr_pool_t *p);
+pm_rules_t *pm_rules_create(apr_pool_t *p);
 
 /** Is @a name fit for a pool: [A-Za-z0-9._-]{1,64}, not starting with '.'.
  */
@@ -188,7 +215,8 @@ apr_status_t pm_conf_name_check(const char *name, pm_reason_t *why);
 /**
  * Fill the row's field from words and set its bit.  A list row that is set
  * for the first time starts from an empty list, then appends.
- * @param conf a pm_conf_t or pm_global_t, whichever @c row->global says
+ * @param conf a pm_conf_t, pm_global_t or pm_rules_t, whichever
+ *             @c row->global says
  * @param argv @a argc words, copied into @a p
  * @return APR_SUCCESS, or APR_EINVAL with a reason that names the
  *         directive, the text and the allowed range
@@ -228,7 +256,7 @@ int pm_conf_equal(const pm_conf_t *a, const pm_conf_t *b);
  * The settings as text: a line each, `Name word word...`, every word escaped
  * as in a URL, so that any byte can be in it; and what was noted of a row,
  * `@Name where`, escaped likewise.
- * @param global 1 when @a conf is a pm_global_t
+ * @param global what @c row->global is for @a conf
  */
 char *pm_conf_write(const void *conf, int global, apr_pool_t *p);
 

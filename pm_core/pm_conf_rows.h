@@ -34,6 +34,8 @@ PM_ROW(graceful, "FcgiPMGraceful", PM_T_CHOICE, pm_global_t, "hup", 0, 0,
 PM_ROW(max_processes, "FcgiPMMaxProcesses", PM_T_NUMBER, pm_global_t, "0",
        0, 1000000, NULL, PM_CHANGE_NOTHING,
        "workers of all pools together; 0: no limit")
+PM_ROW(max_scripts, "FcgiPMMaxScripts", PM_T_NUMBER, pm_global_t, "256",
+       0, 2048, NULL, PM_CHANGE_NOTHING, "pools made of scripts together")
 
 /* --- a pool -------------------------------------------------------------- */
 PM_ROW(command, "FcgiPMCommand", PM_T_WORDS, pm_conf_t, NULL, 1, 256, NULL,
@@ -148,6 +150,22 @@ PM_ROW(xsendfile, "FcgiPMXSendfile", PM_T_CHOICE, pm_conf_t, "off", 0, 0,
 PM_ROW(xsendfile_path, "FcgiPMXSendfilePath", PM_T_PATHS, pm_conf_t, NULL,
        1, 256, NULL, PM_CHANGE_NOTHING,
        "directories with files that X-Sendfile may name")
+
+/* --- what scripts have to be like ----------------------------------------- */
+PM_ROW(wrapper, "FcgiPMWrapper", PM_T_WRAPPER, pm_rules_t, NULL, 1, 3, NULL,
+       PM_CHANGE_WORKERS,
+       "command that runs the scripts, .suffix of their names, virtual")
+PM_ROW(script_user, "FcgiPMScriptUser", PM_T_CHOICE, pm_rules_t,
+       "configured", 0, 0, "configured|owner", PM_CHANGE_WORKERS,
+       "whether a script runs as whom it belongs to")
+PM_ROW(script_owner, "FcgiPMScriptOwner", PM_T_CHOICE, pm_rules_t, "auto", 0,
+       0, "auto|user|root|any", PM_CHANGE_NOTHING, "whom a script may belong to")
+PM_ROW(min_uid, "FcgiPMScriptMinUid", PM_T_NUMBER, pm_rules_t, "100", 1,
+       2147483647, NULL, PM_CHANGE_NOTHING,
+       "the least uid that FcgiPMScriptUser owner may come to")
+PM_ROW(min_gid, "FcgiPMScriptMinGid", PM_T_NUMBER, pm_rules_t, "100", 1,
+       2147483647, NULL, PM_CHANGE_NOTHING,
+       "the least gid that FcgiPMScriptUser owner may come to")
 
 #undef PM_ROW
 #undef PM_MS

@@ -2,6 +2,7 @@
 #include "pm_manager.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "pm_signals.h"
 #include "pm_slow.h"
 #include "pm_title.h"
+#include "pm_wait.h"
 
 /* Beyond the die timeout: a process that SIGKILL does not end at once hangs
  * in the kernel, and nothing is gained by waiting for it. */
@@ -115,6 +117,9 @@ static void remove_others(pm_manager_t *m)
          hi = apr_hash_next(hi)) {
         pm_pool_t *pool = apr_hash_this_val(hi);
 
+        if (pool->script) {
+            continue;
+        }
         for (i = 0; i < m->set->members->nelts; i++) {
             if (APR_ARRAY_IDX(m->set->members, i, pm_member_t).generation
                 == pool->generation) {
@@ -211,6 +216,13 @@ static void adopt_global(pm_manager_t *m)
     write_pid_file(m);
 }
 
+/* Who could not be answered can be now. */
+static void tell_adopted(pm_manager_t *m)
+{
+    __atomic_add_fetch(&m->head->adopted, 1, __ATOMIC_SEQ_CST);
+    pm_wake(&m->head->adopted, INT_MAX);
+}
+
 void pm_manager_adopt(pm_manager_t *m, pm_set_t *set)
 {
     pm_set_t *former = m->set;
@@ -222,8 +234,10 @@ void pm_manager_adopt(pm_manager_t *m, pm_set_t *set)
         adopt_member(m, &APR_ARRAY_IDX(set->members, i, pm_member_t));
     }
     remove_others(m);
+    pm_script_adopt(&m->world, set);
     pm_filewatch_renew(&m->world);
     pm_set_destroy(former);
+    tell_adopted(m);
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): pools in force: %d",
            (int)getpid(), set->members->nelts);
 }
@@ -450,6 +464,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->world.commands = apr_hash_make(p);
     m->world.asker = opts->peer_uid;
     m->world.diag.netlink = -1;
+    pm_script_init(&m->world);
     APR_RING_INIT(&m->world.touched, pm_pool, touched);
     APR_RING_INIT(&m->world.hungry, pm_pool, hungry);
     m->signal_watch = (pm_watch_t){.ready = on_signal, .ctx = m};
@@ -498,16 +513,22 @@ static void clear_away(pm_pool_t *pool)
     pm_listen_unlink(&pool->listener);
 }
 
+static void clear_script(pm_pool_t *pool)
+{
+    if (pool->script) {
+        clear_away(pool);
+    }
+}
+
 /* Sockets and the board are left as they are: while httpd lives another
- * manager goes on with them, and requests wait in the kernel till then. */
+ * manager goes on with them, and requests wait in the kernel till then.  But
+ * those of scripts are nobody else's. */
 static int end(pm_manager_t *m)
 {
     int status = m->given_up || m->world.killed;
 
     close_control(m);
-    if (m->orphaned) {
-        each_pool(m, clear_away);
-    }
+    each_pool(m, m->orphaned ? clear_away : clear_script);
     if (m->pid_file) {
         pm_pidfile_remove(m->pid_file);
     }

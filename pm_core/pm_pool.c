@@ -345,6 +345,27 @@ void pm_pool_close(pm_pool_t *pool)
     pm_pool_touch(pool);
 }
 
+/* Who comes counts himself first, then looks whether the pool is still there
+ * (fcgipm_script.c); so here it is the other way round, and one of both sees
+ * the other. */
+int pm_pool_retire(pm_pool_t *pool)
+{
+    pm_sum_t sum;
+
+    __atomic_store_n(&pool->board->generation, 0, __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    sum = pm_board_sum(pool->world->board, pool->slot);
+    if (sum.in_flight || sum.waiting
+        || pm_listen_pending(pool->listener.fd)) {
+        __atomic_store_n(&pool->board->generation, pool->generation,
+                         __ATOMIC_SEQ_CST);
+        return 0;
+    }
+    pm_listen_unlink(&pool->listener);
+    pm_pool_close(pool);
+    return 1;
+}
+
 /* --- plan ----------------------------------------------------------------- */
 
 /* Nobody can call any more: no child of httpd's knows the pool, its socket's
@@ -373,7 +394,7 @@ static void start(pm_pool_t *pool, int n, apr_time_t now)
     for (; n > 0; n--) {
         pool->last_start = now;
         pm_crash_started(&pool->crash, now);
-        if (!pm_worker_start(pool, now)) {
+        if (!pm_script_verify(pool) || !pm_worker_start(pool, now)) {
             pm_pool_failed(pool, NULL, now);
             return;
         }
@@ -551,6 +572,7 @@ void pm_pool_destroy(pm_pool_t *pool)
 {
     pm_log(pool->world->log, PM_INFO, "pool %s: gone", pool->conf->name);
     pm_loop_at(pool->world->loop, &pool->timer, PM_TIME_NEVER);
+    pm_script_gone(pool);
     if (pool->is_touched) {
         APR_RING_REMOVE(pool, touched);
     }

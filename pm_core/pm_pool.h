@@ -22,6 +22,7 @@
 #include "pm_page.h"
 #include "pm_quota.h"
 #include "pm_recycle.h"
+#include "pm_script.h"
 #include "pm_set.h"
 #include "pm_spawn.h"
 
@@ -40,6 +41,7 @@ typedef struct pm_world {
     pm_log_t *log;
     pm_board_t *board;
     apr_hash_t *pools;         /**< generation -> pm_pool_t */
+    pm_scripts_t *scripts;
     apr_hash_t *workers;       /**< pid_t -> pm_worker_t: who are our own */
     apr_uint64_t births;       /**< workers started so far */
     uid_t asker;               /**< httpd's user, who may ask */
@@ -102,6 +104,7 @@ struct pm_pool {
     int due;                           /**< workers that are to be replaced */
     int rolling;                       /**< those of them that are due by a
                                         *   rolling reload */
+    pm_script_t *script;               /**< it was made of; NULL: none */
     pm_demand_t demand;
     int open;                          /**< one more worker could be started
                                         *   as soon as it is needed */
@@ -203,6 +206,10 @@ int pm_pool_settled(const pm_pool_t *pool);
 
 /** The pool is no more: it drains, closes, and goes. */
 void pm_pool_remove(pm_pool_t *pool);
+
+/** Nobody needs a script's pool any more: it vanishes.
+ *  @return 0: somebody does, and it stays */
+int pm_pool_retire(pm_pool_t *pool);
 
 /** The manager is about to end: tell every worker, start no other. */
 void pm_pool_close(pm_pool_t *pool);

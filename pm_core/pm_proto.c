@@ -22,6 +22,7 @@ static const struct row {
     {"stop",   PM_VERB_STOP,   "POOL",           PM_RIGHT_ALL},
     {"scale",  PM_VERB_SCALE,  "POOL MIN [MAX]", PM_RIGHT_ALL},
     {"kill",   PM_VERB_KILL,   "PID",            PM_RIGHT_ALL},
+    {"script", PM_VERB_SCRIPT, "CONFIG HOST PATH", PM_RIGHT_ASK},
     {NULL,     PM_VERB_PING,   "",               PM_RIGHT_NONE}
 };
 
@@ -65,6 +66,20 @@ static int take_number(pm_request_t *req, const word_t *word)
     return 1;
 }
 
+static int take_host(pm_request_t *req, const word_t *word)
+{
+    req->host = word->text;
+    req->host_len = word->len;
+    return 1;
+}
+
+static int take_path(pm_request_t *req, const word_t *word)
+{
+    req->path = word->text;
+    req->path_len = word->len;
+    return 1;
+}
+
 static int take_wait(pm_request_t *req, const word_t *word)
 {
     return req->wait = is(word, "wait");
@@ -75,7 +90,8 @@ static const struct {
     int (*take)(pm_request_t *req, const word_t *word);
 } values[] = {
     {"POOL", take_pool},  {"MIN", take_number}, {"MAX", take_number},
-    {"PID", take_number}, {"wait", take_wait}
+    {"PID", take_number}, {"wait", take_wait},  {"CONFIG", take_number},
+    {"HOST", take_host},  {"PATH", take_path}
 };
 
 static int take(pm_request_t *req, const word_t *arg, const word_t *word)

@@ -27,6 +27,7 @@ typedef enum pm_verb {
     PM_VERB_STOP,
     PM_VERB_SCALE,
     PM_VERB_KILL,
+    PM_VERB_SCRIPT,          /**< see pm_script_ask() */
     PM_VERBS
 } pm_verb_t;
 
@@ -43,6 +44,8 @@ typedef struct pm_request {
     int wait;                /**< the answer is to come when it is done */
     int n;                   /**< numbers that were given */
     apr_int64_t number[2];   /**< in their order, 0 to 999999999 */
+    const char *host, *path; /**< in the line, as they stand there */
+    apr_size_t host_len, path_len;
 } pm_request_t;
 
 /**

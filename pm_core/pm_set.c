@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apr_escape.h"
 #include "apr_strings.h"
 #include "pm_board.h"
 #include "pm_fds.h"
+
+#define HOSTS_MOST 100   /* in one message */
 
 /* A set that pm_set_take() makes carries its pool, for pm_set_destroy(). */
 typedef struct taken {
@@ -20,6 +23,8 @@ pm_set_t *pm_set_create(apr_pool_t *p)
     pm_set_t *set = &taken->set;
 
     set->members = apr_array_make(p, 8, sizeof(pm_member_t));
+    set->templates = apr_array_make(p, 2, sizeof(pm_template_t));
+    set->hosts = apr_array_make(p, 2, sizeof(pm_host_t));
     set->log_level = PM_NOTICE;
     set->log_fd = -1;
     return set;
@@ -80,6 +85,69 @@ static void write_member(pm_message_t *msg, const pm_member_t *m,
                              m->generation, settings);
 }
 
+static void write_template(pm_message_t *msg, const pm_template_t *t,
+                           apr_pool_t *p)
+{
+    msg->nfds = 0;
+    msg->text = apr_psprintf(p, "scripts %s %d %d\n%s\n%s",
+                             apr_pescape_urlencoded(p, t->where), t->suexec,
+                             t->named,
+                             pm_conf_write(t->rules, 2, p),
+                             pm_conf_write(t->conf, 0, p));
+}
+
+static const char *host_line(const pm_host_t *host, apr_pool_t *p)
+{
+    const char *name = apr_pescape_urlencoded(p, host->name);
+
+    return host->suexec ? apr_psprintf(p, "%s %u %u\n", name, host->uid,
+                                       host->gid)
+                        : apr_pstrcat(p, name, "\n", NULL);
+}
+
+/* Some of them at a time: a message has an end. */
+static apr_status_t send_hosts(int channel, const apr_array_header_t *hosts,
+                               apr_time_t deadline, apr_pool_t *p,
+                               pm_reason_t *why)
+{
+    apr_array_header_t *lines = apr_array_make(p, HOSTS_MOST + 1,
+                                               sizeof(const char *));
+    apr_status_t rv = APR_SUCCESS;
+    int i, k;
+
+    for (i = 0; rv == APR_SUCCESS && i < hosts->nelts; i += HOSTS_MOST) {
+        pm_message_t msg = {0};
+
+        apr_array_clear(lines);
+        *(const char **)apr_array_push(lines) = "hosts\n";
+        for (k = i; k < hosts->nelts && k < i + HOSTS_MOST; k++) {
+            *(const char **)apr_array_push(lines) =
+                host_line(&APR_ARRAY_IDX(hosts, k, pm_host_t), p);
+        }
+        msg.text = apr_array_pstrcat(p, lines, '\0');
+        rv = pm_channel_call(channel, &msg, deadline, p, why);
+    }
+    return rv;
+}
+
+static apr_status_t send_templates(int channel, const pm_set_t *set,
+                                   apr_time_t deadline, apr_pool_t *p,
+                                   pm_reason_t *why)
+{
+    pm_message_t msg;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < set->templates->nelts; i++) {
+        write_template(&msg, &APR_ARRAY_IDX(set->templates, i,
+                                            pm_template_t), p);
+        rv = pm_channel_call(channel, &msg, deadline, p, why);
+    }
+    return rv == APR_SUCCESS && i ? send_hosts(channel, set->hosts, deadline,
+                                               p, why)
+                                  : rv;
+}
+
 apr_status_t pm_set_send(int channel, const pm_set_t *set,
                          apr_time_t deadline, apr_pool_t *p,
                          pm_reason_t *why)
@@ -93,6 +161,9 @@ apr_status_t pm_set_send(int channel, const pm_set_t *set,
     for (i = 0; rv == APR_SUCCESS && i < set->members->nelts; i++) {
         write_member(&msg, &APR_ARRAY_IDX(set->members, i, pm_member_t), p);
         rv = pm_channel_call(channel, &msg, deadline, p, why);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = send_templates(channel, set, deadline, p, why);
     }
     if (rv == APR_SUCCESS) {
         msg.nfds = 0;
@@ -174,14 +245,14 @@ static apr_status_t take_member(pm_set_t *set, char **word, int n,
     pm_conf_t *conf;
     apr_status_t rv;
 
-    if (n != 4 || number(word[2], PM_BOARD_SLOTS - 1) < 0
+    if (n != 4 || number(word[2], PM_BOARD_SCRIPTS - 1) < 0
         || number(word[3], 0x7fffffff) < 0
         || (failed ? msg->nfds != 0 : msg->nfds < 1 || msg->nfds > 2)
         || pm_conf_name_check(word[1], NULL) != APR_SUCCESS) {
         return bad_message(why);
     }
     m.conf = conf = pm_conf_create(p, word[1]);
-    m.slot = (int)number(word[2], PM_BOARD_SLOTS - 1);
+    m.slot = (int)number(word[2], PM_BOARD_SCRIPTS - 1);
     m.generation = (apr_uint32_t)number(word[3], 0x7fffffff);
     m.fd = failed ? -1 : msg->fds[0];
     m.log_fd = msg->nfds > 1 ? msg->fds[1] : -1;
@@ -195,6 +266,78 @@ static apr_status_t take_member(pm_set_t *set, char **word, int n,
     if (rv == APR_SUCCESS) {
         msg->nfds = 0;
         *(pm_member_t *)apr_array_push(set->members) = m;
+    }
+    return rv;
+}
+
+/* A word as it was before it was escaped; NULL: it is none. */
+static const char *unescape(const char *word, apr_pool_t *p)
+{
+    return apr_punescape_url(p, word, NULL, NULL, 1);
+}
+
+static apr_status_t take_template(pm_set_t *set, char **word, int n,
+                                  char *settings, pm_reason_t *why)
+{
+    apr_pool_t *p = set->members->pool;
+    char *middle = strstr(settings, "\n\n");
+    pm_template_t t = {0};
+    pm_rules_t *rules = pm_rules_create(p);
+    pm_conf_t *conf = pm_conf_create(p, "script");
+    apr_status_t rv;
+
+    t.where = n == 4 ? unescape(word[1], p) : NULL;
+    if (!t.where || number(word[2], 1) < 0 || number(word[3], 1) < 0
+        || !middle
+        || pm_template_where_check(t.where, NULL) != APR_SUCCESS) {
+        return bad_message(why);
+    }
+    *middle = '\0';
+    t.suexec = (int)number(word[2], 1);
+    t.named = (int)number(word[3], 1);
+    t.rules = rules;
+    t.conf = conf;
+    rv = pm_conf_read(rules, 2, settings, p, why);
+    if (rv == APR_SUCCESS) {
+        rv = pm_conf_read(conf, 0, middle + 2, p, why);
+    }
+    if (rv == APR_SUCCESS) {
+        *(pm_template_t *)apr_array_push(set->templates) = t;
+    }
+    return rv;
+}
+
+/* (uid_t)-1 stands for none. */
+#define ID_MOST 0xfffffffeL
+
+static apr_status_t take_host(pm_set_t *set, char *line, pm_reason_t *why)
+{
+    pm_host_t *host = apr_array_push(set->hosts);
+    char *word[4];
+    int n = first_line(&line, word, 4);
+
+    memset(host, 0, sizeof(*host));
+    host->name = n ? unescape(word[0], set->members->pool) : NULL;
+    if (!host->name || (n != 1 && n != 3)
+        || (n == 3 && (number(word[1], ID_MOST) < 0
+                       || number(word[2], ID_MOST) < 0))) {
+        return bad_message(why);
+    }
+    host->suexec = n == 3;
+    host->uid = n == 3 ? (apr_uint32_t)number(word[1], ID_MOST) : 0;
+    host->gid = n == 3 ? (apr_uint32_t)number(word[2], ID_MOST) : 0;
+    return APR_SUCCESS;
+}
+
+static apr_status_t take_hosts(pm_set_t *set, char *lines, pm_reason_t *why)
+{
+    apr_status_t rv = APR_SUCCESS;
+    char *last = NULL;
+    char *line;
+
+    for (line = apr_strtok(lines, "\n", &last); line && rv == APR_SUCCESS;
+         line = apr_strtok(NULL, "\n", &last)) {
+        rv = take_host(set, line, why);
     }
     return rv;
 }
@@ -215,6 +358,12 @@ apr_status_t pm_set_take(pm_set_t **set, const pm_message_t *message,
     else if (n && *set
              && (!strcmp(word[0], "pool") || !strcmp(word[0], "failed"))) {
         rv = take_member(*set, word, n, text, &msg, why);
+    }
+    else if (n && *set && !strcmp(word[0], "scripts")) {
+        rv = take_template(*set, word, n, text, why);
+    }
+    else if (n == 1 && *set && !strcmp(word[0], "hosts")) {
+        rv = take_hosts(*set, text, why);
     }
     else if (n == 1 && *set && !strcmp(word[0], "commit")) {
         *whole = 1;

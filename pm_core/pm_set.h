@@ -11,6 +11,10 @@
  *     pool NAME SLOT GEN      + settings of pm_conf_t, descriptors: listener,
  *                               and its own log, if it has one
  *     failed NAME SLOT GEN    + settings; a line "reason ..." first
+ *     hosts                   + a line for each: NAME, or NAME UID GID; can
+ *                               come more than once
+ *     scripts WHERE SUEXEC NAMED    + settings of pm_rules_t, an empty line,
+ *                               settings of pm_conf_t
  *     commit
  *
  * each message answered by "ok" or "error REASON" before the next is sent.
@@ -27,6 +31,7 @@
 #include "pm_channel.h"
 #include "pm_conf.h"
 #include "pm_listen.h"
+#include "pm_template.h"
 
 /** A pool and where it lives. */
 typedef struct pm_member {
@@ -43,6 +48,9 @@ typedef struct pm_member {
 typedef struct pm_set {
     const pm_global_t *global;   /**< complete: socket path filled in */
     apr_array_header_t *members; /**< of pm_member_t */
+    apr_array_header_t *templates;   /**< of pm_template_t */
+    apr_array_header_t *hosts;   /**< of pm_host_t; all whose scripts the
+                                  *   templates may run */
     int config;                  /**< httpd's number of this configuration */
     pm_level_t log_level;
     int log_fd;                  /**< the error log; -1: keep the present */

@@ -153,6 +153,15 @@ static int step_parent(const child_t *c)
     return pm_pdeath_set(SIGTERM, c->parent) ? 0 : ECHILD;
 }
 
+/* As the user: whoever could put another file there after this look is that
+ * user or root, see pm_template_judge(). */
+static int step_script(const child_t *c)
+{
+    const pm_spawn_file_t *file = c->birth->file;
+
+    return file ? pm_path_check(file->path, file->fixed, &file->inode) : 0;
+}
+
 /* A library that the worker's user cannot read (another root, a private
  * directory) would only make the loader complain: then there is no guard. */
 static int step_guard(const child_t *c)
@@ -202,6 +211,7 @@ static const struct step {
     {"FcgiPMNoNewPrivs", step_privs},
     {"FcgiPMDirectory", step_directory},
     {"parent", step_parent},
+    {"the script that was looked at", step_script},
     {"FcgiPMGuard", step_guard},
     {"FcgiPMCommand", step_exec}
 };

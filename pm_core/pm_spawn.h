@@ -6,7 +6,7 @@
  * fork(), then one ladder of steps in the child: own process group, no
  * signal blocked or ignored, no descriptor but 0, 1, 2, cgroup, limits, nice,
  * umask, root, groups, user, no new privileges, directory, parent-death signal,
- * guard, exec.  The first step
+ * script, guard, exec.  The first step
  * that fails reports its errno over a close-on-exec pipe, so the manager
  * knows at once, without waiting, whether the program runs: end of file on
  * the pipe means that exec has happened.
@@ -19,6 +19,14 @@
 
 #include "pm_conf.h"
 #include "pm_ident.h"
+#include "pm_path.h"
+
+/** A script that was looked at. */
+typedef struct pm_spawn_file {
+    const char *path;
+    apr_size_t fixed;        /**< see pm_path.h */
+    pm_inode_t inode;
+} pm_spawn_file_t;
 
 /** All a birth needs, worked out once per configuration. */
 typedef struct pm_birth {
@@ -38,6 +46,8 @@ typedef struct pm_birth {
         struct rlimit limit;
     } limits[8];
     pm_ident_t ident;
+    const pm_spawn_file_t *file;   /**< what is executed has to be this one;
+                              *   NULL: any */
 } pm_birth_t;
 
 /**

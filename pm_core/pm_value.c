@@ -331,6 +331,30 @@ static apr_status_t read_rlimit(const task_t *t)
     return APR_SUCCESS;
 }
 
+/* "command [.suffix] [virtual]", as mod_fcgid takes it. */
+static apr_status_t read_wrapper(const task_t *t)
+{
+    const char *suffix = t->argc > 1 ? t->argv[1] : "*";
+    const char *kind = t->argc > 2 ? t->argv[2] : "file";
+
+    if (t->argv[0][0] != '/') {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%.100s\" does not begin "
+                       "with an absolute path", t->row->name, t->argv[0]);
+    }
+    if (strcmp(suffix, "*")
+        && (suffix[0] != '.' || !suffix[1] || strpbrk(suffix, " \n/"))) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%.100s\" is not a suffix: "
+                       "it begins with a dot", t->row->name, suffix);
+    }
+    if (strcmp(kind, "file") && strcmp(kind, "virtual")) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%.100s\" is not "
+                       "\"virtual\"", t->row->name, kind);
+    }
+    append(t, apr_pstrcat(t->p, apr_pescape_urlencoded(t->p, t->argv[0]),
+                          " ", suffix, " ", kind, NULL));
+    return APR_SUCCESS;
+}
+
 /* --- one writer for each type --------------------------------------------- */
 
 typedef const char *writer_t(apr_pool_t *p, const void *field,
@@ -446,7 +470,8 @@ static const struct {
     [PM_T_CHOICE] = {read_choice, write_choice, 1, 0},
     [PM_T_RANGE]  = {read_range, write_range, 2, 0},
     [PM_T_JITTERED] = {read_jittered, write_jittered, 2, 0},
-    [PM_T_TIMED]  = {read_timed, write_timed, 256, 0}
+    [PM_T_TIMED]  = {read_timed, write_timed, 256, 0},
+    [PM_T_WRAPPER] = {read_wrapper, NULL, 3, 1}
 };
 
 /* A list row, as lines "Name word word\n", one for each element. */

@@ -97,6 +97,10 @@ my %CHANGE = (
     PM_CHANGE_NOTHING => 'at once', PM_CHANGE_SCALE => 'at once',
     PM_CHANGE_WORKERS => 'workers', PM_CHANGE_LISTEN => 'socket',
 );
+my %CONTEXT = (
+    pm_global_t => 'server', pm_conf_t => 'server, pool',
+    pm_rules_t => 'scripts',
+);
 # What changes the address of every pool that has none of its own.
 my %EXCEPTION = (FcgiPMRuntimeDir => 'socket');
 
@@ -126,9 +130,7 @@ for my $row (@rows) {
             my $expected = $range->($row);
             like($says{Range} || '', qr/^\Q$expected\E(?:;|$)/, 'its range');
         }
-        is($says{Context},
-           $row->{struct} eq 'pm_global_t' ? 'server' : 'server, pool',
-           'its context');
+        is($says{Context}, $CONTEXT{ $row->{struct} }, 'its context');
         is($says{Change}, $EXCEPTION{$name} || $CHANGE{ $row->{change} },
            'what a change of it does');
         like($says{Syntax}, qr/\Q$row->{choices}\E/, 'its choices')

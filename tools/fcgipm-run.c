@@ -56,7 +56,7 @@ static void usage(FILE *out)
                  "them.  Options are the directives\nof mod_fcgipm, "
                  "FcgiPMDieTimeout is --die-timeout:\n\n");
     for (row = pm_conf_rows; row->name; row++) {
-        if (row->type != PM_T_WORDS) {
+        if (row->type != PM_T_WORDS && row->global != 2) {
             fprintf(out, "  %-22s %s%s%s%s\n", row->name + 6, row->help,
                     row->init ? " (" : "", row->init ? row->init : "",
                     row->init ? ")" : "");
@@ -151,7 +151,7 @@ static apr_status_t set_option(args_t *args, const char *option, char *value,
         args->conf->name = apr_pstrdup(p, value);
         return pm_conf_name_check(value, why);
     }
-    if (!row || row->type == PM_T_WORDS) {
+    if (!row || row->type == PM_T_WORDS || row->global == 2) {
         return pm_fail(why, APR_EINVAL, "%s is not an option; see --help",
                        option);
     }

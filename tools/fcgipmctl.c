@@ -45,6 +45,7 @@ static const struct {
     {"stop", "end a pool's workers; requests get 503 until start"},
     {"scale", "so many workers, in the place of FcgiPMProcesses"},
     {"kill", "SIGKILL to a worker"},
+    {"script", "the pool of a script, or why it is not run"},
     {NULL, NULL}
 };
 

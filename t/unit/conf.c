@@ -80,7 +80,8 @@ static void test_cases(apr_pool_t *p)
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const pm_row_t *row = pm_conf_row(cases[i].name);
-        void *conf = row->global ? (void *)pm_global_create(p)
+        void *conf = row->global == 2 ? (void *)pm_rules_create(p)
+                     : row->global    ? (void *)pm_global_create(p)
                                  : (void *)pm_conf_create(p, "x");
         const char *argv[8];
         pm_reason_t why = {""};

@@ -18,7 +18,9 @@ use FCGIPM::Test;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(ends_well graceful_under_load load_on location pool);
+our @EXPORT = qw(
+    ends_well graceful_under_load install load_on location pool scripts
+);
 
 =head2 pool(NAME, COMMAND, LINE...)
 
@@ -44,6 +46,34 @@ sub location {
     my ($name, $pool) = @_;
     $pool = $name unless defined $pool;
     return "<Location /$name>\n    SetHandler fcgipm:$pool\n</Location>\n";
+}
+
+=head2 scripts(DIRECTORY, LINE...)
+
+A <FcgiPMScripts> with these lines, for files *.fcgi.
+
+=cut
+
+sub scripts {
+    my ($dir, @line) = @_;
+    return join '', "<FcgiPMScripts $dir>\n", map({ "    $_\n" } @line),
+        "</FcgiPMScripts>\n<Directory $dir>\n    Options +ExecCGI\n",
+        "    AddHandler fcgipm-script .fcgi\n</Directory>\n";
+}
+
+=head2 install(PATH, TAG)
+
+A script: a program of its own that becomes F<worker.c> with that tag.  It
+takes the place of another one at once.  Gives PATH.
+
+=cut
+
+sub install {
+    my ($path, $tag) = @_;
+    write_file("$path.new", "#!/bin/sh\nexec " . bin('worker')
+                            . " --tag $tag\n", 0755);
+    rename "$path.new", $path or die "$path: $!";
+    return $path;
 }
 
 =head2 load_on(HTTPD, PATH, CLIENTS)

@@ -1,0 +1,264 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# Scripts on demand and people who mean ill: what the file system can be made
+# to look like, and what somebody with httpd's rights can ask the manager for.
+# As root; without, there are no different users.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use FCGIPM::Httpd;
+use FCGIPM::Scenario;
+use FCGIPM::Test;
+use IO::Socket::UNIX;
+use POSIX ();
+use Socket;
+use Test::More;
+use Time::HiRes qw(time);
+
+$> == 0 or plan skip_all => 'needs root';
+my ($ANN, $BOB, $GROUP) = (20001, 20002, 65_534);
+my $HTTPD = worker_uid();
+my $suexec = -e FCGIPM::Httpd->modules_dir . '/mod_suexec.so'
+    && grep { -u } glob '/usr/lib/apache2/suexec-* /usr/lib/*/suexec'
+    . ' /usr/sbin/suexec';
+
+my $httpd = FCGIPM::Httpd->new(
+    modules => ['mime', $suexec ? 'suexec' : ()],
+    head => "TypesConfig /dev/null\n");
+my $docs = $httpd->dir . '/htdocs';
+
+# A directory and a script in it, of that owner.
+sub owned {
+    my ($dir, $uid, $gid, $mode, $tag) = @_;
+    mkdir $dir or die "$dir: $!" unless -d $dir;
+    install("$dir/s.fcgi", $tag || 'good');
+    chown $uid, $gid, $dir, "$dir/s.fcgi" or die "$dir: $!";
+    chmod $mode, "$dir/s.fcgi";
+    return $dir;
+}
+
+mkdir "$docs/$_" or die for qw(ann own plain);
+for (['good'], ['bob', $BOB], ['root', 0, 0], ['group', $ANN, $HTTPD],
+     ['world', $ANN, $GROUP, 0757], ['writers', $ANN, $GROUP, 0775],
+     ['setuid', $ANN, $GROUP, 04755], ['setgid', $ANN, $GROUP, 02755],
+     ['sticky'], ['theirs']) {
+    my ($name, $uid, $gid, $mode) = @$_;
+    owned("$docs/ann/$name", $uid // $ANN, $gid // $GROUP, $mode // 0755);
+}
+chmod 01777, "$docs/ann/sticky";
+chmod 0775, "$docs/ann/theirs";
+owned("$docs/ann/up", $ANN, $GROUP, 0755);
+chmod 0777, "$docs/ann/up";
+owned("$docs/ann/up/down", $ANN, $GROUP, 0755);
+chown $BOB, $GROUP, owned("$docs/ann/in_bobs", $ANN, $GROUP, 0755);
+owned("$docs/ann/in_bobs/deep", $ANN, $GROUP, 0755);
+mkdir "$docs/ann/link";
+symlink "$docs/ann/good/s.fcgi", "$docs/ann/link/s.fcgi" or die;
+symlink 'good', "$docs/ann/way" or die;
+owned("$docs/own/ann", $ANN, $GROUP, 0755);
+owned("$docs/own/root", 0, 0, 0755);
+owned("$docs/own/httpd", $HTTPD, $GROUP, 0755);
+owned("$docs/plain/root", 0, 0, 0755);
+owned("$docs/plain/ann", $ANN, $GROUP, 0755);
+my $outside = owned($httpd->dir . '/outside', $ANN, $GROUP, 0755);
+
+my $identity = "FcgiPMUser #$ANN";
+my $host = '';
+my $port = free_port();
+$host = "Listen 127.0.0.1:$port\n<VirtualHost *:$port>\nServerName bobs\n"
+    . "DocumentRoot $docs\nSuexecUserGroup #$BOB #$GROUP\n</VirtualHost>\n"
+    if $suexec;
+my $config = "FcgiPMSocketMode 0666\nFcgiPMMaxScripts 12\n"
+    . "<Directory $docs>\nOptions FollowSymLinks\n</Directory>\n"
+    . scripts("$docs/ann", $identity, "FcgiPMGroup #$GROUP")
+    . scripts("$docs/own", 'FcgiPMScriptUser owner', "FcgiPMGroup #$GROUP")
+    . scripts("$docs/plain", 'FcgiPMProcesses 0 1') . $host;
+$httpd->write_config($config);
+ok($httpd->start, 'httpd');
+
+# --- the file system
+my @case = (
+    ['ann/good' => 200], ['ann/bob' => 403, 'have to belong'],
+    ['ann/root' => 403, 'have to belong'],
+    ['ann/group' => 403, 'have to belong'],
+    ['ann/in_bobs' => 403, 'have to belong'],
+    ['ann/world' => 403, 'it can be written to by anybody'],
+    ['ann/writers' => 403, 'it can be written to by a group'],
+    ['ann/setuid' => 403, 'set-user-ID'], ['ann/setgid' => 403, 'set-group'],
+    ['ann/sticky' => 403, 'a directory on the way'],
+    ['ann/theirs' => 403, 'a directory on the way'],
+    ['ann/in_bobs/deep' => 403, 'have to belong'],
+    ['ann/up/down' => 403, 'a directory on the way'],
+    ['ann/link' => 403, 'is a symbolic link'],
+    ['ann/way' => 403, 'is a symbolic link'],
+    ['own/ann' => 200], ['own/root' => 403, 'uid 0'],
+    ['own/httpd' => 403, 'FcgiPMScriptMinUid'],
+    ['plain/root' => 200], ['plain/ann' => 403, 'or to root'],
+);
+for (@case) {
+    my ($path, $status, $why) = @$_;
+    my $r = $httpd->get("/$path/s.fcgi?pid");
+    is($r->{status}, $status, "$path: $status");
+    like($httpd->log, qr{/$path[^\n]*\Q$why}, "$path: $why") if $why;
+    next unless $status == 200;
+    my ($pid) = $r->{body} =~ /^pid=(\d+)/;
+    is(uid_of($pid), $path =~ /^plain/ ? $HTTPD : $ANN, "$path: its user");
+}
+my %before = map { $_->{name} => 1 } @{ $httpd->status->{pools} };
+is(scalar keys %before, 3, 'nothing else has got a pool');
+
+# --- somebody with httpd's rights, and others
+sub as_user {
+    my ($uid, $code) = @_;
+    pipe my $in, my $out or die;
+    my $pid = fork;
+    if (!$pid) {
+        $) = "$GROUP $GROUP";
+        $( = $GROUP;
+        POSIX::setuid($uid);
+        my $said = eval { $code->() } // "died: $@";
+        syswrite $out, $said;
+        POSIX::_exit(0);
+    }
+    close $out;
+    my $said = join '', <$in>;
+    waitpid $pid, 0;
+    return $said;
+}
+
+sub ask {
+    my (@line) = @_;
+    my $s = IO::Socket::UNIX->new(Peer => $httpd->control_socket)
+        or return "connect: $!";
+    my $answer = '';
+    for (@line) {
+        print {$s} "$_\n";
+        my $said = <$s>;
+        $answer = defined $said ? $said : 'closed';
+    }
+    chomp $answer;
+    return $answer;
+}
+
+sub asks {
+    my ($uid, @line) = @_;
+    return as_user($uid, sub { ask(@line) });
+}
+
+my $good = "script 0 localhost:0 $docs/ann/good/s.fcgi";
+like(asks($HTTPD, $good), qr/^ok \d+ \d+ s\.fcgi-\w+ unix:/,
+     'httpd\'s user may ask');
+like(asks($ANN, $good), qr/^error you may not/, 'nobody else may');
+my $long = 'x' x 900;
+for (['outside of all templates', "$outside/s.fcgi", 'error 500'],
+     ['above', "$docs/ann/../../outside/s.fcgi", 'error 403'],
+     ['a program of the system', '/bin/sh', 'error 500'],
+     ['a dot', "$docs/ann/./good/s.fcgi", 'error 403'],
+     ['two slashes', "$docs/ann//good/s.fcgi", 'error 403'],
+     ['no slash', 'good/s.fcgi', 'error 403'],
+     ['a NUL', "$docs/ann/good/s.fcgi%00", 'error 403'],
+     ['a newline', "$docs/ann/good/s.fcgi%0aok", 'error 403'],
+     ['half an escape', "$docs/ann/good/s.fcgi%", 'error 403'],
+     ['a blank', "$docs/ann/good/s.fcgi%20x", 'error 404'],
+     ['the template itself', "$docs/ann", 'error 500'],
+     ['a directory', "$docs/ann/good", 'error 403'],
+     ['below a file', "$docs/ann/good/s.fcgi/x", 'error 404'],
+     ['a long name', "$docs/ann/$long", 'error 403|error line too long'],
+     ['a template\'s pattern', "$docs/*/good/s.fcgi", 'error 500'],
+     ['two words', "$docs/ann/good/s.fcgi x", 'error usage'],
+     ['none', '', 'error usage']) {
+    my ($what, $path, $answer) = @$_;
+    like(asks($HTTPD, "script 0 localhost:0 $path"), qr/^(?:$answer)/,
+         "asked for $what");
+}
+like(asks($HTTPD, $good =~ s/localhost/elsewhere/r), qr/^error 500 there is/,
+     'a host that is none');
+like(asks($HTTPD, $good =~ s/ 0 / -1 /r), qr/^error usage/, 'no number');
+is(asks($HTTPD, $good =~ s/ 0 / 999 /r), 'error later',
+   'a configuration of the future');
+like(asks($HTTPD, "reload"), qr/^error you may not/, 'no other right');
+my ($socket) = asks($HTTPD, $good) =~ /unix:(\S+)$/;
+is(as_user($ANN, sub {
+    IO::Socket::UNIX->new(Peer => $socket) ? 'in' : "$!"
+}), 'Permission denied', 'the pool\'s socket is httpd\'s only');
+my @stat = stat $socket;
+is($stat[4], $HTTPD, 'its owner');
+is($stat[2] & 0777, 0600, 'its mode');
+
+# --- another host's user
+SKIP: {
+    skip 'there is no mod_suexec with a suexec here', 5 unless $suexec;
+    owned("$docs/plain/bob", $BOB, $GROUP, 0755, 'bob');
+    my $r = FCGIPM::HTTP::http($port, '/plain/bob/s.fcgi?pid');
+    like($r->{body}, qr/^pid=(\d+) tag=bob/, 'SuexecUserGroup') or
+        diag($httpd->log);
+    my ($pid) = $r->{body} =~ /^pid=(\d+)/;
+    is(uid_of($pid), $BOB, 'decides on the user');
+    is(FCGIPM::HTTP::http($port, '/plain/root/s.fcgi')->{status}, 403,
+       'whose scripts these have to be');
+    is($httpd->get('/plain/bob/s.fcgi')->{status}, 403,
+       'in another host they are not run');
+    like(asks($HTTPD, "script 0 bobs:$port $docs/ann/bob/s.fcgi"),
+         qr/^error 403/, 'where FcgiPMUser says who, nobody else is');
+}
+
+# --- ten thousand names
+my $manager = $httpd->manager;
+my $size = sub { proc_status($manager)->{VmRSS} =~ /(\d+)/ ? $1 : 0 };
+asks($HTTPD, map { "script 0 localhost:0 $docs/plain/warm$_" } 1 .. 500);
+my $was = $size->();
+like(asks($HTTPD, map { "script 0 localhost:0 $docs/plain/no$_" }
+                  1 .. 10_000), qr/^error 404/, '10,000 names of nothing');
+install("$docs/plain/root/n$_.fcgi", $_) for 1 .. 40;
+like(asks($HTTPD, map { "script 0 localhost:0 $docs/plain/root/n"
+                        . ($_ % 40 + 1) . '.fcgi' } 1 .. 10_000),
+     qr/^(?:ok|error 503)/, '10,000 questions for 40 scripts');
+cmp_ok($size->() - $was, '<', 2048, 'the manager has not grown (KB)');
+is(scalar @{ $httpd->status->{pools} }, 12, 'FcgiPMMaxScripts pools');
+is(count_lines($httpd->error_log, 'no other script'), 1, 'one line in the log');
+is($httpd->manager, $manager, 'it is the same manager');
+is($httpd->stop, 0, 'httpd stops well');
+
+# --- swapped while it is looked at
+$httpd->write_config(
+    scripts("$docs/ann", $identity, "FcgiPMGroup #$GROUP",
+            'FcgiPMIdleTimeout 40ms', 'FcgiPMMaxRequests 1'));
+# By her who owns the script, as nobody else can: she can make it another
+# one of her own, but not one that she cannot execute, nor one as who owns it.
+owned("$httpd->{dir}/victim", $BOB, $GROUP, 0700, 'victim');
+owned("$docs/ann/race", $ANN, $GROUP, 0755, 'good');
+ok($httpd->start, 'httpd');
+my $swapper = fork;
+if (!$swapper) {
+    my $dir = "$docs/ann/race";
+    system 'cp', '-a', "$dir/s.fcgi", "$dir/keep";
+    for (;;) {
+        unlink "$dir/new";
+        link "$dir/keep", "$dir/new";
+        rename "$dir/new", "$dir/s.fcgi";
+        unlink "$dir/new";
+        symlink "$httpd->{dir}/victim/s.fcgi", "$dir/new";
+        rename "$dir/new", "$dir/s.fcgi";
+    }
+}
+my (%seen, %user);
+my $end = time + 4;
+while (time < $end) {
+    my $r = $httpd->get('/ann/race/s.fcgi?proc&pid');
+    my ($tag) = $r->{body} =~ /tag=(\w+)/;
+    $seen{ defined $tag ? $tag : $r->{status} }++;
+    $user{$1}++ if $r->{body} =~ /^(uid[^\n]*)/m;
+}
+kill 'KILL', $swapper;
+waitpid $swapper, 0;
+diag(join ', ', map { "$_: $seen{$_}" } sort keys %seen);
+ok(!$seen{victim}, 'a swapped script: another one is never run');
+ok($seen{good} || $seen{403}, 'something has happened');
+ok(!grep({ !/\b$ANN\b/ } keys %user), 'and never as somebody else')
+    or diag(explain(\%user));
+$httpd->stop;
+done_testing;

@@ -1,0 +1,157 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# Scripts on demand: a file gets a pool when it is asked for, and what httpd
+# makes of a file handler holds.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use FCGIPM::Httpd;
+use FCGIPM::Scenario;
+use FCGIPM::Test;
+use Test::More;
+
+my $php = have('php-cgi');
+my $httpd = FCGIPM::Httpd->new(
+    modules => ['mime', 'dir'], head => "TypesConfig /dev/null\n");
+my $docs = $httpd->dir . '/htdocs';
+my $site = $httpd->dir . '/site';
+mkdir "$_" or die "$_: $!"
+    for "$docs/sub", "$docs/ht", "$docs/plain", $site, "$site/php";
+install("$docs/$_.fcgi", $_) for qw(a b few sub/index sub/c herd);
+install("$docs/ht/x", 'ht');
+install("$docs/plain/p.fcgi", 'plain');
+write_file("$docs/not.fcgi", "#!/bin/sh\n", 0644);
+write_file("$docs/ht/.htaccess", "SetHandler fcgipm-script\n");
+install("$site/other.fcgi", 'other');
+write_file("$site/php/$_.php", '<?php echo getmypid(), " ", '
+           . '$_SERVER["SCRIPT_FILENAME"], "\n";', 0644) for 1, 2;
+my ($port) = free_port();
+
+# The processes of each of the two hosts are its own.
+my $config = join '',
+    "FcgiPMMaxScripts 20\n",
+    scripts($docs, 'FcgiPMProcesses 0 4', 'FcgiPMIdleTimeout 1h',
+            'FcgiPMSetEnv FROM template'),
+    "<Directory $docs>\n    AllowOverride FileInfo\n",
+    "    DirectoryIndex index.fcgi\n</Directory>\n",
+    "<Directory $docs/plain>\n    Options -ExecCGI\n</Directory>\n",
+    "<Directory $site>\n    Options +ExecCGI\n",
+    "    AddHandler fcgipm-script .fcgi\n</Directory>\n",
+    "Alias /site $site\n";
+$config .= join '', "<FcgiPMScripts $site/php>\n",
+    "    FcgiPMWrapper $php .php\n    FcgiPMWrapper \"$php -q\" .vphp virtual\n",
+    "</FcgiPMScripts>\n<Directory $site/php>\n",
+    "    AddHandler fcgipm-script .php .vphp\n</Directory>\n",
+    "Listen 127.0.0.1:$port\n<VirtualHost *:$port>\n",
+    "    ServerName two\n    DocumentRoot $site\n</VirtualHost>\n" if $php;
+$httpd->write_config($config);
+is(($httpd->run('-t'))[0], 0, 'the configuration is good');
+ok($httpd->start, 'httpd');
+is(scalar @{ $httpd->status->{pools} }, 0, 'there is no pool');
+
+sub by_command {
+    my ($command) = @_;
+    return grep { $_->{command} eq $command } @{ $httpd->status->{pools} };
+}
+
+# --- a script is a file
+like($httpd->get('/a.fcgi?pid')->{body}, qr/^pid=\d+ tag=a requests=1$/,
+     'a script answers');
+like($httpd->get('/a.fcgi?pid')->{body}, qr/^pid=\d+ tag=a requests=2$/,
+     'and again, the same worker');
+like($httpd->get('/b.fcgi?pid')->{body}, qr/tag=b requests=1$/,
+     'another script, another worker');
+my %env = $httpd->get('/a.fcgi/more/info?env')->{body} =~ /^(\w+)=(.*)$/mg;
+is($env{SCRIPT_FILENAME}, "$docs/a.fcgi", 'SCRIPT_FILENAME');
+is($env{SCRIPT_NAME}, '/a.fcgi', 'SCRIPT_NAME');
+is($env{PATH_INFO}, '/more/info', 'PATH_INFO');
+like($httpd->get('/a.fcgi?environ')->{body}, qr/^FROM=template$/m,
+     'the environment is the template\'s');
+like($httpd->get('/sub/c.fcgi?proc')->{body}, qr{\Q$docs\E/sub$}m,
+     'its directory is its own');
+like($httpd->get('/sub/?pid')->{body}, qr{tag=sub/index}, 'DirectoryIndex');
+like($httpd->get('/ht/x?pid')->{body}, qr/tag=ht/, '.htaccess');
+my ($a) = by_command("$docs/a.fcgi");
+like($a->{name}, qr/^a\.fcgi-[0-9a-f]{16}$/, 'its name in the status');
+is($a->{workers}, 1, 'one worker');
+is($httpd->pool_status($a->{name})->{command}, "$docs/a.fcgi",
+   'and it can be asked for by it');
+
+# --- what is no script
+my @error = (
+    ['/none.fcgi', 404, qr{\Q$docs\E/none\.fcgi: it is not there}],
+    ['/none.fcgi/info', 404, qr{none\.fcgi: it is not there}],
+    ['/plain/p.fcgi', 403, qr{p\.fcgi: Options ExecCGI is off}],
+    ['/not.fcgi', 403, qr{\Q$docs\E/not\.fcgi: it is not executable}],
+    ['/ht/', 403, qr{ht/: it is a directory}],
+    ['/site/other.fcgi', 500,
+     qr{\Q$site\E/other\.fcgi: no <FcgiPMScripts> covers it; \S+ \Q$site\E}],
+);
+for my $case (@error) {
+    my ($path, $status, $line) = @$case;
+    is($httpd->get($path)->{status}, $status, "$path: $status");
+    like($httpd->log, $line, "$path: a line in the log");
+}
+is($httpd->get('/static.txt')->{body}, "static\n", 'other files are files');
+
+# --- many at once, of many processes
+my $before = $httpd->status->{pools};
+my $load = load_on($httpd, '/herd.fcgi?sleep=20&pid', 16);
+ok($load->flows(100), '16 clients for one script');
+is($load->stop->{failed}, 0, 'all are answered');
+is(scalar(by_command("$docs/herd.fcgi")), 1, 'by one pool');
+is(scalar @{ $httpd->status->{pools} }, @$before + 1, 'of one more');
+
+# --- a wrapper
+SKIP: {
+    skip 'php-cgi is not installed', 9 unless $php;
+    my $get = sub {
+        my ($path, $at) = @_;
+        return FCGIPM::HTTP::http($at || $httpd->port, $path);
+    };
+    my ($pid, $file) = split ' ', $get->('/site/php/1.php')->{body};
+    is($file, "$site/php/1.php", 'a wrapper gets the script\'s name');
+    my @second = split ' ', $get->('/site/php/2.php')->{body};
+    is($second[1], "$site/php/2.php", 'and that of another script');
+    is(scalar(by_command($php)), 1, 'both by one pool');
+    is($get->('/site/php/3.php')->{status}, 404, 'one that is not there');
+    is($get->('/site/php/3.vphp')->{status}, 404,
+       'a virtual one that is not there: the wrapper says so');
+    is(scalar(by_command("$php -q")), 1, 'by its own pool');
+    like($get->('/php/1.php', $port)->{body}, qr/^\d+ /, 'another host');
+    my @pool = by_command($php);
+    is(scalar @pool, 2, 'has a pool of its own');
+    is(scalar(grep { $_->{name} =~ /^php-cgi-two_0-|^php-cgi-two_\d+-/ }
+              @pool), 1, 'named after it');
+}
+
+# --- too many
+my $log = $httpd->error_log;
+install("$docs/many$_.fcgi", "many$_") for 1 .. 20;
+my %status;
+$status{ $httpd->get("/many$_.fcgi?pid")->{status} }++ for 1 .. 20;
+is_deeply([sort keys %status], [200, 503], 'beyond FcgiPMMaxScripts: 503');
+is(scalar @{ $httpd->status->{pools} }, 20, 'there are as many as may be');
+is(count_lines($log, 'FcgiPMMaxScripts\): no other script'), 1,
+   'one line in the log');
+ok($httpd->get('/many20.fcgi')->{header}{'retry-after'}, 'Retry-After');
+is($httpd->get('/a.fcgi')->{status}, 200, 'those there are go on');
+ends_well($httpd);
+is_deeply([glob $httpd->run_dir . '/script-*'], [], 'no socket is left');
+
+# --- who is not used goes
+$httpd->write_config(scripts($docs, 'FcgiPMIdleTimeout 1s'));
+ok($httpd->start, 'httpd');
+like($httpd->get('/a.fcgi?pid')->{body}, qr/tag=a requests=1$/, 'a script');
+is(scalar(() = glob $httpd->run_dir . '/script-*'), 1, 'its socket');
+ok(wait_for { !glob $httpd->run_dir . '/script-*' } 20, 'the socket to go');
+ok(wait_for { !@{ $httpd->status->{pools} } } 20, 'the pool to go');
+is(scalar $httpd->workers, 0, 'no worker is left');
+like($httpd->get('/a.fcgi?pid')->{body}, qr/tag=a requests=1$/,
+     'it comes again');
+$httpd->stop;
+done_testing;
