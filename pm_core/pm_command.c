@@ -64,22 +64,26 @@ static void find_one(pm_pool_t *pool, void *found)
     }
 }
 
-/* The one pool that was named, if something can be done to it.  @return
- * NULL, or what there is to answer */
-static const char *find(asked_t *a, pm_pool_t **pool)
+/* The one pool that was named, if something can be done to it; NULL, and
+ * what there is to answer. */
+static pm_pool_t *find(asked_t *a, const char **wrong)
 {
-    *pool = NULL;
+    pm_pool_t *pool = NULL;
+
     if (a->world->dying_at) {
-        return "error the manager is about to end";
+        *wrong = "error the manager is about to end";
+        return NULL;
     }
-    each_named(a, find_one, pool);
-    if (!*pool) {
-        return no_such(a);
+    each_named(a, find_one, &pool);
+    if (!pool) {
+        *wrong = no_such(a);
     }
-    return (*pool)->phase == PM_POOL_RUNNING
-               ? NULL
-               : apr_psprintf(a->p, "error pool %s has failed: %s",
-                              (*pool)->conf->name, (*pool)->last_error);
+    else if (pool->phase != PM_POOL_RUNNING) {
+        *wrong = apr_psprintf(a->p, "error pool %s has failed: %s",
+                              pool->conf->name, pool->last_error);
+        pool = NULL;
+    }
+    return pool;
 }
 
 /* --- those who ask -------------------------------------------------------- */
@@ -140,17 +144,30 @@ static void reload_one(asked_t *a, pm_reload_t *waits, pm_pool_t *pool)
     pm_pool_reload(pool);
 }
 
+static void reload_all(asked_t *a, pm_reload_t *waits)
+{
+    apr_hash_index_t *hi;
+
+    for (hi = apr_hash_first(NULL, a->world->pools); hi;
+         hi = apr_hash_next(hi)) {
+        pm_pool_t *pool = apr_hash_this_val(hi);
+
+        if (pool->phase == PM_POOL_RUNNING && !pm_pool_held(pool)) {
+            reload_one(a, waits, pool);
+        }
+    }
+}
+
 static const char *reload(asked_t *a)
 {
+    const char *wrong = NULL;
+    pm_pool_t *pool = a->req->pool[0] ? find(a, &wrong) : NULL;
     pm_reload_t *waits = NULL;
-    apr_hash_index_t *hi;
-    pm_pool_t *pool = NULL;
-    const char *wrong = a->req->pool[0]   ? find(a, &pool)
-                        : a->world->dying_at ? "error the manager is about "
-                                               "to end"
-                                             : NULL;
 
-    if (wrong) {
+    if (a->world->dying_at) {
+        return "error the manager is about to end";
+    }
+    if (a->req->pool[0] && !pool) {
         return wrong;
     }
     if (pool && pm_pool_held(pool)) {
@@ -160,16 +177,11 @@ static const char *reload(asked_t *a)
     if (a->req->wait) {
         waits = pm_reload_create(a->caller);
     }
-    for (hi = pool ? NULL : apr_hash_first(NULL, a->world->pools); hi;
-         hi = apr_hash_next(hi)) {
-        pm_pool_t *other = apr_hash_this_val(hi);
-
-        if (other->phase == PM_POOL_RUNNING && !pm_pool_held(other)) {
-            reload_one(a, waits, other);
-        }
-    }
     if (pool) {
         reload_one(a, waits, pool);
+    }
+    else {
+        reload_all(a, waits);
     }
     pm_board_head(a->world->board)->reloads++;
     if (waits) {
@@ -180,15 +192,18 @@ static const char *reload(asked_t *a)
 
 static const char *hold(asked_t *a)
 {
-    int held = a->req->verb == PM_VERB_STOP;
-    pm_pool_t *pool;
-    const char *wrong = find(a, &pool);
+    unsigned held = a->req->verb == PM_VERB_STOP;
+    const char *wrong = NULL;
+    pm_pool_t *pool = find(a, &wrong);
 
-    if (!wrong && pm_pool_held(pool) != held) {
-        say(a, pool, held ? "stop: no worker until start" : "start");
-        pm_pool_hold(pool, held != 0);
+    if (!pool) {
+        return wrong;
     }
-    return wrong ? wrong : "ok";
+    if (pool->board->held != held) {
+        say(a, pool, held ? "stop: no worker until start" : "start");
+        pm_pool_hold(pool, held);
+    }
+    return "ok";
 }
 
 static const char *scale(asked_t *a)
@@ -196,12 +211,12 @@ static const char *scale(asked_t *a)
     char text[2][24];
     const char *word[2] = {text[0], text[1]};
     pm_conf_t *conf = pm_conf_create(a->p, a->req->pool);
+    const char *wrong = NULL;
+    pm_pool_t *pool = find(a, &wrong);
     pm_reason_t why;
-    pm_pool_t *pool;
-    const char *wrong = find(a, &pool);
     int i;
 
-    if (wrong) {
+    if (!pool) {
         return wrong;
     }
     for (i = 0; i < a->req->n; i++) {

@@ -167,6 +167,11 @@ while ($words =~ /\{"(\w+)",\s*\w+,\s*"([^"]*)",\s*(\w+)\}/g) {
     my ($word, $args, $who) = ($1, $2 ? " $2" : '', $right{$3});
     like($control, qr/^\| `\Q$word$args\E` \| .* \| \Q$who\E/m,
          "the command $word");
+    like(doc('fcgipmctl.8'), qr/^\.BI?R? "? ?$word\b|^\.B $word$/m,
+         "$word in the manual page");
+    like(slurp(root() . '/packaging/fcgipmctl.bash'),
+         qr/^    local words="[^"]*\b$word\b/m, "$word is completed")
+        unless $word eq 'script';    # which httpd says, nobody else
     $args =~ s/\[wait\]/[--wait]/;
     like($control, qr/^    fcgipmctl .* \Q$word$args\E$/m,
          "and fcgipmctl $word");

@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <jansson.h>
+#include "apr_strings.h"
+#include "apr_tables.h"
+#include "pm_tree.h"
 
 /* --- pieces --------------------------------------------------------------- */
 
@@ -116,16 +118,24 @@ void ctl_text_wrap(FILE *out, const char *head, const char *text)
 
 /* --- the table ------------------------------------------------------------ */
 
-static double number(const json_t *object, const char *name)
+static double number(const pm_node_t *object, const char *name)
 {
-    return json_number_value(json_object_get(object, name));
+    return (double)pm_tree_int(object, name);
 }
 
-static const char *string(const json_t *object, const char *name)
+static double seconds(const pm_node_t *object, const char *name)
 {
-    const char *text = json_string_value(json_object_get(object, name));
+    return (double)pm_tree_time(object, name) / 1e6;
+}
 
-    return text ? text : "";
+static const char *string(const pm_node_t *object, const char *name)
+{
+    return pm_tree_text(object, name);
+}
+
+static const pm_node_t *first_of(const pm_node_t *object, const char *name)
+{
+    return pm_tree_member(object, name)->first;
 }
 
 /* The columns of a pool, behind its name and state. */
@@ -157,7 +167,7 @@ static const char *colour_of(const char *state)
     return "";
 }
 
-static void put_state(FILE *out, const json_t *object)
+static void put_state(FILE *out, const pm_node_t *object)
 {
     const char *state = string(object, "state");
     const char *colour = ctl_text_coloured(out) ? colour_of(state) : "";
@@ -167,7 +177,7 @@ static void put_state(FILE *out, const json_t *object)
             colour[0] ? "\033[0m" : "");
 }
 
-static void put_worker(FILE *out, const json_t *worker)
+static void put_worker(FILE *out, const pm_node_t *worker)
 {
     char a[24], b[24], c[24], d[24];
 
@@ -175,15 +185,14 @@ static void put_worker(FILE *out, const json_t *worker)
     put_state(out, worker);
     fprintf(out, " %10s %8s %10s %8s\n",
             ctl_text_number(a, sizeof(a), number(worker, "requests"), 10),
-            ctl_text_age(b, sizeof(b), number(worker, "uptime")),
-            ctl_text_age(c, sizeof(c), number(worker, "busy_for")),
+            ctl_text_age(b, sizeof(b), seconds(worker, "uptime")),
+            ctl_text_age(c, sizeof(c), seconds(worker, "busy_for")),
             ctl_text_size(d, sizeof(d), number(worker, "rss")));
 }
 
-static void put_pool(FILE *out, const json_t *pool, int detail)
+static void put_pool(FILE *out, const pm_node_t *pool, int detail)
 {
-    const json_t *workers = json_object_get(pool, "worker");
-    const json_t *worker;
+    const pm_node_t *worker;
     char buf[24], name[24];
     size_t i;
 
@@ -209,54 +218,61 @@ static void put_pool(FILE *out, const json_t *pool, int detail)
     }
     fprintf(out, "\n  %8s %-9s %10s %8s %10s %8s\n", "PID", "STATE",
             "REQUESTS", "UPTIME", "BUSY FOR", "MEMORY");
-    json_array_foreach(workers, i, worker)
-    {
+    for (worker = first_of(pool, "worker"); worker; worker = worker->next) {
         put_worker(out, worker);
     }
 }
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(string(*(json_t *const *)a, "name"),
-                  string(*(json_t *const *)b, "name"));
+    return strcmp(string(*(const pm_node_t *const *)a, "name"),
+                  string(*(const pm_node_t *const *)b, "name"));
 }
 
 /* Calls put for each in the order of their names, which the manager does not
  * keep. */
-static void each_pool(const json_t *pools, FILE *out, int detail,
-                      void (*put)(FILE *out, const json_t *pool, int detail))
+static void each_pool(const pm_node_t *all, FILE *out, int detail,
+                      apr_pool_t *p,
+                      void (*put)(FILE *out, const pm_node_t *pool,
+                                  int detail))
 {
-    size_t n = json_array_size(pools);
-    const json_t **sorted = calloc(n + 1, sizeof(*sorted));
-    size_t i;
+    apr_array_header_t *pools = apr_array_make(p, 16, sizeof(all));
+    const pm_node_t *pool;
+    int i;
 
-    for (i = 0; sorted && i < n; i++) {
-        sorted[i] = json_array_get(pools, i);
+    for (pool = first_of(all, "pools"); pool; pool = pool->next) {
+        *(const pm_node_t **)apr_array_push(pools) = pool;
     }
-    if (sorted && n) {
-        qsort(sorted, n, sizeof(*sorted), by_name);
+    qsort(pools->elts, (size_t)pools->nelts, sizeof(pool), by_name);
+    for (i = 0; i < pools->nelts; i++) {
+        put(out, APR_ARRAY_IDX(pools, i, const pm_node_t *), detail);
     }
-    for (i = 0; sorted && i < n; i++) {
-        put(out, sorted[i], detail);
-    }
-    free(sorted);
 }
 
-int ctl_text_status(FILE *out, const char *text, int detail)
+/* The answer's object, with a manager in it; or NULL. */
+static const pm_node_t *read_answer(const char *text, apr_pool_t *p)
 {
-    json_t *status = json_loads(text, 0, NULL);
-    const json_t *manager = json_object_get(status, "manager");
+    const pm_node_t *all = pm_tree_read(apr_pstrdup(p, text), p);
+
+    return all && pm_tree_member(all, "manager")->kind == PM_NODE_OBJECT
+               ? all : NULL;
+}
+
+int ctl_text_status(FILE *out, const char *text, int detail, apr_pool_t *p)
+{
+    const pm_node_t *status = read_answer(text, p);
+    const pm_node_t *manager;
     char age[24], version[24];
     size_t i;
 
-    if (!manager) {
-        json_decref(status);
+    if (!status) {
         return 0;
     }
+    manager = pm_tree_member(status, "manager");
     fprintf(out, "manager %.0f, up %s, %.0f reloads, %.0f restarts, version "
             "%s\n\n",
             number(manager, "pid"),
-            ctl_text_age(age, sizeof(age), number(manager, "uptime")),
+            ctl_text_age(age, sizeof(age), seconds(manager, "uptime")),
             number(manager, "reloads"), number(manager, "restarts"),
             ctl_text_safe(version, sizeof(version),
                           string(status, "version")));
@@ -265,8 +281,7 @@ int ctl_text_status(FILE *out, const char *text, int detail)
         fprintf(out, " %*s", columns[i].width, columns[i].head);
     }
     fputc('\n', out);
-    each_pool(json_object_get(status, "pools"), out, detail, put_pool);
-    json_decref(status);
+    each_pool(status, out, detail, p, put_pool);
     return 1;
 }
 
@@ -275,22 +290,18 @@ int ctl_text_status(FILE *out, const char *text, int detail)
 #define VALUE_WIDTH 24
 
 /* Words as one would write them, cut where nobody reads on. */
-static const char *words_of(char *buf, size_t size, const json_t *words)
+static const char *words_of(char *buf, size_t size, const pm_node_t *words)
 {
-    size_t i, len = 0;
-    const json_t *word;
+    const pm_node_t *word;
+    size_t len = 0;
 
     buf[0] = '\0';
-    json_array_foreach(words, i, word)
-    {
-        const char *text = json_string_value(word);
-        int quote = text && (!*text || strpbrk(text, " \t\"\\"));
+    for (word = words->first; word && len + 1 < size; word = word->next) {
+        int quote = !*word->text || strpbrk(word->text, " \t\"\\");
 
-        if (text && len + 1 < size) {
-            snprintf(buf + len, size - len, "%s%s%s%s", len ? " " : "",
-                     quote ? "\"" : "", text, quote ? "\"" : "");
-            len += strlen(buf + len);
-        }
+        snprintf(buf + len, size - len, "%s%s%s%s", len ? " " : "",
+                 quote ? "\"" : "", word->text, quote ? "\"" : "");
+        len += strlen(buf + len);
     }
     return buf;
 }
@@ -308,50 +319,42 @@ static void put_line(FILE *out, const char *name, const char *value,
     fprintf(out, " %s\n", ctl_text_safe(buf, sizeof(buf), origin));
 }
 
-static void put_setting(FILE *out, const json_t *setting)
+static void put_setting(FILE *out, const pm_node_t *setting)
 {
-    const json_t *lines = json_object_get(setting, "value");
-    const json_t *line;
+    const pm_node_t *line = first_of(setting, "value");
     const char *where = string(setting, "where");
     char origin[2048], words[4096], name[40];
-    size_t i;
 
     snprintf(origin, sizeof(origin), "%s%s%s", string(setting, "from"),
              where[0] ? " " : "", where);
     ctl_text_safe(name, sizeof(name), string(setting, "name"));
-    if (!json_array_size(lines)) {
-        put_line(out, name, "-", origin);
-    }
-    json_array_foreach(lines, i, line)
-    {
-        put_line(out, i ? "" : name, words_of(words, sizeof(words), line),
-                 i ? "" : origin);
+    put_line(out, name, line ? words_of(words, sizeof(words), line) : "-",
+             origin);
+    for (line = line ? line->next : NULL; line; line = line->next) {
+        put_line(out, "", words_of(words, sizeof(words), line), "");
     }
 }
 
-static void put_settings(FILE *out, const json_t *pool, int manager)
+static void put_settings(FILE *out, const pm_node_t *pool, int manager)
 {
-    const json_t *setting;
+    const pm_node_t *setting;
     char name[72];
-    size_t i;
 
     fprintf(out, "%s%s%s\n", manager ? "" : "\n", manager ? "manager" : "pool ",
             ctl_text_safe(name, sizeof(name), string(pool, "name")));
-    json_array_foreach(json_object_get(pool, "settings"), i, setting)
-    {
+    for (setting = first_of(pool, "settings"); setting;
+         setting = setting->next) {
         put_setting(out, setting);
     }
 }
 
-int ctl_text_config(FILE *out, const char *text)
+int ctl_text_config(FILE *out, const char *text, apr_pool_t *p)
 {
-    json_t *config = json_loads(text, 0, NULL);
-    const json_t *manager = json_object_get(config, "manager");
+    const pm_node_t *config = read_answer(text, p);
 
-    if (manager) {
-        put_settings(out, manager, 1);
-        each_pool(json_object_get(config, "pools"), out, 0, put_settings);
+    if (config) {
+        put_settings(out, pm_tree_member(config, "manager"), 1);
+        each_pool(config, out, 0, p, put_settings);
     }
-    json_decref(config);
-    return manager != NULL;
+    return config != NULL;
 }

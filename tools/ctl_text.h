@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "apr_pools.h"
+
 #define CTL_COLUMNS 80
 
 /** Is @a out a terminal that shows colours, and nobody has asked for none
@@ -40,10 +42,10 @@ void ctl_text_wrap(FILE *out, const char *head, const char *text);
  * @param detail also each worker
  * @return 0 when it cannot be understood
  */
-int ctl_text_status(FILE *out, const char *json, int detail);
+int ctl_text_status(FILE *out, const char *json, int detail, apr_pool_t *p);
 
 /** The settings in force, and where they come from.
  *  @return 0 when it cannot be understood */
-int ctl_text_config(FILE *out, const char *json);
+int ctl_text_config(FILE *out, const char *json, apr_pool_t *p);
 
 #endif /* CTL_TEXT_H */

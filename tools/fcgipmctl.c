@@ -15,6 +15,7 @@
 #include "apr_strings.h"
 #include "ctl_client.h"
 #include "ctl_text.h"
+#include "ctl_top.h"
 #include "pm_proto.h"
 
 #define EXIT_REFUSED     1
@@ -70,6 +71,7 @@ static void usage(FILE *out)
     for (i = 0; (word = pm_proto_word(i, &args)); i++) {
         print_word(out, word, args);
     }
+    fprintf(out, "  %-22s %s\n", "top [POOL]", "what the pools do, live");
     fprintf(out,
             "\n"
             "  -s SOCKET   the manager's control socket (FcgiPMSocket); "
@@ -125,7 +127,8 @@ static void tell(void *ctx, const char *line)
     }
 }
 
-static int show(const pm_request_t *req, const char *reply, int json)
+static int show(const pm_request_t *req, const char *reply, int json,
+                apr_pool_t *p)
 {
     if (!strncmp(reply, "error ", 6)) {
         complain(reply + 6);
@@ -136,12 +139,26 @@ static int show(const pm_request_t *req, const char *reply, int json)
         return 0;
     }
     if ((req->verb == PM_VERB_STATUS
-         && !ctl_text_status(stdout, reply, req->pool[0] != '\0'))
-        || (req->verb == PM_VERB_CONFIG && !ctl_text_config(stdout, reply))) {
+         && !ctl_text_status(stdout, reply, req->pool[0] != '\0', p))
+        || (req->verb == PM_VERB_CONFIG && !ctl_text_config(stdout, reply, p))) {
         complain("cannot read the manager's answer");
         return EXIT_REFUSED;
     }
     return 0;
+}
+
+/* `top` is `status`, again and again. */
+static int run_top(const args_t *args, apr_pool_t *p)
+{
+    const char *line = apr_pstrcat(p, "status", args->line + 3, NULL);
+    pm_request_t req;
+    pm_reason_t why;
+
+    if (args->json
+        || pm_proto_parse(&req, line, PM_RIGHT_ALL, &why) != APR_SUCCESS) {
+        return wrong_usage("usage: top [POOL]");
+    }
+    return ctl_top(args->path, line, p);
 }
 
 static int run(const args_t *args, apr_pool_t *p)
@@ -153,6 +170,9 @@ static int run(const args_t *args, apr_pool_t *p)
     int shown = 0;
     int status;
 
+    if (!strcmp(args->line, "top") || !strncmp(args->line, "top ", 4)) {
+        return run_top(args, p);
+    }
     if (pm_proto_parse(&req, args->line, PM_RIGHT_ALL, &why)
         != APR_SUCCESS) {
         return wrong_usage(why.text);
@@ -168,7 +188,7 @@ static int run(const args_t *args, apr_pool_t *p)
     if (!reply) {
         complain(why.text);
     }
-    status = reply ? show(&req, reply, args->json) : EXIT_UNREACHABLE;
+    status = reply ? show(&req, reply, args->json, p) : EXIT_UNREACHABLE;
     ctl_client_close(&client);
     return status;
 }

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What fcgipmctl shows: pieces of text, and the lines of top. */
+#include <string.h>
+
+#include "apr_general.h"
+#include "apr_strings.h"
+#include "tools/ctl_sample.h"
+#include "tools/ctl_text.h"
+#include "tap.h"
+
+static void test_text(void)
+{
+    char buf[64];
+
+    is_str(ctl_text_number(buf, sizeof(buf), 1234567, 8), "1234567",
+           "a number that fits");
+    is_str(ctl_text_number(buf, sizeof(buf), 123456789, 8), "123457K",
+           "one that does not");
+    is_str(ctl_text_age(buf, sizeof(buf), 59.9), "59s", "seconds");
+    is_str(ctl_text_age(buf, sizeof(buf), 3600), "60m", "minutes");
+    is_str(ctl_text_age(buf, sizeof(buf), 90000), "25h", "hours");
+    is_str(ctl_text_age(buf, sizeof(buf), 10 * 86400), "10d", "days");
+    is_str(ctl_text_size(buf, sizeof(buf), 512 * 1024), "512K", "KB");
+    is_str(ctl_text_size(buf, sizeof(buf), 5.5 * 1048576), "5.5M", "MB");
+    is_str(ctl_text_safe(buf, sizeof(buf), "a\033[2Jb\xc2\x9b" "c\xc3\xa9"),
+           "a?[2Jb\xc2?c\xc3\xa9", "no terminal is controlled by it");
+    is_str(ctl_text_safe(buf, 4, "abcdef"), "abc", "it is cut");
+}
+
+static const char former_text[] =
+    "{\"version\":\"1\",\"manager\":{\"pid\":7,\"uptime\":1.5,\"restarts\":0,"
+    "\"reloads\":2},\"pools\":["
+    "{\"name\":\"b\",\"listen\":\"x\",\"state\":\"running\",\"requests\":100,"
+    "\"workers\":2,\"worker\":[{\"pid\":1,\"state\":\"idle\",\"requests\":60},"
+    "{\"pid\":2,\"state\":\"busy\",\"requests\":40}]},"
+    "{\"name\":\"a\",\"listen\":\"y\",\"state\":\"running\",\"requests\":5,"
+    "\"workers\":0,\"worker\":[]}]}";
+static const char next_text[] =
+    "{\"version\":\"1\",\"manager\":{\"pid\":7,\"uptime\":3.5,\"restarts\":0,"
+    "\"reloads\":2},\"pools\":["
+    "{\"name\":\"b\",\"listen\":\"x\",\"state\":\"running\",\"requests\":125,"
+    "\"workers\":2,\"worker\":[{\"pid\":1,\"state\":\"idle\",\"requests\":70},"
+    "{\"pid\":3,\"state\":\"busy\",\"requests\":9}]},"
+    "{\"name\":\"a\",\"listen\":\"y\",\"state\":\"stopped\",\"requests\":4,"
+    "\"workers\":0,\"worker\":[]},"
+    "{\"name\":\"c\",\"listen\":\"z\",\"state\":\"running\",\"requests\":9,"
+    "\"workers\":3,\"worker\":[]}]}";
+
+static int column_of(ctl_view_t view, const char *head)
+{
+    int n, i;
+    const ctl_column_t *c = ctl_sample_columns(view, &n);
+
+    for (i = 0; i < n && strcmp(c[i].head, head); i++) {
+        ;
+    }
+    return i;
+}
+
+/* The cells of a column, with a comma between them. */
+static const char *column(ctl_sample_t *s, ctl_view_t view, const char *sort,
+                          int reverse, const char *head, apr_pool_t *p)
+{
+    const char *text = "";
+    char buf[64];
+    int i;
+
+    ctl_sample_sort(s, view, column_of(view, sort), reverse);
+    for (i = 0; i < s->lines[view]->nelts; i++) {
+        text = apr_pstrcat(p, text, i ? "," : "",
+                           ctl_sample_cell(buf, sizeof(buf), view,
+                                           APR_ARRAY_IDX(s->lines[view], i,
+                                                         ctl_line_t *),
+                                           column_of(view, head)), NULL);
+    }
+    return text;
+}
+
+static void test_sample(apr_pool_t *p)
+{
+    ctl_sample_t *a = ctl_sample_read(apr_pstrdup(p, former_text),
+                                      apr_time_from_sec(10), NULL, p);
+    ctl_sample_t *b;
+
+    ok(a != NULL, "a sample");
+    is_str(column(a, CTL_POOLS, "POOL", 0, "REQ/S", p), "0.0,0.0",
+           "no rates yet");
+    b = ctl_sample_read(apr_pstrdup(p, next_text), apr_time_from_sec(12), a,
+                        p);
+    ok(b != NULL, "another");
+    is_int(b->pid, 7, "the manager");
+    is_str(column(b, CTL_POOLS, "POOL", 0, "POOL", p), "a,b,c", "by name");
+    is_str(column(b, CTL_POOLS, "POOL", 1, "POOL", p), "c,b,a", "reverse");
+    is_str(column(b, CTL_POOLS, "REQUESTS", 0, "POOL", p), "b,c,a",
+           "by a number: the greatest first");
+    is_str(column(b, CTL_POOLS, "REQ/S", 0, "REQ/S", p), "12.5,0.0,0.0",
+           "rates; none of what is new, or counts less than before");
+    ok(b->rate > 12.4 && b->rate < 12.6, "of all pools");
+    is_str(column(b, CTL_WORKERS, "PID", 1, "REQ/S", p), "5.0,0.0",
+           "of workers");
+    is_str(column(b, CTL_WORKERS, "PID", 1, "POOL", p), "b,b",
+           "their pools");
+}
+
+static void test_nonsense(apr_pool_t *p)
+{
+    static const char *const texts[] = {
+        "", "{", "[]", "{}", "7", "{\"manager\":1,\"pools\":[]}", "null",
+        "{\"manager\":{}"
+    };
+    ctl_sample_t *s;
+    size_t i;
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        ok(!ctl_sample_read(apr_pstrdup(p, texts[i]), 1, NULL, p),
+           "no status: %s", texts[i]);
+    }
+    s = ctl_sample_read(apr_pstrdup(p, "{\"manager\":{},\"pools\":[1,{\"name\":"
+                                       "[]},{\"worker\":[null,{}]}]}"), 1,
+                        NULL, p);
+    ok(s && s->lines[CTL_POOLS]->nelts == 3, "odd pools do no harm");
+    column(s, CTL_POOLS, "STATE", 0, "STATE", p);
+}
+
+int main(void)
+{
+    apr_pool_t *p;
+
+    apr_initialize();
+    apr_pool_create(&p, NULL);
+    test_text();
+    test_sample(p);
+    test_nonsense(p);
+    apr_terminate();
+    return done_testing();
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl_top.h"
+
+#include <stdio.h>
+
+#ifdef CTL_HAVE_CURSES
+
+#include <curses.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apr_strings.h"
+#include "ctl_client.h"
+#include "ctl_sample.h"
+#include "ctl_text.h"
+#include "pm_signals.h"
+
+/* From one sample to the next, and what the manager may take for one. */
+#define PERIOD   apr_time_from_sec(1)
+#define PATIENCE apr_time_from_sec(2)
+
+#define CTRL(c) ((c) & 0x1f)
+
+/* Lines above and below the list. */
+#define ABOVE 3
+#define BELOW 1
+
+enum { GREEN = 1, CYAN, YELLOW, RED };
+
+typedef struct top {
+    const char *path;
+    const char *request;
+    ctl_client_t client;
+    int connected;
+    apr_pool_t *p;
+    apr_pool_t *psample[2];  /* the present sample's, the one before's */
+    ctl_sample_t *sample;
+    pm_reason_t why;         /* "": the sample is of now */
+    ctl_view_t view;
+    int column[CTL_VIEWS];   /* sorted by */
+    int reverse[CTL_VIEWS];
+    int first[CTL_VIEWS];    /* line at the top */
+    apr_time_t next;
+    pm_signals_t *signals;
+    int quit;
+} top_t;
+
+/* --- samples -------------------------------------------------------------- */
+
+static const char *ask(top_t *t, apr_pool_t *p)
+{
+    const char *reply;
+
+    if (!t->connected) {
+        t->connected = ctl_client_open(&t->client, t->path, p, &t->why);
+    }
+    if (!t->connected) {
+        return NULL;
+    }
+    reply = ctl_client_ask(&t->client, t->request, PATIENCE, NULL, NULL,
+                           &t->why);
+    if (!reply) {
+        ctl_client_close(&t->client);
+        t->connected = 0;
+    }
+    return reply;
+}
+
+/* Another sample in the place of the one before the last; when there is none
+ * to be had the last one stays, with the reason.  @return 0: refused */
+static int sample(top_t *t)
+{
+    apr_pool_t *p = t->psample[1];
+    ctl_sample_t *next;
+    const char *reply;
+
+    t->next = pm_time_now() + PERIOD;
+    t->why.text[0] = '\0';
+    apr_pool_clear(p);
+    reply = ask(t, p);
+    if (!reply) {
+        return 1;
+    }
+    if (!strncmp(reply, "error ", 6)) {
+        pm_fail(&t->why, APR_EGENERAL, "%s", reply + 6);
+        return 0;
+    }
+    next = ctl_sample_read(apr_pstrdup(p, reply), pm_time_now(), t->sample,
+                           p);
+    if (!next) {
+        pm_fail(&t->why, APR_EGENERAL, "cannot read the manager's answer");
+        return 0;
+    }
+    t->psample[1] = t->psample[0];
+    t->psample[0] = p;
+    t->sample = next;
+    return 1;
+}
+
+/* --- the screen ----------------------------------------------------------- */
+
+static int colour_of(const char *state)
+{
+    static const struct {
+        const char *state;
+        int colour;
+    } colours[] = {{"running", GREEN},   {"idle", GREEN},
+                   {"busy", CYAN},       {"starting", YELLOW},
+                   {"stopping", YELLOW}, {"draining", YELLOW},
+                   {"backoff", RED},     {"stopped", RED}};
+    unsigned i;
+
+    for (i = 0; i < sizeof(colours) / sizeof(colours[0]); i++) {
+        if (!strcmp(state, colours[i].state)) {
+            return colours[i].colour;
+        }
+    }
+    return 0;
+}
+
+static void draw_head(const top_t *t)
+{
+    const ctl_sample_t *s = t->sample;
+    char age[24];
+    char line[256];
+
+    snprintf(line, sizeof(line), "manager %ld  up %s  reloads %ld  restarts "
+             "%ld  pools %d  workers %d  %.1f req/s", s->pid,
+             ctl_text_age(age, sizeof(age), s->uptime), s->reloads,
+             s->restarts, s->lines[CTL_POOLS]->nelts,
+             s->lines[CTL_WORKERS]->nelts, s->rate);
+    mvaddnstr(0, 0, line, COLS);
+    if (t->why.text[0]) {
+        attron(A_BOLD | COLOR_PAIR(RED));
+        mvaddnstr(1, 0, t->why.text, COLS);
+        attroff(A_BOLD | COLOR_PAIR(RED));
+    }
+}
+
+static void draw_cell(int y, int x, const ctl_column_t *c, const char *text)
+{
+    char buf[80];
+
+    snprintf(buf, sizeof(buf), "%*.*s", -c->width,
+             c->width < 0 ? -c->width : c->width, text);
+    if (x < COLS) {
+        mvaddnstr(y, x, buf, COLS - x);
+    }
+}
+
+static int width_of(const ctl_column_t *c)
+{
+    return (c->width < 0 ? -c->width : c->width) + 1;
+}
+
+static void draw_columns(const top_t *t)
+{
+    int n, i, x = 0;
+    const ctl_column_t *c = ctl_sample_columns(t->view, &n);
+
+    attron(A_REVERSE);
+    mvhline(ABOVE - 1, 0, ' ', COLS);
+    for (i = 0; i < n; i++) {
+        if (i == t->column[t->view]) {
+            attron(A_BOLD | A_UNDERLINE);
+        }
+        draw_cell(ABOVE - 1, x, &c[i], c[i].head);
+        attroff(A_BOLD | A_UNDERLINE);
+        x += width_of(&c[i]);
+    }
+    attroff(A_REVERSE);
+}
+
+static void draw_line(const top_t *t, int y, const ctl_line_t *line)
+{
+    int n, i, x = 0;
+    const ctl_column_t *c = ctl_sample_columns(t->view, &n);
+    char buf[80];
+
+    for (i = 0; i < n; i++) {
+        const char *text = ctl_sample_cell(buf, sizeof(buf), t->view, line,
+                                           i);
+        int colour = strcmp(c[i].head, "STATE") ? 0 : colour_of(text);
+
+        attron(COLOR_PAIR(colour));
+        draw_cell(y, x, &c[i], text);
+        attroff(COLOR_PAIR(colour));
+        x += width_of(&c[i]);
+    }
+}
+
+/* Lines of the list that fit. */
+static int page(void)
+{
+    return LINES > ABOVE + BELOW ? LINES - ABOVE - BELOW : 1;
+}
+
+static void draw_foot(const top_t *t, int nlines)
+{
+    char line[160];
+    int last = t->first[t->view] + page();
+
+    snprintf(line, sizeof(line), "%d-%d of %d  q quit  w %s  < > sort  "
+             "r reverse  arrows scroll", nlines ? t->first[t->view] + 1 : 0,
+             last < nlines ? last : nlines, nlines,
+             t->view == CTL_POOLS ? "workers" : "pools");
+    attron(A_DIM);
+    mvaddnstr(LINES - 1, 0, line, COLS - 1);
+    attroff(A_DIM);
+}
+
+static void draw(top_t *t)
+{
+    const apr_array_header_t *lines = t->sample->lines[t->view];
+    int *first = &t->first[t->view];
+    int most = lines->nelts - page();
+    int i;
+
+    *first = *first > most ? most : *first;
+    *first = *first < 0 ? 0 : *first;
+    ctl_sample_sort(t->sample, t->view, t->column[t->view],
+                    t->reverse[t->view]);
+    erase();
+    draw_head(t);
+    draw_columns(t);
+    for (i = 0; i < page() && *first + i < lines->nelts; i++) {
+        draw_line(t, ABOVE + i, APR_ARRAY_IDX(lines, *first + i,
+                                              const ctl_line_t *));
+    }
+    draw_foot(t, lines->nelts);
+    refresh();
+}
+
+/* --- keys ----------------------------------------------------------------- */
+
+static void sort_by(top_t *t, int step)
+{
+    int n;
+
+    ctl_sample_columns(t->view, &n);
+    t->column[t->view] = (t->column[t->view] + step + n) % n;
+    t->reverse[t->view] = 0;
+}
+
+static void stop_for_now(void)
+{
+    endwin();
+    raise(SIGSTOP);
+    refresh();
+}
+
+static void on_key(top_t *t, int key)
+{
+    int *first = &t->first[t->view];
+
+    switch (key) {
+    case 'q': case 'Q': case CTRL('c'): case CTRL('d'):
+        t->quit = 1;
+        break;
+    case CTRL('z'):
+        stop_for_now();
+        break;
+    case CTRL('l'):
+        clear();
+        break;
+    case 'w': case 'p': case '\t':
+        t->view = t->view == CTL_POOLS ? CTL_WORKERS : CTL_POOLS;
+        break;
+    case '<': case ',': case KEY_LEFT:
+        sort_by(t, -1);
+        break;
+    case '>': case '.': case KEY_RIGHT:
+        sort_by(t, 1);
+        break;
+    case 'r': case 'R':
+        t->reverse[t->view] = !t->reverse[t->view];
+        break;
+    case KEY_UP: case 'k':
+        --*first;
+        break;
+    case KEY_DOWN: case 'j':
+        ++*first;
+        break;
+    case KEY_PPAGE:
+        *first -= page();
+        break;
+    case KEY_NPAGE: case ' ':
+        *first += page();
+        break;
+    case KEY_HOME: case 'g':
+        *first = 0;
+        break;
+    case KEY_END: case 'G':
+        *first = t->sample->lines[t->view]->nelts;
+        break;
+    default:
+        break;   /* KEY_RESIZE: drawn anew in any case */
+    }
+}
+
+/* Keys until it is time for the next sample; a signal that was taken ends
+ * it.  That of another size interrupts poll(2) and comes as a key. */
+static void wait_keys(top_t *t)
+{
+    struct pollfd pfd[2] = {{STDIN_FILENO, POLLIN, 0},
+                            {pm_signals_fd(t->signals), POLLIN, 0}};
+    apr_time_t left;
+    int key;
+
+    while (!t->quit && (left = t->next - pm_time_now()) > 0) {
+        int n = poll(pfd, 2, (int)(left / 1000 + 1));
+
+        t->quit = n > 0
+                  && (pfd[1].revents
+                      || (pfd[0].revents & (POLLHUP | POLLERR | POLLNVAL)));
+        while (!t->quit && (key = getch()) != ERR) {
+            on_key(t, key);
+            draw(t);
+        }
+    }
+}
+
+static void open_screen(void)
+{
+    raw();
+    noecho();
+    nonl();
+    keypad(stdscr, TRUE);
+    nodelay(stdscr, TRUE);
+    curs_set(0);
+    set_escdelay(50);
+    if (has_colors() && ctl_text_coloured(stdout)) {
+        start_color();
+        use_default_colors();
+        init_pair(GREEN, COLOR_GREEN, -1);
+        init_pair(CYAN, COLOR_CYAN, -1);
+        init_pair(YELLOW, COLOR_YELLOW, -1);
+        init_pair(RED, COLOR_RED, -1);
+    }
+}
+
+static void show(top_t *t)
+{
+    while (!t->quit) {
+        draw(t);
+        wait_keys(t);
+        if (!t->quit && !sample(t)) {
+            t->quit = 1;   /* the pool is no more: last said below */
+        }
+    }
+}
+
+static int complain(const char *text, int status)
+{
+    fprintf(stderr, "fcgipmctl: %s\n", text);
+    return status;
+}
+
+int ctl_top(const char *path, const char *request, apr_pool_t *p)
+{
+    top_t t = {.path = path, .request = request, .p = p};
+    static const int taken[] = {SIGTERM, SIGINT, SIGHUP, 0};
+    SCREEN *screen;
+
+    t.column[CTL_POOLS] = 0;
+    t.column[CTL_WORKERS] = 1;
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+        return complain("top wants a terminal", 1);
+    }
+    apr_pool_create(&t.psample[0], p);
+    apr_pool_create(&t.psample[1], p);
+    if (!sample(&t)) {
+        return complain(t.why.text, 1);
+    }
+    if (!t.sample) {
+        return complain(t.why.text, 3);
+    }
+    if (pm_signals_open(&t.signals, taken, taken + 3, p, &t.why)
+        != APR_SUCCESS) {
+        return complain(t.why.text, 1);
+    }
+    screen = newterm(NULL, stdout, stdin);
+    if (!screen) {
+        return complain("cannot use this terminal (TERM)", 1);
+    }
+    open_screen();
+    show(&t);
+    endwin();
+    delscreen(screen);
+    ctl_client_close(&t.client);
+    return t.why.text[0] && t.connected ? complain(t.why.text, 1) : 0;
+}
+
+#else
+
+int ctl_top(const char *path, const char *request, apr_pool_t *p)
+{
+    (void)path;
+    (void)request;
+    (void)p;
+    fprintf(stderr, "fcgipmctl: built without ncurses, there is no top\n");
+    return 1;
+}
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file ctl_top.h
+ * @brief `fcgipmctl top`: what the pools do, live, on a terminal.
+ */
+#ifndef CTL_TOP_H
+#define CTL_TOP_H
+
+#include "pm_base.h"
+
+/**
+ * Show it until q, Ctrl-C or SIGTERM; the terminal is then as it was.
+ * @param path of the control socket
+ * @param request a status, of all pools or one
+ * @return the exit status; what went wrong has been said
+ */
+int ctl_top(const char *path, const char *request, apr_pool_t *p);
+
+#endif /* CTL_TOP_H */
