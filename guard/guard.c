@@ -99,6 +99,7 @@ static void first_wait(void)
 {
     remove_variable("FCGIPM_GUARD");
     remove_variable("LD_PRELOAD");
+    remove_variable("FCGIPM_MANAGER");   /* pm_spawn.h */
     if (guard.page_fd >= 0) {
         guard_libc()->close(guard.page_fd);
         guard.page_fd = -1;

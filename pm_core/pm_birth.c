@@ -156,6 +156,7 @@ static void make_env(pm_birth_t *birth, const pm_conf_t *conf, apr_pool_t *p)
 
     *(const char **)apr_array_push(env) = "";   /* the guard's two */
     *(const char **)apr_array_push(env) = "";
+    *(const char **)apr_array_push(env) = PM_SPAWN_MANAGER "=";
     /* FcgiPMSetEnv wins over all others, and the last of one name over the
      * ones before it. */
     for (i = conf->setenv ? conf->setenv->nelts - 1 : -1; i >= 0; i--) {

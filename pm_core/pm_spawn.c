@@ -189,8 +189,12 @@ static int step_guard(const child_t *c)
 
 static int step_exec(const child_t *c)
 {
+    static char manager[40];
     char **envp = c->birth->envp;
 
+    apr_snprintf(manager, sizeof(manager), PM_SPAWN_MANAGER "=%d",
+                 (int)c->parent);
+    envp[2] = manager;
     execve(c->birth->program, c->birth->argv, envp[0] ? envp : envp + 2);
     return errno;
 }

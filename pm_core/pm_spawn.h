@@ -32,7 +32,8 @@ typedef struct pm_spawn_file {
 typedef struct pm_birth {
     const char *program;
     char *const *argv;
-    char **envp;             /**< its first two are kept for the guard */
+    char **envp;             /**< its first two are kept for the guard, the
+                              *   third for PM_SPAWN_MANAGER */
     const char *guard;       /**< "LD_PRELOAD=..."; NULL: there is none */
     const char *directory;
     const char *chroot;
@@ -70,6 +71,11 @@ typedef struct pm_born {
 /** The descriptor of the pool's page in a guarded worker; the guard closes
  *  it. */
 #define PM_SPAWN_PAGE_FD 3
+
+/** A worker's environment has this, with the manager's pid: by it a program
+ *  that can manage itself (libfcgipm, fcgipm.h) knows that it is not to.  The
+ *  guard removes it at the first wait for a request. */
+#define PM_SPAWN_MANAGER "FCGIPM_MANAGER"
 
 /**
  * Fork a worker.
