@@ -1,0 +1,82 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# libfcgipm.so as a library: nothing missing of what Perl's have, nothing too
+# much where it is preloaded.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use FCGIPM::Test;
+use Test::More;
+
+my $library = program('libfcgipm.so');
+
+sub nm {
+    my ($file, @option) = @_;
+    my @name = map { /\s([A-Za-z])\s+([^\s@]+)/ && $1 ne 'A' ? $2 : () }
+        `nm @option '$file' 2>/dev/null`;
+    return map { $_ => 1 } @name;
+}
+
+# --- what can be seen of it
+SKIP: {
+    skip 'nm is missing', 5 unless have('nm');
+    my %own = nm($library, '-D', '--defined-only');
+    my ($libc) = map { /libc\.so\S* => (\S+)/ ? $1 : () } `ldd '$library'`;
+    my %libc = nm($libc, '-D', '--defined-only');
+    ok($own{fcgipm_manage} && $own{accept}, 'both doors are there');
+    is_deeply([grep { !/^fcgipm_/ && !$libc{$_} } sort keys %own], [],
+              'nothing but fcgipm_* and what covers a function of libc');
+    my @needed = map { /NEEDED.*\[(.*)\]/ ? $1 : () } `readelf -d '$library'`;
+    is_deeply([grep { !/^(?:libc|ld-linux.*)\.so/ } @needed], [],
+              'it brings no library along');
+
+    # --- every declaration is there, and nothing else
+    my $header = slurp(root() . '/guard/fcgipm.h');
+    my %declared = map { $_ => 1 }
+        $header =~ /^FCGIPM_API[^;(]*?\b(fcgipm_\w+)\(/mg;
+    is_deeply([sort grep { /^fcgipm_/ } keys %own], [sort keys %declared],
+              'what fcgipm.h declares');
+
+    # --- Perl's methods and attributes: the same name or why there is none
+    my %other = (
+        (map { $_ => 'of Moose' } qw(BUILD DESTROY dump meta DEMOLISHALL
+            BUILDALL BUILDARGS DOES VERSION can does isa)),
+        new => 'fcgipm_create',
+        _add_pid => 'private', has_pid => 'private',
+        sig_sub => 'the handler, which is private',
+        sigaction_no_sa_restart => 'no object in C',
+        sigaction_sa_restart => 'no object in C',
+    );
+    my $all = `$^X -MFCGI::Engine::ProcManager::Constrained -e '
+        my \$meta = FCGI::Engine::ProcManager::Constrained->meta;
+        print "\$_\\n" for map { \$_->name }
+            (grep { \$_->original_package_name =~ /^FCGI/ }
+             \$meta->get_all_methods), \$meta->get_all_attributes' 2>/dev/null`;
+    skip 'FCGI::Engine is not installed', 1 unless $all;
+    my %perl = map { $_ => 1 } split ' ', $all;
+    cmp_ok(scalar keys %perl, '>', 40, 'methods and attributes of Perl');
+    is_deeply([grep { !$own{"fcgipm_$_"} && !$other{$_} && !/^_|^[A-Z_]+$/ }
+               sort keys %perl], [], 'each has its counterpart');
+}
+
+# --- the header
+for my $language (qw(c c++)) {
+  SKIP: {
+        my ($cc) = grep { have($_) } $language eq 'c' ? qw(gcc clang)
+                                                      : qw(g++ clang);
+        skip "no compiler for $language", 1 unless $cc;
+        my $file = write_file(tmp_dir() . '/x', <<'C');
+#include <fcgipm.h>
+int main(void) { fcgipm_destroy(fcgipm_create()); return 0; }
+C
+        my $guard = root() . '/guard';
+        my $said = `$cc -x $language -Wall -Wextra -pedantic -Werror -fsyntax-only -I'$guard' '$file' 2>&1`;
+        is($said, '', "fcgipm.h in $language");
+    }
+}
+
+done_testing;
