@@ -65,6 +65,13 @@ int fcgipm_client_writable(conn_rec *c, apr_interval_time_t timeout)
     return fd >= 0 && ask(fd, POLLOUT, timeout) != 0;
 }
 
+int fcgipm_client_readable(conn_rec *c, apr_interval_time_t timeout)
+{
+    int fd = fcgipm_client_fd(c);
+
+    return fd >= 0 && ask(fd, POLLIN, timeout) != 0;
+}
+
 /* As the MPM does it when a request is done and its answer is not: the core
  * output filter, called without a brigade, does not wait. */
 int fcgipm_client_push(conn_rec *c)

@@ -27,6 +27,9 @@ void fcgipm_client_forget(conn_rec *c);
  *  @param timeout wait so long for it; 0: just ask */
 int fcgipm_client_writable(conn_rec *c, apr_interval_time_t timeout);
 
+/** Is there something to be read from its socket?  Likewise. */
+int fcgipm_client_readable(conn_rec *c, apr_interval_time_t timeout);
+
 /** Send what httpd has not sent yet, as far as the socket takes it at once.
  *  @return 1: nothing is left, and what is passed down the filters next, up
  *          to FCGIPM_CLIENT_PASS bytes, does not wait */

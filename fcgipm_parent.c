@@ -8,6 +8,7 @@
 #include "http_core.h"
 #include "mpm_common.h"
 
+#include "fcgipm_linger.h"
 #include "fcgipm_script.h"
 #include "pm_core/pm_bell.h"
 #include "pm_core/pm_wire.h"
@@ -334,6 +335,7 @@ static void close_parents_own(fcgipm_parent_t *me)
 void fcgipm_parent_child_init(apr_pool_t *pchild, server_rec *s)
 {
     fcgipm_parent_t *me = fcgipm_server(s)->parent;
+    fcgipm_crowd_t *crowd;
     server_rec *v;
     int row;
 
@@ -348,10 +350,12 @@ void fcgipm_parent_child_init(apr_pool_t *pchild, server_rec *s)
     else {
         close_parents_own(me);
     }
+    crowd = fcgipm_linger_crowd(pchild);
     row = pm_board_row_claim(me->retained->board, (apr_uint32_t)getpid(),
                              me->retained->config);
     for (v = s; v; v = v->next) {
         fcgipm_server(v)->row = row;
+        fcgipm_server(v)->crowd = crowd;
     }
     fcgipm_script_init(pchild, s, me->retained->config);
 }

@@ -6,6 +6,7 @@
 #include "apr_strings.h"
 #include "fcgipm_client.h"
 #include "fcgipm_file.h"
+#include "fcgipm_linger.h"
 #include "http_log.h"
 #include "mod_fcgipm.h"
 
@@ -19,7 +20,8 @@ APLOG_USE_MODULE(fcgipm);
 #define BLIND_FIRST 32768
 #define BLIND_EVENT 8192
 
-/* An answer of no more than this goes out as soon as it is whole. */
+/* An answer of no more than this goes out as soon as it is whole, if what
+ * went before it is out. */
 #define SEND_NOW 16384
 
 void fcgipm_spool_init(fcgipm_spool_t *s, request_rec *r)
@@ -212,12 +214,20 @@ static void send_now(fcgipm_spool_t *s)
     APR_BRIGADE_INSERT_TAIL(s->bb, apr_bucket_flush_create(c->bucket_alloc));
     ap_pass_brigade(c->output_filters, s->bb);
     apr_brigade_cleanup(s->bb);
+    fcgipm_linger_answered(s->r);
+}
+
+static int is_small(const fcgipm_spool_t *s)
+{
+    conn_rec *c = s->r->connection;
+
+    return !in_file(s) && s->passed_bytes + (apr_off_t)s->held <= SEND_NOW
+           && !c->data_in_output_filters && !c->master && !s->r->main;
 }
 
 apr_status_t fcgipm_spool_finish(fcgipm_spool_t *s)
 {
-    int small = !s->passed && !in_file(s) && s->held <= SEND_NOW
-                && !s->r->connection->master && !s->r->main;
+    int small = is_small(s);
 
     if (s->rv != APR_SUCCESS) {
         return s->rv;

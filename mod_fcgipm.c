@@ -2,12 +2,14 @@
 /* The module record, and the hooks in the order httpd calls them. */
 #include "mod_fcgipm.h"
 
+#include "http_connection.h"
 #include "http_protocol.h"
 #include "http_request.h"
 #include "mod_status.h"
 #include "mpm_common.h"
 
 #include "fcgipm_auth.h"
+#include "fcgipm_linger.h"
 #include "fcgipm_status.h"
 
 static void register_hooks(apr_pool_t *p)
@@ -33,6 +35,10 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_child_init(fcgipm_parent_child_init, NULL, NULL,
                        APR_HOOK_MIDDLE);
 
+    /* a connection */
+    ap_hook_process_connection(fcgipm_linger_connection, NULL, NULL,
+                               APR_HOOK_REALLY_FIRST);
+
     /* a request; before all others: what is to take the place of a denial
      * (mod_cache would look for it) */
     ap_hook_quick_handler(fcgipm_auth_deny, NULL, NULL,
@@ -51,6 +57,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_handler(fcgipm_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, fcgipm_section, NULL, NULL,
                       APR_HOOK_MIDDLE);
+    ap_hook_log_transaction(fcgipm_linger_log, NULL, NULL,
+                            APR_HOOK_REALLY_LAST);
 }
 
 AP_DECLARE_MODULE(fcgipm) = {

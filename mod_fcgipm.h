@@ -21,6 +21,7 @@
  * fcgipm_spool.c     that response on its way to a client that may be slow
  * fcgipm_slow.c      a request that takes long
  * fcgipm_client.c    is the client still there?
+ * fcgipm_linger.c    a thread stays with a client that is quick
  * fcgipm_file.c      temporary files without a name
  * fcgipm_status.c    what the pools do, over HTTP, with fcgipm_page.c,
  *                    fcgipm_metrics.c, fcgipm_section.c (mod_status)
@@ -100,6 +101,7 @@ typedef struct fcgipm_server {
     apr_hash_t *host_of;          /**< server_rec * -> a pm_host_t's name */
     struct fcgipm_memory *memory; /**< fcgipm_script.c's own; of this child,
                                    *   NULL without templates */
+    struct fcgipm_crowd *crowd;   /**< this child's, see fcgipm_linger.h */
     apr_array_header_t *order;    /**< of fcgipm_pool_t *: all pools, as they
                                    *   are written; main server only */
     struct fcgipm_draft *draft;   /**< fcgipm_config.c's own */

@@ -123,6 +123,14 @@ int fcgipm_client_writable(conn_rec *c, apr_interval_time_t timeout)
     return !run.holding;
 }
 
+/* fcgipm_linger.h: nothing waits for another request. */
+void fcgipm_linger_answered(request_rec *r);
+
+void fcgipm_linger_answered(request_rec *r)
+{
+    (void)r;
+}
+
 /* fcgipm_sendfile.h: there is no file. */
 const char *fcgipm_sendfile_take(request_rec *r, const char *pool);
 
