@@ -14,6 +14,12 @@ APLOG_USE_MODULE(fcgipm);
 /* Asked of the input filters at once; they give what they have. */
 #define READ_SIZE APR_BUCKET_BUFF_SIZE
 
+/* The same for a file, to which many small writes are dear. */
+#define FILE_READ_SIZE (16 * READ_SIZE)
+
+/* Buckets that one write takes. */
+#define PIECES 32
+
 /* Read from the file at once: two whole records. */
 #define BLOCK_SIZE (2 * FCGIPM_CONTENT_MAX)
 
@@ -52,25 +58,35 @@ static int reserve(fcgipm_body_t *body, apr_size_t len, apr_size_t limit)
     return 1;
 }
 
-static apr_status_t keep(fcgipm_body_t *body, const char *data,
-                         apr_size_t len, apr_size_t limit, pm_reason_t *why)
+/* Memory is full: from now on all goes to a file. */
+static apr_status_t open_file(fcgipm_body_t *body, pm_reason_t *why)
 {
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv = fcgipm_file_open(&body->file, body->r->pool, why);
+    struct iovec v = {body->memory, body->used};
 
-    body->source.length += (apr_off_t)len;
-    if (!body->file && reserve(body, len, limit)) {
-        memcpy(body->memory + body->used, data, len);
-        body->used += len;
-        return APR_SUCCESS;
+    return rv == APR_SUCCESS && body->used
+               ? fcgipm_file_write(body->file, &v, 1, why) : rv;
+}
+
+static apr_status_t keep(fcgipm_body_t *body, const struct iovec *v, int n,
+                         apr_size_t limit, pm_reason_t *why)
+{
+    apr_status_t rv;
+    int i;
+
+    for (i = 0; i < n && !body->file && reserve(body, v[i].iov_len, limit);
+         i++) {
+        memcpy(body->memory + body->used, v[i].iov_base, v[i].iov_len);
+        body->used += v[i].iov_len;
     }
-    if (!body->file) {
-        rv = fcgipm_file_open(&body->file, body->r->pool, why);
-        if (rv == APR_SUCCESS && body->used) {
-            rv = fcgipm_file_write(body->file, body->memory, body->used, why);
+    if (i < n && !body->file) {
+        rv = open_file(body, why);
+        if (rv != APR_SUCCESS) {
+            return rv;
         }
     }
-    return rv == APR_SUCCESS ? fcgipm_file_write(body->file, data, len, why)
-                             : rv;
+    return i < n ? fcgipm_file_write(body->file, v + i, n - i, why)
+                 : APR_SUCCESS;
 }
 
 /* --- reading from the client -------------------------------------------- */
@@ -90,30 +106,59 @@ static int refuse(fcgipm_body_t *body, apr_status_t rv, pm_reason_t *why)
     return body->status;
 }
 
-/* Keep a brigade's bytes.  @return OK or an HTTP status */
-static int keep_brigade(fcgipm_body_t *body, apr_size_t limit,
-                        pm_reason_t *why)
+/* The bytes at a brigade's begin, as many as one write takes; their buckets
+ * remain.  @param stop the first bucket after them */
+static apr_status_t gather(fcgipm_body_t *body, struct iovec *v, int *n,
+                           apr_bucket **stop)
 {
-    apr_bucket *b;
+    apr_bucket *b = APR_BRIGADE_FIRST(body->bb);
     const char *data;
     apr_size_t len;
     apr_status_t rv;
 
-    while (!APR_BRIGADE_EMPTY(body->bb)) {
-        b = APR_BRIGADE_FIRST(body->bb);
+    *n = 0;
+    for (; b != APR_BRIGADE_SENTINEL(body->bb) && *n < PIECES;
+         b = APR_BUCKET_NEXT(b)) {
         if (APR_BUCKET_IS_EOS(b)) {
             body->eos = 1;
         }
         else if (!APR_BUCKET_IS_METADATA(b)) {
             rv = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
             if (rv != APR_SUCCESS) {
-                return refuse(body, rv, why);
+                return rv;
             }
-            if (len && keep(body, data, len, limit, why) != APR_SUCCESS) {
-                return HTTP_INTERNAL_SERVER_ERROR;
+            if (len) {
+                v[*n].iov_base = (void *)(apr_uintptr_t)data;
+                v[*n].iov_len = len;
+                body->source.length += (apr_off_t)len;
+                ++*n;
             }
         }
-        apr_bucket_delete(b);
+    }
+    *stop = b;
+    return APR_SUCCESS;
+}
+
+/* Keep a brigade's bytes.  @return OK or an HTTP status */
+static int keep_brigade(fcgipm_body_t *body, apr_size_t limit,
+                        pm_reason_t *why)
+{
+    struct iovec v[PIECES];
+    apr_bucket *stop;
+    apr_status_t rv;
+    int n;
+
+    while (!APR_BRIGADE_EMPTY(body->bb)) {
+        rv = gather(body, v, &n, &stop);
+        if (rv != APR_SUCCESS) {
+            return refuse(body, rv, why);
+        }
+        if (n && keep(body, v, n, limit, why) != APR_SUCCESS) {
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
+        while (APR_BRIGADE_FIRST(body->bb) != stop) {
+            apr_bucket_delete(APR_BRIGADE_FIRST(body->bb));
+        }
     }
     return OK;
 }
@@ -126,7 +171,9 @@ static int read_whole(fcgipm_body_t *body, apr_size_t limit,
 
     while (status == OK && !body->eos) {
         rv = ap_get_brigade(body->r->input_filters, body->bb,
-                            AP_MODE_READBYTES, APR_BLOCK_READ, READ_SIZE);
+                            AP_MODE_READBYTES, APR_BLOCK_READ,
+                            body->file || !limit ? FILE_READ_SIZE
+                                                 : READ_SIZE);
         status = rv == APR_SUCCESS ? keep_brigade(body, limit, why)
                                    : refuse(body, rv, why);
     }

@@ -32,10 +32,10 @@ apr_status_t fcgipm_file_open(apr_file_t **file, apr_pool_t *p,
     return APR_SUCCESS;
 }
 
-apr_status_t fcgipm_file_write(apr_file_t *file, const char *data,
-                               apr_size_t len, pm_reason_t *why)
+apr_status_t fcgipm_file_write(apr_file_t *file, const struct iovec *pieces,
+                               int n, pm_reason_t *why)
 {
-    apr_status_t rv = apr_file_write_full(file, data, len, NULL);
+    apr_status_t rv = apr_file_writev_full(file, pieces, (apr_size_t)n, NULL);
 
     return rv == APR_SUCCESS
                ? rv

@@ -7,6 +7,8 @@
 #ifndef FCGIPM_FILE_H
 #define FCGIPM_FILE_H
 
+#include <sys/uio.h>
+
 #include "apr_file_io.h"
 #include "pm_core/pm_base.h"
 
@@ -14,9 +16,9 @@
 apr_status_t fcgipm_file_open(apr_file_t **file, apr_pool_t *p,
                               pm_reason_t *why);
 
-/** Write all of it at the file's own position. */
-apr_status_t fcgipm_file_write(apr_file_t *file, const char *data,
-                               apr_size_t len, pm_reason_t *why);
+/** Write all of @a n pieces at the file's own position. */
+apr_status_t fcgipm_file_write(apr_file_t *file, const struct iovec *pieces,
+                               int n, pm_reason_t *why);
 
 /** Read up to @a len bytes from @a at, not moving the file's position.
  *  @return bytes, 0 at the end, -1 with errno */

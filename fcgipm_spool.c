@@ -297,6 +297,7 @@ static int without_file(fcgipm_spool_t *s, const char *why)
 /* @return 1: it is in the file */
 static int write_file(fcgipm_spool_t *s, const char *data, apr_size_t len)
 {
+    struct iovec piece = {(void *)(apr_uintptr_t)data, len};
     pm_reason_t why;
 
     if (s->no_file) {
@@ -309,7 +310,7 @@ static int write_file(fcgipm_spool_t *s, const char *data, apr_size_t len)
         && fcgipm_file_open(&s->file, s->r->pool, &why) != APR_SUCCESS) {
         return without_file(s, why.text);
     }
-    if (fcgipm_file_write(s->file, data, len, &why) != APR_SUCCESS) {
+    if (fcgipm_file_write(s->file, &piece, 1, &why) != APR_SUCCESS) {
         return without_file(s, why.text);
     }
     s->tail += (apr_off_t)len;
