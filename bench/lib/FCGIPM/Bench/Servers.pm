@@ -29,7 +29,7 @@ use POSIX ();
 
 # The same for every server.
 our %SAME = (
-    workers => 8, processes => 2, threads => 32, backlog => 511,
+    workers => 8, processes => 2, threads => 64, backlog => 511,
 );
 
 our $ANSWER = "Hello, world\n";
