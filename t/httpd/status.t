@@ -101,6 +101,9 @@ sub valid {
     my $r = $httpd->get('/st?openmetrics');
     is($r->{status}, 200, "$name: metrics");
     like($r->{body}, qr/\n# EOF\n\z/, "$name: they have an end");
+    my %seen;
+    is_deeply([grep { $seen{$_}++ } $r->{body} =~ /^([^#].*?) \S+$/mg], [],
+              "$name: nothing is there twice");
     return unless $has_parser;
     my $families = metrics($r->{body});
     cmp_ok(scalar keys %$families, '>', 10, "$name: they are valid");
