@@ -10,6 +10,11 @@
 /* Meters of a pool: children are spread over them. */
 #define METERS 8
 
+/* Each with cache lines of its own. */
+typedef struct meter {
+    pm_meter_t meter;
+} __attribute__((aligned(64))) meter_t;
+
 /* Row 0 is the parent's, the last is shared by children that found none. */
 typedef struct row {
     apr_uint32_t pid;        /* 0: free; claimed with compare-and-swap */
@@ -23,7 +28,7 @@ struct pm_board {
     pm_slot_t slots[PM_BOARD_SLOTS];
     pm_gate_t gates[PM_BOARD_SLOTS];
     pm_meter_t before[PM_BOARD_SLOTS];   /* of the slot's former pools */
-    pm_meter_t meters[PM_BOARD_SLOTS][METERS];
+    meter_t meters[PM_BOARD_SLOTS][METERS];
     row_t rows[];
 };
 
@@ -77,7 +82,7 @@ pm_cell_t *pm_board_cell(pm_board_t *board, int row, int slot)
 pm_meter_t *pm_board_meter(pm_board_t *board, int row, int slot)
 {
     PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS && row >= 0);
-    return &board->meters[slot][row % METERS];
+    return &board->meters[slot][row % METERS].meter;
 }
 
 static void add_meters(pm_meter_t *sum, const pm_board_t *board, int slot)
@@ -85,7 +90,7 @@ static void add_meters(pm_meter_t *sum, const pm_board_t *board, int slot)
     int i;
 
     for (i = 0; i < METERS; i++) {
-        pm_meter_add(sum, &board->meters[slot][i]);
+        pm_meter_add(sum, &board->meters[slot][i].meter);
     }
 }
 

@@ -44,7 +44,7 @@ typedef struct pm_meter {
     apr_uint64_t late;     /**< turns that have ended and had been waited
                             *   for */
     apr_uint64_t event[PM_METER_EVENTS];
-} __attribute__((aligned(64))) pm_meter_t;
+} pm_meter_t;
 
 /** The upper bounds of the buckets, microseconds, ascending, inclusive; one
  *  less than there are buckets. */
