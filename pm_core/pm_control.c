@@ -18,6 +18,7 @@ struct pm_caller {
     int fd;
     uid_t uid;
     int own;                /* it has one of PM_CONTROL_OWN places */
+    apr_pool_t *pwatch;     /* what the loop needs to watch it */
     pm_watch_t watch;
     pm_timer_t idle;
     char line[PM_CONTROL_LINE];
@@ -82,7 +83,8 @@ static void client_wait(client_t *c)
                                    : pm_time_now() + PM_CONTROL_IDLE);
     if (c->watch.pfd.reqevents != events) {
         pm_loop_unwatch(loop, &c->watch);
-        pm_loop_watch(loop, &c->watch, c->fd, events, c->p, NULL);
+        apr_pool_clear(c->pwatch);
+        pm_loop_watch(loop, &c->watch, c->fd, events, c->pwatch, NULL);
     }
 }
 
@@ -96,7 +98,7 @@ static void client_next(client_t *c)
     c->say = c->next;
     c->left = c->psay ? strlen(c->say) : 0;
     c->pnext = NULL;
-    if (!c->psay && c->last) {
+    if (!c->psay && c->last && c->panswer) {
         apr_pool_destroy(c->panswer);
         c->panswer = NULL;
         c->last = 0;
@@ -293,6 +295,7 @@ static void client_create(pm_control_t *control, int fd, uid_t uid)
     c->fd = fd;
     c->uid = uid;
     c->own = own;
+    PM_ASSERT(apr_pool_create(&c->pwatch, p) == APR_SUCCESS);
     c->watch = (pm_watch_t){.ready = on_client, .ctx = c};
     c->idle = (pm_timer_t){.due = on_idle, .ctx = c};
     APR_RING_INSERT_TAIL(&control->clients, c, pm_caller, link);

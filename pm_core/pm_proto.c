@@ -108,12 +108,15 @@ static int take(pm_request_t *req, const word_t *arg, const word_t *word)
 
 /* --- a line --------------------------------------------------------------- */
 
-/* Its words, at most max.  @return how many; max + 1 when there are more */
+/* Its words, at most max, and empty ones behind them.  @return how many; max + 1 when there are more */
 static int split(const char *line, word_t *word, int max)
 {
     int n = 0;
 
-    for (;;) {
+    for (; n < max; n++) {
+        word[n] = (word_t){"", 0};
+    }
+    for (n = 0;;) {
         line += strspn(line, " \t\r");
         if (!*line || n == max) {
             return n + (*line != '\0');
@@ -124,51 +127,46 @@ static int split(const char *line, word_t *word, int max)
     }
 }
 
-/* An argument as it is written in the table, without its brackets. */
-static int bare(word_t *arg)
+/* What may follow, as it stands in the table, without the brackets.  @return
+ * how many */
+static int read_args(const char *args, word_t *arg, int *optional)
 {
-    int optional = arg->text[0] == '[';
+    int n = split(args, arg, PM_PROTO_WORDS + 1);
+    int i;
 
-    arg->text += optional;
-    arg->len -= optional ? 2 : 0;
-    return optional;
-}
-
-/* Does one optional argument have to leave the last word to the next, which
- * stands for itself? */
-static int leaves(const char *args, int i, int nargs, const word_t *word,
-                  int is_last)
-{
-    word_t arg[PM_PROTO_WORDS];
-
-    split(args, arg, PM_PROTO_WORDS);
-    if (!is_last || i + 1 >= nargs) {
-        return 0;
+    for (i = 0; i < n && i < PM_PROTO_WORDS; i++) {
+        optional[i] = arg[i].text[0] == '[';
+        arg[i].text += optional[i];
+        arg[i].len -= optional[i] ? 2 : 0;
     }
-    bare(&arg[i + 1]);
-    return arg[i + 1].text[0] >= 'a' && arg[i + 1].len == word->len
-           && !memcmp(arg[i + 1].text, word->text, word->len);
+    return n;
 }
 
+/* Does this argument, which stands for itself, want the word? */
+static int wants(const word_t *arg, const word_t *word)
+{
+    return arg->text[0] >= 'a' && arg->len == word->len
+           && !memcmp(arg->text, word->text, word->len);
+}
+
+/* One that can be left out leaves the last word to the next if that wants
+ * it. */
 static int match(pm_request_t *req, const char *args, const word_t *word,
                  int nwords)
 {
-    word_t arg[PM_PROTO_WORDS];
-    int nargs = split(args, arg, PM_PROTO_WORDS);
+    word_t arg[PM_PROTO_WORDS + 1];
+    int optional[PM_PROTO_WORDS] = {0};
+    int nargs = read_args(args, arg, optional);
     int used = 0;
     int i;
 
-    for (i = 0; i < nargs; i++) {
-        int optional = bare(&arg[i]);
-
-        if (used == nwords
-            || (optional && leaves(args, i, nargs, &word[used],
-                                   used == nwords - 1))) {
-            if (!optional) {
-                return 0;
-            }
+    for (i = 0; i < nargs && i < PM_PROTO_WORDS; i++) {
+        if (optional[i]
+            && (used == nwords
+                || (used == nwords - 1 && wants(&arg[i + 1], &word[used])))) {
+            continue;
         }
-        else if (!take(req, &arg[i], &word[used++])) {
+        if (used == nwords || !take(req, &arg[i], &word[used++])) {
             return 0;
         }
     }

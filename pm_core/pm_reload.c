@@ -181,7 +181,8 @@ void pm_reload_begin(pm_reload_t *reload)
     finish(reload);
 }
 
-void pm_reload_attend(pm_pool_t *pool)
+/* Calls act for each who waits for the pool; it may end that. */
+static void each_part(pm_pool_t *pool, void (*act)(part_t *part))
 {
     part_t *part, *next;
 
@@ -189,13 +190,21 @@ void pm_reload_attend(pm_pool_t *pool)
          part != APR_RING_SENTINEL(&pool->waits, pm_wait_part, link);
          part = next) {
         next = APR_RING_NEXT(part, link);
-        attend(part);
+        act(part);
     }
+}
+
+void pm_reload_attend(pm_pool_t *pool)
+{
+    each_part(pool, attend);
+}
+
+static void part_removed(part_t *part)
+{
+    part_failed(part, "it was removed");
 }
 
 void pm_reload_gone(pm_pool_t *pool)
 {
-    while (!APR_RING_EMPTY(&pool->waits, pm_wait_part, link)) {
-        part_failed(APR_RING_FIRST(&pool->waits), "it was removed");
-    }
+    each_part(pool, part_removed);
 }

@@ -190,8 +190,8 @@ static void merge(ctl_line_t **to, ctl_line_t **a, int na, ctl_line_t **b,
             na--;
         }
     }
-    memcpy(to, a, (size_t)na * sizeof(*a));
-    memcpy(to + na, b, (size_t)nb * sizeof(*b));
+    memcpy(to, a, (size_t)na * sizeof(ctl_line_t *));
+    memcpy(to + na, b, (size_t)nb * sizeof(ctl_line_t *));
 }
 
 static void sort(ctl_line_t **lines, ctl_line_t **room, int n,
@@ -204,7 +204,7 @@ static void sort(ctl_line_t **lines, ctl_line_t **room, int n,
     }
     sort(lines, room, half, view, column, reverse);
     sort(lines + half, room, n - half, view, column, reverse);
-    memcpy(room, lines, (size_t)n * sizeof(*lines));
+    memcpy(room, lines, (size_t)n * sizeof(ctl_line_t *));
     merge(lines, room, half, room + half, n - half, view, column, reverse);
 }
 
@@ -212,8 +212,9 @@ void ctl_sample_sort(ctl_sample_t *sample, ctl_view_t view, int column,
                      int reverse)
 {
     apr_array_header_t *lines = sample->lines[view];
-    ctl_line_t **room = apr_palloc(lines->pool, ((size_t)lines->nelts + 1)
-                                                    * sizeof(*room));
+    ctl_line_t **room = apr_palloc(lines->pool,
+                                   ((size_t)lines->nelts + 1)
+                                       * sizeof(ctl_line_t *));
 
     sort((ctl_line_t **)(void *)lines->elts, room, lines->nelts, view, column,
          reverse);

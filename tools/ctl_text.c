@@ -236,14 +236,16 @@ static void each_pool(const pm_node_t *all, FILE *out, int detail,
                       void (*put)(FILE *out, const pm_node_t *pool,
                                   int detail))
 {
-    apr_array_header_t *pools = apr_array_make(p, 16, sizeof(all));
+    apr_array_header_t *pools = apr_array_make(p, 16,
+                                               sizeof(const pm_node_t *));
     const pm_node_t *pool;
     int i;
 
     for (pool = first_of(all, "pools"); pool; pool = pool->next) {
         *(const pm_node_t **)apr_array_push(pools) = pool;
     }
-    qsort(pools->elts, (size_t)pools->nelts, sizeof(pool), by_name);
+    qsort(pools->elts, (size_t)pools->nelts,
+          sizeof(const pm_node_t *), by_name);
     for (i = 0; i < pools->nelts; i++) {
         put(out, APR_ARRAY_IDX(pools, i, const pm_node_t *), detail);
     }
