@@ -23,7 +23,7 @@
 
 #define PM_CONTROL_LINE   1024
 #define PM_CONTROL_OWN    32
-#define PM_CONTROL_OTHERS 32
+#define PM_CONTROL_OTHERS 48
 #define PM_CONTROL_IDLE   apr_time_from_sec(30)
 
 typedef struct pm_control pm_control_t;

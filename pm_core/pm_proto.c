@@ -108,7 +108,8 @@ static int take(pm_request_t *req, const word_t *arg, const word_t *word)
 
 /* --- a line --------------------------------------------------------------- */
 
-/* Its words, at most max, and empty ones behind them.  @return how many; max + 1 when there are more */
+/* Its words, at most max, and empty ones behind them.  @return how many;
+ * max + 1 when there are more */
 static int split(const char *line, word_t *word, int max)
 {
     int n = 0;
