@@ -166,9 +166,12 @@ const char *fcgipm_handler_not_now(const fcgipm_server_t *server,
 static int fail(request_rec *r, const char *pool, int status,
                 apr_int64_t retry, const char *why)
 {
-    /* What the client did wrong is no error of ours. */
+    /* What the client did wrong is no error of ours, and why a pool cannot be
+     * had now has been said by the manager, or is a limit that was set. */
     int level = status == AP_FILTER_ERROR
-                || (status >= 400 && status < 500) ? APLOG_INFO : APLOG_ERR;
+                        || (status >= 400 && status < 500) ? APLOG_INFO
+                : status == HTTP_SERVICE_UNAVAILABLE       ? APLOG_WARNING
+                                                           : APLOG_ERR;
 
     ap_log_rerror(APLOG_MARK, level, 0, r, "pool %s: %s", pool, why);
     if (status == HTTP_SERVICE_UNAVAILABLE) {

@@ -270,15 +270,24 @@ static int is_stopping(void)
            && state == AP_MPMQ_STOPPING;
 }
 
-static void note_death(fcgipm_parent_t *me)
+/* @param how APR's status, which is an exit status or a signal; -1: not known
+ */
+static void note_death(fcgipm_parent_t *me, int how)
 {
+    char text[64] = "";
+
+    if (how >= 0) {
+        apr_snprintf(text, sizeof(text), " (exit status or signal %d)", how);
+    }
     __atomic_add_fetch(&pm_board_head(me->retained->board)->restarts, 1,
                        __ATOMIC_RELAXED);
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "manager %" APR_PID_T_FMT
-                 " has died", me->retained->boss.pid);
+                 " has died%s; it is replaced, requests wait in the pools' "
+                 "queues", me->retained->boss.pid,
+                 text);
 }
 
-static void replace_dead(fcgipm_parent_t *me)
+static void replace_dead(fcgipm_parent_t *me, int how)
 {
     fcgipm_boss_t *boss = &me->retained->boss;
     apr_time_t age = pm_time_now() - boss->born;
@@ -287,7 +296,7 @@ static void replace_dead(fcgipm_parent_t *me)
         forget(me);    /* the next configuration starts one, or httpd ends */
         return;
     }
-    note_death(me);
+    note_death(me, how);
     forget(me);
     boss->early = age < YOUNG ? boss->early + 1 : 0;
     if (boss->early > 1) {
@@ -308,10 +317,9 @@ static void died(int reason, void *data, int status)
 {
     fcgipm_parent_t *me = data;
 
-    (void)status;
     if (reason == APR_OC_REASON_DEATH || reason == APR_OC_REASON_LOST) {
         unwatch(me);
-        replace_dead(me);
+        replace_dead(me, reason == APR_OC_REASON_DEATH ? status : -1);
     }
 }
 
@@ -344,7 +352,7 @@ void fcgipm_manager_renew(fcgipm_parent_t *me)
 
     if (!fcgipm_manager_alive(me)) {
         if (boss->pid) {
-            note_death(me);
+            note_death(me, -1);
         }
         kill_manager(me);
     }

@@ -162,8 +162,8 @@ static int take_socket(fcgipm_place_t *place, fcgipm_place_t *former,
     fcgipm_move(&place->file, me->plog);
     if (opts && pm_listen_adjust(&place->listener, opts, &why)
                     != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, me->s, "pool %s: %s",
-                     place->name, why.text);
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, me->s, "pool %s: its "
+                     "socket is left as it was: %s", place->name, why.text);
     }
     return 1;
 }

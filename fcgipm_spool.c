@@ -288,8 +288,9 @@ static void wait_for_room(fcgipm_spool_t *s, apr_size_t len)
 /* Never again in this answer: the worker waits for the client. */
 static int without_file(fcgipm_spool_t *s, const char *why)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, s->r, "the answer to a slow "
-                  "client holds its worker: %s", why);
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, s->r, "%s: the answer to a "
+                  "slow client holds its worker: %s",
+                  s->r->handler ? s->r->handler : "fcgipm", why);
     s->no_file = 1;
     return 0;
 }

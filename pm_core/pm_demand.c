@@ -100,7 +100,8 @@ static void watch(pm_pool_t *pool, apr_time_t now)
     d->since = now;
     if (pm_loop_watch(pool->world->loop, &d->watch, pool->listener.fd,
                       APR_POLLIN, d->p, &why) != APR_SUCCESS) {
-        pm_pool_error(pool, PM_ERROR, "%s", why.text);
+        pm_pool_error(pool, PM_ERROR, "requests that others send do not make "
+                      "it grow: %s", why.text);
     }
 }
 

@@ -178,7 +178,8 @@ static void open_control(pm_manager_t *m)
                                &m->world, m->p, &why);
     }
     if (rv != APR_SUCCESS) {
-        pm_log(m->opts.log, PM_ERROR, "no control socket: %s", why.text);
+        pm_log(m->opts.log, PM_ERROR, "manager (pid %d): no control socket, "
+               "it cannot be asked: %s", (int)getpid(), why.text);
     }
 }
 
@@ -193,7 +194,8 @@ static void write_pid_file(pm_manager_t *m)
     if (m->pid_file
         && pm_pidfile_write(m->pid_file, m->set->members->pool, &why)
                != APR_SUCCESS) {
-        pm_log(m->opts.log, PM_ERROR, "%s", why.text);
+        pm_log(m->opts.log, PM_ERROR, "manager (pid %d): no pid file: %s",
+               (int)getpid(), why.text);
         m->pid_file = NULL;
     }
 }
@@ -247,8 +249,9 @@ void pm_manager_adopt(pm_manager_t *m, pm_set_t *set)
 static void command_reload(pm_manager_t *m)
 {
     m->head->reloads++;
-    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): reload: every worker "
-           "is told to go when it has finished its request", (int)getpid());
+    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): reload: %s",
+           (int)getpid(), m->staged ? "a new configuration is put in force"
+                                    : "all workers are replaced");
     if (m->staged) {
         pm_set_t *set = m->staged;
 
@@ -350,7 +353,8 @@ static void take_message(pm_manager_t *m, const pm_message_t *msg,
     reply.text = rv == APR_SUCCESS ? apr_pstrdup(p, "ok")
                                    : apr_pstrcat(p, "error ", why.text, NULL);
     if (pm_channel_send(m->opts.channel, &reply, &why) != APR_SUCCESS) {
-        pm_log(m->opts.log, PM_ERROR, "%s", why.text);
+        pm_log(m->opts.log, PM_ERROR, "manager (pid %d): cannot answer "
+               "httpd, which will replace it: %s", (int)getpid(), why.text);
     }
 }
 
@@ -532,8 +536,10 @@ static int end(pm_manager_t *m)
     if (m->pid_file) {
         pm_pidfile_remove(m->pid_file);
     }
-    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): ends with %d",
-           (int)getpid(), status);
+    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): ends with %d: %s",
+           (int)getpid(), status,
+           status ? "not all workers went by themselves"
+                  : "all workers have gone");
     return status;
 }
 

@@ -146,7 +146,8 @@ void pm_pool_define(pm_pool_t *pool, pm_member_t *member)
         pool->phase = PM_POOL_FAILED;
         /* what the parent found it has said itself */
         pm_pool_error(pool, member->failed ? PM_DEBUG : PM_ERROR,
-                      "cannot run: %s", why.text);
+                      "cannot run, its requests are answered with 503: %s",
+                      why.text);
     }
     pm_pool_touch(pool);
 }
@@ -268,8 +269,15 @@ static void set_due(pm_pool_t *pool, pm_due_t due)
 void pm_pool_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
 {
     pm_failure_t *failure = &pool->failure;
+    int before = pool->crash.failures;
 
     pm_crash_failed(&pool->crash, now);
+    if (pool->crash.failures > before && pool->crash.retry_at > now) {
+        pm_log(pool->world->log, PM_WARNING, "pool %s: %d starts in a row have "
+               "failed: the next one is in %.3f s at the earliest",
+               pool->conf->name, pool->crash.failures,
+               (double)(pool->crash.retry_at - now) / 1e6);
+    }
     failure->n++;
     failure->pid = w ? w->pid : 0;
     failure->roll = pool->rolling;
@@ -292,6 +300,10 @@ void pm_pool_reload(pm_pool_t *pool)
 
     pm_crash_forget(&pool->crash);
     pm_pool_touch(pool);
+    pm_log(pool->world->log, PM_INFO, "pool %s: reload: %d workers are %s",
+           pool->conf->name, alive,
+           pool->conf->reload ? "replaced, one when another is ready"
+                              : "told to go, others are started");
     if (pool->conf->reload) {
         set_due(pool, PM_DUE_ROLL);
         return;
@@ -570,7 +582,8 @@ int pm_pool_is_gone(const pm_pool_t *pool)
 
 void pm_pool_destroy(pm_pool_t *pool)
 {
-    pm_log(pool->world->log, PM_INFO, "pool %s: gone", pool->conf->name);
+    pm_log(pool->world->log, PM_INFO, "pool %s: has gone, nobody calls it any "
+           "more", pool->conf->name);
     pm_loop_at(pool->world->loop, &pool->timer, PM_TIME_NEVER);
     pm_script_gone(pool);
     if (pool->is_touched) {

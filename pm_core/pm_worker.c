@@ -106,7 +106,8 @@ static void on_birth(void *ctx, int events)
         pm_worker_attend(w, pm_time_now());
     }
     else {
-        pm_pool_error(w->pool, PM_ERROR, "%s", why.text);
+        pm_pool_error(w->pool, PM_ERROR, "worker %d: %s", (int)w->pid,
+                      why.text);
     }
 }
 
@@ -172,7 +173,7 @@ static void act_kill(pm_worker_t *w)
         w->pool->world->killed += w->pool->world->dying_at != 0;
         w->pool->board->killed++;
         pm_log(w->pool->world->log, PM_WARNING, "pool %s: worker %d %s: "
-               "SIGKILL", w->pool->conf->name, (int)w->pid,
+               "SIGKILL to its process group", w->pool->conf->name, (int)w->pid,
                w->wanted_dead ? "is killed by command"
                               : "was told to go and has not");
     }
@@ -285,7 +286,7 @@ static void is_late(pm_worker_t *w, apr_time_t now)
         return;
     }
     pm_pool_error(w->pool, PM_WARNING, "worker %d does not wait for a request "
-                  "after %.3f s (FcgiPMStartTimeout) and is ended",
+                  "after %.3f s (FcgiPMStartTimeout) and is ended: SIGTERM",
                   (int)w->pid, (double)(now - w->born_at) / 1e6);
     pm_pool_failed(w->pool, w, now);
     w->overdue = 1;
@@ -295,7 +296,7 @@ static void is_late(pm_worker_t *w, apr_time_t now)
 static void is_overdue(pm_worker_t *w, apr_time_t since, apr_time_t now)
 {
     pm_pool_error(w->pool, PM_WARNING, "worker %d has been busy with a request "
-                  "for %.3f s (FcgiPMRequestTimeout) and is ended",
+                  "for %.3f s (FcgiPMRequestTimeout) and is ended: SIGTERM",
                   (int)w->pid, (double)(now - since) / 1e6);
     w->pool->board->timed_out++;
     w->overdue = 1;
@@ -481,7 +482,8 @@ static void watch(pm_worker_t *w, pm_watch_t *watch, int fd,
     watch->ctx = w;
     if (pm_loop_watch(w->pool->world->loop, watch, fd, APR_POLLIN, w->p, &why)
         != APR_SUCCESS) {
-        pm_pool_error(w->pool, PM_ERROR, "%s", why.text);
+        pm_pool_error(w->pool, PM_ERROR, "worker %d is not listened to: %s",
+                      (int)w->pid, why.text);
     }
 }
 
@@ -497,7 +499,7 @@ int pm_worker_start(pm_pool_t *pool, apr_time_t now)
     if (pm_spawn(&born, pool->birth, pool->listener.fd,
                  pm_page_fd(pool->page), place, &why) != APR_SUCCESS) {
         pm_page_give(pool->page, place);
-        pm_pool_error(pool, PM_ERROR, "%s", why.text);
+        pm_pool_error(pool, PM_ERROR, "cannot start a worker: %s", why.text);
         return 0;
     }
     PM_ASSERT(apr_pool_create(&p, pool->p) == APR_SUCCESS);
