@@ -357,7 +357,8 @@ static int same_file(const search_t *s, const entry_t *e)
     return s->wrapper >= 0
            || (a->device == b->device && a->inode == b->inode
                && a->size == b->size && a->mtime == b->mtime
-               && a->ctime == b->ctime);
+               && a->ctime == b->ctime && a->protection == b->protection
+               && a->user == b->user && a->group == b->group);
 }
 
 static int is_there(const search_t *s, const entry_t *e)

@@ -18,7 +18,8 @@ APLOG_USE_MODULE(fcgipm);
 #define MOST  8
 
 static const int not_here[] = {
-    PM_ROW_command, PM_ROW_listen, PM_ROW_chroot, PM_ROW_error_log
+    PM_ROW_command, PM_ROW_listen, PM_ROW_chroot, PM_ROW_error_log,
+    PM_ROW_watch
 };
 
 int fcgipm_template_takes(const pm_row_t *row)
@@ -56,6 +57,7 @@ pm_template_t fcgipm_template_make(const fcgipm_scripts_t *scripts,
     }
     conf->chroot = NULL;
     conf->error_log = NULL;
+    conf->watch = NULL;
     if (scripts->rules->script_user) {
         conf->user = NULL;
         conf->group = own & bit(PM_ROW_group) ? conf->group : NULL;

@@ -31,6 +31,7 @@ struct pm_script {
     const char *host, *path; /* who was asked for first */
     int known;               /* it is in by_key */
     pm_spawn_file_t file;
+    apr_time_t changed_at;   /* workers born before run the former file */
     apr_uint64_t used;       /* what was done when it was looked at last */
     int quiet;               /* looks that found nothing new, in a row */
     pm_timer_t timer;
@@ -112,6 +113,7 @@ static void renew(pm_script_t *script, pm_finding_t *f)
     pm_log(script->pool->world->log, PM_NOTICE, "pool %s: %s has changed and "
            "is started anew", script->pool->conf->name, script->path);
     define(script, f);
+    script->changed_at = pm_time_now();
     pm_pool_reload(script->pool);
 }
 
@@ -139,6 +141,22 @@ static void watch(pm_script_t *script, apr_time_t now)
     }
 }
 
+/* Nobody asks again for a script that could not be started when it had
+ * changed (pm_pool_failed() ends the roll): it is tried again until it can. */
+static void try_again(const pm_script_t *script)
+{
+    pm_pool_t *pool = script->pool;
+    const pm_worker_t *w = NULL;
+
+    APR_RING_FOREACH(w, &pool->workers, pm_worker, link)
+    {
+        if (pm_life_alive(w->state) && w->born_at < script->changed_at) {
+            pm_pool_reload(pool);
+            return;
+        }
+    }
+}
+
 static void on_look(void *ctx, apr_time_t now)
 {
     pm_script_t *script = ctx;
@@ -150,6 +168,9 @@ static void on_look(void *ctx, apr_time_t now)
                         ? script->quiet + 1 : 0;
     script->used = used;
     if (script->quiet < LOOKS || !pm_pool_retire(pool)) {
+        if (!pool->rolling) {
+            try_again(script);
+        }
         watch(script, now);
         return;
     }
@@ -346,26 +367,26 @@ static void adopt(pm_script_t *script, const pm_set_t *set, apr_pool_t *p)
 {
     pm_pool_t *pool = script->pool;
     pm_graceful_t graceful = (pm_graceful_t)set->global->graceful;
+    pm_reason_t why = {"it is run as somebody else now"};
     pm_finding_t f;
-    int changed;
+    int reload;
 
-    if (pm_finding_make(&f, set, script->host, script->path, p, NULL)
+    if (pm_finding_make(&f, set, script->host, script->path, p, &why)
             != APR_SUCCESS
         || strcmp(f.key, script->key)) {
+        pm_log(pool->world->log, PM_INFO, "pool %s: goes: %s",
+               pool->conf->name, why.text);
         forget(script);
         pm_pool_remove(pool);
         return;
     }
-    changed = is_changed(script, &f);
     f.conf->name = pool->conf->name;
     f.conf->listen = pool->conf->listen;
-    if (pm_diff_plan(graceful, pool->conf, f.conf) == PM_DIFF_RELOAD
-        || changed) {
-        define(script, &f);
+    reload = is_changed(script, &f)
+             || pm_diff_plan(graceful, pool->conf, f.conf) == PM_DIFF_RELOAD;
+    define(script, &f);
+    if (reload) {
         pm_pool_reload(pool);
-    }
-    else {
-        define(script, &f);
     }
     watch(script, pm_time_now());
 }

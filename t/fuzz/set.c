@@ -45,6 +45,14 @@ static void check_member(const pm_member_t *m, apr_pool_t *p)
     MUST(pm_conf_compare(m->conf, again) == PM_CHANGE_NOTHING);
 }
 
+static void check_template(const pm_template_t *t, apr_pool_t *p)
+{
+    MUST(pm_template_where_check(t->where, NULL) == APR_SUCCESS);
+    must_be_same(t->conf, pm_conf_create(p, "x"), 0, p);
+    must_be_same(t->rules, pm_rules_create(p), 2, p);
+    pm_template_is_virtual(t->rules, pm_template_wrapper(t->rules, "/a.b"));
+}
+
 static void check_set(const pm_set_t *set, apr_pool_t *p)
 {
     int i;
@@ -53,6 +61,9 @@ static void check_set(const pm_set_t *set, apr_pool_t *p)
     must_be_same(set->global, pm_global_create(p), 1, p);
     for (i = 0; i < set->members->nelts; i++) {
         check_member(&APR_ARRAY_IDX(set->members, i, pm_member_t), p);
+    }
+    for (i = 0; i < set->templates->nelts; i++) {
+        check_template(&APR_ARRAY_IDX(set->templates, i, pm_template_t), p);
     }
 }
 

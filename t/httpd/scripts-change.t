@@ -10,9 +10,11 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 
 use FCGIPM::Httpd;
+use FCGIPM::Load;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 my $httpd = FCGIPM::Httpd->new(
     modules => ['mime'], head => "TypesConfig /dev/null\n");
@@ -22,6 +24,12 @@ my $script = install("$docs/one/s.fcgi", 'v1');
 my @line = ('FcgiPMProcesses 0 4', 'FcgiPMIdleTimeout 1h');
 $httpd->write_config(scripts("$docs/one", @line));
 ok($httpd->start, 'httpd');
+
+# All workers are of that version.
+sub settled {
+    my ($version) = @_;
+    return wait_for { !grep { tag() ne $version } 1 .. 12 } 20, $version;
+}
 
 sub tag { $httpd->get('/one/s.fcgi?pid')->{body} =~ /tag=(\w+)/ ? $1 : '' }
 sub pools { return @{ $httpd->status->{pools} } }
@@ -36,16 +44,17 @@ for my $version (2 .. 4) {
     ok(wait_for { tag() eq "v$version" } 20, "version $version");
     ok($load->flows(50), 'requests flow');
 }
-# In place, too.
+is(count_lines($httpd->error_log, "pool $name: .* has changed"), 3,
+   'each change is seen once, not by each process');
+# In place, too, which can be two changes.
 my $text = slurp($script);
 write_file($script, $text =~ s/v4/v5/r);
 ok(wait_for { tag() eq 'v5' } 20, 'written to in place');
 ok($load->flows(50), 'requests flow');
 my $sum = $load->stop;
+ok(settled('v5'), 'every worker is new');
 is($sum->{failed}, 0, 'no request was lost') or diag($load->explain);
 is(join(' ', map { $_->{name} } pools()), $name, 'it is the same pool');
-is(count_lines($httpd->error_log, "pool $name: .* has changed"), 4,
-   'each change is seen once, not by each process');
 
 # One that does not work leaves the old workers where they are.
 my ($old) = $httpd->get('/one/s.fcgi?pid')->{body} =~ /pid=(\d+)/;
@@ -56,7 +65,7 @@ ok(wait_for { $httpd->log =~ /the rolling reload ends/ } 20,
    'the new one has failed');
 is(tag(), 'v5', 'the old one answers still');
 install($script, 'v6');
-ok(wait_for { tag() eq 'v6' } 20, 'mended: the new one answers');
+ok(settled('v6'), 'mended: the new one answers');
 
 # A refusal is found out as well, and forgotten.
 chmod 0777, $script;
@@ -67,7 +76,7 @@ is(tag(), 'v6', 'mended');
 unlink $script or die;
 is($httpd->get('/one/s.fcgi')->{status}, 404, 'removed: 404');
 install($script, 'v7');
-ok(wait_for { tag() eq 'v7' } 20, 'it is there again');
+ok(settled('v7'), 'it is there again');
 
 # --- the configuration
 $load = load_on($httpd, '/one/s.fcgi?sleep=20&pid', 8);
@@ -98,15 +107,13 @@ is(tag(), 'v7', 'and there it is, for the first request');
 # --- the manager
 $load = load_on($httpd, '/one/s.fcgi?pid', 8);
 ok($load->flows(50), 'requests flow');
-for my $round (1, 2) {
-    my $manager = $httpd->manager;
-    kill 'KILL', $manager;
-    ok(wait_for { ($httpd->manager || $manager) != $manager } 20,
-       'the manager is killed, there is another');
-    ok($load->flows(50), 'requests flow');
-    ok(wait_for { $httpd->status } 20, 'it can be asked');
-    is(scalar pools(), 1, 'one pool');
-}
+my $manager = $httpd->manager;
+kill 'KILL', $manager;
+ok(wait_for { ($httpd->manager || $manager) != $manager } 20,
+   'the manager is killed, there is another');
+ok($load->flows(50), 'requests flow');
+ok(wait_for { $httpd->status } 20, 'it can be asked');
+is(scalar pools(), 1, 'one pool');
 $sum = $load->stop;
 is($sum->{failed}, 0, 'no request was lost') or diag($load->explain);
 is(scalar(() = glob $httpd->run_dir . '/script-*'), 1, 'and one socket');
@@ -116,5 +123,23 @@ unlink glob $httpd->run_dir . '/script-*';
 is(tag(), 'v7', 'its socket removed: another one is made');
 is($httpd->get('/one/s.fcgi?pid', method => 'POST', body => 'x')->{status},
    200, 'also for a POST');
+
+# --- pools that vanish all the time, right before they are needed
+$httpd->write_config(scripts($docs, 'FcgiPMProcesses 0 4',
+                             'FcgiPMIdleTimeout 20ms'));
+ok($httpd->graceful, 'graceful, with pools that vanish at once');
+my $from = count_lines($httpd->error_log, 'was not used for');
+$load = FCGIPM::Load->new(clients => 8, request => sub {
+    my ($i) = @_;
+    sleep 0.12 * rand;
+    my @post = rand() < 0.5 ? (method => 'POST', body => 'abc') : ();
+    my $r = $httpd->get('/one/s.fcgi/pid', @post);
+    return $r->{error} || ($r->{status} == 200 ? undef : $r->{status});
+});
+ok($load->flows(300), '300 requests');
+$sum = $load->stop;
+is($sum->{failed}, 0, 'no request was lost') or diag($load->explain);
+my $vanished = count_lines($httpd->error_log, 'was not used for') - $from;
+cmp_ok($vanished, '>', 3, "while pools have vanished ($vanished)");
 ends_well($httpd);
 done_testing;

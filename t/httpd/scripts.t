@@ -153,5 +153,18 @@ ok(wait_for { !@{ $httpd->status->{pools} } } 20, 'the pool to go');
 is(scalar $httpd->workers, 0, 'no worker is left');
 like($httpd->get('/a.fcgi?pid')->{body}, qr/tag=a requests=1$/,
      'it comes again');
-$httpd->stop;
+
+# One that cannot be started when it has changed is tried again.
+my $flag = $httpd->dir . '/flag';
+write_file("$docs/a.fcgi.new", "#!/bin/sh\ntest -e $flag || exit 3\n"
+           . 'exec ' . bin('worker') . " --tag later\n", 0755);
+rename "$docs/a.fcgi.new", "$docs/a.fcgi" or die;
+ok(wait_for {
+    $httpd->get('/a.fcgi?pid')->{body} =~ /tag=a /
+        && $httpd->log =~ /the rolling reload ends/
+} 20, 'a new one that does not start: the old one answers');
+write_file($flag, '');
+ok(wait_for { $httpd->get('/a.fcgi?pid')->{body} =~ /tag=later/ } 20,
+   'as soon as it starts it answers');
+is($httpd->stop, 0, 'httpd stops well');
 done_testing;
