@@ -34,6 +34,7 @@ my $config = join '',
     pool('rawoff', $raw, 'FcgiPMRequestBuffer off'), location('rawoff'),
     map { "<Location /limit$_>\n    SetHandler fcgipm:$_\n"
           . "    LimitRequestBody 100000\n</Location>\n" } 'app', 'off';
+$config .= "<Location /rawoff>\n    LimitRequestBody 0\n</Location>\n";
 my $WORKERS = 8;
 
 my $httpd = FCGIPM::Httpd->new(config => $config);
@@ -146,6 +147,20 @@ for my $pool ('app', 'small', 'off') {
 is($httpd->get('/raw/?' . join('&', 'out=A:%20b%0d%0a%0d%0a', 'body', 'eof',
                                'end'), body => bytes_of(300_000))->{body},
    "length=300000\n", 'STDIN ends with its empty record');
+
+# --- more than 32 bits can say -------------------------------------------------
+{
+    my $s = begin(head('POST', '/rawoff/?' . join('&', 'early',
+        'out=A:%20b%0d%0a%0d%0a', 'params', 'eof', 'end'),
+        'Content-Length: 5000000000'));
+    like(until_match($s, qr/^CONTENT_LENGTH=.*\n/m),
+         qr/^CONTENT_LENGTH=5000000000$/m, 'a body of 5 GB is announced');
+    $s->close;
+    my $r = $httpd->get('/raw/?' . join('&',
+        'out=Content-Length:%205000000000%0d%0a%0d%0a', 'eof', 'end'),
+        method => 'HEAD');
+    is($r->{header}{'content-length'}, 5_000_000_000, 'an answer of 5 GB');
+}
 
 # --- Expect: 100-continue ----------------------------------------------------
 for my $pool ('app', 'off') {
