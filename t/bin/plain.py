@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+#
+# A FastCGI worker in Python on a plain socket: descriptor 0, accept(), no
+# handler for SIGTERM.  Answers "pid=N tag=python"; "sleep=MS" in the query
+# before that.
+#
+#   plain.py            one request after the other
+#   plain.py threads    a thread for each (socketserver)
+#   plain.py asyncio    an event loop, many at once, which ends by a handler of
+#                       its own
+import asyncio
+import os
+import re
+import signal
+import socket
+import socketserver
+import struct
+import sys
+import time
+
+LAST = b'\1\5\0\1\0\0\0\0'      # an empty STDIN record
+
+
+def record(kind, content):
+    return struct.pack('!BBHHxx', 1, kind, 1, len(content)) + content
+
+
+def answer():
+    text = 'Content-Type: text/plain\r\n\r\npid=%d tag=python' % os.getpid()
+    return record(6, text.encode()) + record(6, b'') + record(3, bytes(8))
+
+
+def seconds(request):
+    found = re.search(rb'sleep=(\d+)', request)
+    return int(found.group(1)) / 1000 if found else 0
+
+
+def serve(conn):
+    request = b''
+    while not request.endswith(LAST):
+        more = conn.recv(65536)
+        if not more:
+            return
+        request += more
+    time.sleep(seconds(request))
+    conn.sendall(answer())
+
+
+def one_by_one(listener):
+    while True:
+        conn, _ = listener.accept()
+        with conn:
+            serve(conn)
+
+
+class Handler(socketserver.BaseRequestHandler):
+    def handle(self):
+        serve(self.request)
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    daemon_threads = True
+
+    def __init__(self, listener):
+        super().__init__(None, Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+
+
+def threads(listener):
+    Server(listener).serve_forever(poll_interval=None)
+
+
+async def serve_async(reader, writer):
+    try:
+        request = await reader.readuntil(LAST)
+        await asyncio.sleep(seconds(request))
+        writer.write(answer())
+        await writer.drain()
+    except asyncio.IncompleteReadError:
+        pass
+    writer.close()
+
+
+async def run(listener):
+    busy = set()
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+
+    async def handle(reader, writer):
+        busy.add(asyncio.current_task())
+        await serve_async(reader, writer)
+        busy.discard(asyncio.current_task())
+
+    server = await asyncio.start_unix_server(handle, sock=listener)
+    await told.wait()
+    server.close()
+    if busy:
+        await asyncio.wait(busy)
+
+
+def event_loop(listener):
+    asyncio.run(run(listener))
+
+
+WAYS = {'threads': threads, 'asyncio': event_loop}
+WAYS.get(sys.argv[-1], one_by_one)(socket.socket(fileno=0))

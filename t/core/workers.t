@@ -1,0 +1,203 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# What SIGTERM does to workers of all kinds, idle and in a request, with the
+# guard and without, is what docs/workers.md says.  FCGIPM_WRITE=1 writes the
+# table there.  Go's row is tested where there is a go.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use FCGIPM::FastCGI qw(connect_to read_answer request send_request);
+use FCGIPM::Run;
+use FCGIPM::Test;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $PAGE = root() . '/docs/workers.md';
+my $script = write_file(tmp_dir() . '/sleep.php', <<'PHP', 0644);
+<?php if (preg_match('/sleep=(\d+)/', $_SERVER['QUERY_STRING'], $m)) {
+    $end = microtime(true) + $m[1] / 1000;
+    while (microtime(true) < $end) usleep(10000);
+} echo 'pid=', getmypid();
+PHP
+my %php = (params => { SCRIPT_FILENAME => $script, SCRIPT_NAME => '/x',
+                       REDIRECT_STATUS => 200 });
+
+sub go_program {
+    my $go = have('go') or return;
+    my $dir = tmp_dir();
+    my $build = start(cmd => [$go, 'build', '-o', "$dir/worker",
+                              root() . '/t/bin/net-http-fcgi.go'],
+                      err => "$dir/log",
+                      env => { HOME => $dir, GOFLAGS => '-mod=mod',
+                               GO111MODULE => 'off' });
+    ok(defined $build->wait(300) && -x "$dir/worker", 'Go: builds')
+        or diag(slurp("$dir/log"));
+    return "$dir/worker";
+}
+
+my $go = go_program();
+my @KIND = (
+    ['C, a loop around libfcgi', [bin('loop')]],
+    ['C, libfcgi\'s fcgi_stdio', [bin('stdio')]],
+    ['C, libfcgi, four threads', [bin('threaded')]],
+    ['php-cgi', [have('php-cgi')], %php],
+    ['Perl, FCGI', [bin('perl-fcgi.pl')]],
+    ['Perl, FCGI::ProcManager, flags 0', [bin('perl-procmanager.pl'), 0, 1]],
+    ['Perl, CGI::Fast', [bin('perl-cgi-fast.pl')]],
+    ['Python, plain socket', [bin('plain.py')]],
+    ['Python, socketserver, threads', [bin('plain.py'), 'threads']],
+    ['Python, asyncio, own handler', [bin('plain.py'), 'asyncio']],
+    ['C, linked statically', [bin('static')]],
+    ['Go, net/http/fcgi', [$go]],
+);
+
+# --- one worker, told once
+sub begin {
+    my ($kind, $guard, $busy) = @_;
+    my ($name, $command, %ask) = @$kind;
+    my $run = FCGIPM::Run->new(processes => 1, command => $command,
+        options => ['--guard', $guard, '--die-timeout', '60',
+                    '--start-timeout', 0]);
+    return { name => "$name, guard $guard, " . ($busy ? 'busy' : 'idle'),
+             kind => $name, guard => $guard, busy => $busy, run => $run,
+             ask => \%ask, said => [] };
+}
+
+sub sockets { return scalar grep { /^socket:/ } values %{ fds($_[0]) } }
+
+sub switches {
+    my $status = proc_status($_[0]);
+    return join ' ', map { defined $_ ? $_ : '' }
+        @$status{qw(voluntary_ctxt_switches nonvoluntary_ctxt_switches)};
+}
+
+# A worker that has served and waits: no connection is open, and nothing has
+# been done for a while.
+sub settled {
+    my ($case) = @_;
+    my $pid = $case->{pid};
+    return 1 if !alive($pid);
+    my $now = switches($pid);
+    ($case->{seen}, $case->{since}) = ($now, time)
+        if !defined $case->{seen} || $now ne $case->{seen};
+    return time - $case->{since} > 1;
+}
+
+sub warm_up {
+    my ($case) = @_;
+    ($case->{pid}) = $case->{run}->workers(1);
+    my $r = request($case->{run}->address, %{ $case->{ask} });
+    is($r->{error}, undef, "$case->{name}: serves") or diag($case->{run}->log);
+    delete $case->{seen};
+    return;
+}
+
+sub make_busy {
+    my ($case) = @_;
+    my $before = sockets($case->{pid});
+    $case->{conn} = connect_to($case->{run}->address);
+    send_request($case->{conn}, query => 'sleep=2000',
+                 params => { %{ $case->{ask}{params} || {} },
+                             REQUEST_URI => '/x?sleep=2000' });
+    ok(wait_for { sockets($case->{pid}) > $before } 20,
+       "$case->{name}: has a request");
+    return;
+}
+
+sub answered {
+    my ($answer) = @_;
+    return !$answer->{error} && $answer->{body} =~ /pid=\d/;
+}
+
+sub how_it_ended {
+    my ($case) = @_;
+    my $pid = $case->{pid};
+    wait_for { $case->{run}->log =~ /worker $pid has gone/ } 10, 'the log';
+    my ($how) = $case->{run}->log =~ /worker $pid has gone: (.*?) after/;
+    return $how =~ /^exit status (\d+)/ ? "status $1"
+           : $how =~ /signal 15/        ? 'SIGTERM'
+                                        : $how;
+}
+
+# Until each has ended, or waits.
+sub wait_settled {
+    my @case = @_;
+    delete $_->{seen} for @case;
+    wait_for { !grep { !settled($_) } @case } 60, 'all to go or to wait';
+    return;
+}
+
+# The words of the table.
+sub outcome {
+    my ($case) = @_;
+    return join ', ', @{ $case->{said} },
+        alive($case->{pid}) ? () : 'goes: ' . how_it_ended($case);
+}
+
+sub ask_again {
+    my ($case) = @_;
+    my $r = request($case->{run}->address, %{ $case->{ask} }, timeout => 5);
+    push @{ $case->{said} },
+        answered($r) ? '*stays, answers one more*' : '*stays*';
+    return;
+}
+
+my @case;
+for my $kind (grep { defined $_->[1][0] && -x $_->[1][0] } @KIND) {
+    for my $guard (qw(on off)) {
+        push @case, map { begin($kind, $guard, $_) } 0, 1;
+    }
+}
+warm_up($_) for @case;
+wait_settled(@case);
+make_busy($_) for grep { $_->{busy} } @case;
+$_->{run}->signal('TERM') for @case;
+for my $case (grep { $_->{busy} } @case) {
+    push @{ $case->{said} },
+        answered(read_answer(delete $case->{conn}, 20)) ? 'answers' : '*lost*';
+}
+wait_settled(@case);
+ask_again($_) for grep { alive($_->{pid}) } @case;
+wait_settled(@case);
+my %seen;
+$seen{ $_->{kind} }{ $_->{guard} }[ $_->{busy} ] = outcome($_) for @case;
+
+# --- the page
+my %page;
+for my $line (split /\n/, slurp($PAGE)) {
+    my (undef, $kind, $guard, @told) = map { s/^\s+|\s+$//gr }
+        split /\|/, $line;
+    $page{$kind}{$guard} = \@told if ($guard || '') =~ /^(?:on|off)$/;
+}
+
+if ($ENV{FCGIPM_WRITE}) {
+    my @row = ('| worker | guard | told while it waits | told in a request |',
+               '|---|---|---|---|');
+    for my $kind (map { $_->[0] } @KIND) {
+        for my $guard (qw(on off)) {
+            my $told = $seen{$kind}{$guard} || $page{$kind}{$guard} || [];
+            push @row, '| ' . join(' | ', $kind, $guard, @$told) . ' |';
+        }
+    }
+    my $text = slurp($PAGE);
+    $text =~ s/(<!-- table -->\n).*?(<!-- \/table -->)/
+        "$1\n" . join("\n", @row) . "\n\n$2"/se;
+    write_file($PAGE, $text);
+    diag("$PAGE is written");
+}
+else {
+    for my $kind (map { $_->[0] } @KIND) {
+        for my $guard (sort keys %{ $seen{$kind} || {} }) {
+            is_deeply($seen{$kind}{$guard}, $page{$kind}{$guard},
+                      "docs/workers.md: $kind, guard $guard");
+        }
+        ok($page{$kind}{$_}, "docs/workers.md has $kind, guard $_")
+            for qw(on off);
+    }
+}
+
+done_testing;
