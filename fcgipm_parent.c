@@ -21,11 +21,11 @@ APLOG_USE_MODULE(fcgipm);
  * what the other one kept is closed by APR (see fcgipm_parent.h). */
 static const char *retained_key(apr_pool_t *p)
 {
-    return apr_psprintf(p, "mod_fcgipm 1 %d %d %d %d %d %d %d",
+    return apr_psprintf(p, "mod_fcgipm 1 %d %d %d %d %d %d %d %d",
                         (int)sizeof(fcgipm_retained_t),
                         (int)sizeof(fcgipm_place_t), (int)sizeof(pm_head_t),
                         (int)sizeof(pm_slot_t), (int)sizeof(pm_gate_t),
-                        (int)sizeof(pm_cell_t),
+                        (int)sizeof(pm_cell_t), (int)pm_board_size(0),
                         PM_BOARD_SLOTS);
 }
 

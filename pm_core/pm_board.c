@@ -32,11 +32,16 @@ struct pm_board {
     row_t rows[];
 };
 
+apr_size_t pm_board_size(int rows)
+{
+    return sizeof(pm_board_t) + CACHE_LINE
+           + sizeof(row_t) * (apr_size_t)(rows + 2);
+}
+
 apr_status_t pm_board_create(pm_board_t **board, int rows, apr_pool_t *p,
                              pm_reason_t *why)
 {
-    apr_size_t size = sizeof(pm_board_t) + CACHE_LINE
-                      + sizeof(row_t) * (apr_size_t)(rows + 2);
+    apr_size_t size = pm_board_size(rows);
     apr_shm_t *shm;
     apr_uintptr_t base;
     apr_status_t rv;

@@ -99,6 +99,10 @@ typedef struct pm_board pm_board_t;
 apr_status_t pm_board_create(pm_board_t **board, int rows, apr_pool_t *p,
                              pm_reason_t *why);
 
+/** How many bytes such a board has; a build that says another number for the
+ *  same rows cannot read it. */
+apr_size_t pm_board_size(int rows);
+
 pm_head_t *pm_board_head(pm_board_t *board);
 
 /** @param slot 0 to PM_BOARD_SLOTS - 1 */
