@@ -15,10 +15,14 @@ typedef struct meter {
     pm_meter_t meter;
 } __attribute__((aligned(64))) meter_t;
 
+/* Cells that one bit of row_t.used is for. */
+#define BLOCK (PM_BOARD_SLOTS / 64)
+
 /* Row 0 is the parent's, the last is shared by children that found none. */
 typedef struct row {
     apr_uint32_t pid;        /* 0: free; claimed with compare-and-swap */
     int config;
+    apr_uint64_t used;       /* a bit for each block of slots */
     pm_cell_t cells[PM_BOARD_SLOTS];
 } row_t;
 
@@ -79,9 +83,15 @@ pm_gate_t *pm_board_gate(pm_board_t *board, int slot)
 
 pm_cell_t *pm_board_cell(pm_board_t *board, int row, int slot)
 {
+    apr_uint64_t bit = APR_UINT64_C(1) << slot / BLOCK;
+    row_t *r = &board->rows[row];
+
     PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS && row >= 0
               && row < board->nrows);
-    return &board->rows[row].cells[slot];
+    if (!(__atomic_load_n(&r->used, __ATOMIC_RELAXED) & bit)) {
+        __atomic_or_fetch(&r->used, bit, __ATOMIC_RELAXED);
+    }
+    return &r->cells[slot];
 }
 
 pm_meter_t *pm_board_meter(pm_board_t *board, int row, int slot)
@@ -136,8 +146,7 @@ int pm_board_row_is_own(const pm_board_t *board, int row)
     return row > 0 && row < board->nrows - 1;
 }
 
-/* What the dead child's cell has goes to row 0 and to the gate.  Reading is
- * cheap, writing would make pages of zeros real. */
+/* What the dead child's cell has goes to row 0 and to the gate. */
 static void cell_release(pm_board_t *board, pm_cell_t *cell, int slot)
 {
     pm_cell_t *sum = &board->rows[0].cells[slot];
@@ -159,6 +168,7 @@ static void cell_release(pm_board_t *board, pm_cell_t *cell, int slot)
 
 void pm_board_row_release(pm_board_t *board, apr_uint32_t pid)
 {
+    row_t *row;
     int i, slot;
 
     for (i = 1; i < board->nrows - 1; i++) {
@@ -169,11 +179,16 @@ void pm_board_row_release(pm_board_t *board, apr_uint32_t pid)
     if (i == board->nrows - 1) {
         return;
     }
+    row = &board->rows[i];
+    /* Pages that nobody has used become real even by being read. */
     for (slot = 0; slot < PM_BOARD_SLOTS; slot++) {
-        cell_release(board, &board->rows[i].cells[slot], slot);
+        if (row->used >> slot / BLOCK & 1) {
+            cell_release(board, &row->cells[slot], slot);
+        }
     }
-    __atomic_store_n(&board->rows[i].config, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&board->rows[i].pid, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&row->used, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&row->config, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&row->pid, 0, __ATOMIC_RELEASE);
 }
 
 int pm_board_older(pm_board_t *board, int config)

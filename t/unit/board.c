@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The board: what children that have gone leave behind, and what it takes. */
+#include "tap.h"
+
+#include <stdlib.h>
+
+#include "apr_general.h"
+#include "pm_board.h"
+
+#define ROWS 200
+
+/* Kilobytes of shared memory that this process has, -1: not known. */
+static long shared_memory(void)
+{
+    FILE *f = fopen("/proc/self/status", "r");
+    char line[128];
+    long kb = -1;
+
+    while (f && fgets(line, sizeof(line), f)) {
+        if (!strncmp(line, "RssShmem:", 9)) {
+            kb = strtol(line + 9, NULL, 10);
+        }
+    }
+    if (f) {
+        fclose(f);
+    }
+    return kb;
+}
+
+/* The slots at both ends, one in the middle, and neighbours. */
+static const int slots[] = {0, 1, 63, 64, 2048, PM_BOARD_SLOTS - 1};
+#define N ((int)(sizeof(slots) / sizeof(slots[0])))
+
+static void work(pm_board_t *board, int row)
+{
+    int i;
+
+    for (i = 0; i < N; i++) {
+        pm_cell_t *cell = pm_board_cell(board, row, slots[i]);
+
+        pm_board_begin(cell);
+        pm_board_answered(cell);
+        pm_board_answered(cell);
+        pm_board_aborted(cell);
+    }
+}
+
+static void test_children(pm_board_t *board)
+{
+    pm_sum_t sum;
+    int i, row;
+
+    for (i = 1; i <= ROWS; i++) {
+        row = pm_board_row_claim(board, (apr_uint32_t)i, 1);
+        if (row != i || !pm_board_row_is_own(board, row)) {
+            ok(0, "a row for child %d", i);
+        }
+        work(board, row);
+    }
+    row = pm_board_row_claim(board, 9999, 1);
+    ok(!pm_board_row_is_own(board, row), "one child too many shares a row");
+    for (i = 0; i < N; i++) {
+        sum = pm_board_sum(board, slots[i]);
+        is_int((long)sum.done, 2L * ROWS, "slot %d: done", slots[i]);
+        is_int((long)sum.in_flight, ROWS, "slot %d: under way", slots[i]);
+    }
+    for (i = 1; i <= ROWS; i++) {
+        pm_board_row_release(board, (apr_uint32_t)i);
+    }
+    for (i = 0; i < N; i++) {
+        sum = pm_board_sum(board, slots[i]);
+        is_int((long)sum.done, 2L * ROWS, "slot %d: done is kept", slots[i]);
+        is_int((long)sum.aborted, ROWS, "slot %d: aborted as well", slots[i]);
+        is_int((long)sum.in_flight, 0, "slot %d: nothing is under way",
+               slots[i]);
+    }
+    row = pm_board_row_claim(board, 1, 2);
+    is_int(row, 1, "a row that has been given back is had again");
+    work(board, row);
+    is_int((long)pm_board_sum(board, 0).done, 2L * ROWS + 2,
+           "and begins at 0");
+    pm_board_row_release(board, 1);
+    is_int((long)pm_board_sum(board, 0).done, 2L * ROWS + 2, "given back");
+    pm_board_row_release(board, 77);
+    is_int((long)pm_board_sum(board, 0).done, 2L * ROWS + 2,
+           "one that has none gives nothing back");
+}
+
+/* Children that come and go and use one pool: a page or two each. */
+static void test_memory(pm_board_t *board)
+{
+    long before = shared_memory();
+    int i;
+
+    for (i = 1; i <= ROWS; i++) {
+        int row = pm_board_row_claim(board, (apr_uint32_t)i, 1);
+
+        pm_board_answered(pm_board_cell(board, row, 7));
+    }
+    for (i = 1; i <= ROWS; i++) {
+        pm_board_row_release(board, (apr_uint32_t)i);
+    }
+    is_int((long)pm_board_sum(board, 7).done, ROWS, "each has done one");
+    if (before < 0) {
+        ok(1, "what it takes is not known # SKIP no RssShmem");
+        return;
+    }
+    ok(shared_memory() - before < 12L * ROWS,
+       "%ld KB for %d children that have come and gone",
+       shared_memory() - before, ROWS);
+}
+
+int main(void)
+{
+    pm_board_t *board, *other;
+    apr_pool_t *p;
+
+    apr_initialize();
+    apr_pool_create(&p, NULL);
+    if (pm_board_create(&board, ROWS, p, NULL) != APR_SUCCESS
+        || pm_board_create(&other, ROWS, p, NULL) != APR_SUCCESS) {
+        ok(0, "a board");
+        return done_testing();
+    }
+    test_children(board);
+    test_memory(other);
+    apr_pool_destroy(p);
+    apr_terminate();
+    return done_testing();
+}
