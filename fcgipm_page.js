@@ -200,11 +200,12 @@
     const rateTile = tile("Requests a second", "of-rate");
     const failTile = tile("Failures");
     const failList = add(failTile.t, el("dl")).lastChild;
-    const failParts = ["crashed", "killed", "timed_out", "refused"].map((k) => {
+    const failParts = [
+        ["crashed", "crashed"], ["killed", "killed"], ["refused", "refused"],
+        ["timed_out", "late"]
+    ].map(([k, label]) => {
         const dd = el("dd");
-        if (k === "crashed" || k === "refused") {
-            add(failList, el("dt", "", k), dd);
-        }
+        add(failList, el("dt", "", label), dd);
         return [k, dd];
     });
 
