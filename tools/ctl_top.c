@@ -360,39 +360,48 @@ static int complain(const char *text, int status)
     return status;
 }
 
-int ctl_top(const char *path, const char *request, apr_pool_t *p)
+static int run(top_t *t)
 {
-    top_t t = {.path = path, .request = request, .p = p};
     static const int taken[] = {SIGTERM, SIGINT, SIGHUP, 0};
     SCREEN *screen;
 
-    t.column[CTL_POOLS] = 0;
-    t.column[CTL_WORKERS] = 1;
-    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-        return complain("top wants a terminal", 1);
+    if (!sample(t)) {
+        return complain(t->why.text, 1);
     }
-    apr_pool_create(&t.psample[0], p);
-    apr_pool_create(&t.psample[1], p);
-    if (!sample(&t)) {
-        return complain(t.why.text, 1);
+    if (!t->sample) {
+        return complain(t->why.text, 3);
     }
-    if (!t.sample) {
-        return complain(t.why.text, 3);
-    }
-    if (pm_signals_open(&t.signals, taken, taken + 3, p, &t.why)
+    if (pm_signals_open(&t->signals, taken, taken + 3, t->p, &t->why)
         != APR_SUCCESS) {
-        return complain(t.why.text, 1);
+        return complain(t->why.text, 1);
     }
     screen = newterm(NULL, stdout, stdin);
     if (!screen) {
         return complain("cannot use this terminal (TERM)", 1);
     }
     open_screen();
-    show(&t);
+    show(t);
     endwin();
     delscreen(screen);
-    ctl_client_close(&t.client);
-    return t.why.text[0] && t.connected ? complain(t.why.text, 1) : 0;
+    return t->why.text[0] && t->connected ? complain(t->why.text, 1) : 0;
+}
+
+int ctl_top(const char *path, const char *request, apr_pool_t *p)
+{
+    top_t t = {.path = path, .request = request, .p = p};
+    int status;
+
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+        return complain("top wants a terminal", 1);
+    }
+    t.column[CTL_WORKERS] = 1;
+    PM_ASSERT(apr_pool_create(&t.psample[0], p) == APR_SUCCESS);
+    PM_ASSERT(apr_pool_create(&t.psample[1], p) == APR_SUCCESS);
+    status = run(&t);
+    if (t.connected) {
+        ctl_client_close(&t.client);
+    }
+    return status;
 }
 
 #else
