@@ -16,7 +16,7 @@ static const struct row {
 } words[] = {
     {"ping",   PM_VERB_PING,   "",               PM_RIGHT_ASK},
     {"status", PM_VERB_STATUS, "[POOL]",         PM_RIGHT_ASK},
-    {"config", PM_VERB_CONFIG, "[POOL]",         PM_RIGHT_ASK},
+    {"config", PM_VERB_CONFIG, "[POOL]",         PM_RIGHT_ALL},
     {"reload", PM_VERB_RELOAD, "[POOL] [wait]",  PM_RIGHT_ALL},
     {"start",  PM_VERB_START,  "POOL",           PM_RIGHT_ALL},
     {"stop",   PM_VERB_STOP,   "POOL",           PM_RIGHT_ALL},

@@ -11,9 +11,9 @@
 enum { TEXT, NUMBER, RATE, SECONDS, BYTES };
 
 static const ctl_column_t pool_columns[] = {
-    {"POOL", 18, TEXT, "name"},       {"STATE", 9, TEXT, "state"},
+    {"POOL", 17, TEXT, "name"},       {"STATE", 9, TEXT, "state"},
     {"LIVE", -5, NUMBER, "workers"},  {"IDLE", -5, NUMBER, "idle"},
-    {"BUSY", -5, NUMBER, "busy"},     {"QUEUE", -6, NUMBER, "queue"},
+    {"BUSY", -5, NUMBER, "busy"},     {"QUEUE", -5, NUMBER, "queue"},
     {"REQ/S", -7, RATE, "requests"},  {"REQUESTS", -8, NUMBER, "requests"},
     {"CRASH", -5, NUMBER, "crashed"}, {"KILL", -4, NUMBER, "killed"}
 };

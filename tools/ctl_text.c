@@ -144,9 +144,10 @@ static const struct {
     const char *member;
     int width;
 } columns[] = {
-    {"MAX", "max", 5},      {"LIVE", "workers", 5}, {"IDLE", "idle", 5},
-    {"BUSY", "busy", 5},    {"QUEUE", "queue", 6},  {"REQUESTS", "requests", 10},
-    {"CRASH", "crashed", 6}, {"KILL", "killed", 5}
+    {"MAX", "max", 4},       {"LIVE", "workers", 4},
+    {"IDLE", "idle", 4},     {"BUSY", "busy", 4},
+    {"QUEUE", "queue", 5},   {"REQUESTS", "requests", 9},
+    {"CRASH", "crashed", 5}, {"KILL", "killed", 4}
 };
 
 static const char *colour_of(const char *state)

@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         MUST(memchr(req.pool, 0, sizeof(req.pool)) != NULL);
         MUST(!*req.pool || strstr(line, req.pool));
         MUST(!strpbrk(req.pool, " \t\r"));
-        MUST(req.verb <= PM_VERB_CONFIG || req.verb == PM_VERB_SCRIPT
+        MUST(req.verb <= PM_VERB_STATUS || req.verb == PM_VERB_SCRIPT
              || right == PM_RIGHT_ALL);
         MUST(req.verb < PM_VERBS && (req.wait == 0 || req.wait == 1));
         MUST(req.n >= 0 && req.n <= 2);

@@ -14,6 +14,7 @@ use FCGIPM::Httpd;
 use FCGIPM::Load;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
+use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP;
 use Test::More;
@@ -37,7 +38,8 @@ sub config {
              @{ $with{lines} || [] }),
         pool('other', [$worker], 'FcgiPMProcesses 2',
              'FcgiPMSetEnv A "one two"', 'FcgiPMSetEnv B 2'),
-        location('app'), location('other');
+        pool('demand', [$^X, bin('raw.pl')], 'FcgiPMProcesses 0 1'),
+        location('app'), location('other'), location('demand');
 }
 
 release("exec $worker");
@@ -141,6 +143,52 @@ is($httpd->get('/other/?pid')->{status}, 200, 'and serve');
 ok(wait_for { my $app = named('app');
               $app->{idle} == 3 && !$app->{stopping} } 20,
    'three workers of the other');
+
+# --- stop, while some have a worker and others wait for one
+sub ask_later {
+    my ($path) = @_;
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1:' . $httpd->port)
+        or die "connect: $!";
+    print {$s} "GET $path HTTP/1.0\r\n\r\n";
+    $s->flush;
+    return $s;
+}
+
+sub status_of {
+    my ($s) = @_;
+    local $SIG{ALRM} = sub { die "late\n" };
+    alarm 20;
+    my $line = eval { readline $s } || '';
+    alarm 0;
+    return $line =~ m{^HTTP/1\.\d (\d+)} ? $1 : "no answer: $line";
+}
+
+{
+    my $go = tmp_dir() . '/go';
+    my @asked = map { ask_later("/demand/?until=$go&ok") } 1 .. 4;
+    ok(wait_for { my $p = named('demand');
+                  ($p->{busy} || 0) == 1 && ($p->{queue} || 0) == 3 } 20,
+       'on demand: one has the worker, three wait');
+    is((ctl($socket, 'stop', 'demand'))[0], 0, 'stop');
+    wait_for { (named('demand')->{in_flight} || 0) <= 1 } 10,
+        'those that wait to be sent away';
+    write_file($go, '', 0644);
+    is_deeply([sort map { status_of($_) } @asked], [200, 503, 503, 503],
+              'it is answered, those that wait get 503');
+    is($httpd->get('/demand/?ok')->{status}, 503, 'so does who comes');
+    ok(wait_for { !@{ named('demand')->{worker} } } 10, 'no worker is left');
+    is((ctl($socket, 'start', 'demand'))[0], 0, 'start');
+    ok(wait_for { named('demand')->{state} eq 'running' } 20, 'it runs');
+    is($httpd->get('/demand/?ok')->{status}, 200, 'and serves');
+    is((ctl($socket, 'scale', 'demand', 0, 3))[0], 0, 'scale');
+    unlink $go;
+    @asked = map { ask_later("/demand/?until=$go&ok") } 1 .. 3;
+    ok(wait_for { (named('demand')->{busy} || 0) == 3 } 20,
+       'three have a worker each');
+    write_file($go, '', 0644);
+    is_deeply([map { status_of($_) } @asked], [200, 200, 200],
+              'all are answered');
+}
 
 # --- releases under load
 my $load = load_on($httpd, '/app/?sleep=20&pid', 6);

@@ -280,6 +280,8 @@ static const struct {
     {" status \r", ASK, 0, PM_VERB_STATUS, "", 0, 0, {0, 0}},
     {"status app", ASK, 0, PM_VERB_STATUS, "app", 0, 0, {0, 0}},
     {"status wait", ASK, 0, PM_VERB_STATUS, "wait", 0, 0, {0, 0}},
+    {"config app", ALL, 0, PM_VERB_CONFIG, "app", 0, 0, {0, 0}},
+    {"config", ASK, EACCES, PM_VERB_PING, NULL, 0, 0, {0, 0}},
     {"reload app", ALL, 0, PM_VERB_RELOAD, "app", 0, 0, {0, 0}},
     {"reload wait", ALL, 0, PM_VERB_RELOAD, "", 1, 0, {0, 0}},
     {"reload app wait", ALL, 0, PM_VERB_RELOAD, "app", 1, 0, {0, 0}},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What fcgipmctl shows: pieces of text, and the lines of top. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "apr_general.h"
@@ -102,6 +103,56 @@ static void test_sample(apr_pool_t *p)
            "their pools");
 }
 
+/* The longest line of what is written there. */
+static size_t widest(const char *text)
+{
+    size_t most = 0;
+
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+
+        most = len > most ? len : most;
+        text += len + (text[len] == '\n');
+    }
+    return most;
+}
+
+static void test_width(apr_pool_t *p)
+{
+    static const char big[] =
+        "{\"version\":\"0.1.0\",\"manager\":{\"pid\":4194304,\"uptime\":"
+        "99999999.5,\"restarts\":99999,\"reloads\":99999},\"pools\":[{\"name\":"
+        "\"1234567890123456789012345678901234567890123456789012345678901234\","
+        "\"state\":\"draining\",\"max\":10000,\"workers\":10000,\"idle\":10000,"
+        "\"busy\":10000,\"queue\":1000000,\"requests\":99999999999999,"
+        "\"crashed\":4294967295,\"killed\":4294967295,\"last_error\":\""
+        "worker 4194304 has died at birth: a reason that is longer than a line "
+        "of a terminal is, and has to go on in the next one, which it does\","
+        "\"command\":\"/usr/local/a/very/long/path/without/any/blank/in/it/that/"
+        "has/to/be/cut/somewhere/in/the/middle\",\"worker\":[{\"pid\":4194304,"
+        "\"state\":\"stopping\",\"requests\":99999999999999,\"uptime\":"
+        "99999999.5,\"busy_for\":99999999.5,\"rss\":999999999999999}]}]}";
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    int view, n, i;
+
+    ok(ctl_text_status(out, big, 1, p), "a status of large numbers");
+    fclose(out);
+    ok(widest(text) <= CTL_COLUMNS, "is %d columns wide", (int)widest(text));
+    ok(strstr(text, "does\n") != NULL, "no reason is cut");
+    free(text);
+    for (view = 0; view < CTL_VIEWS; view++) {
+        const ctl_column_t *c = ctl_sample_columns((ctl_view_t)view, &n);
+        int width = n - 1;
+
+        for (i = 0; i < n; i++) {
+            width += abs(c[i].width);
+        }
+        ok(width <= CTL_COLUMNS, "top: %d columns", width);
+    }
+}
+
 static void test_nonsense(apr_pool_t *p)
 {
     static const char *const texts[] = {
@@ -130,6 +181,7 @@ int main(void)
     apr_pool_create(&p, NULL);
     test_text();
     test_sample(p);
+    test_width(p);
     test_nonsense(p);
     apr_terminate();
     return done_testing();
