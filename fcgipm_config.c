@@ -532,6 +532,9 @@ static apr_status_t check_pool(fcgipm_pool_t *pool, apr_pool_t *ptemp,
     gid_t gid;
 
     rv = pm_listen_parse(conf->listen, &pool->addr, why);
+    if (rv == APR_SUCCESS) {
+        rv = pm_listen_check(&pool->addr, why);
+    }
     if (rv != APR_SUCCESS) {
         pm_reason_t cause = *why;
 

@@ -2,6 +2,7 @@
 #include "pm_control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -42,6 +43,7 @@ struct pm_control {
     pm_loop_t *loop;
     apr_pool_t *p;
     int fd;
+    int spare;              /* for a caller when there is no other one */
     pm_watch_t watch;
     struct clients clients;
     int nclients[2];        /* others, own */
@@ -303,6 +305,18 @@ static void client_create(pm_control_t *control, int fd, uid_t uid)
     client_wait(c);
 }
 
+/* All descriptors are in use: who calls is sent away, or the loop would come
+ * back here at once, for ever. */
+static void send_away(pm_control_t *control)
+{
+    int fd;
+
+    pm_fds_close(&control->spare);
+    fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    pm_fds_close(&fd);
+    control->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void on_connect(void *ctx, int events)
 {
     pm_control_t *control = ctx;
@@ -311,6 +325,9 @@ static void on_connect(void *ctx, int events)
 
     (void)events;
     if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE) {
+            send_away(control);
+        }
         return;
     }
     if (!peer_uid(fd, &uid)) {
@@ -336,6 +353,7 @@ apr_status_t pm_control_create(pm_control_t **out, pm_loop_t *loop, int fd,
     control->loop = loop;
     control->p = p;
     control->fd = fd;
+    control->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     control->ask = ask;
     control->ctx = ctx;
     control->watch.ready = on_connect;
@@ -355,5 +373,6 @@ void pm_control_destroy(pm_control_t *control)
     }
     pm_loop_unwatch(control->loop, &control->watch);
     pm_fds_close(&control->fd);
+    pm_fds_close(&control->spare);
     apr_pool_destroy(control->p);
 }

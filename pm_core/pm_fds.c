@@ -75,6 +75,21 @@ void pm_fds_cloexec_others(void)
     }
 }
 
+void pm_fds_raise(struct rlimit *before)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, before) == 0
+        && before->rlim_cur < before->rlim_max) {
+        limit = *before;
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) == 0) {
+            return;
+        }
+    }
+    before->rlim_cur = before->rlim_max = 0;
+}
+
 void pm_fds_close(int *fd)
 {
     if (*fd >= 0) {

@@ -6,6 +6,8 @@
 #ifndef PM_FDS_H
 #define PM_FDS_H
 
+#include <sys/resource.h>
+
 #include "pm_base.h"
 
 /**
@@ -21,5 +23,13 @@ void pm_fds_cloexec_others(void);
 
 /** Close @a *fd if it is open, and remember that it is closed (-1). */
 void pm_fds_close(int *fd);
+
+/**
+ * The manager has a descriptor or two for each worker and each pool, and may
+ * need more than the soft limit allows: it is set to the hard one.
+ * @param before the limits as they were, for workers, some of which use
+ *               select(2); all 0: nothing was changed
+ */
+void pm_fds_raise(struct rlimit *before);
 
 #endif /* PM_FDS_H */

@@ -110,6 +110,25 @@ static apr_status_t own(const char *path, const pm_listen_opts_t *opts,
     return APR_SUCCESS;
 }
 
+/* What is no socket is somebody's file, and stays. */
+static apr_status_t check_place(const char *path, pm_reason_t *why)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)
+               ? pm_fail(why, EEXIST, "cannot make the socket %s: there is "
+                         "something else", path)
+               : APR_SUCCESS;
+}
+
+apr_status_t pm_listen_check(const pm_addr_t *addr, pm_reason_t *why)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)&addr->sa;
+
+    return addr->sa.ss_family == AF_UNIX ? check_place(un->sun_path, why)
+                                         : APR_SUCCESS;
+}
+
 /* Under a name of our own first, then over the real one: see pm_listen.h.
  * Where the name of our own would be too long the old file is removed
  * instead, and for a moment there is none. */
@@ -123,8 +142,11 @@ static apr_status_t bind_unix(pm_listener_t *l, const pm_listen_opts_t *opts,
     const char *path = temp + 5;
     struct stat st;
     pm_addr_t addr;
-    apr_status_t rv;
+    apr_status_t rv = check_place(l->path, why);
 
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     if (pm_listen_parse(temp, &addr, why) != APR_SUCCESS) {
         path = l->path;
         rv = pm_listen_parse(l->text, &addr, why);

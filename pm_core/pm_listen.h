@@ -45,6 +45,10 @@ typedef struct pm_listen_opts {
 apr_status_t pm_listen_parse(const char *text, pm_addr_t *addr,
                              pm_reason_t *why);
 
+/** Could a socket be made there?  A unix socket takes the place of another
+ *  one, never that of a file or directory. */
+apr_status_t pm_listen_check(const pm_addr_t *addr, pm_reason_t *why);
+
 /**
  * Open the socket and listen.  A unix socket is bound under a temporary name
  * in the same directory and renamed over @a text's path, so that a path left

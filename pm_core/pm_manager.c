@@ -468,6 +468,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->world.commands = apr_hash_make(p);
     m->world.asker = opts->peer_uid;
     m->world.diag.netlink = -1;
+    pm_fds_raise(&m->world.files);
     pm_script_init(&m->world);
     APR_RING_INIT(&m->world.touched, pm_pool, touched);
     APR_RING_INIT(&m->world.hungry, pm_pool, hungry);

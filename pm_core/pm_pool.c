@@ -107,6 +107,10 @@ static int define(pm_pool_t *pool, const pm_conf_t *given, pm_reason_t *why)
     }
     rescale(pool, pool->birth ? pool->conf : NULL, conf);
     pm_slow_end(pool);
+    birth->files = pool->world->files;
+    if (slow_birth) {
+        slow_birth->files = pool->world->files;
+    }
     pool->slow_birth = slow_birth;
     if (pool->birth) {
         apr_pool_destroy(pool->pconf);

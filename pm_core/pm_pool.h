@@ -55,6 +55,8 @@ typedef struct pm_world {
     int alive;                 /**< workers of all pools not told to go */
     int max_alive;             /**< FcgiPMMaxProcesses; 0: no limit */
     pm_diag_t diag;
+    struct rlimit files;       /**< descriptors of workers, see pm_fds_raise()
+                                */
     apr_time_t die_timeout;
     apr_time_t dying_at;       /**< the manager's end began; 0: no */
     int config;                /**< httpd's number of the configuration */
@@ -165,6 +167,7 @@ struct pm_worker {
     pm_timer_t timer;                  /**< the stop ladder's next step */
     pm_timer_t slow_timer;             /**< see pm_slow.h */
     apr_time_t slow_since;             /**< its busy_since that was spoken of */
+    apr_time_t slow_at;                /**< and when that was, by its page */
     pm_lines_t *lines;                 /**< NULL before its first word */
     char *said;                        /**< its last lines; NULL likewise */
 };

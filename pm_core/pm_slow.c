@@ -424,6 +424,7 @@ static void on_slow(void *ctx, apr_time_t now)
     if (limit && page.busy && page.busy_since != w->slow_since
         && now - page.busy_since >= limit + PM_SLOW_GRACE) {
         w->slow_since = page.busy_since;
+        w->slow_at = now;
         say(w->pool, w->pid, "a request that is not of this httpd's",
             now - page.busy_since);
     }
@@ -435,14 +436,19 @@ void pm_slow_watch(pm_worker_t *w)
     w->slow_timer = (pm_timer_t){.due = on_slow, .ctx = w};
 }
 
+/* What stands on a page can change all the time: it is spoken of once in the
+ * time that is slow, and no more. */
 void pm_slow_attend(pm_worker_t *w, const pm_page_facts_t *page)
 {
     apr_time_t limit = w->pool->conf->slow_log.time;
+    apr_time_t due = page->busy_since + limit + PM_SLOW_GRACE;
 
+    if (w->slow_at && due < w->slow_at + limit) {
+        due = w->slow_at + limit;
+    }
     pm_loop_at(w->pool->world->loop, &w->slow_timer,
                limit && page->busy && page->busy_since != w->slow_since
-                   ? page->busy_since + limit + PM_SLOW_GRACE
-                   : PM_TIME_NEVER);
+                   ? due : PM_TIME_NEVER);
 }
 
 void pm_slow_forget(pm_worker_t *w)

@@ -97,6 +97,10 @@ static int step_limits(const child_t *c)
 {
     int i;
 
+    if (c->birth->files.rlim_max
+        && setrlimit(RLIMIT_NOFILE, &c->birth->files)) {
+        return errno;
+    }
     for (i = 0; i < c->birth->nlimits; i++) {
         if (setrlimit(c->birth->limits[i].resource,
                       &c->birth->limits[i].limit)) {
@@ -332,7 +336,8 @@ apr_status_t pm_spawn_verdict(int birth_fd, const pm_birth_t *birth,
         return APR_SUCCESS;
     }
     if (n < 0) {
-        return errno == EINTR ? EAGAIN : errno;
+        return pm_fail_os(why, errno == EINTR ? EAGAIN : errno,
+                          "how the worker's birth went is not known");
     }
     if (n != sizeof(v) || v.step >= STEPS) {
         return pm_fail(why, APR_EGENERAL, "the worker's birth broke off");

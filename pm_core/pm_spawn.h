@@ -41,6 +41,8 @@ typedef struct pm_birth {
     int no_new_privs;
     mode_t umask;
     int nice;
+    struct rlimit files;     /**< descriptors (pm_fds_raise()); 0: as this
+                              *   process has them */
     int nlimits;
     struct {
         int resource;

@@ -8,6 +8,7 @@
  * --die-timeout.  Signals and exit status are the manager's: see
  * pm_manager.h; 2 is an error before there was a manager.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,11 +268,26 @@ static int run(int argc, char **argv, apr_pool_t *p)
     return status;
 }
 
+/* Who is started without standard descriptors must not get them for something
+ * else: what a worker is to have as 0, 1 and 2 is put there. */
+static void open_standard(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO) {
+        close(fd);
+    }
+}
+
 int main(int argc, char **argv)
 {
     apr_pool_t *p;
     int status;
 
+    open_standard();
     if (apr_initialize() != APR_SUCCESS
         || apr_pool_create(&p, NULL) != APR_SUCCESS) {
         return EXIT_USAGE;

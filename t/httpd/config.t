@@ -30,6 +30,8 @@ my @wrong = (
      qr/FcgiPMListenBacklog/, qr/many/, qr/\b65535\b/],
     ['a number with a tail', with('FcgiPMListenBacklog 10x'),
      qr/FcgiPMListenBacklog/, qr/10x/],
+    ['a file in the place of a socket', with('FcgiPMListen unix:/etc/passwd'),
+     qr/FcgiPMListen: .*\/etc\/passwd: there is something else/],
     ['a number too small', with('FcgiPMListenBacklog 0'),
      qr/FcgiPMListenBacklog/, qr/"?0"?/, qr/\b1\b.*65535/],
     ['a number too big', with('FcgiPMListenBacklog 70000'),

@@ -172,7 +172,7 @@ my $httpd = FCGIPM::Httpd->new(
     config => "FcgiPMDieTimeout 5\n"
         . pool('app', [bin('worker')], 'FcgiPMProcesses 4')
         . location('app'));
-for my $both (1, 0) {
+for my $how (['WINCH', 'TERM'], ['TERM'], ['WINCH']) {
     ok($httpd->start, 'httpd');
     my @worker = $httpd->workers(4);
     my $manager = $httpd->manager;
@@ -182,9 +182,8 @@ for my $both (1, 0) {
                   && grep { $_->{state} eq 'busy' }
                      @{ $httpd->pool_status('app')->{worker} } } 10,
        'a request that runs');
-    $httpd->signal('WINCH') if $both;
-    $httpd->signal('TERM');
-    is($httpd->wait(30), 0, 'httpd has ended');
+    $httpd->signal($_) for @$how;
+    is($httpd->wait(30), 0, "@$how: httpd has ended");
     is_deeply([grep { alive($_) } $manager, @worker], [],
               'manager and workers were gone before');
     like(FCGIPM::FastCGI::read_answer($s, 20)->{stdout}, qr/pid=\d+/,

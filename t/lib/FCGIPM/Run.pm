@@ -25,11 +25,12 @@ use FCGIPM::Test qw(program slurp tmp_dir worker_user);
 =head1 METHODS
 
 =head2 new(command => [...], processes => N, options => [...],
-control => 1, listen => ADDRESS, user => NAME, env => {...}, before => CODE)
+control => 1, listen => ADDRESS, user => NAME, env => {...}, before => CODE,
+wrap => [WORD...])
 
 Starts it.  The socket is F<pool.sock> in a directory of its own, C<control>
 asks for a control socket there, C<options> are handed on as they are.
-Standard error is F<log>.
+C<wrap> is what executes it.  Standard error is F<log>.
 
 =cut
 
@@ -39,7 +40,7 @@ sub new {
     my $self = bless { processes => 1, dir => $dir,
                        listen => "unix:$dir/pool.sock", %arg }, $class;
     my $user = exists $arg{user} ? $arg{user} : worker_user();
-    my @cmd = (program('fcgipm-run') . '', '--listen', $self->{listen},
+    my @cmd = (@{ $arg{wrap} || [] }, program('fcgipm-run') . '', '--listen', $self->{listen},
                '--processes', $self->{processes},
                (defined $user ? ('--user', $user) : ()),
                ($arg{control} ? ('--socket', $self->control_socket) : ()),
