@@ -561,10 +561,12 @@ static apr_status_t check_pool(fcgipm_pool_t *pool, apr_pool_t *ptemp,
 
 /* Everything that goes to the manager must be something it can read: one
  * definition that is not would keep all others from it. */
-static apr_status_t check_size(const pm_conf_t *conf, apr_pool_t *ptemp,
+static apr_status_t check_size(const pm_conf_t *conf,
+                               const pm_rules_t *rules, apr_pool_t *ptemp,
                                pm_reason_t *why)
 {
-    apr_size_t len = strlen(pm_conf_write(conf, 0, ptemp));
+    apr_size_t len = strlen(pm_conf_write(conf, 0, ptemp))
+                     + (rules ? strlen(pm_conf_write(rules, 2, ptemp)) : 0);
 
     return len < PM_CHANNEL_MAX / 2
                ? APR_SUCCESS
@@ -594,7 +596,7 @@ static void add_pool(fcgipm_server_t *server, pm_conf_t *conf,
     pool->slot = -1;
     pool->log_fd = -1;
     if (fill_pool(conf, server->global, p, &why) != APR_SUCCESS
-        || check_size(conf, ptemp, &why) != APR_SUCCESS) {
+        || check_size(conf, NULL, ptemp, &why) != APR_SUCCESS) {
         pool->failed = apr_pstrdup(p, why.text);
         pool->conf = no_conf(pool->name, p);
     }
@@ -643,7 +645,7 @@ static void add_template(fcgipm_server_t *server,
              || (t.rules->script_user
                  && fill(conf, PM_ROW_listen_owner, httpd_owner(p), p, &why)
                         != APR_SUCCESS)
-             || check_size(conf, ptemp, &why) != APR_SUCCESS) {
+             || check_size(conf, t.rules, ptemp, &why) != APR_SUCCESS) {
         wrong = apr_pstrdup(p, why.text);
     }
     else {

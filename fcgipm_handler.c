@@ -403,7 +403,8 @@ static int moved(const fcgipm_exchange_t *x, request_rec *r,
                         : x->outcome == FCGIPM_X_UNREACHABLE
                           && ((*pool)->generation & PM_BOARD_SCRIPT_BIT);
 
-    if (!gone || fcgipm_script_again(r, *pool, next) != OK) {
+    if (!gone || fcgipm_script_again(r, *pool, next) != OK
+        || next->generation == (*pool)->generation) {
         return 0;
     }
     *not_now = NULL;

@@ -70,7 +70,7 @@ pm_template_t fcgipm_template_make(const fcgipm_scripts_t *scripts,
 
 /* --- what can be wrong ---------------------------------------------------- */
 
-static const char *check_user(const pm_template_t *t)
+static const char *check_user(const pm_template_t *t, apr_pool_t *p)
 {
     pm_ident_t ident;
     pm_reason_t why;
@@ -78,8 +78,8 @@ static const char *check_user(const pm_template_t *t)
     return t->rules->script_user
                    || pm_ident_lookup(&ident, t->conf->user, t->conf->group,
                                       &why) == APR_SUCCESS
-               ? NULL : "FcgiPMUser, FcgiPMGroup: there is no such user, or "
-                        "he may not run a worker";
+               ? NULL : apr_pstrcat(p, "FcgiPMUser, FcgiPMGroup: ", why.text,
+                                    NULL);
 }
 
 static const char *check_wrapper(const pm_template_t *t, const char *wrapper,
@@ -127,7 +127,7 @@ const char *fcgipm_template_check(const pm_template_t *t,
                                   const pm_global_t *global, apr_pool_t *p,
                                   apr_pool_t *ptemp)
 {
-    const char *wrong = check_user(t);
+    const char *wrong = check_user(t, ptemp);
     pm_reason_t why;
     pm_addr_t addr;
 
@@ -169,7 +169,7 @@ static const char *name_of(const server_rec *s, apr_hash_t *seen,
                            apr_pool_t *p)
 {
     apr_port_t port = s->port ? s->port : s->addrs ? s->addrs->host_port : 0;
-    const char *plain = apr_psprintf(p, "%s:%u", s->server_hostname
+    const char *plain = apr_psprintf(p, "%.255s:%u", s->server_hostname
                                                      ? s->server_hostname
                                                      : "localhost",
                                      (unsigned)port);

@@ -91,6 +91,23 @@ static apr_status_t find_ident(search_t *s, const pm_walk_t *walk)
     return APR_SUCCESS;
 }
 
+/* What a failure on the way means to who asked. */
+static int status_of(apr_status_t rv)
+{
+    switch (rv) {
+    case ENOENT:
+    case ENOTDIR:
+        return 404;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EIO:
+        return 503;
+    default:
+        return 403;
+    }
+}
+
 static apr_status_t go_there(search_t *s, pm_walk_t *walk)
 {
     apr_status_t rv;
@@ -98,9 +115,7 @@ static apr_status_t go_there(search_t *s, pm_walk_t *walk)
     s->f->fixed = pm_template_fixed(s->f->by->where);
     rv = pm_path_walk(walk, s->path, s->f->fixed, s->why);
     s->f->file = walk->file;
-    return rv == APR_SUCCESS
-               ? rv
-               : refuse(s->f, rv == ENOENT || rv == ENOTDIR ? 404 : 403, rv);
+    return rv == APR_SUCCESS ? rv : refuse(s->f, status_of(rv), rv);
 }
 
 /* A wrapper is the administrator's, and reads files of its own choosing: its

@@ -165,6 +165,7 @@ static void on_look(void *ctx, apr_time_t now)
     apr_uint64_t used = sum.done + sum.aborted + pool->board->spawned;
 
     script->quiet = used == script->used && !sum.in_flight && !sum.waiting
+                            && !pm_pool_held(pool)
                         ? script->quiet + 1 : 0;
     script->used = used;
     if (script->quiet < LOOKS || !pm_pool_retire(pool)) {
@@ -276,7 +277,7 @@ static apr_status_t make(pm_world_t *world, pm_finding_t *f, const char *host,
     if (rv != APR_SUCCESS) {
         pm_reason_t cause = *why;
 
-        f->status = rv == EACCES ? 403 : 500;
+        f->status = rv == EACCES ? 403 : rv == EMFILE ? 503 : 500;
         return pm_fail(why, rv, "%s: %s", path, cause.text);
     }
     rv = open_socket(&member, f->conf, p, why);

@@ -106,6 +106,13 @@ is($load->stop->{failed}, 0, 'all are answered');
 is(scalar(by_command("$docs/herd.fcgi")), 1, 'by one pool');
 is(scalar @{ $httpd->status->{pools} }, @$before + 1, 'of one more');
 
+# --- one that was stopped stays so, though nobody uses it
+($a) = by_command("$docs/b.fcgi");
+is((ctl($httpd->control_socket, 'stop', $a->{name}))[0], 0, 'stop');
+is($httpd->get('/b.fcgi')->{status}, 503, 'it is stopped');
+is((ctl($httpd->control_socket, 'start', $a->{name}))[0], 0, 'start');
+ok(wait_for { $httpd->get('/b.fcgi')->{status} == 200 } 20, 'it goes on');
+
 # --- a wrapper
 SKIP: {
     skip 'php-cgi is not installed', 9 unless $php;
@@ -167,4 +174,34 @@ write_file($flag, '');
 ok(wait_for { $httpd->get('/a.fcgi?pid')->{body} =~ /tag=later/ } 20,
    'as soon as it starts it answers');
 is($httpd->stop, 0, 'httpd stops well');
+
+# --- what httpd -t finds
+for (['relative', '<FcgiPMScripts srv/www>', qr/"srv\/www" is not absolute/],
+     ['..', '<FcgiPMScripts /srv/../x>', qr/has an empty part, "." or ".."/],
+     ['no directory', '<FcgiPMScripts>', qr/takes one word, a directory/],
+     ['a command', "<FcgiPMScripts /srv>\nFcgiPMCommand /bin/true",
+      qr/FcgiPMCommand cannot occur within <FcgiPMScripts>/],
+     ['a limit of all', "<FcgiPMScripts /srv>\nFcgiPMMaxScripts 1",
+      qr/FcgiPMMaxScripts cannot occur within <FcgiPMScripts>/],
+     ['a wrapper that is none', "<FcgiPMScripts /srv>\nFcgiPMWrapper /none",
+      qr/<FcgiPMScripts \/srv> \(\S+\): FcgiPMWrapper: .*\/none/],
+     ['a wrapper along PATH', "<FcgiPMScripts /srv>\nFcgiPMWrapper sh",
+      qr/"sh" does not begin with an absolute path/],
+     ['virtual, as owner', "<FcgiPMScripts /srv>\n"
+      . "FcgiPMWrapper /bin/sh .x virtual\nFcgiPMScriptUser owner",
+      qr/there is no file, and nobody/],
+     ['no user', "<FcgiPMScripts /srv>\nFcgiPMUser nobody-there",
+      qr/there is no user|no such user/]) {
+    my ($what, $text, $error) = @$_;
+    $httpd->write_config("$text\n</FcgiPMScripts>\n");
+    my ($status, $said) = $httpd->run('-t');
+    isnt($status, 0, "httpd -t: $what");
+    like($said, $error, "httpd -t: $what: why");
+}
+$httpd->write_config("FcgiPMWrapper /bin/sh\n");
+like(($httpd->run('-t'))[1], qr/FcgiPMWrapper stands in <FcgiPMScripts>/,
+     'httpd -t: a rule outside');
+$httpd->write_config("<FcgiPMScripts /srv>\n</FcgiPMScripts>\n" x 2);
+like(($httpd->run('-t'))[1], qr/it stands at \S+ already/,
+     'httpd -t: twice');
 done_testing;
