@@ -8,18 +8,13 @@
 
 /* close_range(2) is Linux 5.9 and FreeBSD; by number, as libc may be older
  * than the kernel. */
-#ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC (1U << 2)
-#endif
-
-static int close_range_kernel(unsigned first, unsigned last, unsigned flags)
+static int close_range_kernel(unsigned first, unsigned last)
 {
 #ifdef SYS_close_range
-    return (int)syscall(SYS_close_range, first, last, flags);
+    return (int)syscall(SYS_close_range, first, last, 0);
 #else
     (void)first;
     (void)last;
-    (void)flags;
     return -1;
 #endif
 }
@@ -35,7 +30,7 @@ static void close_between(unsigned first, unsigned last)
 {
     unsigned fd;
 
-    if (first > last || close_range_kernel(first, last, 0) == 0) {
+    if (first > last || close_range_kernel(first, last) == 0) {
         return;
     }
     for (fd = first; fd <= last && fd <= highest(); fd++) {
@@ -63,15 +58,24 @@ void pm_fds_close_others(int *keep, int n)
     close_between(next, ~0U);
 }
 
-void pm_fds_cloexec_others(void)
+void pm_fds_close_all_but(int one, int other)
 {
-    unsigned fd;
+    unsigned a = (unsigned)one;     /* -1 becomes the highest number */
+    unsigned b = (unsigned)other;
+    unsigned low = a < b ? a : b;
+    unsigned high = a < b ? b : a;
 
-    if (close_range_kernel(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0) {
-        return;
+    if (low < 3) {
+        low = 2;
     }
-    for (fd = 3; fd <= highest(); fd++) {
-        fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+    else {
+        close_between(3, low - 1);
+    }
+    if (low < high) {
+        close_between(low + 1, high - 1);
+    }
+    if (high != ~0U) {
+        close_between(high + 1, ~0U);
     }
 }
 

@@ -17,9 +17,9 @@
  */
 void pm_fds_close_others(int *keep, int n);
 
-/** Mark every descriptor above 2 close-on-exec.  Async-signal-safe: for the
- *  child between fork() and exec(). */
-void pm_fds_cloexec_others(void);
+/** Close every descriptor above 2 but these two; -1 is allowed.
+ *  Async-signal-safe: for the child between fork() and exec(). */
+void pm_fds_close_all_but(int one, int other);
 
 /** Close @a *fd if it is open, and remember that it is closed (-1). */
 void pm_fds_close(int *fd);

@@ -73,7 +73,7 @@ static int step_descriptors(const child_t *c)
         || dup2(c->output_fd, 2) < 0) {
         return errno;
     }
-    pm_fds_cloexec_others();
+    pm_fds_close_all_but(c->verdict_fd, c->page_fd);
     return 0;
 }
 

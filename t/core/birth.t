@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use Config;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
@@ -91,6 +92,20 @@ sub names { return sort map { /^([^=]*)=/ } @_ }
     is_deeply([names(@got)], [qw(LANG PATH), $ENV{TZ} ? 'TZ' : ()],
               'a variable that is set is there once');
     ok((grep { $_ eq 'PATH=/only' } @got), 'with the value that was set');
+}
+
+# --- a limit of descriptors that is less than the manager uses
+SKIP: {
+    my %prlimit = (x86_64 => 302, aarch64 => 261);
+    my ($arch) = $Config{archname} =~ /^(\w+)/;
+    skip 'how to call prlimit64 is not known here', 2 unless $prlimit{$arch};
+    my $limit = pack 'QQ', 60, 4096;
+    my $run = FCGIPM::Run->new(
+        command => [$WORKER], processes => 70,
+        before => sub { syscall $prlimit{$arch}, 0, 7, $limit, 0 });
+    is(scalar(my @pid = $run->workers(70)), 70,
+       '70 workers of a manager that had 60 descriptors');
+    is(told($run)->{rlimit_nofile}, '60 4096', 'a worker has no more');
 }
 
 # --- the rest of a process
