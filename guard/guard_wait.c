@@ -397,7 +397,11 @@ PUBLIC int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts,
     return guarded_pause(&p);
 }
 
-/* What <bits/poll2.h> makes of them. */
+/* What <bits/poll2.h> makes of them, and declares when it does. */
+int __poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t size);
+int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts,
+                const sigset_t *mask, size_t size);
+
 PUBLIC int __poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t size)
 {
     if (size / sizeof(*fds) < n) {
