@@ -106,7 +106,9 @@ apr_status_t pm_channel_recv(int fd, pm_message_t *msg, apr_pool_t *p,
         while (msg->nfds) {
             pm_fds_close(&msg->fds[--msg->nfds]);
         }
-        return pm_fail(why, APR_EGENERAL, "a message was too long");
+        return pm_fail(why, APR_EGENERAL, hdr.msg_flags & MSG_TRUNC
+                           ? "a message was too long"
+                           : "there is no descriptor free for what came");
     }
     return APR_SUCCESS;
 }

@@ -339,10 +339,20 @@ static void take_whole(pm_manager_t *m)
     m->taking = NULL;
 }
 
+static void reply(pm_manager_t *m, char *text)
+{
+    pm_message_t msg = {.text = text};
+    pm_reason_t why;
+
+    if (pm_channel_send(m->opts.channel, &msg, &why) != APR_SUCCESS) {
+        pm_log(m->opts.log, PM_ERROR, "manager (pid %d): cannot answer "
+               "httpd, which will replace it: %s", (int)getpid(), why.text);
+    }
+}
+
 static void take_message(pm_manager_t *m, const pm_message_t *msg,
                          apr_pool_t *p)
 {
-    pm_message_t reply = {0};
     pm_reason_t why;
     int whole;
     apr_status_t rv = pm_set_take(&m->taking, msg, &whole, m->p, &why);
@@ -350,12 +360,14 @@ static void take_message(pm_manager_t *m, const pm_message_t *msg,
     if (whole) {
         take_whole(m);   /* first: the answer lets httpd serve */
     }
-    reply.text = rv == APR_SUCCESS ? apr_pstrdup(p, "ok")
-                                   : apr_pstrcat(p, "error ", why.text, NULL);
-    if (pm_channel_send(m->opts.channel, &reply, &why) != APR_SUCCESS) {
-        pm_log(m->opts.log, PM_ERROR, "manager (pid %d): cannot answer "
-               "httpd, which will replace it: %s", (int)getpid(), why.text);
-    }
+    reply(m, rv == APR_SUCCESS ? apr_pstrdup(p, "ok")
+                               : apr_pstrcat(p, "error ", why.text, NULL));
+}
+
+/* Its end closed, or reset as an answer was not read any more. */
+static int is_gone(apr_status_t rv)
+{
+    return APR_STATUS_IS_EOF(rv) || APR_STATUS_IS_ECONNRESET(rv);
 }
 
 static void on_channel(void *ctx, int events)
@@ -372,10 +384,14 @@ static void on_channel(void *ctx, int events)
     if (rv == APR_SUCCESS) {
         take_message(m, &msg, p);
     }
-    else if (!APR_STATUS_IS_EAGAIN(rv)) {
+    else if (is_gone(rv)) {
         pm_loop_unwatch(m->world.loop, &m->channel_watch);
         m->orphaned = 1;
         command_die(m, "httpd has gone");
+    }
+    else if (!APR_STATUS_IS_EAGAIN(rv)) {
+        /* no descriptor for what came: httpd, which is there, decides */
+        reply(m, apr_pstrcat(p, "error ", why.text, NULL));
     }
     apr_pool_destroy(p);
 }
