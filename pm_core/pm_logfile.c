@@ -47,13 +47,13 @@ static apr_size_t put_time(char *to, apr_size_t size)
 static char *put_escaped(char *to, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
-    static const char plain[] = "\a\b\t\n\v\f\r\\";
+    static const char special[] = "\a\b\t\n\v\f\r\\";
     static const char letter[] = "abtnvfr\\";
-    const char *known = c ? strchr(plain, c) : NULL;
+    const char *known = c ? strchr(special, c) : NULL;
 
     *to++ = '\\';
     if (known) {
-        *to++ = letter[known - plain];
+        *to++ = letter[known - special];
         return to;
     }
     *to++ = 'x';
@@ -62,20 +62,40 @@ static char *put_escaped(char *to, unsigned char c)
     return to;
 }
 
-/* Bytes of UTF-8 stay as they are. */
+/* How many bytes here are one character that is to stay as it is?  Of UTF-8
+ * (RFC 3629) all that is well-formed and no control character; 0: none. */
+static int plain(const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    unsigned low = s[0] == 0xc2 || s[0] == 0xe0 ? 0xa0
+                   : s[0] == 0xf0               ? 0x90 : 0x80;
+    unsigned high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
+    int n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    int i;
+
+    if (s[0] < 0x80) {
+        return s[0] >= ' ' && s[0] != 0x7f && s[0] != '\\';
+    }
+    if (s[0] < 0xc2 || s[0] > 0xf4 || s[1] < low || s[1] > high) {
+        return 0;
+    }
+    for (i = 2; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return n;
+}
+
 static char *put_text(char *to, const char *text)
 {
     const char *end = text + strnlen(text, TEXT_MAX);
+    int n;
 
-    for (; text < end; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        if (c < ' ' || c == 0x7f || c == '\\') {
-            to = put_escaped(to, c);
-        }
-        else {
-            *to++ = *text;
-        }
+    for (; text < end; text += n ? n : 1) {
+        n = plain(text);
+        memcpy(to, text, (apr_size_t)n);
+        to = n ? to + n : put_escaped(to, (unsigned char)*text);
     }
     return to;
 }

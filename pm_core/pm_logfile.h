@@ -22,8 +22,8 @@ apr_status_t pm_logfile_open(int *fd, const char *path, pm_reason_t *why);
 int pm_logfile_unblock(int fd);
 
 /**
- * Write "[time] [pool NAME:WHO] text", with control characters and backslashes
- * as C writes them.
+ * Write "[time] [pool NAME:WHO] text", with backslashes, control characters and
+ * what is no UTF-8 as C writes them.
  * @param who "pid 123", or whoever else says it
  * @return 0: it could not be written, or not at once, or @a fd is -1
  */

@@ -10,6 +10,7 @@
 #include "pm_json.h"
 #include "pm_lines.h"
 #include "pm_listen.h"
+#include "pm_logfile.h"
 #include "pm_loop.h"
 #include "pm_set.h"
 #include "tap.h"
@@ -97,6 +98,53 @@ static void test_fit(void)
     is_int((long)strlen(pm_lines_fit(buf, sizeof(buf), line)),
            (long)(64 - sizeof(PM_LINES_CUT)) / 4 + 6, "fit: nothing but "
            "escapes");
+}
+
+/* What stands in a pool's own log, and that nobody waits for its reader. */
+static void test_logfile(void)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"plain \"text\"", "plain \"text\""},
+        {"a\tb\033[7m\177\\", "a\\tb\\x1b[7m\\x7f\\\\"},
+        {"\303\244 \342\202\254 \360\237\230\200",
+         "\303\244 \342\202\254 \360\237\230\200"},
+        {"\302\233m \233m", "\\xc2\\x9bm \\x9bm"},
+        {"\303", "\\xc3"},
+        {"\340\200\200 \355\240\200 \364\220\200\200",
+         "\\xe0\\x80\\x80 \\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80"}
+    };
+    char got[8192], big[8000];
+    const char *at;
+    int fd[2], loose;
+    ssize_t n;
+    size_t i;
+
+    ok(pipe(fd) == 0, "logfile: a pipe");
+    loose = pm_logfile_unblock(fd[1]);
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        ok(pm_logfile_write(loose, "app", "pid 7", cases[i].text),
+           "logfile: case %d", (int)i);
+        n = read(fd[0], got, sizeof(got) - 1);
+        got[n > 0 ? n : 0] = '\0';
+        at = strstr(got, "] [pool app:pid 7] ");
+        is_str(at ? apr_strtok((char *)(apr_uintptr_t)at + 19, "\n",
+                               &(char *){NULL}) : got,
+               cases[i].want, "logfile: case %d", (int)i);
+    }
+    memset(big, 'x', sizeof(big) - 1);
+    big[sizeof(big) - 1] = '\0';
+    for (i = 0; i < 1000 && pm_logfile_write(loose, "app", "pid 7", big); i++) {
+    }
+    ok(i > 1 && i < 1000, "logfile: a pipe that is full (%d)", (int)i);
+    n = read(fd[0], got, 4096);
+    ok(n == 4096 && got[4095] == '\n', "logfile: what goes into a pipe is "
+       "one piece");
+    ok(!pm_logfile_write(-1, "app", "pid 7", "x"), "logfile: there is none");
+    close(fd[0]);
+    close(fd[1]);
+    close(loose);
 }
 
 static void test_keep(void)
@@ -406,6 +454,7 @@ int main(void)
     apr_pool_create(&p, NULL);
     test_lines(p);
     test_fit();
+    test_logfile();
     test_keep();
     test_json(p);
     test_board(p);
