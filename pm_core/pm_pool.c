@@ -7,6 +7,7 @@
 #include "apr_strings.h"
 #include "pm_filewatch.h"
 #include "pm_output.h"
+#include "pm_release.h"
 #include "pm_reload.h"
 #include "pm_scale.h"
 #include "pm_slow.h"
@@ -112,9 +113,7 @@ static int define(pm_pool_t *pool, const pm_conf_t *given, pm_reason_t *why)
         slow_birth->files = pool->world->files;
     }
     pool->slow_birth = slow_birth;
-    if (pool->birth) {
-        apr_pool_destroy(pool->pconf);
-    }
+    pm_release_replace(pool, conf);
     pool->pconf = p;
     pool->conf = pool->own = conf;
     attend(pool);
@@ -294,6 +293,12 @@ void pm_pool_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
                pool->conf->name, pool->rolling);
         set_due(pool, PM_DUE_NOT);
     }
+    if (pm_release_failed(pool, w)) {
+        pm_log(pool->world->log, PM_WARNING, "pool %s: until the next reload "
+               "workers are started as it was defined before",
+               pool->conf->name);
+        pm_crash_forget(&pool->crash);
+    }
     pm_pool_touch(pool);
 }
 
@@ -303,6 +308,7 @@ void pm_pool_reload(pm_pool_t *pool)
     apr_time_t now = pm_time_now();
 
     pm_crash_forget(&pool->crash);
+    pm_release_try(pool);
     pm_pool_touch(pool);
     pm_log(pool->world->log, PM_INFO, "pool %s: reload: %d workers are %s",
            pool->conf->name, alive,

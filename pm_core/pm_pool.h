@@ -73,6 +73,15 @@ typedef struct pm_failure {
     char said[1024];           /**< its last lines, a newline between them */
 } pm_failure_t;
 
+/** See pm_release.h. */
+typedef struct pm_release {
+    unsigned number;           /**< of the definition in force */
+    int proven;                /**< a worker of it has become ready */
+    struct pm_birth *former;   /**< of the last proven one before; NULL */
+    apr_pool_t *p;             /**< holds that */
+    int back;                  /**< workers are born of the former one */
+} pm_release_t;
+
 /** Where a pool is in its life. */
 typedef enum pm_pool_phase {
     PM_POOL_RUNNING,
@@ -92,6 +101,7 @@ struct pm_pool {
     pm_conf_t *own;                    /**< the same, for `scale` */
     pm_range_t configured;             /**< conf->processes before that */
     pm_birth_t *birth;                 /**< NULL when FAILED */
+    pm_release_t release;
     pm_birth_t *slow_birth;            /**< of FcgiPMSlowLog's command; NULL:
                                         *   none */
     apr_pool_t *pconf;                 /**< holds conf and births */
@@ -144,6 +154,8 @@ struct pm_worker {
                                         *   texts are in @c p */
     pid_t pid;
     apr_uint64_t number;               /**< of world->births */
+    unsigned release;                  /**< number of the definition it was
+                                        *   born of; 0: the former one */
     int place;                         /**< on the pool's page; -1: none */
     pm_state_t state;
     int runs;                          /**< its program was executed */

@@ -13,6 +13,7 @@
 #include "pm_output.h"
 #include "pm_procinfo.h"
 #include "pm_reap.h"
+#include "pm_release.h"
 #include "pm_slow.h"
 #include "pm_stop.h"
 
@@ -227,6 +228,9 @@ void pm_worker_event(pm_worker_t *w, pm_event_t event)
         pm_worker_due(w, PM_DUE_NOT);
     }
     pm_pool_touch(pool);
+    if (event == PM_EVENT_READY) {
+        pm_release_ready(w);
+    }
     if (move.actions & PM_ACT_TERM) {
         act_term(w);
     }
@@ -443,6 +447,11 @@ static void count_exit(pm_worker_t *w, int status)
                    && pm_crash_credit(sum.done + sum.in_flight, &pool->paid,
                                       (int)pool->conf->processes.max);
     verdict = pm_crash_judge(&facts);
+    if (pool->rolling && w->state < PM_STATE_READY && !facts.told) {
+        /* what old ones serve is not to its credit, nor how long it took */
+        verdict = PM_EXIT_FAILED;
+        facts.served = 0;
+    }
     if (verdict == PM_EXIT_NORMAL) {
         pool->board->exited++;
     }
@@ -494,9 +503,10 @@ int pm_worker_start(pm_pool_t *pool, apr_time_t now)
     pm_reason_t why;
     pm_worker_t *w;
     apr_pool_t *p;
+    pm_birth_t *birth = pm_release_birth(pool);
     int place = pm_page_take(pool->page);
 
-    if (pm_spawn(&born, pool->birth, pool->listener.fd,
+    if (pm_spawn(&born, birth, pool->listener.fd,
                  pm_page_fd(pool->page), place, &why) != APR_SUCCESS) {
         pm_page_give(pool->page, place);
         pm_pool_error(pool, PM_ERROR, "cannot start a worker: %s", why.text);
@@ -506,13 +516,14 @@ int pm_worker_start(pm_pool_t *pool, apr_time_t now)
     w = apr_pcalloc(p, sizeof(*w));
     w->p = p;
     w->pool = pool;
-    w->birth = apr_pmemdup(p, pool->birth, sizeof(*w->birth));
-    w->birth->program = apr_pstrdup(p, pool->birth->program);
+    w->birth = apr_pmemdup(p, birth, sizeof(*w->birth));
+    w->birth->program = apr_pstrdup(p, birth->program);
     w->pid = born.pid;
     w->number = ++world->births;
+    w->release = pool->release.back ? 0 : pool->release.number;
     w->place = place;
     w->born_at = now;
-    w->guarded = pool->birth->guard && place >= 0;
+    w->guarded = birth->guard && place >= 0;
     apr_generate_random_bytes((unsigned char *)&w->chance,
                               sizeof(w->chance));
     w->birth_fd = born.birth_fd;

@@ -32,6 +32,7 @@ my $run = FCGIPM::Run->new(
 my $manager = $run->pid;
 my @old = $run->workers(3);
 is(request($run->address)->{error}, undef, 'the pool serves');
+wait_quiet($manager, 20);   # one that still starts would not say it was told
 
 # --- idle workers
 $run->signal('HUP');

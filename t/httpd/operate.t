@@ -34,7 +34,7 @@ sub config {
     my (%with) = @_;
     return join '', "FcgiPMDieTimeout 2\nFcgiPMNice 1\n",
         pool('app', [$with{app} || $RELEASE], 'FcgiPMProcesses 3',
-             'FcgiPMReload rolling', 'FcgiPMStartTimeout 500ms',
+             'FcgiPMReload rolling', 'FcgiPMStartTimeout 2s',
              @{ $with{lines} || [] }),
         pool('other', [$worker], 'FcgiPMProcesses 2',
              'FcgiPMSetEnv A "one two"', 'FcgiPMSetEnv B 2'),
@@ -196,6 +196,8 @@ ok($load->flows(30), 'requests flow');
 my $bad = "$RELEASE.bad";
 for my $case (['exits at once', "echo broken >&2\nexit 3",
                qr/died at birth: exit status 3/],
+              ['exits later', "echo broken >&2\nsleep 1.2\nexit 4",
+               qr/died at birth: exit status 4/],
               ['is never ready', "echo broken >&2\nexec sleep 1000",
                qr/FcgiPMStartTimeout/]) {
     my ($name, $what, $why) = @$case;
@@ -235,6 +237,32 @@ for my $case (['exits at once', "echo broken >&2\nexit 3",
 my $sum = $load->stop;
 cmp_ok($sum->{ok}, '>', 200, "$sum->{ok} requests");
 is($sum->{failed}, 0, 'not one was lost') or diag($load->explain);
+
+# --- an old worker dies after a release that does not start
+@old = pids('app');
+release('exit 3', $bad);
+$httpd->write_config(config(app => $bad, lines => ['FcgiPMSetEnv C 3']));
+my $ends = count_lines($httpd->error_log, 'rolling reload ends');
+ok($httpd->graceful, 'graceful: a bad command');
+ok(wait_for {
+    count_lines($httpd->error_log, 'rolling reload ends') > $ends
+} 20, 'ends the reload');
+kill 'KILL', @old[0, 1];
+ok(wait_for { my %now = map { $_ => 1 } pids('app');
+              named('app')->{idle} == 3 && !$now{ $old[0] } } 20,
+   'two old workers die: others of the former definition come');
+is($httpd->get('/app/?pid')->{status}, 200, 'and serve') for 1 .. 6;
+@old = pids('app');
+is((ctl($socket, 'reload', 'app', '--wait'))[0], 1,
+   'a reload tries the new one again');
+is_deeply([pids('app')], \@old, 'in vain');
+kill 'KILL', $old[0];
+ok(wait_for { my @now = pids('app');
+              @now == 3 && $now[0] != $old[0] && named('app')->{idle} == 3
+   } 20, 'as before');
+release("exec $worker", $bad);
+is((ctl($socket, 'reload', 'app', '--wait'))[0], 0, 'a good release');
+is(cmdline((pids('app'))[0]), $worker, 'is in force');
 
 ends_well($httpd);
 done_testing;
