@@ -41,7 +41,7 @@ sub owned {
     return $dir;
 }
 
-mkdir "$docs/$_" or die for qw(ann own plain);
+mkdir "$docs/$_" or die for qw(ann own plain wrapped);
 for (['good'], ['bob', $BOB], ['root', 0, 0], ['group', $ANN, $HTTPD],
      ['world', $ANN, $GROUP, 0757], ['writers', $ANN, $GROUP, 0775],
      ['setuid', $ANN, $GROUP, 04755], ['setgid', $ANN, $GROUP, 02755],
@@ -76,7 +76,12 @@ my $config = "FcgiPMSocketMode 0666\nFcgiPMMaxScripts 12\n"
     . "<Directory $docs>\nOptions FollowSymLinks\n</Directory>\n"
     . scripts("$docs/ann", $identity, "FcgiPMGroup #$GROUP")
     . scripts("$docs/own", 'FcgiPMScriptUser owner', "FcgiPMGroup #$GROUP")
-    . scripts("$docs/plain", 'FcgiPMProcesses 0 1') . $host;
+    . scripts("$docs/plain", 'FcgiPMProcesses 0 1')
+    . scripts("$docs/wrapped", 'FcgiPMScriptUser owner',
+              "FcgiPMGroup #$GROUP",
+              'FcgiPMWrapper "' . bin('worker') . ' --tag wrapped" .wrap')
+    . "<Directory $docs/wrapped>\nAddHandler fcgipm-script .wrap\n"
+    . "</Directory>\n" . $host;
 $httpd->write_config($config);
 ok($httpd->start, 'httpd');
 
@@ -205,6 +210,20 @@ SKIP: {
     like(asks($HTTPD, "script 0 bobs:$port $docs/ann/bob/s.fcgi"),
          qr/^error 403/, 'where FcgiPMUser says who, nobody else is');
 }
+
+# --- a wrapper, as whom the script belongs to
+for ([$ANN, 'ann'], [$BOB, 'bob']) {
+    my ($uid, $name) = @$_;
+    owned("$docs/wrapped/$name", $uid, $GROUP, 0644);
+    chmod 0755, "$docs/wrapped/$name";
+    rename "$docs/wrapped/$name/s.fcgi", "$docs/wrapped/$name/s.wrap" or die;
+    my $r = $httpd->get("/wrapped/$name/s.wrap?pid");
+    my ($pid) = $r->{body} =~ /^pid=(\d+) tag=wrapped/;
+    is($pid && uid_of($pid), $uid, "a wrapper for a script of $name");
+}
+chown 0, 0, "$docs/wrapped/ann/s.wrap";
+is($httpd->get('/wrapped/ann/s.wrap?pid')->{status}, 403,
+   'but not for one of root');
 
 # --- ten thousand names
 my $manager = $httpd->manager;
