@@ -650,7 +650,8 @@ static void add_template(fcgipm_server_t *server,
     }
     else {
         *(pm_template_t *)apr_array_push(server->templates) = t;
-        wrong = fcgipm_template_check(&t, server->global, p, ptemp);
+        wrong = fcgipm_template_check(&t, server->global, is_test(), p,
+                                      ptemp);
     }
     if (wrong) {
         problem(server->draft, apr_psprintf(p, "<FcgiPMScripts %s> (%s): %s",

@@ -175,6 +175,23 @@ static int *open_log(const char *target, apr_pool_t *p, server_rec *s)
     return fd;
 }
 
+/* One log that is named more than once is opened once. */
+static int get_log(apr_hash_t *open_logs, const char *target, apr_pool_t *p,
+                   server_rec *s)
+{
+    int *fd;
+
+    if (!target) {
+        return -1;
+    }
+    fd = apr_hash_get(open_logs, target, APR_HASH_KEY_STRING);
+    if (!fd) {
+        fd = open_log(target, p, s);
+        apr_hash_set(open_logs, target, APR_HASH_KEY_STRING, fd);
+    }
+    return *fd;
+}
+
 void fcgipm_log_open_pools(const fcgipm_server_t *server, apr_pool_t *p,
                            server_rec *s)
 {
@@ -184,17 +201,15 @@ void fcgipm_log_open_pools(const fcgipm_server_t *server, apr_pool_t *p,
     for (i = 0; i < server->order->nelts; i++) {
         fcgipm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
                                             fcgipm_pool_t *);
-        const char *target = pool->conf->error_log;
-        int *fd;
 
-        if (!target || pool->failed) {
-            continue;
+        if (!pool->failed) {
+            pool->log_fd = get_log(open_logs, pool->conf->error_log, p, s);
         }
-        fd = apr_hash_get(open_logs, target, APR_HASH_KEY_STRING);
-        if (!fd) {
-            fd = open_log(target, p, s);
-            apr_hash_set(open_logs, target, APR_HASH_KEY_STRING, fd);
-        }
-        pool->log_fd = *fd;
+    }
+    for (i = 0; i < server->templates->nelts; i++) {
+        pm_template_t *t = &APR_ARRAY_IDX(server->templates, i,
+                                          pm_template_t);
+
+        t->log_fd = get_log(open_logs, t->conf->error_log, p, s);
     }
 }

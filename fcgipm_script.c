@@ -522,7 +522,7 @@ static void fill(const search_t *s, const entry_t *e, fcgipm_pool_t *pool)
     pool->addr = e->addr;
     pool->slot = e->slot;
     pool->generation = e->generation;
-    pool->log_fd = -1;
+    pool->log_fd = s->template->log_fd;
 }
 
 static int find(const search_t *s, apr_uint32_t not, fcgipm_pool_t *pool)

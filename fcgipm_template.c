@@ -18,8 +18,7 @@ APLOG_USE_MODULE(fcgipm);
 #define MOST  8
 
 static const int not_here[] = {
-    PM_ROW_command, PM_ROW_listen, PM_ROW_chroot, PM_ROW_error_log,
-    PM_ROW_watch
+    PM_ROW_command, PM_ROW_listen, PM_ROW_chroot, PM_ROW_watch
 };
 
 int fcgipm_template_takes(const pm_row_t *row)
@@ -46,7 +45,7 @@ pm_template_t fcgipm_template_make(const fcgipm_scripts_t *scripts,
     pm_conf_t *conf = pm_conf_merge(p, base, scripts->conf);
     apr_uint64_t own = scripts->conf->set;
     pm_template_t t = {.where = scripts->dir, .rules = scripts->rules,
-                       .conf = conf};
+                       .conf = conf, .log_fd = -1};
 
     if (!(own & bit(PM_ROW_processes))) {
         conf->processes.min = LEAST;
@@ -56,7 +55,6 @@ pm_template_t fcgipm_template_make(const fcgipm_scripts_t *scripts,
         conf->reload = 1;      /* rolling */
     }
     conf->chroot = NULL;
-    conf->error_log = NULL;
     conf->watch = NULL;
     if (scripts->rules->script_user) {
         conf->user = NULL;
@@ -124,14 +122,19 @@ static const char *check_wrappers(const pm_template_t *t, apr_pool_t *p)
 }
 
 const char *fcgipm_template_check(const pm_template_t *t,
-                                  const pm_global_t *global, apr_pool_t *p,
-                                  apr_pool_t *ptemp)
+                                  const pm_global_t *global, int testing,
+                                  apr_pool_t *p, apr_pool_t *ptemp)
 {
     const char *wrong = check_user(t, ptemp);
     pm_reason_t why;
     pm_addr_t addr;
 
     wrong = wrong ? wrong : check_wrappers(t, ptemp);
+    if (!wrong && testing && t->conf->error_log
+        && fcgipm_log_check(t->conf->error_log, ptemp, &why)
+               != APR_SUCCESS) {
+        wrong = why.text;
+    }
     if (!wrong
         && pm_listen_parse(apr_pstrcat(ptemp, "unix:", global->runtime_dir,
                                        "/script-ffffffff.sock", NULL),

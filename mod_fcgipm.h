@@ -189,10 +189,12 @@ pm_template_t fcgipm_template_make(const fcgipm_scripts_t *scripts,
                                    const pm_conf_t *base, pm_conf_t **conf,
                                    apr_pool_t *p);
 
-/** All that can be known of it.  @return what is wrong, or NULL */
+/** All that can be known of it.
+ *  @param testing under `httpd -t`
+ *  @return what is wrong, or NULL */
 const char *fcgipm_template_check(const pm_template_t *t,
-                                  const pm_global_t *global, apr_pool_t *p,
-                                  apr_pool_t *ptemp);
+                                  const pm_global_t *global, int testing,
+                                  apr_pool_t *p, apr_pool_t *ptemp);
 
 /** Name the hosts, and ask mod_suexec who they are. */
 void fcgipm_template_hosts(fcgipm_server_t *server, server_rec *s,
@@ -215,7 +217,7 @@ apr_status_t fcgipm_log_check(const char *target, apr_pool_t *p,
                               pm_reason_t *why);
 
 /** Open the own logs of all pools, for this configuration; each sets its
- *  @c log_fd.  One that cannot be opened is said, and does without. */
+ *  @c log_fd, and so does each template.  One that cannot be opened is said, and does without. */
 void fcgipm_log_open_pools(const fcgipm_server_t *server, apr_pool_t *p,
                            server_rec *s);
 

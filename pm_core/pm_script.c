@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_script.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -97,9 +98,15 @@ static int is_changed(const pm_script_t *script, const pm_finding_t *f)
     return f->is_file && !pm_inode_same(&script->file.inode, &f->file);
 }
 
+/* Each pool has a descriptor of the log its own. */
+static int log_of(const pm_finding_t *f)
+{
+    return f->by->log_fd < 0 ? -1 : fcntl(f->by->log_fd, F_DUPFD_CLOEXEC, 3);
+}
+
 static void define(pm_script_t *script, pm_finding_t *f)
 {
-    pm_member_t member = {.fd = -1, .log_fd = -1};
+    pm_member_t member = {.fd = -1, .log_fd = log_of(f)};
 
     f->conf->name = script->pool->conf->name;
     f->conf->listen = script->pool->conf->listen;
@@ -283,6 +290,7 @@ static apr_status_t make(pm_world_t *world, pm_finding_t *f, const char *host,
     rv = open_socket(&member, f->conf, p, why);
     if (rv == APR_SUCCESS) {
         member.conf = f->conf;
+        member.log_fd = log_of(f);
         create(world, &member, f, host, path);
     }
     return rv;

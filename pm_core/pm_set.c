@@ -43,6 +43,10 @@ void pm_set_destroy(pm_set_t *set)
         pm_fds_close(&APR_ARRAY_IDX(set->members, i, pm_member_t).fd);
         pm_fds_close(&APR_ARRAY_IDX(set->members, i, pm_member_t).log_fd);
     }
+    for (i = 0; i < set->templates->nelts; i++) {
+        pm_fds_close(&APR_ARRAY_IDX(set->templates, i,
+                                    pm_template_t).log_fd);
+    }
     if (taken->p) {
         apr_pool_destroy(taken->p);
     }
@@ -89,6 +93,7 @@ static void write_template(pm_message_t *msg, const pm_template_t *t,
                            apr_pool_t *p)
 {
     msg->nfds = 0;
+    add_fd(msg, t->log_fd);
     msg->text = apr_psprintf(p, "scripts %s %d %d\n%s\n%s",
                              apr_pescape_urlencoded(p, t->where), t->suexec,
                              t->named,
@@ -277,7 +282,8 @@ static const char *unescape(const char *word, apr_pool_t *p)
 }
 
 static apr_status_t take_template(pm_set_t *set, char **word, int n,
-                                  char *settings, pm_reason_t *why)
+                                  char *settings, pm_message_t *msg,
+                                  pm_reason_t *why)
 {
     apr_pool_t *p = set->members->pool;
     char *middle = strstr(settings, "\n\n");
@@ -288,7 +294,7 @@ static apr_status_t take_template(pm_set_t *set, char **word, int n,
 
     t.where = n == 4 ? unescape(word[1], p) : NULL;
     if (!t.where || number(word[2], 1) < 0 || number(word[3], 1) < 0
-        || !middle
+        || !middle || msg->nfds > 1
         || pm_template_where_check(t.where, NULL) != APR_SUCCESS) {
         return bad_message(why);
     }
@@ -297,11 +303,13 @@ static apr_status_t take_template(pm_set_t *set, char **word, int n,
     t.named = (int)number(word[3], 1);
     t.rules = rules;
     t.conf = conf;
+    t.log_fd = msg->nfds ? msg->fds[0] : -1;
     rv = pm_conf_read(rules, 2, settings, p, why);
     if (rv == APR_SUCCESS) {
         rv = pm_conf_read(conf, 0, middle + 2, p, why);
     }
     if (rv == APR_SUCCESS) {
+        msg->nfds = 0;
         *(pm_template_t *)apr_array_push(set->templates) = t;
     }
     return rv;
@@ -360,7 +368,7 @@ apr_status_t pm_set_take(pm_set_t **set, const pm_message_t *message,
         rv = take_member(*set, word, n, text, &msg, why);
     }
     else if (n && *set && !strcmp(word[0], "scripts")) {
-        rv = take_template(*set, word, n, text, why);
+        rv = take_template(*set, word, n, text, &msg, why);
     }
     else if (n == 1 && *set && !strcmp(word[0], "hosts")) {
         rv = take_hosts(*set, text, why);

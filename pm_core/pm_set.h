@@ -13,8 +13,10 @@
  *     failed NAME SLOT GEN    + settings; a line "reason ..." first
  *     hosts                   + a line for each: NAME, or NAME UID GID; can
  *                               come more than once
- *     scripts WHERE SUEXEC NAMED    + settings of pm_rules_t, an empty line,
- *                               settings of pm_conf_t
+ *     scripts WHERE SUEXEC NAMED
+ *                             + settings of pm_rules_t, an empty line,
+ *                               settings of pm_conf_t; descriptor: the
+ *                               pools' log, if there is one
  *     commit
  *
  * each message answered by "ok" or "error REASON" before the next is sent.

@@ -23,6 +23,8 @@ typedef struct pm_template {
     int suexec;                  /**< it names no user: SuexecUserGroup, where
                                   *   there is one, does */
     int named;                   /**< FcgiPMUser names one */
+    int log_fd;                  /**< FcgiPMErrorLog, of all its pools; -1:
+                                  *   there is none */
 } pm_template_t;
 
 /** As whom a script is to run, and how. */

@@ -48,6 +48,7 @@ static void check_member(const pm_member_t *m, apr_pool_t *p)
 static void check_template(const pm_template_t *t, apr_pool_t *p)
 {
     MUST(pm_template_where_check(t->where, NULL) == APR_SUCCESS);
+    MUST(t->log_fd == -1 || fcntl(t->log_fd, F_GETFD) >= 0);
     must_be_same(t->conf, pm_conf_create(p, "x"), 0, p);
     must_be_same(t->rules, pm_rules_create(p), 2, p);
     pm_template_is_virtual(t->rules, pm_template_wrapper(t->rules, "/a.b"));

@@ -151,15 +151,30 @@ ends_well($httpd);
 is_deeply([glob $httpd->run_dir . '/script-*'], [], 'no socket is left');
 
 # --- who is not used goes
-$httpd->write_config(scripts($docs, 'FcgiPMIdleTimeout 1s'));
+# What it says goes to its own log, also when it comes again.
+sub says {
+    my ($text) = @_;
+    $httpd->get("/a.fcgi?fd2=$text%0a&stderr=by%20$text&text=x");
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return ok(wait_for {
+        my $log = slurp($httpd->dir . '/scripts.log');
+        $log =~ /\[pool a\.fcgi-\w+:pid \d+\] $text$/m
+            && $log =~ /\[pool a\.fcgi-\w+:client 127\S+\] by $text$/m
+    } 20, "its own log: $text");
+}
+
+$httpd->write_config(scripts($docs, 'FcgiPMIdleTimeout 1s',
+                             'FcgiPMErrorLog scripts.log'));
 ok($httpd->start, 'httpd');
 like($httpd->get('/a.fcgi?pid')->{body}, qr/tag=a requests=1$/, 'a script');
 is(scalar(() = glob $httpd->run_dir . '/script-*'), 1, 'its socket');
+says('first');
 ok(wait_for { !glob $httpd->run_dir . '/script-*' } 20, 'the socket to go');
 ok(wait_for { !@{ $httpd->status->{pools} } } 20, 'the pool to go');
 is(scalar $httpd->workers, 0, 'no worker is left');
 like($httpd->get('/a.fcgi?pid')->{body}, qr/tag=a requests=1$/,
      'it comes again');
+says('second');
 
 # One that cannot be started when it has changed is tried again.
 my $flag = $httpd->dir . '/flag';
