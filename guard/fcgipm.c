@@ -30,11 +30,6 @@ fcgipm_t *fcgipm_create(void)
     pm->role = FCGIPM_MANAGER;
     pm->die_timeout = 60;
     pm->max_requests = number_of("PM_MAX_REQUESTS");
-    if (fcgipm_set_process_name(pm, "fcgi")
-        || fcgipm_set_manager_process_name(pm, "fcgi-pm")) {
-        fcgipm_destroy(pm);
-        return NULL;
-    }
     return pm;
 }
 

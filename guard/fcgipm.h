@@ -126,8 +126,10 @@ FCGIPM_API int fcgipm_set_pidfile(fcgipm_t *pm, const char *path);
 FCGIPM_API int fcgipm_no_signals(const fcgipm_t *pm);
 FCGIPM_API void fcgipm_set_no_signals(fcgipm_t *pm, int no);
 
-/** What ps(1) shows for a worker, and for the manager; NULL: what there is
- *  stays.  Defaults "fcgi" and "fcgi-pm". */
+/** What ps(1) shows for a worker, and for the manager; NULL, the default: what
+ *  there is stays.  On Linux it is written over the memory of the arguments:
+ *  who sets one keeps no pointer into argv (optarg is one) beyond
+ *  fcgipm_manage().  The original's defaults are names of Perl's. */
 FCGIPM_API const char *fcgipm_process_name(const fcgipm_t *pm);
 FCGIPM_API int fcgipm_set_process_name(fcgipm_t *pm, const char *name);
 FCGIPM_API const char *fcgipm_manager_process_name(const fcgipm_t *pm);

@@ -5,7 +5,8 @@
  *        procmanager.pl is the same on Perl's managers.
  *
  * Arguments are NAME=VALUE: an attribute (n_processes, die_timeout, pidfile,
- * max_requests, ...), `trace=1` (each hook says what it finds), `loop=own`
+ * max_requests, ...), `trace=1` (each hook says what it finds), `hold=FILE` (a
+ * worker is initialized when there is such a file), `loop=own`
  * (FCGX_Accept_r() with pre and post dispatch around, as a Perl program has
  * it, not fcgipm_accept()).  It serves on descriptor 0.
  *
@@ -77,6 +78,36 @@ static void found(fcgipm_t *pm, void *hook)
              file != NULL && stat(file, &st) == 0 && st.st_size > 0
                  ? "there" : "missing");
     note(text);
+}
+
+static void nap(void)
+{
+    struct timespec ts = { 0, 10 * 1000000L };
+
+    nanosleep(&ts, NULL);
+}
+
+static void be_busy(const char *until)
+{
+    char begun[300];
+    FILE *f;
+
+    snprintf(begun, sizeof(begun), "%s.begun", until);
+    f = fopen(begun, "w");
+    if (f != NULL) {
+        fclose(f);
+    }
+    while (access(until, F_OK) != 0) {
+        nap();
+    }
+    unlink(until);
+    unlink(begun);
+}
+
+static void hold(fcgipm_t *pm, void *until)
+{
+    (void)pm;
+    be_busy(until);
 }
 
 static void trace(fcgipm_t *pm)
@@ -160,6 +191,9 @@ static int read_arguments(int argc, char **argv)
         if (strcmp(argv[i], "trace") == 0) {
             trace(self);
         }
+        else if (strcmp(argv[i], "hold") == 0) {
+            fcgipm_on_server_init(self, hold, strdup(value));
+        }
         else if (strcmp(argv[i], "loop") == 0) {
             own = 1;
         }
@@ -171,30 +205,6 @@ static int read_arguments(int argc, char **argv)
 }
 
 /* --- requests ------------------------------------------------------------ */
-
-static void nap(void)
-{
-    struct timespec ts = { 0, 10 * 1000000L };
-
-    nanosleep(&ts, NULL);
-}
-
-static void be_busy(const char *until)
-{
-    char begun[300];
-    FILE *f;
-
-    snprintf(begun, sizeof(begun), "%s.begun", until);
-    f = fopen(begun, "w");
-    if (f != NULL) {
-        fclose(f);
-    }
-    while (access(until, F_OK) != 0) {
-        nap();
-    }
-    unlink(until);
-    unlink(begun);
-}
 
 static void obey(const char *what, const char *value)
 {
@@ -259,6 +269,8 @@ int main(int argc, char **argv)
     if (self == NULL) {
         return 1;
     }
+    fcgipm_set_process_name(self, "fcgi");
+    fcgipm_set_manager_process_name(self, "fcgi-pm");
     own = read_arguments(argc, argv);
     if (own < 0) {
         return 2;

@@ -17,6 +17,7 @@ my $class = shift;
 my %arg = map { split /=/, $_, 2 } @ARGV;
 my $engine = $class =~ /Engine/;
 my $trace = delete $arg{trace};
+my $hold = delete $arg{hold};
 my $pm;
 my @memory;
 
@@ -25,9 +26,18 @@ $0 = 'procmanager.pl';
 
 sub note { print STDERR "note (pid $$): $_[0]\n" }
 
+sub be_busy {
+    my ($until) = @_;
+    open my $fh, '>', "$until.begun" or die "$until.begun: $!";
+    until (-e $until) { Time::HiRes::sleep(0.01) }
+    unlink $until, "$until.begun";
+    return;
+}
+
 # What a hook finds: this is how its place among the other steps is seen.
 sub found {
     my ($hook) = @_;
+    be_busy($hold) if defined $hold && $hook eq 'server_init';
     return unless $trace;
     my $old = POSIX::SigAction->new;
     POSIX::sigaction(POSIX::SIGTERM(), undef, $old);
@@ -85,11 +95,7 @@ else {
 
 my %does = (
     pid => sub { },
-    until => sub {
-        open my $fh, '>', "$_[0].begun" or die "$_[0].begun: $!";
-        until (-e $_[0]) { Time::HiRes::sleep(0.01) }
-        unlink $_[0], "$_[0].begun";
-    },
+    until => \&be_busy,
     grow => sub { push @memory, 'x' x ($_[0] * 1024) },
     exit => sub { POSIX::_exit($_[0]) },
 );

@@ -65,6 +65,38 @@ table(
       workers => [('initialized') x 3,
                   'initialized; note: end TERM=1 HUP=0'] },
 
+    { name => 'SIGTERM to a worker that is about to wait',
+      args => { n_processes => 1, hold => 'HOLD' },
+      do => sub {
+          my ($s) = @_;
+          my $hold = $s->dir . '/HOLD';
+          my ($pid) = $s->said('server .* started')
+              && $s->log =~ /server \(pid (\d+)\) started/;
+          wait_for { -e "$hold.begun" } 20, 'server_init';
+          kill 'TERM', $pid;
+          write_file($hold, '');
+          my $served = 0;
+          if (!$s->is_ours) {
+              $s->servers(1);
+              $served = $s->ask('pid') eq "pid=$pid\n";
+          }
+          $s->said('exited with');
+          wait_for { -e "$hold.begun" } 20, 'another one';
+          write_file($hold, '');
+          $s->said('server .* initialized', 2);
+          term($s, 1);
+          return { served => $served };
+      },
+      served => 0,
+      manager => ['initialized', started(1), gone(1), started(1), dies(1),
+                  gone(1), dying()],
+      workers => [('initialized; note: end TERM=1 HUP=0') x 2],
+      differs => { perls(
+          why => 'it waits, and goes after its next request', served => 1,
+          workers => ['initialized; note: end TERM=1 HUP=0',
+                      'initialized; safe exit after SIGTERM; '
+                      . 'note: end TERM=1 HUP=0']) } },
+
     { name => 'the manager is killed',
       args => { n_processes => 1 },
       do => sub {

@@ -157,6 +157,7 @@ sub new {
     my $self = bless { dir => $dir, kind => $kind }, $class;
     my %arg = (pidfile => $self->pidfile, %{ $row{args} || {} });
     delete $arg{pidfile} unless defined $arg{pidfile};
+    $arg{hold} = "$dir/$arg{hold}" if defined $arg{hold};
     write_file($self->pidfile, $row{stale}) if exists $row{stale};
     my $socket = IO::Socket::UNIX->new(Local => "$dir/sock", Listen => 64)
         or die "$dir/sock: $!";
@@ -198,8 +199,8 @@ sub _lines {
 
 =head2 servers(N)
 
-Waits until N workers are initialized and alive, and for Perl's sake until they
-are in accept(2): just before they lose a signal.  Returns their pids.
+Waits until N workers are started, initialized and alive, and for Perl's sake
+until they are in accept(2): just before they lose a signal.  Returns their pids.
 
 =cut
 
@@ -207,10 +208,12 @@ sub servers {
     my ($self, $n) = @_;
     my @pid;
     wait_for {
+        my @line = $self->_lines;
+        my %known = map { $_->[2] =~ /pid (\d+)\) started/ ? ($1 => 1) : () }
+            @line;
         my %seen = map { ($_->[1] => 1) }
-            grep { $_->[0] eq 'server' && $_->[2] eq 'initialized' }
-            $self->_lines;
-        @pid = sort { $a <=> $b } grep { alive($_) } keys %seen;
+            grep { $_->[0] eq 'server' && $_->[2] eq 'initialized' } @line;
+        @pid = sort { $a <=> $b } grep { $known{$_} && alive($_) } keys %seen;
         @pid == $n
     } 30, "$n workers of $self->{kind}" or diag($self->tail);
     $self->rest(@pid) unless $self->is_ours;
