@@ -23,7 +23,7 @@ sub nm {
 
 # --- what can be seen of it
 SKIP: {
-    skip 'nm is missing', 5 unless have('nm');
+    skip 'nm is missing', 6 unless have('nm');
     my %own = nm($library, '-D', '--defined-only');
     my ($libc) = map { /libc\.so\S* => (\S+)/ ? $1 : () } `ldd '$library'`;
     my %libc = nm($libc, '-D', '--defined-only');
@@ -40,6 +40,9 @@ SKIP: {
         $header =~ /^FCGIPM_API[^;(]*?\b(fcgipm_\w+)\(/mg;
     is_deeply([sort grep { /^fcgipm_/ } keys %own], [sort keys %declared],
               'what fcgipm.h declares');
+    my $page = slurp(root() . '/docs/fcgipm.3');
+    is_deeply([grep { $page !~ /\b$_\b/ } sort keys %declared], [],
+              'fcgipm(3) has each function');
 
     # --- Perl's methods and attributes: the same name or why there is none
     my %other = (
