@@ -200,6 +200,16 @@ static void write_pid_file(pm_manager_t *m)
     }
 }
 
+/* The new error log.  As soon as it is there: when httpd's log goes to a
+ * program, nobody reads what still goes to the old one. */
+static void take_log(pm_manager_t *m, pm_set_t *set)
+{
+    if (set->log_fd >= 0 && m->opts.relog) {
+        m->opts.relog(m->opts.ctx, set->log_fd);
+        set->log_fd = -1;
+    }
+}
+
 /* The part of the set that is not pools.  The pid file is made anew each
  * time: its path goes with the former set. */
 static void adopt_global(pm_manager_t *m)
@@ -209,10 +219,7 @@ static void adopt_global(pm_manager_t *m)
     m->world.config = m->set->config;
     m->world.global = m->set->global;
     m->world.max_alive = (int)m->set->global->max_processes;
-    if (m->set->log_fd >= 0 && m->opts.relog) {
-        m->opts.relog(m->opts.ctx, m->set->log_fd);
-        m->set->log_fd = -1;
-    }
+    take_log(m, m->set);
     pm_title_set(m->set->global->manager_name);
     open_control(m);
     write_pid_file(m);
@@ -330,6 +337,7 @@ static void run_signals(pm_manager_t *m)
 static void take_whole(pm_manager_t *m)
 {
     if (m->set) {
+        take_log(m, m->taking);
         pm_set_destroy(m->staged);
         m->staged = m->taking;
     }

@@ -66,4 +66,33 @@ ok(wait_for { slurp($new) =~ /pool app: pid $pid: after$/m } 10,
    'its workers speak in the new file');
 is($httpd->stop, 0, 'httpd stops well');
 
+# A program reads the log: another one after each graceful.
+my $dir = tmp_dir();
+my $out = "$dir/log";
+my $reader = write_file("$dir/reader", "#!/bin/sh\nexec cat >> $out\n", 0755);
+sub readers { return grep { cmdline($_) =~ /^cat/ } descendants() }
+sub follows {
+    my ($pattern, $times, $name) = @_;
+    return ok(wait_for { $times <= (() = slurp($out) =~ /$pattern/g) } 20,
+              $name);
+}
+$httpd = FCGIPM::Httpd->new(
+    config => "FcgiPMGraceful changed\nErrorLog \"|$reader\"\n"
+        . pool('app', 'worker') . location('app'));
+$httpd->{resumed} = 0;
+$httpd->{proc} = start(cmd => $httpd->_command('-DFOREGROUND'));
+ok(wait_for { ($httpd->get('/app/?pid')->{status} || 0) == 200 } 20,
+   'httpd with its log piped to a program');
+for my $round (1, 2) {
+    my @old = readers();
+    is(($httpd->run('-k', 'graceful'))[0], 0, "round $round: graceful");
+    follows(qr/manager \(pid \d+\): reload: a new configuration/, $round,
+            'the manager says so to the new program');
+    $pid = said("piped$round");
+    follows(qr/pool app: pid $pid: piped$round$/m, 1, 'so does a worker');
+    ok(wait_for { !grep { alive($_) } @old } 20, 'the old one has gone');
+}
+is($httpd->stop, 0, 'httpd stops well');
+is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+
 done_testing;
