@@ -14,6 +14,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void check_request(const pm_request_t *req, const char *line,
+                          pm_right_t right)
+{
+    MUST(right != PM_RIGHT_NONE);
+    MUST(memchr(req->pool, 0, sizeof(req->pool)) != NULL);
+    MUST(!*req->pool || strstr(line, req->pool));
+    MUST(!strpbrk(req->pool, " \t\r"));
+    MUST(req->verb <= PM_VERB_STATUS || req->verb == PM_VERB_SCRIPT
+         || right == PM_RIGHT_ALL);
+    MUST(req->verb < PM_VERBS && (req->wait == 0 || req->wait == 1));
+    MUST(req->n >= 0 && req->n <= 2);
+    MUST(req->number[0] >= 0 && req->number[0] < 1000000000);
+    MUST(req->number[1] >= 0 && req->number[1] < 1000000000);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     pm_right_t right = size ? (pm_right_t)(data[0] % 3) : PM_RIGHT_NONE;
@@ -32,16 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     why.text[0] = '\0';
     rv = pm_proto_parse(&req, line, right, &why);
     if (rv == APR_SUCCESS) {
-        MUST(right != PM_RIGHT_NONE);
-        MUST(memchr(req.pool, 0, sizeof(req.pool)) != NULL);
-        MUST(!*req.pool || strstr(line, req.pool));
-        MUST(!strpbrk(req.pool, " \t\r"));
-        MUST(req.verb <= PM_VERB_STATUS || req.verb == PM_VERB_SCRIPT
-             || right == PM_RIGHT_ALL);
-        MUST(req.verb < PM_VERBS && (req.wait == 0 || req.wait == 1));
-        MUST(req.n >= 0 && req.n <= 2);
-        MUST(req.number[0] >= 0 && req.number[0] < 1000000000);
-        MUST(req.number[1] >= 0 && req.number[1] < 1000000000);
+        check_request(&req, line, right);
     }
     else {
         MUST(why.text[0] && !strchr(why.text, '\n'));
