@@ -6,7 +6,8 @@
  * Not the file is watched but the directory it is in, so that it can come,
  * go, and be replaced by rename(2); and the directories above, so that a
  * directory, or a symbolic link to one, can be replaced as well.  What else
- * happens in the file's directory wakes the process for a moment.
+ * is made there, or happens in the file's own directory, wakes the process
+ * for a moment.
  *
  * Elsewhere than on Linux there is none (APR_ENOTIMPL).
  */
