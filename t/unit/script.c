@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pm_script: a manager is asked for scripts, over its control socket, by
+ * somebody who looks at the board as httpd's children do.  No worker is
+ * started: nobody requests anything. */
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "apr_general.h"
+#include "apr_strings.h"
+#include "pm_ask.h"
+#include "pm_channel.h"
+#include "pm_manager.h"
+#include "tap.h"
+
+#define LONG apr_time_from_sec(20)
+
+typedef struct scene {
+    apr_pool_t *p;
+    const char *dir;
+    pm_board_t *board;
+    int channel;
+    pid_t manager;
+    int config;
+} scene_t;
+
+/* What the manager said of a script. */
+typedef struct told {
+    int slot;
+    unsigned generation;
+    char name[128];
+    char address[256];
+} told_t;
+
+/* --- a manager ------------------------------------------------------------ */
+
+static void say_nothing(void *ctx, pm_level_t level, const char *line)
+{
+    (void)ctx;
+    (void)level;
+    (void)line;
+}
+
+__attribute__((noreturn))
+static void manage(const scene_t *s, int channel)
+{
+    pm_log_t log = {PM_INFO, say_nothing, NULL};
+    pm_manager_opts_t opts = {0};
+    pm_manager_t *manager;
+    pm_reason_t why;
+
+    close(s->channel);
+    opts.log = &log;
+    opts.board = s->board;
+    opts.channel = channel;
+    opts.bell = -1;
+    opts.wire = -1;
+    opts.peer_uid = geteuid();
+    opts.peer_gid = (gid_t)-1;
+    _exit(pm_manager_create(&manager, &opts, s->p, &why) == APR_SUCCESS
+              ? pm_manager_run(manager) : 9);
+}
+
+static void start(scene_t *s)
+{
+    int channel[2] = {-1, -1};
+
+    ok(pm_channel_pair(channel, NULL) == APR_SUCCESS, "a channel");
+    s->channel = channel[0];
+    s->manager = fork();
+    if (s->manager == 0) {
+        manage(s, channel[1]);
+    }
+    close(channel[1]);
+}
+
+static int ended(scene_t *s, int sig)
+{
+    int status = -1;
+
+    kill(s->manager, sig);
+    waitpid(s->manager, &status, 0);
+    close(s->channel);
+    return status;
+}
+
+/* --- what it is told ------------------------------------------------------ */
+
+static const char *in(const scene_t *s, const char *name)
+{
+    return apr_pstrcat(s->p, s->dir, "/", name, NULL);
+}
+
+static void set(void *conf, int row, const char *word, apr_pool_t *p)
+{
+    if (pm_conf_set(conf, &pm_conf_rows[row], 1, &word, p, NULL)
+        != APR_SUCCESS) {
+        ok(0, "setting %s", word);
+    }
+}
+
+/* @param idle NULL: without a template */
+static int tell(scene_t *s, const char *idle, const char *most)
+{
+    static const char *const words[] = {"0", "2"};
+    pm_set_t *all = pm_set_create(s->p);
+    pm_global_t *global = pm_global_create(s->p);
+    pm_conf_t *conf = pm_conf_create(s->p, "script");
+    pm_rules_t *rules = pm_rules_create(s->p);
+
+    set(global, PM_ROW_socket, in(s, "ctl"), s->p);
+    set(global, PM_ROW_runtime_dir, s->dir, s->p);
+    set(global, PM_ROW_max_scripts, most, s->p);
+    all->global = global;
+    all->config = ++s->config;
+    if (idle) {
+        pm_template_t *t = apr_array_push(all->templates);
+        pm_host_t *host = apr_array_push(all->hosts);
+
+        set(conf, PM_ROW_idle_timeout, idle, s->p);
+        if (geteuid() == 0) {
+            set(conf, PM_ROW_user, "nobody", s->p);
+        }
+        pm_conf_set(conf, &pm_conf_rows[PM_ROW_processes], 2, words, s->p,
+                    NULL);
+        set(rules, PM_ROW_script_owner, "root", s->p);
+        memset(t, 0, sizeof(*t));
+        t->where = in(s, "scripts");
+        t->conf = conf;
+        t->rules = rules;
+        t->log_fd = -1;
+        memset(host, 0, sizeof(*host));
+        host->name = "h:80";
+    }
+    return pm_set_send(s->channel, all, pm_time_now() + LONG, s->p, NULL)
+           == APR_SUCCESS;
+}
+
+static const char *ask(const scene_t *s, const char *config,
+                       const char *host, const char *path)
+{
+    pm_reason_t why = {""};
+    const char *answer = pm_ask(in(s, "ctl"),
+                                apr_psprintf(s->p, "script %s %s %s", config,
+                                             host, path),
+                                4096, LONG, s->p, &why);
+
+    return answer ? answer : apr_pstrdup(s->p, why.text);
+}
+
+static int told(const scene_t *s, const char *script, told_t *t)
+{
+    const char *answer = ask(s, "0", "h:80", in(s, script));
+
+    memset(t, 0, sizeof(*t));
+    /* NOLINTNEXTLINE(cert-err34-c): what is missing is seen by the count */
+    return sscanf(answer, "ok %d %u %127s unix:%255s", &t->slot,
+                  &t->generation, t->name, t->address) == 4;
+}
+
+static void is_refused(const scene_t *s, const char *path, const char *answer,
+                       const char *name)
+{
+    const char *got = ask(s, "0", "h:80", path);
+
+    ok(!strncmp(got, answer, strlen(answer)), "%s: %s", name, got);
+}
+
+/* --- what is seen --------------------------------------------------------- */
+
+static int is_there(const scene_t *s, const told_t *t)
+{
+    return pm_board_avail(pm_board_slot(s->board, t->slot), t->generation)
+           != PM_AVAIL_NONE;
+}
+
+static int is_gone_in_time(const scene_t *s, const told_t *t)
+{
+    apr_time_t until = pm_time_now() + LONG;
+
+    while (pm_time_now() < until
+           && (is_there(s, t) || access(t->address, F_OK) == 0)) {
+        usleep(10000);
+    }
+    return !is_there(s, t) && access(t->address, F_OK) != 0;
+}
+
+/* --- tests ---------------------------------------------------------------- */
+
+static void test_ask(scene_t *s)
+{
+    told_t a = {0}, again = {0}, b = {0};
+    struct stat st;
+
+    ok(tell(s, "1h", "2"), "a set with a template");
+    ok(told(s, "scripts/a", &a), "a script");
+    ok(a.slot >= PM_BOARD_SCRIPTS && (a.generation & PM_BOARD_SCRIPT_BIT),
+       "its place is one of the manager's");
+    ok(!strncmp(a.name, "a-", 2), "its name: %s", a.name);
+    ok(is_there(s, &a), "the board has it");
+    ok(!stat(a.address, &st) && S_ISSOCK(st.st_mode)
+           && (st.st_mode & 0777) == 0600, "so has the file system");
+    ok(told(s, "scripts/a", &again) && !memcmp(&a, &again, sizeof(a)),
+       "once more: the same");
+    ok(told(s, "scripts/b", &b) && b.slot != a.slot
+           && b.generation != a.generation && strcmp(a.name, b.name),
+       "another script");
+    is_refused(s, in(s, "scripts/c"), "error 503", "too many");
+    is_refused(s, in(s, "scripts/none"), "error 404", "not there");
+    is_refused(s, in(s, "scripts/plain"), "error 403", "not executable");
+    is_refused(s, in(s, "outside"), "error 500", "no template");
+    ok(!strncmp(ask(s, "0", "other:80", in(s, "scripts/a")), "error 500", 9),
+       "no such host");
+    ok(!strcmp(ask(s, "9", "h:80", in(s, "scripts/a")), "error later"),
+       "a later configuration");
+    ok(told(s, "scripts/a", &again) && again.generation == a.generation,
+       "all that has changed nothing");
+}
+
+static void test_graceful(scene_t *s)
+{
+    pm_head_t *head = pm_board_head(s->board);
+    apr_uint32_t adopted = head->adopted;
+    apr_time_t until = pm_time_now() + LONG;
+    told_t a = {0}, again = {0};
+
+    ok(told(s, "scripts/a", &a), "before: a script");
+    ok(tell(s, "1h", "5"), "another set, with more");
+    kill(s->manager, SIGHUP);
+    while (__atomic_load_n(&head->adopted, __ATOMIC_SEQ_CST) == adopted
+           && pm_time_now() < until) {
+        usleep(1000);
+    }
+    ok(told(s, "scripts/a", &again) && again.generation == a.generation,
+       "after: it is the same pool");
+    ok(told(s, "scripts/c", &again), "there may be another one");
+    ok(tell(s, NULL, "5"), "a set without a template");
+    kill(s->manager, SIGHUP);
+    ok(is_gone_in_time(s, &a) && is_gone_in_time(s, &again),
+       "no template: no pool");
+    is_refused(s, in(s, "scripts/a"), "error 500", "nor another one");
+}
+
+/* A child of httpd's that counts itself in keeps a pool from going. */
+static void test_idle(scene_t *s)
+{
+    int row = pm_board_row_claim(s->board, (apr_uint32_t)getpid(), 1000);
+    pm_cell_t *cell;
+    told_t a = {0}, b = {0};
+
+    ended(s, SIGTERM);
+    start(s);
+    ok(tell(s, "200ms", "5"), "a short idle timeout");
+    ok(told(s, "scripts/a", &a) && told(s, "scripts/b", &b), "two scripts");
+    cell = pm_board_cell(s->board, row, a.slot);
+    pm_board_begin(cell);
+    ok(is_gone_in_time(s, &b), "one that is not used goes");
+    ok(told(s, "scripts/c", &b) && is_gone_in_time(s, &b),
+       "and another one, a whole timeout later");
+    ok(is_there(s, &a) && access(a.address, F_OK) == 0,
+       "one that is used does not");
+    pm_board_end(cell);
+    ok(is_gone_in_time(s, &a), "until nobody does");
+    pm_board_row_release(s->board, (apr_uint32_t)getpid());
+    ok(told(s, "scripts/a", &b) && b.generation != a.generation,
+       "it comes again as another one");
+}
+
+static void test_killed(scene_t *s)
+{
+    told_t a = {0}, again = {0};
+
+    ok(told(s, "scripts/a", &a), "a script");
+    ended(s, SIGKILL);
+    ok(access(a.address, F_OK) == 0, "a manager that is killed leaves it");
+    start(s);
+    ok(tell(s, "1h", "5"), "the next one has its set");
+    ok(!is_there(s, &a) && access(a.address, F_OK) != 0,
+       "and has cleared away");
+    ok(told(s, "scripts/a", &again) && again.generation != a.generation,
+       "it makes another one");
+    is_int(ended(s, SIGTERM), 0, "SIGTERM: it ends well");
+    ok(access(again.address, F_OK) != 0, "and leaves nothing");
+}
+
+/* --- files ---------------------------------------------------------------- */
+
+static void make(const scene_t *s, const char *name, mode_t mode)
+{
+    int fd = open(in(s, name), O_CREAT | O_WRONLY, mode);
+
+    ok(fd >= 0 && write(fd, "#!/bin/sh\n", 10) == 10, "file %s", name);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+static int clean(const char *path, const struct stat *st, int type,
+                 struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+int main(void)
+{
+    char dir[] = "/tmp/fcgipm-script-XXXXXX";
+    scene_t s = {NULL, dir, NULL, -1, 0, 0};
+
+    apr_initialize();
+    apr_pool_create(&s.p, NULL);
+    umask(022);
+    ok(mkdtemp(dir) && !chmod(dir, 0755)
+           && !mkdir(in(&s, "scripts"), 0755), "a directory");
+    make(&s, "scripts/a", 0755);
+    make(&s, "scripts/b", 0755);
+    make(&s, "scripts/c", 0755);
+    make(&s, "scripts/plain", 0644);
+    make(&s, "outside", 0755);
+    ok(pm_board_create(&s.board, 4, s.p, NULL) == APR_SUCCESS, "a board");
+    start(&s);
+    test_ask(&s);
+    test_graceful(&s);
+    test_idle(&s);
+    test_killed(&s);
+    is_int(nftw(dir, clean, 16, FTW_DEPTH | FTW_PHYS), 0, "cleaned");
+    apr_terminate();
+    return done_testing();
+}
