@@ -533,7 +533,7 @@ static pm_avail_t avail_of(const pm_pool_t *pool)
 
 int pm_pool_settled(const pm_pool_t *pool)
 {
-    return pool->phase == PM_POOL_RUNNING && !pool->crash.failures
+    return pool->phase == PM_POOL_RUNNING
            && pm_pool_alive(pool) == pool->count[PM_STATE_READY]
            && (pm_pool_alive(pool) >= pool->conf->processes.min
                || pool->is_hungry);

@@ -14,6 +14,7 @@
 #include "pm_procinfo.h"
 #include "pm_reap.h"
 #include "pm_release.h"
+#include "pm_reload.h"
 #include "pm_slow.h"
 #include "pm_stop.h"
 
@@ -363,6 +364,13 @@ static pm_page_facts_t read_page(const pm_worker_t *w,
     return page;
 }
 
+/* Does somebody have to know that a worker starts well: an old one that is to
+ * go for it, or who waits for a reload? */
+static int matters(const pm_pool_t *pool)
+{
+    return pool->rolling || !APR_RING_EMPTY(&pool->waits, pm_wait_part, link);
+}
+
 void pm_worker_attend(pm_worker_t *w, apr_time_t now)
 {
     const pm_conf_t *conf = w->pool->conf;
@@ -372,11 +380,11 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
                                 page.busy ? page.busy_since : 0};
     pm_recycle_plan_t plan;
 
-    if (w->state == PM_STATE_LOADING && !w->guarded && w->pool->rolling
+    if (w->state == PM_STATE_LOADING && !w->guarded && matters(w->pool)
         && now < w->born_at + PM_CRASH_SETTLE) {
         pm_loop_at(w->pool->world->loop, &w->timer,
                    w->born_at + PM_CRASH_SETTLE);
-        return;   /* nobody is told to go for one that may die at once */
+        return;   /* it may die at once */
     }
     if (w->state == PM_STATE_LOADING
         && (!w->guarded || page.known || page.forked)) {

@@ -236,7 +236,34 @@ for my $mode (qw(rolling all)) {
     }
 }
 
+# --- one that fails once, where a death at birth is tried again
+{
+    my $once = tmp_dir();
+    chmod 0777, $once;
+    release("exec $WORKER");
+    my $pool = run_with(3, [$RELEASE]);
+    ok(wait_for { pool_of($pool)->{idle} == 3 } 10, 'three workers');
+    my @old = pids($pool);
+    release("mkdir $once/x 2>/dev/null && exit 3\nexec $WORKER");
+    my ($status, $said) = ctl($pool->control_socket, 'reload', '--wait');
+    is($status, 0, 'one dies at birth, its successor lives: exit status 0')
+        or diag($said);
+    is(pool_of($pool)->{crashed}, 1, 'it did die');
+    ok(!(grep { alive($_) } @old), 'the old ones have gone');
+    is(pool_of($pool)->{idle}, 3, 'three are ready');
+}
+
 # --- without the guard
+{
+    release("exec $WORKER");
+    my $pool = run_with(2, [$RELEASE], '--guard', 'off');
+    ok(wait_for { pool_of($pool)->{idle} == 2 } 10,
+       'two workers without the guard');
+    release('exit 3');
+    my ($status, $said) = ctl($pool->control_socket, 'reload', '--wait');
+    is($status, 1, 'a release that exits at once: exit status 1');
+    like($said, qr/died at birth: exit status 3.*tried again/, 'as is said');
+}
 {
     release("exec $WORKER");
     my $pool = run_with(2, [$RELEASE], '--reload', 'rolling', '--guard',
