@@ -477,13 +477,19 @@ static apr_size_t add_head(fcgipm_answer_t *a, const char *span,
 
 static void put_line(fcgipm_answer_t *a, const char *line)
 {
-    char who[80];
+    char who[80], pid[24] = "";
     char buf[PM_LINES_FITS];
 
-    apr_snprintf(who, sizeof(who), "client %s", a->r->useragent_ip);
+    if (a->spent.worker) {
+        apr_snprintf(pid, sizeof(pid), "pid %" APR_PID_T_FMT,
+                     a->spent.worker);
+    }
+    apr_snprintf(who, sizeof(who), "%s%sclient %s", pid, *pid ? " " : "",
+                 a->r->useragent_ip);
     if (!pm_logfile_write(a->log_fd, a->pool, who, line)) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, a->r, "pool %s: %s",
-                      a->pool, pm_lines_fit(buf, sizeof(buf), line));
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, a->r, "pool %s: %s%s%s",
+                      a->pool, pid, *pid ? ": " : "",
+                      pm_lines_fit(buf, sizeof(buf), line));
     }
 }
 

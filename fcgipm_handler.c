@@ -309,6 +309,7 @@ static void run(fcgipm_exchange_t *x, fcgipm_answer_t *a,
         if (ev == FCGIPM_XE_SLOW) {
             fcgipm_slow_tell(a->r, pool, x, since);
         }
+        a->spent.worker = x->worker;
         take(a, x, ev);
     } while (ev != FCGIPM_XE_OVER && a->stage != FCGIPM_AT_GONE
              && a->stage != FCGIPM_AT_BROKEN);

@@ -45,11 +45,16 @@ sub follows {
 my $pid = said('app', 'own%1b[7mlog');
 follows($log, qr/^\[\w+ \w+ \d\d [\d:.]+ \d{4}\] \[pool app:pid $pid\] own\\x1b\[7mlog$/m,
         'what a worker says, control characters escaped');
-$httpd->get('/app/?stderr=by%20the%20protocol%0aand%20more&text=x');
-follows($log, qr/\[pool app:client 127\.0\.0\.1\] by the protocol$/m,
+my $r = $httpd->get('/app/?pid&stderr=by%20the%20protocol%0aand%20more');
+($pid) = $r->{body} =~ /^pid=(\d+)/;
+follows($log, qr/\[pool app:pid $pid client 127\.0\.0\.1\] by the protocol$/m,
         'FCGI_STDERR');
-follows($log, qr/:client 127\.0\.0\.1\] and more$/m,
+follows($log, qr/:pid $pid client 127\.0\.0\.1\] and more$/m,
         'and its last line, which has no end');
+$r = $httpd->get('/plain/?pid&stderr=not%20its%20own%0a');
+($pid) = $r->{body} =~ /^pid=(\d+)/;
+follows($httpd->error_log, qr/:warn\] .*client 127.*pool plain: pid $pid: not its own$/m,
+        'of a pool without a log');
 $pid = said('plain', 'elsewhere');
 follows($httpd->error_log, qr/:warn\] .*pool plain: pid $pid: elsewhere$/m,
         'a pool without one: the ErrorLog, at level warn');

@@ -159,7 +159,7 @@ sub says {
     return ok(wait_for {
         my $log = slurp($httpd->dir . '/scripts.log');
         $log =~ /\[pool a\.fcgi-\w+:pid \d+\] $text$/m
-            && $log =~ /\[pool a\.fcgi-\w+:client 127\S+\] by $text$/m
+            && $log =~ /\[pool a\.fcgi-\w+:pid \d+ client 127\S+\] by $text$/m
     } 20, "its own log: $text");
 }
 

@@ -105,6 +105,8 @@ sub ends_well {
     is(count_lines($httpd->error_log, 'exit signal|AH00052'), $crashed || 0,
        'no child of httpd has crashed');
     is($httpd->stop, 0, 'httpd stops well');
+    # who was killed at the last moment may need another to be gone
+    wait_for { !descendants() } 10, 'the end of all';
     is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
     return;
 }
