@@ -2,7 +2,8 @@
 /* <FcgiPMScripts>: what scripts may be started, and as whom. */
 #include "mod_fcgipm.h"
 
-#include <stdlib.h>
+#include <errno.h>
+#include <sys/stat.h>
 
 #include "apr_escape.h"
 #include "apr_strings.h"
@@ -38,6 +39,18 @@ static apr_uint64_t bit(int row)
     return APR_UINT64_C(1) << row;
 }
 
+/* Somebody other than httpd's own user. */
+static int is_named(const pm_conf_t *conf)
+{
+    uid_t httpd = geteuid() ? geteuid() : ap_unixd_config.user_id;
+    pm_ident_t ident;
+
+    return conf->user
+           && (pm_ident_lookup(&ident, conf->user, conf->group, NULL)
+                   != APR_SUCCESS
+               || ident.uid != httpd);
+}
+
 pm_template_t fcgipm_template_make(const fcgipm_scripts_t *scripts,
                                    const pm_conf_t *base, pm_conf_t **out,
                                    apr_pool_t *p)
@@ -61,7 +74,7 @@ pm_template_t fcgipm_template_make(const fcgipm_scripts_t *scripts,
         conf->group = own & bit(PM_ROW_group) ? conf->group : NULL;
     }
     t.suexec = !scripts->rules->script_user && !(own & bit(PM_ROW_user));
-    t.named = conf->user != NULL;
+    t.named = is_named(conf);
     *out = conf;
     return t;
 }
@@ -78,6 +91,25 @@ static const char *check_user(const pm_template_t *t, apr_pool_t *p)
                                       &why) == APR_SUCCESS
                ? NULL : apr_pstrcat(p, "FcgiPMUser, FcgiPMGroup: ", why.text,
                                     NULL);
+}
+
+/* What is wrong with it is wrong with all scripts in it. */
+static const char *check_directory(const pm_template_t *t, apr_pool_t *p)
+{
+    const char *dir = apr_pstrmemdup(p, t->where,
+                                     pm_template_fixed(t->where));
+    struct stat st;
+
+    if (stat(dir, &st)) {
+        return apr_psprintf(p, "%s: %s", dir, strerror(errno));
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        return apr_pstrcat(p, dir, " is not a directory", NULL);
+    }
+    return !t->rules->wrapper && (st.st_mode & (S_IWGRP | S_IWOTH))
+               ? apr_pstrcat(p, dir, " can be written to by a group or by "
+                             "anybody: no script in it will be run", NULL)
+               : NULL;
 }
 
 static const char *check_wrapper(const pm_template_t *t, const char *wrapper,
@@ -129,6 +161,7 @@ const char *fcgipm_template_check(const pm_template_t *t,
     pm_reason_t why;
     pm_addr_t addr;
 
+    wrong = wrong ? wrong : check_directory(t, ptemp);
     wrong = wrong ? wrong : check_wrappers(t, ptemp);
     if (!wrong && testing && t->conf->error_log
         && fcgipm_log_check(t->conf->error_log, ptemp, &why)

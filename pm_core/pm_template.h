@@ -22,7 +22,8 @@ typedef struct pm_template {
                                   *   script's own */
     int suexec;                  /**< it names no user: SuexecUserGroup, where
                                   *   there is one, does */
-    int named;                   /**< FcgiPMUser names one */
+    int named;                   /**< FcgiPMUser names one that is not
+                                  *   httpd's own */
     int log_fd;                  /**< FcgiPMErrorLog, of all its pools; -1:
                                   *   there is none */
 } pm_template_t;

@@ -41,7 +41,7 @@ sub owned {
     return $dir;
 }
 
-mkdir "$docs/$_" or die for qw(ann own plain wrapped);
+mkdir "$docs/$_" or die for qw(ann own plain named wrapped);
 for (['good'], ['bob', $BOB], ['root', 0, 0], ['group', $ANN, $HTTPD],
      ['world', $ANN, $GROUP, 0757], ['writers', $ANN, $GROUP, 0775],
      ['setuid', $ANN, $GROUP, 04755], ['setgid', $ANN, $GROUP, 02755],
@@ -63,6 +63,7 @@ owned("$docs/own/ann", $ANN, $GROUP, 0755);
 owned("$docs/own/root", 0, 0, 0755);
 owned("$docs/own/httpd", $HTTPD, $GROUP, 0755);
 owned("$docs/plain/root", 0, 0, 0755);
+owned("$docs/named/root", 0, 0, 0755);
 owned("$docs/plain/ann", $ANN, $GROUP, 0755);
 my $outside = owned($httpd->dir . '/outside', $ANN, $GROUP, 0755);
 
@@ -77,6 +78,7 @@ my $config = "FcgiPMSocketMode 0666\nFcgiPMMaxScripts 12\n"
     . scripts("$docs/ann", $identity, "FcgiPMGroup #$GROUP")
     . scripts("$docs/own", 'FcgiPMScriptUser owner', "FcgiPMGroup #$GROUP")
     . scripts("$docs/plain", 'FcgiPMProcesses 0 1')
+    . scripts("$docs/named", "FcgiPMUser #$HTTPD")
     . scripts("$docs/wrapped", 'FcgiPMScriptUser owner',
               "FcgiPMGroup #$GROUP",
               'FcgiPMWrapper "' . bin('worker') . ' --tag wrapped" .wrap')
@@ -102,7 +104,7 @@ my @case = (
     ['ann/way' => 403, 'is a symbolic link'],
     ['own/ann' => 200], ['own/root' => 403, 'uid 0'],
     ['own/httpd' => 403, 'FcgiPMScriptMinUid'],
-    ['plain/root' => 200], ['plain/ann' => 403, 'or to root'],
+    ['named/root' => 200], ['plain/root' => 200], ['plain/ann' => 403, 'or to root'],
 );
 for (@case) {
     my ($path, $status, $why) = @$_;
@@ -111,10 +113,10 @@ for (@case) {
     like($httpd->log, qr{/$path[^\n]*\Q$why}, "$path: $why") if $why;
     next unless $status == 200;
     my ($pid) = $r->{body} =~ /^pid=(\d+)/;
-    is(uid_of($pid), $path =~ /^plain/ ? $HTTPD : $ANN, "$path: its user");
+    is(uid_of($pid), $path =~ /^(?:plain|named)/ ? $HTTPD : $ANN, "$path: its user");
 }
 my %before = map { $_->{name} => 1 } @{ $httpd->status->{pools} };
-is(scalar keys %before, 3, 'nothing else has got a pool');
+is(scalar keys %before, 4, 'nothing else has got a pool');
 
 # --- somebody with httpd's rights, and others
 sub as_user {

@@ -205,6 +205,12 @@ for (['relative', '<FcgiPMScripts srv/www>', qr/"srv\/www" is not absolute/],
      ['virtual, as owner', "<FcgiPMScripts /srv>\n"
       . "FcgiPMWrapper /bin/sh .x virtual\nFcgiPMScriptUser owner",
       qr/there is no file, and nobody/],
+     ['no such directory', '<FcgiPMScripts /no/such/dir>',
+      qr{<FcgiPMScripts /no/such/dir> .*: /no/such/dir: No such file}],
+     ['no directory but a file', '<FcgiPMScripts ' . bin('worker') . '>',
+      qr/is not a directory/],
+     ['one for everybody', '<FcgiPMScripts /tmp>',
+      qr/can be written to by .*: no script in it will be run/],
      ['no user', "<FcgiPMScripts /srv>\nFcgiPMUser nobody-there",
       qr/there is no user|no such user/]) {
     my ($what, $text, $error) = @$_;
