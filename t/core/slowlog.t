@@ -51,10 +51,10 @@ my $run = FCGIPM::Run->new(
     options => ['--slow-log', '300ms', '--name', 'app']);
 my ($pid) = $run->workers(1);
 ask($run->address, 'pid') for 1 .. 20;
-ask($run->address, 'sleep=1500&pid');
+ask($run->address, 'sleep=2500&pid');
 ok(wait_for { slow_lines($run) } 10, 'a slow request has its line');
 my ($line) = slow_lines($run);
-like($line, qr/\[warn\] pool app: pid $pid: slow: a request that is not of this httpd's: (?:0\.[5-9]|1\.\d)\d* s so far: it sleeps in \w*(?:sleep|select|poll)\(\)/,
+like($line, qr/\[warn\] pool app: pid $pid: slow: a request that is not of this httpd's: (?:0\.[5-9]|[12]\.\d)\d* s so far: it sleeps in \w*(?:sleep|select|poll)\(\)/,
      'pool, pid, for how long, what it waits in');
 ask($run->address, 'pid') for 1 .. 20;
 ask($run->address, 'sleep=1500&pid') for 1 .. 2;

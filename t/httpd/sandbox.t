@@ -115,7 +115,7 @@ sub try_it {
                          =~ /pid=(\d+)/ ? ($1 => 1) : () } @s;
     cmp_ok(scalar keys %seen, '>=', 1, 'requests that come past httpd');
     close $_ for @s;
-    my $r = $httpd->get('/app/slow?sleep=600&pid&fd2=said%0a');
+    my $r = $httpd->get('/app/slow?sleep=1200&pid&fd2=said%0a');
     is($r->{status}, 200, 'a slow request');
     ok(wait_for { slurp("$dir/app.log") =~ m{slow: GET \S+/app/slow} } 10,
        'is in the log');

@@ -61,9 +61,9 @@ sub slow_of {
 }
 
 # --- who, what, for how long
-my ($pid) = at_once('/app/sub?sleep=900&pid');
+my ($pid) = at_once('/app/sub?sleep=2000&pid');
 my ($line) = wait_for { (slow_of('app', ''))[0] } 10, 'a line';
-like($line, qr{:warn\] .*pool app: pid $pid: slow: GET [\w.]+/app/sub\?sleep=900&pid: 0\.[4-8]\d+ s so far: it sleeps in \w*(?:sleep|poll|select)\(\)},
+like($line, qr{:warn\] .*pool app: pid $pid: slow: GET [\w.]+/app/sub\?sleep=2000&pid: [01]\.\d+ s so far: it sleeps in \w*(?:sleep|poll|select)\(\)},
      'method, URL, worker, and what it waits in');
 $httpd->get('/app/?pid') for 1 .. 20;
 my $r = http($httpd->port, '/app/x?cat&sleep=600&pid', method => 'POST',
@@ -73,7 +73,7 @@ ok(wait_for { slow_of('app', 'POST [\w.]+/app/x\?') } 10, 'likewise');
 is(scalar slow_of('app', ''), 2, 'each once, fast ones not at all');
 
 for my $pool (qw(app bare)) {
-    my @path = map { "/$pool/n$_?sleep=1000&pid" } 1 .. 3;
+    my @path = map { "/$pool/n$_?sleep=2000&pid" } 1 .. 3;
     my @pid = at_once(@path);
     ok(wait_for { slow_of($pool, '/n\d') == 3 } 10, "$pool: three at once");
     my @told = map { slow_of($pool, "/n$_\\?") } 1 .. 3;
@@ -83,7 +83,7 @@ for my $pool (qw(app bare)) {
 is(scalar slow_of('bare', ''), 3, 'without the guard as well');
 
 # By the time, where sockets cannot be looked up.
-($pid) = at_once('/tcp/?sleep=900&pid');
+($pid) = at_once('/tcp/?sleep=1500&pid');
 ($line) = wait_for { (slow_of('tcp', ''))[0] } 10, 'a line';
 like($line, qr{pool tcp: pid $pid: slow: GET}, 'a TCP socket');
 at_once(map { "/tcp/t$_?sleep=900&pid" } 1 .. 2);
@@ -106,7 +106,7 @@ ok(wait_for { slow_of('app', 'a request that is not of this httpd') } 10,
 is(scalar slow_of('app', ''), 6, 'one line');
 
 # --- the pool's own log has it, and what the command says
-($pid) = at_once('/own/?sleep=900&pid');
+($pid) = at_once('/own/?sleep=1500&pid');
 ok(wait_for { slurp("$dir/own.log") =~ /\[pool own:pid $pid\] slow: looked at $pid$/m }
    10, 'a command');
 like(slurp("$dir/own.log"), qr{\[pool own:pid $pid\] slow: GET [\w.]+/own/},
@@ -117,7 +117,7 @@ unlike($httpd->log, qr/looked at/, 'not in the ErrorLog');
 my $load = load_on($httpd, '/app/?sleep=5&pid', 4);
 ok($load->flows(100), 'load');
 my $before = slow_of('app', '');
-@pid = at_once(map { "/app/l$_?sleep=1000&pid" } 1 .. 2);
+@pid = at_once(map { "/app/l$_?sleep=2000&pid" } 1 .. 2);
 ok($load->flows(20), 'goes on');
 is($load->stop->{failed}, 0, 'none lost');
 is(join(' ', map { /pid (\d+): slow/ ? $1 : '?' }
@@ -134,7 +134,7 @@ ok(wait_for { slow_of('app', '/away') } 10, 'says it when it does');
 
 ok($httpd->graceful, 'a graceful');
 $httpd->workers(15);
-($pid) = at_once('/app/again?sleep=900&pid');
+($pid) = at_once('/app/again?sleep=1500&pid');
 ($line) = wait_for { (slow_of('app', '/again'))[0] } 10, 'a line';
 like($line, qr/pid $pid: slow: /, 'and it goes on');
 
