@@ -275,10 +275,11 @@ static apr_status_t take_member(pm_set_t *set, char **word, int n,
     return rv;
 }
 
-/* A word as it was before it was escaped; NULL: it is none. */
+/* A word as it was before it was escaped; NULL: it is none.  One without
+ * escapes is given back as it is, and the message goes before the set. */
 static const char *unescape(const char *word, apr_pool_t *p)
 {
-    return apr_punescape_url(p, word, NULL, NULL, 1);
+    return apr_punescape_url(p, apr_pstrdup(p, word), NULL, NULL, 1);
 }
 
 static apr_status_t take_template(pm_set_t *set, char **word, int n,
