@@ -50,10 +50,13 @@ static int busy(const pm_pool_t *pool, int guess, apr_time_t now)
 static void look(pm_pool_t *pool, apr_time_t now)
 {
     pm_demand_t *d = &pool->demand;
+    /* in this order: one that is accepted in between is not counted, which a
+     * later look makes good, instead of counted twice */
+    int served = busy(pool, 1, now);
     int waits = pm_backlog_read(&pool->world->diag, pool->listener.fd);
 
     if (waits > 0) {
-        d->looked = busy(pool, 1, now) + waits;
+        d->looked = served + waits;
     }
     pm_pool_touch(pool);
 }
