@@ -117,6 +117,9 @@ for my $case (['guard', 'on'], ['no guard', 'off'],
     is(answers(@held), 5, 'all are answered in the end');
     @held = hold($run, 2);
     is(scalar $run->workers(2), 2, 'two again');
+    ok(wait_for {
+        2 == grep { $_->{state} eq 'busy' } @{ $run->status->{pools}[0]{worker} }
+    } 20, 'each with a request');
     my ($one) = $run->workers;
     kill 'KILL', $one;
     ok(wait_for { $run->workers == 2 && !grep { $_ == $one } $run->workers }

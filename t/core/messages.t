@@ -25,6 +25,13 @@ sub run_worker {
     return;
 }
 
+# Two, who have begun to wait for requests; before that SIGTERM can come to a
+# program that has not said yet what it does on it.
+sub ready {
+    wait_for { ($run->pool_status('app')->{idle} || 0) == 2 } 20, 'two workers';
+    return $run->workers(2);
+}
+
 sub says {
     my ($level, $pattern, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -43,7 +50,7 @@ sub ends {
 
 # --- what is normal
 run_worker([]);
-my @pid = $run->workers(2);
+my @pid = ready();
 my $pid = $pid[0];
 my $manager = qr/manager \(pid ${\ $run->pid}\)/;
 says('notice', qr/$manager: started/, 'the manager\'s start');
@@ -57,7 +64,7 @@ says('info', qr/pool app: worker $pid has gone: exit status 0 after .*/,
      'the end of a worker that was told');
 $run->renewed(@pid);
 ask($run->address, 'exit=0&pid');
-$run->workers(2);
+ready();
 ends(0);
 says('notice', qr/$manager: .*: every worker is told to go/, 'SIGTERM');
 says('notice', qr/$manager: ends with 0: all workers have gone/, 'the end');
@@ -65,7 +72,7 @@ unlike($run->log, qr/\[(?:warn|error|crit)\]/, 'nothing of that is a warning');
 
 # --- what is not
 run_worker([]);
-($pid) = $run->workers(2);
+($pid) = ready();
 ok(wait_for { age($pid) > 1.1 } 20, 'a settled worker');
 kill 'SEGV', $pid;
 says('warn', qr/pool app: worker $pid has crashed and is replaced: signal 11 .* after .* s/,
@@ -74,11 +81,11 @@ ends(0);
 
 run_worker(['--drain-timeout', '300ms', '--die-timeout', '1'],
            bin('worker'), '--ignore-term');
-($pid) = $run->workers(2);
+($pid) = ready();
 $run->signal('HUP');
 says('warn', qr/pool app: worker $pid was told to go and has not: SIGKILL to its process group/,
      'one that does not go');
-$run->workers(2);
+ready();
 ends(1);
 says('notice', qr/manager .*: ends with 1: not all workers went by themselves/,
      'the end');
@@ -98,7 +105,7 @@ ends(0);
 
 my $good = write_file("$dir/release", "#!/bin/sh\nexec ${\ bin('worker')}\n", 0755);
 run_worker(['--reload', 'rolling'], $good);
-@pid = $run->workers(2);
+@pid = ready();
 $run->signal('HUP');
 says('info', qr/pool app: reload: 2 workers are replaced, one when another is ready/,
      'a rolling reload');
@@ -106,7 +113,7 @@ $run->renewed(@pid);
 ends(0);
 
 run_worker(['--request-timeout', '300ms', '--die-timeout', '1']);
-$run->workers(2);
+ready();
 request($run->address, query => 'sleep=60000');
 says('warn', qr/pool app: worker \d+ has been busy with a request for 0\.\d+ s \(FcgiPMRequestTimeout\) and is ended: SIGTERM/,
      'a request that takes too long');
@@ -115,6 +122,6 @@ ends(0);
 run_worker(['--pid-file', '/no/such/directory/pid']);
 says('error', qr/manager \(pid \d+\): no pid file: .*No such file or directory.*/,
      'no pid file');
-$run->workers(2);
+ready();
 ends(0);
 done_testing;

@@ -197,7 +197,8 @@ sub gracefuls {
     grows('after a graceful');
     my @held = hold('/app/', 8);
     has('app', 8, 'eight');
-    my @before = map { $_->{pid} } @{ pool_status('app')->{worker} };
+    my @before = map { $_->{pid} } grep { $_->{state} ne 'stopping' }
+        @{ pool_status('app')->{worker} };
     $httpd->write_config(config(10, 'FcgiPMGraceful changed'));
     ok($httpd->graceful, 'another number of workers');
     my %is = map { ($_->{pid} => 1) } @{ pool_status('app')->{worker} };
