@@ -400,12 +400,13 @@ static int moved(const fcgipm_exchange_t *x, request_rec *r,
                  fcgipm_pool_t *next)
 {
     const fcgipm_server_t *server = fcgipm_server(r->server);
+    apr_uint32_t former = (*pool)->generation;
     int gone = *not_now ? fcgipm_script_gone(server, *pool)
                         : x->outcome == FCGIPM_X_UNREACHABLE
-                          && ((*pool)->generation & PM_BOARD_SCRIPT_BIT);
+                          && (former & PM_BOARD_SCRIPT_BIT);
 
-    if (!gone || fcgipm_script_again(r, *pool, next) != OK
-        || next->generation == (*pool)->generation) {
+    if (!gone || fcgipm_script_again(r, former, next) != OK
+        || next->generation == former) {
         return 0;
     }
     *not_now = NULL;

@@ -128,6 +128,7 @@ static int read_line(int fd, char *answer, apr_size_t size,
 {
     apr_size_t len = 0;
 
+    errno = EMSGSIZE;
     while (len < size - 1 && set_timeout(fd, deadline)) {
         ssize_t n = recv(fd, answer + len, size - 1 - len, 0);
         char *end;
@@ -146,6 +147,7 @@ static int read_line(int fd, char *answer, apr_size_t size,
             *end = '\0';
             return 1;
         }
+        errno = EMSGSIZE;
     }
     return 0;
 }
@@ -562,12 +564,11 @@ int fcgipm_script_find(request_rec *r, fcgipm_pool_t *pool)
     return status == OK ? find(&s, 0, pool) : status;
 }
 
-int fcgipm_script_again(request_rec *r, const fcgipm_pool_t *former,
+int fcgipm_script_again(request_rec *r, apr_uint32_t former,
                         fcgipm_pool_t *pool)
 {
     search_t s;
-    apr_uint32_t not = former->generation;
 
     prepare(&s, r);
-    return find(&s, not, pool);
+    return find(&s, former, pool);
 }

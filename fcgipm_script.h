@@ -33,9 +33,9 @@ int fcgipm_script_is(const request_rec *r);
  */
 int fcgipm_script_find(request_rec *r, fcgipm_pool_t *pool);
 
-/** The pool could not be reached, or is no more: the same with that in
- *  mind. */
-int fcgipm_script_again(request_rec *r, const fcgipm_pool_t *former,
+/** The pool of that generation could not be reached, or is no more: the same
+ *  with that in mind. */
+int fcgipm_script_again(request_rec *r, apr_uint32_t former,
                         fcgipm_pool_t *pool);
 
 /** Is it the pool of a script, and no more? */

@@ -104,7 +104,8 @@ my @case = (
     ['ann/way' => 403, 'is a symbolic link'],
     ['own/ann' => 200], ['own/root' => 403, 'uid 0'],
     ['own/httpd' => 403, 'FcgiPMScriptMinUid'],
-    ['named/root' => 200], ['plain/root' => 200], ['plain/ann' => 403, 'or to root'],
+    ['named/root' => 200], ['plain/root' => 200],
+    ['plain/ann' => 403, 'or to root'],
 );
 for (@case) {
     my ($path, $status, $why) = @$_;
@@ -113,7 +114,8 @@ for (@case) {
     like($httpd->log, qr{/$path[^\n]*\Q$why}, "$path: $why") if $why;
     next unless $status == 200;
     my ($pid) = $r->{body} =~ /^pid=(\d+)/;
-    is(uid_of($pid), $path =~ /^(?:plain|named)/ ? $HTTPD : $ANN, "$path: its user");
+    is(uid_of($pid), $path =~ /^(?:plain|named)/ ? $HTTPD : $ANN,
+       "$path: its user");
 }
 my %before = map { $_->{name} => 1 } @{ $httpd->status->{pools} };
 is(scalar keys %before, 4, 'nothing else has got a pool');
