@@ -73,7 +73,7 @@ my $port = free_port();
 $host = "Listen 127.0.0.1:$port\n<VirtualHost *:$port>\nServerName bobs\n"
     . "DocumentRoot $docs\nSuexecUserGroup #$BOB #$GROUP\n</VirtualHost>\n"
     if $suexec;
-my $config = "FcgiPMSocketMode 0666\nFcgiPMMaxScripts 12\n"
+my $config = "FcgiPMSocketMode 0666\nFcgiPMMaxScripts 20\n"
     . "<Directory $docs>\nOptions FollowSymLinks\n</Directory>\n"
     . scripts("$docs/ann", $identity, "FcgiPMGroup #$GROUP")
     . scripts("$docs/own", 'FcgiPMScriptUser owner', "FcgiPMGroup #$GROUP")
@@ -119,6 +119,23 @@ for (@case) {
 }
 my %before = map { $_->{name} => 1 } @{ $httpd->status->{pools} };
 is(scalar keys %before, 4, 'nothing else has got a pool');
+
+# Names that would be more than one word, or line, on their way.
+my $deep = "$docs/plain";
+my $url = '/plain';
+for my $part ('new%0aline', 'a%20blank', '100%25', ('x' x 240) x 4) {
+    (my $name = $part) =~ s/%(..)/chr hex $1/ge;
+    owned("$deep/$name", 0, 0, 0755);
+    my $r = $httpd->get("$url/$part/s.fcgi?pid");
+    if ($part =~ /0a/) {
+        is($r->{status}, 403, 'a newline in a name: 403');
+        next;
+    }
+    ($deep, $url) = ("$deep/$name", "$url/$part");
+    is($r->{status}, length $deep > 900 ? 403 : 200,
+       'a name of ' . length($deep) . ' bytes, with ' . substr $part, 0, 9);
+}
+like($httpd->log, qr/xxx\.\.\.: the path is too long/, 'a line in the log');
 
 # --- somebody with httpd's rights, and others
 sub as_user {
@@ -241,7 +258,7 @@ like(asks($HTTPD, map { "script 0 localhost:0 $docs/plain/root/n"
                         . ($_ % 40 + 1) . '.fcgi' } 1 .. 10_000),
      qr/^(?:ok|error 503)/, '10,000 questions for 40 scripts');
 cmp_ok($size->() - $was, '<', 2048, 'the manager has not grown (KB)');
-is(scalar @{ $httpd->status->{pools} }, 12, 'FcgiPMMaxScripts pools');
+is(scalar @{ $httpd->status->{pools} }, 20, 'FcgiPMMaxScripts pools');
 is(count_lines($httpd->error_log, 'no other script'), 1, 'one line in the log');
 is($httpd->manager, $manager, 'it is the same manager');
 is($httpd->stop, 0, 'httpd stops well');
