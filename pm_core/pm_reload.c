@@ -128,12 +128,23 @@ static void part_failed(part_t *part, const char *reason)
     finish(reload);
 }
 
+static void tell(part_t *part, int gone)
+{
+    if (gone != part->gone) {
+        part->gone = gone;
+        pm_control_say(part->reload->caller,
+                       apr_psprintf(part->reload->p, "progress %d %d %s",
+                                    gone, part->old, part->pool->conf->name),
+                       0);
+    }
+}
+
 static void attend(part_t *part)
 {
-    pm_reload_t *reload = part->reload;
     pm_pool_t *pool = part->pool;
     int gone = part->old - old_left(part);
 
+    tell(part, gone);
     if (pool->phase != PM_POOL_RUNNING) {
         part_failed(part, pool->world->dying_at ? "the manager is about to "
                                                   "end"
@@ -143,18 +154,11 @@ static void attend(part_t *part)
         part_failed(part, "it was stopped");
     }
     else if (has_failed(part)) {
-        part_failed(part, explain(reload, pool));
+        part_failed(part, explain(part->reload, pool));
     }
     else if (gone == part->old && pm_pool_settled(pool)) {
         part_end(part);
-        finish(reload);
-    }
-    else if (gone != part->gone) {
-        part->gone = gone;
-        pm_control_say(reload->caller,
-                       apr_psprintf(reload->p, "progress %d %d %s", gone,
-                                    part->old, pool->conf->name),
-                       0);
+        finish(part->reload);
     }
 }
 
