@@ -206,6 +206,10 @@ static void put_pool(FILE *out, const pm_node_t *pool, int detail)
                                 columns[i].width));
     }
     fputc('\n', out);
+    if (seconds(pool, "retry_in") > 0) {
+        fprintf(out, "  next start: in %s\n",
+                ctl_text_age(buf, sizeof(buf), seconds(pool, "retry_in")));
+    }
     if (string(pool, "last_error")[0]) {
         ctl_text_wrap(out, "  last error: ", string(pool, "last_error"));
     }

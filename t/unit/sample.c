@@ -131,7 +131,8 @@ static void test_width(apr_pool_t *p)
         "\"1234567890123456789012345678901234567890123456789012345678901234\","
         "\"state\":\"draining\",\"max\":10000,\"workers\":10000,\"idle\":10000,"
         "\"busy\":10000,\"queue\":1000000,\"requests\":99999999999999,"
-        "\"crashed\":4294967295,\"killed\":4294967295,\"last_error\":\""
+        "\"crashed\":4294967295,\"killed\":4294967295,\"retry_in\":29.5,"
+        "\"last_error\":\""
         "worker 4194304 has died at birth: a reason that is longer than a line "
         "of a terminal is, and has to go on in the next one, which it does\","
         "\"command\":\"/usr/local/a/very/long/path/without/any/blank/in/it/that/"
@@ -147,6 +148,8 @@ static void test_width(apr_pool_t *p)
     fclose(out);
     ok(widest(text) <= CTL_COLUMNS, "is %d columns wide", (int)widest(text));
     ok(strstr(text, "does\n") != NULL, "no reason is cut");
+    ok(strstr(text, "\n  next start: in 29s\n") != NULL, "nor when it is tried "
+       "again");
     free(text);
     for (view = 0; view < CTL_VIEWS; view++) {
         const ctl_column_t *c = ctl_sample_columns((ctl_view_t)view, &n);
