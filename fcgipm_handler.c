@@ -230,6 +230,16 @@ static int redirect(request_rec *r, const char *location)
     return OK;
 }
 
+/* What takes too long is looked for by its URL: the manager's line about the
+ * worker has only its pid. */
+static const char *reason(const fcgipm_answer_t *a, const fcgipm_exchange_t *x)
+{
+    return x->outcome != FCGIPM_X_TIMEOUT
+               ? x->why.text
+               : apr_psprintf(a->r->pool, "%s %s: %s", a->r->method,
+                              a->r->unparsed_uri, x->why.text);
+}
+
 /* The exchange is over. */
 static int conclude(fcgipm_answer_t *a, const fcgipm_exchange_t *x,
                     const fcgipm_body_t *body, const char *pool)
@@ -247,7 +257,7 @@ static int conclude(fcgipm_answer_t *a, const fcgipm_exchange_t *x,
     if (a->stage != FCGIPM_AT_GONE) {
         if (x->outcome != FCGIPM_X_COMPLETE) {
             return give_up(a, pool, fcgipm_handler_status(x, body),
-                           x->why.text);
+                           reason(a, x));
         }
         if (!fcgipm_answer_whole(a)) {
             return give_up(a, pool, HTTP_BAD_GATEWAY, a->why.text);

@@ -30,13 +30,15 @@ $httpd->counts('app', idle => 2);
 
 is($httpd->get('/app/?hang')->{status}, 504, 'a request that hangs: 504');
 $httpd->counts('app', timed_out => 1, killed => 1, idle => 2);
-like($httpd->log, qr{pool app: [^\n]*takes longer than FcgiPMRequestTimeout},
-     'the log has the request');
+like($httpd->log, qr{pool\ app:\ GET\ /app/\?hang:\ the\ request\ takes\ longer
+                     \ than\ FcgiPMRequestTimeout}x, 'the log has its URL');
 like($httpd->log, qr{pool app: worker \d+ has been busy with a request for},
-     'and the worker');
+      'and the worker');
 my $r = $httpd->get('/app/?chunks=1000,20,10');
 is($r->{status}, 200, 'one that has begun to answer');
 is($r->{error}, 'body cut short (eof)', 'is cut off');
+like($httpd->log, qr{GET /app/\?chunks=\S+: [^\n]*; the response is cut off},
+     'with its URL in the log');
 $httpd->counts('app', timed_out => 2, idle => 2);
 
 my $begin = time;
