@@ -152,12 +152,6 @@ static void on_timer(void *ctx, apr_time_t now)
     }
 }
 
-void pm_worker_hurry(pm_worker_t *w)
-{
-    if (w->state == PM_STATE_STOPPING) {
-        plan_stop(w, pm_time_now());
-    }
-}
 
 static void act_term(pm_worker_t *w)
 {
@@ -182,6 +176,24 @@ static void act_kill(pm_worker_t *w)
     pm_reap_group(w->pid, SIGKILL);
 }
 
+/* When those of its group that are left are killed.  If they were there before
+ * the first request it is they who serve (PHP_FCGI_CHILDREN), and they have as
+ * much time for theirs as a worker has. */
+static apr_time_t sweep_until(const pm_worker_t *w)
+{
+    const pm_world_t *world = w->pool->world;
+    apr_time_t now = pm_time_now();
+    apr_time_t drain = w->pool->conf->drain_timeout;
+
+    if (world->dying_at) {
+        return world->dying_at + world->die_timeout;
+    }
+    if (pm_worker_facts(w, now).forked) {
+        return drain ? now + drain : PM_TIME_NEVER;
+    }
+    return now + world->die_timeout;
+}
+
 /* Its own process has ended; others of its group get the chance to end what
  * they do, for as long as a manager that ends gives it. */
 static void act_sweep(pm_worker_t *w)
@@ -193,9 +205,17 @@ static void act_sweep(pm_worker_t *w)
         pm_worker_event(w, PM_EVENT_EMPTY);
         return;
     }
-    pm_loop_at(world->loop, &w->timer,
-               (world->dying_at ? world->dying_at : pm_time_now())
-                   + world->die_timeout);
+    pm_loop_at(world->loop, &w->timer, sweep_until(w));
+}
+
+void pm_worker_hurry(pm_worker_t *w)
+{
+    if (w->state == PM_STATE_STOPPING) {
+        plan_stop(w, pm_time_now());
+    }
+    else if (w->state == PM_STATE_LEFT) {
+        pm_loop_at(w->pool->world->loop, &w->timer, sweep_until(w));
+    }
 }
 
 static void act_free(pm_worker_t *w)

@@ -35,6 +35,7 @@ is(request($run->address)->{error}, undef, 'the pool serves');
 wait_quiet($manager, 20);   # one that still starts would not say it was told
 
 # --- idle workers
+wait_quiet($run->pid, 20);   # with their handlers
 $run->signal('HUP');
 my @new = $run->renewed(@old);
 is(scalar @new, 3, 'HUP: all workers are new');
