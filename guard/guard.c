@@ -39,7 +39,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -177,6 +176,10 @@ void guard_sleep_begin(void)
     guard_sleepers_t *next;
     int i;
 
+    if (__libc_single_threaded) {
+        guard_self.place = NULL;   /* the signal comes here */
+        return;
+    }
     if (!guard_self.tid) {
         guard_self.tid = (pid_t)syscall(SYS_gettid);
     }

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/single_threaded.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -30,11 +31,28 @@
 
 #define PUBLIC __attribute__((visibility("default")))
 
-/* All that is shared by threads goes through these. */
+/* All that is shared by threads goes through these.  Where there is one thread
+ * they are not locked, which is half of what the guard costs: only a handler of
+ * the program's that closes a connection could come in between. */
 #define LOAD(x)    __atomic_load_n(&(x), __ATOMIC_SEQ_CST)
-#define STORE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_SEQ_CST)
 #define SWAP(x, v) __atomic_exchange_n(&(x), (v), __ATOMIC_SEQ_CST)
-#define ADD(x, n)  __atomic_add_fetch(&(x), (n), __ATOMIC_SEQ_CST)
+#define STORE(x, v)                                                          \
+    (__libc_single_threaded ? __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)  \
+                            : __atomic_store_n(&(x), (v), __ATOMIC_SEQ_CST))
+#define ADD(x, n)                                                            \
+    __extension__({                                                          \
+        __typeof__(x) *at_ = &(x);                                           \
+        __typeof__(x) sum_;                                                  \
+                                                                             \
+        if (__libc_single_threaded) {                                        \
+            sum_ = __atomic_load_n(at_, __ATOMIC_RELAXED) + (n);             \
+            __atomic_store_n(at_, sum_, __ATOMIC_RELEASE);                   \
+        }                                                                    \
+        else {                                                               \
+            sum_ = __atomic_add_fetch(at_, (n), __ATOMIC_SEQ_CST);           \
+        }                                                                    \
+        sum_;                                                                \
+    })
 
 #pragma GCC visibility push(hidden)
 

@@ -249,7 +249,7 @@ void guard_conn_open(int fd)
     pm_claim_t *slot = guard.slot;
 
     conn_begin(fd);
-    __atomic_add_fetch(&slot->requests, 1, __ATOMIC_RELEASE);
+    ADD(slot->requests, 1);
     if (LOAD(slot->ring_busy) && SWAP(slot->ring_busy, 0)) {
         guard_ring();
     }

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/single_threaded.h>
 #include <unistd.h>
 
 /* --- accept --------------------------------------------------------------- */
@@ -46,21 +45,26 @@ static int told_loop(void)
     return -1;
 }
 
-/* accept() by a program that has been told. */
+/* accept() by a program that has been told.  One with a single thread that
+ * waits there is at nothing else. */
 static int told_accept(void)
 {
+    int alone = __libc_single_threaded != 0;
+
     if (guard_self.loops || LOAD(guard.nonblock)) {
         return told_loop();
     }
     guard_wait_begin();
     for (;;) {
         guard_uncount();
-        guard_wait_alone();
+        if (!alone) {
+            guard_wait_alone();
+        }
         if (give_word()) {
             guard_wait_end();
             return -1;
         }
-        if (LOAD(guard.left) == 0) {
+        if (alone || LOAD(guard.left) == 0) {
             guard_leave();
         }
     }
@@ -366,16 +370,14 @@ static const pause_kind_t ppoll_kind = {ppoll_first, poll_again, poll_listens,
 
 PUBLIC int poll(struct pollfd *fds, nfds_t n, int ms)
 {
-    pause_t p;
+    pause_t p = {.kind = &poll_kind};
 
     if (!guard.active) {
         return guard_libc()->poll(fds, n, ms);
     }
-    p.kind = &poll_kind;
     p.fds = fds;
     p.n = n;
     p.ms = ms;
-    p.mask = NULL;
     p.until = after_ms(ms);
     return guarded_pause(&p);
 }
@@ -383,12 +385,11 @@ PUBLIC int poll(struct pollfd *fds, nfds_t n, int ms)
 PUBLIC int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts,
                  const sigset_t *mask)
 {
-    pause_t p;
+    pause_t p = {.kind = &ppoll_kind};
 
     if (!guard.active) {
         return guard_libc()->ppoll(fds, n, ts, mask);
     }
-    p.kind = &ppoll_kind;
     p.fds = fds;
     p.n = n;
     p.ts = ts;
@@ -516,14 +517,12 @@ static int guarded_select(pause_t *p, int top, fd_set *r, fd_set *w,
 PUBLIC int select(int top, fd_set *r, fd_set *w, fd_set *e,
                   struct timeval *tv)
 {
-    pause_t p;
+    pause_t p = {.kind = &select_kind};
 
     if (!guard.active || top < 0) {
         return guard_libc()->select(top, r, w, e, tv);
     }
-    p.kind = &select_kind;
     p.tv = tv;
-    p.mask = NULL;
     p.until = tv ? after((uint64_t)tv->tv_sec * 1000000
                          + (uint64_t)tv->tv_usec) : 0;
     return guarded_select(&p, top, r, w, e);
@@ -532,13 +531,11 @@ PUBLIC int select(int top, fd_set *r, fd_set *w, fd_set *e,
 PUBLIC int pselect(int top, fd_set *r, fd_set *w, fd_set *e,
                    const struct timespec *ts, const sigset_t *mask)
 {
-    pause_t p;
+    pause_t p = {.kind = &pselect_kind};
 
     if (!guard.active || top < 0) {
         return guard_libc()->pselect(top, r, w, e, ts, mask);
     }
-    p.kind = &pselect_kind;
-    p.tv = NULL;
     p.ts = ts;
     p.mask = mask;
     p.until = after_ts(ts);
@@ -627,14 +624,12 @@ static int guarded_epoll(pause_t *p, int epfd, struct epoll_event *ev, int max)
 
 PUBLIC int epoll_wait(int epfd, struct epoll_event *ev, int max, int ms)
 {
-    pause_t p;
+    pause_t p = {.kind = &epoll_kind};
 
     if (!guard.active) {
         return guard_libc()->epoll_wait(epfd, ev, max, ms);
     }
-    p.kind = &epoll_kind;
     p.ms = ms;
-    p.mask = NULL;
     p.until = after_ms(ms);
     return guarded_epoll(&p, epfd, ev, max);
 }
@@ -642,12 +637,11 @@ PUBLIC int epoll_wait(int epfd, struct epoll_event *ev, int max, int ms)
 PUBLIC int epoll_pwait(int epfd, struct epoll_event *ev, int max, int ms,
                        const sigset_t *mask)
 {
-    pause_t p;
+    pause_t p = {.kind = &epoll_pwait_kind};
 
     if (!guard.active) {
         return guard_libc()->epoll_pwait(epfd, ev, max, ms, mask);
     }
-    p.kind = &epoll_pwait_kind;
     p.ms = ms;
     p.mask = mask;
     p.until = after_ms(ms);
@@ -657,7 +651,7 @@ PUBLIC int epoll_pwait(int epfd, struct epoll_event *ev, int max, int ms,
 PUBLIC int epoll_pwait2(int epfd, struct epoll_event *ev, int max,
                         const struct timespec *ts, const sigset_t *mask)
 {
-    pause_t p;
+    pause_t p = {.kind = &epoll_pwait2_kind};
 
     if (!guard_libc()->epoll_pwait2) {
         errno = ENOSYS;
@@ -666,7 +660,6 @@ PUBLIC int epoll_pwait2(int epfd, struct epoll_event *ev, int max,
     if (!guard.active) {
         return guard_libc()->epoll_pwait2(epfd, ev, max, ts, mask);
     }
-    p.kind = &epoll_pwait2_kind;
     p.ts = ts;
     p.mask = mask;
     p.until = after_ts(ts);

@@ -50,6 +50,10 @@ const char *pm_preload_path(apr_pool_t *p)
 /* The programs that are of this one's own kind. */
 #define CLASS (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32)
 
+typedef ElfW(Ehdr) head_t;
+typedef ElfW(Phdr) part_t;
+typedef ElfW(Nhdr) note_t;
+
 /* What the head of a program says. */
 typedef struct elf {
     int is_elf;
@@ -58,24 +62,24 @@ typedef struct elf {
     int is_go;
 } elf_t;
 
-static int read_at(int fd, void *to, size_t n, ElfW(Off) at)
+static int read_at(int fd, void *to, size_t n, off_t at)
 {
-    return pread(fd, to, n, (off_t)at) == (ssize_t)n;
+    return pread(fd, to, n, at) == (ssize_t)n;
 }
 
 /* The linker of Go leaves a note of its own. */
-static int is_go_note(int fd, const ElfW(Phdr) *part)
+static int is_go_note(int fd, const part_t *part)
 {
     struct {
-        ElfW(Nhdr) head;
+        note_t head;
         char name[4];
     } note;
 
-    return read_at(fd, &note, sizeof(note), part->p_offset)
+    return read_at(fd, &note, sizeof(note), (off_t)part->p_offset)
            && note.head.n_namesz == 4 && !memcmp(note.name, "Go", 3);
 }
 
-static void read_part(int fd, const ElfW(Phdr) *part, elf_t *elf)
+static void read_part(int fd, const part_t *part, elf_t *elf)
 {
     size_t n = part->p_filesz;
 
@@ -83,7 +87,7 @@ static void read_part(int fd, const ElfW(Phdr) *part, elf_t *elf)
         elf->is_go |= is_go_note(fd, part);
     }
     else if (part->p_type == PT_INTERP && n < sizeof(elf->loader)
-             && read_at(fd, elf->loader, n, part->p_offset)) {
+             && read_at(fd, elf->loader, n, (off_t)part->p_offset)) {
         elf->loader[n] = '\0';
     }
 }
@@ -91,8 +95,8 @@ static void read_part(int fd, const ElfW(Phdr) *part, elf_t *elf)
 static elf_t read_elf(int fd)
 {
     elf_t elf = {0};
-    ElfW(Ehdr) head;
-    ElfW(Phdr) part;
+    head_t head;
+    part_t part;
     int i;
 
     if (!read_at(fd, &head, sizeof(head), 0)
@@ -104,7 +108,8 @@ static elf_t read_elf(int fd)
     elf.machine = head.e_machine;
     for (i = 0; i < head.e_phnum; i++) {
         if (read_at(fd, &part, sizeof(part),
-                    head.e_phoff + (size_t)i * head.e_phentsize)) {
+                    (off_t)(head.e_phoff
+                            + (size_t)i * head.e_phentsize))) {
             read_part(fd, &part, &elf);
         }
     }

@@ -94,10 +94,10 @@ for my $case (@case) {
 {
     my $run = FCGIPM::Run->new(
         processes => 1, control => 1, command => [bin('ways'), '--fork', 2],
-        options => ['--die-timeout', '20']);
+        options => ['--die-timeout', '500ms']);
     my ($pid) = $run->workers(1);
     my @conn = map { connect_to($run->address) } 1 .. 2;
-    send_request($_, query => 'sleep=700') for @conn;
+    send_request($_, query => 'sleep=1500') for @conn;
     ok(wait_for { children($pid) == 2 } 10,
        '--fork 2: has children');
     $run->signal('HUP');

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+package FCGIPM::Strace;
+
+=head1 NAME
+
+FCGIPM::Strace - the system calls of a process while something is done
+
+=head1 SYNOPSIS
+
+  my $calls = calls_during($pid, sub { ... });   # { read => 12, ... }
+
+=cut
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use FCGIPM::Test;
+
+our @EXPORT = qw(calls_during);
+
+=head2 calls_during(PID, CODE)
+
+Of all its threads.  Dies when strace(1) cannot watch it.  A call it sits in at
+the beginning counts when it ends.
+
+=cut
+
+sub calls_during {
+    my ($pid, $code) = @_;
+    my $dir = tmp_dir();
+    my $strace = start(cmd => [have('strace') || die("there is no strace\n"),
+                               '-f', '-p', $pid, '-o', "$dir/calls"],
+                       err => "$dir/err");
+    # one thread after the other; then it is silent
+    my $threads = () = glob "/proc/$pid/task/*";
+    wait_for {
+        my $said = slurp("$dir/err");
+        $said =~ /attached with $threads threads|attached$/m
+    } 20, 'strace to watch' or die slurp("$dir/err");
+    $code->();
+    $strace->signal('INT');
+    $strace->wait(20);
+    my %calls;
+    for my $line (split /\n/, slurp("$dir/calls")) {
+        $calls{$1}++ if $line =~ /^(?:\d+\s+)?(\w+)\(/;
+    }
+    return \%calls;
+}
+
+1;
