@@ -12,6 +12,7 @@
 #include "http_protocol.h"
 #include "fcgipm_sendfile.h"
 #include "mod_fcgipm.h"
+#include "pm_core/pm_bell.h"
 #include "pm_core/pm_logfile.h"
 #include "util_script.h"
 
@@ -486,7 +487,7 @@ static void put_line(fcgipm_answer_t *a, const char *line)
     }
     apr_snprintf(who, sizeof(who), "%s%sclient %s", pid, *pid ? " " : "",
                  a->r->useragent_ip);
-    if (!pm_logfile_write(a->log_fd, a->pool, who, line)) {
+    if (!pm_logfile_write(a->said.fd, a->pool, who, line)) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, a->r, "pool %s: %s%s%s",
                       a->pool, pid, *pid ? ": " : "",
                       pm_lines_fit(buf, sizeof(buf), line));
@@ -496,32 +497,25 @@ static void put_line(fcgipm_answer_t *a, const char *line)
 static void log_line(void *ctx, const char *line)
 {
     fcgipm_answer_t *a = ctx;
+    const fcgipm_said_t *said = &a->said;
 
-    if (!a->log_limit || a->said < a->log_limit) {
+    switch (said->quota ? pm_quota_take(said->quota, said->limit,
+                                        pm_time_now()) : PM_QUOTA_PASS) {
+    case PM_QUOTA_PASS:
         put_line(a, line);
+        break;
+    case PM_QUOTA_FIRST:
+        pm_bell_ring(said->bell, said->slot);
+        break;
+    case PM_QUOTA_DROP:
+        break;
     }
-    a->said++;
 }
 
 void fcgipm_answer_stderr(fcgipm_answer_t *a, const char *span,
                           apr_size_t len)
 {
     pm_lines_feed(&a->lines, span, len, log_line, a);
-}
-
-/* Its last line, and what became of the others. */
-static void end_stderr(fcgipm_answer_t *a)
-{
-    char text[128];
-
-    pm_lines_end(&a->lines, log_line, a);
-    if (a->log_limit && a->said > a->log_limit) {
-        apr_snprintf(text, sizeof(text), "%" APR_INT64_T_FMT " lines of "
-                     "this request were dropped: more than FcgiPMLogLimit %"
-                     APR_INT64_T_FMT, a->said - a->log_limit, a->log_limit);
-        put_line(a, text);
-    }
-    a->said = 0;
 }
 
 /* --- the answer --------------------------------------------------------- */
@@ -536,7 +530,7 @@ void fcgipm_answer_init(fcgipm_answer_t *a, request_rec *r, const char *pool)
     a->r = r;
     a->pool = pool;
     a->length = -1;
-    a->log_fd = -1;
+    a->said.fd = -1;
     fcgipm_spool_init(&a->spool, r);
 }
 
@@ -644,7 +638,7 @@ int fcgipm_answer_cut(fcgipm_answer_t *a)
 
 void fcgipm_answer_destroy(fcgipm_answer_t *a)
 {
-    end_stderr(a);
+    pm_lines_end(&a->lines, log_line, a);
     apr_brigade_destroy(a->spool.bb);
     apr_brigade_destroy(a->spool.out);
     if (a->hold) {

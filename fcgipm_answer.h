@@ -17,6 +17,7 @@
 #include "fcgipm_exchange.h"
 #include "fcgipm_spool.h"
 #include "pm_core/pm_lines.h"
+#include "pm_core/pm_quota.h"
 
 /** A header is at most this long, all lines together. */
 #define FCGIPM_HEAD_MAX 65536
@@ -40,6 +41,15 @@ typedef struct fcgipm_spent {
     pid_t worker;                /**< who answered; 0: not known */
 } fcgipm_spent_t;
 
+/** Where the lines of STDERR go. */
+typedef struct fcgipm_said {
+    int fd;                /**< the pool's own log; -1: it has none */
+    pm_quota_t *quota;     /**< of the pool's lines; NULL: there is none */
+    apr_int64_t limit;     /**< of that */
+    int bell, slot;        /**< the manager is told of the first line that is
+                            *   one too many */
+} fcgipm_said_t;
+
 /** An answer.  Lives on the stack of one request's handler. */
 typedef struct fcgipm_answer {
     fcgipm_stage_t stage;
@@ -62,9 +72,7 @@ typedef struct fcgipm_answer {
     apr_bucket *hold;          /* the buffer, as a bucket in no brigade */
     char *base;                /* its memory */
     apr_size_t fill;           /* how much of that is in use */
-    int log_fd;
-    apr_int64_t log_limit;
-    apr_int64_t said;          /* lines of STDERR */
+    fcgipm_said_t said;
     pm_lines_t lines;          /* its text comes last */
 } fcgipm_answer_t;
 
@@ -77,15 +85,11 @@ static inline void fcgipm_answer_limit(fcgipm_answer_t *a, apr_int64_t limit)
     a->spool.limit = limit;
 }
 
-/** Where STDERR goes; without this to the request's error log.
- *  @param fd    the pool's own log, -1: it has none
- *  @param limit lines of one request, 0: any number; how many more there
- *               were is said at its end */
-static inline void fcgipm_answer_log(fcgipm_answer_t *a, int fd,
-                                     apr_int64_t limit)
+/** Where STDERR goes; without this to the request's error log. */
+static inline void fcgipm_answer_log(fcgipm_answer_t *a,
+                                     const fcgipm_said_t *said)
 {
-    a->log_fd = fd;
-    a->log_limit = limit;
+    a->said = *said;
 }
 
 /** A piece of STDOUT; it lies in the buffer given out last. */

@@ -465,7 +465,9 @@ const char *fcgipm_handler_ask(fcgipm_answer_t *a, fcgipm_exchange_t *x,
         timeout = a->r->server->timeout;
     }
     fcgipm_answer_limit(a, pool->conf->response_buffer);
-    fcgipm_answer_log(a, pool->log_fd, pool->conf->log_limit);
+    fcgipm_answer_log(a, &(fcgipm_said_t){
+        pool->log_fd, pm_board_quota(server->board, pool->slot),
+        pool->conf->log_limit, server->bell, pool->slot});
     do {
         fcgipm_exchange_init(x, timeout, &body->source, &a->buffer);
         not_now = in_turn(x, a, pool, head, len, retry);

@@ -31,6 +31,7 @@ struct pm_board {
     int nrows;
     pm_slot_t slots[PM_BOARD_SLOTS];
     pm_gate_t gates[PM_BOARD_SLOTS];
+    pm_quota_t quotas[PM_BOARD_SLOTS];
     pm_meter_t before[PM_BOARD_SLOTS];   /* of the slot's former pools */
     meter_t meters[PM_BOARD_SLOTS][METERS];
     row_t rows[];
@@ -79,6 +80,12 @@ pm_gate_t *pm_board_gate(pm_board_t *board, int slot)
 {
     PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS);
     return &board->gates[slot];
+}
+
+pm_quota_t *pm_board_quota(pm_board_t *board, int slot)
+{
+    PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS);
+    return &board->quotas[slot];
 }
 
 pm_cell_t *pm_board_cell(pm_board_t *board, int row, int slot)

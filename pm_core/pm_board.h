@@ -25,6 +25,7 @@
 
 #include "pm_base.h"
 #include "pm_gate.h"
+#include "pm_quota.h"
 #include "pm_meter.h"
 
 #define PM_BOARD_SLOTS 4096   /**< pools at the most */
@@ -111,6 +112,10 @@ pm_slot_t *pm_board_slot(pm_board_t *board, int slot);
 /** Where requests wait until a worker can have them.  Never cleared: what
  *  was counted up is counted down, whatever became of the pool. */
 pm_gate_t *pm_board_gate(pm_board_t *board, int slot);
+
+/** How many lines of the pool's workers are logged: the manager and the
+ *  children count there. */
+pm_quota_t *pm_board_quota(pm_board_t *board, int slot);
 
 /** A child takes a row for itself (child_init).
  *  @param config httpd's number of the configuration it has

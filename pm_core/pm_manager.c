@@ -13,6 +13,7 @@
 #include "pm_diff.h"
 #include "pm_fds.h"
 #include "pm_filewatch.h"
+#include "pm_output.h"
 #include "pm_pidfile.h"
 #include "pm_pool.h"
 #include "pm_privs.h"
@@ -419,6 +420,7 @@ static void on_bell(void *ctx, int events)
             pm_gate_heard(pm_board_gate(m->world.board, slots[i]));
             if (m->world.slots[slots[i]]) {
                 pm_pool_touch(m->world.slots[slots[i]]);
+                pm_output_attend(m->world.slots[slots[i]]);
             }
         }
     }

@@ -6,7 +6,9 @@
  * Lines go to the pool's own log if it has one (FcgiPMErrorLog), else, or if
  * that cannot take them, to httpd's.  Of more than FcgiPMLogLimit lines in ten
  * seconds the rest is dropped; how many those were is said when the ten
- * seconds are over.  The last lines stay for the status, dropped or not.
+ * seconds are over.  Lines of FCGI_STDERR, which httpd's children write, are
+ * counted with them; the first of them to drop one rings the bell.  The last
+ * lines stay for the status, dropped or not.
  */
 #ifndef PM_OUTPUT_H
 #define PM_OUTPUT_H
@@ -15,6 +17,9 @@
 
 /** At the pool's birth. */
 void pm_output_init(pm_pool_t *pool);
+
+/** Lines may have been dropped: have their number said in time. */
+void pm_output_attend(pm_pool_t *pool);
 
 /** The pool's own log from now on.  @param fd is taken; -1: httpd's */
 void pm_output_open(pm_pool_t *pool, int fd);

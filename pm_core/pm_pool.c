@@ -201,6 +201,7 @@ pm_pool_t *pm_pool_create(pm_world_t *world, pm_member_t *member)
                "not be known: %s", pool->conf->name, why.text);
     }
     take_slot(pool);
+    pm_output_attend(pool);
     pm_pool_define(pool, member);
     return pool;
 }

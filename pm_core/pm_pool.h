@@ -129,7 +129,7 @@ struct pm_pool {
                                         *   pm_filewatch.h */
     int log_fd;                        /**< its own log, see pm_output.h; -1:
                                         *   none */
-    pm_quota_t quota;                  /**< of lines */
+    pm_quota_t *quota;                 /**< of lines, on the board */
     pm_timer_t quota_timer;            /**< set while lines are dropped */
     struct pm_waits waits;             /**< who waits for a reload */
     pm_failure_t failure;              /**< of the last start that failed */

@@ -76,12 +76,19 @@ follows($piped, qr/\[pool piped:pid $pid\] another$/m, 'another one comes');
 like($httpd->pool_status('app')->{last_stderr}, qr/^own\x1b\[7mlog$/m,
      'status has the last lines');
 
-# --- too much of it
+# --- too much of it, both ways together
 my $query = join '&', map { "stderr=line$_%0a" } 1 .. 80;
 is($httpd->get("/app/?$query&text=x")->{body}, 'x', '80 lines of a request');
-follows($log, qr/client \S+\] 30 lines of this request were dropped: more than FcgiPMLogLimit 50$/m,
-        '50 are logged, the rest is counted');
-is(scalar(() = slurp($log) =~ /\] line\d+$/mg), 50, '50 it is');
+$query = join '&', map { "fd2=line$_%0a" } 81 .. 100;
+is($httpd->get("/app/?$query&text=x")->{body}, 'x', '20 lines past it');
+follows($log, qr/\[pool app:manager\] \d+ lines of its workers were dropped: more than FcgiPMLogLimit 50 within 10 s$/m,
+        'not all are logged, the rest is counted');
+my $logged = () = slurp($log) =~ /\] line\d+$/mg;
+cmp_ok($logged, '<=', 50, '50 at the most are');
+my ($dropped) = slurp($log) =~ /manager\] (\d+) lines/;
+is($logged + $dropped, 100, 'together it is all of them');
+$httpd->get('/app/?stderr=heard%20again%0a&text=x');
+follows($log, qr/\] heard again$/m, 'then there is room again');
 
 # --- rotation
 for my $round (1, 2) {

@@ -346,19 +346,24 @@ static void test_quota(void)
     int i, n = 0;
 
     for (i = 0; i < 100; i++) {
-        n += pm_quota_take(&q, 0, S(5));
+        n += pm_quota_take(&q, 0, S(5)) == PM_QUOTA_PASS;
     }
     is_int(n, 100, "quota: no limit");
+    is_int(pm_quota_due(&q), NEVER, "quota: nothing to be said");
     for (n = i = 0; i < 10; i++) {
-        n += pm_quota_take(&q, 4, S(20) + i);
+        n += pm_quota_take(&q, 4, S(20) + i) == PM_QUOTA_PASS;
     }
     is_int(n, 4, "quota: 4 of 10");
     is_int(q.until, S(30), "quota: ten seconds from the first one on");
-    ok(!pm_quota_take(&q, 4, S(30) - 1), "quota: not yet");
+    is_int(pm_quota_due(&q), S(30), "quota: then it is to be said");
+    is_int(pm_quota_take(&q, 4, S(30) - 1), PM_QUOTA_DROP, "quota: not yet");
     is_int(pm_quota_dropped(&q), 7, "quota: 7 were dropped");
     is_int(pm_quota_dropped(&q), 0, "quota: that is said once");
-    ok(pm_quota_take(&q, 4, S(30)), "quota: another ten seconds");
+    is_int(pm_quota_take(&q, 4, S(30)), PM_QUOTA_PASS,
+           "quota: another ten seconds");
     is_int(q.until, S(40), "quota: from then on");
+    is_int(pm_quota_take(&q, 1, S(31)), PM_QUOTA_FIRST, "quota: the first "
+           "one too many");
 }
 
 static void test_last(void)
