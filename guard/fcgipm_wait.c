@@ -49,8 +49,9 @@ static pid_t wait_blocked(const fcgipm_t *pm, apr_time_t until,
             return -1;
         }
         pid = waitpid(-1, status, WNOHANG);
-        if (pid > 0 || (pid < 0 && until == PM_TIME_NEVER)) {
-            return pid;
+        if (pid > 0
+            || (pid < 0 && (pm->pids.count || until == PM_TIME_NEVER))) {
+            return pid;   /* no child: nothing but a time can come */
         }
         if (fcgipm_now() >= until) {
             errno = ETIMEDOUT;

@@ -232,7 +232,8 @@ sub rest {
     my ($self, @pid) = @_;
     my ($arch) = $Config{archname} =~ /^(\w+)/;
     my $accept = $ACCEPT{$arch};
-    if (!$accept || slurp('/proc/self/syscall') !~ /^(?:running|\d)/) {
+    my @cannot = grep { alive($_) && slurp("/proc/$_/syscall") eq '' } @pid;
+    if (!$accept || @cannot) {
         wait_quiet($self->pid, 30);
         return;
     }
