@@ -7,6 +7,7 @@
  *   guard_fds.c    which descriptors are listening sockets and connections
  *   guard_wait.c   where a program waits: accept, poll, select, epoll, sleep
  *   guard_signal.c the program's own disposition of SIGTERM
+ *   guard_exec.c   another program in the worker's place
  *   guard_libc.c   the functions that have been covered
  *
  * What is called in a signal handler says so; all of it can be called by
@@ -179,6 +180,10 @@ typedef struct guard_libc {
     int (*clock_nanosleep)(clockid_t, int, const struct timespec *,
                            struct timespec *);
     int (*pause)(void);
+    int (*execve)(const char *, char *const[], char *const[]);
+    int (*execv)(const char *, char *const[]);
+    int (*execvp)(const char *, char *const[]);
+    int (*execvpe)(const char *, char *const[], char *const[]);
 } guard_libc_t;
 
 const guard_libc_t *guard_libc(void);

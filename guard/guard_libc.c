@@ -36,6 +36,10 @@ static void find(void)
     FIND(nanosleep, "nanosleep");
     FIND(clock_nanosleep, "clock_nanosleep");
     FIND(pause, "pause");
+    FIND(execve, "execve");
+    FIND(execv, "execv");
+    FIND(execvp, "execvp");
+    FIND(execvpe, "execvpe");
     FIND(close, "close");
 }
 

@@ -16,6 +16,7 @@
  *                  sigset, once (SA_RESETHAND); wait: all threads block it and
  *                  one waits for it, without SIGTERM in view
  *   --vfork        a child by vfork() in each request, which closes everything
+ *   --exec         executes itself without this when it has answered
  *   --raw          by system calls that no library sees, with an io_uring
  *
  * Answers "pid=N tag=ways told=N" (the times its handler was called);
@@ -54,7 +55,8 @@ typedef struct conn {
 
 static struct {
     const char *wait, *close, *handler;
-    int loop, threads, main, dispatch, forks, copy, vfork, raw;
+    int loop, threads, main, dispatch, forks, copy, vfork, raw, exec;
+    char **argv;
     int listen;
     int queue[2];      /* of --dispatch: descriptors */
     int told;
@@ -164,6 +166,10 @@ static void start_child(void)
 static void finish(conn_t *c)
 {
     write_answer(c->fd);
+    if (self.exec) {
+        self.argv[1] = NULL;
+        execv("/proc/self/exe", self.argv);
+    }
     close_conn(c->fd);
     memset(c, 0, sizeof(*c));
 }
@@ -478,6 +484,7 @@ static int options(int argc, char **argv)
         {"--main", NULL, NULL, &self.main},
         {"--copy", NULL, NULL, &self.copy},
         {"--vfork", NULL, NULL, &self.vfork},
+        {"--exec", NULL, NULL, &self.exec},
         {"--raw", NULL, NULL, &self.raw}
     };
     int i, row;
@@ -512,6 +519,7 @@ int main(int argc, char **argv)
     if (!options(argc, argv)) {
         return 2;
     }
+    self.argv = argv;
     run = self.loop ? serve_loop : serve;
     if (self.copy) {
         self.listen = dup(0);

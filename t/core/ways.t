@@ -90,6 +90,23 @@ for my $case (@case) {
     is(request($run->address)->{error}, undef, '--raw: serves');
 }
 
+# --- one that executes another program in the middle of a request
+{
+    my $run = FCGIPM::Run->new(
+        processes => 1, control => 1, command => [bin('ways'), '--exec'],
+        options => ['--request-timeout', '300ms']);
+    my $case = { run => $run };
+    ok(wait_for { (worker($case)->{state} || '') eq 'idle' } 10, '--exec');
+    my $pid = worker($case)->{pid};
+    is(request($run->address)->{error}, undef, '--exec: serves');
+    ok(wait_for { cmdline($pid) !~ /--exec/ } 10,
+       '--exec: and is another then');
+    is(request($run->address)->{error}, undef, '--exec: which serves');
+    ok(wait_for { (worker($case)->{uptime} || 0) > 1 } 10, '--exec: for long');
+    is(worker($case)->{pid}, $pid, '--exec: it is not taken for overdue');
+    is(worker($case)->{state}, 'idle', '--exec: nor for busy');
+}
+
 # --- children that serve
 {
     my $run = FCGIPM::Run->new(
