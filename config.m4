@@ -27,6 +27,15 @@ AC_CHECK_HEADER([cap-ng.h], [
 
 APACHE_MODULE(fcgipm, [FastCGI process manager: preforks and supervises
 FastCGI applications and passes requests to them], $fcgipm_objs, , most, [
+    AC_CHECK_HEADER([jansson.h], [
+        AC_CHECK_LIB([jansson], [json_loadb], [
+            APR_ADDTO(MOD_FCGIPM_LDADD, [-ljansson])
+        ], [enable_fcgipm=no])
+    ], [enable_fcgipm=no])
+    if test "x$enable_fcgipm" = "xno"; then
+        AC_MSG_WARN([mod_fcgipm needs libjansson and its jansson.h
+                     (Debian: libjansson-dev)])
+    fi
     if test "x$enable_fcgipm" = "xshared"; then
         # Nothing but the module record is httpd's business.
         APR_ADDTO(MOD_FCGIPM_LDADD, [-export-symbols-regex fcgipm_module])

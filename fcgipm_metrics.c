@@ -11,8 +11,8 @@
 
 typedef struct writer {
     request_rec *r;
-    const pm_node_t *status;
-    apr_array_header_t *pools;   /* of const pm_node_t *, each name once */
+    const json_t *status;
+    apr_array_header_t *pools;   /* of const json_t *, each name once */
     int managed;                 /* the manager answers */
 } writer_t;
 
@@ -119,11 +119,17 @@ static void describe(const writer_t *w, const char *family, const char *type,
     ap_rvputs(w->r, "# HELP ", family, " ", help, "\n", NULL);
 }
 
+static const char *text_of(const writer_t *w, const json_t *object,
+                           const char *member)
+{
+    return fcgipm_status_text(json_object_get(object, member), w->r->pool);
+}
+
 /* @param labels that the pool or worker has */
 static void put(const writer_t *w, const metric_t *m, const char *labels,
-                const pm_node_t *node)
+                const json_t *node)
 {
-    const char *value = pm_tree_text(node, m->member);
+    const char *value = text_of(w, node, m->member);
 
     ap_rvputs(w->r, m->family, !strcmp(m->type, COUNTER) ? "_total" : "", "{",
               labels, NULL);
@@ -133,15 +139,15 @@ static void put(const writer_t *w, const metric_t *m, const char *labels,
     ap_rvputs(w->r, "} ", *value ? value : "0", "\n", NULL);
 }
 
-static const char *pool_label(const writer_t *w, const pm_node_t *pool)
+static const char *pool_label(const writer_t *w, const json_t *pool)
 {
     return apr_pstrcat(w->r->pool, "pool=\"",
-                       escaped(w, pm_tree_text(pool, "name")), "\"", NULL);
+                       escaped(w, pm_reply_text(pool, "name")), "\"", NULL);
 }
 
-static const pm_node_t *pool_at(const writer_t *w, int i)
+static const json_t *pool_at(const writer_t *w, int i)
 {
-    return APR_ARRAY_IDX(w->pools, i, const pm_node_t *);
+    return APR_ARRAY_IDX(w->pools, i, const json_t *);
 }
 
 /* --- pools ---------------------------------------------------------------- */
@@ -150,16 +156,16 @@ static apr_array_header_t *each_once(const apr_array_header_t *pools,
                                      apr_pool_t *p)
 {
     apr_array_header_t *once = apr_array_make(p, pools->nelts + 1,
-                                              sizeof(const pm_node_t *));
+                                              sizeof(const json_t *));
     const char *before = "";
     int i;
 
     for (i = 0; i < pools->nelts; i++) {
-        const pm_node_t *pool = APR_ARRAY_IDX(pools, i, const pm_node_t *);
-        const char *name = pm_tree_text(pool, "name");
+        const json_t *pool = APR_ARRAY_IDX(pools, i, const json_t *);
+        const char *name = pm_reply_text(pool, "name");
 
         if (strcmp(name, before)) {
-            APR_ARRAY_PUSH(once, const pm_node_t *) = pool;
+            APR_ARRAY_PUSH(once, const json_t *) = pool;
         }
         before = name;
     }
@@ -193,7 +199,7 @@ static void pool_states(const writer_t *w)
     describe(w, "fcgipm_pool_state", "stateset", NULL,
              "What the pool does, as was told last.");
     for (i = 0; i < w->pools->nelts; i++) {
-        const char *is = pm_tree_text(pool_at(w, i), "state");
+        const char *is = pm_reply_text(pool_at(w, i), "state");
 
         for (s = 0; s < sizeof(states) / sizeof(states[0]); s++) {
             ap_rvputs(w->r, "fcgipm_pool_state{",
@@ -206,33 +212,26 @@ static void pool_states(const writer_t *w)
 
 /* --- histograms ----------------------------------------------------------- */
 
-/* "0.002500" -> "0.0025", "5.000000" -> "5.0" */
-static const char *canonical(const writer_t *w, const char *number)
-{
-    apr_size_t len = strlen(number);
-
-    while (len > 1 && number[len - 1] == '0' && number[len - 2] != '.') {
-        len--;
-    }
-    return apr_pstrmemdup(w->r->pool, number, len);
-}
-
 static void histogram(const writer_t *w, const char *family,
-                      const char *labels, const pm_node_t *h)
+                      const char *labels, const json_t *h)
 {
-    const pm_node_t *bound = pm_tree_member(w->status, "time_bounds")->first;
-    const pm_node_t *n = pm_tree_member(h, "counts")->first;
+    const json_t *bounds = json_object_get(w->status, "time_bounds");
+    const json_t *count;
     apr_int64_t sum = 0;
+    size_t i;
 
-    for (; n; n = n->next, bound = bound ? bound->next : NULL) {
-        sum += apr_atoi64(n->text);
+    json_array_foreach (json_object_get(h, "counts"), i, count) {
+        const json_t *bound = json_array_get(bounds, i);
+
+        sum += json_integer_value(count);
         ap_rprintf(w->r, "%s_bucket{%s,le=\"%s\"} %" APR_INT64_T_FMT "\n",
                    family, labels,
-                   bound ? canonical(w, bound->text) : "+Inf", sum);
+                   bound ? fcgipm_status_text(bound, w->r->pool) : "+Inf",
+                   sum);
     }
     ap_rprintf(w->r, "%s_count{%s} %" APR_INT64_T_FMT "\n", family, labels,
                sum);
-    ap_rvputs(w->r, family, "_sum{", labels, "} ", pm_tree_text(h, "sum"),
+    ap_rvputs(w->r, family, "_sum{", labels, "} ", text_of(w, h, "sum"),
               "\n", NULL);
 }
 
@@ -244,7 +243,7 @@ static void histograms(const writer_t *w, const char *family,
     describe(w, family, "histogram", "seconds", help);
     for (i = 0; i < w->pools->nelts; i++) {
         histogram(w, family, pool_label(w, pool_at(w, i)),
-                  pm_tree_member(pool_at(w, i), member));
+                  json_object_get(pool_at(w, i), member));
     }
 }
 
@@ -253,19 +252,21 @@ static void histograms(const writer_t *w, const char *family,
 /* @return how many there are */
 static int worker_family(const writer_t *w, const metric_t *m)
 {
-    const pm_node_t *n;
+    const json_t *worker;
     int count = 0;
+    size_t k;
     int i;
 
     describe(w, m->family, m->type, m->unit, m->help);
     for (i = 0; i < w->pools->nelts; i++) {
         const char *label = pool_label(w, pool_at(w, i));
 
-        n = pm_tree_member(pool_at(w, i), "worker")->first;
-        for (; n; n = n->next, count++) {
-            if (count < FCGIPM_METRICS_WORKERS) {
+        json_array_foreach (json_object_get(pool_at(w, i), "worker"), k,
+                            worker) {
+            if (count++ < FCGIPM_METRICS_WORKERS) {
                 put(w, m, apr_pstrcat(w->r->pool, label, ",pid=\"",
-                                      pm_tree_text(n, "pid"), "\"", NULL), n);
+                                      text_of(w, worker, "pid"), "\"", NULL),
+                    worker);
             }
         }
     }
@@ -292,11 +293,11 @@ static void workers(const writer_t *w)
 
 static void manager(const writer_t *w)
 {
-    const pm_node_t *m = pm_tree_member(w->status, "manager");
+    const json_t *m = json_object_get(w->status, "manager");
 
     describe(w, "fcgipm_build", "info", NULL, "The module.");
     ap_rvputs(w->r, "fcgipm_build_info{version=\"",
-              escaped(w, pm_tree_text(w->status, "version")), "\"} 1\n",
+              escaped(w, pm_reply_text(w->status, "version")), "\"} 1\n",
               NULL);
     describe(w, "fcgipm_manager_up", GAUGE, NULL,
              "Does the manager answer?");
@@ -306,22 +307,22 @@ static void manager(const writer_t *w)
         describe(w, "fcgipm_manager_uptime_seconds", GAUGE, "seconds",
                  "How long this manager has been there.");
         ap_rvputs(w->r, "fcgipm_manager_uptime_seconds ",
-                  pm_tree_text(m, "uptime"), "\n", NULL);
+                  text_of(w, m, "uptime"), "\n", NULL);
     }
     describe(w, "fcgipm_manager_restarts", COUNTER, NULL,
              "Managers that died and were replaced.");
     ap_rvputs(w->r, "fcgipm_manager_restarts_total ",
-              pm_tree_text(m, "restarts"), "\n", NULL);
+              text_of(w, m, "restarts"), "\n", NULL);
     describe(w, "fcgipm_manager_reloads", COUNTER, NULL,
              "Reloads that were carried out.");
     ap_rvputs(w->r, "fcgipm_manager_reloads_total ",
-              pm_tree_text(m, "reloads"), "\n", NULL);
+              text_of(w, m, "reloads"), "\n", NULL);
 }
 
-void fcgipm_metrics_write(request_rec *r, const pm_node_t *status)
+void fcgipm_metrics_write(request_rec *r, const json_t *status)
 {
     writer_t w = {r, status,
-                  each_once(fcgipm_status_pools(status, r->pool), r->pool),
+                  each_once(pm_reply_pools(status, r->pool), r->pool),
                   fcgipm_status_is_managed(status)};
     const metric_t *m = pool_metrics;
 

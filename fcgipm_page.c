@@ -21,10 +21,12 @@ static const char script[] =
 
 /* --- plain tables --------------------------------------------------------- */
 
-static const char *escaped(const request_rec *r, const pm_node_t *node,
+static const char *escaped(const request_rec *r, const json_t *node,
                            const char *member)
 {
-    return ap_escape_html(r->pool, pm_tree_text(node, member));
+    return ap_escape_html(r->pool,
+                          fcgipm_status_text(json_object_get(node, member),
+                                             r->pool));
 }
 
 /** A column: its head, and the member of each row. */
@@ -58,7 +60,7 @@ static void write_heads(request_rec *r, const column_t *column)
 }
 
 static void write_row(request_rec *r, const column_t *column,
-                      const pm_node_t *node)
+                      const json_t *node)
 {
     ap_rputs("<tr>", r);
     for (; column->head; column++) {
@@ -74,28 +76,30 @@ static void write_line(request_rec *r, const char *label, const char *text)
     }
 }
 
-static void write_more(request_rec *r, const pm_node_t *pool)
+static void write_more(request_rec *r, const json_t *pool)
 {
-    const pm_node_t *w = pm_tree_member(pool, "worker")->first;
+    const json_t *workers = json_object_get(pool, "worker");
+    const json_t *worker;
+    size_t i;
 
     ap_rvputs(r, "<h2>", escaped(r, pool, "name"), "</h2>\n", NULL);
     write_line(r, "Command", escaped(r, pool, "command"));
     write_line(r, "Socket", escaped(r, pool, "listen"));
     write_line(r, "Last error", escaped(r, pool, "last_error"));
-    if (!w) {
+    if (!json_array_size(workers)) {
         return;
     }
     write_heads(r, worker_columns);
-    for (; w; w = w->next) {
-        write_row(r, worker_columns, w);
+    json_array_foreach (workers, i, worker) {
+        write_row(r, worker_columns, worker);
     }
     ap_rputs("</table></div>\n", r);
 }
 
-static void write_plain(request_rec *r, const pm_node_t *status)
+static void write_plain(request_rec *r, const json_t *status)
 {
-    apr_array_header_t *pools = fcgipm_status_pools(status, r->pool);
-    const pm_node_t *manager = pm_tree_member(status, "manager");
+    apr_array_header_t *pools = pm_reply_pools(status, r->pool);
+    const json_t *manager = json_object_get(status, "manager");
     int i;
 
     ap_rputs("<div class=\"plain\">\n", r);
@@ -108,11 +112,11 @@ static void write_plain(request_rec *r, const pm_node_t *status)
     write_heads(r, pool_columns);
     for (i = 0; i < pools->nelts; i++) {
         write_row(r, pool_columns, APR_ARRAY_IDX(pools, i,
-                                                 const pm_node_t *));
+                                                 const json_t *));
     }
     ap_rputs("</table></div>\n", r);
     for (i = 0; i < pools->nelts; i++) {
-        write_more(r, APR_ARRAY_IDX(pools, i, const pm_node_t *));
+        write_more(r, APR_ARRAY_IDX(pools, i, const json_t *));
     }
     ap_rputs("</div>\n", r);
 }
@@ -182,7 +186,7 @@ static void write_head(request_rec *r, const char *nonce)
               "<span id=\"clock\"></span></header>\n<main>\n", NULL);
 }
 
-void fcgipm_page_write(request_rec *r, const pm_node_t *status,
+void fcgipm_page_write(request_rec *r, const json_t *status,
                        const char *json)
 {
     const char *nonce = make_nonce(r->pool);

@@ -67,36 +67,28 @@ static char *get_status(request_rec *r)
     return own_status(server, why.text, r->pool);
 }
 
-/* Name, and who drains last. */
-static int compare(const void *left, const void *right)
+int fcgipm_status_is_managed(const json_t *status)
 {
-    const pm_node_t *a = *(const pm_node_t *const *)left;
-    const pm_node_t *b = *(const pm_node_t *const *)right;
-    int order = strcmp(pm_tree_text(a, "name"), pm_tree_text(b, "name"));
-
-    return order ? order
-                 : !strcmp(pm_tree_text(a, "state"), "draining")
-                       - !strcmp(pm_tree_text(b, "state"), "draining");
+    return json_is_true(json_object_get(json_object_get(status, "manager"),
+                                        "answers"));
 }
 
-apr_array_header_t *fcgipm_status_pools(const pm_node_t *status,
-                                        apr_pool_t *p)
+const char *fcgipm_status_text(const json_t *value, apr_pool_t *p)
 {
-    apr_array_header_t *pools = apr_array_make(p, 16,
-                                               sizeof(const pm_node_t *));
-    const pm_node_t *n = pm_tree_member(status, "pools")->first;
+    char *text, *end;
 
-    for (; n; n = n->next) {
-        APR_ARRAY_PUSH(pools, const pm_node_t *) = n;
+    if (json_is_integer(value)) {
+        return apr_psprintf(p, "%" APR_INT64_T_FMT,
+                            (apr_int64_t)json_integer_value(value));
     }
-    qsort(pools->elts, (size_t)pools->nelts, sizeof(const pm_node_t *),
-          compare);
-    return pools;
-}
-
-int fcgipm_status_is_managed(const pm_node_t *status)
-{
-    return pm_tree_true(pm_tree_member(status, "manager"), "answers");
+    if (!json_is_real(value)) {
+        return pm_reply_string(value);
+    }
+    text = apr_psprintf(p, "%.6f", json_real_value(value));
+    for (end = text + strlen(text); end[-1] == '0' && end[-2] != '.'; end--) {
+        end[-1] = '\0';
+    }
+    return text;
 }
 
 /* --- what is given -------------------------------------------------------- */
@@ -113,7 +105,7 @@ static void give_json(request_rec *r, char *text)
 
 static void give_metrics(request_rec *r, char *text)
 {
-    const pm_node_t *status = pm_tree_read(text, r->pool);
+    const json_t *status = pm_reply_read(text, r->pool);
 
     ap_set_content_type(r, FCGIPM_METRICS_TYPE);
     if (status) {
@@ -123,12 +115,11 @@ static void give_metrics(request_rec *r, char *text)
 
 static void give_page(request_rec *r, char *text)
 {
-    const char *json = apr_pstrdup(r->pool, text);
-    const pm_node_t *status = pm_tree_read(text, r->pool);
+    const json_t *status = pm_reply_read(text, r->pool);
 
     ap_set_content_type(r, "text/html; charset=utf-8");
     if (status) {
-        fcgipm_page_write(r, status, json);
+        fcgipm_page_write(r, status, text);
     }
 }
 

@@ -17,26 +17,24 @@
 #define FCGIPM_STATUS_H
 
 #include "mod_fcgipm.h"
-#include "pm_core/pm_tree.h"
+#include "pm_core/pm_reply.h"
 
 #define FCGIPM_STATUS_HANDLER FCGIPM_HANDLER "-status"
 
 /** handler hook. */
 int fcgipm_status_handler(request_rec *r);
 
-/** The pools of a status in the order of their names; of two with one name
- *  the one that drains is the second.
- *  @return array of const pm_node_t * */
-apr_array_header_t *fcgipm_status_pools(const pm_node_t *status,
-                                        apr_pool_t *p);
+/** A value as text: a string as it is, a number without needless zeros; else
+ *  "". */
+const char *fcgipm_status_text(const json_t *value, apr_pool_t *p);
 
 /** Has the manager told this? */
-int fcgipm_status_is_managed(const pm_node_t *status);
+int fcgipm_status_is_managed(const json_t *status);
 
 /* --- fcgipm_page.c ------------------------------------------------------ */
 
 /** @param json the text of @a status, for the page's script */
-void fcgipm_page_write(request_rec *r, const pm_node_t *status,
+void fcgipm_page_write(request_rec *r, const json_t *status,
                        const char *json);
 
 /* --- fcgipm_metrics.c --------------------------------------------------- */
@@ -48,7 +46,7 @@ void fcgipm_page_write(request_rec *r, const pm_node_t *status,
  */
 #define FCGIPM_METRICS_WORKERS 512
 
-void fcgipm_metrics_write(request_rec *r, const pm_node_t *status);
+void fcgipm_metrics_write(request_rec *r, const json_t *status);
 
 /* --- fcgipm_section.c --------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 
 #include "apr_strings.h"
 #include "ctl_text.h"
-#include "pm_tree.h"
+#include "pm_reply.h"
 
 enum { TEXT, NUMBER, RATE, SECONDS, BYTES };
 
@@ -74,15 +74,8 @@ static int count_column(ctl_view_t view)
     return i;
 }
 
-static double value_of(const ctl_column_t *column, const pm_node_t *node)
-{
-    return column->kind == SECONDS
-               ? (double)pm_tree_time(node, column->member) / 1e6
-               : (double)pm_tree_int(node, column->member);
-}
-
 static ctl_line_t *add_line(ctl_sample_t *sample, const ctl_sample_t *former,
-                            ctl_view_t view, const pm_node_t *node,
+                            ctl_view_t view, const json_t *node,
                             const char *pool, const char *key, apr_pool_t *p)
 {
     ctl_line_t *line = apr_pcalloc(p, sizeof(*line));
@@ -94,9 +87,10 @@ static ctl_line_t *add_line(ctl_sample_t *sample, const ctl_sample_t *former,
         const ctl_column_t *c = &views[view].columns[i];
 
         line->text[i] = c->kind != TEXT ? ""
-                        : c->member     ? pm_tree_text(node, c->member)
+                        : c->member     ? pm_reply_text(node, c->member)
                                         : pool;
-        line->value[i] = c->kind == TEXT ? 0 : value_of(c, node);
+        line->value[i] = c->kind == TEXT ? 0
+                                         : pm_reply_number(node, c->member);
         if (c->kind == RATE) {
             line->value[i] = rate_of(sample, former, view, key, count,
                                      line->value[i]);
@@ -109,46 +103,46 @@ static ctl_line_t *add_line(ctl_sample_t *sample, const ctl_sample_t *former,
 }
 
 static void add_pool(ctl_sample_t *sample, const ctl_sample_t *former,
-                     const pm_node_t *pool, apr_pool_t *p)
+                     const json_t *pool, apr_pool_t *p)
 {
-    const char *name = pm_tree_text(pool, "name");
-    const pm_node_t *w;
+    const char *name = pm_reply_text(pool, "name");
+    const json_t *w;
+    size_t i;
 
     /* two can have one name, when the address was changed */
     add_line(sample, former, CTL_POOLS, pool, name,
-             apr_pstrcat(p, name, " ", pm_tree_text(pool, "listen"), NULL),
+             apr_pstrcat(p, name, " ", pm_reply_text(pool, "listen"), NULL),
              p);
-    for (w = pm_tree_member(pool, "worker")->first; w; w = w->next) {
+    json_array_foreach (json_object_get(pool, "worker"), i, w) {
         add_line(sample, former, CTL_WORKERS, w, name,
-                 pm_tree_member(w, "pid")->text, p);
+                 apr_psprintf(p, "%.0f", pm_reply_number(w, "pid")), p);
     }
 }
 
-ctl_sample_t *ctl_sample_read(char *json, apr_time_t at,
+ctl_sample_t *ctl_sample_read(const char *json, apr_time_t at,
                               const ctl_sample_t *former, apr_pool_t *p)
 {
-    const pm_node_t *status = pm_tree_read(json, p);
-    const pm_node_t *manager = status ? pm_tree_member(status, "manager")
-                                      : NULL;
+    const json_t *status = pm_reply_read(json, p);
+    const json_t *manager = json_object_get(status, "manager");
     ctl_sample_t *sample = apr_pcalloc(p, sizeof(*sample));
-    const pm_node_t *pool;
+    const json_t *pool;
+    size_t n;
     int i;
 
-    if (!manager || manager->kind != PM_NODE_OBJECT) {
+    if (!json_is_object(manager)) {
         return NULL;
     }
     sample->at = at;
-    sample->version = pm_tree_text(status, "version");
-    sample->pid = (long)pm_tree_int(manager, "pid");
-    sample->reloads = (long)pm_tree_int(manager, "reloads");
-    sample->restarts = (long)pm_tree_int(manager, "restarts");
-    sample->uptime = (double)pm_tree_time(manager, "uptime") / 1e6;
+    sample->version = pm_reply_text(status, "version");
+    sample->pid = pm_reply_number(manager, "pid");
+    sample->reloads = pm_reply_number(manager, "reloads");
+    sample->restarts = pm_reply_number(manager, "restarts");
+    sample->uptime = pm_reply_number(manager, "uptime");
     for (i = 0; i < CTL_VIEWS; i++) {
         sample->lines[i] = apr_array_make(p, 16, sizeof(ctl_line_t *));
         sample->by_key[i] = apr_hash_make(p);
     }
-    for (pool = pm_tree_member(status, "pools")->first; pool;
-         pool = pool->next) {
+    json_array_foreach (json_object_get(status, "pools"), n, pool) {
         add_pool(sample, former, pool, p);
     }
     return sample;

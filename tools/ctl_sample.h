@@ -37,7 +37,7 @@ typedef struct ctl_line {
 typedef struct ctl_sample {
     apr_time_t at;
     const char *version;
-    long pid, reloads, restarts;
+    double pid, reloads, restarts;
     double uptime;           /**< seconds */
     double rate;             /**< requests of all pools in a second */
     apr_array_header_t *lines[CTL_VIEWS];    /**< of ctl_line_t * */
@@ -48,12 +48,12 @@ typedef struct ctl_sample {
 const ctl_column_t *ctl_sample_columns(ctl_view_t view, int *n);
 
 /**
- * @param json   the manager's answer; is changed
+ * @param json   the manager's answer
  * @param at     when it came
  * @param former the sample before, for rates; NULL: there is none
  * @return NULL: it cannot be understood
  */
-ctl_sample_t *ctl_sample_read(char *json, apr_time_t at,
+ctl_sample_t *ctl_sample_read(const char *json, apr_time_t at,
                               const ctl_sample_t *former, apr_pool_t *p);
 
 /** Sort by a column: text from a to z, numbers from the greatest; @a reverse

@@ -7,7 +7,7 @@
 
 #include "apr_strings.h"
 #include "apr_tables.h"
-#include "pm_tree.h"
+#include "pm_reply.h"
 
 /* --- pieces --------------------------------------------------------------- */
 
@@ -58,7 +58,8 @@ const char *ctl_text_age(char *buf, size_t size, double seconds)
 
     for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         if (seconds < steps[i].limit) {
-            snprintf(buf, size, "%d%c", (int)(seconds / steps[i].unit),
+            snprintf(buf, size, "%d%c",
+                     seconds > 0 ? (int)(seconds / steps[i].unit) : 0,
                      steps[i].letter);
             return buf;
         }
@@ -118,26 +119,6 @@ void ctl_text_wrap(FILE *out, const char *head, const char *text)
 
 /* --- the table ------------------------------------------------------------ */
 
-static double number(const pm_node_t *object, const char *name)
-{
-    return (double)pm_tree_int(object, name);
-}
-
-static double seconds(const pm_node_t *object, const char *name)
-{
-    return (double)pm_tree_time(object, name) / 1e6;
-}
-
-static const char *string(const pm_node_t *object, const char *name)
-{
-    return pm_tree_text(object, name);
-}
-
-static const pm_node_t *first_of(const pm_node_t *object, const char *name)
-{
-    return pm_tree_member(object, name)->first;
-}
-
 /* The columns of a pool, behind its name and state. */
 static const struct {
     const char *head;
@@ -168,9 +149,9 @@ static const char *colour_of(const char *state)
     return "";
 }
 
-static void put_state(FILE *out, const pm_node_t *object)
+static void put_state(FILE *out, const json_t *object)
 {
-    const char *state = string(object, "state");
+    const char *state = pm_reply_text(object, "state");
     const char *colour = ctl_text_coloured(out) ? colour_of(state) : "";
     char buf[16];
 
@@ -178,111 +159,100 @@ static void put_state(FILE *out, const pm_node_t *object)
             colour[0] ? "\033[0m" : "");
 }
 
-static void put_worker(FILE *out, const pm_node_t *worker)
+static void put_worker(FILE *out, const json_t *worker)
 {
     char a[24], b[24], c[24], d[24];
 
-    fprintf(out, "  %8.0f ", number(worker, "pid"));
+    fprintf(out, "  %8.0f ", pm_reply_number(worker, "pid"));
     put_state(out, worker);
     fprintf(out, " %10s %8s %10s %8s\n",
-            ctl_text_number(a, sizeof(a), number(worker, "requests"), 10),
-            ctl_text_age(b, sizeof(b), seconds(worker, "uptime")),
-            ctl_text_age(c, sizeof(c), seconds(worker, "busy_for")),
-            ctl_text_size(d, sizeof(d), number(worker, "rss")));
+            ctl_text_number(a, sizeof(a), pm_reply_number(worker, "requests"),
+                            10),
+            ctl_text_age(b, sizeof(b), pm_reply_number(worker, "uptime")),
+            ctl_text_age(c, sizeof(c), pm_reply_number(worker, "busy_for")),
+            ctl_text_size(d, sizeof(d), pm_reply_number(worker, "rss")));
 }
 
-static void put_pool(FILE *out, const pm_node_t *pool, int detail)
+static void put_pool(FILE *out, const json_t *pool, int detail)
 {
-    const pm_node_t *worker;
+    const json_t *worker;
     char buf[24], name[24];
     size_t i;
 
-    fprintf(out, "%-20.20s ", ctl_text_safe(name, 21, string(pool, "name")));
+    fprintf(out, "%-20.20s ",
+            ctl_text_safe(name, 21, pm_reply_text(pool, "name")));
     put_state(out, pool);
     for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
         fprintf(out, " %*s", columns[i].width,
                 ctl_text_number(buf, sizeof(buf),
-                                number(pool, columns[i].member),
+                                pm_reply_number(pool, columns[i].member),
                                 columns[i].width));
     }
     fputc('\n', out);
-    if (seconds(pool, "retry_in") > 0) {
+    if (pm_reply_number(pool, "retry_in") > 0) {
         fprintf(out, "  next start: in %s\n",
-                ctl_text_age(buf, sizeof(buf), seconds(pool, "retry_in")));
+                ctl_text_age(buf, sizeof(buf),
+                             pm_reply_number(pool, "retry_in")));
     }
-    if (string(pool, "last_error")[0]) {
-        ctl_text_wrap(out, "  last error: ", string(pool, "last_error"));
+    if (pm_reply_text(pool, "last_error")[0]) {
+        ctl_text_wrap(out, "  last error: ", pm_reply_text(pool, "last_error"));
     }
     if (!detail) {
         return;
     }
-    ctl_text_wrap(out, "  command: ", string(pool, "command"));
-    ctl_text_wrap(out, "  listen: ", string(pool, "listen"));
-    if (string(pool, "last_stderr")[0]) {
-        ctl_text_wrap(out, "  last said: ", string(pool, "last_stderr"));
+    ctl_text_wrap(out, "  command: ", pm_reply_text(pool, "command"));
+    ctl_text_wrap(out, "  listen: ", pm_reply_text(pool, "listen"));
+    if (pm_reply_text(pool, "last_stderr")[0]) {
+        ctl_text_wrap(out, "  last said: ",
+                      pm_reply_text(pool, "last_stderr"));
     }
     fprintf(out, "\n  %8s %-9s %10s %8s %10s %8s\n", "PID", "STATE",
             "REQUESTS", "UPTIME", "BUSY FOR", "MEMORY");
-    for (worker = first_of(pool, "worker"); worker; worker = worker->next) {
+    json_array_foreach (json_object_get(pool, "worker"), i, worker) {
         put_worker(out, worker);
     }
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(string(*(const pm_node_t *const *)a, "name"),
-                  string(*(const pm_node_t *const *)b, "name"));
-}
-
 /* Calls put for each in the order of their names, which the manager does not
  * keep. */
-static void each_pool(const pm_node_t *all, FILE *out, int detail,
-                      apr_pool_t *p,
-                      void (*put)(FILE *out, const pm_node_t *pool,
-                                  int detail))
+static void each_pool(const json_t *all, FILE *out, int detail, apr_pool_t *p,
+                      void (*put)(FILE *out, const json_t *pool, int detail))
 {
-    apr_array_header_t *pools = apr_array_make(p, 16,
-                                               sizeof(const pm_node_t *));
-    const pm_node_t *pool;
+    const apr_array_header_t *pools = pm_reply_pools(all, p);
     int i;
 
-    for (pool = first_of(all, "pools"); pool; pool = pool->next) {
-        *(const pm_node_t **)apr_array_push(pools) = pool;
-    }
-    qsort(pools->elts, (size_t)pools->nelts,
-          sizeof(const pm_node_t *), by_name);
     for (i = 0; i < pools->nelts; i++) {
-        put(out, APR_ARRAY_IDX(pools, i, const pm_node_t *), detail);
+        put(out, APR_ARRAY_IDX(pools, i, const json_t *), detail);
     }
 }
 
 /* The answer's object, with a manager in it; or NULL. */
-static const pm_node_t *read_answer(const char *text, apr_pool_t *p)
+static const json_t *read_answer(const char *text, apr_pool_t *p)
 {
-    const pm_node_t *all = pm_tree_read(apr_pstrdup(p, text), p);
+    const json_t *all = pm_reply_read(text, p);
 
-    return all && pm_tree_member(all, "manager")->kind == PM_NODE_OBJECT
-               ? all : NULL;
+    return json_is_object(json_object_get(all, "manager")) ? all : NULL;
 }
 
 int ctl_text_status(FILE *out, const char *text, int detail, apr_pool_t *p)
 {
-    const pm_node_t *status = read_answer(text, p);
-    const pm_node_t *manager;
+    const json_t *status = read_answer(text, p);
+    const json_t *manager;
     char age[24], version[24];
     size_t i;
 
     if (!status) {
         return 0;
     }
-    manager = pm_tree_member(status, "manager");
+    manager = json_object_get(status, "manager");
     fprintf(out, "manager %.0f, up %s, %.0f reloads, %.0f restarts, version "
             "%s\n\n",
-            number(manager, "pid"),
-            ctl_text_age(age, sizeof(age), seconds(manager, "uptime")),
-            number(manager, "reloads"), number(manager, "restarts"),
+            pm_reply_number(manager, "pid"),
+            ctl_text_age(age, sizeof(age), pm_reply_number(manager, "uptime")),
+            pm_reply_number(manager, "reloads"),
+            pm_reply_number(manager, "restarts"),
             ctl_text_safe(version, sizeof(version),
-                          string(status, "version")));
+                          pm_reply_text(status, "version")));
     fprintf(out, "%-20s %-9s", "POOL", "STATE");
     for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
         fprintf(out, " %*s", columns[i].width, columns[i].head);
@@ -297,17 +267,19 @@ int ctl_text_status(FILE *out, const char *text, int detail, apr_pool_t *p)
 #define VALUE_WIDTH 24
 
 /* Words as one would write them, cut where nobody reads on. */
-static const char *words_of(char *buf, size_t size, const pm_node_t *words)
+static const char *words_of(char *buf, size_t size, const json_t *words)
 {
-    const pm_node_t *word;
+    const json_t *value;
     size_t len = 0;
+    size_t i;
 
     buf[0] = '\0';
-    for (word = words->first; word && len + 1 < size; word = word->next) {
-        int quote = !*word->text || strpbrk(word->text, " \t\"\\");
+    json_array_foreach (words, i, value) {
+        const char *word = pm_reply_string(value);
+        int quote = !*word || strpbrk(word, " \t\"\\");
 
         snprintf(buf + len, size - len, "%s%s%s%s", len ? " " : "",
-                 quote ? "\"" : "", word->text, quote ? "\"" : "");
+                 quote ? "\"" : "", word, quote ? "\"" : "");
         len += strlen(buf + len);
     }
     return buf;
@@ -326,41 +298,45 @@ static void put_line(FILE *out, const char *name, const char *value,
     fprintf(out, " %s\n", ctl_text_safe(buf, sizeof(buf), origin));
 }
 
-static void put_setting(FILE *out, const pm_node_t *setting)
+static void put_setting(FILE *out, const json_t *setting)
 {
-    const pm_node_t *line = first_of(setting, "value");
-    const char *where = string(setting, "where");
+    const json_t *lines = json_object_get(setting, "value");
+    const char *where = pm_reply_text(setting, "where");
     char origin[2048], words[4096], name[40];
+    size_t i;
 
-    snprintf(origin, sizeof(origin), "%s%s%s", string(setting, "from"),
+    snprintf(origin, sizeof(origin), "%s%s%s", pm_reply_text(setting, "from"),
              where[0] ? " " : "", where);
-    ctl_text_safe(name, sizeof(name), string(setting, "name"));
-    put_line(out, name, line ? words_of(words, sizeof(words), line) : "-",
-             origin);
-    for (line = line ? line->next : NULL; line; line = line->next) {
-        put_line(out, "", words_of(words, sizeof(words), line), "");
+    ctl_text_safe(name, sizeof(name), pm_reply_text(setting, "name"));
+    put_line(out, name,
+             json_array_size(lines) ? words_of(words, sizeof(words),
+                                               json_array_get(lines, 0))
+                                    : "-", origin);
+    for (i = 1; i < json_array_size(lines); i++) {
+        put_line(out, "", words_of(words, sizeof(words),
+                                   json_array_get(lines, i)), "");
     }
 }
 
-static void put_settings(FILE *out, const pm_node_t *pool, int manager)
+static void put_settings(FILE *out, const json_t *pool, int manager)
 {
-    const pm_node_t *setting;
+    const json_t *setting;
     char name[72];
+    size_t i;
 
     fprintf(out, "%s%s%s\n", manager ? "" : "\n", manager ? "manager" : "pool ",
-            ctl_text_safe(name, sizeof(name), string(pool, "name")));
-    for (setting = first_of(pool, "settings"); setting;
-         setting = setting->next) {
+            ctl_text_safe(name, sizeof(name), pm_reply_text(pool, "name")));
+    json_array_foreach (json_object_get(pool, "settings"), i, setting) {
         put_setting(out, setting);
     }
 }
 
 int ctl_text_config(FILE *out, const char *text, apr_pool_t *p)
 {
-    const pm_node_t *config = read_answer(text, p);
+    const json_t *config = read_answer(text, p);
 
     if (config) {
-        put_settings(out, pm_tree_member(config, "manager"), 1);
+        put_settings(out, json_object_get(config, "manager"), 1);
         each_pool(config, out, 0, p, put_settings);
     }
     return config != NULL;

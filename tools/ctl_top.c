@@ -89,8 +89,7 @@ static int sample(top_t *t)
         pm_fail(&t->why, APR_EGENERAL, "%s", reply + 6);
         return 0;
     }
-    next = ctl_sample_read(apr_pstrdup(p, reply), pm_time_now(), t->sample,
-                           p);
+    next = ctl_sample_read(reply, pm_time_now(), t->sample, p);
     if (!next) {
         pm_fail(&t->why, APR_EGENERAL, "cannot read the manager's answer");
         return 0;
@@ -128,8 +127,8 @@ static void draw_head(const top_t *t)
     char age[24];
     char line[256];
 
-    snprintf(line, sizeof(line), "manager %ld  up %s  reloads %ld  restarts "
-             "%ld  pools %d  workers %d  %.1f req/s", s->pid,
+    snprintf(line, sizeof(line), "manager %.0f  up %s  reloads %.0f  restarts "
+             "%.0f  pools %d  workers %d  %.1f req/s", s->pid,
              ctl_text_age(age, sizeof(age), s->uptime), s->reloads,
              s->restarts, s->lines[CTL_POOLS]->nelts,
              s->lines[CTL_WORKERS]->nelts, s->rate);

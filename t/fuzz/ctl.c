@@ -79,7 +79,7 @@ static void check_view(ctl_sample_t *s, ctl_view_t view)
     }
 }
 
-static void try_top(char *json, size_t size, apr_pool_t *p)
+static void try_top(const char *json, size_t size, apr_pool_t *p)
 {
     size_t len = strlen(json);
     ctl_sample_t *was = ctl_sample_read(json, apr_time_from_sec(1), NULL, p);
