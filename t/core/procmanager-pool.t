@@ -29,6 +29,25 @@ my $managed = "$dir/managed";
 
 sub answers { return map { ask($_[0], '') =~ /^pid=(\d+) / } 1 .. $_[1] }
 
+# SIGHUPs with six requests around each: three that have been sent and three
+# that are only connections by then.  How many were answered, how others ended.
+sub storm {
+    my ($manager, $times) = @_;
+    my ($good, %bad) = (0);
+    for (1 .. $times) {
+        my @conn = map { connect_to($manager->address) } 1 .. 6;
+        send_request($_, query => 'pid') for @conn[0 .. 2];
+        $manager->signal('HUP');
+        send_request($_, query => 'pid') for @conn[3 .. 5];
+        for (@conn) {
+            my $r = read_answer($_, 30);
+            $r->{body} =~ /^pid=/ ? $good++ : $bad{ $r->{error} || 'empty' }++;
+            close $_;
+        }
+    }
+    return ($good, \%bad);
+}
+
 # --- by itself
 {
     my $log = "$dir/log";
@@ -77,30 +96,21 @@ for my $guard (qw(on off)) {
     $run->signal('HUP');
     is(scalar $run->renewed(@old), 2, 'SIGHUP: new ones');
     is(scalar(answers($run->address, 30)), 30, 'which answer');
+    my ($good, $bad) = storm($run, 20);
+    is_deeply($bad, {}, "of $good requests in 20 SIGHUPs none is lost");
     $run->signal('TERM');
     is($run->wait(20), 0, 'SIGTERM: all gone in time');
     unlike($run->log, qr/libfcgipm|cannot open shared|ld\.so/,
            'and the loader has no complaint');
 }
 
-# --- storms of SIGHUP: no request is lost, nobody is killed
+# --- a storm by itself: no request is lost, nobody is killed
 {
     my $s = FCGIPM::ProcManager->new(
         'libfcgipm', args => { n_processes => 4, die_timeout => 60 });
     $s->servers(4);
-    my ($good, %bad) = (0);
-    for my $round (1 .. 60) {
-        my @conn = map { connect_to($s->address) } 1 .. 6;
-        send_request($_, query => 'pid') for @conn[0 .. 2];
-        $s->signal('HUP');
-        send_request($_, query => 'pid') for @conn[3 .. 5];
-        for (@conn) {
-            my $r = read_answer($_, 30);
-            $r->{body} =~ /^pid=/ ? $good++ : $bad{ $r->{error} || 'empty' }++;
-            close $_;
-        }
-    }
-    is_deeply(\%bad, {}, "of $good requests in 60 SIGHUPs none is lost");
+    my ($good, $bad) = storm($s, 60);
+    is_deeply($bad, {}, "of $good requests in 60 SIGHUPs none is lost");
     $s->signal('TERM');
     is($s->end, 0, 'and then all go');
     my @odd = $s->log =~ /(exited with status (?!0$).*)/mg;
