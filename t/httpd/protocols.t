@@ -189,7 +189,7 @@ for my $row (['HTTP/1.1', $plain, '1.1', '--http1.1'],
     (undef, undef, undef, @how) = @$row;
     $r = curl(@how, '-m', 1, "$base/app/?big=3000000000");
     is($r->{exit}, 28, 'a client that goes away');
-    ok(wait_for { in_flight('app') == 0 } 10, 'leaves nothing behind');
+    ok(wait_for { in_flight('app') == 0 } 30, 'leaves nothing behind');
     is(curl(@how, "$base/app/?text=x")->{body}, 'x', 'the pool serves on');
 }
 

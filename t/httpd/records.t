@@ -500,7 +500,7 @@ for my $length ('', "Content-Length: 9\r\n") {
         "err=before\n", out($HEAD), "err=one\r\ntw", 'err=o', "err=\n\n",
         out('x'), 'err=tail', @FIN), header => ['X-Case: stderr']);
     is($r->{body}, 'x', 'STDERR is not part of the answer');
-    my @line = map { /case=stderr pool raw: (.*)$/ ? $1 : () }
+    my @line = map { /case=stderr pool raw: (?:pid \d+: )?(.*)$/ ? $1 : () }
         split /\n/, $httpd->log;
     is_deeply(\@line, ['before', 'one', 'two', 'tail'],
               'it is in the log, line by line');
