@@ -123,17 +123,28 @@ static void ring_if_done(void)
     }
 }
 
+static void know_thread(void)
+{
+    if (!guard_self.known) {
+        guard_self.known = 1;
+        pthread_setspecific(guard.thread_key, &guard);
+    }
+}
+
 void guard_wait_begin(void)
 {
     if (!LOAD(guard.has_waited) && !SWAP(guard.has_waited, 1)) {
         first_wait();
     }
     ring_if_done();
+    know_thread();
+    guard_self.waits++;
     ADD(guard.slot->waiting, 1);
 }
 
 void guard_wait_end(void)
 {
+    guard_self.waits--;
     ADD(guard.slot->waiting, -1);
 }
 
@@ -264,8 +275,8 @@ void guard_add_open(int n)
 void guard_count(void)
 {
     if (!guard_self.counted) {
+        know_thread();
         guard_self.counted = 1;
-        pthread_setspecific(guard.thread_key, &guard);
         guard_add_left(1);
     }
 }
@@ -278,12 +289,33 @@ void guard_uncount(void)
     }
 }
 
+void guard_accept_begin(void)
+{
+    guard_self.accepts = 1;
+    guard_add_open(1);
+}
+
+void guard_accept_end(void)
+{
+    if (guard_self.accepts) {
+        guard_self.accepts = 0;
+        guard_add_open(-1);
+    }
+}
+
+/* It may have been cancelled where it waited. */
 static void thread_ends(void *unused)
 {
     (void)unused;
-    if (guard.active) {
-        guard_uncount();
+    if (!guard.active) {
+        return;
     }
+    guard_sleep_end();
+    while (guard_self.waits > 0) {
+        guard_wait_end();
+    }
+    guard_accept_end();
+    guard_uncount();
 }
 
 /* Futex, as a thread that may not go on has no other way to sleep till the
@@ -300,6 +332,7 @@ static void on_exit_told(void)
 {
     if (guard_told() && !__libc_single_threaded && !guard_self.in_own
         && !LOAD(guard.leaving) && guard_is_worker()) {
+        guard_conn_check(GUARD_FDS);
         sleep_while(&guard.open);
     }
 }

@@ -137,7 +137,10 @@ extern guard_t guard;
 typedef struct guard_thread {
     pid_t tid;
     pid_t *place;                  /**< in a guard_sleepers_t, the last one */
+    int known;                     /**< its end will be heard of */
     int counted;                   /**< in guard.left */
+    int waits;                     /**< in the page's `waiting` so often */
+    int accepts;                   /**< in guard.open */
     int in_own;                    /**< in the program's own handler */
     int loops;                     /**< it waits in poll() and its like before
                                     *   it accepts, perhaps for more than that:
@@ -226,6 +229,10 @@ void guard_add_left(int n);
 /** To guard.open, in the same way. */
 void guard_add_open(int n);
 
+/** This thread is in accept() from now on, or no longer. */
+void guard_accept_begin(void);
+void guard_accept_end(void);
+
 /** Waits until nothing is under way. */
 void guard_wait_alone(void);
 
@@ -249,8 +256,9 @@ void guard_set_kind(int fd, enum guard_kind kind);
 /** accept() has given this connection. */
 void guard_conn_open(int fd);
 
-/** Of a program with one thread: are its connections still open?  They can be
- *  closed in ways that are not seen here.
+/** Of a program with one thread, or one that has been told, so that no number
+ *  can be another connection's by now: are its connections still open?  They can
+ *  be closed in ways that are not seen here.
  *  @param most so many are looked at, each by a system call */
 void guard_conn_check(int most);
 

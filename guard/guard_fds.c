@@ -219,29 +219,36 @@ static void busy_now(void)
     __atomic_store_n(&guard.slot->busy_since, guard_now(), __ATOMIC_RELEASE);
 }
 
-/* The time first: the manager is not to read one of an earlier request. */
-static void conn_begin(int fd)
-{
-    if (fd < GUARD_FDS) {
-        int first = !LOAD(guard.busy);
-
-        if (first) {
-            busy_now();
-        }
-        guard_set_kind(fd, GUARD_CONN);
-        add_busy(1);
-        if (!first && LOAD(guard.busy) == 1) {
-            busy_now();
-        }
-    }
-}
-
 static void conn_end(void)
 {
     if (LOAD(guard.busy) > 1) {
         busy_now();
     }
     add_busy(-1);
+}
+
+/* The time first: the manager is not to read one of an earlier request.  A
+ * number that comes again was closed without being seen. */
+static void conn_begin(int fd)
+{
+    int first;
+
+    if (fd >= GUARD_FDS) {
+        return;
+    }
+    if (guard_kind(fd) == GUARD_CONN
+        && SWAP(guard.kind[fd], GUARD_OTHER) == GUARD_CONN) {
+        conn_end();
+    }
+    first = !LOAD(guard.busy);
+    if (first) {
+        busy_now();
+    }
+    guard_set_kind(fd, GUARD_CONN);
+    add_busy(1);
+    if (!first && LOAD(guard.busy) == 1) {
+        busy_now();
+    }
 }
 
 void guard_conn_open(int fd)
@@ -287,8 +294,8 @@ void guard_conn_check(int most)
     for (fd = guard.top; todo && fd >= 0 && LOAD(guard.busy); fd--) {
         if (guard_kind(fd) == GUARD_CONN) {
             todo--;
-            if (!is_conn(fd)) {
-                guard.kind[fd] = GUARD_OTHER;
+            if (!is_conn(fd)
+                && SWAP(guard.kind[fd], GUARD_OTHER) == GUARD_CONN) {
                 conn_end();
             }
         }

@@ -55,6 +55,7 @@ static int told_accept(void)
         return told_loop();
     }
     guard_wait_begin();
+    guard_conn_check(GUARD_FDS);
     for (;;) {
         guard_uncount();
         if (!alone) {
@@ -91,14 +92,14 @@ static int guarded_accept(int fd, struct sockaddr *addr, socklen_t *len,
     guard_count();
     guard_wait_begin();
     guard_sleep_begin();
-    guard_add_open(1);
+    guard_accept_begin();
     conn = guard_told() ? -1 : real_accept(fd, addr, len, flags);
     err = errno;
     guard_sleep_end();
     if (conn >= 0) {
         guard_conn_open(conn);   /* before it counts as waiting no more */
     }
-    guard_add_open(-1);
+    guard_accept_end();
     guard_wait_end();
     if (conn < 0 && guard_told()) {
         return told_accept();
@@ -232,9 +233,7 @@ static int told_pause(pause_t *p, int rc)
         return rc;
     }
     if (!LOAD(guard.asked)) {
-        if (__libc_single_threaded) {
-            guard_conn_check(GUARD_FDS);
-        }
+        guard_conn_check(GUARD_FDS);
         guard_uncount();
     }
     if (rc >= 0) {

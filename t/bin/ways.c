@@ -13,7 +13,8 @@
  *   --close HOW    how it closes a connection: close, fclose, dup2,
  *                  close_range, syscall
  *   --handler HOW  of SIGTERM, to set a flag: sigaction, signal, sysv_signal,
- *                  sigset, once (SA_RESETHAND); wait: all threads block it and
+ *                  sigset, once (SA_RESETHAND); cancel: the main thread then
+ *                  cancels the others; wait: all threads block it and
  *                  one waits for it, without SIGTERM in view
  *   --vfork        a child by vfork() in each request, which closes everything
  *   --exec         executes itself without this when it has answered
@@ -57,6 +58,8 @@ static struct {
     const char *wait, *close, *handler;
     int loop, threads, main, dispatch, forks, copy, vfork, raw, exec;
     char **argv;
+    pthread_t thread[2000];
+    int threads_begun;
     int listen;
     int queue[2];      /* of --dispatch: descriptors */
     int told;
@@ -419,7 +422,8 @@ static void handle(void)
         act.sa_flags = (int)SA_RESETHAND;
         sigaction(SIGTERM, &act, NULL);
     }
-    else if (!strcmp(self.handler, "sigaction")) {
+    else if (!strcmp(self.handler, "sigaction")
+             || !strcmp(self.handler, "cancel")) {
         sigaction(SIGTERM, &act, NULL);
     }
 }
@@ -441,15 +445,29 @@ static int wait_for_signal(void)
 static void threads(int n, void *(*run)(void *))
 {
     pthread_attr_t small;
-    pthread_t thread;
 
     pthread_attr_init(&small);
     pthread_attr_setstacksize(&small, 65536);
     for (; n > 0; n--) {
-        if (pthread_create(&thread, &small, run, NULL)) {
+        if (pthread_create(&self.thread[self.threads_begun++ % 2000], &small,
+                           run, NULL)) {
             exit(3);
         }
     }
+}
+
+static int cancel(void)
+{
+    int i;
+
+    while (!is_told()) {
+        pause();
+    }
+    for (i = 0; i < self.threads_begun; i++) {
+        pthread_cancel(self.thread[i]);
+        pthread_join(self.thread[i], NULL);
+    }
+    return LEAVES;
 }
 
 static int forks(int n)
@@ -551,6 +569,9 @@ int main(int argc, char **argv)
     threads(self.threads - self.main, run);
     if (sig) {
         return wait_for_signal();
+    }
+    if (!strcmp(self.handler, "cancel")) {
+        return cancel();
     }
     if (self.threads && !self.main) {
         pause();

@@ -107,6 +107,22 @@ for my $case (@case) {
     is(worker($case)->{state}, 'idle', '--exec: nor for busy');
 }
 
+# --- programs with threads that end them, or close by themselves
+for my $args ('--handler cancel --threads 3',
+              '--handler cancel --threads 3 --wait poll --copy',
+              '--threads 3 --close syscall',
+              '--threads 3 --close syscall --wait poll --copy') {
+    my $run = FCGIPM::Run->new(
+        processes => 1, control => 1,
+        command => [bin('ways'), split ' ', $args],
+        options => ['--die-timeout', '30']);
+    my ($pid) = $run->workers(1);
+    is(request($run->address)->{error}, undef, "$args: serves") for 1 .. 3;
+    wait_for { (worker({ run => $run })->{requests} || 0) == 3 } 10, 'three';
+    $run->signal('TERM');
+    is($run->wait(15), 0, "$args: idle, told: goes") or diag($run->log);
+}
+
 # --- children that serve
 {
     my $run = FCGIPM::Run->new(
