@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fcgipm_script.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 #include "apr_escape.h"
 #include "apr_strings.h"
@@ -14,6 +10,7 @@
 #include "http_core.h"
 #include "http_request.h"
 
+#include "pm_core/pm_ask.h"
 #include "pm_core/pm_proto.h"
 #include "pm_core/pm_template.h"
 #include "pm_core/pm_wait.h"
@@ -107,128 +104,50 @@ int fcgipm_script_gone(const fcgipm_server_t *server,
 
 /* --- asking the manager --------------------------------------------------- */
 
-static int set_timeout(int fd, apr_time_t deadline)
-{
-    apr_interval_time_t left = deadline - pm_time_now();
-    struct timeval tv;
-
-    if (left <= 0) {
-        errno = ETIMEDOUT;
-        return 0;
-    }
-    tv.tv_sec = (time_t)apr_time_sec(left);
-    tv.tv_usec = (suseconds_t)apr_time_usec(left);
-    return !setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv))
-           && !setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-}
-
-/* Until the answer's newline.  @return 0, with errno, when there is none */
-static int read_line(int fd, char *answer, apr_size_t size,
-                     apr_time_t deadline)
-{
-    apr_size_t len = 0;
-
-    errno = EMSGSIZE;
-    while (len < size - 1 && set_timeout(fd, deadline)) {
-        ssize_t n = recv(fd, answer + len, size - 1 - len, 0);
-        char *end;
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            errno = n ? errno : ECONNRESET;
-            return 0;
-        }
-        len += (apr_size_t)n;
-        answer[len] = '\0';
-        end = strchr(answer, '\n');
-        if (end) {
-            *end = '\0';
-            return 1;
-        }
-        errno = EMSGSIZE;
-    }
-    return 0;
-}
-
-/* One question, one answer.  @return 0, with errno */
-static int call(const char *path, const char *line, char *answer,
-                apr_size_t size, apr_time_t deadline)
-{
-    pm_addr_t addr;
-    int fd, good;
-
-    if (pm_listen_parse(path, &addr, NULL) != APR_SUCCESS) {
-        errno = EINVAL;
-        return 0;
-    }
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return 0;
-    }
-    good = set_timeout(fd, deadline)
-           && !connect(fd, (struct sockaddr *)&addr.sa, addr.len)
-           && send(fd, line, strlen(line), MSG_NOSIGNAL)
-                  == (ssize_t)strlen(line)
-           && read_line(fd, answer, size, deadline);
-    if (!good) {
-        int err = errno;
-
-        close(fd);
-        errno = err;
-        return 0;
-    }
-    close(fd);
-    return 1;
-}
-
 /* It has others to talk to (pm_control.h), or has died. */
-static int is_dropped(int err)
+static int is_dropped(apr_status_t rv)
 {
-    return err == ECONNRESET || err == EPIPE || err == EINTR;
+    return APR_STATUS_IS_EOF(rv) || APR_STATUS_IS_ECONNRESET(rv)
+           || APR_STATUS_IS_EPIPE(rv) || APR_STATUS_IS_EINTR(rv);
 }
 
 /* Is that how a manager looks that has died or is about to be there again? */
-static int is_absent(int err)
+static int is_absent(apr_status_t rv)
 {
-    return err == ECONNREFUSED || err == ENOENT || is_dropped(err);
+    return APR_STATUS_IS_ECONNREFUSED(rv) || APR_STATUS_IS_ENOENT(rv)
+           || is_dropped(rv);
 }
 
 /* @return OK: @a answer is the manager's; else why there is none */
-static int ask(const search_t *s, const char *line, char *answer,
-               apr_size_t size)
+static int ask(const search_t *s, const char *line, char **answer)
 {
-    const char *path = apr_pstrcat(s->r->pool, "unix:",
-                                   s->server->global->socket, NULL);
     pm_head_t *head = pm_board_head(s->server->board);
     apr_interval_time_t left;
     apr_uint32_t seen;
+    apr_status_t rv;
+    pm_reason_t why;
     int dropped = 0;
 
     do {
         seen = __atomic_load_n(&head->adopted, __ATOMIC_SEQ_CST);
-        if (!call(path, line, answer, size, s->deadline)) {
-            if (is_dropped(errno) && dropped++ < DROPPED_MOST) {
-                left = s->deadline - pm_time_now();
-                continue;
-            }
-            if (!is_absent(errno)) {
-                apr_snprintf(answer, size, "the manager cannot be asked at "
-                             "%s: %s", s->server->global->socket,
-                             strerror(errno));
-                return HTTP_SERVICE_UNAVAILABLE;
-            }
-        }
-        else if (strcmp(answer, "error later")) {
+        rv = pm_ask(s->server->global->socket, line, s->deadline, s->r->pool,
+                    answer, &why);
+        if (rv == APR_SUCCESS && strcmp(*answer, "error later")) {
             return OK;
         }
         left = s->deadline - pm_time_now();
+        if (is_dropped(rv) && dropped++ < DROPPED_MOST) {
+            continue;
+        }
+        if (rv != APR_SUCCESS && !is_absent(rv)) {
+            *answer = apr_pstrdup(s->r->pool, why.text);
+            return HTTP_SERVICE_UNAVAILABLE;
+        }
         if (left > 0 && PM_WAIT_WORKS) {
             pm_wait(&head->adopted, seen, left);
         }
     } while (left > 0 && PM_WAIT_WORKS);
-    apr_cpystrn(answer, "there is no manager to ask", size);
+    *answer = apr_pstrdup(s->r->pool, "there is no manager to ask");
     return HTTP_SERVICE_UNAVAILABLE;
 }
 
@@ -312,20 +231,20 @@ static const char *escape(const char *text, apr_pool_t *p)
 static void inquire(const search_t *s, entry_t *e)
 {
     request_rec *r = s->r;
-    const char *line = apr_psprintf(r->pool, "script %d %s %s\n",
+    const char *line = apr_psprintf(r->pool, "script %d %s %s",
                                     s->memory->config,
                                     escape(s->host, r->pool),
                                     escape(r->filename, r->pool));
-    char answer[PM_PROTO_LINE];
+    char *answer;
     int status;
 
-    if (strlen(line) >= PM_PROTO_LINE) {
+    if (strlen(line) + 1 >= PM_PROTO_LINE) {
         refused(e, HTTP_FORBIDDEN, apr_psprintf(r->pool, "%.200s...: the "
                                                 "path is too long",
                                                 r->filename));
         return;
     }
-    status = ask(s, line, answer, sizeof(answer));
+    status = ask(s, line, &answer);
     if (status == OK) {
         take(e, answer);
     }

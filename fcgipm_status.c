@@ -16,9 +16,6 @@ APLOG_USE_MODULE(fcgipm);
 /* A manager that is well answers within a few milliseconds. */
 #define PATIENCE apr_time_from_msec(500)
 
-/* More than all pools there can be, with some thousand workers. */
-#define ANSWER_MAX ((apr_size_t)32 << 20)
-
 /* --- what is known -------------------------------------------------------- */
 
 /* The same without the manager. */
@@ -50,16 +47,14 @@ static char *get_status(request_rec *r)
     const fcgipm_server_t *server = fcgipm_server(ap_server_conf);
     const char *socket = server->global->socket;
     pm_reason_t why;
-    char *text;
+    char *text = NULL;
 
     pm_fail(&why, APR_ENOENT, "there is no control socket");
-    text = socket ? pm_ask(socket, "status", ANSWER_MAX, PATIENCE, r->pool,
-                           &why)
-                  : NULL;
-    if (text && text[0] == '{') {
-        return text;
-    }
-    if (text) {
+    if (socket && pm_ask(socket, "status", pm_time_now() + PATIENCE, r->pool,
+                         &text, &why) == APR_SUCCESS) {
+        if (text[0] == '{') {
+            return text;
+        }
         pm_fail(&why, APR_EGENERAL, "it says: %s", text);
     }
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "status without the manager: "

@@ -5,142 +5,169 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "apr_strings.h"
 #include "pm_listen.h"
 
-typedef struct question {
-    int fd;
-    apr_time_t until;
-    apr_size_t most;
-    apr_pool_t *p;
-    pm_reason_t *why;
-    char *text;               /* the answer so far */
-    apr_size_t len, size;
-} question_t;
+/* A line longer than this is none: all pools there can be, with some thousand
+ * workers, need less. */
+#define LINE_MOST ((apr_size_t)64 << 20)
 
-static int silent(question_t *q)
+/* connect(2) itself waits while more wait than the socket's queue holds. */
+static apr_status_t reach(int fd, const pm_addr_t *addr, apr_time_t until)
 {
-    pm_fail(q->why, APR_TIMEUP, "no answer in time");
-    return 0;
-}
-
-static int failed(question_t *q)
-{
-    pm_fail_os(q->why, APR_FROM_OS_ERROR(errno), "it cannot be asked");
-    return 0;
-}
-
-static int wait_for(question_t *q, short events)
-{
-    struct pollfd pfd = {q->fd, events, 0};
-    apr_time_t left;
-    int n;
-
-    do {
-        left = q->until - pm_time_now();
-        n = left > 0 ? poll(&pfd, 1, (int)((left + 999) / 1000)) : 0;
-    } while (n < 0 && errno == EINTR);
-    return n > 0 ? 1 : n == 0 ? silent(q) : failed(q);
-}
-
-static int reach(question_t *q, const char *path)
-{
-    pm_addr_t addr;
     int rc;
 
-    if (pm_listen_parse(apr_pstrcat(q->p, "unix:", path, NULL), &addr, q->why)
-        != APR_SUCCESS) {
-        return 0;
-    }
-    q->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (q->fd < 0) {
-        return failed(q);
-    }
     do {
-        rc = connect(q->fd, (const struct sockaddr *)&addr.sa, addr.len);
-    } while (rc < 0 && errno == EINTR);
-    if (rc < 0 && errno == EAGAIN) {
-        return silent(q);   /* it accepts nobody */
+        apr_time_t left = until - pm_time_now();
+        struct timeval tv = {(time_t)apr_time_sec(left),
+                             (suseconds_t)apr_time_usec(left)};
+
+        if (left <= 0) {
+            return APR_TIMEUP;
+        }
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+        rc = connect(fd, (const struct sockaddr *)&addr->sa, addr->len);
+    } while (rc && errno == EINTR);
+    return rc == 0 ? APR_SUCCESS : errno == EAGAIN ? APR_TIMEUP : errno;
+}
+
+apr_status_t pm_ask_open(pm_ask_t *a, const char *path, apr_time_t until,
+                         apr_pool_t *p, pm_reason_t *why)
+{
+    pm_addr_t addr;
+    apr_status_t rv;
+
+    memset(a, 0, sizeof(*a));
+    a->fd = -1;
+    a->p = p;
+    rv = pm_listen_parse(apr_pstrcat(p, "unix:", path, NULL), &addr, why);
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
-    return rc == 0 ? 1 : failed(q);
+    a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    rv = a->fd < 0 ? errno : reach(a->fd, &addr, until);
+    if (rv != APR_SUCCESS) {
+        pm_ask_close(a);
+        return pm_fail_os(why, rv, "cannot reach the manager at %s", path);
+    }
+    return APR_SUCCESS;
+}
+
+void pm_ask_close(pm_ask_t *a)
+{
+    if (a->fd >= 0) {
+        close(a->fd);
+        a->fd = -1;
+    }
 }
 
 /* A line is short: it goes at once, or something is wrong. */
-static int say(question_t *q, const char *line)
+apr_status_t pm_ask_say(pm_ask_t *a, const char *line, pm_reason_t *why)
 {
-    const char *text = apr_pstrcat(q->p, line, "\n", NULL);
+    struct iovec part[2] = {{(void *)(apr_uintptr_t)line, strlen(line)},
+                            {(void *)(apr_uintptr_t)"\n", 1}};
+    struct msghdr msg = {.msg_iov = part, .msg_iovlen = 2};
+    ssize_t n = sendmsg(a->fd, &msg, MSG_NOSIGNAL);
 
-    return send(q->fd, text, strlen(text), MSG_NOSIGNAL)
-                   == (ssize_t)strlen(text)
-               ? 1 : failed(q);
+    if (n != (ssize_t)part[0].iov_len + 1) {
+        return pm_fail_os(why, n < 0 ? errno : EAGAIN,
+                          "cannot ask the manager");
+    }
+    return APR_SUCCESS;
 }
 
 /* Room for more.  What was there before stays behind in the pool, together
  * as much as the last. */
-static int grow(question_t *q)
+static int grow(pm_ask_t *a)
 {
-    apr_size_t size = q->size ? q->size * 2 : 8192;
+    apr_size_t size = a->size ? a->size * 2 : 8192;
     char *text;
 
-    if (q->size > q->most) {
-        pm_fail(q->why, APR_EGENERAL, "its answer is longer than %" APR_SIZE_T_FMT
-                " bytes", q->most);
+    if (a->len < a->size) {
+        return 1;
+    }
+    if (size > LINE_MOST) {
         return 0;
     }
-    text = apr_palloc(q->p, size);
-    if (q->len) {
-        memcpy(text, q->text, q->len);
+    text = apr_palloc(a->p, size);
+    if (a->len) {
+        memcpy(text, a->text, a->len);
     }
-    q->text = text;
-    q->size = size;
+    a->text = text;
+    a->size = size;
     return 1;
 }
 
-/* @return 1: the answer is whole, 0: no, -1: there is more to come */
-static int take(question_t *q)
+/* More bytes, or none yet. */
+static apr_status_t receive(pm_ask_t *a, apr_time_t until, pm_reason_t *why)
 {
-    ssize_t n = recv(q->fd, q->text + q->len, q->size - q->len, 0);
+    struct pollfd pfd = {a->fd, POLLIN, 0};
+    apr_time_t left = until - pm_time_now();
+    ssize_t n;
+
+    if (!grow(a)) {
+        return pm_fail(why, APR_EGENERAL, "the manager's answer is too long");
+    }
+    if (left <= 0) {
+        return pm_fail(why, APR_TIMEUP,
+                       "the manager has not answered in time");
+    }
+    n = poll(&pfd, 1, until == PM_TIME_NEVER ? -1 : (int)(left / 1000 + 1));
+    if (n > 0) {
+        n = recv(a->fd, a->text + a->len, a->size - a->len, MSG_DONTWAIT);
+        if (n == 0) {
+            return pm_fail(why, APR_EOF, "the manager closed the connection");
+        }
+    }
+    if (n < 0 && errno != EINTR && errno != EAGAIN) {
+        return pm_fail_os(why, errno, "cannot hear the manager");
+    }
+    a->len += n > 0 ? (apr_size_t)n : 0;
+    return APR_SUCCESS;
+}
+
+apr_status_t pm_ask_hear(pm_ask_t *a, apr_time_t until, char **line,
+                         pm_reason_t *why)
+{
+    apr_size_t seen = 0;
+    apr_status_t rv;
     char *end;
 
-    if (n < 0) {
-        return errno == EINTR || errno == EAGAIN ? -1 : failed(q);
+    if (a->told) {
+        a->len -= a->told;
+        memmove(a->text, a->text + a->told, a->len);
+        a->told = 0;
     }
-    if (n == 0) {
-        pm_fail(q->why, APR_EOF, "it has closed the connection");
-        return 0;
-    }
-    end = memchr(q->text + q->len, '\n', (size_t)n);
-    q->len += (apr_size_t)n;
-    if (!end) {
-        return -1;
+    while (!(end = a->len > seen ? memchr(a->text + seen, '\n', a->len - seen)
+                                 : NULL)) {
+        seen = a->len;
+        rv = receive(a, until, why);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
     }
     *end = '\0';
-    return 1;
+    a->told = (apr_size_t)(end + 1 - a->text);
+    *line = a->text;
+    return APR_SUCCESS;
 }
 
-static int hear(question_t *q)
+apr_status_t pm_ask(const char *path, const char *line, apr_time_t until,
+                    apr_pool_t *p, char **answer, pm_reason_t *why)
 {
-    int whole = -1;
+    pm_ask_t a;
+    apr_status_t rv = pm_ask_open(&a, path, until, p, why);
 
-    while (whole < 0) {
-        if ((q->len == q->size && !grow(q)) || !wait_for(q, POLLIN)) {
-            return 0;
-        }
-        whole = take(q);
+    if (rv == APR_SUCCESS) {
+        rv = pm_ask_say(&a, line, why);
     }
-    return whole;
-}
-
-char *pm_ask(const char *path, const char *line, apr_size_t most,
-             apr_interval_time_t timeout, apr_pool_t *p, pm_reason_t *why)
-{
-    question_t q = {-1, pm_time_now() + timeout, most, p, why, NULL, 0, 0};
-    int good = reach(&q, path) && say(&q, line) && hear(&q);
-
-    if (q.fd >= 0) {
-        close(q.fd);
+    if (rv == APR_SUCCESS) {
+        rv = pm_ask_hear(&a, until, answer, why);
     }
-    return good ? q.text : NULL;
+    pm_ask_close(&a);
+    return rv;
 }

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "apr_strings.h"
-#include "ctl_client.h"
 #include "ctl_sample.h"
 #include "ctl_text.h"
+#include "pm_ask.h"
 #include "pm_signals.h"
 
 /* From one sample to the next, and what the manager may take for one. */
@@ -34,8 +34,6 @@ enum { GREEN = 1, CYAN, YELLOW, RED };
 typedef struct top {
     const char *path;
     const char *request;
-    ctl_client_t client;
-    int connected;
     apr_pool_t *p;
     apr_pool_t *psample[2];  /* the present sample's, the one before's */
     ctl_sample_t *sample;
@@ -45,59 +43,39 @@ typedef struct top {
     int reverse[CTL_VIEWS];
     int first[CTL_VIEWS];    /* line at the top */
     apr_time_t next;
+    int refused;             /* the pool is no more */
     pm_signals_t *signals;
     int quit;
 } top_t;
 
 /* --- samples -------------------------------------------------------------- */
 
-static const char *ask(top_t *t, apr_pool_t *p)
-{
-    const char *reply;
-
-    if (!t->connected) {
-        t->connected = ctl_client_open(&t->client, t->path, p, &t->why);
-    }
-    if (!t->connected) {
-        return NULL;
-    }
-    reply = ctl_client_ask(&t->client, t->request, PATIENCE, NULL, NULL,
-                           &t->why);
-    if (!reply) {
-        ctl_client_close(&t->client);
-        t->connected = 0;
-    }
-    return reply;
-}
-
 /* Another sample in the place of the one before the last; when there is none
- * to be had the last one stays, with the reason.  @return 0: refused */
-static int sample(top_t *t)
+ * to be had the last one stays, with the reason. */
+static void sample(top_t *t)
 {
     apr_pool_t *p = t->psample[1];
     ctl_sample_t *next;
-    const char *reply;
+    char *reply;
 
     t->next = pm_time_now() + PERIOD;
     t->why.text[0] = '\0';
     apr_pool_clear(p);
-    reply = ask(t, p);
-    if (!reply) {
-        return 1;
-    }
-    if (!strncmp(reply, "error ", 6)) {
-        pm_fail(&t->why, APR_EGENERAL, "%s", reply + 6);
-        return 0;
+    if (pm_ask(t->path, t->request, pm_time_now() + PATIENCE, p, &reply,
+               &t->why) != APR_SUCCESS) {
+        return;
     }
     next = ctl_sample_read(reply, pm_time_now(), t->sample, p);
     if (!next) {
-        pm_fail(&t->why, APR_EGENERAL, "cannot read the manager's answer");
-        return 0;
+        t->refused = 1;
+        pm_fail(&t->why, APR_EGENERAL, "%s",
+                strncmp(reply, "error ", 6)
+                    ? "cannot read the manager's answer" : reply + 6);
+        return;
     }
     t->psample[1] = t->psample[0];
     t->psample[0] = p;
     t->sample = next;
-    return 1;
 }
 
 /* --- the screen ----------------------------------------------------------- */
@@ -344,11 +322,11 @@ static void open_screen(void)
 
 static void show(top_t *t)
 {
-    while (!t->quit) {
+    while (!t->quit && !t->refused) {
         draw(t);
         wait_keys(t);
-        if (!t->quit && !sample(t)) {
-            t->quit = 1;   /* the pool is no more: last said below */
+        if (!t->quit) {
+            sample(t);
         }
     }
 }
@@ -364,11 +342,9 @@ static int run(top_t *t)
     static const int taken[] = {SIGTERM, SIGINT, SIGHUP, 0};
     SCREEN *screen;
 
-    if (!sample(t)) {
-        return complain(t->why.text, 1);
-    }
+    sample(t);
     if (!t->sample) {
-        return complain(t->why.text, 3);
+        return complain(t->why.text, t->refused ? 1 : 3);
     }
     if (pm_signals_open(&t->signals, taken, taken + 3, t->p, &t->why)
         != APR_SUCCESS) {
@@ -382,13 +358,12 @@ static int run(top_t *t)
     show(t);
     endwin();
     delscreen(screen);
-    return t->why.text[0] && t->connected ? complain(t->why.text, 1) : 0;
+    return t->refused ? complain(t->why.text, 1) : 0;
 }
 
 int ctl_top(const char *path, const char *request, apr_pool_t *p)
 {
     top_t t = {.path = path, .request = request, .p = p};
-    int status;
 
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
         return complain("top wants a terminal", 1);
@@ -396,11 +371,7 @@ int ctl_top(const char *path, const char *request, apr_pool_t *p)
     t.column[CTL_WORKERS] = 1;
     PM_ASSERT(apr_pool_create(&t.psample[0], p) == APR_SUCCESS);
     PM_ASSERT(apr_pool_create(&t.psample[1], p) == APR_SUCCESS);
-    status = run(&t);
-    if (t.connected) {
-        ctl_client_close(&t.client);
-    }
-    return status;
+    return run(&t);
 }
 
 #else

@@ -11,16 +11,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apr_file_info.h"
 #include "apr_general.h"
 #include "apr_strings.h"
-#include "ctl_client.h"
 #include "ctl_text.h"
 #include "ctl_top.h"
+#include "pm_ask.h"
 #include "pm_proto.h"
 
 #define EXIT_REFUSED     1
 #define EXIT_USAGE       2
 #define EXIT_UNREACHABLE 3
+
+/* What the manager may take to answer when it need not wait for an event. */
+#define PATIENCE apr_time_from_sec(10)
 
 #ifndef FCGIPM_SOCKET
 #define FCGIPM_SOCKET "/var/run/apache2/fcgipm.sock"
@@ -106,9 +110,8 @@ static int wrong_usage(const char *text)
 
 /* A line before the last: how far a reload is, on a terminal; what a worker
  * that failed has said. */
-static void tell(void *ctx, const char *line)
+static void tell(const char *line, int *shown)
 {
-    int *shown = ctx;
     int gone, all;
     char pool[65];
     char text[4096];
@@ -161,14 +164,37 @@ static int run_top(const args_t *args, apr_pool_t *p)
     return ctl_top(args->path, line, p);
 }
 
+/* @return the last line of the answer; NULL with a reason */
+static const char *ask(const char *path, const char *line, int wait,
+                       apr_pool_t *p, pm_reason_t *why)
+{
+    apr_time_t until = pm_time_now() + PATIENCE;
+    pm_ask_t a;
+    char *reply = NULL;
+    int shown = 0;
+    int good = pm_ask_open(&a, path, until, p, why) == APR_SUCCESS
+               && pm_ask_say(&a, line, why) == APR_SUCCESS;
+
+    while (good) {
+        good = pm_ask_hear(&a, wait ? PM_TIME_NEVER : until, &reply, why)
+               == APR_SUCCESS;
+        if (!good || pm_proto_is_last(reply)) {
+            break;
+        }
+        tell(reply, &shown);
+    }
+    if (shown) {
+        fputc('\n', stderr);
+    }
+    pm_ask_close(&a);
+    return good ? reply : NULL;
+}
+
 static int run(const args_t *args, apr_pool_t *p)
 {
     pm_request_t req;
     pm_reason_t why;
-    ctl_client_t client;
-    const char *reply = NULL;
-    int shown = 0;
-    int status;
+    const char *reply;
 
     if (!strcmp(args->line, "top") || !strncmp(args->line, "top ", 4)) {
         return run_top(args, p);
@@ -177,20 +203,12 @@ static int run(const args_t *args, apr_pool_t *p)
         != APR_SUCCESS) {
         return wrong_usage(why.text);
     }
-    if (ctl_client_open(&client, args->path, p, &why)) {
-        reply = ctl_client_ask(&client, args->line,
-                               req.wait ? 0 : CTL_PATIENCE, tell, &shown,
-                               &why);
-    }
-    if (shown) {
-        fputc('\n', stderr);
-    }
+    reply = ask(args->path, args->line, req.wait, p, &why);
     if (!reply) {
         complain(why.text);
+        return EXIT_UNREACHABLE;
     }
-    status = reply ? show(&req, reply, args->json, p) : EXIT_UNREACHABLE;
-    ctl_client_close(&client);
-    return status;
+    return show(&req, reply, args->json, p);
 }
 
 /* --- the command line ----------------------------------------------------- */
@@ -239,6 +257,7 @@ int main(int argc, char **argv)
 {
     args_t args = {getenv("FCGIPM_SOCKET"), "", 0};
     apr_pool_t *p;
+    char *path;
     int status;
 
     if (apr_initialize() != APR_SUCCESS
@@ -248,6 +267,9 @@ int main(int argc, char **argv)
     args.path = args.path ? args.path : FCGIPM_SOCKET;
     status = read_args(&args, argc, argv, p);
     if (status < 0) {
+        if (apr_filepath_merge(&path, NULL, args.path, 0, p) == APR_SUCCESS) {
+            args.path = path;   /* absolute */
+        }
         status = run(&args, p);
     }
     apr_terminate();

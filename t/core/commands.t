@@ -285,7 +285,7 @@ for my $mode (qw(rolling all)) {
 # --- a manager that does not answer
 is($waiting->wait(30), 3, 'a manager that does not answer: exit status 3');
 like(slurp("$mute_dir/said"),
-     qr/\Afcgipmctl: the manager does not answer\n\z/, 'and one line');
+     qr/\Afcgipmctl: the manager has not answered in time\n\z/, 'and one line');
 
 $run->signal('TERM');
 is($run->wait(10), 0, 'exit status 0');

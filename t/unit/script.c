@@ -145,12 +145,12 @@ static const char *ask(const scene_t *s, const char *config,
                        const char *host, const char *path)
 {
     pm_reason_t why = {""};
-    const char *answer = pm_ask(in(s, "ctl"),
-                                apr_psprintf(s->p, "script %s %s %s", config,
-                                             host, path),
-                                4096, LONG, s->p, &why);
+    char *answer;
 
-    return answer ? answer : apr_pstrdup(s->p, why.text);
+    return pm_ask(in(s, "ctl"),
+                  apr_psprintf(s->p, "script %s %s %s", config, host, path),
+                  pm_time_now() + LONG, s->p, &answer, &why) == APR_SUCCESS
+               ? answer : apr_pstrdup(s->p, why.text);
 }
 
 static int told(const scene_t *s, const char *script, told_t *t)
