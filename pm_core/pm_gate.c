@@ -15,7 +15,7 @@
 
 /* What waits in the kernel's queue saves two switches between processes for
  * each request.  It is worth it as long as it is over in a blink. */
-#define BLINK 4000   /* us */
+#define BLINK 8000   /* us */
 #define EXTRA 3      /* for each worker, at most */
 
 apr_uint32_t pm_gate_room(apr_uint32_t workers, apr_uint32_t pace)

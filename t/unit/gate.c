@@ -23,10 +23,10 @@ static void test_room(void)
         {"no worker, a quick pool", 0, 100, 1},
         {"nothing known yet", 8, 0, 8},
         {"slow requests", 8, 50000, 8},
-        {"just too slow", 8, 4001, 8},
-        {"one more for each", 8, 4000, 16},
-        {"two more", 8, 2000, 24},
-        {"three more", 8, 1000, 32},
+        {"just too slow", 8, 8001, 8},
+        {"one more for each", 8, 8000, 16},
+        {"two more", 8, 4000, 24},
+        {"three more", 8, 2000, 32},
         {"never more than that", 8, 1, 32},
         {"one worker", 1, 100, 4}
     };
