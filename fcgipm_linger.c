@@ -12,6 +12,7 @@
 typedef struct habit {
     apr_time_t answered;   /* when, last; by httpd's clock */
     int stay;              /* the client was quick with this request */
+    int in_vain;           /* a thread has stayed, and nothing came */
 } habit_t;
 
 static habit_t *of(const conn_rec *c)
@@ -84,7 +85,7 @@ void fcgipm_linger_answered(request_rec *r)
 }
 
 /* Nothing yet?  The next request can be in a filter already, and stays
- * there. */
+ * there: where no socket shows it a wait is in vain. */
 static int is_silent(conn_rec *c, apr_pool_t *p)
 {
     apr_bucket_brigade *bb = apr_brigade_create(p, c->bucket_alloc);
@@ -105,8 +106,9 @@ int fcgipm_linger_log(request_rec *r)
     if (h && h->stay) {
         h->stay = 0;
         if (c->keepalive == AP_CONN_KEEPALIVE && !c->aborted
-            && is_silent(c, r->pool)) {
-            fcgipm_client_readable(c, FCGIPM_LINGER);
+            && (!h->in_vain || is_silent(c, r->pool))
+            && !fcgipm_client_readable(c, FCGIPM_LINGER)) {
+            h->in_vain = 1;
         }
     }
     return DECLINED;
