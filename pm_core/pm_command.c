@@ -213,7 +213,7 @@ static const char *scale(asked_t *a)
     pm_conf_t *conf = pm_conf_create(a->p, a->req->pool);
     const char *wrong = NULL;
     pm_pool_t *pool = find(a, &wrong);
-    pm_reason_t why;
+    pm_reason_t why = {""};
     int i;
 
     if (!pool) {
