@@ -19,34 +19,36 @@ static FILE *open_proc(pid_t pid, const char *file)
     return fopen(name, "re");
 }
 
+/* A short file's text, cut to size.  @return its length; 0, and no text, when
+ * it cannot be read */
+static size_t read_proc(pid_t pid, const char *file, char *buf, size_t size)
+{
+    FILE *f = open_proc(pid, file);
+    size_t n = 0;
+
+    if (f) {
+        n = fread(buf, 1, size - 1, f);
+        fclose(f);
+    }
+    buf[n] = '\0';
+    return n;
+}
+
 apr_int64_t pm_procinfo_rss(pid_t pid)
 {
-    long size, resident = 0;
-    FILE *f = open_proc(pid, "statm");
+    char text[128];
+    long resident;
 
-    if (!f) {
-        return 0;
-    }
-    if (fscanf(f, "%ld %ld", &size, &resident) != 2) {
-        resident = 0;
-    }
-    fclose(f);
-    return (apr_int64_t)resident * sysconf(_SC_PAGESIZE);
+    read_proc(pid, "statm", text, sizeof(text));
+    return sscanf(text, "%*d %ld", &resident) == 1
+               ? (apr_int64_t)resident * sysconf(_SC_PAGESIZE) : 0;
 }
 
 int pm_procinfo_has_children(pid_t pid)
 {
-    char file[32];
-    FILE *f;
-    int has;
+    pid_t first;
 
-    apr_snprintf(file, sizeof(file), "task/%d/children", (int)pid);
-    f = open_proc(pid, file);
-    has = f && fgetc(f) != EOF;
-    if (f) {
-        fclose(f);
-    }
-    return has;
+    return pm_procinfo_children(pid, &first, 1) > 0;
 }
 
 pm_memory_t pm_procinfo_memory(pid_t pid)
@@ -195,15 +197,9 @@ static const char *state_of(pid_t pid)
     };
     char text[512];
     const char *end;
-    FILE *f = open_proc(pid, "stat");
-    size_t n, i;
+    size_t i;
 
-    if (!f) {
-        return "what it does is not known";
-    }
-    n = fread(text, 1, sizeof(text) - 1, f);
-    fclose(f);
-    text[n] = '\0';
+    read_proc(pid, "stat", text, sizeof(text));
     end = strrchr(text, ')');   /* its name can have one, too */
     for (i = 0; end && i < sizeof(states) / sizeof(states[0]); i++) {
         if (end[1] && end[2] == states[i].letter) {
@@ -240,15 +236,13 @@ static void name_call(char *buf, apr_size_t size, pid_t pid, long number,
 
 static int read_call(pid_t pid, char *buf, apr_size_t size)
 {
-    FILE *f = open_proc(pid, "syscall");
+    char text[256];
     unsigned long arg = 0;
     long number;
-    int n = f ? fscanf(f, "%ld %lx", &number, &arg) : 0;
 
-    if (f) {
-        fclose(f);
-    }
-    if (n < 1 || number < 0) {   /* "running", or stopped elsewhere */
+    read_proc(pid, "syscall", text, sizeof(text));
+    if (sscanf(text, "%ld %lx", &number, &arg) < 1
+        || number < 0) {   /* "running", or stopped elsewhere */
         return 0;
     }
     name_call(buf, size, pid, number, arg);
@@ -257,14 +251,7 @@ static int read_call(pid_t pid, char *buf, apr_size_t size)
 
 static int read_wchan(pid_t pid, char *buf, apr_size_t size)
 {
-    FILE *f = open_proc(pid, "wchan");
-    size_t n = f ? fread(buf, 1, size - 1, f) : 0;
-
-    if (f) {
-        fclose(f);
-    }
-    buf[n] = '\0';
-    return n && strcmp(buf, "0");
+    return read_proc(pid, "wchan", buf, size) && strcmp(buf, "0");
 }
 
 const char *pm_procinfo_doing(pid_t pid, char *buf, apr_size_t size)
