@@ -184,12 +184,7 @@ for (['no such pool', 1, 'stop', 'none'], ['no such pool', 1, 'start', 'x'],
 # --- with the truth
 my $RELEASE = tmp_dir() . '/release';
 
-sub release {
-    my ($what) = @_;
-    write_file("$RELEASE.new", "#!/bin/sh\n$what\n", 0755);
-    rename "$RELEASE.new", $RELEASE or die "$RELEASE: $!";
-    return;
-}
+sub release { return write_script($RELEASE, @_) }
 
 for my $mode (qw(rolling all)) {
     release("exec $WORKER");

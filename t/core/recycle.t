@@ -149,12 +149,7 @@ for my $case (
 # --- rolling
 my $RELEASE = tmp_dir() . '/release';
 
-sub release {
-    my ($what) = @_;
-    write_file("$RELEASE.new", "#!/bin/sh\n$what\n", 0755);
-    rename "$RELEASE.new", $RELEASE or die "$RELEASE: $!";
-    return;
-}
+sub release { return write_script($RELEASE, @_) }
 
 chmod 0755, $RELEASE =~ s{/[^/]*$}{}r;
 release("exec $WORKER --tag one");

@@ -12,7 +12,6 @@ use lib "$FindBin::Bin/../lib";
 use FCGIPM::Httpd;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
-use POSIX ();
 use Test::More;
 
 my $httpd;
@@ -27,17 +26,7 @@ sub told {
 # Requests in processes of their own.
 sub under_way {
     my ($n, $query) = @_;
-    my @pid;
-    for (1 .. $n) {
-        my $pid = fork;
-        defined $pid or die "fork: $!";
-        if ($pid == 0) {
-            $httpd->get("/app/?$query");
-            POSIX::_exit(0);
-        }
-        push @pid, $pid;
-    }
-    return @pid;
+    return map { $httpd->ask("/app/?$query") } 1 .. $n;
 }
 
 sub ended {

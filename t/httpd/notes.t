@@ -15,7 +15,6 @@ use FCGIPM::HTTP;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
 use IO::Socket::INET;
-use POSIX ();
 use Test::More;
 
 my $dir = tmp_dir();
@@ -96,18 +95,9 @@ SKIP: {
 }
 
 # --- waiting
-sub ask {
-    my ($path) = @_;
-    my $pid = fork;
-    defined $pid or die "fork: $!";
-    return $pid if $pid;
-    $httpd->get($path);
-    POSIX::_exit(0);
-}
-
-ask('/one/?sleep=400&text=first');
+$httpd->ask('/one/?sleep=400&text=first');
 $httpd->counts('one', in_flight => 1);
-ask('/one/?text=second');
+$httpd->ask('/one/?text=second');
 $httpd->counts('one', queue => 1);
 is($httpd->get('/one/?text=third')->{status}, 503, 'the queue is full');
 ($status, $pool, $queue, $time, $worker) = logged('text=third');
@@ -115,7 +105,7 @@ is("$status $pool $queue $time $worker", '503 one 0 - -', 'what is logged');
 ($status, $pool, $queue) = logged('text=second');
 is($status, 200, 'one that had to wait');
 cmp_ok($queue, '>', 1000, 'for how long');
-ask('/one/?sleep=2500&text=long');
+$httpd->ask('/one/?sleep=2500&text=long');
 $httpd->counts('one', in_flight => 1);
 is($httpd->get('/one/?text=late')->{status}, 503, 'one that waits in vain');
 ($status, $pool, $queue, $time) = logged('text=late');

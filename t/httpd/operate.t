@@ -25,9 +25,7 @@ my $RELEASE = tmp_dir() . '/release';
 sub release {
     my ($what, $name) = @_;
     $name = $RELEASE unless defined $name;
-    write_file("$name.new", "#!/bin/sh\n$what\n", 0755);
-    rename "$name.new", $name or die "$name: $!";
-    return $name;
+    return write_script($name, $what);
 }
 
 sub config {

@@ -58,8 +58,7 @@ is(join(' ', map { $_->{name} } pools()), $name, 'it is the same pool');
 
 # One that does not work leaves the old workers where they are.
 my ($old) = $httpd->get('/one/s.fcgi?pid')->{body} =~ /pid=(\d+)/;
-write_file("$script.new", "#!/bin/sh\necho broken >&2\nexit 3\n", 0755);
-rename "$script.new", $script or die;
+write_script($script, "echo broken >&2\nexit 3");
 is(tag(), 'v5', 'a broken one: the old worker answers');
 ok(wait_for { $httpd->log =~ /the rolling reload ends/ } 20,
    'the new one has failed');

@@ -179,9 +179,8 @@ says('second');
 
 # One that cannot be started when it has changed is tried again.
 my $flag = $httpd->dir . '/flag';
-write_file("$docs/a.fcgi.new", "#!/bin/sh\ntest -e $flag || exit 3\n"
-           . 'exec ' . bin('worker') . " --tag later\n", 0755);
-rename "$docs/a.fcgi.new", "$docs/a.fcgi" or die;
+write_script("$docs/a.fcgi", "test -e $flag || exit 3\n"
+             . 'exec ' . bin('worker') . ' --tag later');
 ok(wait_for {
     $httpd->get('/a.fcgi?pid')->{body} =~ /tag=a /
         && $httpd->log =~ /the rolling reload ends/

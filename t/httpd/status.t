@@ -15,7 +15,6 @@ use FCGIPM::Scenario;
 use FCGIPM::Test;
 use IPC::Open3 qw(open3);
 use JSON::PP ();
-use POSIX ();
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -120,16 +119,6 @@ sub shape {
         : ref $value eq 'ARRAY' ? [map { shape($_) } grep { defined }
                                    $value->[0]]
         : '';
-}
-
-# Requests in processes of their own.
-sub ask {
-    my ($path) = @_;
-    my $pid = fork;
-    defined $pid or die "fork: $!";
-    return $pid if $pid;
-    $httpd->get($path);
-    POSIX::_exit(0);
 }
 
 # --- tests ------------------------------------------------------------------
@@ -265,7 +254,7 @@ sub as_section {
 }
 
 sub all_busy {
-    my @client = map { ask("/held/?until=$dir/go&ok") } 1 .. 4;
+    my @client = map { $httpd->ask("/held/?until=$dir/go&ok") } 1 .. 4;
     ok(wait_for { pool_of(json(), 'held')->{in_flight} == 4 } 10,
        'every worker is busy, others wait');
     my $held = pool_of(json(), 'held');
@@ -281,7 +270,7 @@ sub all_busy {
 }
 
 sub draining {
-    my $client = ask('/app/?sleep=2000&ok');
+    my $client = $httpd->ask('/app/?sleep=2000&ok');
     ok(wait_for { pool_of(json(), 'app')->{in_flight} } 10, 'a request');
     ok(again(app => 'unix:' . $httpd->run_dir . '/other.sock'),
        'a graceful, another socket');

@@ -37,6 +37,7 @@ use FCGIPM::Test qw(
     built count_lines free_port have kill_tree slurp tmp_dir wait_for
     worker_gid worker_user write_file program
 );
+use POSIX ();
 use Time::HiRes qw(time);
 
 # One process per row: MPM => its settings; few and ready processes.
@@ -294,6 +295,21 @@ C<http> of FCGIPM::HTTP.
 sub get {
     my ($self, $path, @arg) = @_;
     return http($self->{port}, $path, @arg);
+}
+
+=head2 ask(PATH)
+
+C<get> in a process of its own.  Gives its pid.
+
+=cut
+
+sub ask {
+    my ($self, $path) = @_;
+    my $pid = fork;
+    defined $pid or die "fork: $!";
+    return $pid if $pid;
+    $self->get($path);
+    POSIX::_exit(0);
 }
 
 =head2 pid_at(PATH)

@@ -70,10 +70,7 @@ takes the place of another one at once.  Gives PATH.
 
 sub install {
     my ($path, $tag) = @_;
-    write_file("$path.new", "#!/bin/sh\nexec " . bin('worker')
-                            . " --tag $tag\n", 0755);
-    rename "$path.new", $path or die "$path: $!";
-    return $path;
+    return write_script($path, 'exec ' . bin('worker') . " --tag $tag");
 }
 
 =head2 load_on(HTTPD, PATH, CLIENTS)

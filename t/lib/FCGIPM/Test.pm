@@ -47,6 +47,7 @@ our @EXPORT = qw(
     exited fds free_port have kill_tree parent_of passable proc_env
     proc_status program root slurp start tmp_dir uid_of wait_for wait_quiet
     worker_gid worker_uid worker_user write_file
+    write_script
 );
 
 my $OWNER = $$;        # forked clients must not clean up for the test
@@ -180,6 +181,20 @@ sub write_file {
     print {$fh} $text;
     close $fh or die "$path: $!";
     chmod $mode, $path if defined $mode;
+    return $path;
+}
+
+=head2 write_script(PATH, TEXT)
+
+A program for sh, with those lines.  It takes the place of another one at once.
+Gives PATH.
+
+=cut
+
+sub write_script {
+    my ($path, $text) = @_;
+    write_file("$path.new", "#!/bin/sh\n$text\n", 0755);
+    rename "$path.new", $path or die "$path: $!";
     return $path;
 }
 
