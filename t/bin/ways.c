@@ -14,7 +14,7 @@
  *                  close_range, syscall
  *   --handler HOW  of SIGTERM, to set a flag: sigaction, signal, sysv_signal,
  *                  sigset, once (SA_RESETHAND); cancel: the main thread then
- *                  cancels the others; wait: all threads block it and
+ *                  cancels those who accept; wait: all threads block it and
  *                  one waits for it, without SIGTERM in view
  *   --vfork        a child by vfork() in each request, which closes everything
  *   --exec         executes itself without this when it has answered
@@ -463,7 +463,7 @@ static int cancel(void)
     while (!is_told()) {
         pause();
     }
-    for (i = 0; i < self.threads_begun; i++) {
+    for (i = self.dispatch; i < self.threads_begun; i++) {
         pthread_cancel(self.thread[i]);
         pthread_join(self.thread[i], NULL);
     }

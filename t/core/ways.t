@@ -108,7 +108,7 @@ for my $case (@case) {
 }
 
 # --- programs with threads that end them, or close by themselves
-for my $args ('--handler cancel --threads 3',
+for my $args ('--handler cancel --threads 3 --dispatch 1',
               '--handler cancel --threads 3 --wait poll --copy',
               '--threads 3 --close syscall',
               '--threads 3 --close syscall --wait poll --copy') {
