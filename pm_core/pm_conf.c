@@ -251,7 +251,8 @@ char *pm_conf_write(const void *conf, int global, apr_pool_t *p)
 
 /* "Name word word" into the definition.  A word can be empty. */
 static apr_status_t read_line(void *conf, int global, char *line,
-                              apr_pool_t *p, pm_reason_t *why)
+                              apr_pool_t *p, apr_pool_t *ptemp,
+                              pm_reason_t *why)
 {
     const char *argv[257];
     const pm_row_t *row;
@@ -277,7 +278,7 @@ static apr_status_t read_line(void *conf, int global, char *line,
         if (argc == 257) {
             return pm_fail(why, APR_EINVAL, "%s: too many words", row->name);
         }
-        argv[argc] = apr_punescape_url(p, word, NULL, NULL, 1);
+        argv[argc] = apr_punescape_url(ptemp, word, NULL, NULL, 1);
         if (!argv[argc++]) {
             return pm_fail(why, APR_EINVAL, "%s: bad escape in \"%.100s\"",
                            row->name, word);
@@ -290,17 +291,22 @@ static apr_status_t read_line(void *conf, int global, char *line,
     return pm_conf_set(conf, row, argc, argv, p, why);
 }
 
+/* A definition lives long: nothing but itself is left in its pool. */
 apr_status_t pm_conf_read(void *conf, int global, const char *text,
                           apr_pool_t *p, pm_reason_t *why)
 {
-    char *copy = apr_pstrdup(p, text);
+    apr_pool_t *ptemp;
     char *last = NULL;
     char *line;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv = apr_pool_create(&ptemp, p);
 
-    for (line = apr_strtok(copy, "\n", &last); line && rv == APR_SUCCESS;
-         line = apr_strtok(NULL, "\n", &last)) {
-        rv = read_line(conf, global, line, p, why);
+    if (rv != APR_SUCCESS) {
+        return pm_fail_os(why, rv, "no memory");
     }
+    for (line = apr_strtok(apr_pstrdup(ptemp, text), "\n", &last);
+         line && rv == APR_SUCCESS; line = apr_strtok(NULL, "\n", &last)) {
+        rv = read_line(conf, global, line, p, ptemp, why);
+    }
+    apr_pool_destroy(ptemp);
     return rv;
 }

@@ -50,9 +50,12 @@ static void on_timer(void *ctx, apr_time_t now)
 static pm_conf_t *clone(const pm_conf_t *conf, apr_pool_t *p)
 {
     pm_conf_t *copy = pm_conf_create(p, conf->name);
+    apr_pool_t *ptemp;
 
-    PM_ASSERT(pm_conf_read(copy, 0, pm_conf_write(conf, 0, p), p, NULL)
+    PM_ASSERT(apr_pool_create(&ptemp, p) == APR_SUCCESS);
+    PM_ASSERT(pm_conf_read(copy, 0, pm_conf_write(conf, 0, ptemp), p, NULL)
               == APR_SUCCESS);
+    apr_pool_destroy(ptemp);
     return copy;
 }
 
