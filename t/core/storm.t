@@ -74,7 +74,7 @@ for (@KIND) {
         is($sum->{failed}, 0, sprintf '%s: %d workers told in %.0f s, of %d '
            . 'requests none is lost', $name, $told, $seconds,
            $sum->{ok}) or diag($load->explain);
-        is($pool->{$_}, 0, "$name: no worker has $_") for qw(crashed killed);
+        is($pool->{$_}, 0, "$name: no worker $_") for qw(crashed killed);
         $run->signal('TERM');
         is($run->wait(90), 0, "$name: all go");
     }
