@@ -535,6 +535,9 @@ fcgipm_outcome_t fcgipm_exchange_open(fcgipm_exchange_t *x,
     if (x->fd < 0) {
         return end_errno(x, FCGIPM_X_FAILED, "cannot make a socket", errno);
     }
+    x->named = addr->sa.ss_family == AF_UNIX && pm_sender_ask(x->fd);
+    /* connect() wakes a worker: what it waits for next has to be there soon,
+     * or it goes to sleep once more */
     if (connect_to(x->fd, addr, connect_timeout) < 0) {
         return errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT
                    ? end(x, FCGIPM_X_UNREACHABLE,
@@ -542,7 +545,6 @@ fcgipm_outcome_t fcgipm_exchange_open(fcgipm_exchange_t *x,
                    : end_errno(x, FCGIPM_X_UNREACHABLE,
                                "cannot connect to the pool's socket", errno);
     }
-    x->named = addr->sa.ss_family == AF_UNIX && pm_sender_ask(x->fd);
     push(x, head, head_len);
     x->body_status = fill_batch(x);
     if (x->body_status != APR_SUCCESS) {

@@ -11,7 +11,8 @@ int pm_sender_ask(int fd)
 {
     int on = 1;
 
-    /* After connect(): one that has it set before is given a name. */
+    /* connect() then gives the socket a name of its own (unix(7), autobind),
+     * which is cheaper than to keep the other end waiting afterwards. */
     return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0;
 }
 

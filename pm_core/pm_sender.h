@@ -19,7 +19,8 @@
 
 #include "pm_base.h"
 
-/** From now on it is to be known who writes to the connected socket @a fd.
+/** It is to be known who writes to the socket @a fd, which is about to be
+ *  connected.
  *  @return 0: it will not be; the data are to be read with recv(2) */
 int pm_sender_ask(int fd);
 
