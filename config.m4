@@ -1,8 +1,7 @@
 dnl SPDX-License-Identifier: Apache-2.0
 dnl
-dnl mod_fcgipm inside of an httpd source tree.  Copy mod_fcgipm.[ch],
-dnl fcgipm_*.[ch], fcgipm_page.css, fcgipm_page.js, pm_core/, config.m4 and
-dnl Makefile.in to modules/fcgipm, then
+dnl mod_fcgipm inside of an httpd source tree.  Copy mod_fcgipm.c, httpd/,
+dnl pm_core/, config.m4 and Makefile.in to modules/fcgipm, then
 dnl
 dnl     ./buildconf
 dnl     ./configure --enable-fcgipm=shared      (or =static)
@@ -11,10 +10,11 @@ dnl What is built is found by its place, as in Makefile.apxs.
 
 APACHE_MODPATH_INIT(fcgipm)
 
-dnl Makefile.in makes the sources in pm_core/ look as if they were here:
-dnl httpd's rules put objects into the directory they run in.
+dnl Makefile.in makes the sources of all rooms look as if they were here:
+dnl httpd's rules put objects into the directory they run in, so no two
+dnl units have the same name.
 fcgipm_objs=`cd "$srcdir/$modpath_current" && \
-    for f in mod_fcgipm.c fcgipm_*.c pm_core/*.c; do \
+    for f in mod_fcgipm.c httpd/*/*.c pm_core/*/*.c; do \
         echo "$f" | sed 's,.*/,,;s,c$,lo,'; \
     done | tr '\n' ' '`
 
@@ -42,6 +42,6 @@ FastCGI applications and passes requests to them], $fcgipm_objs, , most, [
     fi
 ])
 
-APR_ADDTO(MOD_INCLUDES, [-I\$(srcdir) -I\$(srcdir)/pm_core])
+APR_ADDTO(MOD_INCLUDES, [-I\$(srcdir)])
 
 APACHE_MODPATH_FINISH

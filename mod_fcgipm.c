@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The module record, and the hooks in the order httpd calls them. */
-#include "mod_fcgipm.h"
+#include "httpd/mod_fcgipm.h"
 
 #include "http_connection.h"
 #include "http_protocol.h"
@@ -8,9 +8,9 @@
 #include "mod_status.h"
 #include "mpm_common.h"
 
-#include "fcgipm_auth.h"
-#include "fcgipm_linger.h"
-#include "fcgipm_status.h"
+#include "httpd/request/hpm_auth.h"
+#include "httpd/request/hpm_keepalive_wait.h"
+#include "httpd/status/hpm_status.h"
 
 static void register_hooks(apr_pool_t *p)
 {

@@ -1,10 +1,10 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: Apache-2.0
 #
-# The documents say what the sources say: docs/directives.md has a section for
+# The documents say what the sources say: docs/admin/directives.md has a section for
 # each row of pm_conf_rows.h with its default, range and context,
-# docs/control.md each member of the status and each command,
-# docs/architecture.md each unit of pm_core.
+# docs/admin/control.md each member of the status and each command,
+# docs/internals/architecture.md each unit of pm_core.
 use strict;
 use warnings;
 
@@ -16,7 +16,11 @@ use Test::More;
 
 my $core = root() . '/pm_core';
 
-sub doc { return slurp(root() . "/docs/$_[0]") }
+sub doc {
+    my ($name) = @_;
+    my ($file) = glob root() . "/docs/{admin,internals,man}/$name";
+    return slurp($file);
+}
 
 # --- the rows
 # "a, f(b, c), d" -> its parts; strings are whole.
@@ -49,7 +53,7 @@ sub number {
     return eval $c;    ## no critic: digits and operators only
 }
 
-my $source = slurp("$core/pm_conf_rows.h");
+my $source = slurp("$core/config/pm_conf_rows.h");
 $source =~ s{/\*.*?\*/}{}gs;
 $source =~ s/^\s*#.*$//mg;
 my @rows;
@@ -104,7 +108,7 @@ my %CONTEXT = (
 # What changes the address of every pool that has none of its own.
 my %EXCEPTION = (FcgiPMRuntimeDir => 'socket');
 
-# --- docs/directives.md
+# --- docs/admin/directives.md
 my (%section, @order);
 for my $text (split /^(?=### )/m, doc('directives.md')) {
     my ($name) = $text =~ /^### (FcgiPM\w+)$/m or next;
@@ -143,10 +147,10 @@ is_deeply([sort keys %section],
           [qw(FcgiPMAccessChecker FcgiPMAlias FcgiPMAuthenticator)],
           'and there is no section without a row but these');
 
-# --- docs/control.md
+# --- docs/admin/control.md
 my $control = doc('control.md');
 my %member;
-for my $file (map { "$core/$_" } qw(pm_status.c pm_settings.c)) {
+for my $file (map { "$core/$_" } qw(pm_report_status.c pm_report_config.c)) {
     $member{$_} = 1
         for slurp($file) =~ /pm_json_\w+\(\s*\&?\w+,\s*"(\w+)"/g;
 }
@@ -179,7 +183,7 @@ while ($words =~ /\{"(\w+)",\s*\w+,\s*"([^"]*)",\s*(\w+)\}/g) {
 }
 cmp_ok($commands, '>=', 7, 'all of them');
 
-# --- docs/architecture.md
+# --- docs/internals/architecture.md
 my $architecture = doc('architecture.md');
 my %layer = map { my ($n, @unit) = split; map { ($_ => $n) } @unit }
     grep { /^[0-9]/ } split /\n/, slurp("$core/LAYERS");

@@ -15,8 +15,8 @@ use Test::More;
 
 my $core = root() . '/pm_core';
 
-# What a policy object may call besides policy: functions of libc and of layer
-# 0 that touch nothing but their arguments.
+# What a policy object may call besides policy: functions of libc and of
+# lower rooms that touch nothing but their arguments.
 my %PURE = map { $_ => 1 } qw(
     memchr memcmp memcpy memmove memset strchr strcmp strcspn strlen strncmp
     strncasecmp strcasecmp strpbrk strrchr strspn strstr
@@ -27,24 +27,21 @@ my %PURE = map { $_ => 1 } qw(
 my $INSTRUMENT = qr/^__(?:asan|ubsan|sanitizer|tsan)_|^__(?:mem|str)\w+_chk$/;
 
 # --- the text
-my %layer;
+my (%rank, %only);
 for my $line (split /\n/, slurp("$core/LAYERS")) {
     next if $line =~ /^\s*(?:#|$)/;
-    my ($number, @unit) = split ' ', $line;
-    like($number, qr/^[0-4]$/, "a layer: $line");
-    for my $unit (@unit) {
-        ok(!defined $layer{$unit}, "$unit stands in one layer");
-        $layer{$unit} = $number;
-    }
+    my ($room, @lower) = split ' ', $line;
+    ok(!defined $rank{$room}, "$room stands there once");
+    ok(defined $rank{$_}, "$room: $_ is a lower room") for @lower;
+    $rank{$room} = keys %rank;
+    $only{$room} = {map { $_ => 1 } @lower} if @lower;
 }
-cmp_ok(scalar keys %layer, '>', 10, 'LAYERS has units')
-    or BAIL_OUT('no layers, nothing to hold');
+cmp_ok(scalar keys %rank, '>', 5, 'LAYERS has rooms')
+    or BAIL_OUT('no rooms, nothing to hold');
 
-my %units = map { m{/(\w+)\.[ch]$} ? ($1 => 1) : () } glob "$core/*.[ch]";
-is_deeply([sort grep { !defined $layer{$_} } keys %units], [],
-          'every unit of pm_core stands in LAYERS');
-is_deeply([sort grep { !$units{$_} } keys %layer], [],
-          'and every unit of LAYERS is there');
+my @rooms = map { m{([^/]+)/$} } glob "$core/*/";
+is_deeply([sort keys %rank], [sort @rooms], 'LAYERS and pm_core agree');
+is_deeply([glob "$core/*.[ch]"], [], 'no unit lies flat in pm_core');
 
 # --- what is included
 sub includes {
@@ -52,30 +49,43 @@ sub includes {
     return slurp($file) =~ /^\s*#\s*include\s+["<]([^">]+)[">]/mg;
 }
 
-for my $file (sort glob "$core/*.[ch]") {
-    my ($unit) = $file =~ m{/(\w+)\.[ch]$};
-    my $own = $layer{$unit};
-    next unless defined $own;
+for my $file (sort glob "$core/*/*.[ch]") {
+    my ($room, $name) = $file =~ m{([^/]+)/([^/]+)$};
     my @bad;
-    for my $header (includes($file)) {
-        my ($other) = $header =~ m{(?:^|/)(pm_\w+)\.h$} or next;
-        my $theirs = $layer{$other};
-        push @bad, "$header: not in LAYERS" unless defined $theirs;
-        next unless defined $theirs && $other ne $unit;
-        push @bad, "$header is of layer $theirs" if $theirs > $own;
-        push @bad, "$header: policy and mechanism"
-            if $own == 2 && $theirs == 1;
+    for my $header (grep { m{(?:^|/)(?:pm|hpm)_\w+\.h$} } includes($file)) {
+        my ($other) = $header =~ m{^pm_core/([^/]+)/pm_\w+\.h$};
+        if (!$other) {
+            push @bad, "$header: not named from the root";
+            next;
+        }
+        next if $other eq $room;
+        push @bad, "$header is above" if $rank{$other} > $rank{$room};
+        push @bad, "$header: not for $room"
+            if $only{$room} && !$only{$room}{$other};
     }
-    (my $name = $file) =~ s{.*/}{};
-    is_deeply(\@bad, [], "$name (layer $own) includes downward only");
+    is_deeply(\@bad, [], "$room/$name includes downward only");
+}
+
+# --- a unit is one .c with its .h; every room says what it is for
+my %unit;
+for my $file (map { glob root() . "/$_" }
+              qw(httpd/*/*.c pm_core/*/*.c libfcgipm/*/*.c)) {
+    my ($name) = $file =~ m{([^/]+)\.c$};
+    ok(!$unit{$name}++, "$name is the name of one unit");
+}
+for my $dir (map { glob root() . "/$_" }
+             qw(httpd/*/ pm_core/*/ libfcgipm/*/)) {
+    (my $room = $dir) =~ s{^.*/([^/]+/[^/]+)/$}{$1};
+    my $lines = -e "$dir/README.md" ? () = slurp("$dir/README.md") =~ /\n/g : 0;
+    ok($lines && $lines <= 10, "$room has a README.md of at most ten lines");
 }
 
 # --- no header of httpd outside the glue
 my $httpd_header = qr{^(?:httpd|http_\w+|ap_\w+|util_\w+|mpm_common|mod_\w+
                        |scoreboard|unixd)\.h$}x;
 for my $file (sort map { glob root() . "/$_/*.[ch]" }
-              qw(pm_core tools guard)) {
-    (my $name = $file) =~ s{^.*/(\w+/\w+\.[ch])$}{$1};
+              qw(pm_core/* tools libfcgipm/*)) {
+    (my $name = $file) =~ s{^.*/([^/]+/[^/]+\.[ch])$}{$1};
     my @bad = grep { m{([^/]+)$} && $1 =~ $httpd_header } includes($file);
     is_deeply(\@bad, [], "$name includes nothing of httpd");
 }
@@ -86,21 +96,21 @@ sub undefined {
     return map { /\bU\s+(\w+)/ ? $1 : () } `nm -u '$file' 2>/dev/null`;
 }
 
-my %policy;    # functions of layer 1
+my %policy;    # functions of the room
+my @policy = map { m{(\w+)\.c$} } sort glob "$core/policy/*.c";
 my $nm = have('nm');
 SKIP: {
     skip 'nm is missing', 1 unless $nm;
-    for my $unit (grep { $layer{$_} == 1 } keys %layer) {
-        my $object = built("obj/pm_core/$unit.o");
+    for my $unit (@policy) {
+        my $object = built("obj/pm_core/policy/$unit.o");
         next unless -e $object;
         for (`nm --defined-only '$object'`) {
             $policy{$1} = 1 if /\s[TtRrDdBbVvW]\s+(\w+)$/;
         }
     }
     my $seen = 0;
-    for my $unit (sort grep { $layer{$_} == 1 } keys %layer) {
-        next unless -e "$core/$unit.c";
-        my $object = built("obj/pm_core/$unit.o");
+    for my $unit (@policy) {
+        my $object = built("obj/pm_core/policy/$unit.o");
         ok(-e $object, "$unit has been built") or next;
         $seen++;
         my @bad = grep {

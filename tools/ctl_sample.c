@@ -6,7 +6,7 @@
 
 #include "apr_strings.h"
 #include "ctl_text.h"
-#include "pm_reply.h"
+#include "pm_core/control/pm_control_reply.h"
 
 enum { TEXT, NUMBER, RATE, SECONDS, BYTES };
 

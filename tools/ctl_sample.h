@@ -11,7 +11,7 @@
 
 #include "apr_hash.h"
 #include "apr_tables.h"
-#include "pm_base.h"
+#include "pm_core/base/pm_base.h"
 
 typedef enum ctl_view {
     CTL_POOLS,               /**< a line for each pool */

@@ -7,7 +7,7 @@
 
 #include "apr_strings.h"
 #include "apr_tables.h"
-#include "pm_reply.h"
+#include "pm_core/control/pm_control_reply.h"
 
 /* --- pieces --------------------------------------------------------------- */
 

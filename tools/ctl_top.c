@@ -16,8 +16,8 @@
 #include "apr_strings.h"
 #include "ctl_sample.h"
 #include "ctl_text.h"
-#include "pm_ask.h"
-#include "pm_signals.h"
+#include "pm_core/ipc/pm_control_client.h"
+#include "pm_core/os/pm_signals.h"
 
 /* From one sample to the next, and what the manager may take for one. */
 #define PERIOD   apr_time_from_sec(1)

@@ -6,7 +6,7 @@
 #ifndef CTL_TOP_H
 #define CTL_TOP_H
 
-#include "pm_base.h"
+#include "pm_core/base/pm_base.h"
 
 /**
  * Show it until q, Ctrl-C or SIGTERM; the terminal is then as it was.

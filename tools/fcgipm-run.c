@@ -19,12 +19,12 @@
 #include "apr_general.h"
 #include "apr_lib.h"
 #include "apr_strings.h"
-#include "pm_fds.h"
-#include "pm_ident.h"
-#include "pm_logfile.h"
-#include "pm_manager.h"
-#include "pm_slow.h"
-#include "pm_spawn.h"
+#include "pm_core/os/pm_fds.h"
+#include "pm_core/os/pm_ident.h"
+#include "pm_core/os/pm_logfile.h"
+#include "pm_core/manager/pm_manager.h"
+#include "pm_core/pool/pm_slow_log.h"
+#include "pm_core/spawn/pm_spawn.h"
 
 #define EXIT_USAGE 2
 

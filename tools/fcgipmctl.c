@@ -16,8 +16,8 @@
 #include "apr_strings.h"
 #include "ctl_text.h"
 #include "ctl_top.h"
-#include "pm_ask.h"
-#include "pm_proto.h"
+#include "pm_core/ipc/pm_control_client.h"
+#include "pm_core/policy/pm_control_protocol.h"
 
 #define EXIT_REFUSED     1
 #define EXIT_USAGE       2

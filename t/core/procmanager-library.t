@@ -35,12 +35,12 @@ SKIP: {
               'it brings no library along');
 
     # --- every declaration is there, and nothing else
-    my $header = slurp(root() . '/guard/fcgipm.h');
+    my $header = slurp(root() . '/libfcgipm/manage/fcgipm.h');
     my %declared = map { $_ => 1 }
         $header =~ /^FCGIPM_API[^;(]*?\b(fcgipm_\w+)\(/mg;
     is_deeply([sort grep { /^fcgipm_/ } keys %own], [sort keys %declared],
               'what fcgipm.h declares');
-    my $page = slurp(root() . '/docs/fcgipm.3');
+    my $page = slurp(root() . '/docs/man/fcgipm.3');
     is_deeply([grep { $page !~ /\b$_\b/ } sort keys %declared], [],
               'fcgipm(3) has each function');
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What SIGTERM does to workers of all kinds, idle and in a request, with the
-# guard and without, is what docs/workers.md says.  FCGIPM_WRITE=1 writes the
+# guard and without, is what docs/admin/workers.md says.  FCGIPM_WRITE=1 writes the
 # table there.  Go's row is tested where there is a go.
 use strict;
 use warnings;
@@ -16,7 +16,7 @@ use FCGIPM::Test;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $PAGE = root() . '/docs/workers.md';
+my $PAGE = root() . '/docs/admin/workers.md';
 my $script = write_file(tmp_dir() . '/sleep.php', <<'PHP', 0644);
 <?php if (preg_match('/sleep=(\d+)/', $_SERVER['QUERY_STRING'], $m)) {
     $end = microtime(true) + $m[1] / 1000;
@@ -193,9 +193,9 @@ else {
     for my $kind (map { $_->[0] } @KIND) {
         for my $guard (sort keys %{ $seen{$kind} || {} }) {
             is_deeply($seen{$kind}{$guard}, $page{$kind}{$guard},
-                      "docs/workers.md: $kind, guard $guard");
+                      "docs/admin/workers.md: $kind, guard $guard");
         }
-        ok($page{$kind}{$_}, "docs/workers.md has $kind, guard $_")
+        ok($page{$kind}{$_}, "docs/admin/workers.md has $kind, guard $_")
             for qw(on off);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fuzz target: what a worker sends, from its bytes to httpd's filters
- * (fcgipm_record.h, fcgipm_answer.h).
+ * (hpm_codec.h, hpm_response.h).
  *
  * Input: N, N bytes that say how the worker's bytes come, these bytes.  Of
  * each of the N, which are used over and over, bits 0-5 are the length of a
@@ -16,7 +16,7 @@
  * Content-Length of it; an answer that is finished has its end, one that is
  * not never has.
  */
-#include "fcgipm_answer.h"
+#include "httpd/request/hpm_response.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -24,11 +24,11 @@
 
 #include "apr_general.h"
 #include "apr_strings.h"
-#include "fcgipm_record.h"
+#include "httpd/upstream/hpm_codec.h"
 #include "http_core.h"
 #include "http_log.h"
 #include "http_protocol.h"
-#include "mod_fcgipm.h"
+#include "httpd/mod_fcgipm.h"
 #include "must.h"
 #include "util_script.h"
 
@@ -99,7 +99,7 @@ apr_bucket *ap_bucket_error_create(int error, const char *buf, apr_pool_t *p,
     return apr_bucket_flush_create(list);
 }
 
-/* fcgipm_client.h: a client that takes what it gets unless it is holding. */
+/* hpm_client.h: a client that takes what it gets unless it is holding. */
 int fcgipm_client_fd(conn_rec *c);
 int fcgipm_client_push(conn_rec *c);
 int fcgipm_client_writable(conn_rec *c, apr_interval_time_t timeout);
@@ -123,7 +123,7 @@ int fcgipm_client_writable(conn_rec *c, apr_interval_time_t timeout)
     return !run.holding;
 }
 
-/* fcgipm_linger.h: nothing waits for another request. */
+/* hpm_keepalive_wait.h: nothing waits for another request. */
 void fcgipm_linger_answered(request_rec *r);
 
 void fcgipm_linger_answered(request_rec *r)
@@ -131,7 +131,7 @@ void fcgipm_linger_answered(request_rec *r)
     (void)r;
 }
 
-/* fcgipm_sendfile.h: there is no file. */
+/* hpm_sendfile.h: there is no file. */
 const char *fcgipm_sendfile_take(request_rec *r, const char *pool);
 
 const char *fcgipm_sendfile_take(request_rec *r, const char *pool)

@@ -19,8 +19,8 @@
 #include "apr_general.h"
 #include "apr_strings.h"
 #include "must.h"
-#include "pm_ask.h"
-#include "pm_proto.h"
+#include "pm_core/ipc/pm_control_client.h"
+#include "pm_core/policy/pm_control_protocol.h"
 #include "tools/ctl_sample.h"
 #include "tools/ctl_text.h"
 

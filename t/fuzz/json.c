@@ -5,7 +5,7 @@
  * Input: a string, up to a NUL.  It is written as JSON and read by a reader of
  * others'.
  */
-#include "pm_json.h"
+#include "pm_core/control/pm_json.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "apr_general.h"
 #include "apr_strings.h"
 #include "must.h"
-#include "pm_reply.h"
+#include "pm_core/control/pm_control_reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

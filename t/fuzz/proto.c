@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzz target: a line of the control socket (pm_proto.h).
+ * Fuzz target: a line of the control socket (pm_control_protocol.h).
  *
  * Input: a byte, what the peer may do; the line, up to a newline or NUL.
  */
-#include "pm_proto.h"
+#include "pm_core/policy/pm_control_protocol.h"
 
 #include <stdint.h>
 #include <stdlib.h>

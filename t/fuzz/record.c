@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzz target: the parser of what a worker sends (fcgipm_record.h).
+ * Fuzz target: the parser of what a worker sends (hpm_codec.h).
  *
  * Input: N, N lengths of a byte each, the worker's bytes.  These go to the
  * parser in pieces of those lengths, over and over (0: all that is left), and
@@ -10,7 +10,7 @@
  * just taken; a piece is taken whole; nothing follows END_REQUEST or an
  * error; and what is understood does not depend on the pieces.
  */
-#include "fcgipm_record.h"
+#include "httpd/upstream/hpm_codec.h"
 
 #include <stdint.h>
 #include <stdlib.h>

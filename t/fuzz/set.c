@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzz target: the private channel's text (pm_set.h, pm_conf_read()).
+ * Fuzz target: the private channel's text (pm_pool_set.h, pm_conf_read()).
  *
  * Input: messages, each a digit, how many descriptors come with it, its text
  * and a NUL.
@@ -9,7 +9,7 @@
  * more; descriptors are the set's or closed, never lost; and what was taken,
  * written and read again, is the same.
  */
-#include "pm_set.h"
+#include "pm_core/ipc/pm_pool_set.h"
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@
 
 #include "apr_general.h"
 #include "must.h"
-#include "pm_board.h"
+#include "pm_core/shm/pm_scoreboard.h"
 
 #define MESSAGES 32
 

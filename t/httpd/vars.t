@@ -166,7 +166,7 @@ sub front_controllers {
         four('/rules/front.env', 'ROOT/rules/front.env'),
         QUERY_STRING => 'q=x&env', REQUEST_URI => '/rules/q/x?env',
         REDIRECT_URL => '/rules/q/x', REDIRECT_STATUS => 200);
-    # No PATH_TRANSLATED: see fcgipm_params.h.
+    # No PATH_TRANSLATED: see hpm_variables.h.
     has('RewriteRule to more behind the script', vars('/rules/p/x/y?env'),
         four('/rules/front.env', 'ROOT/rules/front.env', '/x/y', undef),
         REQUEST_URI => '/rules/p/x/y?env', REDIRECT_URL => '/rules/p/x/y',

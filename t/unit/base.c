@@ -6,13 +6,13 @@
 
 #include "apr_general.h"
 #include "apr_strings.h"
-#include "pm_board.h"
-#include "pm_json.h"
-#include "pm_lines.h"
-#include "pm_listen.h"
-#include "pm_logfile.h"
-#include "pm_loop.h"
-#include "pm_set.h"
+#include "pm_core/shm/pm_scoreboard.h"
+#include "pm_core/control/pm_json.h"
+#include "pm_core/base/pm_lines.h"
+#include "pm_core/os/pm_listen.h"
+#include "pm_core/os/pm_logfile.h"
+#include "pm_core/os/pm_loop.h"
+#include "pm_core/ipc/pm_pool_set.h"
 #include "tap.h"
 
 /* --- lines ---------------------------------------------------------------- */

@@ -10,11 +10,11 @@
 
 #include "apr_general.h"
 #include "apr_strings.h"
-#include "pm_backlog.h"
-#include "pm_bell.h"
-#include "pm_board.h"
-#include "pm_listen.h"
-#include "pm_wire.h"
+#include "pm_core/os/pm_listen_queue.h"
+#include "pm_core/ipc/pm_wakeup.h"
+#include "pm_core/shm/pm_scoreboard.h"
+#include "pm_core/os/pm_listen.h"
+#include "pm_core/ipc/pm_slow_report.h"
 
 static void test_bell(void)
 {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "apr_general.h"
-#include "pm_board.h"
+#include "pm_core/shm/pm_scoreboard.h"
 
 #define ROWS 200
 

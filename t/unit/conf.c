@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The settings' table: reading, bounds, writing, merge, comparison. */
-#include "pm_conf.h"
+#include "pm_core/config/pm_conf.h"
 
 #include "apr_general.h"
 #include "apr_strings.h"

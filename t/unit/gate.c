@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "apr_general.h"
-#include "pm_gate.h"
-#include "pm_wait.h"
+#include "pm_core/shm/pm_admission.h"
+#include "pm_core/os/pm_futex.h"
 
 /* --- arithmetic ----------------------------------------------------------- */
 

@@ -3,8 +3,8 @@
 #include "tap.h"
 
 #include "apr_general.h"
-#include "pm_board.h"
-#include "pm_meter.h"
+#include "pm_core/shm/pm_scoreboard.h"
+#include "pm_core/shm/pm_request_stats.h"
 
 static void test_buckets(void)
 {

@@ -13,8 +13,8 @@
 
 #include "apr_general.h"
 #include "apr_strings.h"
-#include "pm_path.h"
-#include "pm_spawn.h"
+#include "pm_core/os/pm_path.h"
+#include "pm_core/spawn/pm_spawn.h"
 #include "tap.h"
 
 static const char *dir;

@@ -5,13 +5,13 @@
 #include <signal.h>
 
 #include "apr_general.h"
-#include "pm_crash.h"
-#include "pm_diff.h"
-#include "pm_life.h"
-#include "pm_proto.h"
-#include "pm_quota.h"
-#include "pm_sigmap.h"
-#include "pm_stop.h"
+#include "pm_core/policy/pm_restart_policy.h"
+#include "pm_core/policy/pm_reload_policy.h"
+#include "pm_core/policy/pm_worker_fsm.h"
+#include "pm_core/policy/pm_control_protocol.h"
+#include "pm_core/base/pm_log_ratelimit.h"
+#include "pm_core/policy/pm_signal_map.h"
+#include "pm_core/policy/pm_stop_policy.h"
 #include "tap.h"
 
 #define S(n) apr_time_from_sec(n)

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "apr_general.h"
-#include "pm_preload.h"
+#include "pm_core/spawn/pm_preload.h"
 #include "tap.h"
 
 typedef struct head {

@@ -3,7 +3,7 @@
  * fcgipm_record: what is written, byte for byte, and what is understood of
  * an answer, however the bytes of it are split.
  */
-#include "fcgipm_record.h"
+#include "httpd/upstream/hpm_codec.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* pm_recycle: when a worker is due, late or overdue, and how many go at once. */
 #include <string.h>
 
-#include "pm_recycle.h"
+#include "pm_core/policy/pm_recycle.h"
 #include "tap.h"
 
 #define S APR_USEC_PER_SEC

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "apr_general.h"
-#include "pm_crash.h"
-#include "pm_scale.h"
+#include "pm_core/policy/pm_restart_policy.h"
+#include "pm_core/policy/pm_scale.h"
 
 #define S(n) apr_time_from_sec(n)
 #define MS(n) apr_time_from_msec(n)

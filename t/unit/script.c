@@ -13,9 +13,9 @@
 
 #include "apr_general.h"
 #include "apr_strings.h"
-#include "pm_ask.h"
-#include "pm_channel.h"
-#include "pm_manager.h"
+#include "pm_core/ipc/pm_control_client.h"
+#include "pm_core/ipc/pm_channel.h"
+#include "pm_core/manager/pm_manager.h"
 #include "tap.h"
 
 #define LONG apr_time_from_sec(20)

@@ -6,7 +6,7 @@
 
 #include "apr_general.h"
 #include "apr_strings.h"
-#include "pm_template.h"
+#include "pm_core/policy/pm_script_rules.h"
 #include "tap.h"
 
 /* --- paths ---------------------------------------------------------------- */

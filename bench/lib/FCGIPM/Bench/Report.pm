@@ -191,7 +191,7 @@ sub machine {
 
 sub versions {
     my ($up) = @_;
-    my ($own) = slurp(root() . '/pm_core/pm_base.h')
+    my ($own) = slurp(root() . '/pm_core/base/pm_base.h')
         =~ /PM_VERSION "([^"]+)"/;
     my $commit = `git -C ${\ root()} rev-parse --short HEAD 2>/dev/null`;
     chomp $commit;

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* <FcgiPMScripts>: what scripts may be started, and as whom. */
+#include "httpd/mod_fcgipm.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "apr_escape.h"
+#include "apr_strings.h"
+#include "http_core.h"
+#include "unixd.h"
+
+#include "pm_core/spawn/pm_spawn.h"
+
+APLOG_USE_MODULE(fcgipm);
+
+/* Workers without an own number: none until a request comes. */
+#define LEAST 0
+#define MOST  8
+
+static const int not_here[] = {
+    PM_ROW_command, PM_ROW_listen, PM_ROW_chroot, PM_ROW_watch
+};
+
+int fcgipm_template_takes(const pm_row_t *row)
+{
+    unsigned i;
+
+    for (i = 0; i < sizeof(not_here) / sizeof(not_here[0]); i++) {
+        if (row == &pm_conf_rows[not_here[i]]) {
+            return 0;
+        }
+    }
+    return row->global != 1;
+}
+
+static apr_uint64_t bit(int row)
+{
+    return APR_UINT64_C(1) << row;
+}
+
+/* Somebody other than httpd's own user. */
+static int is_named(const pm_conf_t *conf)
+{
+    uid_t httpd = geteuid() ? geteuid() : ap_unixd_config.user_id;
+    pm_ident_t ident;
+
+    return conf->user
+           && (pm_ident_lookup(&ident, conf->user, conf->group, NULL)
+                   != APR_SUCCESS
+               || ident.uid != httpd);
+}
+
+pm_template_t fcgipm_template_make(const fcgipm_scripts_t *scripts,
+                                   const pm_conf_t *base, pm_conf_t **out,
+                                   apr_pool_t *p)
+{
+    pm_conf_t *conf = pm_conf_merge(p, base, scripts->conf);
+    apr_uint64_t own = scripts->conf->set;
+    pm_template_t t = {.where = scripts->dir, .rules = scripts->rules,
+                       .conf = conf, .log_fd = -1};
+
+    if (!(own & bit(PM_ROW_processes))) {
+        conf->processes.min = LEAST;
+        conf->processes.max = MOST;
+    }
+    if (!(conf->set & bit(PM_ROW_reload))) {
+        conf->reload = 1;      /* rolling */
+    }
+    conf->chroot = NULL;
+    conf->watch = NULL;
+    if (scripts->rules->script_user) {
+        conf->user = NULL;
+        conf->group = own & bit(PM_ROW_group) ? conf->group : NULL;
+    }
+    t.suexec = !scripts->rules->script_user && !(own & bit(PM_ROW_user));
+    t.named = is_named(conf);
+    *out = conf;
+    return t;
+}
+
+/* --- what can be wrong ---------------------------------------------------- */
+
+static const char *check_user(const pm_template_t *t, apr_pool_t *p)
+{
+    pm_ident_t ident;
+    pm_reason_t why;
+
+    return t->rules->script_user
+                   || pm_ident_lookup(&ident, t->conf->user, t->conf->group,
+                                      &why) == APR_SUCCESS
+               ? NULL : apr_pstrcat(p, "FcgiPMUser, FcgiPMGroup: ", why.text,
+                                    NULL);
+}
+
+/* What is wrong with it is wrong with all scripts in it. */
+static const char *check_directory(const pm_template_t *t, apr_pool_t *p)
+{
+    const char *dir = apr_pstrmemdup(p, t->where,
+                                     pm_template_fixed(t->where));
+    struct stat st;
+
+    if (stat(dir, &st)) {
+        return apr_psprintf(p, "%s: %s", dir, strerror(errno));
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        return apr_pstrcat(p, dir, " is not a directory", NULL);
+    }
+    return !t->rules->wrapper && (st.st_mode & (S_IWGRP | S_IWOTH))
+               ? apr_pstrcat(p, dir, " can be written to by a group or by "
+                             "anybody: no script in it will be run", NULL)
+               : NULL;
+}
+
+static const char *check_wrapper(const pm_template_t *t, const char *wrapper,
+                                 apr_pool_t *p)
+{
+    const char *command = apr_punescape_url(
+        p, apr_pstrmemdup(p, wrapper, pm_template_command_length(wrapper)),
+        NULL, NULL, 1);
+    pm_conf_t *conf = apr_pmemdup(p, t->conf, sizeof(*conf));
+    pm_birth_t *birth;
+    pm_reason_t why;
+    char **word;
+
+    if (!command || apr_tokenize_to_argv(command, &word, p) != APR_SUCCESS
+        || !word[0]) {
+        return "FcgiPMWrapper: there is no command";
+    }
+    conf->command = apr_array_make(p, 1, sizeof(const char *));
+    *(const char **)apr_array_push(conf->command) = word[0];
+    if (t->rules->script_user) {
+        conf->user = geteuid() ? NULL : ap_unixd_config.user_name;
+    }
+    return pm_birth_prepare(&birth, conf, p, &why) == APR_SUCCESS
+               ? NULL : apr_pstrcat(p, "FcgiPMWrapper: ", why.text, NULL);
+}
+
+static const char *check_wrappers(const pm_template_t *t, apr_pool_t *p)
+{
+    const char *wrong = NULL;
+    int i;
+
+    for (i = 0; !wrong && t->rules->wrapper
+                && i < t->rules->wrapper->nelts; i++) {
+        wrong = check_wrapper(t, APR_ARRAY_IDX(t->rules->wrapper, i,
+                                               const char *), p);
+        if (pm_template_is_virtual(t->rules, i) && t->rules->script_user) {
+            wrong = "with FcgiPMWrapper virtual there is no file, and nobody "
+                    "it belongs to: FcgiPMScriptUser owner";
+        }
+    }
+    return wrong;
+}
+
+const char *fcgipm_template_check(const pm_template_t *t,
+                                  const pm_global_t *global, int testing,
+                                  apr_pool_t *p, apr_pool_t *ptemp)
+{
+    const char *wrong = check_user(t, ptemp);
+    pm_reason_t why;
+    pm_addr_t addr;
+
+    wrong = wrong ? wrong : check_directory(t, ptemp);
+    wrong = wrong ? wrong : check_wrappers(t, ptemp);
+    if (!wrong && testing && t->conf->error_log
+        && fcgipm_log_check(t->conf->error_log, ptemp, &why)
+               != APR_SUCCESS) {
+        wrong = why.text;
+    }
+    if (!wrong
+        && pm_listen_parse(apr_pstrcat(ptemp, "unix:", global->runtime_dir,
+                                       "/script-ffffffff.sock", NULL),
+                           &addr, &why) != APR_SUCCESS) {
+        wrong = why.text;
+    }
+    return wrong ? apr_pstrdup(p, wrong) : NULL;
+}
+
+/* --- hosts ---------------------------------------------------------------- */
+
+/* mod_suexec tells it to who asks for a request. */
+static void find_user(pm_host_t *host, server_rec *s, apr_pool_t *p)
+{
+    request_rec *r = apr_pcalloc(p, sizeof(*r));
+    const ap_unix_identity_t *id;
+
+    r->pool = p;
+    r->server = s;
+    r->per_dir_config = s->lookup_defaults;
+    r->notes = apr_table_make(p, 1);
+    r->subprocess_env = apr_table_make(p, 1);
+    r->headers_in = apr_table_make(p, 1);
+    r->uri = (char *)"/";
+    id = ap_run_get_suexec_identity(r);
+    if (id) {
+        host->suexec = 1;
+        host->uid = id->uid;
+        host->gid = id->gid;
+    }
+}
+
+/* Two hosts of one name are two nevertheless. */
+static const char *name_of(const server_rec *s, apr_hash_t *seen,
+                           apr_pool_t *p)
+{
+    apr_port_t port = s->port ? s->port : s->addrs ? s->addrs->host_port : 0;
+    const char *plain = apr_psprintf(p, "%.255s:%u", s->server_hostname
+                                                     ? s->server_hostname
+                                                     : "localhost",
+                                     (unsigned)port);
+    const char *name = plain;
+    int n;
+
+    for (n = 2; apr_hash_get(seen, name, APR_HASH_KEY_STRING); n++) {
+        name = apr_psprintf(p, "%s#%d", plain, n);
+    }
+    apr_hash_set(seen, name, APR_HASH_KEY_STRING, name);
+    return name;
+}
+
+void fcgipm_template_hosts(fcgipm_server_t *server, server_rec *s,
+                           apr_pool_t *p)
+{
+    apr_hash_t *seen = apr_hash_make(p);
+    server_rec *v;
+
+    for (v = s; v && server->templates->nelts; v = v->next) {
+        pm_host_t *host = apr_array_push(server->hosts);
+        server_rec **key = apr_palloc(p, sizeof(void *));
+
+        *key = v;
+        memset(host, 0, sizeof(*host));
+        host->name = name_of(v, seen, p);
+        find_user(host, v, p);
+        apr_hash_set(server->host_of, key, sizeof(void *), host->name);
+    }
+}

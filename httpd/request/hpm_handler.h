@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file hpm_handler.h
+ * @brief What the request handler shares with other roles (hpm_auth.c):
+ *        asking a pool.
+ */
+#ifndef FCGIPM_HANDLER_H
+#define FCGIPM_HANDLER_H
+
+#include "httpd/request/hpm_response.h"
+#include "httpd/request/hpm_body.h"
+#include "httpd/upstream/hpm_upstream.h"
+#include "httpd/mod_fcgipm.h"
+
+/** Can the pool answer?  Else the request counts as refused.  @return NULL, or why not
+ *  @param retry seconds, for Retry-After */
+const char *fcgipm_handler_not_now(const fcgipm_server_t *server,
+                                   const fcgipm_pool_t *pool,
+                                   apr_int64_t *retry);
+
+/**
+ * One request to the pool: its queue, a worker, a second one when the first
+ * closed before it began to answer and asking twice is safe.
+ * @param a    what comes is written to; @c a->r is what decides about time,
+ *             safety and filters
+ * @param x    not yet initialised; how the exchange ended
+ * @param body what is sent; source.length 0: none
+ * @return NULL: @a x and @a a tell; else why the pool cannot answer now
+ */
+const char *fcgipm_handler_ask(fcgipm_answer_t *a, fcgipm_exchange_t *x,
+                               const fcgipm_pool_t *pool,
+                               fcgipm_body_t *body, const char *head,
+                               apr_size_t len, apr_int64_t *retry);
+
+/** The HTTP status for an exchange that gave no answer. */
+int fcgipm_handler_status(const fcgipm_exchange_t *x,
+                          const fcgipm_body_t *body);
+
+#endif /* FCGIPM_HANDLER_H */

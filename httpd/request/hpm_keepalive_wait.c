@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "httpd/request/hpm_keepalive_wait.h"
+
+#include "ap_mpm.h"
+#include "apr_atomic.h"
+#include "util_filter.h"
+
+#include "httpd/request/hpm_client.h"
+#include "httpd/mod_fcgipm.h"
+
+/* What is known of a connection. */
+typedef struct habit {
+    apr_time_t answered;   /* when, last; by httpd's clock */
+    int stay;              /* the client was quick with this request */
+    int in_vain;           /* a thread has stayed, and nothing came */
+} habit_t;
+
+static habit_t *of(const conn_rec *c)
+{
+    return ap_get_module_config(c->conn_config, &fcgipm_module);
+}
+
+static fcgipm_crowd_t *crowd(const conn_rec *c)
+{
+    return fcgipm_server(c->base_server)->crowd;
+}
+
+/* --- how many there are --------------------------------------------------- */
+
+fcgipm_crowd_t *fcgipm_linger_crowd(apr_pool_t *pchild)
+{
+    fcgipm_crowd_t *crowd = apr_pcalloc(pchild, sizeof(*crowd));
+    int async = 0;
+
+    if (ap_mpm_query(AP_MPMQ_IS_ASYNC, &async) != APR_SUCCESS || !async
+        || ap_mpm_query(AP_MPMQ_MAX_THREADS, &crowd->threads)
+               != APR_SUCCESS) {
+        crowd->threads = 0;
+    }
+    return crowd;
+}
+
+static apr_status_t leave(void *data)
+{
+    fcgipm_crowd_t *crowd = data;
+
+    apr_atomic_dec32(&crowd->connections);
+    return APR_SUCCESS;
+}
+
+/* httpd calls this whenever a connection gets a thread; a stream of HTTP/2 is
+ * no connection. */
+int fcgipm_linger_connection(conn_rec *c)
+{
+    if (!c->master && !of(c) && crowd(c) && crowd(c)->threads) {
+        ap_set_module_config(c->conn_config, &fcgipm_module,
+                             apr_pcalloc(c->pool, sizeof(habit_t)));
+        apr_atomic_inc32(&crowd(c)->connections);
+        apr_pool_cleanup_register(c->pool, crowd(c), leave,
+                                  apr_pool_cleanup_null);
+    }
+    return DECLINED;
+}
+
+static int has_room(const conn_rec *c)
+{
+    fcgipm_crowd_t *all = crowd(c);
+
+    return apr_atomic_read32(&all->connections)
+           < (apr_uint32_t)all->threads;
+}
+
+/* --- staying -------------------------------------------------------------- */
+
+void fcgipm_linger_answered(request_rec *r)
+{
+    conn_rec *c = r->connection;
+    habit_t *h = of(c);
+
+    if (h) {
+        h->stay = h->answered && has_room(c)
+                  && r->request_time - h->answered < FCGIPM_LINGER;
+        h->answered = apr_time_now();
+    }
+}
+
+/* Nothing yet?  The next request can be in a filter already, and stays
+ * there: where no socket shows it a wait is in vain. */
+static int is_silent(conn_rec *c, apr_pool_t *p)
+{
+    apr_bucket_brigade *bb = apr_brigade_create(p, c->bucket_alloc);
+    apr_status_t rv = ap_get_brigade(c->input_filters, bb,
+                                     AP_MODE_SPECULATIVE, APR_NONBLOCK_READ,
+                                     1);
+    int empty = APR_BRIGADE_EMPTY(bb);
+
+    apr_brigade_destroy(bb);
+    return empty && (rv == APR_SUCCESS || APR_STATUS_IS_EAGAIN(rv));
+}
+
+int fcgipm_linger_log(request_rec *r)
+{
+    conn_rec *c = r->connection;
+    habit_t *h = of(c);
+
+    if (h && h->stay) {
+        h->stay = 0;
+        if (c->keepalive == AP_CONN_KEEPALIVE && !c->aborted
+            && (!h->in_vain || is_silent(c, r->pool))
+            && !fcgipm_client_readable(c, FCGIPM_LINGER)) {
+            h->in_vain = 1;
+        }
+    }
+    return DECLINED;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE     /* O_PATH */
+#endif
+#include "httpd/request/hpm_sendfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apr_strings.h"
+#include "http_core.h"
+#include "http_protocol.h"
+#include "http_request.h"
+#include "util_filter.h"
+
+APLOG_USE_MODULE(fcgipm);
+
+#ifndef O_PATH
+#define O_PATH O_RDONLY
+#endif
+
+static const pm_conf_t *conf_of(const request_rec *r, const char *name)
+{
+    const fcgipm_pool_t *pool = apr_hash_get(fcgipm_server(r->server)->pools,
+                                             name, APR_HASH_KEY_STRING);
+
+    return pool->conf;
+}
+
+const char *fcgipm_sendfile_take(request_rec *r, const char *name)
+{
+    const char *file = apr_table_get(r->err_headers_out,
+                                     FCGIPM_SENDFILE_HEADER);
+
+    if (!file) {
+        return NULL;
+    }
+    apr_table_unset(r->err_headers_out, FCGIPM_SENDFILE_HEADER);
+    if (!conf_of(r, name)->xsendfile) {
+        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, "pool %s: X-Sendfile is "
+                      "ignored, FcgiPMXSendfile is off", name);
+        return NULL;
+    }
+    return file;
+}
+
+/* --- which file --------------------------------------------------------- */
+
+/* @return what of @a path is below @a dir, NULL: nothing.  Neither has a
+ * link, `.` or `..` in it, nor a slash at the end but "/" */
+static const char *below(const char *path, const char *dir)
+{
+    apr_size_t len = dir[1] ? strlen(dir) : 0;
+
+    return !strncmp(path, dir, len) && path[len] == '/' ? path + len + 1
+                                                        : NULL;
+}
+
+/* What is @a path, seen from @a dir without following any link?
+ * @return 0 or an errno */
+static int look(apr_pool_t *p, const char *dir, const char *path,
+                struct stat *st)
+{
+    int fd = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const char *slash;
+    int err = 0;
+
+    while (fd >= 0 && (slash = strchr(path, '/'))) {
+        int next = openat(fd, apr_pstrmemdup(p, path,
+                                             (apr_size_t)(slash - path)),
+                          O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        err = errno;
+        close(fd);
+        fd = next;
+        path = slash + 1;
+    }
+    if (fd < 0) {
+        return err ? err : errno;
+    }
+    err = fstatat(fd, path, st, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
+    close(fd);
+    return err;
+}
+
+/* realpath() into a pool; NULL with errno. */
+static const char *resolve(apr_pool_t *p, const char *path)
+{
+    char *real = realpath(path, NULL);
+    const char *copy = real ? apr_pstrdup(p, real) : NULL;
+
+    free(real);
+    return copy;
+}
+
+static int status_for(int err)
+{
+    return err == ENOENT || err == ENOTDIR ? HTTP_NOT_FOUND : HTTP_FORBIDDEN;
+}
+
+/* The one of @a dirs that @a real is in, as it is without links.
+ * @param rest what of @a real is below it */
+static const char *find_dir(apr_pool_t *p, const apr_array_header_t *dirs,
+                            const char *real, const char **rest)
+{
+    int i;
+
+    for (i = 0; dirs && i < dirs->nelts; i++) {
+        const char *dir = resolve(p, APR_ARRAY_IDX(dirs, i, const char *));
+
+        if (dir && (*rest = below(real, dir))) {
+            return dir;
+        }
+    }
+    return NULL;
+}
+
+/* Open what looked right, and see that it is what was looked at. */
+static int open_same(request_rec *r, const char *real, const struct stat *st,
+                     apr_file_t **fd, pm_reason_t *why)
+{
+    const core_dir_config *core = ap_get_core_module_config(
+        r->per_dir_config);
+    apr_int32_t flags = APR_FOPEN_READ | APR_FOPEN_BINARY
+                        | AP_SENDFILE_ENABLED(core->enable_sendfile);
+    apr_status_t rv = apr_file_open(fd, real, flags, 0, r->pool);
+
+    if (rv == APR_SUCCESS) {
+        rv = apr_file_info_get(&r->finfo, APR_FINFO_NORM | APR_FINFO_IDENT,
+                               *fd);
+    }
+    if (rv != APR_SUCCESS) {
+        pm_fail_os(why, rv, "cannot open it");
+        return HTTP_FORBIDDEN;
+    }
+    if (r->finfo.device != st->st_dev || r->finfo.inode != st->st_ino) {
+        pm_fail(why, APR_EGENERAL, "it was changed meanwhile");
+        return HTTP_FORBIDDEN;
+    }
+    return OK;
+}
+
+/* @return OK, or a status and a reason */
+static int open_file(request_rec *r, const apr_array_header_t *dirs,
+                     const char *file, apr_file_t **fd, pm_reason_t *why)
+{
+    const char *real, *dir, *rest;
+    struct stat st = {0};
+    int err;
+
+    if (file[0] != '/') {
+        pm_fail(why, APR_EINVAL, "it is not an absolute path");
+        return HTTP_NOT_FOUND;
+    }
+    real = resolve(r->pool, file);
+    if (!real) {
+        err = errno;
+        pm_fail_os(why, APR_FROM_OS_ERROR(err), "cannot find it");
+        return status_for(err);
+    }
+    dir = find_dir(r->pool, dirs, real, &rest);
+    if (!dir) {
+        pm_fail(why, APR_EACCES, "it is not within FcgiPMXSendfilePath");
+        return HTTP_FORBIDDEN;
+    }
+    err = look(r->pool, dir, rest, &st);
+    if (err) {
+        pm_fail_os(why, APR_FROM_OS_ERROR(err), "cannot look at it");
+        return status_for(err);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        pm_fail(why, APR_EINVAL, "it is not a regular file");
+        return HTTP_FORBIDDEN;
+    }
+    return open_same(r, real, &st, fd, why);
+}
+
+/* --- the answer --------------------------------------------------------- */
+
+/* The worker's header is that of a file that is not sent. */
+static int refuse(request_rec *r, const char *name, const char *file,
+                  int status, const char *why)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "pool %s: X-Sendfile %s: %s",
+                  name, file, why);
+    apr_table_clear(r->headers_out);
+    apr_table_clear(r->err_headers_out);
+    r->status = HTTP_OK;
+    r->status_line = NULL;
+    return status;
+}
+
+/* @return OK, or 304, 412: the client has it, or wants another */
+static int set_header(request_rec *r)
+{
+    ap_update_mtime(r, r->finfo.mtime);
+    ap_set_last_modified(r);
+    if (!apr_table_get(r->headers_out, "ETag")) {
+        ap_set_etag(r);
+    }
+    ap_set_accept_ranges(r);
+    ap_set_content_length(r, r->finfo.size);
+    return r->method_number == M_GET ? ap_meets_conditions(r) : OK;
+}
+
+int fcgipm_sendfile(request_rec *r, const char *name, const char *file)
+{
+    const core_dir_config *core = ap_get_core_module_config(
+        r->per_dir_config);
+    conn_rec *c = r->connection;
+    apr_bucket_brigade *bb;
+    apr_bucket *b;
+    apr_file_t *fd = NULL;
+    pm_reason_t why;
+    int status = open_file(r, conf_of(r, name)->xsendfile_path, file, &fd,
+                           &why);
+
+    if (status != OK) {
+        return refuse(r, name, file, status, why.text);
+    }
+    status = set_header(r);
+    if (status != OK) {
+        apr_file_close(fd);
+        return status;
+    }
+    bb = apr_brigade_create(r->pool, c->bucket_alloc);
+    b = apr_brigade_insert_file(bb, fd, 0, r->finfo.size, r->pool);
+#if APR_HAS_MMAP
+    if (core->enable_mmap == ENABLE_MMAP_OFF) {
+        (void)apr_bucket_file_enable_mmap(b, 0);
+    }
+#endif
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(c->bucket_alloc));
+    if (ap_pass_brigade(r->output_filters, bb) != APR_SUCCESS
+        && r->status == HTTP_OK && !c->aborted) {
+        return AP_FILTER_ERROR;
+    }
+    return OK;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "httpd/request/hpm_variables.h"
+
+#include "apr_strings.h"
+#include "http_core.h"
+#include "httpd/mod_fcgipm.h"
+#include "util_fcgi.h"
+#include "util_script.h"
+
+APLOG_USE_MODULE(fcgipm);
+
+/* An alias names no file, so PATH_TRANSLATED is made without looking for
+ * one. */
+static void add_alias_vars(request_rec *r, const char *script_name)
+{
+    char *path_info = r->path_info;
+    apr_table_t *env = r->subprocess_env;
+
+    r->path_info = NULL;
+    ap_add_cgi_vars(r);
+    r->path_info = path_info;
+    apr_table_setn(env, "SCRIPT_NAME", script_name);
+    if (*path_info) {
+        apr_table_setn(env, "PATH_INFO", path_info);
+        apr_table_setn(env, "PATH_TRANSLATED",
+                       apr_pstrcat(r->pool, ap_document_root(r), path_info,
+                                   NULL));
+    }
+}
+
+/* php-cgi's test for an Action; mod_actions sets HANDLER. */
+static int looks_like_action(const apr_table_t *env)
+{
+    return apr_table_get(env, "REDIRECT_URL")
+           && !apr_table_get(env, "REDIRECT_HANDLER");
+}
+
+/* What no worker is to get, whoever has set it. */
+static void remove_vars(apr_table_t *env)
+{
+    /* What the worker reads is not chunked, whatever the client sent. */
+    apr_table_unset(env, "HTTP_TRANSFER_ENCODING");
+    /* A client's header Proxy must not become a worker's proxy. */
+    apr_table_unset(env, "HTTP_PROXY");
+}
+
+void fcgipm_params_responder(request_rec *r, apr_off_t length)
+{
+    const fcgipm_request_t *known = fcgipm_request_known(r);
+    apr_table_t *env;
+
+    ap_add_common_vars(r);
+    if (known && known->alias) {
+        add_alias_vars(r, known->alias);
+    }
+    else {
+        ap_add_cgi_vars(r);
+    }
+    env = r->subprocess_env;
+    remove_vars(env);
+    if (looks_like_action(env)) {
+        apr_table_unset(env, "PATH_TRANSLATED");
+    }
+    if (length >= 0) {
+        apr_table_setn(env, "CONTENT_LENGTH", apr_off_t_toa(r->pool, length));
+    }
+    else {
+        apr_table_unset(env, "CONTENT_LENGTH");
+    }
+}
+
+void fcgipm_params_authorizer(request_rec *r, const apr_table_t *more)
+{
+    char *path_info = r->path_info;
+    apr_table_t *env;
+
+    /* PATH_TRANSLATED would cost a subrequest, and that an authorizer. */
+    r->path_info = NULL;
+    ap_add_common_vars(r);
+    ap_add_cgi_vars(r);
+    r->path_info = path_info;
+    env = r->subprocess_env;
+    remove_vars(env);
+    apr_table_unset(env, "CONTENT_LENGTH");
+    apr_table_unset(env, "SCRIPT_NAME");
+    apr_table_overlap(env, more, APR_OVERLAP_TABLES_SET);
+}
+
+/* Records of PARAMS, at most. */
+#define PARAMS_MAX 32
+
+int fcgipm_params_encode(request_rec *r, int role, char **head,
+                         apr_size_t *len, pm_reason_t *why)
+{
+    apr_table_t *env = r->subprocess_env;
+    apr_size_t lens[PARAMS_MAX];
+    unsigned char *at;
+    int n, i, elem = 0;
+
+    *len = FCGIPM_BEGIN_LEN + FCGIPM_HEADER_LEN;
+    for (n = 0; n < PARAMS_MAX; n++) {
+        lens[n] = ap_fcgi_encoded_env_len(env, FCGIPM_CONTENT_MAX, &elem);
+        if (!lens[n]) {
+            break;
+        }
+        *len += FCGIPM_HEADER_LEN + lens[n];
+    }
+    if (elem < apr_table_elts(env)->nelts) {
+        pm_fail(why, APR_EINVAL, "the request's variables are too long");
+        return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
+    }
+    *head = apr_palloc(r->pool, *len);
+    at = (unsigned char *)*head;
+    fcgipm_record_begin(at, role);
+    at += FCGIPM_BEGIN_LEN;
+    for (i = 0, elem = 0; i < n; i++) {
+        fcgipm_record_header(at, FCGIPM_PARAMS, lens[i]);
+        at += FCGIPM_HEADER_LEN;
+        if (ap_fcgi_encode_env(r, env, at, lens[i], &elem) != APR_SUCCESS) {
+            pm_fail(why, APR_EGENERAL, "the request's variables could not "
+                    "be encoded");
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
+        at += lens[i];
+    }
+    fcgipm_record_header(at, FCGIPM_PARAMS, 0);
+    return OK;
+}

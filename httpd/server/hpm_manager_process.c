@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The manager process, seen from httpd's parent: started, told of a new
+ * configuration, replaced when it dies, stopped with httpd. */
+#include "httpd/server/hpm_parent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "apr_portable.h"
+#include "apr_strings.h"
+#include "unixd.h"
+
+#include "pm_core/ipc/pm_channel.h"
+#include "pm_core/os/pm_fds.h"
+#include "pm_core/manager/pm_manager.h"
+#include "pm_core/os/pm_pdeath.h"
+
+APLOG_USE_MODULE(fcgipm);
+
+#define SEND_TIMEOUT apr_time_from_sec(5)   /* a whole set handed over */
+#define YOUNG        apr_time_from_sec(10)  /* dying before that is early */
+#define RETRY_LEAST  apr_time_from_sec(1)
+#define RETRY_MOST   apr_time_from_sec(60)
+
+/* A manager can be told a new configuration when it is of this build and
+ * writes its log the way this configuration does: a new file can be handed
+ * over, but not a change from file to syslog. */
+static const char *identity_of(const fcgipm_parent_t *me, apr_pool_t *p)
+{
+    return apr_pstrcat(p, pm_build(), " ",
+                       me->s->error_log ? "file" : me->s->error_fname, NULL);
+}
+
+/* --- in the manager process ----------------------------------------------- */
+
+/* Everything the core writes goes where httpd's error log went at the time
+ * of the fork; that descriptor is what a new log replaces. */
+static void relog(void *ctx, int fd)
+{
+    server_rec *s = ctx;
+
+    if (s->error_log) {
+        dup2(fd, fcgipm_fd(s->error_log));
+    }
+    dup2(fd, STDERR_FILENO);
+    close(fd);
+}
+
+static void no_terminal(void)
+{
+    int null = open("/dev/null", O_RDWR);
+
+    if (null >= 0) {
+        dup2(null, STDIN_FILENO);
+        dup2(null, STDOUT_FILENO);
+    }
+}
+
+/* Leave all of httpd's behind but its error log. */
+static void detach(const fcgipm_parent_t *me, int channel)
+{
+    int keep[4] = {channel, fcgipm_fd(me->s->error_log),
+                   fcgipm_fd(me->retained->bell[0]),
+                   fcgipm_fd(me->retained->wire[0])};
+
+    setsid();
+    if (!pm_pdeath_set(SIGTERM, me->retained->parent)) {
+        _exit(0);
+    }
+    no_terminal();
+    fcgipm_log_detach(me->s);
+    pm_fds_close_others(keep, 4);
+}
+
+__attribute__((noreturn))
+static void manage(fcgipm_parent_t *me, int channel)
+{
+    pm_manager_opts_t opts = {0};
+    pm_log_t log;
+    pm_manager_t *manager;
+    pm_reason_t why;
+    apr_pool_t *p;
+
+    fcgipm_log_open(&log, me->s);
+    detach(me, channel);
+    opts.log = &log;
+    opts.board = me->retained->board;
+    opts.channel = channel;
+    opts.bell = fcgipm_fd(me->retained->bell[0]);
+    opts.wire = fcgipm_fd(me->retained->wire[0]);
+    opts.peer_uid = geteuid() ? geteuid() : ap_unixd_config.user_id;
+    opts.peer_gid = geteuid() ? getegid() : ap_unixd_config.group_id;
+    opts.relog = relog;
+    opts.ctx = me->s;
+    pm_fail(&why, 0, "no memory");
+    if (apr_pool_create(&p, NULL) != APR_SUCCESS
+        || pm_manager_create(&manager, &opts, p, &why) != APR_SUCCESS) {
+        pm_log(&log, PM_CRIT, "the manager cannot start: %s", why.text);
+        _exit(1);
+    }
+    _exit(pm_manager_run(manager));
+}
+
+/* --- a manager's life ----------------------------------------------------- */
+
+static void died(int reason, void *data, int status);
+
+/* It has gone, is going or is of no use: nothing of it is kept. */
+static void forget(fcgipm_parent_t *me)
+{
+    fcgipm_boss_t *boss = &me->retained->boss;
+
+    fcgipm_drop(&boss->channel);
+    boss->pid = 0;
+}
+
+static void watch(fcgipm_parent_t *me)
+{
+    me->proc.pid = me->retained->boss.pid;
+    apr_proc_other_child_register(&me->proc, died, me, NULL, me->pconf);
+}
+
+static void unwatch(fcgipm_parent_t *me)
+{
+    if (me->proc.pid) {
+        me->proc.pid = 0;
+        apr_proc_other_child_unregister(me);
+    }
+}
+
+/* Is that process the manager still?  It leads a session of its own, which
+ * no other child of httpd's does that could have got its number. */
+static int is_manager(pid_t pid)
+{
+    return pid > 0 && getsid(pid) == pid && waitpid(pid, NULL, WNOHANG) == 0;
+}
+
+int fcgipm_manager_alive(fcgipm_parent_t *me)
+{
+    fcgipm_boss_t *boss = &me->retained->boss;
+    struct pollfd pfd = {fcgipm_fd(boss->channel), 0, 0};
+
+    /* the other end of the channel is the manager's alone */
+    return is_manager(boss->pid) && boss->channel && poll(&pfd, 1, 0) == 0;
+}
+
+/* All signals wait until the child has handlers of its own: those it
+ * inherits are the MPM's. */
+static pid_t fork_manager(fcgipm_parent_t *me, const int channel[2])
+{
+    sigset_t all, before;
+    pid_t pid;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid = fork();
+    if (pid == 0) {
+        manage(me, channel[1]);
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return pid;
+}
+
+static apr_status_t start(fcgipm_parent_t *me, pm_reason_t *why)
+{
+    fcgipm_boss_t *boss = &me->retained->boss;
+    int channel[2];
+    apr_status_t rv = pm_channel_pair(channel, why);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    boss->pid = fork_manager(me, channel);
+    if (boss->pid < 0) {
+        rv = errno;
+        boss->pid = 0;
+        close(channel[0]);
+        close(channel[1]);
+        return pm_fail_os(why, rv, "cannot fork");
+    }
+    close(channel[1]);
+    boss->born = pm_time_now();
+    apr_cpystrn(boss->identity, identity_of(me, me->pconf),
+                sizeof(boss->identity));
+    rv = fcgipm_hold(&boss->channel, channel[0], me->plog);
+    if (rv != APR_SUCCESS) {
+        return pm_fail_os(why, rv, "cannot keep the channel");
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t send_set(fcgipm_parent_t *me, pm_reason_t *why)
+{
+    apr_pool_t *p;
+    apr_status_t rv = apr_pool_create(&p, me->s->process->pool);
+
+    if (rv != APR_SUCCESS) {
+        return pm_fail_os(why, rv, "no memory");
+    }
+    rv = pm_set_send(fcgipm_fd(me->retained->boss.channel), me->set,
+                     pm_time_now() + SEND_TIMEOUT, p, why);
+    apr_pool_destroy(p);
+    return rv;
+}
+
+/* SIGKILL loses no request: the workers' parent-death signal lets each
+ * finish the one it has. */
+static void kill_manager(fcgipm_parent_t *me)
+{
+    pid_t pid = me->retained->boss.pid;
+
+    unwatch(me);
+    if (is_manager(pid)) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    forget(me);
+}
+
+/* Managers that die young one after the other are started ever later. */
+static void put_off(fcgipm_parent_t *me)
+{
+    fcgipm_boss_t *boss = &me->retained->boss;
+    apr_time_t delay = RETRY_LEAST;
+    int i;
+
+    for (i = 2; i < boss->early && delay < RETRY_MOST; i++) {
+        delay *= 2;
+    }
+    delay = pm_time_min(delay, RETRY_MOST);
+    boss->retry_at = pm_time_now() + delay;
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, me->s, "the next manager is "
+                 "started in %d s or more", (int)apr_time_sec(delay));
+}
+
+static void start_or_put_off(fcgipm_parent_t *me)
+{
+    fcgipm_boss_t *boss = &me->retained->boss;
+    apr_status_t rv;
+    pm_reason_t why;
+
+    boss->retry_at = 0;
+    rv = start(me, &why);
+    if (rv == APR_SUCCESS) {
+        rv = send_set(me, &why);
+    }
+    if (rv == APR_SUCCESS) {
+        watch(me);
+        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, me->s, "manager %"
+                     APR_PID_T_FMT " has taken %d pools", boss->pid,
+                     me->set->members->nelts);
+        return;
+    }
+    kill_manager(me);
+    boss->early++;
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "cannot start a manager, "
+                 "no pool can answer: %s", why.text);
+    put_off(me);
+}
+
+static int is_stopping(void)
+{
+    int state;
+
+    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS
+           && state == AP_MPMQ_STOPPING;
+}
+
+/* @param how APR's status, which is an exit status or a signal; -1: not known
+ */
+static void note_death(fcgipm_parent_t *me, int how)
+{
+    char text[64] = "";
+
+    if (how >= 0) {
+        apr_snprintf(text, sizeof(text), " (exit status or signal %d)", how);
+    }
+    __atomic_add_fetch(&pm_board_head(me->retained->board)->restarts, 1,
+                       __ATOMIC_RELAXED);
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "manager %" APR_PID_T_FMT
+                 " has died%s; it is replaced, requests wait in the pools' "
+                 "queues", me->retained->boss.pid,
+                 text);
+}
+
+static void replace_dead(fcgipm_parent_t *me, int how)
+{
+    fcgipm_boss_t *boss = &me->retained->boss;
+    apr_time_t age = pm_time_now() - boss->born;
+
+    if (is_stopping()) {
+        forget(me);    /* the next configuration starts one, or httpd ends */
+        return;
+    }
+    note_death(me, how);
+    forget(me);
+    boss->early = age < YOUNG ? boss->early + 1 : 0;
+    if (boss->early > 1) {
+        put_off(me);
+    }
+    else {
+        start_or_put_off(me);
+    }
+}
+
+/* APR calls this for the process given to watch(): DEATH when it was reaped
+ * in httpd's main loop, LOST when somebody else had reaped it, RESTART
+ * (again and again) while a restart or the end waits for httpd's children,
+ * UNREGISTER from unwatch() and when pconf is cleared.  A manager outlives
+ * restarts; only the first two mean something here.  An entry whose process
+ * has gone must not stay in APR's list. */
+static void died(int reason, void *data, int status)
+{
+    fcgipm_parent_t *me = data;
+
+    if (reason == APR_OC_REASON_DEATH || reason == APR_OC_REASON_LOST) {
+        unwatch(me);
+        replace_dead(me, reason == APR_OC_REASON_DEATH ? status : -1);
+    }
+}
+
+/* --- what the hooks ask for ----------------------------------------------- */
+
+/* The manager that lives takes the new set; SIGHUP is when it acts on it. */
+static int tell(fcgipm_parent_t *me)
+{
+    fcgipm_boss_t *boss = &me->retained->boss;
+    pm_reason_t why;
+    apr_status_t rv = send_set(me, &why);
+
+    if (rv == APR_SUCCESS && kill(boss->pid, SIGHUP)) {
+        rv = pm_fail_os(&why, errno, "SIGHUP");
+    }
+    if (rv == APR_SUCCESS) {
+        watch(me);
+        return 1;
+    }
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "manager %" APR_PID_T_FMT
+                 " does not take the new configuration and is replaced: %s",
+                 boss->pid, why.text);
+    kill_manager(me);
+    return 0;
+}
+
+void fcgipm_manager_renew(fcgipm_parent_t *me)
+{
+    fcgipm_boss_t *boss = &me->retained->boss;
+
+    if (!fcgipm_manager_alive(me)) {
+        if (boss->pid) {
+            note_death(me, -1);
+        }
+        kill_manager(me);
+    }
+    else if (strcmp(boss->identity, identity_of(me, me->pconf))) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, me->s, "manager %"
+                     APR_PID_T_FMT " is of another build or log and is "
+                     "replaced", boss->pid);
+        kill_manager(me);
+    }
+    else if (tell(me)) {
+        return;
+    }
+    boss->early = 0;
+    start_or_put_off(me);
+}
+
+void fcgipm_manager_due(fcgipm_parent_t *me)
+{
+    apr_time_t at = me->retained->boss.retry_at;
+
+    if (at && at <= pm_time_now()) {
+        start_or_put_off(me);
+    }
+}
+
+/* Wait for the manager's end of the channel to be closed. */
+static int wait_gone(int channel, apr_time_t deadline)
+{
+    struct pollfd pfd = {channel, 0, 0};
+    apr_time_t left;
+
+    while ((left = deadline - pm_time_now()) > 0) {
+        if (poll(&pfd, 1, (int)(left / 1000 + 1)) > 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void fcgipm_manager_stop(fcgipm_parent_t *me)
+{
+    fcgipm_boss_t *boss = &me->retained->boss;
+    apr_time_t most = me->set->global->die_timeout + apr_time_from_sec(1);
+
+    boss->retry_at = 0;
+    unwatch(me);
+    if (!is_manager(boss->pid) || kill(boss->pid, SIGTERM)) {
+        forget(me);    /* httpd -X is root no longer: the end of the channel
+                        * has to do */
+        return;
+    }
+    if (wait_gone(fcgipm_fd(boss->channel), pm_time_now() + most)) {
+        waitpid(boss->pid, NULL, 0);
+        forget(me);
+        return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "manager %" APR_PID_T_FMT
+                 " did not end in time and is killed", boss->pid);
+    kill_manager(me);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "httpd/status/hpm_status.h"
+
+#include <string.h>
+
+#include "apr_strings.h"
+#include "http_main.h"
+#include "http_protocol.h"
+#include "http_request.h"
+
+#include "pm_core/ipc/pm_control_client.h"
+#include "pm_core/control/pm_report_status.h"
+
+APLOG_USE_MODULE(fcgipm);
+
+/* A manager that is well answers within a few milliseconds. */
+#define PATIENCE apr_time_from_msec(500)
+
+/* --- what is known -------------------------------------------------------- */
+
+/* The same without the manager. */
+static char *own_status(const fcgipm_server_t *server, const char *error,
+                        apr_pool_t *p)
+{
+    apr_time_t now = pm_time_now();
+    pm_json_t j;
+    int i;
+
+    pm_json_init(&j, p);
+    pm_status_begin(&j, server->board ? pm_board_head(server->board) : NULL,
+                    error, now);
+    for (i = 0; i < server->order->nelts; i++) {
+        const fcgipm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
+                                                  fcgipm_pool_t *);
+        pm_status_known_t known = {pool->conf, server->board, pool->slot,
+                                   pool->generation, pool->failed};
+
+        pm_status_known(&j, &known, now);
+    }
+    pm_status_end(&j);
+    return apr_pstrdup(p, pm_json_text(&j));
+}
+
+/* @return its text; never NULL */
+static char *get_status(request_rec *r)
+{
+    const fcgipm_server_t *server = fcgipm_server(ap_server_conf);
+    const char *socket = server->global->socket;
+    pm_reason_t why;
+    char *text = NULL;
+
+    pm_fail(&why, APR_ENOENT, "there is no control socket");
+    if (socket && pm_ask(socket, "status", pm_time_now() + PATIENCE, r->pool,
+                         &text, &why) == APR_SUCCESS) {
+        if (text[0] == '{') {
+            return text;
+        }
+        pm_fail(&why, APR_EGENERAL, "it says: %s", text);
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "status without the manager: "
+                  "%s", why.text);
+    return own_status(server, why.text, r->pool);
+}
+
+int fcgipm_status_is_managed(const json_t *status)
+{
+    return json_is_true(json_object_get(json_object_get(status, "manager"),
+                                        "answers"));
+}
+
+const char *fcgipm_status_text(const json_t *value, apr_pool_t *p)
+{
+    char *text, *end;
+
+    if (json_is_integer(value)) {
+        return apr_psprintf(p, "%" APR_INT64_T_FMT,
+                            (apr_int64_t)json_integer_value(value));
+    }
+    if (!json_is_real(value)) {
+        return pm_reply_string(value);
+    }
+    text = apr_psprintf(p, "%.6f", json_real_value(value));
+    for (end = text + strlen(text); end[-1] == '0' && end[-2] != '.'; end--) {
+        end[-1] = '\0';
+    }
+    return text;
+}
+
+/* --- what is given -------------------------------------------------------- */
+
+static void give_json(request_rec *r, char *text)
+{
+    apr_size_t len = strlen(text);
+
+    ap_set_content_type(r, "application/json");
+    ap_set_content_length(r, (apr_off_t)len + 1);
+    text[len] = '\n';
+    ap_rwrite(text, (int)(len + 1), r);
+}
+
+static void give_metrics(request_rec *r, char *text)
+{
+    const json_t *status = pm_reply_read(text, r->pool);
+
+    ap_set_content_type(r, FCGIPM_METRICS_TYPE);
+    if (status) {
+        fcgipm_metrics_write(r, status);
+    }
+}
+
+static void give_page(request_rec *r, char *text)
+{
+    const json_t *status = pm_reply_read(text, r->pool);
+
+    ap_set_content_type(r, "text/html; charset=utf-8");
+    if (status) {
+        fcgipm_page_write(r, status, text);
+    }
+}
+
+/* "?json" and "?json&whatever" */
+static int asks_for(const request_rec *r, const char *word)
+{
+    apr_size_t len = strlen(word);
+
+    return r->args && !strncmp(r->args, word, len)
+           && (!r->args[len] || strchr("&=", r->args[len]));
+}
+
+int fcgipm_status_handler(request_rec *r)
+{
+    static const struct {
+        const char *word;
+        void (*give)(request_rec *r, char *text);
+    } forms[] = {
+        {"json", give_json}, {"openmetrics", give_metrics},
+        {NULL, give_page}
+    };
+    int i = 0;
+    int status;
+
+    if (!r->handler || strcmp(r->handler, FCGIPM_STATUS_HANDLER)) {
+        return DECLINED;
+    }
+    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
+    if (r->method_number != M_GET) {
+        return HTTP_METHOD_NOT_ALLOWED;
+    }
+    status = ap_discard_request_body(r);
+    if (status != OK) {
+        return status;
+    }
+    while (forms[i].word && !asks_for(r, forms[i].word)) {
+        i++;
+    }
+    /* it is another one each time */
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
+    forms[i].give(r, get_status(r));
+    return OK;
+}

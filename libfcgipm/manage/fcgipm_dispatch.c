@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The beginning and the end of a request. */
+#include "libfcgipm/manage/fcgipm_priv.h"
+
+#include <unistd.h>
+
+void fcgipm_pre_dispatch(fcgipm_t *pm)
+{
+    if (!pm->no_signals) {
+        fcgipm_setup_signal_actions(pm, 1);
+    }
+    fcgipm_hook_run(pm, &pm->pre_dispatch);
+}
+
+void fcgipm_post_dispatch(fcgipm_t *pm)
+{
+    if (fcgipm_received_signal(pm, SIGTERM, 0)) {
+        fcgipm_exit(pm, "safe exit after SIGTERM", 0);
+    }
+    if (fcgipm_received_signal(pm, SIGHUP, 0)) {
+        fcgipm_exit(pm, "safe exit after SIGHUP", 0);
+    }
+    if (pm->manager_pid && getppid() != pm->manager_pid) {
+        fcgipm_exit(pm, "safe exit: manager has died", 0);
+    }
+    if (!pm->no_signals) {
+        fcgipm_setup_signal_actions(pm, 0);
+    }
+    fcgipm_limits_check(pm);
+    fcgipm_hook_run(pm, &pm->post_dispatch);
+}

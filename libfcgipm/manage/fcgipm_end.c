@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages, and the ways to end. */
+#include "libfcgipm/manage/fcgipm_priv.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const role_name[] = {
+    [FCGIPM_MANAGER] = "manager",
+    [FCGIPM_SERVER] = "server"
+};
+
+static void write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+
+        if (n < 0 && errno != EINTR) {
+            return;
+        }
+        if (n > 0) {
+            text += n;
+            len -= (size_t)n;
+        }
+    }
+}
+
+/* In one write(), so that lines of several processes do not mix. */
+void fcgipm_notify(const fcgipm_t *pm, const char *fmt, ...)
+{
+    char *text, *line;
+    size_t len;
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vasprintf(&text, fmt, ap);
+    va_end(ap);
+    if (n < 0) {
+        return;
+    }
+    for (len = (size_t)n; len && isspace((unsigned char)text[len - 1]);) {
+        text[--len] = '\0';
+    }
+    n = asprintf(&line, "FastCGI: %s (pid %d): %s\n", role_name[pm->role],
+                 (int)getpid(), text);
+    free(text);
+    if (n > 0) {
+        write_all(STDERR_FILENO, line, (size_t)n);
+        free(line);
+    }
+}
+
+void fcgipm_exit(fcgipm_t *pm, const char *msg, int n)
+{
+    size_t i;
+
+    for (i = 0; i < pm->pids.count; i++) {
+        kill(pm->pids.pid[i], SIGKILL);
+    }
+    fcgipm_notify(pm, "%s", msg ? msg : "");
+    exit(n);
+}
+
+void fcgipm_abort(fcgipm_t *pm, const char *msg, int n)
+{
+    fcgipm_exit(pm, msg, n ? n : 1);
+}
+
+/* Those who have not gone when the die timeout is over are killed: there is
+ * no other step, as who is idle is not known here. */
+static void wait_for_all(fcgipm_t *pm)
+{
+    const pm_stop_conf_t conf = {(apr_time_t)pm->die_timeout * 1000000, 0};
+    const apr_time_t now = fcgipm_now();
+    const pm_stop_facts_t facts = {now, now, pm->die_timeout ? now : 0, 0};
+
+    while (pm->pids.count) {
+        pm_stop_plan_t plan = pm_stop_plan(&conf, &facts, fcgipm_now());
+
+        if (plan.act == PM_STOP_KILL) {
+            fcgipm_abort(pm, "wait timeout", 1);
+        }
+        if (fcgipm_wait_until(pm, plan.next) < 0 && errno == ECHILD) {
+            fcgipm_forget_all_pids(pm);   /* the program has waited for them */
+        }
+    }
+}
+
+void fcgipm_die(fcgipm_t *pm, const char *msg, int n)
+{
+    char why[512];
+
+    pm->phase = PM_PHASE_DYING;
+    fcgipm_pidfile_remove(pm);
+    fcgipm_tell_all(pm);
+    wait_for_all(pm);
+    snprintf(why, sizeof(why), "dying: %s", msg ? msg : "");
+    fcgipm_exit(pm, why, n);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a signal does to a manager and to a worker. */
+#include "libfcgipm/manage/fcgipm_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "libfcgipm/preload/guard.h"
+
+/* A handler cannot be given one: the object whose process this is. */
+static fcgipm_t *volatile current;
+
+static int is_signal(int sig)
+{
+    return sig > 0 && sig < FCGIPM_SIGNALS;
+}
+
+/* --- in handlers ---------------------------------------------------------- */
+
+/* Between "was I told?" and accept() a signal would get lost: whatever the
+ * program does next, accept() on this is going to fail.  Who was told takes
+ * no other request, so there is no moment in which that would be wrong.
+ * (The guard does the same, for all descriptors of the socket.) */
+static void close_door(int fd)
+{
+    int listens = 0;
+    socklen_t len = sizeof(listens);
+    int dead;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) || !listens) {
+        return;
+    }
+    dead = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (dead < 0 || dup2(dead, fd) < 0) {
+        close(fd);
+    }
+    if (dead >= 0) {
+        close(dead);
+    }
+}
+
+void fcgipm_server_sig_handler(fcgipm_t *pm, int sig)
+{
+    fcgipm_received_signal(pm, sig, 1);
+    if (!guard_told()) {
+        close_door(pm->listen_fd);
+    }
+}
+
+static void on_signal(int sig)
+{
+    int err = errno;
+    fcgipm_t *pm = current;
+
+    if (pm && pm->role == FCGIPM_SERVER) {
+        fcgipm_server_sig_handler(pm, sig);
+    }
+    else if (pm && is_signal(sig)) {
+        pm->noted[sig] = 1;
+    }
+    errno = err;
+}
+
+/* --- elsewhere ------------------------------------------------------------ */
+
+int fcgipm_received_signal(fcgipm_t *pm, int sig, int received)
+{
+    if (!is_signal(sig)) {
+        return 0;
+    }
+    if (received) {
+        pm->received[sig] = pm->received[sig] + 1;
+    }
+    return pm->received[sig];
+}
+
+int fcgipm_is_told(const fcgipm_t *pm)
+{
+    return pm->received[SIGTERM] || pm->received[SIGHUP];
+}
+
+static void setup_one(const fcgipm_t *pm, int sig, const char *name,
+                      int with_sa_restart)
+{
+    struct sigaction act;
+
+    memset(&act, 0, sizeof(act));
+    sigemptyset(&act.sa_mask);
+    act.sa_handler = on_signal;
+    act.sa_flags = with_sa_restart ? SA_RESTART : 0;
+    if (sigaction(sig, &act, NULL)) {
+        fcgipm_notify(pm, "sigaction: %s: %s", name, strerror(errno));
+    }
+}
+
+void fcgipm_setup_signal_actions(fcgipm_t *pm, int with_sa_restart)
+{
+    setup_one(pm, SIGTERM, "SIGTERM", with_sa_restart);
+    setup_one(pm, SIGHUP, "SIGHUP", with_sa_restart);
+}
+
+void fcgipm_setup_signal_handler(fcgipm_t *pm)
+{
+    current = pm;
+}
+
+void fcgipm_clear_signal_handler(fcgipm_t *pm)
+{
+    if (current == pm) {
+        current = NULL;
+    }
+}
+
+void fcgipm_signals_of_manager(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
+    sigaddset(set, SIGCHLD);
+}
+
+int fcgipm_signals_noted(const fcgipm_t *pm)
+{
+    const int *sig;
+
+    for (sig = pm_sigmap_taken; *sig; sig++) {
+        if (pm->noted[*sig]) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void fcgipm_signals_act(fcgipm_t *pm)
+{
+    const int *sig;
+
+    for (sig = pm_sigmap_taken; *sig; sig++) {
+        if (pm->noted[*sig]) {
+            pm->noted[*sig] = 0;
+            fcgipm_manager_sig_handler(pm, *sig);
+        }
+    }
+}
+
+void fcgipm_tell_all(fcgipm_t *pm)
+{
+    char *text;
+    size_t i;
+
+    if (!pm->pids.count) {
+        return;
+    }
+    text = fcgipm_pids_text(pm);
+    fcgipm_notify(pm, "sending TERM to PIDs, %s", text ? text : "all");
+    free(text);
+    for (i = 0; i < pm->pids.count; i++) {
+        kill(pm->pids.pid[i], SIGTERM);
+    }
+}
+
+/* By its name where the manager knows one. */
+static const char *name_of(int sig, char *number, size_t size)
+{
+    static const struct {
+        int sig;
+        const char *name;
+    } rows[] = {
+        {SIGTERM, "TERM"}, {SIGINT, "INT"}, {SIGHUP, "HUP"}, {SIGCHLD, "CHLD"}
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].sig == sig) {
+            return rows[i].name;
+        }
+    }
+    snprintf(number, size, "%d", sig);
+    return number;
+}
+
+void fcgipm_manager_sig_handler(fcgipm_t *pm, int sig)
+{
+    char number[16], why[64];
+    const char *name = name_of(sig, number, sizeof(number));
+
+    switch (pm_sigmap(sig, pm->phase)) {
+    case PM_COMMAND_DIE:
+        fcgipm_notify(pm, "received signal %s", name);
+        snprintf(why, sizeof(why), "safe exit from signal %s", name);
+        fcgipm_die(pm, why, 0);
+    case PM_COMMAND_RELOAD:
+        fcgipm_tell_all(pm);
+        break;
+    case PM_COMMAND_REAP:
+    case PM_COMMAND_NONE:
+        fcgipm_notify(pm, "ignoring signal %s", name);
+        break;
+    }
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A manager waits: for the end of a child, a signal, a time. */
+#include "libfcgipm/manage/fcgipm_priv.h"
+
+#include <errno.h>
+#include <sys/select.h>
+#include <sys/wait.h>
+#include <time.h>
+
+apr_time_t fcgipm_now(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (apr_time_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000 + 1;
+}
+
+static void wake(int sig)
+{
+    (void)sig;   /* it is enough that pselect() ends */
+}
+
+/* No limit: NULL; one in the past is 0. */
+static const struct timespec *time_left(apr_time_t until, struct timespec *ts)
+{
+    apr_time_t left = until - fcgipm_now();
+
+    if (until == PM_TIME_NEVER) {
+        return NULL;
+    }
+    left = left > 0 ? left : 0;
+    ts->tv_sec = (time_t)(left / 1000000);
+    ts->tv_nsec = (long)(left % 1000000) * 1000;
+    return ts;
+}
+
+/* The signals are blocked but in pselect(), so none gets lost between the
+ * look and the wait. */
+static pid_t wait_blocked(const fcgipm_t *pm, apr_time_t until,
+                          const sigset_t *unblocked, int *status)
+{
+    struct timespec ts;
+
+    for (;;) {
+        pid_t pid;
+
+        if (fcgipm_signals_noted(pm)) {
+            errno = EINTR;
+            return -1;
+        }
+        pid = waitpid(-1, status, WNOHANG);
+        if (pid > 0
+            || (pid < 0 && (pm->pids.count || until == PM_TIME_NEVER))) {
+            return pid;   /* no child: nothing but a time can come */
+        }
+        if (fcgipm_now() >= until) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+        pselect(0, NULL, NULL, NULL, time_left(until, &ts), unblocked);
+    }
+}
+
+pid_t fcgipm_wait_until(fcgipm_t *pm, apr_time_t until)
+{
+    struct sigaction act = {.sa_handler = wake}, chld;
+    sigset_t block, before, unblocked;
+    int status = 0, err;
+    pid_t pid;
+
+    fcgipm_signals_of_manager(&block);
+    sigprocmask(SIG_BLOCK, &block, &before);
+    sigaction(SIGCHLD, &act, &chld);
+    unblocked = before;
+    sigdelset(&unblocked, SIGCHLD);
+    pid = wait_blocked(pm, until, &unblocked, &status);
+    err = errno;
+    sigaction(SIGCHLD, &chld, NULL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid > 0 && fcgipm_remove_pid(pm, pid)) {
+        fcgipm_notify(pm, "server (pid %d) exited with status %d", (int)pid,
+                      status);
+    }
+    fcgipm_signals_act(pm);
+    errno = err;
+    return pid;
+}
+
+pid_t fcgipm_wait(fcgipm_t *pm)
+{
+    return fcgipm_wait_until(pm, PM_TIME_NEVER);
+}

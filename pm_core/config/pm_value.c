@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/config/pm_value.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apr_escape.h"
+#include "apr_lib.h"
+#include "apr_strings.h"
+
+/* What a type's reader works on: one setting and the words behind it. */
+typedef struct task {
+    const pm_row_t *row;
+    void *field;
+    int argc;
+    const char *const *argv;
+    apr_pool_t *p;
+    pm_reason_t *why;
+} task_t;
+
+/* --- numbers with a unit -------------------------------------------------- */
+
+typedef struct unit {
+    const char *name;
+    apr_int64_t factor;
+} unit_t;
+
+/* The first is meant when none is written.  ap_timeout_parameter_parse()
+ * knows these and no other. */
+static const unit_t time_units[] = {
+    {"", 1000000}, {"s", 1000000}, {"ms", 1000},
+    {"mi", APR_INT64_C(60000000)}, {"min", APR_INT64_C(60000000)},
+    {"h", APR_INT64_C(3600000000)}, {NULL, 0}
+};
+
+static const unit_t size_units[] = {
+    {"", 1}, {"K", 1024}, {"M", 1024 * 1024}, {"G", 1024 * 1024 * 1024},
+    {NULL, 0}
+};
+
+static const unit_t no_units[] = {{"", 1}, {NULL, 0}};
+
+/* The whole of @a text as a number in [row->min, row->max]. */
+static int read_number(const char *text, int base, const unit_t *units,
+                       const pm_row_t *row, apr_int64_t *value)
+{
+    apr_int64_t n;
+    char *end;
+
+    if (!apr_isdigit(text[text[0] == '-' && row->min < 0])) {
+        return 0;
+    }
+    errno = 0;
+    n = apr_strtoi64(text, &end, base);
+    if (errno) {
+        return 0;
+    }
+    for (; units->name; units++) {
+        if (!strcasecmp(end, units->name)) {
+            if (n > row->max / units->factor || (n < 0 && n < row->min)) {
+                return 0;
+            }
+            *value = n * units->factor;
+            return *value >= row->min && *value <= row->max;
+        }
+    }
+    return 0;
+}
+
+/* A number as it is best written: with the largest unit that divides it. */
+static const char *write_number(apr_pool_t *p, apr_int64_t n,
+                                const unit_t *units)
+{
+    const unit_t *best = NULL;
+
+    for (; units->name; units++) {
+        if (n % units->factor == 0
+            && (!best || (n && units->factor > best->factor))) {
+            best = units;
+        }
+    }
+    PM_ASSERT(best);   /* every setting is a multiple of its least unit */
+    return apr_psprintf(p, "%" APR_INT64_T_FMT "%s", n / best->factor,
+                        best->name);
+}
+
+static apr_status_t bad_number(const task_t *t, const char *text,
+                               const char *kind, const unit_t *units)
+{
+    return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not %s from %s to %s",
+                   t->row->name, text, kind,
+                   write_number(t->p, t->row->min, units),
+                   write_number(t->p, t->row->max, units));
+}
+
+/* --- one reader for each type --------------------------------------------- */
+
+static apr_status_t read_string(const task_t *t)
+{
+    apr_size_t len = strlen(t->argv[0]);
+
+    if (len < (apr_size_t)t->row->min || len > (apr_size_t)t->row->max) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%.100s%s\" has %" APR_SIZE_T_FMT
+                       " characters, %" APR_INT64_T_FMT " to %"
+                       APR_INT64_T_FMT " are allowed", t->row->name,
+                       t->argv[0], len > 100 ? "..." : "", len,
+                       t->row->min, t->row->max);
+    }
+    *(const char **)t->field = apr_pstrdup(t->p, t->argv[0]);
+    return APR_SUCCESS;
+}
+
+static apr_status_t read_path(const task_t *t)
+{
+    if (t->argv[0][0] != '/') {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not an absolute "
+                       "path", t->row->name, t->argv[0]);
+    }
+    return read_string(t);
+}
+
+static void append(const task_t *t, const char *text)
+{
+    apr_array_header_t **list = t->field;
+
+    if (!*list) {
+        *list = apr_array_make(t->p, 4, sizeof(const char *));
+    }
+    *(const char **)apr_array_push(*list) = text;
+}
+
+static apr_status_t read_names(const task_t *t)
+{
+    int i;
+
+    for (i = 0; i < t->argc; i++) {
+        append(t, apr_pstrdup(t->p, t->argv[i]));
+    }
+    return t->argv[0][0] ? APR_SUCCESS
+                         : pm_fail(t->why, APR_EINVAL,
+                                   "%s: \"\" is not a name", t->row->name);
+}
+
+static apr_status_t read_paths(const task_t *t)
+{
+    int i;
+
+    for (i = 0; i < t->argc; i++) {
+        if (t->argv[i][0] != '/') {
+            return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not an "
+                           "absolute path", t->row->name, t->argv[i]);
+        }
+    }
+    return read_names(t);
+}
+
+static apr_status_t read_pair(const task_t *t)
+{
+    if (t->argv[0][0] == '\0' || strchr(t->argv[0], '=')) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not the name of a "
+                       "variable", t->row->name, t->argv[0]);
+    }
+    append(t, apr_pstrcat(t->p, t->argv[0], "=",
+                          t->argc > 1 ? t->argv[1] : "", NULL));
+    return APR_SUCCESS;
+}
+
+static apr_status_t read_number_type(const task_t *t)
+{
+    return read_number(t->argv[0], 10, no_units, t->row, t->field)
+               ? APR_SUCCESS
+               : bad_number(t, t->argv[0], "a whole number", no_units);
+}
+
+static apr_status_t read_octal(const task_t *t)
+{
+    if (read_number(t->argv[0], 8, no_units, t->row, t->field)) {
+        return APR_SUCCESS;
+    }
+    return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not an octal number "
+                   "from 0 to 0%o", t->row->name, t->argv[0],
+                   (unsigned)t->row->max);
+}
+
+static apr_status_t read_time(const task_t *t)
+{
+    return read_number(t->argv[0], 10, time_units, t->row, t->field)
+               ? APR_SUCCESS
+               : bad_number(t, t->argv[0], "a time (ms, s, min, h)",
+                            time_units);
+}
+
+static apr_status_t read_size(const task_t *t)
+{
+    if (!strcasecmp(t->argv[0], "off")) {
+        *(apr_int64_t *)t->field = -1;
+        return APR_SUCCESS;
+    }
+    return read_number(t->argv[0], 10, size_units, t->row, t->field)
+               ? APR_SUCCESS
+               : bad_number(t, t->argv[0], "\"off\" or a size (K, M, G)",
+                            size_units);
+}
+
+/* The place of @a word among "a|b|c", or -1. */
+static int choice_index(const char *choices, const char *word)
+{
+    apr_size_t len = strlen(word);
+    const char *c = choices;
+    int i;
+
+    for (i = 0; c; i++, c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL) {
+        if (!strncasecmp(c, word, len) && (c[len] == '|' || !c[len])
+            && len && !strchr(word, '|')) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static apr_status_t read_choice(const task_t *t)
+{
+    int i = choice_index(t->row->choices, t->argv[0]);
+
+    if (i < 0) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not one of %s",
+                       t->row->name, t->argv[0], t->row->choices);
+    }
+    *(apr_int64_t *)t->field = i;
+    return APR_SUCCESS;
+}
+
+static apr_status_t read_range(const task_t *t)
+{
+    const char *text[2] = {t->argv[0], t->argv[t->argc - 1]};
+    pm_range_t range;
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        if (!read_number(text[i], 10, no_units, t->row,
+                         i ? &range.max : &range.min)) {
+            return bad_number(t, text[i], "a whole number", no_units);
+        }
+    }
+    if (range.min > range.max) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%s %s\": the first number "
+                       "is the lesser one", t->row->name, text[0], text[1]);
+    }
+    *(pm_range_t *)t->field = range;
+    return APR_SUCCESS;
+}
+
+/* "n" or "n 20%" */
+static apr_status_t read_jittered(const task_t *t)
+{
+    const pm_row_t percents = {.max = 100};
+    pm_jittered_t *field = t->field;
+    apr_int64_t n, percent = 10;
+    char *text;
+
+    if (!read_number(t->argv[0], 10, no_units, t->row, &n)) {
+        return bad_number(t, t->argv[0], "a whole number", no_units);
+    }
+    if (t->argc > 1) {
+        text = apr_pstrdup(t->p, t->argv[1]);
+        if (*text && text[strlen(text) - 1] == '%') {
+            text[strlen(text) - 1] = '\0';
+        }
+        if (!read_number(text, 10, no_units, &percents, &percent)) {
+            return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not 0%% to "
+                           "100%%", t->row->name, t->argv[1]);
+        }
+    }
+    field->n = n;
+    field->percent = percent;
+    return APR_SUCCESS;
+}
+
+/* The command replaces one that was given before. */
+static apr_status_t read_timed(const task_t *t)
+{
+    pm_timed_t *field = t->field;
+    task_t words = *t;
+    apr_status_t rv;
+
+    words.field = &field->time;
+    rv = read_time(&words);
+    field->command = NULL;
+    if (rv == APR_SUCCESS && t->argc > 1) {
+        words.field = &field->command;
+        words.argc--;
+        words.argv++;
+        rv = read_names(&words);
+    }
+    return rv;
+}
+
+/* A limit: a number, or "unlimited" (also "max"). */
+static int read_limit(const char *text, apr_int64_t *n)
+{
+    pm_row_t any = {0};
+
+    any.max = PM_TIME_NEVER;
+    *n = any.max;
+    return !strcasecmp(text, "unlimited") || !strcasecmp(text, "max")
+           || read_number(text, 10, size_units, &any, n);
+}
+
+static apr_status_t read_rlimit(const task_t *t)
+{
+    const char *hard = t->argc > 2 ? t->argv[2] : t->argv[1];
+    apr_int64_t soft, most;
+
+    if (choice_index(t->row->choices, t->argv[0]) < 0) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not one of %s",
+                       t->row->name, t->argv[0], t->row->choices);
+    }
+    if (!read_limit(t->argv[1], &soft) || !read_limit(hard, &most)) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%s %s\": a limit is a "
+                       "number (K, M, G) or \"unlimited\"", t->row->name,
+                       t->argv[1], hard);
+    }
+    if (soft > most) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%s %s\": the soft limit "
+                       "is above the hard one", t->row->name, t->argv[1],
+                       hard);
+    }
+    append(t, apr_pstrcat(t->p, t->argv[0], " ", t->argv[1], " ", hard,
+                          NULL));
+    return APR_SUCCESS;
+}
+
+/* "command [.suffix] [virtual]", as mod_fcgid takes it. */
+static apr_status_t read_wrapper(const task_t *t)
+{
+    const char *suffix = t->argc > 1 ? t->argv[1] : "*";
+    const char *kind = t->argc > 2 ? t->argv[2] : "file";
+
+    if (t->argv[0][0] != '/') {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%.100s\" does not begin "
+                       "with an absolute path", t->row->name, t->argv[0]);
+    }
+    if (strcmp(suffix, "*")
+        && (suffix[0] != '.' || !suffix[1] || strpbrk(suffix, " \n/"))) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%.100s\" is not a suffix: "
+                       "it begins with a dot", t->row->name, suffix);
+    }
+    if (strcmp(kind, "file") && strcmp(kind, "virtual")) {
+        return pm_fail(t->why, APR_EINVAL, "%s: \"%.100s\" is not "
+                       "\"virtual\"", t->row->name, kind);
+    }
+    append(t, apr_pstrcat(t->p, apr_pescape_urlencoded(t->p, t->argv[0]),
+                          " ", suffix, " ", kind, NULL));
+    return APR_SUCCESS;
+}
+
+/* --- one writer for each type --------------------------------------------- */
+
+typedef const char *writer_t(apr_pool_t *p, const void *field,
+                             const pm_row_t *row);
+
+static const char *write_string(apr_pool_t *p, const void *field,
+                                const pm_row_t *row)
+{
+    const char *text = *(const char *const *)field;
+
+    (void)row;
+    return text ? apr_pescape_urlencoded(p, text) : NULL;
+}
+
+static const char *write_integer(apr_pool_t *p, const void *field,
+                                 const pm_row_t *row)
+{
+    apr_int64_t n = *(const apr_int64_t *)field;
+    const unit_t *units = row->type == PM_T_TIME   ? time_units
+                          : row->type == PM_T_SIZE ? size_units
+                                                   : no_units;
+
+    if (row->type == PM_T_OCTAL) {
+        return apr_psprintf(p, "%o", (unsigned)n);
+    }
+    return n < 0 && row->type == PM_T_SIZE ? "off"
+                                           : write_number(p, n, units);
+}
+
+static const char *write_choice(apr_pool_t *p, const void *field,
+                                const pm_row_t *row)
+{
+    const char *c = row->choices;
+    apr_int64_t i = *(const apr_int64_t *)field;
+
+    for (; i > 0; i--) {
+        c = strchr(c, '|') + 1;
+    }
+    return apr_pstrmemdup(p, c, strcspn(c, "|"));
+}
+
+static const char *write_jittered(apr_pool_t *p, const void *field,
+                                  const pm_row_t *row)
+{
+    const pm_jittered_t *v = field;
+
+    (void)row;
+    return apr_psprintf(p, "%" APR_INT64_T_FMT " %" APR_INT64_T_FMT,
+                        v->n, v->percent);
+}
+
+static const char *write_range(apr_pool_t *p, const void *field,
+                               const pm_row_t *row)
+{
+    const pm_range_t *range = field;
+
+    (void)row;
+    if (range->min == range->max) {
+        return apr_psprintf(p, "%" APR_INT64_T_FMT, range->min);
+    }
+    return apr_psprintf(p, "%" APR_INT64_T_FMT " %" APR_INT64_T_FMT,
+                        range->min, range->max);
+}
+
+/* "a b c", each word escaped. */
+static const char *write_words(apr_pool_t *p, const void *field,
+                               const pm_row_t *row)
+{
+    const apr_array_header_t *list =
+        *(const apr_array_header_t *const *)field;
+    const char *line = NULL;
+    int i;
+
+    (void)row;
+    for (i = 0; list && i < list->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(list, i, const char *);
+
+        word = apr_pescape_urlencoded(p, word);
+        line = line ? apr_pstrcat(p, line, " ", word, NULL) : word;
+    }
+    return line;
+}
+
+static const char *write_timed(apr_pool_t *p, const void *field,
+                               const pm_row_t *row)
+{
+    const pm_timed_t *v = field;
+    const char *limit = write_number(p, v->time, time_units);
+
+    return v->command ? apr_pstrcat(p, limit, " ",
+                                    write_words(p, &v->command, row), NULL)
+                      : limit;
+}
+
+/* What is known of a type.  A writer that is NULL: see write_list(). */
+static const struct {
+    apr_status_t (*read)(const task_t *t);
+    writer_t *write;
+    int max_words;       /* 0: row->max */
+    int list;            /* a line of text for each element */
+} types[] = {
+    [PM_T_STRING] = {read_string, write_string, 1, 0},
+    [PM_T_PATH]   = {read_path, write_string, 1, 0},
+    [PM_T_WORDS]  = {read_names, write_words, 0, 0},
+    [PM_T_PAIR]   = {read_pair, NULL, 2, 1},
+    [PM_T_NAMES]  = {read_names, write_words, 0, 0},
+    [PM_T_PATHS]  = {read_paths, write_words, 0, 0},
+    [PM_T_RLIMIT] = {read_rlimit, NULL, 3, 1},
+    [PM_T_NUMBER] = {read_number_type, write_integer, 1, 0},
+    [PM_T_OCTAL]  = {read_octal, write_integer, 1, 0},
+    [PM_T_TIME]   = {read_time, write_integer, 1, 0},
+    [PM_T_SIZE]   = {read_size, write_integer, 1, 0},
+    [PM_T_CHOICE] = {read_choice, write_choice, 1, 0},
+    [PM_T_RANGE]  = {read_range, write_range, 2, 0},
+    [PM_T_JITTERED] = {read_jittered, write_jittered, 2, 0},
+    [PM_T_TIMED]  = {read_timed, write_timed, 256, 0},
+    [PM_T_WRAPPER] = {read_wrapper, NULL, 3, 1}
+};
+
+/* A list row, as lines "Name word word\n", one for each element. */
+static const char *write_list(apr_pool_t *p, const void *field,
+                              const pm_row_t *row)
+{
+    const apr_array_header_t *list =
+        *(const apr_array_header_t *const *)field;
+    const char sep = row->type == PM_T_PAIR ? '=' : ' ';
+    const char *text = "";
+    int i;
+
+    for (i = 0; list && i < list->nelts; i++) {
+        const char *element = APR_ARRAY_IDX(list, i, const char *);
+        const char *cut = strchr(element, sep);
+        const char *line = apr_pescape_urlencoded(
+            p, apr_pstrmemdup(p, element, (apr_size_t)(cut - element)));
+
+        if (row->type == PM_T_PAIR) {
+            line = apr_pstrcat(p, line, " ",
+                               apr_pescape_urlencoded(p, cut + 1), NULL);
+        }
+        else {
+            line = element;
+        }
+        text = apr_pstrcat(p, text, row->name, " ", line, "\n", NULL);
+    }
+    return text;
+}
+
+const char *pm_value_write(const pm_row_t *row, const void *field,
+                           apr_pool_t *p)
+{
+    const char *words;
+
+    if (types[row->type].list) {
+        return write_list(p, field, row);
+    }
+    words = types[row->type].write(p, field, row);
+    return words ? apr_pstrcat(p, row->name, " ", words, "\n", NULL) : "";
+}
+
+static int is_array(const pm_row_t *row)
+{
+    return types[row->type].list || types[row->type].write == write_words;
+}
+
+int pm_value_grows(const pm_row_t *row)
+{
+    return is_array(row) && row->type != PM_T_WORDS;
+}
+
+apr_status_t pm_value_read(const pm_row_t *row, void *field, int fresh,
+                           int argc, const char *const *argv, apr_pool_t *p,
+                           pm_reason_t *why)
+{
+    task_t t = {row, field, argc, argv, p, why};
+    int most = types[row->type].max_words;
+    int least = row->type == PM_T_RLIMIT ? 2 : 1;
+
+    if (!most) {
+        most = (int)row->max;
+    }
+    if (argc < least || argc > most) {
+        return pm_fail(why, APR_EINVAL, "%s takes %d to %d words, %d given",
+                       row->name, least, most, argc);
+    }
+    if (is_array(row) && (fresh || !pm_value_grows(row))) {
+        /* a command replaces, lists grow */
+        *(apr_array_header_t **)field = NULL;
+    }
+    return types[row->type].read(&t);
+}
+
+apr_size_t pm_value_size(const pm_row_t *row)
+{
+    return row->type == PM_T_RANGE      ? sizeof(pm_range_t)
+           : row->type == PM_T_JITTERED ? sizeof(pm_jittered_t)
+           : row->type == PM_T_TIMED    ? sizeof(pm_timed_t)
+           : row->type == PM_T_STRING || row->type == PM_T_PATH
+               ? sizeof(char *)
+           : is_array(row) ? sizeof(apr_array_header_t *)
+                           : sizeof(apr_int64_t);
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/control/pm_control_commands.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "apr_strings.h"
+#include "pm_core/control/pm_json.h"
+#include "pm_core/policy/pm_control_protocol.h"
+#include "pm_core/pool/pm_reload_wait.h"
+#include "pm_core/control/pm_report_config.h"
+#include "pm_core/control/pm_report_status.h"
+
+/* What a command has to work with. */
+typedef struct asked {
+    pm_world_t *world;
+    pm_caller_t *caller;
+    const pm_request_t *req;
+    apr_pool_t *p;          /* goes when the answer has been sent */
+} asked_t;
+
+/* @return the answer; NULL: it comes later */
+typedef const char *command_t(asked_t *a);
+
+static pm_right_t right_of(const pm_world_t *world, uid_t peer)
+{
+    return peer == 0 || peer == geteuid() ? PM_RIGHT_ALL
+           : peer == world->asker         ? PM_RIGHT_ASK
+                                          : PM_RIGHT_NONE;
+}
+
+/* --- pools by name -------------------------------------------------------- */
+
+/* Calls act for each pool of that name ("": all).  @return how many */
+static int each_named(asked_t *a, void (*act)(pm_pool_t *pool, void *ctx),
+                      void *ctx)
+{
+    const char *name = a->req->pool;
+    apr_hash_index_t *hi;
+    int n = 0;
+
+    for (hi = apr_hash_first(NULL, a->world->pools); hi;
+         hi = apr_hash_next(hi)) {
+        pm_pool_t *pool = apr_hash_this_val(hi);
+
+        if (!name[0] || !strcmp(pool->conf->name, name)) {
+            act(pool, ctx);
+            n++;
+        }
+    }
+    return n;
+}
+
+static const char *no_such(asked_t *a)
+{
+    return apr_psprintf(a->p, "error there is no pool \"%s\"", a->req->pool);
+}
+
+/* Not one that drains: it may have a successor of the same name. */
+static void find_one(pm_pool_t *pool, void *found)
+{
+    if (pool->phase == PM_POOL_RUNNING || pool->phase == PM_POOL_FAILED) {
+        *(pm_pool_t **)found = pool;
+    }
+}
+
+/* The one pool that was named, if something can be done to it; NULL, and
+ * what there is to answer. */
+static pm_pool_t *find(asked_t *a, const char **wrong)
+{
+    pm_pool_t *pool = NULL;
+
+    if (a->world->dying_at) {
+        *wrong = "error the manager is about to end";
+        return NULL;
+    }
+    each_named(a, find_one, &pool);
+    if (!pool) {
+        *wrong = no_such(a);
+    }
+    else if (pool->phase != PM_POOL_RUNNING) {
+        *wrong = apr_psprintf(a->p, "error pool %s has failed: %s",
+                              pool->conf->name, pool->last_error);
+        pool = NULL;
+    }
+    return pool;
+}
+
+/* --- those who ask -------------------------------------------------------- */
+
+static const char *ping(asked_t *a)
+{
+    return apr_psprintf(a->p, "ok %d " PM_VERSION, (int)getpid());
+}
+
+static void status_one(pm_pool_t *pool, void *ctx)
+{
+    pm_status_pool(ctx, pool, pm_time_now());
+}
+
+static const char *status(asked_t *a)
+{
+    pm_json_t j;
+    int n;
+
+    pm_json_init(&j, a->p);
+    pm_status_begin(&j, pm_board_head(a->world->board), NULL, pm_time_now());
+    n = each_named(a, status_one, &j);
+    pm_status_end(&j);
+    return n || !a->req->pool[0] ? pm_json_text(&j) : no_such(a);
+}
+
+static void config_one(pm_pool_t *pool, void *ctx)
+{
+    pm_settings_pool(ctx, pool);
+}
+
+static const char *config(asked_t *a)
+{
+    pm_json_t j;
+    int n;
+
+    pm_json_init(&j, a->p);
+    pm_settings_begin(&j, a->world->global);
+    n = each_named(a, config_one, &j);
+    pm_settings_end(&j);
+    return n || !a->req->pool[0] ? pm_json_text(&j) : no_such(a);
+}
+
+/* --- those who change ----------------------------------------------------- */
+
+static void say(asked_t *a, const pm_pool_t *pool, const char *what)
+{
+    pm_log(a->world->log, PM_NOTICE, "pool %s: %s (control socket, uid %ld)",
+           pool->conf->name, what, (long)pm_control_peer(a->caller));
+}
+
+static void reload_one(asked_t *a, pm_reload_t *waits, pm_pool_t *pool)
+{
+    say(a, pool, "reload");
+    if (waits) {
+        pm_reload_add(waits, pool);
+    }
+    pm_pool_reload(pool);
+}
+
+static void reload_all(asked_t *a, pm_reload_t *waits)
+{
+    apr_hash_index_t *hi;
+
+    for (hi = apr_hash_first(NULL, a->world->pools); hi;
+         hi = apr_hash_next(hi)) {
+        pm_pool_t *pool = apr_hash_this_val(hi);
+
+        if (pool->phase == PM_POOL_RUNNING && !pm_pool_held(pool)) {
+            reload_one(a, waits, pool);
+        }
+    }
+}
+
+static const char *reload(asked_t *a)
+{
+    const char *wrong = NULL;
+    pm_pool_t *pool = a->req->pool[0] ? find(a, &wrong) : NULL;
+    pm_reload_t *waits = NULL;
+
+    if (a->world->dying_at) {
+        return "error the manager is about to end";
+    }
+    if (a->req->pool[0] && !pool) {
+        return wrong;
+    }
+    if (pool && pm_pool_held(pool)) {
+        return apr_psprintf(a->p, "error pool %s is stopped",
+                            pool->conf->name);
+    }
+    if (a->req->wait) {
+        waits = pm_reload_create(a->caller);
+    }
+    if (pool) {
+        reload_one(a, waits, pool);
+    }
+    else {
+        reload_all(a, waits);
+    }
+    pm_board_head(a->world->board)->reloads++;
+    if (waits) {
+        pm_reload_begin(waits);
+    }
+    return waits ? NULL : "ok";
+}
+
+static const char *hold(asked_t *a)
+{
+    unsigned held = a->req->verb == PM_VERB_STOP;
+    const char *wrong = NULL;
+    pm_pool_t *pool = find(a, &wrong);
+
+    if (!pool) {
+        return wrong;
+    }
+    if (pool->board->held != held) {
+        say(a, pool, held ? "stop: no worker until start" : "start");
+        pm_pool_hold(pool, held);
+    }
+    return "ok";
+}
+
+static const char *scale(asked_t *a)
+{
+    char text[2][24];
+    const char *word[2] = {text[0], text[1]};
+    pm_conf_t *conf = pm_conf_create(a->p, a->req->pool);
+    const char *wrong = NULL;
+    pm_pool_t *pool = find(a, &wrong);
+    pm_reason_t why = {""};
+    int i;
+
+    if (!pool) {
+        return wrong;
+    }
+    for (i = 0; i < a->req->n; i++) {
+        apr_snprintf(text[i], sizeof(text[i]), "%" APR_INT64_T_FMT,
+                     a->req->number[i]);
+    }
+    if (pm_conf_set(conf, &pm_conf_rows[PM_ROW_processes], a->req->n, word,
+                    a->p, &why) != APR_SUCCESS) {
+        return apr_pstrcat(a->p, "error ", why.text, NULL);
+    }
+    say(a, pool, apr_psprintf(a->p, "scale: %" APR_INT64_T_FMT " to %"
+                              APR_INT64_T_FMT " workers", conf->processes.min,
+                              conf->processes.max));
+    pm_pool_scale(pool, conf->processes);
+    return "ok";
+}
+
+static const char *kill_worker(asked_t *a)
+{
+    pid_t pid = (pid_t)a->req->number[0];
+    pm_worker_t *w = apr_hash_get(a->world->workers, &pid, sizeof(pid));
+
+    if (!w || w->state >= PM_STATE_KILLED) {
+        return apr_psprintf(a->p, "error %d is not a worker that lives",
+                            (int)pid);
+    }
+    say(a, w->pool, apr_psprintf(a->p, "kill %d", (int)pid));
+    pm_worker_kill(w);
+    return "ok";
+}
+
+static const char *script(asked_t *a)
+{
+    return pm_script_ask(a->world, a->req, a->p);
+}
+
+static command_t *const commands[PM_VERBS] = {
+    [PM_VERB_PING] = ping,     [PM_VERB_STATUS] = status,
+    [PM_VERB_CONFIG] = config, [PM_VERB_RELOAD] = reload,
+    [PM_VERB_START] = hold,    [PM_VERB_STOP] = hold,
+    [PM_VERB_SCALE] = scale,   [PM_VERB_KILL] = kill_worker,
+    [PM_VERB_SCRIPT] = script
+};
+
+void pm_command_ask(void *ctx, pm_caller_t *caller, const char *line)
+{
+    pm_world_t *world = ctx;
+    pm_request_t req;
+    asked_t asked = {world, caller, &req, pm_control_pool(caller)};
+    pm_reason_t why;
+    const char *answer;
+
+    if (pm_proto_parse(&req, line, right_of(world, pm_control_peer(caller)),
+                       &why) == APR_SUCCESS) {
+        answer = commands[req.verb](&asked);
+    }
+    else {
+        answer = apr_pstrcat(asked.p, "error ", why.text, NULL);
+    }
+    if (answer) {
+        pm_control_say(caller, answer, 1);
+    }
+}

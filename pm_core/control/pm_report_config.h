@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file pm_report_config.h
+ * @brief Layer 3: the settings in force, and where each comes from, as JSON.
+ *
+ * The names of the members are a contract; see docs/admin/control.md.
+ */
+#ifndef PM_SETTINGS_H
+#define PM_SETTINGS_H
+
+#include "pm_core/control/pm_json.h"
+#include "pm_core/pool/pm_pool.h"
+
+/** The beginning, with the manager's own; "pools" is open.
+ *  @param global NULL: there is no set yet */
+void pm_settings_begin(pm_json_t *j, const pm_global_t *global);
+
+/** One pool, as an element of "pools". */
+void pm_settings_pool(pm_json_t *j, const pm_pool_t *pool);
+
+/** What follows the last pool. */
+void pm_settings_end(pm_json_t *j);
+
+#endif /* PM_SETTINGS_H */

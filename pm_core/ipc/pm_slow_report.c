@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/ipc/pm_slow_report.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* "slow" and the size of the layout, so that another one is known. */
+#define MARK (0x736c6f77U ^ (apr_uint32_t)sizeof(pm_wire_note_t))
+
+typedef struct message {
+    apr_uint32_t mark;
+    pm_wire_note_t note;       /* as much of it as is used */
+} message_t;
+
+#define FIXED offsetof(message_t, note.url)
+
+apr_status_t pm_wire_create(int fd[2], pm_reason_t *why)
+{
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                      0, fd)
+               ? pm_fail_os(why, errno, "cannot make a socketpair")
+               : APR_SUCCESS;
+}
+
+int pm_wire_tell(int fd, const pm_wire_note_t *note)
+{
+    message_t m;
+    size_t len = FIXED + strnlen(note->url, PM_WIRE_URL);
+    ssize_t n;
+
+    if (fd < 0) {
+        return 0;
+    }
+    memset(&m, 0, FIXED);
+    m.mark = MARK;
+    m.note = *note;
+    do {
+        n = send(fd, &m, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    return n == (ssize_t)len;
+}
+
+/* Has nothing been said, or will nothing be said any more? */
+static int is_end(int fd)
+{
+    struct pollfd pfd = {fd, 0, 0};
+
+    return poll(&pfd, 1, 0) == 1;   /* POLLHUP, which is always looked for */
+}
+
+int pm_wire_hear(int fd, pm_wire_note_t *note)
+{
+    message_t m;
+    ssize_t n;
+
+    do {
+        memset(&m, 0, sizeof(m));
+        n = recv(fd, &m, sizeof(m), MSG_DONTWAIT);
+    } while ((n < 0 && errno == EINTR) || (n == 0 && !is_end(fd))
+             || (n > 0 && (n < (ssize_t)FIXED || m.mark != MARK)));
+    if (n <= 0) {
+        return n == 0 || errno != EAGAIN ? -1 : 0;
+    }
+    *note = m.note;
+    note->method[PM_WIRE_METHOD - 1] = '\0';
+    note->url[PM_WIRE_URL - 1] = '\0';
+    return 1;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file pm_manager.h
+ * @brief Layer 4: the process manager.
+ *
+ * The parent of every worker.  It takes the signals of
+ * FCGI::Engine::ProcManager: SIGHUP tells every worker to go and goes on,
+ * SIGTERM (SIGINT) tells every worker to go, waits the die timeout, kills
+ * those left and ends with 0 or 1.  One process runs one manager; what it
+ * does between two events is pm_manager_run(), on one screen.
+ */
+#ifndef PM_MANAGER_H
+#define PM_MANAGER_H
+
+#include <sys/types.h>
+
+#include "pm_core/shm/pm_scoreboard.h"
+#include "pm_core/ipc/pm_pool_set.h"
+
+typedef struct pm_manager pm_manager_t;
+
+/** What the embedder gives. */
+typedef struct pm_manager_opts {
+    pm_log_t *log;          /**< its level follows the set's */
+    pm_board_t *board;
+    int channel;            /**< the manager's end; -1: none */
+    int bell;               /**< where httpd's children call (pm_wakeup.h); -1:
+                             *   nobody does */
+    int wire;               /**< where they tell of slow requests (pm_slow_report.h);
+                             *   -1: nobody does */
+    uid_t peer_uid;         /**< who may ask on the control socket, besides
+                             *   root and the manager's own uid, and owns it */
+    gid_t peer_gid;
+    /** A new error log has come: write there from now on.  Takes @a fd. */
+    void (*relog)(void *ctx, int fd);
+    void *ctx;
+} pm_manager_opts_t;
+
+/**
+ * Make this process the manager: signal handlers, loop.  Call it in the
+ * process that is to be the manager, after pm_fds_close_others().
+ * @param p a pool of the process's own
+ */
+apr_status_t pm_manager_create(pm_manager_t **m,
+                               const pm_manager_opts_t *opts, apr_pool_t *p,
+                               pm_reason_t *why);
+
+/** Take this set now (fcgipm-run: before pm_manager_run()).  The manager
+ *  owns @a set and its descriptors from here on. */
+void pm_manager_adopt(pm_manager_t *m, pm_set_t *set);
+
+/**
+ * Manage until SIGTERM or SIGINT, or until the other end of the channel is
+ * gone.
+ * @return the exit status: 0 when all workers went in time, 1 when some had
+ *         to be killed
+ */
+int pm_manager_run(pm_manager_t *m);
+
+#endif /* PM_MANAGER_H */

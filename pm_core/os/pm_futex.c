@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/os/pm_futex.h"
+
+#if PM_WAIT_WORKS
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+void pm_wait(const apr_uint32_t *word, apr_uint32_t seen,
+             apr_interval_time_t timeout)
+{
+    struct timespec ts;
+
+    ts.tv_sec = (time_t)apr_time_sec(timeout);
+    ts.tv_nsec = (long)apr_time_usec(timeout) * 1000;
+    (void)syscall(SYS_futex, word, FUTEX_WAIT, seen, &ts, NULL, 0);
+}
+
+void pm_wake(apr_uint32_t *word, int n)
+{
+    (void)syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
+}
+
+#else
+
+void pm_wait(const apr_uint32_t *word, apr_uint32_t seen,
+             apr_interval_time_t timeout)
+{
+    (void)word;
+    (void)seen;
+    (void)timeout;
+}
+
+void pm_wake(apr_uint32_t *word, int n)
+{
+    (void)word;
+    (void)n;
+}
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file pm_listen_queue.h
+ * @brief Layer 2: how many connections wait at a listening socket.
+ *
+ * Linux: sock_diag(7) for unix sockets, TCP_INFO for TCP; elsewhere only
+ * "none" and "at least one" can be told apart.
+ */
+#ifndef PM_BACKLOG_H
+#define PM_BACKLOG_H
+
+#include "pm_core/os/pm_sock_diag.h"
+
+/** Connections that nobody has accepted yet.  Asks, never waits. */
+int pm_backlog_read(pm_diag_t *diag, int fd);
+
+#endif /* PM_BACKLOG_H */

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/os/pm_logfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apr_strings.h"
+
+#define TEXT_MAX 8192              /* of the words themselves */
+#define ROOM (4 * TEXT_MAX + 256)
+
+/* O_NONBLOCK: nobody waits for somebody to read from a named pipe. */
+apr_status_t pm_logfile_open(int *fd, const char *path, pm_reason_t *why)
+{
+    *fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY
+                         | O_NONBLOCK, 0644);
+    return *fd < 0 ? pm_fail_os(why, errno, "cannot write to %s", path)
+                   : APR_SUCCESS;
+}
+
+int pm_logfile_unblock(int fd)
+{
+    char name[40];
+    int other;
+
+    apr_snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    other = open(name, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK);
+    return other < 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : other;
+}
+
+/* As httpd's error log has it. */
+static apr_size_t put_time(char *to, apr_size_t size)
+{
+    apr_time_exp_t t;
+
+    apr_time_exp_lt(&t, apr_time_now());
+    return (apr_size_t)apr_snprintf(
+        to, size, "[%s %s %.2d %.2d:%.2d:%.2d.%06d %d] ",
+        apr_day_snames[t.tm_wday], apr_month_snames[t.tm_mon], t.tm_mday,
+        t.tm_hour, t.tm_min, t.tm_sec, t.tm_usec, t.tm_year + 1900);
+}
+
+static char *put_escaped(char *to, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char special[] = "\a\b\t\n\v\f\r\\";
+    static const char letter[] = "abtnvfr\\";
+    const char *known = c ? strchr(special, c) : NULL;
+
+    *to++ = '\\';
+    if (known) {
+        *to++ = letter[known - special];
+        return to;
+    }
+    *to++ = 'x';
+    *to++ = hex[c >> 4];
+    *to++ = hex[c & 15];
+    return to;
+}
+
+/* How many bytes here are one character that is to stay as it is?  Of UTF-8
+ * (RFC 3629) all that is well-formed and no control character; 0: none. */
+static int plain(const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    unsigned low = s[0] == 0xc2 || s[0] == 0xe0 ? 0xa0
+                   : s[0] == 0xf0               ? 0x90 : 0x80;
+    unsigned high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
+    int n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    int i;
+
+    if (s[0] < 0x80) {
+        return s[0] >= ' ' && s[0] != 0x7f && s[0] != '\\';
+    }
+    if (s[0] < 0xc2 || s[0] > 0xf4 || s[1] < low || s[1] > high) {
+        return 0;
+    }
+    for (i = 2; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return n;
+}
+
+static char *put_text(char *to, const char *text)
+{
+    const char *end = text + strnlen(text, TEXT_MAX);
+    int n;
+
+    for (; text < end; text += n ? n : 1) {
+        n = plain(text);
+        memcpy(to, text, (apr_size_t)n);
+        to = n ? to + n : put_escaped(to, (unsigned char)*text);
+    }
+    return to;
+}
+
+/* More than so much into a pipe is not one piece any more (pipe(7)). */
+static apr_size_t most(int fd, apr_size_t len)
+{
+    struct stat st;
+
+    return len > PIPE_BUF && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)
+               ? PIPE_BUF : len;
+}
+
+int pm_logfile_write(int fd, const char *pool, const char *who,
+                     const char *text)
+{
+    char line[ROOM];
+    apr_size_t len;
+    ssize_t n;
+
+    if (fd < 0) {
+        return 0;
+    }
+    len = put_time(line, 64);
+    len += (apr_size_t)apr_snprintf(line + len, 180, "[pool %.64s:%.100s] ",
+                                    pool, who);
+    len = (apr_size_t)(put_text(line + len, text) - line);
+    len = most(fd, len + 1);
+    line[len - 1] = '\n';
+    do {
+        n = write(fd, line, len);
+    } while (n < 0 && errno == EINTR);
+    return n == (ssize_t)len;
+}

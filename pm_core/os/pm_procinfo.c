@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/os/pm_procinfo.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
+#include <unistd.h>
+
+#include "apr_strings.h"
+
+static FILE *open_proc(pid_t pid, const char *file)
+{
+    char name[40];
+
+    apr_snprintf(name, sizeof(name), "/proc/%d/%s", (int)pid, file);
+    return fopen(name, "re");
+}
+
+/* A short file's text, cut to size.  @return its length; 0, and no text, when
+ * it cannot be read */
+static size_t read_proc(pid_t pid, const char *file, char *buf, size_t size)
+{
+    FILE *f = open_proc(pid, file);
+    size_t n = 0;
+
+    if (f) {
+        n = fread(buf, 1, size - 1, f);
+        fclose(f);
+    }
+    buf[n] = '\0';
+    return n;
+}
+
+apr_int64_t pm_procinfo_rss(pid_t pid)
+{
+    char text[128];
+    long resident;
+
+    read_proc(pid, "statm", text, sizeof(text));
+    return sscanf(text, "%*d %ld", &resident) == 1
+               ? (apr_int64_t)resident * sysconf(_SC_PAGESIZE) : 0;
+}
+
+int pm_procinfo_has_children(pid_t pid)
+{
+    pid_t first;
+
+    return pm_procinfo_children(pid, &first, 1) > 0;
+}
+
+pm_memory_t pm_procinfo_memory(pid_t pid)
+{
+    pm_memory_t memory = {0, 0};
+    FILE *f = open_proc(pid, "smaps_rollup");
+    char line[256];
+    long kb;
+
+    while (f && fgets(line, sizeof(line), f)) {
+        if (sscanf(line, "Rss: %ld", &kb) == 1) {
+            memory.resident = (apr_int64_t)kb * 1024;
+        }
+        else if (sscanf(line, "Shared_Clean: %ld", &kb) == 1
+                 || sscanf(line, "Shared_Dirty: %ld", &kb) == 1) {
+            memory.shared += (apr_int64_t)kb * 1024;
+        }
+    }
+    if (f) {
+        fclose(f);
+    }
+    return memory;
+}
+
+int pm_procinfo_has_library(pid_t pid, const char *name)
+{
+    FILE *f = open_proc(pid, "maps");
+    char line[4352];
+    int found = 0;
+
+    while (f && !found && fgets(line, sizeof(line), f)) {
+        found = strstr(line, name) != NULL;
+    }
+    if (f) {
+        fclose(f);
+    }
+    return found;
+}
+
+int pm_procinfo_has_fd(pid_t pid, const char *what)
+{
+    char name[64], text[64];
+    struct dirent *entry;
+    int found = 0;
+    ssize_t n;
+    DIR *dir;
+
+    apr_snprintf(name, sizeof(name), "/proc/%d/fd", (int)pid);
+    dir = opendir(name);
+    while (dir && !found && (entry = readdir(dir))) {
+        n = readlinkat(dirfd(dir), entry->d_name, text, sizeof(text) - 1);
+        text[n > 0 ? n : 0] = '\0';
+        found = !strcmp(text, what);
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    return found;
+}
+
+int pm_procinfo_has_socket(pid_t pid, apr_uint64_t inode)
+{
+    char want[40];
+
+    apr_snprintf(want, sizeof(want), "socket:[%" APR_UINT64_T_FMT "]", inode);
+    return pm_procinfo_has_fd(pid, want);
+}
+
+int pm_procinfo_children(pid_t pid, pid_t *pids, int most)
+{
+    char file[32];
+    FILE *f;
+    int n = 0;
+
+    apr_snprintf(file, sizeof(file), "task/%d/children", (int)pid);
+    f = open_proc(pid, file);
+    while (f && n < most && fscanf(f, "%d", &pids[n]) == 1) {
+        n++;
+    }
+    if (f) {
+        fclose(f);
+    }
+    return n;
+}
+
+/* --- what it does --------------------------------------------------------- */
+
+/* The calls that programs wait in; those whose first argument is a
+ * descriptor. */
+static const struct {
+    long number;
+    int on_fd;
+    const char *name;
+} calls[] = {
+#ifdef __linux__
+#ifdef SYS_poll
+    {SYS_poll, 0, "poll"},
+#endif
+#ifdef SYS_select
+    {SYS_select, 0, "select"},
+#endif
+#ifdef SYS_epoll_wait
+    {SYS_epoll_wait, 1, "epoll_wait"},
+#endif
+#ifdef SYS_accept
+    {SYS_accept, 1, "accept"},
+#endif
+#ifdef SYS_semop
+    {SYS_semop, 0, "semop"},
+#endif
+#ifdef SYS_semtimedop
+    {SYS_semtimedop, 0, "semtimedop"},
+#endif
+#ifdef SYS_pause
+    {SYS_pause, 0, "pause"},
+#endif
+    {SYS_ppoll, 0, "ppoll"}, {SYS_pselect6, 0, "pselect6"},
+    {SYS_epoll_pwait, 1, "epoll_pwait"},
+    {SYS_read, 1, "read"}, {SYS_readv, 1, "readv"},
+    {SYS_pread64, 1, "pread64"},
+    {SYS_write, 1, "write"}, {SYS_writev, 1, "writev"},
+    {SYS_recvfrom, 1, "recvfrom"}, {SYS_recvmsg, 1, "recvmsg"},
+    {SYS_sendto, 1, "sendto"}, {SYS_sendmsg, 1, "sendmsg"},
+    {SYS_accept4, 1, "accept4"},
+    {SYS_connect, 1, "connect"}, {SYS_flock, 1, "flock"},
+    {SYS_fcntl, 1, "fcntl"}, {SYS_fsync, 1, "fsync"},
+    {SYS_fdatasync, 1, "fdatasync"}, {SYS_ioctl, 1, "ioctl"},
+    {SYS_futex, 0, "futex"}, {SYS_nanosleep, 0, "nanosleep"},
+    {SYS_clock_nanosleep, 0, "clock_nanosleep"}, {SYS_wait4, 0, "wait4"},
+    {SYS_waitid, 0, "waitid"}, {SYS_openat, 0, "openat"},
+    {SYS_rt_sigtimedwait, 0, "rt_sigtimedwait"},
+    {SYS_rt_sigsuspend, 0, "rt_sigsuspend"},
+#endif
+    {-1, 0, NULL}
+};
+
+static const char *state_of(pid_t pid)
+{
+    static const struct {
+        char letter;
+        const char *text;
+    } states[] = {
+        {'R', "it runs"}, {'S', "it sleeps"},
+        {'D', "it sleeps, waiting for a device"}, {'T', "it is stopped"},
+        {'t', "it is being traced"}, {'Z', "it has ended"}
+    };
+    char text[512];
+    const char *end;
+    size_t i;
+
+    read_proc(pid, "stat", text, sizeof(text));
+    end = strrchr(text, ')');   /* its name can have one, too */
+    for (i = 0; end && i < sizeof(states) / sizeof(states[0]); i++) {
+        if (end[1] && end[2] == states[i].letter) {
+            return states[i].text;
+        }
+    }
+    return "what it does is not known";
+}
+
+/* "read(5 /srv/app/lock)" */
+static void name_call(char *buf, apr_size_t size, pid_t pid, long number,
+                      unsigned long arg)
+{
+    char name[64], target[256];
+    ssize_t n;
+    int i;
+
+    for (i = 0; calls[i].name && calls[i].number != number; i++) {
+    }
+    if (!calls[i].name) {
+        apr_snprintf(buf, size, "system call %ld", number);
+        return;
+    }
+    apr_snprintf(name, sizeof(name), "/proc/%d/fd/%lu", (int)pid, arg);
+    n = calls[i].on_fd ? readlink(name, target, sizeof(target) - 1) : 0;
+    target[n > 0 ? n : 0] = '\0';
+    if (n > 0) {
+        apr_snprintf(buf, size, "%s(%lu %s)", calls[i].name, arg, target);
+    }
+    else {
+        apr_snprintf(buf, size, "%s()", calls[i].name);
+    }
+}
+
+static int read_call(pid_t pid, char *buf, apr_size_t size)
+{
+    char text[256];
+    unsigned long arg = 0;
+    long number;
+
+    read_proc(pid, "syscall", text, sizeof(text));
+    if (sscanf(text, "%ld %lx", &number, &arg) < 1
+        || number < 0) {   /* "running", or stopped elsewhere */
+        return 0;
+    }
+    name_call(buf, size, pid, number, arg);
+    return 1;
+}
+
+static int read_wchan(pid_t pid, char *buf, apr_size_t size)
+{
+    return read_proc(pid, "wchan", buf, size) && strcmp(buf, "0");
+}
+
+const char *pm_procinfo_doing(pid_t pid, char *buf, apr_size_t size)
+{
+    char call[400], wchan[128];
+    int in = read_call(pid, call, sizeof(call));
+    int at = read_wchan(pid, wchan, sizeof(wchan));
+
+    apr_snprintf(buf, size, "%s%s%s%s%s", state_of(pid), in ? " in " : "",
+                 in ? call : "", at ? ", wchan " : "", at ? wchan : "");
+    return buf;
+}

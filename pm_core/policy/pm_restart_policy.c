@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/policy/pm_restart_policy.h"
+
+pm_exit_t pm_crash_judge(const pm_exit_facts_t *facts)
+{
+    if (facts->told) {
+        return PM_EXIT_NORMAL;
+    }
+    if (!facts->runs) {
+        return PM_EXIT_FAILED;
+    }
+    if (!facts->served && facts->lived < PM_CRASH_SETTLE) {
+        return PM_EXIT_FAILED;
+    }
+    return facts->clean ? PM_EXIT_NORMAL : PM_EXIT_CRASHED;
+}
+
+int pm_crash_credit(apr_uint64_t given, apr_uint64_t *paid, int workers)
+{
+    apr_uint64_t most = (apr_uint64_t)workers;
+
+    if (given > *paid + most) {
+        *paid = given - most;
+    }
+    if (given > *paid) {
+        ++*paid;
+        return 1;
+    }
+    *paid = given;   /* some under way came to nothing */
+    return 0;
+}
+
+/* The n-th failure in a row: 0, FIRST, 2 FIRST, 4 FIRST ... LONGEST. */
+static apr_time_t delay(int failures)
+{
+    apr_time_t d = PM_CRASH_FIRST;
+    int i;
+
+    if (failures < 2) {
+        return 0;
+    }
+    for (i = 2; i < failures && d < PM_CRASH_LONGEST; i++) {
+        d *= 2;
+    }
+    return pm_time_min(d, PM_CRASH_LONGEST);
+}
+
+/* A worker that was on trial long enough has passed. */
+static void settle(pm_crash_t *crash, apr_time_t now)
+{
+    if (crash->trial_at && now >= crash->trial_at + PM_CRASH_SETTLE) {
+        pm_crash_forget(crash);
+    }
+}
+
+void pm_crash_failed(pm_crash_t *crash, apr_time_t now)
+{
+    settle(crash, now);
+    crash->trial_at = 0;
+    if (now >= crash->retry_at) {
+        crash->failures++;
+        crash->retry_at = now + delay(crash->failures);
+    }
+}
+
+void pm_crash_started(pm_crash_t *crash, apr_time_t now)
+{
+    if (crash->failures) {
+        crash->trial_at = now;
+    }
+}
+
+void pm_crash_forget(pm_crash_t *crash)
+{
+    crash->failures = 0;
+    crash->retry_at = 0;
+    crash->trial_at = 0;
+}
+
+apr_time_t pm_crash_next(pm_crash_t *crash, apr_time_t now)
+{
+    settle(crash, now);
+    if (crash->failures > 1 && crash->trial_at) {
+        return crash->trial_at + PM_CRASH_SETTLE;
+    }
+    return crash->retry_at;
+}

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/pool/pm_script_pools.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apr_escape.h"
+#include "apr_lib.h"
+#include "apr_sha1.h"
+#include "apr_strings.h"
+#include "pm_core/policy/pm_reload_policy.h"
+#include "pm_core/pool/pm_script_resolve.h"
+#include "pm_core/os/pm_ident.h"
+#include "pm_core/pool/pm_pool.h"
+
+#define NAME_MOST 64     /* see pm_conf_name_check() */
+#define HASH_LEN 16
+#define LOOKS 4          /* within an idle timeout */
+
+struct pm_scripts {
+    const pm_set_t *set;     /* in force; NULL: none yet */
+    apr_hash_t *by_key;      /* key -> pm_script_t */
+    int full;                /* that was said */
+};
+
+struct pm_script {
+    pm_pool_t *pool;
+    apr_pool_t *p;
+    const char *key;
+    const char *host, *path; /* who was asked for first */
+    int known;               /* it is in by_key */
+    pm_spawn_file_t file;
+    apr_time_t changed_at;   /* workers born before run the former file */
+    apr_uint64_t used;       /* what was done when it was looked at last */
+    int quiet;               /* looks that found nothing new, in a row */
+    pm_timer_t timer;
+};
+
+void pm_script_init(pm_world_t *world)
+{
+    world->scripts = apr_pcalloc(world->p, sizeof(*world->scripts));
+    world->scripts->by_key = apr_hash_make(world->p);
+}
+
+/* --- names ---------------------------------------------------------------- */
+
+static const char *address_of(const pm_set_t *set, apr_uint32_t generation,
+                              apr_pool_t *p)
+{
+    return apr_psprintf(p, "unix:%s/script-%x.sock", set->global->runtime_dir,
+                        generation & ~PM_BOARD_SCRIPT_BIT);
+}
+
+/* What people know it by, and what tells it from all others. */
+static const char *name_of(const pm_finding_t *f, apr_pool_t *p)
+{
+    unsigned char digest[APR_SHA1_DIGESTSIZE];
+    char hex[2 * APR_SHA1_DIGESTSIZE + 1];
+    apr_sha1_ctx_t sha;
+    char *name = apr_pstrndup(p, f->label, NAME_MOST - 1 - HASH_LEN);
+    char *c;
+
+    apr_sha1_init(&sha);
+    apr_sha1_update_binary(&sha, (const unsigned char *)f->key,
+                           (unsigned)strlen(f->key));
+    apr_sha1_final(digest, &sha);
+    apr_escape_hex(hex, digest, sizeof(digest), 0, NULL);
+    for (c = name; *c; c++) {
+        if (!apr_isalnum(*c) && !strchr("._-", *c)) {
+            *c = '_';
+        }
+    }
+    if (name[0] == '.') {
+        name[0] = '_';
+    }
+    return apr_psprintf(p, "%s-%.*s", name, HASH_LEN, hex);
+}
+
+/* --- one script ----------------------------------------------------------- */
+
+/* Every birth is of the file that was looked at last. */
+static void arm(pm_script_t *script, const pm_finding_t *f)
+{
+    if (f->is_file) {
+        script->file.path = script->path;
+        script->file.fixed = f->fixed;
+        script->file.inode = f->file;
+        if (script->pool->birth) {
+            script->pool->birth->file = &script->file;
+        }
+    }
+}
+
+static int is_changed(const pm_script_t *script, const pm_finding_t *f)
+{
+    return f->is_file && !pm_inode_same(&script->file.inode, &f->file);
+}
+
+/* Each pool has a descriptor of the log its own. */
+static int log_of(const pm_finding_t *f)
+{
+    return f->by->log_fd < 0 ? -1 : fcntl(f->by->log_fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static void define(pm_script_t *script, pm_finding_t *f)
+{
+    pm_member_t member = {.fd = -1, .log_fd = log_of(f)};
+
+    f->conf->name = script->pool->conf->name;
+    f->conf->listen = script->pool->conf->listen;
+    member.conf = f->conf;
+    pm_pool_define(script->pool, &member);
+    arm(script, f);
+}
+
+static void renew(pm_script_t *script, pm_finding_t *f)
+{
+    pm_log(script->pool->world->log, PM_NOTICE, "pool %s: %s has changed and "
+           "is started anew", script->pool->conf->name, script->path);
+    define(script, f);
+    script->changed_at = pm_time_now();
+    pm_pool_reload(script->pool);
+}
+
+static void forget(pm_script_t *script)
+{
+    pm_scripts_t *all = script->pool->world->scripts;
+
+    pm_loop_at(script->pool->world->loop, &script->timer, PM_TIME_NEVER);
+    if (script->known) {
+        script->known = 0;
+        apr_hash_set(all->by_key, script->key, APR_HASH_KEY_STRING, NULL);
+        all->full = 0;
+    }
+}
+
+/* --- who is not used goes ------------------------------------------------- */
+
+static void watch(pm_script_t *script, apr_time_t now)
+{
+    apr_time_t timeout = script->pool->conf->idle_timeout;
+
+    if (timeout) {
+        pm_loop_at(script->pool->world->loop, &script->timer,
+                   now + timeout / LOOKS + 1);
+    }
+}
+
+/* Nobody asks again for a script that could not be started when it had
+ * changed (pm_pool_failed() ends the roll): it is tried again until it can. */
+static void try_again(const pm_script_t *script)
+{
+    pm_pool_t *pool = script->pool;
+    const pm_worker_t *w = NULL;
+
+    APR_RING_FOREACH(w, &pool->workers, pm_worker, link)
+    {
+        if (pm_life_alive(w->state) && w->born_at < script->changed_at) {
+            pm_pool_reload(pool);
+            return;
+        }
+    }
+}
+
+static void on_look(void *ctx, apr_time_t now)
+{
+    pm_script_t *script = ctx;
+    pm_pool_t *pool = script->pool;
+    pm_sum_t sum = pm_board_sum(pool->world->board, pool->slot);
+    apr_uint64_t used = sum.done + sum.aborted + pool->board->spawned;
+
+    script->quiet = used == script->used && !sum.in_flight && !sum.waiting
+                            && !pm_pool_held(pool)
+                        ? script->quiet + 1 : 0;
+    script->used = used;
+    if (script->quiet < LOOKS || !pm_pool_retire(pool)) {
+        if (!pool->rolling) {
+            try_again(script);
+        }
+        watch(script, now);
+        return;
+    }
+    pm_log(pool->world->log, PM_INFO, "pool %s: was not used for "
+           "FcgiPMIdleTimeout", pool->conf->name);
+    forget(script);
+}
+
+/* --- a new one ------------------------------------------------------------ */
+
+/* Round and round, so that a slot rests as long as can be. */
+static int find_place(pm_world_t *world, pm_member_t *member)
+{
+    const unsigned n = PM_BOARD_SLOTS - PM_BOARD_SCRIPTS;
+    pm_head_t *head = pm_board_head(world->board);
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        head->scripts = (head->scripts + 1) & ~PM_BOARD_SCRIPT_BIT;
+        member->slot = PM_BOARD_SCRIPTS + (int)(head->scripts % n);
+        member->generation = head->scripts | PM_BOARD_SCRIPT_BIT;
+        if (!world->slots[member->slot]) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static apr_status_t open_socket(pm_member_t *member, const pm_conf_t *conf,
+                                apr_pool_t *p, pm_reason_t *why)
+{
+    pm_listen_opts_t opts = {(int)conf->listen_backlog,
+                             (mode_t)conf->listen_mode, 0, 0};
+    pm_listener_t l;
+    apr_status_t rv = pm_ident_owner(conf->listen_owner, &opts.uid,
+                                     &opts.gid, why);
+
+    if (rv == APR_SUCCESS) {
+        rv = pm_listen_open(&l, conf->listen, &opts, p, why);
+        member->fd = l.fd;
+    }
+    return rv;
+}
+
+static int is_full(pm_world_t *world)
+{
+    pm_scripts_t *all = world->scripts;
+    apr_int64_t most = all->set->global->max_scripts;
+
+    if (apr_hash_count(all->by_key) < most) {
+        return 0;
+    }
+    if (!all->full) {
+        all->full = 1;
+        pm_log(world->log, PM_ERROR, "there are pools of %d scripts "
+               "(FcgiPMMaxScripts): no other script is started",
+               (int)most);
+    }
+    return 1;
+}
+
+static void create(pm_world_t *world, pm_member_t *member,
+                   const pm_finding_t *f, const char *host, const char *path)
+{
+    pm_script_t *script;
+    pm_pool_t *pool = pm_pool_create(world, member);
+
+    apr_hash_set(world->pools, &pool->generation, sizeof(pool->generation),
+                 pool);
+    pool->script = script = apr_pcalloc(pool->p, sizeof(*script));
+    script->p = pool->p;
+    script->pool = pool;
+    script->key = apr_pstrdup(script->p, f->key);
+    script->host = apr_pstrdup(script->p, host);
+    script->path = apr_pstrdup(script->p, path);
+    script->known = 1;
+    script->timer.due = on_look;
+    script->timer.ctx = script;
+    apr_hash_set(world->scripts->by_key, script->key, APR_HASH_KEY_STRING,
+                 script);
+    arm(script, f);
+    watch(script, pm_time_now());
+    pm_log(world->log, PM_INFO, "pool %s: for %s of %s", pool->conf->name,
+           path, host);
+}
+
+/* @return f->status on failure */
+static apr_status_t make(pm_world_t *world, pm_finding_t *f, const char *host,
+                         const char *path, apr_pool_t *p, pm_reason_t *why)
+{
+    pm_member_t member = {.fd = -1, .log_fd = -1};
+    pm_birth_t *birth;
+    apr_status_t rv;
+
+    f->status = 503;
+    if (is_full(world) || !find_place(world, &member)) {
+        return pm_fail(why, APR_EGENERAL, "%s: there are too many pools of "
+                       "scripts (FcgiPMMaxScripts)", path);
+    }
+    f->conf->name = name_of(f, p);
+    f->conf->listen = address_of(world->scripts->set, member.generation, p);
+    rv = pm_birth_prepare(&birth, f->conf, p, why);
+    if (rv != APR_SUCCESS) {
+        pm_reason_t cause = *why;
+
+        f->status = rv == EACCES ? 403 : rv == EMFILE ? 503 : 500;
+        return pm_fail(why, rv, "%s: %s", path, cause.text);
+    }
+    rv = open_socket(&member, f->conf, p, why);
+    if (rv == APR_SUCCESS) {
+        member.conf = f->conf;
+        member.log_fd = log_of(f);
+        create(world, &member, f, host, path);
+    }
+    return rv;
+}
+
+/* --- questions ------------------------------------------------------------ */
+
+/* A word as it was before it was escaped; NULL: it never was. */
+static const char *unescape(const char *word, apr_size_t len, apr_pool_t *p)
+{
+    return apr_punescape_url(p, apr_pstrmemdup(p, word, len), NULL, NULL, 1);
+}
+
+static const char *find(pm_world_t *world, const char *host,
+                        const char *path, apr_pool_t *p)
+{
+    pm_scripts_t *all = world->scripts;
+    pm_reason_t why = {""};
+    pm_finding_t f;
+    pm_script_t *script;
+    apr_status_t rv = pm_finding_make(&f, all->set, host, path, p, &why);
+
+    if (rv == APR_SUCCESS) {
+        script = apr_hash_get(all->by_key, f.key, APR_HASH_KEY_STRING);
+        if (script && !pm_listen_is_there(&script->pool->listener)) {
+            forget(script);    /* somebody has removed its socket */
+            pm_pool_remove(script->pool);
+            script = NULL;
+        }
+        if (!script) {
+            rv = make(world, &f, host, path, p, &why);
+            script = apr_hash_get(all->by_key, f.key, APR_HASH_KEY_STRING);
+        }
+        else if (is_changed(script, &f)) {
+            renew(script, &f);
+        }
+    }
+    if (rv != APR_SUCCESS) {
+        return apr_psprintf(p, "error %d %s", f.status, why.text);
+    }
+    return apr_psprintf(p, "ok %d %u %s %s", script->pool->slot,
+                        script->pool->generation, script->pool->conf->name,
+                        script->pool->listener.text);
+}
+
+const char *pm_script_ask(pm_world_t *world, const pm_request_t *req,
+                          apr_pool_t *p)
+{
+    const char *host = unescape(req->host, req->host_len, p);
+    const char *path = unescape(req->path, req->path_len, p);
+
+    if (world->dying_at || !world->scripts->set
+        || req->number[0] > world->config) {
+        return "error later";
+    }
+    return host && path ? find(world, host, path, p)
+                        : "error 403 that cannot be a path";
+}
+
+/* --- another configuration ------------------------------------------------ */
+
+/* What the manager before this one has left: its pools have died with it. */
+static void clear_away(pm_world_t *world, const pm_set_t *set)
+{
+    apr_pool_t *p = set->members->pool;
+    int i;
+
+    if (!pm_board_head(world->board)->scripts) {
+        return;    /* a slot that was never touched costs nothing */
+    }
+    for (i = PM_BOARD_SCRIPTS; i < PM_BOARD_SLOTS; i++) {
+        pm_slot_t *slot = pm_board_slot(world->board, i);
+
+        if (slot->generation) {
+            unlink(address_of(set, slot->generation, p) + 5);
+            memset(slot, 0, sizeof(*slot));
+            pm_gate_workers(pm_board_gate(world->board, i), 0, 1);
+        }
+    }
+}
+
+static void adopt(pm_script_t *script, const pm_set_t *set, apr_pool_t *p)
+{
+    pm_pool_t *pool = script->pool;
+    pm_graceful_t graceful = (pm_graceful_t)set->global->graceful;
+    pm_reason_t why = {"it is run as somebody else now"};
+    pm_finding_t f;
+    int reload;
+
+    if (pm_finding_make(&f, set, script->host, script->path, p, &why)
+            != APR_SUCCESS
+        || strcmp(f.key, script->key)) {
+        pm_log(pool->world->log, PM_INFO, "pool %s: goes: %s",
+               pool->conf->name, why.text);
+        forget(script);
+        pm_pool_remove(pool);
+        return;
+    }
+    f.conf->name = pool->conf->name;
+    f.conf->listen = pool->conf->listen;
+    reload = is_changed(script, &f)
+             || pm_diff_plan(graceful, pool->conf, f.conf) == PM_DIFF_RELOAD;
+    define(script, &f);
+    if (reload) {
+        pm_pool_reload(pool);
+    }
+    watch(script, pm_time_now());
+}
+
+void pm_script_adopt(pm_world_t *world, const pm_set_t *set)
+{
+    pm_scripts_t *all = world->scripts;
+    apr_hash_index_t *hi;
+    apr_pool_t *p;
+
+    if (!all->set) {
+        clear_away(world, set);
+    }
+    all->set = set;
+    all->full = 0;
+    PM_ASSERT(apr_pool_create(&p, world->p) == APR_SUCCESS);
+    for (hi = apr_hash_first(NULL, all->by_key); hi; hi = apr_hash_next(hi)) {
+        adopt(apr_hash_this_val(hi), set, p);
+    }
+    apr_pool_destroy(p);
+}
+
+/* --- for its pool --------------------------------------------------------- */
+
+int pm_script_verify(pm_pool_t *pool)
+{
+    pm_script_t *script = pool->script;
+    pm_finding_t f;
+    pm_reason_t why;
+    apr_pool_t *p;
+    apr_status_t rv;
+
+    if (!script || !script->known) {
+        return 1;    /* one that drains is as it was: see pm_path_check() */
+    }
+    PM_ASSERT(apr_pool_create(&p, pool->p) == APR_SUCCESS);
+    rv = pm_finding_make(&f, pool->world->scripts->set, script->host,
+                         script->path, p, &why);
+    if (rv == APR_SUCCESS && strcmp(f.key, script->key)) {
+        rv = pm_fail(&why, APR_EGENERAL, "%s: it belongs to somebody else "
+                     "now", script->path);
+    }
+    if (rv != APR_SUCCESS) {
+        pm_pool_error(pool, PM_ERROR, "cannot run: %s", why.text);
+    }
+    else if (is_changed(script, &f)) {
+        renew(script, &f);
+    }
+    apr_pool_destroy(p);
+    return rv == APR_SUCCESS;
+}
+
+void pm_script_gone(pm_pool_t *pool)
+{
+    if (pool->script) {
+        forget(pool->script);
+    }
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/shm/pm_request_stats.h"
+
+#define MS APR_INT64_C(1000)
+#define S  APR_INT64_C(1000000)
+
+/* The meter as what it is: a row of numbers. */
+#define WORDS (sizeof(pm_meter_t) / sizeof(apr_uint64_t))
+
+const apr_interval_time_t pm_meter_bounds[PM_METER_BUCKETS - 1] = {
+    1 * MS, 5 * MS / 2, 5 * MS, 10 * MS, 25 * MS, 50 * MS, 100 * MS, 250 * MS,
+    500 * MS, 1 * S, 5 * S / 2, 5 * S, 10 * S, 30 * S, 60 * S
+};
+
+int pm_meter_bucket(apr_interval_time_t time)
+{
+    int i = 0;
+
+    while (i < PM_METER_BUCKETS - 1 && time > pm_meter_bounds[i]) {
+        i++;
+    }
+    return i;
+}
+
+static void observe(pm_histogram_t *h, apr_interval_time_t time)
+{
+    /* the clock does not go back, but nobody is to rely on it here */
+    apr_uint64_t us = time > 0 ? (apr_uint64_t)time : 0;
+
+    __atomic_add_fetch(&h->bucket[pm_meter_bucket(time)], 1,
+                       __ATOMIC_RELAXED);
+    __atomic_add_fetch(&h->sum, us, __ATOMIC_RELAXED);
+}
+
+void pm_meter_turn(pm_meter_t *meter, apr_interval_time_t took,
+                   apr_interval_time_t waited)
+{
+    observe(&meter->took, took);
+    if (waited > 0) {
+        __atomic_add_fetch(&meter->late, 1, __ATOMIC_RELAXED);
+        observe(&meter->waited, waited);
+    }
+}
+
+void pm_meter_in_vain(pm_meter_t *meter, apr_interval_time_t waited)
+{
+    observe(&meter->waited, waited);
+}
+
+void pm_meter_add(pm_meter_t *sum, const pm_meter_t *meter)
+{
+    apr_uint64_t *to = (apr_uint64_t *)sum;
+    const apr_uint64_t *from = (const apr_uint64_t *)meter;
+    apr_size_t i;
+
+    for (i = 0; i < WORDS; i++) {
+        to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    }
+}
+
+void pm_meter_subtract(pm_meter_t *sum, const pm_meter_t *meter)
+{
+    apr_uint64_t *from = (apr_uint64_t *)sum;
+    const apr_uint64_t *what = (const apr_uint64_t *)meter;
+    apr_size_t i;
+
+    for (i = 0; i < WORDS; i++) {
+        from[i] -= what[i];
+    }
+}
+
+apr_uint64_t pm_meter_total(const pm_histogram_t *h)
+{
+    apr_uint64_t total = 0;
+    int i;
+
+    for (i = 0; i < PM_METER_BUCKETS; i++) {
+        total += h->bucket[i];
+    }
+    return total;
+}
+
+pm_histogram_t pm_meter_waits(const pm_meter_t *sum)
+{
+    pm_histogram_t waits = sum->waited;
+    apr_uint64_t turns = pm_meter_total(&sum->took);
+
+    /* they are read one after the other, while others add */
+    waits.bucket[0] += turns > sum->late ? turns - sum->late : 0;
+    return waits;
+}
