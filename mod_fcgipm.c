@@ -14,60 +14,60 @@
 
 static void register_hooks(apr_pool_t *p)
 {
-    fcgipm_auth_register(p);
+    hpm_auth_register(p);
 
     /* the configuration has been read */
-    ap_hook_check_config(fcgipm_parent_check_config, NULL, NULL,
+    ap_hook_check_config(hpm_parent_check_config, NULL, NULL,
                          APR_HOOK_REALLY_FIRST);
-    ap_hook_check_config(fcgipm_config_check, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(hpm_config_check, NULL, NULL, APR_HOOK_MIDDLE);
 
     /* the logs are open; the manager is forked when the other modules have
      * forked theirs, so that those inherit nothing of ours */
-    ap_hook_post_config(fcgipm_parent_post_config, NULL, NULL,
+    ap_hook_post_config(hpm_parent_post_config, NULL, NULL,
                         APR_HOOK_REALLY_LAST);
 
     /* the parent while it runs */
-    ap_hook_child_status(fcgipm_parent_child_status, NULL, NULL,
+    ap_hook_child_status(hpm_parent_child_status, NULL, NULL,
                          APR_HOOK_MIDDLE);
-    ap_hook_monitor(fcgipm_parent_monitor, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_monitor(hpm_parent_monitor, NULL, NULL, APR_HOOK_MIDDLE);
 
     /* a child */
-    ap_hook_child_init(fcgipm_parent_child_init, NULL, NULL,
+    ap_hook_child_init(hpm_parent_child_init, NULL, NULL,
                        APR_HOOK_MIDDLE);
 
     /* a connection */
-    ap_hook_process_connection(fcgipm_linger_connection, NULL, NULL,
+    ap_hook_process_connection(hpm_keepalive_wait_connection, NULL, NULL,
                                APR_HOOK_REALLY_FIRST);
 
     /* a request; before all others: what is to take the place of a denial
      * (mod_cache would look for it) */
-    ap_hook_quick_handler(fcgipm_auth_deny, NULL, NULL,
+    ap_hook_quick_handler(hpm_auth_deny, NULL, NULL,
                           APR_HOOK_REALLY_FIRST);
-    ap_hook_translate_name(fcgipm_handler_translate, NULL, NULL,
+    ap_hook_translate_name(hpm_handler_translate, NULL, NULL,
                            APR_HOOK_FIRST);
-    ap_hook_map_to_storage(fcgipm_handler_map_to_storage, NULL, NULL,
+    ap_hook_map_to_storage(hpm_handler_map_to_storage, NULL, NULL,
                            APR_HOOK_FIRST);
-    ap_hook_check_access(fcgipm_auth_access, NULL, NULL, APR_HOOK_MIDDLE,
+    ap_hook_check_access(hpm_auth_access, NULL, NULL, APR_HOOK_MIDDLE,
                          AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_type_checker(fcgipm_auth_granted, NULL, NULL,
+    ap_hook_type_checker(hpm_auth_granted, NULL, NULL,
                          APR_HOOK_REALLY_FIRST - 1);
-    ap_hook_type_checker(fcgipm_handler_type, NULL, NULL,
+    ap_hook_type_checker(hpm_handler_type, NULL, NULL,
                          APR_HOOK_REALLY_FIRST);
-    ap_hook_handler(fcgipm_handler, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_handler(fcgipm_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
-    APR_OPTIONAL_HOOK(ap, status_hook, fcgipm_section, NULL, NULL,
+    ap_hook_handler(hpm_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(hpm_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(ap, status_hook, hpm_mod_status, NULL, NULL,
                       APR_HOOK_MIDDLE);
-    ap_hook_log_transaction(fcgipm_linger_log, NULL, NULL,
+    ap_hook_log_transaction(hpm_keepalive_wait_log, NULL, NULL,
                             APR_HOOK_REALLY_LAST);
 }
 
 AP_DECLARE_MODULE(fcgipm) = {
     STANDARD20_MODULE_STUFF,
-    fcgipm_auth_dir_create,
-    fcgipm_auth_dir_merge,
-    fcgipm_server_create,
-    fcgipm_server_merge,
-    fcgipm_cmds,
+    hpm_auth_dir_create,
+    hpm_auth_dir_merge,
+    hpm_server_create,
+    hpm_server_merge,
+    hpm_cmds,
     register_hooks,
     0                      /* flags */
 };

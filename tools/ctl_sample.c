@@ -87,10 +87,10 @@ static ctl_line_t *add_line(ctl_sample_t *sample, const ctl_sample_t *former,
         const ctl_column_t *c = &views[view].columns[i];
 
         line->text[i] = c->kind != TEXT ? ""
-                        : c->member     ? pm_reply_text(node, c->member)
+                        : c->member     ? pm_control_reply_text(node, c->member)
                                         : pool;
         line->value[i] = c->kind == TEXT ? 0
-                                         : pm_reply_number(node, c->member);
+                                         : pm_control_reply_number(node, c->member);
         if (c->kind == RATE) {
             line->value[i] = rate_of(sample, former, view, key, count,
                                      line->value[i]);
@@ -105,24 +105,24 @@ static ctl_line_t *add_line(ctl_sample_t *sample, const ctl_sample_t *former,
 static void add_pool(ctl_sample_t *sample, const ctl_sample_t *former,
                      const json_t *pool, apr_pool_t *p)
 {
-    const char *name = pm_reply_text(pool, "name");
+    const char *name = pm_control_reply_text(pool, "name");
     const json_t *w;
     size_t i;
 
     /* two can have one name, when the address was changed */
     add_line(sample, former, CTL_POOLS, pool, name,
-             apr_pstrcat(p, name, " ", pm_reply_text(pool, "listen"), NULL),
+             apr_pstrcat(p, name, " ", pm_control_reply_text(pool, "listen"), NULL),
              p);
     json_array_foreach (json_object_get(pool, "worker"), i, w) {
         add_line(sample, former, CTL_WORKERS, w, name,
-                 apr_psprintf(p, "%.0f", pm_reply_number(w, "pid")), p);
+                 apr_psprintf(p, "%.0f", pm_control_reply_number(w, "pid")), p);
     }
 }
 
 ctl_sample_t *ctl_sample_read(const char *json, apr_time_t at,
                               const ctl_sample_t *former, apr_pool_t *p)
 {
-    const json_t *status = pm_reply_read(json, p);
+    const json_t *status = pm_control_reply_read(json, p);
     const json_t *manager = json_object_get(status, "manager");
     ctl_sample_t *sample = apr_pcalloc(p, sizeof(*sample));
     const json_t *pool;
@@ -133,11 +133,11 @@ ctl_sample_t *ctl_sample_read(const char *json, apr_time_t at,
         return NULL;
     }
     sample->at = at;
-    sample->version = pm_reply_text(status, "version");
-    sample->pid = pm_reply_number(manager, "pid");
-    sample->reloads = pm_reply_number(manager, "reloads");
-    sample->restarts = pm_reply_number(manager, "restarts");
-    sample->uptime = pm_reply_number(manager, "uptime");
+    sample->version = pm_control_reply_text(status, "version");
+    sample->pid = pm_control_reply_number(manager, "pid");
+    sample->reloads = pm_control_reply_number(manager, "reloads");
+    sample->restarts = pm_control_reply_number(manager, "restarts");
+    sample->uptime = pm_control_reply_number(manager, "uptime");
     for (i = 0; i < CTL_VIEWS; i++) {
         sample->lines[i] = apr_array_make(p, 16, sizeof(ctl_line_t *));
         sample->by_key[i] = apr_hash_make(p);

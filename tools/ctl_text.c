@@ -151,7 +151,7 @@ static const char *colour_of(const char *state)
 
 static void put_state(FILE *out, const json_t *object)
 {
-    const char *state = pm_reply_text(object, "state");
+    const char *state = pm_control_reply_text(object, "state");
     const char *colour = ctl_text_coloured(out) ? colour_of(state) : "";
     char buf[16];
 
@@ -163,14 +163,14 @@ static void put_worker(FILE *out, const json_t *worker)
 {
     char a[24], b[24], c[24], d[24];
 
-    fprintf(out, "  %8.0f ", pm_reply_number(worker, "pid"));
+    fprintf(out, "  %8.0f ", pm_control_reply_number(worker, "pid"));
     put_state(out, worker);
     fprintf(out, " %10s %8s %10s %8s\n",
-            ctl_text_number(a, sizeof(a), pm_reply_number(worker, "requests"),
+            ctl_text_number(a, sizeof(a), pm_control_reply_number(worker, "requests"),
                             10),
-            ctl_text_age(b, sizeof(b), pm_reply_number(worker, "uptime")),
-            ctl_text_age(c, sizeof(c), pm_reply_number(worker, "busy_for")),
-            ctl_text_size(d, sizeof(d), pm_reply_number(worker, "rss")));
+            ctl_text_age(b, sizeof(b), pm_control_reply_number(worker, "uptime")),
+            ctl_text_age(c, sizeof(c), pm_control_reply_number(worker, "busy_for")),
+            ctl_text_size(d, sizeof(d), pm_control_reply_number(worker, "rss")));
 }
 
 static void put_pool(FILE *out, const json_t *pool, int detail)
@@ -180,31 +180,31 @@ static void put_pool(FILE *out, const json_t *pool, int detail)
     size_t i;
 
     fprintf(out, "%-20.20s ",
-            ctl_text_safe(name, 21, pm_reply_text(pool, "name")));
+            ctl_text_safe(name, 21, pm_control_reply_text(pool, "name")));
     put_state(out, pool);
     for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
         fprintf(out, " %*s", columns[i].width,
                 ctl_text_number(buf, sizeof(buf),
-                                pm_reply_number(pool, columns[i].member),
+                                pm_control_reply_number(pool, columns[i].member),
                                 columns[i].width));
     }
     fputc('\n', out);
-    if (pm_reply_number(pool, "retry_in") > 0) {
+    if (pm_control_reply_number(pool, "retry_in") > 0) {
         fprintf(out, "  next start: in %s\n",
                 ctl_text_age(buf, sizeof(buf),
-                             pm_reply_number(pool, "retry_in")));
+                             pm_control_reply_number(pool, "retry_in")));
     }
-    if (pm_reply_text(pool, "last_error")[0]) {
-        ctl_text_wrap(out, "  last error: ", pm_reply_text(pool, "last_error"));
+    if (pm_control_reply_text(pool, "last_error")[0]) {
+        ctl_text_wrap(out, "  last error: ", pm_control_reply_text(pool, "last_error"));
     }
     if (!detail) {
         return;
     }
-    ctl_text_wrap(out, "  command: ", pm_reply_text(pool, "command"));
-    ctl_text_wrap(out, "  listen: ", pm_reply_text(pool, "listen"));
-    if (pm_reply_text(pool, "last_stderr")[0]) {
+    ctl_text_wrap(out, "  command: ", pm_control_reply_text(pool, "command"));
+    ctl_text_wrap(out, "  listen: ", pm_control_reply_text(pool, "listen"));
+    if (pm_control_reply_text(pool, "last_stderr")[0]) {
         ctl_text_wrap(out, "  last said: ",
-                      pm_reply_text(pool, "last_stderr"));
+                      pm_control_reply_text(pool, "last_stderr"));
     }
     fprintf(out, "\n  %8s %-9s %10s %8s %10s %8s\n", "PID", "STATE",
             "REQUESTS", "UPTIME", "BUSY FOR", "MEMORY");
@@ -218,7 +218,7 @@ static void put_pool(FILE *out, const json_t *pool, int detail)
 static void each_pool(const json_t *all, FILE *out, int detail, apr_pool_t *p,
                       void (*put)(FILE *out, const json_t *pool, int detail))
 {
-    const apr_array_header_t *pools = pm_reply_pools(all, p);
+    const apr_array_header_t *pools = pm_control_reply_pools(all, p);
     int i;
 
     for (i = 0; i < pools->nelts; i++) {
@@ -229,7 +229,7 @@ static void each_pool(const json_t *all, FILE *out, int detail, apr_pool_t *p,
 /* The answer's object, with a manager in it; or NULL. */
 static const json_t *read_answer(const char *text, apr_pool_t *p)
 {
-    const json_t *all = pm_reply_read(text, p);
+    const json_t *all = pm_control_reply_read(text, p);
 
     return json_is_object(json_object_get(all, "manager")) ? all : NULL;
 }
@@ -247,12 +247,12 @@ int ctl_text_status(FILE *out, const char *text, int detail, apr_pool_t *p)
     manager = json_object_get(status, "manager");
     fprintf(out, "manager %.0f, up %s, %.0f reloads, %.0f restarts, version "
             "%s\n\n",
-            pm_reply_number(manager, "pid"),
-            ctl_text_age(age, sizeof(age), pm_reply_number(manager, "uptime")),
-            pm_reply_number(manager, "reloads"),
-            pm_reply_number(manager, "restarts"),
+            pm_control_reply_number(manager, "pid"),
+            ctl_text_age(age, sizeof(age), pm_control_reply_number(manager, "uptime")),
+            pm_control_reply_number(manager, "reloads"),
+            pm_control_reply_number(manager, "restarts"),
             ctl_text_safe(version, sizeof(version),
-                          pm_reply_text(status, "version")));
+                          pm_control_reply_text(status, "version")));
     fprintf(out, "%-20s %-9s", "POOL", "STATE");
     for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
         fprintf(out, " %*s", columns[i].width, columns[i].head);
@@ -275,7 +275,7 @@ static const char *words_of(char *buf, size_t size, const json_t *words)
 
     buf[0] = '\0';
     json_array_foreach (words, i, value) {
-        const char *word = pm_reply_string(value);
+        const char *word = pm_control_reply_string(value);
         int quote = !*word || strpbrk(word, " \t\"\\");
 
         snprintf(buf + len, size - len, "%s%s%s%s", len ? " " : "",
@@ -301,13 +301,13 @@ static void put_line(FILE *out, const char *name, const char *value,
 static void put_setting(FILE *out, const json_t *setting)
 {
     const json_t *lines = json_object_get(setting, "value");
-    const char *where = pm_reply_text(setting, "where");
+    const char *where = pm_control_reply_text(setting, "where");
     char origin[2048], words[4096], name[40];
     size_t i;
 
-    snprintf(origin, sizeof(origin), "%s%s%s", pm_reply_text(setting, "from"),
+    snprintf(origin, sizeof(origin), "%s%s%s", pm_control_reply_text(setting, "from"),
              where[0] ? " " : "", where);
-    ctl_text_safe(name, sizeof(name), pm_reply_text(setting, "name"));
+    ctl_text_safe(name, sizeof(name), pm_control_reply_text(setting, "name"));
     put_line(out, name,
              json_array_size(lines) ? words_of(words, sizeof(words),
                                                json_array_get(lines, 0))
@@ -325,7 +325,7 @@ static void put_settings(FILE *out, const json_t *pool, int manager)
     size_t i;
 
     fprintf(out, "%s%s%s\n", manager ? "" : "\n", manager ? "manager" : "pool ",
-            ctl_text_safe(name, sizeof(name), pm_reply_text(pool, "name")));
+            ctl_text_safe(name, sizeof(name), pm_control_reply_text(pool, "name")));
     json_array_foreach (json_object_get(pool, "settings"), i, setting) {
         put_setting(out, setting);
     }

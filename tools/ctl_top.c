@@ -61,7 +61,7 @@ static void sample(top_t *t)
     t->next = pm_time_now() + PERIOD;
     t->why.text[0] = '\0';
     apr_pool_clear(p);
-    if (pm_ask(t->path, t->request, pm_time_now() + PATIENCE, p, &reply,
+    if (pm_control_ask(t->path, t->request, pm_time_now() + PATIENCE, p, &reply,
                &t->why) != APR_SUCCESS) {
         return;
     }

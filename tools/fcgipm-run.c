@@ -194,20 +194,20 @@ static apr_status_t read_args(args_t *args, int argc, char **argv,
 }
 
 /* The one pool, its socket open. */
-static apr_status_t make_set(pm_set_t **out, pm_listener_t *l,
+static apr_status_t make_set(pm_pool_set_t **out, pm_listener_t *l,
                              const args_t *args, apr_pool_t *p,
                              pm_reason_t *why)
 {
-    pm_set_t *set = pm_set_create(p);
+    pm_pool_set_t *set = pm_pool_set_create(p);
     pm_listen_opts_t opts = {(int)args->conf->listen_backlog,
                              (mode_t)args->conf->listen_mode, 0, 0};
     pm_member_t *member = apr_array_push(set->members);
-    pm_birth_t *birth;
+    pm_launch_spec_t *birth;
     apr_status_t rv;
 
-    rv = pm_birth_prepare(&birth, args->conf, p, why);
+    rv = pm_launch_spec_prepare(&birth, args->conf, p, why);
     if (rv == APR_SUCCESS) {
-        rv = pm_slow_prepare(&birth, args->conf, p, why);
+        rv = pm_slow_log_prepare(&birth, args->conf, p, why);
     }
     if (rv == APR_SUCCESS) {
         rv = pm_ident_owner(args->conf->listen_owner, &opts.uid, &opts.gid,
@@ -248,7 +248,7 @@ static int run(int argc, char **argv, apr_pool_t *p)
     pm_manager_t *manager;
     pm_listener_t listener;
     pm_reason_t why;
-    pm_set_t *set;
+    pm_pool_set_t *set;
     int status;
 
     if (read_args(&args, argc, argv, p, &why) != APR_SUCCESS
@@ -256,7 +256,7 @@ static int run(int argc, char **argv, apr_pool_t *p)
         fprintf(stderr, "fcgipm-run: %s\n", why.text);
         return EXIT_USAGE;
     }
-    if (pm_board_create(&opts.board, 0, p, &why) != APR_SUCCESS
+    if (pm_scoreboard_create(&opts.board, 0, p, &why) != APR_SUCCESS
         || pm_manager_create(&manager, &opts, p, &why) != APR_SUCCESS) {
         fprintf(stderr, "fcgipm-run: %s\n", why.text);
         pm_listen_unlink(&listener);

@@ -72,7 +72,7 @@ static void usage(FILE *out)
     int i;
 
     fprintf(out, "usage: fcgipmctl [-s SOCKET] [--json] COMMAND\n\n");
-    for (i = 0; (word = pm_proto_word(i, &args)); i++) {
+    for (i = 0; (word = pm_control_protocol_word(i, &args)); i++) {
         print_word(out, word, args);
     }
     fprintf(out, "  %-22s %s\n", "top [POOL]", "what the pools do, live");
@@ -158,7 +158,7 @@ static int run_top(const args_t *args, apr_pool_t *p)
     pm_reason_t why;
 
     if (args->json
-        || pm_proto_parse(&req, line, PM_RIGHT_ALL, &why) != APR_SUCCESS) {
+        || pm_control_protocol_parse(&req, line, PM_RIGHT_ALL, &why) != APR_SUCCESS) {
         return wrong_usage("usage: top [POOL]");
     }
     return ctl_top(args->path, line, p);
@@ -169,16 +169,16 @@ static const char *ask(const char *path, const char *line, int wait,
                        apr_pool_t *p, pm_reason_t *why)
 {
     apr_time_t until = pm_time_now() + PATIENCE;
-    pm_ask_t a;
+    pm_control_client_t a;
     char *reply = NULL;
     int shown = 0;
-    int good = pm_ask_open(&a, path, until, p, why) == APR_SUCCESS
-               && pm_ask_say(&a, line, why) == APR_SUCCESS;
+    int good = pm_control_client_open(&a, path, until, p, why) == APR_SUCCESS
+               && pm_control_client_send(&a, line, why) == APR_SUCCESS;
 
     while (good) {
-        good = pm_ask_hear(&a, wait ? PM_TIME_NEVER : until, &reply, why)
+        good = pm_control_client_receive(&a, wait ? PM_TIME_NEVER : until, &reply, why)
                == APR_SUCCESS;
-        if (!good || pm_proto_is_last(reply)) {
+        if (!good || pm_control_protocol_is_last(reply)) {
             break;
         }
         tell(reply, &shown);
@@ -186,7 +186,7 @@ static const char *ask(const char *path, const char *line, int wait,
     if (shown) {
         fputc('\n', stderr);
     }
-    pm_ask_close(&a);
+    pm_control_client_close(&a);
     return good ? reply : NULL;
 }
 
@@ -199,7 +199,7 @@ static int run(const args_t *args, apr_pool_t *p)
     if (!strcmp(args->line, "top") || !strncmp(args->line, "top ", 4)) {
         return run_top(args, p);
     }
-    if (pm_proto_parse(&req, args->line, PM_RIGHT_ALL, &why)
+    if (pm_control_protocol_parse(&req, args->line, PM_RIGHT_ALL, &why)
         != APR_SUCCESS) {
         return wrong_usage(why.text);
     }

@@ -28,43 +28,43 @@ typedef struct section {
 } section_t;
 
 /** What was read, until the whole is checked. */
-typedef struct fcgipm_draft {
+typedef struct hpm_draft {
     apr_array_header_t *sections;   /**< of section_t */
     pm_conf_t *current;             /**< while its section is being read */
     pm_rules_t *rules;              /**< the same, of <FcgiPMScripts> */
-    apr_array_header_t *scripts;    /**< of fcgipm_scripts_t */
+    apr_array_header_t *scripts;    /**< of hpm_scripts_t */
     const char *command_where;      /**< of FcgiPMCommand at server level */
     apr_array_header_t *problems;   /**< of const char *: wrong, but nobody
                                      *   has to stop for it */
 } draft_t;
 
-void *fcgipm_server_create(apr_pool_t *p, server_rec *s)
+void *hpm_server_create(apr_pool_t *p, server_rec *s)
 {
-    fcgipm_server_t *server = apr_pcalloc(p, sizeof(*server));
+    hpm_server_t *server = apr_pcalloc(p, sizeof(*server));
     draft_t *draft = apr_pcalloc(p, sizeof(*draft));
 
     (void)s;
     draft->sections = apr_array_make(p, 4, sizeof(section_t));
     draft->problems = apr_array_make(p, 4, sizeof(const char *));
-    draft->scripts = apr_array_make(p, 2, sizeof(fcgipm_scripts_t));
+    draft->scripts = apr_array_make(p, 2, sizeof(hpm_scripts_t));
     server->draft = draft;
     server->global = pm_global_create(p);
-    server->defaults = pm_conf_create(p, FCGIPM_DEFAULT_POOL);
+    server->defaults = pm_conf_create(p, HPM_DEFAULT_POOL);
     server->pools = apr_hash_make(p);
-    server->order = apr_array_make(p, 4, sizeof(fcgipm_pool_t *));
-    server->aliases = apr_array_make(p, 4, sizeof(fcgipm_alias_t));
-    server->mentions = apr_array_make(p, 4, sizeof(fcgipm_mention_t));
-    server->templates = apr_array_make(p, 2, sizeof(pm_template_t));
+    server->order = apr_array_make(p, 4, sizeof(hpm_pool_t *));
+    server->aliases = apr_array_make(p, 4, sizeof(hpm_alias_t));
+    server->mentions = apr_array_make(p, 4, sizeof(hpm_pool_ref_t));
+    server->templates = apr_array_make(p, 2, sizeof(pm_script_template_t));
     server->hosts = apr_array_make(p, 2, sizeof(pm_host_t));
     server->host_of = apr_hash_make(p);
     return server;
 }
 
-void *fcgipm_server_merge(apr_pool_t *p, void *base, void *over)
+void *hpm_server_merge(apr_pool_t *p, void *base, void *over)
 {
-    fcgipm_server_t *main_server = base;
-    fcgipm_server_t *virtual = over;
-    fcgipm_server_t *server = apr_pmemdup(p, main_server, sizeof(*server));
+    hpm_server_t *main_server = base;
+    hpm_server_t *virtual = over;
+    hpm_server_t *server = apr_pmemdup(p, main_server, sizeof(*server));
 
     /* the virtual host's first, so that they win: see sort_aliases() */
     server->aliases = apr_array_append(p, virtual->aliases,
@@ -122,12 +122,12 @@ static void make_absolute(apr_pool_t *p, const pm_row_t *row,
 }
 
 /* Where a setting that stands here goes, or NULL. */
-static void *target_of(fcgipm_server_t *server, const pm_row_t *row)
+static void *target_of(hpm_server_t *server, const pm_row_t *row)
 {
     const draft_t *draft = server->draft;
 
     if (draft->rules) {
-        return !fcgipm_template_takes(row) ? NULL
+        return !hpm_script_rules_takes(row) ? NULL
                : row->global               ? (void *)draft->rules
                                            : (void *)draft->current;
     }
@@ -144,7 +144,7 @@ static void *target_of(fcgipm_server_t *server, const pm_row_t *row)
 static const char *set_row(cmd_parms *cmd, void *unused, const char *args)
 {
     const pm_row_t *row = cmd->info;
-    fcgipm_server_t *server = fcgipm_server(cmd->server);
+    hpm_server_t *server = hpm_server(cmd->server);
     apr_array_header_t *words = words_of(cmd->pool, args);
     const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
     void *target = target_of(server, row);
@@ -190,7 +190,7 @@ static const char *check_section(cmd_parms *cmd, int scripts)
     for (d = cmd->directive->first_child; d; d = d->next) {
         const pm_row_t *row = pm_conf_row(d->directive);
 
-        if (!row || (scripts ? !fcgipm_template_takes(row) : row->global)) {
+        if (!row || (scripts ? !hpm_script_rules_takes(row) : row->global)) {
             cmd->err_directive = d;
             return apr_psprintf(cmd->pool, "%s%s cannot occur within "
                                 "<%s> section", d->directive,
@@ -292,9 +292,9 @@ static const char *section_word(cmd_parms *cmd, const char *args,
 static const char *open_scripts(cmd_parms *cmd, void *unused,
                                 const char *args)
 {
-    draft_t *draft = fcgipm_server(cmd->server)->draft;
+    draft_t *draft = hpm_server(cmd->server)->draft;
     ap_directive_t *self = cmd->directive;
-    fcgipm_scripts_t scripts = {.where = where_of(cmd)};
+    hpm_scripts_t scripts = {.where = where_of(cmd)};
     const char *word = NULL;
     const char *err = section_word(cmd, args, &word);
     char *dir;
@@ -308,7 +308,7 @@ static const char *open_scripts(cmd_parms *cmd, void *unused,
     if (strlen(dir) > 1 && dir[strlen(dir) - 1] == '/') {
         dir[strlen(dir) - 1] = '\0';
     }
-    if (pm_template_where_check(dir, &why) != APR_SUCCESS) {
+    if (pm_script_rules_where_check(dir, &why) != APR_SUCCESS) {
         return apr_pstrcat(cmd->pool, "<FcgiPMScripts>: ", why.text, NULL);
     }
     draft->current = scripts.conf = pm_conf_create(cmd->pool, "scripts");
@@ -317,7 +317,7 @@ static const char *open_scripts(cmd_parms *cmd, void *unused,
     draft->current = NULL;
     draft->rules = NULL;
     if (!err) {
-        *(fcgipm_scripts_t *)apr_array_push(draft->scripts) = scripts;
+        *(hpm_scripts_t *)apr_array_push(draft->scripts) = scripts;
         cmd->directive = self;
     }
     return err;
@@ -337,13 +337,13 @@ static const char *open_section(cmd_parms *cmd, void *unused,
     if (pm_conf_name_check(name, &why) != APR_SUCCESS) {
         return apr_pstrcat(cmd->pool, "<FcgiPMPool>: ", why.text, NULL);
     }
-    return read_section(cmd, fcgipm_server(cmd->server)->draft, name);
+    return read_section(cmd, hpm_server(cmd->server)->draft, name);
 }
 
 static const char *add_alias(cmd_parms *cmd, void *unused, const char *url,
                              const char *pool)
 {
-    fcgipm_alias_t *alias;
+    hpm_alias_t *alias;
     pm_reason_t why;
 
     (void)unused;
@@ -354,7 +354,7 @@ static const char *add_alias(cmd_parms *cmd, void *unused, const char *url,
     if (pm_conf_name_check(pool, &why) != APR_SUCCESS) {
         return apr_pstrcat(cmd->pool, "FcgiPMAlias: ", why.text, NULL);
     }
-    alias = apr_array_push(fcgipm_server(cmd->server)->aliases);
+    alias = apr_array_push(hpm_server(cmd->server)->aliases);
     alias->url = apr_pstrdup(cmd->pool, url);
     alias->pool = apr_pstrdup(cmd->pool, pool);
     alias->where = where_of(cmd);
@@ -363,23 +363,23 @@ static const char *add_alias(cmd_parms *cmd, void *unused, const char *url,
 
 /* A virtual host has a record of ours only when a directive of ours stands
  * in it, and Require is another module's. */
-static fcgipm_server_t *own_server(const cmd_parms *cmd)
+static hpm_server_t *own_server(const cmd_parms *cmd)
 {
-    fcgipm_server_t *server = fcgipm_server(cmd->server);
+    hpm_server_t *server = hpm_server(cmd->server);
 
     if (!server) {
-        server = fcgipm_server_create(cmd->pool, cmd->server);
+        server = hpm_server_create(cmd->pool, cmd->server);
         ap_set_module_config(cmd->server->module_config, &fcgipm_module,
                              server);
     }
     return server;
 }
 
-const char *fcgipm_config_mention(cmd_parms *cmd, const char *directive,
+const char *hpm_config_pool_ref(cmd_parms *cmd, const char *directive,
                                   const char *pool)
 {
-    fcgipm_server_t *server = own_server(cmd);
-    fcgipm_mention_t *mention;
+    hpm_server_t *server = own_server(cmd);
+    hpm_pool_ref_t *mention;
     pm_reason_t why;
 
     if (pm_conf_name_check(pool, &why) != APR_SUCCESS) {
@@ -399,7 +399,7 @@ const char *fcgipm_config_mention(cmd_parms *cmd, const char *directive,
     return NULL;
 }
 
-const command_rec fcgipm_cmds[] = {
+const command_rec hpm_cmds[] = {
 #define PM_ROW(field, name, type, st, init, min, max, choices, change, help) \
     AP_INIT_RAW_ARGS(name, set_row, (void *)&pm_conf_rows[PM_ROW_##field],   \
                      RSRC_CONF, help),
@@ -411,11 +411,11 @@ const command_rec fcgipm_cmds[] = {
                      "directory of scripts that are started on demand"),
     AP_INIT_TAKE2("FcgiPMAlias", add_alias, NULL, RSRC_CONF,
                   "a URL prefix and the pool that answers it"),
-    AP_INIT_TAKE1("FcgiPMAuthenticator", fcgipm_auth_set,
-                  (void *)FCGIPM_AUTHENTICATOR, OR_AUTHCFG,
+    AP_INIT_TAKE1("FcgiPMAuthenticator", hpm_auth_set,
+                  (void *)HPM_AUTHENTICATOR, OR_AUTHCFG,
                   "the pool behind AuthBasicProvider fcgipm, or none"),
-    AP_INIT_TAKE1("FcgiPMAccessChecker", fcgipm_auth_set,
-                  (void *)FCGIPM_ACCESS_CHECKER, OR_AUTHCFG,
+    AP_INIT_TAKE1("FcgiPMAccessChecker", hpm_auth_set,
+                  (void *)HPM_ACCESS_CHECKER, OR_AUTHCFG,
                   "the pool that is asked for access here, or none"),
     {NULL}
 };
@@ -522,11 +522,11 @@ static int is_test(void)
 }
 
 /* All that can be known of one pool. */
-static apr_status_t check_pool(fcgipm_pool_t *pool, apr_pool_t *ptemp,
+static apr_status_t check_pool(hpm_pool_t *pool, apr_pool_t *ptemp,
                                pm_reason_t *why)
 {
     const pm_conf_t *conf = pool->conf;
-    pm_birth_t *birth;
+    pm_launch_spec_t *birth;
     apr_status_t rv;
     uid_t uid;
     gid_t gid;
@@ -551,12 +551,12 @@ static apr_status_t check_pool(fcgipm_pool_t *pool, apr_pool_t *ptemp,
         return pm_fail(why, rv, "FcgiPMListenOwner %s: %s",
                        conf->listen_owner, cause.text);
     }
-    rv = pm_birth_prepare(&birth, conf, ptemp, why);
+    rv = pm_launch_spec_prepare(&birth, conf, ptemp, why);
     if (rv == APR_SUCCESS) {
-        rv = pm_slow_prepare(&birth, conf, ptemp, why);
+        rv = pm_slow_log_prepare(&birth, conf, ptemp, why);
     }
     return rv == APR_SUCCESS && conf->error_log && is_test()
-               ? fcgipm_log_check(conf->error_log, ptemp, why) : rv;
+               ? hpm_log_check(conf->error_log, ptemp, why) : rv;
 }
 
 /* Everything that goes to the manager must be something it can read: one
@@ -584,10 +584,10 @@ static pm_conf_t *no_conf(const char *name, apr_pool_t *p)
     return conf;
 }
 
-static void add_pool(fcgipm_server_t *server, pm_conf_t *conf,
+static void add_pool(hpm_server_t *server, pm_conf_t *conf,
                      const char *where, apr_pool_t *p, apr_pool_t *ptemp)
 {
-    fcgipm_pool_t *pool = apr_pcalloc(p, sizeof(*pool));
+    hpm_pool_t *pool = apr_pcalloc(p, sizeof(*pool));
     pm_reason_t why;
 
     pool->name = conf->name;
@@ -604,17 +604,17 @@ static void add_pool(fcgipm_server_t *server, pm_conf_t *conf,
         pool->failed = apr_pstrdup(p, why.text);
     }
     apr_hash_set(server->pools, pool->name, APR_HASH_KEY_STRING, pool);
-    *(fcgipm_pool_t **)apr_array_push(server->order) = pool;
+    *(hpm_pool_t **)apr_array_push(server->order) = pool;
 }
 
-static const fcgipm_scripts_t *first_scripts(const draft_t *draft,
+static const hpm_scripts_t *first_scripts(const draft_t *draft,
                                              const char *dir)
 {
     int i;
 
     for (i = 0; i < draft->scripts->nelts; i++) {
-        const fcgipm_scripts_t *scripts = &APR_ARRAY_IDX(draft->scripts, i,
-                                                         fcgipm_scripts_t);
+        const hpm_scripts_t *scripts = &APR_ARRAY_IDX(draft->scripts, i,
+                                                         hpm_scripts_t);
 
         if (!strcmp(scripts->dir, dir)) {
             return scripts;
@@ -624,15 +624,15 @@ static const fcgipm_scripts_t *first_scripts(const draft_t *draft,
 }
 
 /* One that is no good stays: who asks for a script is told why not. */
-static void add_template(fcgipm_server_t *server,
-                         const fcgipm_scripts_t *scripts,
+static void add_template(hpm_server_t *server,
+                         const hpm_scripts_t *scripts,
                          const pm_conf_t *base, apr_pool_t *p,
                          apr_pool_t *ptemp)
 {
-    const fcgipm_scripts_t *first = first_scripts(server->draft,
+    const hpm_scripts_t *first = first_scripts(server->draft,
                                                   scripts->dir);
     pm_conf_t *conf;
-    pm_template_t t = fcgipm_template_make(scripts, base, &conf, p);
+    pm_script_template_t t = hpm_script_rules_make(scripts, base, &conf, p);
     const char *wrong = NULL;
     pm_reason_t why;
 
@@ -649,8 +649,8 @@ static void add_template(fcgipm_server_t *server,
         wrong = apr_pstrdup(p, why.text);
     }
     else {
-        *(pm_template_t *)apr_array_push(server->templates) = t;
-        wrong = fcgipm_template_check(&t, server->global, is_test(), p,
+        *(pm_script_template_t *)apr_array_push(server->templates) = t;
+        wrong = hpm_script_rules_check(&t, server->global, is_test(), p,
                                       ptemp);
     }
     if (wrong) {
@@ -663,11 +663,11 @@ static void add_template(fcgipm_server_t *server,
 /* The pool `default` is what FcgiPMCommand at server level makes.  All other
  * settings there are defaults for every pool; command and socket are that
  * pool's alone. */
-static void add_pools(fcgipm_server_t *server, apr_pool_t *p,
+static void add_pools(hpm_server_t *server, apr_pool_t *p,
                       apr_pool_t *ptemp)
 {
     draft_t *draft = server->draft;
-    const section_t *named = find_section(draft, FCGIPM_DEFAULT_POOL);
+    const section_t *named = find_section(draft, HPM_DEFAULT_POOL);
     pm_conf_t *base = apr_pmemdup(p, server->defaults, sizeof(*base));
     int i;
 
@@ -677,7 +677,7 @@ static void add_pools(fcgipm_server_t *server, apr_pool_t *p,
     base->set &= ~(APR_UINT64_C(1) << PM_ROW_command
                    | APR_UINT64_C(1) << PM_ROW_listen);
     if (draft->command_where && named) {
-        twice(p, draft, FCGIPM_DEFAULT_POOL, named->where,
+        twice(p, draft, HPM_DEFAULT_POOL, named->where,
               draft->command_where);
     }
     else if (draft->command_where) {
@@ -692,21 +692,21 @@ static void add_pools(fcgipm_server_t *server, apr_pool_t *p,
     }
     for (i = 0; i < draft->scripts->nelts; i++) {
         add_template(server, &APR_ARRAY_IDX(draft->scripts, i,
-                                            fcgipm_scripts_t),
+                                            hpm_scripts_t),
                      base, p, ptemp);
     }
 }
 
-static void check_addresses(const fcgipm_server_t *server, apr_pool_t *p,
+static void check_addresses(const hpm_server_t *server, apr_pool_t *p,
                             apr_pool_t *ptemp)
 {
     apr_hash_t *seen = apr_hash_make(ptemp);
     int i;
 
     for (i = 0; i < server->order->nelts; i++) {
-        fcgipm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                            fcgipm_pool_t *);
-        const fcgipm_pool_t *first;
+        hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
+                                            hpm_pool_t *);
+        const hpm_pool_t *first;
 
         if (!pool->addr.len) {
             continue;
@@ -726,11 +726,11 @@ static void check_addresses(const fcgipm_server_t *server, apr_pool_t *p,
 /* Longest first; of two that are equal, the one that stands first. */
 static void sort_aliases(apr_array_header_t *aliases)
 {
-    fcgipm_alias_t *a = (fcgipm_alias_t *)(void *)aliases->elts;
+    hpm_alias_t *a = (hpm_alias_t *)(void *)aliases->elts;
     int i, k;
 
     for (i = 1; i < aliases->nelts; i++) {
-        fcgipm_alias_t alias = a[i];
+        hpm_alias_t alias = a[i];
 
         for (k = i; k > 0 && strlen(a[k - 1].url) < strlen(alias.url); k--) {
             a[k] = a[k - 1];
@@ -741,13 +741,13 @@ static void sort_aliases(apr_array_header_t *aliases)
 
 /* The first @a n of them; behind a virtual host's own stand the main
  * server's, which are complained about once. */
-static void check_aliases(const fcgipm_server_t *server, int n, apr_pool_t *p)
+static void check_aliases(const hpm_server_t *server, int n, apr_pool_t *p)
 {
     int i;
 
     for (i = 0; i < n; i++) {
-        const fcgipm_alias_t *alias =
-            &APR_ARRAY_IDX(server->aliases, i, fcgipm_alias_t);
+        const hpm_alias_t *alias =
+            &APR_ARRAY_IDX(server->aliases, i, hpm_alias_t);
 
         if (!apr_hash_get(server->pools, alias->pool, APR_HASH_KEY_STRING)) {
             problem(server->draft,
@@ -758,13 +758,13 @@ static void check_aliases(const fcgipm_server_t *server, int n, apr_pool_t *p)
     }
 }
 
-static void check_mentions(const fcgipm_server_t *server, apr_pool_t *p)
+static void check_mentions(const hpm_server_t *server, apr_pool_t *p)
 {
     int i;
 
     for (i = 0; i < server->mentions->nelts; i++) {
-        const fcgipm_mention_t *mention =
-            &APR_ARRAY_IDX(server->mentions, i, fcgipm_mention_t);
+        const hpm_pool_ref_t *mention =
+            &APR_ARRAY_IDX(server->mentions, i, hpm_pool_ref_t);
 
         if (!apr_hash_get(server->pools, mention->pool,
                           APR_HASH_KEY_STRING)) {
@@ -803,13 +803,13 @@ static void check_runtime_dir(const pm_global_t *global, draft_t *draft,
     }
 }
 
-static int has_unix_pool(const fcgipm_server_t *server)
+static int has_unix_pool(const hpm_server_t *server)
 {
     int i;
 
     for (i = 0; i < server->order->nelts; i++) {
-        const fcgipm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                                  fcgipm_pool_t *);
+        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
+                                                  hpm_pool_t *);
 
         if (pool->addr.sa.ss_family == AF_UNIX) {
             return 1;
@@ -830,9 +830,9 @@ static void complain(server_rec *s, const char *text)
     }
 }
 
-int fcgipm_config_report(server_rec *s)
+int hpm_config_report(server_rec *s)
 {
-    const fcgipm_server_t *server = fcgipm_server(s);
+    const hpm_server_t *server = hpm_server(s);
     const apr_array_header_t *problems = server->draft->problems;
     int n = problems->nelts;
     int i;
@@ -841,8 +841,8 @@ int fcgipm_config_report(server_rec *s)
         complain(s, APR_ARRAY_IDX(problems, i, const char *));
     }
     for (i = 0; i < server->order->nelts; i++) {
-        const fcgipm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                                  fcgipm_pool_t *);
+        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
+                                                  hpm_pool_t *);
 
         if (pool->failed || pool->former) {
             complain(s, apr_psprintf(s->process->pconf, "pool %s (%s)%s: %s",
@@ -859,10 +859,10 @@ int fcgipm_config_report(server_rec *s)
     return n;
 }
 
-int fcgipm_config_check(apr_pool_t *pconf, apr_pool_t *plog,
+int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog,
                         apr_pool_t *ptemp, server_rec *s)
 {
-    fcgipm_server_t *server = fcgipm_server(s);
+    hpm_server_t *server = hpm_server(s);
     server_rec *v;
 
     (void)plog;
@@ -872,22 +872,22 @@ int fcgipm_config_check(apr_pool_t *pconf, apr_pool_t *plog,
     }
     fill_global(server->global, server->draft, pconf);
     add_pools(server, pconf, ptemp);
-    fcgipm_template_hosts(server, s, pconf);
+    hpm_script_rules_hosts(server, s, pconf);
     check_addresses(server, pconf, ptemp);
     check_aliases(server, server->aliases->nelts, pconf);
     for (v = s->next; v; v = v->next) {
-        check_aliases(fcgipm_server(v), fcgipm_server(v)->aliases->nelts
+        check_aliases(hpm_server(v), hpm_server(v)->aliases->nelts
                                             - server->aliases->nelts, pconf);
     }
     for (v = s; v; v = v->next) {
-        sort_aliases(fcgipm_server(v)->aliases);
-        if (v == s || fcgipm_server(v) != server) {
-            check_mentions(fcgipm_server(v), pconf);
+        sort_aliases(hpm_server(v)->aliases);
+        if (v == s || hpm_server(v) != server) {
+            check_mentions(hpm_server(v), pconf);
         }
     }
     if (has_unix_pool(server) || server->templates->nelts) {
         check_runtime_dir(server->global, server->draft, is_test(), pconf);
     }
-    return is_test() && fcgipm_config_report(s) ? HTTP_INTERNAL_SERVER_ERROR
+    return is_test() && hpm_config_report(s) ? HTTP_INTERNAL_SERVER_ERROR
                                                 : OK;
 }

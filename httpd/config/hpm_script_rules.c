@@ -22,7 +22,7 @@ static const int not_here[] = {
     PM_ROW_command, PM_ROW_listen, PM_ROW_chroot, PM_ROW_watch
 };
 
-int fcgipm_template_takes(const pm_row_t *row)
+int hpm_script_rules_takes(const pm_row_t *row)
 {
     unsigned i;
 
@@ -51,13 +51,13 @@ static int is_named(const pm_conf_t *conf)
                || ident.uid != httpd);
 }
 
-pm_template_t fcgipm_template_make(const fcgipm_scripts_t *scripts,
+pm_script_template_t hpm_script_rules_make(const hpm_scripts_t *scripts,
                                    const pm_conf_t *base, pm_conf_t **out,
                                    apr_pool_t *p)
 {
     pm_conf_t *conf = pm_conf_merge(p, base, scripts->conf);
     apr_uint64_t own = scripts->conf->set;
-    pm_template_t t = {.where = scripts->dir, .rules = scripts->rules,
+    pm_script_template_t t = {.where = scripts->dir, .rules = scripts->rules,
                        .conf = conf, .log_fd = -1};
 
     if (!(own & bit(PM_ROW_processes))) {
@@ -81,7 +81,7 @@ pm_template_t fcgipm_template_make(const fcgipm_scripts_t *scripts,
 
 /* --- what can be wrong ---------------------------------------------------- */
 
-static const char *check_user(const pm_template_t *t, apr_pool_t *p)
+static const char *check_user(const pm_script_template_t *t, apr_pool_t *p)
 {
     pm_ident_t ident;
     pm_reason_t why;
@@ -94,10 +94,10 @@ static const char *check_user(const pm_template_t *t, apr_pool_t *p)
 }
 
 /* What is wrong with it is wrong with all scripts in it. */
-static const char *check_directory(const pm_template_t *t, apr_pool_t *p)
+static const char *check_directory(const pm_script_template_t *t, apr_pool_t *p)
 {
     const char *dir = apr_pstrmemdup(p, t->where,
-                                     pm_template_fixed(t->where));
+                                     pm_script_rules_fixed(t->where));
     struct stat st;
 
     if (stat(dir, &st)) {
@@ -112,14 +112,14 @@ static const char *check_directory(const pm_template_t *t, apr_pool_t *p)
                : NULL;
 }
 
-static const char *check_wrapper(const pm_template_t *t, const char *wrapper,
+static const char *check_wrapper(const pm_script_template_t *t, const char *wrapper,
                                  apr_pool_t *p)
 {
     const char *command = apr_punescape_url(
-        p, apr_pstrmemdup(p, wrapper, pm_template_command_length(wrapper)),
+        p, apr_pstrmemdup(p, wrapper, pm_script_rules_command_length(wrapper)),
         NULL, NULL, 1);
     pm_conf_t *conf = apr_pmemdup(p, t->conf, sizeof(*conf));
-    pm_birth_t *birth;
+    pm_launch_spec_t *birth;
     pm_reason_t why;
     char **word;
 
@@ -132,11 +132,11 @@ static const char *check_wrapper(const pm_template_t *t, const char *wrapper,
     if (t->rules->script_user) {
         conf->user = geteuid() ? NULL : ap_unixd_config.user_name;
     }
-    return pm_birth_prepare(&birth, conf, p, &why) == APR_SUCCESS
+    return pm_launch_spec_prepare(&birth, conf, p, &why) == APR_SUCCESS
                ? NULL : apr_pstrcat(p, "FcgiPMWrapper: ", why.text, NULL);
 }
 
-static const char *check_wrappers(const pm_template_t *t, apr_pool_t *p)
+static const char *check_wrappers(const pm_script_template_t *t, apr_pool_t *p)
 {
     const char *wrong = NULL;
     int i;
@@ -145,7 +145,7 @@ static const char *check_wrappers(const pm_template_t *t, apr_pool_t *p)
                 && i < t->rules->wrapper->nelts; i++) {
         wrong = check_wrapper(t, APR_ARRAY_IDX(t->rules->wrapper, i,
                                                const char *), p);
-        if (pm_template_is_virtual(t->rules, i) && t->rules->script_user) {
+        if (pm_script_rules_is_virtual(t->rules, i) && t->rules->script_user) {
             wrong = "with FcgiPMWrapper virtual there is no file, and nobody "
                     "it belongs to: FcgiPMScriptUser owner";
         }
@@ -153,7 +153,7 @@ static const char *check_wrappers(const pm_template_t *t, apr_pool_t *p)
     return wrong;
 }
 
-const char *fcgipm_template_check(const pm_template_t *t,
+const char *hpm_script_rules_check(const pm_script_template_t *t,
                                   const pm_global_t *global, int testing,
                                   apr_pool_t *p, apr_pool_t *ptemp)
 {
@@ -164,7 +164,7 @@ const char *fcgipm_template_check(const pm_template_t *t,
     wrong = wrong ? wrong : check_directory(t, ptemp);
     wrong = wrong ? wrong : check_wrappers(t, ptemp);
     if (!wrong && testing && t->conf->error_log
-        && fcgipm_log_check(t->conf->error_log, ptemp, &why)
+        && hpm_log_check(t->conf->error_log, ptemp, &why)
                != APR_SUCCESS) {
         wrong = why.text;
     }
@@ -219,7 +219,7 @@ static const char *name_of(const server_rec *s, apr_hash_t *seen,
     return name;
 }
 
-void fcgipm_template_hosts(fcgipm_server_t *server, server_rec *s,
+void hpm_script_rules_hosts(hpm_server_t *server, server_rec *s,
                            apr_pool_t *p)
 {
     apr_hash_t *seen = apr_hash_make(p);

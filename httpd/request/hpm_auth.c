@@ -25,31 +25,31 @@ static const struct {
     const char *directive;
     int speaks;              /* its denial goes to the client */
 } roles[] = {
-    [FCGIPM_AUTHENTICATOR] = {"AUTHENTICATOR", "FcgiPMAuthenticator", 0},
-    [FCGIPM_ACCESS_CHECKER] = {"ACCESS_CHECKER", "FcgiPMAccessChecker", 1},
-    [FCGIPM_REQUIRE] = {"AUTHORIZER", "Require fcgipm", 1}
+    [HPM_AUTHENTICATOR] = {"AUTHENTICATOR", "FcgiPMAuthenticator", 0},
+    [HPM_ACCESS_CHECKER] = {"ACCESS_CHECKER", "FcgiPMAccessChecker", 1},
+    [HPM_REQUIRE] = {"AUTHORIZER", "Require fcgipm", 1}
 };
 
 /* --- per-directory configuration ---------------------------------------- */
 
 /* NULL: not given; "": none. */
 typedef struct dir {
-    const char *pool[FCGIPM_AUTH_DIRS];
+    const char *pool[HPM_AUTH_DIRS];
 } dir_t;
 
-void *fcgipm_auth_dir_create(apr_pool_t *p, char *dir)
+void *hpm_auth_dir_create(apr_pool_t *p, char *dir)
 {
     (void)dir;
     return apr_pcalloc(p, sizeof(dir_t));
 }
 
-void *fcgipm_auth_dir_merge(apr_pool_t *p, void *base, void *over)
+void *hpm_auth_dir_merge(apr_pool_t *p, void *base, void *over)
 {
     dir_t *dir = apr_pmemdup(p, base, sizeof(*dir));
     const dir_t *own = over;
     int i;
 
-    for (i = 0; i < FCGIPM_AUTH_DIRS; i++) {
+    for (i = 0; i < HPM_AUTH_DIRS; i++) {
         if (own->pool[i]) {
             dir->pool[i] = own->pool[i];
         }
@@ -57,9 +57,9 @@ void *fcgipm_auth_dir_merge(apr_pool_t *p, void *base, void *over)
     return dir;
 }
 
-const char *fcgipm_auth_set(cmd_parms *cmd, void *dir, const char *pool)
+const char *hpm_auth_set(cmd_parms *cmd, void *dir, const char *pool)
 {
-    fcgipm_auth_role_t role = (fcgipm_auth_role_t)(apr_uintptr_t)cmd->info;
+    hpm_auth_role_t role = (hpm_auth_role_t)(apr_uintptr_t)cmd->info;
     dir_t *own = dir;
 
     if (!ap_cstr_casecmp(pool, "none")) {
@@ -67,11 +67,11 @@ const char *fcgipm_auth_set(cmd_parms *cmd, void *dir, const char *pool)
         return NULL;
     }
     own->pool[role] = apr_pstrdup(cmd->pool, pool);
-    return fcgipm_config_mention(cmd, roles[role].directive, pool);
+    return hpm_config_pool_ref(cmd, roles[role].directive, pool);
 }
 
 /* @return the pool that has the role here, or NULL */
-static const char *pool_of(const request_rec *r, fcgipm_auth_role_t role)
+static const char *pool_of(const request_rec *r, hpm_auth_role_t role)
 {
     const dir_t *dir = ap_get_module_config(r->per_dir_config,
                                             &fcgipm_module);
@@ -82,7 +82,7 @@ static const char *pool_of(const request_rec *r, fcgipm_auth_role_t role)
 
 /* --- a denial, kept until httpd has given up ---------------------------- */
 
-struct fcgipm_denial {
+struct hpm_denial {
     int status;
     apr_int64_t retry;       /* Retry-After; 0: none */
     const request_rec *said; /* header; NULL: httpd's own page */
@@ -95,11 +95,11 @@ struct fcgipm_denial {
 static const int ends[] = {HTTP_UNAUTHORIZED, HTTP_FORBIDDEN,
                            HTTP_INTERNAL_SERVER_ERROR};
 
-static fcgipm_denial_t *keep_denial(request_rec *r, int status)
+static hpm_denial_t *keep_denial(request_rec *r, int status)
 {
     core_request_config *core = ap_get_core_module_config(r->request_config);
-    fcgipm_request_t *known = fcgipm_request(r);
-    fcgipm_denial_t *denial = known->denial;
+    hpm_request_t *known = hpm_request(r);
+    hpm_denial_t *denial = known->denial;
     unsigned i;
 
     if (!denial) {
@@ -117,7 +117,7 @@ static fcgipm_denial_t *keep_denial(request_rec *r, int status)
     return denial;
 }
 
-static void drop_denial(request_rec *r, fcgipm_request_t *known)
+static void drop_denial(request_rec *r, hpm_request_t *known)
 {
     core_request_config *core = ap_get_core_module_config(r->request_config);
 
@@ -189,7 +189,7 @@ static hearing_t *hear(const request_rec *r)
 }
 
 /* The request as an authorizer is told of it.  @return OK or a status */
-static int encode(request_rec *r, fcgipm_auth_role_t role,
+static int encode(request_rec *r, hpm_auth_role_t role,
                   const char *password, char **head, apr_size_t *len,
                   pm_reason_t *why)
 {
@@ -203,8 +203,8 @@ static int encode(request_rec *r, fcgipm_auth_role_t role,
         apr_table_setn(more, "REMOTE_PASSWD", password);
     }
     r->subprocess_env = apr_table_copy(r->pool, own);
-    fcgipm_params_authorizer(r, more);
-    status = fcgipm_params_encode(r, FCGIPM_AUTHORIZER, head, len, why);
+    hpm_variables_authorizer(r, more);
+    status = hpm_variables_encode(r, HPM_AUTHORIZER, head, len, why);
     r->subprocess_env = own;
     return status;
 }
@@ -215,11 +215,11 @@ typedef enum verdict {
     NO_ANSWER
 } verdict_t;
 
-static verdict_t no_answer(request_rec *r, fcgipm_auth_role_t role,
+static verdict_t no_answer(request_rec *r, hpm_auth_role_t role,
                            const char *pool, int status, apr_int64_t retry,
                            const char *why)
 {
-    fcgipm_denial_t *denial;
+    hpm_denial_t *denial;
 
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "pool %s: %s: no answer, "
                   "access is denied: %s", pool, roles[role].directive, why);
@@ -244,7 +244,7 @@ static int take_variable(void *granted, const char *name, const char *value)
 
 static verdict_t grant(request_rec *r, const hearing_t *h)
 {
-    fcgipm_request_t *known = fcgipm_request(r);
+    hpm_request_t *known = hpm_request(r);
 
     if (!known->granted) {
         known->granted = apr_table_make(r->pool, 4);
@@ -256,10 +256,10 @@ static verdict_t grant(request_rec *r, const hearing_t *h)
     return GRANTED;
 }
 
-static verdict_t deny(request_rec *r, fcgipm_auth_role_t role,
+static verdict_t deny(request_rec *r, hpm_auth_role_t role,
                       const char *pool, int status, hearing_t *h)
 {
-    fcgipm_denial_t *denial;
+    hpm_denial_t *denial;
 
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "pool %s: %s: denied with "
                   "status %d", pool, roles[role].directive, status);
@@ -276,20 +276,20 @@ static verdict_t deny(request_rec *r, fcgipm_auth_role_t role,
 }
 
 /* What the answer came to.  @return its status, 0: it is none */
-static int status_said(const hearing_t *h, fcgipm_answer_t *a)
+static int status_said(const hearing_t *h, hpm_response_t *a)
 {
-    if (a->stage == FCGIPM_AT_BROKEN
-        || (a->stage != FCGIPM_AT_GONE && !fcgipm_answer_whole(a))) {
+    if (a->stage == HPM_RESPONSE_BROKEN
+        || (a->stage != HPM_RESPONSE_GONE && !hpm_response_whole(a))) {
         return 0;
     }
-    if (a->stage == FCGIPM_AT_BODY) {
-        fcgipm_answer_finish(a);
+    if (a->stage == HPM_RESPONSE_BODY) {
+        hpm_response_finish(a);
     }
     if (h->length > SAID_MAX) {
         pm_fail(&a->why, APR_ENOSPC, "the worker's answer is longer than %d "
                 "bytes", SAID_MAX);
     }
-    return a->stage == FCGIPM_AT_GONE ? 0
+    return a->stage == HPM_RESPONSE_GONE ? 0
            : a->status != OK          ? a->status
                                       : h->r.status;
 }
@@ -297,44 +297,44 @@ static int status_said(const hearing_t *h, fcgipm_answer_t *a)
 /* The exchange with the pool.
  * @return the status that @a h was told; 0: none, and @a status, @a retry
  *         and @a why are what is to be said */
-static int question(hearing_t *h, const fcgipm_pool_t *pool,
+static int question(hearing_t *h, const hpm_pool_t *pool,
                     const char *head, apr_size_t len, int *status,
                     apr_int64_t *retry, pm_reason_t *why)
 {
-    fcgipm_body_t nothing = {0};
-    fcgipm_exchange_t x;
-    fcgipm_answer_t a;
+    hpm_body_t nothing = {0};
+    hpm_upstream_t x;
+    hpm_response_t a;
     const char *not_now;
     int said = 0;
 
     nothing.r = &h->r;
     nothing.status = OK;
-    fcgipm_answer_init(&a, &h->r, pool->name);
-    not_now = fcgipm_handler_ask(&a, &x, pool, &nothing, head, len, retry);
+    hpm_response_init(&a, &h->r, pool->name);
+    not_now = hpm_handler_ask(&a, &x, pool, &nothing, head, len, retry);
     if (not_now) {
         *status = HTTP_SERVICE_UNAVAILABLE;
         pm_fail(why, APR_EGENERAL, "%s", not_now);
     }
-    else if (a.stage == FCGIPM_AT_BROKEN || a.stage == FCGIPM_AT_GONE
-             || x.outcome == FCGIPM_X_COMPLETE) {
+    else if (a.stage == HPM_RESPONSE_BROKEN || a.stage == HPM_RESPONSE_GONE
+             || x.outcome == HPM_UPSTREAM_COMPLETE) {
         *status = HTTP_BAD_GATEWAY;
         said = status_said(h, &a);
         *why = a.why;
     }
     else {
-        *status = fcgipm_handler_status(&x, &nothing);
+        *status = hpm_handler_status(&x, &nothing);
         *why = x.why;
     }
-    fcgipm_answer_destroy(&a);
+    hpm_response_destroy(&a);
     return said;
 }
 
 /* @param password of r->user, or NULL */
-static verdict_t ask(request_rec *r, fcgipm_auth_role_t role,
+static verdict_t ask(request_rec *r, hpm_auth_role_t role,
                      const char *name, const char *password)
 {
-    const fcgipm_server_t *server = fcgipm_server(r->server);
-    const fcgipm_pool_t *pool;
+    const hpm_server_t *server = hpm_server(r->server);
+    const hpm_pool_t *pool;
     apr_int64_t retry = 1;
     pm_reason_t why;
     const char *not_now;
@@ -348,7 +348,7 @@ static verdict_t ask(request_rec *r, fcgipm_auth_role_t role,
         return no_answer(r, role, name, HTTP_INTERNAL_SERVER_ERROR, 0,
                          "there is no pool of this name");
     }
-    not_now = fcgipm_handler_not_now(server, pool, &retry);
+    not_now = hpm_handler_unavailable_reason(server, pool, &retry);
     if (not_now) {
         return no_answer(r, role, name, HTTP_SERVICE_UNAVAILABLE, retry,
                          not_now);
@@ -375,7 +375,7 @@ static authn_status check_password(request_rec *r, const char *user,
         [DENIED] = AUTH_DENIED,
         [NO_ANSWER] = AUTH_GENERAL_ERROR
     };
-    const char *pool = pool_of(r, FCGIPM_AUTHENTICATOR);
+    const char *pool = pool_of(r, HPM_AUTHENTICATOR);
     char *known = r->user;
     verdict_t verdict;
 
@@ -385,7 +385,7 @@ static authn_status check_password(request_rec *r, const char *user,
         return AUTH_GENERAL_ERROR;
     }
     r->user = apr_pstrdup(r->pool, user);    /* REMOTE_USER */
-    verdict = ask(r, FCGIPM_AUTHENTICATOR, pool, password);
+    verdict = ask(r, HPM_AUTHENTICATOR, pool, password);
     r->user = known;
     return says[verdict];
 }
@@ -399,10 +399,10 @@ static const char *read_require(cmd_parms *cmd, const char *line,
         return "Require fcgipm takes one word, the name of a pool";
     }
     if (!*pool) {
-        pool = FCGIPM_DEFAULT_POOL;
+        pool = HPM_DEFAULT_POOL;
     }
     *parsed = pool;
-    return fcgipm_config_mention(cmd, roles[FCGIPM_REQUIRE].directive, pool);
+    return hpm_config_pool_ref(cmd, roles[HPM_REQUIRE].directive, pool);
 }
 
 static authz_status check_authorization(request_rec *r, const char *line,
@@ -419,40 +419,40 @@ static authz_status check_authorization(request_rec *r, const char *line,
     if (!r->user && ap_auth_type(r)) {
         return AUTHZ_DENIED_NO_USER;
     }
-    return says[ask(r, FCGIPM_REQUIRE, parsed, NULL)];
+    return says[ask(r, HPM_REQUIRE, parsed, NULL)];
 }
 
-int fcgipm_auth_access(request_rec *r)
+int hpm_auth_access(request_rec *r)
 {
     static const int says[] = {
         [GRANTED] = OK,
         [DENIED] = HTTP_FORBIDDEN,
         [NO_ANSWER] = HTTP_INTERNAL_SERVER_ERROR
     };
-    const char *pool = pool_of(r, FCGIPM_ACCESS_CHECKER);
+    const char *pool = pool_of(r, HPM_ACCESS_CHECKER);
 
-    return pool ? says[ask(r, FCGIPM_ACCESS_CHECKER, pool, NULL)] : DECLINED;
+    return pool ? says[ask(r, HPM_ACCESS_CHECKER, pool, NULL)] : DECLINED;
 }
 
-void fcgipm_auth_register(apr_pool_t *p)
+void hpm_auth_register(apr_pool_t *p)
 {
     static const authn_provider authn = {check_password, NULL};
     static const authz_provider authz = {check_authorization, read_require};
 
-    ap_register_auth_provider(p, AUTHN_PROVIDER_GROUP, FCGIPM_HANDLER,
+    ap_register_auth_provider(p, AUTHN_PROVIDER_GROUP, HPM_HANDLER,
                               AUTHN_PROVIDER_VERSION, &authn,
                               AP_AUTH_INTERNAL_PER_CONF);
-    ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP, FCGIPM_HANDLER,
+    ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP, HPM_HANDLER,
                               AUTHZ_PROVIDER_VERSION, &authz,
                               AP_AUTH_INTERNAL_PER_CONF);
 }
 
 /* --- what comes of it --------------------------------------------------- */
 
-int fcgipm_auth_granted(request_rec *r)
+int hpm_auth_granted(request_rec *r)
 {
-    fcgipm_request_t *known = fcgipm_request_known(r);
-    const fcgipm_request_t *before = NULL;
+    hpm_request_t *known = hpm_request_known(r);
+    const hpm_request_t *before = NULL;
 
     if (known && known->denial) {
         drop_denial(r, known);
@@ -460,17 +460,17 @@ int fcgipm_auth_granted(request_rec *r)
     /* httpd does not ask again after an internal redirect to where the same
      * configuration holds; what was granted holds as well. */
     if (r->prev && r->prev->per_dir_config == r->per_dir_config) {
-        before = fcgipm_request_known(r->prev);
+        before = hpm_request_known(r->prev);
     }
     if (before && before->granted) {
-        fcgipm_request(r)->granted = before->granted;
+        hpm_request(r)->granted = before->granted;
         apr_table_overlap(r->subprocess_env, before->granted,
                           APR_OVERLAP_TABLES_SET);
     }
     return DECLINED;
 }
 
-static int send_own_page(request_rec *r, const fcgipm_denial_t *denial)
+static int send_own_page(request_rec *r, const hpm_denial_t *denial)
 {
     if (denial->retry) {
         apr_table_setn(r->err_headers_out, "Retry-After",
@@ -481,7 +481,7 @@ static int send_own_page(request_rec *r, const fcgipm_denial_t *denial)
     return DONE;
 }
 
-static int send_said(request_rec *r, const fcgipm_denial_t *denial)
+static int send_said(request_rec *r, const hpm_denial_t *denial)
 {
     apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
     apr_bucket_brigade *bb = apr_brigade_create(r->pool, alloc);
@@ -507,11 +507,11 @@ static int send_said(request_rec *r, const fcgipm_denial_t *denial)
                : AP_FILTER_ERROR;
 }
 
-int fcgipm_auth_deny(request_rec *r, int lookup)
+int hpm_auth_deny(request_rec *r, int lookup)
 {
-    const fcgipm_request_t *before =
-        r->prev ? fcgipm_request_known(r->prev) : NULL;
-    const fcgipm_denial_t *denial = before ? before->denial : NULL;
+    const hpm_request_t *before =
+        r->prev ? hpm_request_known(r->prev) : NULL;
+    const hpm_denial_t *denial = before ? before->denial : NULL;
 
     if (lookup || !denial || strcmp(r->uri, DENIAL_URI)) {
         return DECLINED;

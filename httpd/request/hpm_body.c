@@ -21,7 +21,7 @@ APLOG_USE_MODULE(fcgipm);
 #define PIECES 32
 
 /* Read from the file at once: two whole records. */
-#define BLOCK_SIZE (2 * FCGIPM_CONTENT_MAX)
+#define BLOCK_SIZE (2 * HPM_CONTENT_MAX)
 
 /* Memory for a body that is to be streamed and cannot be. */
 #define OFF_LIMIT 65536
@@ -33,7 +33,7 @@ APLOG_USE_MODULE(fcgipm);
 
 /* Room for @a len more bytes, doubling up to @a limit. @return 0: there is
  * none */
-static int reserve(fcgipm_body_t *body, apr_size_t len, apr_size_t limit)
+static int reserve(hpm_body_t *body, apr_size_t len, apr_size_t limit)
 {
     apr_size_t size = body->size ? body->size : FIRST_SIZE;
     char *memory;
@@ -59,16 +59,16 @@ static int reserve(fcgipm_body_t *body, apr_size_t len, apr_size_t limit)
 }
 
 /* Memory is full: from now on all goes to a file. */
-static apr_status_t open_file(fcgipm_body_t *body, pm_reason_t *why)
+static apr_status_t open_file(hpm_body_t *body, pm_reason_t *why)
 {
-    apr_status_t rv = fcgipm_file_open(&body->file, body->r->pool, why);
+    apr_status_t rv = hpm_tempfile_open(&body->file, body->r->pool, why);
     struct iovec v = {body->memory, body->used};
 
     return rv == APR_SUCCESS && body->used
-               ? fcgipm_file_write(body->file, &v, 1, why) : rv;
+               ? hpm_tempfile_write(body->file, &v, 1, why) : rv;
 }
 
-static apr_status_t keep(fcgipm_body_t *body, const struct iovec *v, int n,
+static apr_status_t keep(hpm_body_t *body, const struct iovec *v, int n,
                          apr_size_t limit, pm_reason_t *why)
 {
     apr_status_t rv;
@@ -85,13 +85,13 @@ static apr_status_t keep(fcgipm_body_t *body, const struct iovec *v, int n,
             return rv;
         }
     }
-    return i < n ? fcgipm_file_write(body->file, v + i, n - i, why)
+    return i < n ? hpm_tempfile_write(body->file, v + i, n - i, why)
                  : APR_SUCCESS;
 }
 
 /* --- reading from the client -------------------------------------------- */
 
-static int refuse(fcgipm_body_t *body, apr_status_t rv, pm_reason_t *why)
+static int refuse(hpm_body_t *body, apr_status_t rv, pm_reason_t *why)
 {
     if (rv == AP_FILTER_ERROR) {
         /* Which has answered already. */
@@ -108,7 +108,7 @@ static int refuse(fcgipm_body_t *body, apr_status_t rv, pm_reason_t *why)
 
 /* The bytes at a brigade's begin, as many as one write takes; their buckets
  * remain.  @param stop the first bucket after them */
-static apr_status_t gather(fcgipm_body_t *body, struct iovec *v, int *n,
+static apr_status_t gather(hpm_body_t *body, struct iovec *v, int *n,
                            apr_bucket **stop)
 {
     apr_bucket *b = APR_BRIGADE_FIRST(body->bb);
@@ -140,7 +140,7 @@ static apr_status_t gather(fcgipm_body_t *body, struct iovec *v, int *n,
 }
 
 /* Keep a brigade's bytes.  @return OK or an HTTP status */
-static int keep_brigade(fcgipm_body_t *body, apr_size_t limit,
+static int keep_brigade(hpm_body_t *body, apr_size_t limit,
                         pm_reason_t *why)
 {
     struct iovec v[PIECES];
@@ -163,7 +163,7 @@ static int keep_brigade(fcgipm_body_t *body, apr_size_t limit,
     return OK;
 }
 
-static int read_whole(fcgipm_body_t *body, apr_size_t limit,
+static int read_whole(hpm_body_t *body, apr_size_t limit,
                       pm_reason_t *why)
 {
     apr_status_t rv;
@@ -185,7 +185,7 @@ static int read_whole(fcgipm_body_t *body, apr_size_t limit,
 static apr_status_t next_memory(void *ctx, const char **data,
                                 apr_size_t *len)
 {
-    fcgipm_body_t *body = ctx;
+    hpm_body_t *body = ctx;
 
     *data = body->memory;
     *len = body->used;
@@ -194,8 +194,8 @@ static apr_status_t next_memory(void *ctx, const char **data,
 
 static apr_status_t next_file(void *ctx, const char **data, apr_size_t *len)
 {
-    fcgipm_body_t *body = ctx;
-    ssize_t n = fcgipm_file_read(body->file, body->block, BLOCK_SIZE,
+    hpm_body_t *body = ctx;
+    ssize_t n = hpm_tempfile_read(body->file, body->block, BLOCK_SIZE,
                                  body->at);
 
     if (n <= 0) {
@@ -227,7 +227,7 @@ static void send_continue(request_rec *r)
 
 /* See to it that there is a bucket, without waiting.  A success that brings
  * none is a filter's way to say that there is nothing. */
-static apr_status_t stream_fill(fcgipm_body_t *body)
+static apr_status_t stream_fill(hpm_body_t *body)
 {
     apr_status_t rv;
 
@@ -249,7 +249,7 @@ static apr_status_t stream_fill(fcgipm_body_t *body)
 }
 
 /* The first bucket with bytes in it; those before it are gone. */
-static apr_status_t stream_read(fcgipm_body_t *body, const char **data,
+static apr_status_t stream_read(hpm_body_t *body, const char **data,
                                 apr_size_t *len)
 {
     apr_status_t rv;
@@ -278,7 +278,7 @@ static apr_status_t stream_read(fcgipm_body_t *body, const char **data,
 static apr_status_t next_stream(void *ctx, const char **data,
                                 apr_size_t *len)
 {
-    fcgipm_body_t *body = ctx;
+    hpm_body_t *body = ctx;
     apr_status_t rv;
 
     if (body->given) {
@@ -334,10 +334,10 @@ static apr_off_t announced(const request_rec *r)
 static int can_stream(const request_rec *r, apr_off_t len)
 {
     return len > 0 && r->method_number != M_GET
-           && fcgipm_client_fd(r->connection) >= 0;
+           && hpm_client_fd(r->connection) >= 0;
 }
 
-int fcgipm_body_read(request_rec *r, apr_int64_t limit, fcgipm_body_t *body,
+int hpm_body_read(request_rec *r, apr_int64_t limit, hpm_body_t *body,
                      pm_reason_t *why)
 {
     apr_off_t len = announced(r);
@@ -378,7 +378,7 @@ int fcgipm_body_read(request_rec *r, apr_int64_t limit, fcgipm_body_t *body,
     return status;
 }
 
-int fcgipm_body_rewind(fcgipm_body_t *body)
+int hpm_body_rewind(hpm_body_t *body)
 {
     if (body->streamed) {
         return 0;

@@ -10,20 +10,20 @@
  * worker must know CONTENT_LENGTH before it begins (CGI/1.1, RFC 3875 4.1.2);
  * so is one of HTTP/2, whose client and worker cannot be waited for at once.
  */
-#ifndef FCGIPM_BODY_H
-#define FCGIPM_BODY_H
+#ifndef HPM_BODY_H
+#define HPM_BODY_H
 
 #include "httpd.h"
 
 #include "httpd/upstream/hpm_upstream.h"
 
-/** A body.  Made by fcgipm_body_read(), lives in the request's pool. */
-typedef struct fcgipm_body {
+/** A body.  Made by hpm_body_read(), lives in the request's pool. */
+typedef struct hpm_body {
     int present;               /**< the client announced one; it may be empty */
     int streamed;              /**< read as it is sent: only once */
     int status;                /**< HTTP status for a body that ended in an
                                 *   error while it was streamed, else OK */
-    fcgipm_source_t source;    /**< the bytes of it, for the exchange */
+    hpm_source_t source;    /**< the bytes of it, for the exchange */
 
     request_rec *r;                /* all below is private */
     char *memory;
@@ -34,7 +34,7 @@ typedef struct fcgipm_body {
     apr_bucket_brigade *bb;        /* streamed: what the client has sent */
     int eos;
     int given;                     /* the first bucket is the last piece */
-} fcgipm_body_t;
+} hpm_body_t;
 
 /**
  * Read the body, or make ready to stream it.
@@ -43,10 +43,10 @@ typedef struct fcgipm_body {
  * @return OK or the HTTP status of the refusal: 413 for LimitRequestBody,
  *         408 for a client that fell silent, 400 for bad chunks, ...
  */
-int fcgipm_body_read(request_rec *r, apr_int64_t limit, fcgipm_body_t *body,
+int hpm_body_read(request_rec *r, apr_int64_t limit, hpm_body_t *body,
                      pm_reason_t *why);
 
 /** From the first byte again.  @return 0 when that cannot be had */
-int fcgipm_body_rewind(fcgipm_body_t *body);
+int hpm_body_rewind(hpm_body_t *body);
 
-#endif /* FCGIPM_BODY_H */
+#endif /* HPM_BODY_H */

@@ -10,7 +10,7 @@
 #include "http_core.h"
 #include "util_filter.h"
 
-int fcgipm_client_fd(conn_rec *c)
+int hpm_client_fd(conn_rec *c)
 {
     apr_socket_t *sock = c->master ? NULL : ap_get_conn_socket(c);
     apr_os_sock_t fd;
@@ -43,38 +43,38 @@ static int has_ended(int fd)
 }
 #endif
 
-int fcgipm_client_gone(conn_rec *c)
+int hpm_client_gone(conn_rec *c)
 {
-    int fd = fcgipm_client_fd(c);
+    int fd = hpm_client_fd(c);
 
     return c->aborted || (c->master && c->master->aborted)
            || (fd >= 0 && has_ended(fd));
 }
 
-void fcgipm_client_forget(conn_rec *c)
+void hpm_client_forget(conn_rec *c)
 {
     c->aborted = 1;
     c->keepalive = AP_CONN_CLOSE;
 }
 
-int fcgipm_client_writable(conn_rec *c, apr_interval_time_t timeout)
+int hpm_client_writable(conn_rec *c, apr_interval_time_t timeout)
 {
-    int fd = fcgipm_client_fd(c);
+    int fd = hpm_client_fd(c);
 
     /* an error is for who writes to find */
     return fd >= 0 && ask(fd, POLLOUT, timeout) != 0;
 }
 
-int fcgipm_client_readable(conn_rec *c, apr_interval_time_t timeout)
+int hpm_client_readable(conn_rec *c, apr_interval_time_t timeout)
 {
-    int fd = fcgipm_client_fd(c);
+    int fd = hpm_client_fd(c);
 
     return fd >= 0 && ask(fd, POLLIN, timeout) != 0;
 }
 
 /* As the MPM does it when a request is done and its answer is not: the core
  * output filter, called without a brigade, does not wait. */
-int fcgipm_client_push(conn_rec *c)
+int hpm_client_push(conn_rec *c)
 {
     ap_filter_t *f = c->output_filters;
 

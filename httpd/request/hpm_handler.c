@@ -55,16 +55,16 @@ static int alias_match(const char *uri, const char *alias)
 
 /* r->filename is nothing that is looked at as a file, but the log, and a
  * worker that wants SCRIPT_FILENAME, may have a name. */
-int fcgipm_handler_translate(request_rec *r)
+int hpm_handler_translate(request_rec *r)
 {
-    const apr_array_header_t *aliases = fcgipm_server(r->server)->aliases;
+    const apr_array_header_t *aliases = hpm_server(r->server)->aliases;
     int i;
 
     if (r->proxyreq || !r->uri || r->uri[0] != '/') {
         return DECLINED;
     }
     for (i = 0; i < aliases->nelts; i++) {
-        fcgipm_alias_t *alias = &APR_ARRAY_IDX(aliases, i, fcgipm_alias_t);
+        hpm_alias_t *alias = &APR_ARRAY_IDX(aliases, i, hpm_alias_t);
         int len = alias_match(r->uri, alias->url);
 
         if (len >= 0) {
@@ -73,9 +73,9 @@ int fcgipm_handler_translate(request_rec *r)
             r->filename = apr_pstrcat(r->pool, ap_document_root(r), name,
                                       NULL);
             r->path_info = r->uri + len;
-            r->handler = apr_pstrcat(r->pool, FCGIPM_HANDLER ":",
+            r->handler = apr_pstrcat(r->pool, HPM_HANDLER ":",
                                      alias->pool, NULL);
-            fcgipm_request(r)->alias = name;
+            hpm_request(r)->alias = name;
             return OK;
         }
     }
@@ -84,19 +84,19 @@ int fcgipm_handler_translate(request_rec *r)
 
 static int is_alias(const request_rec *r)
 {
-    const fcgipm_request_t *known = fcgipm_request_known(r);
+    const hpm_request_t *known = hpm_request_known(r);
 
     return known && known->alias;
 }
 
-int fcgipm_handler_map_to_storage(request_rec *r)
+int hpm_handler_map_to_storage(request_rec *r)
 {
     return is_alias(r) && r->method_number != M_TRACE ? OK : DECLINED;
 }
 
 /* Its extension says nothing: not to mod_mime (AddHandler), nor to
  * mod_negotiation. */
-int fcgipm_handler_type(request_rec *r)
+int hpm_handler_type(request_rec *r)
 {
     return is_alias(r) ? OK : DECLINED;
 }
@@ -107,18 +107,18 @@ static const char *pool_name(const request_rec *r)
     const char *rest;
 
     if (!r->handler
-        || strncmp(r->handler, FCGIPM_HANDLER, sizeof(FCGIPM_HANDLER) - 1)) {
+        || strncmp(r->handler, HPM_HANDLER, sizeof(HPM_HANDLER) - 1)) {
         return NULL;
     }
-    rest = r->handler + sizeof(FCGIPM_HANDLER) - 1;
-    return *rest == ':' ? rest + 1 : *rest ? NULL : FCGIPM_DEFAULT_POOL;
+    rest = r->handler + sizeof(HPM_HANDLER) - 1;
+    return *rest == ':' ? rest + 1 : *rest ? NULL : HPM_DEFAULT_POOL;
 }
 
-static const char *not_available(const fcgipm_server_t *server,
-                                 const fcgipm_pool_t *pool,
+static const char *not_available(const hpm_server_t *server,
+                                 const hpm_pool_t *pool,
                                  apr_int64_t *retry)
 {
-    const pm_slot_t *slot;
+    const pm_scoreboard_slot_t *slot;
     apr_time_t left;
 
     if (pool->failed) {
@@ -127,8 +127,8 @@ static const char *not_available(const fcgipm_server_t *server,
     if (!server->board || pool->slot < 0) {
         return "it has no manager";
     }
-    slot = pm_board_slot(server->board, pool->slot);
-    switch (pm_board_avail(slot, pool->generation)) {
+    slot = pm_scoreboard_slot(server->board, pool->slot);
+    switch (pm_scoreboard_avail(slot, pool->generation)) {
     case PM_AVAIL_STARTING:
     case PM_AVAIL_RUNNING:
     case PM_AVAIL_DRAINING:
@@ -148,15 +148,15 @@ static const char *not_available(const fcgipm_server_t *server,
     return "its manager does not know it";
 }
 
-const char *fcgipm_handler_not_now(const fcgipm_server_t *server,
-                                   const fcgipm_pool_t *pool,
+const char *hpm_handler_unavailable_reason(const hpm_server_t *server,
+                                   const hpm_pool_t *pool,
                                    apr_int64_t *retry)
 {
     const char *why = not_available(server, pool, retry);
 
     if (why && server->board && pool->slot >= 0) {
-        pm_meter_count(pm_board_meter(server->board, server->row, pool->slot),
-                       PM_METER_UNAVAILABLE);
+        pm_request_stats_count(pm_scoreboard_stats(server->board, server->row, pool->slot),
+                       PM_REQUEST_STATS_UNAVAILABLE);
     }
     return why;
 }
@@ -181,24 +181,24 @@ static int fail(request_rec *r, const char *pool, int status,
     return status;
 }
 
-int fcgipm_handler_status(const fcgipm_exchange_t *x,
-                          const fcgipm_body_t *body)
+int hpm_handler_status(const hpm_upstream_t *x,
+                          const hpm_body_t *body)
 {
     static const int statuses[] = {
-        [FCGIPM_X_OPEN] = HTTP_INTERNAL_SERVER_ERROR,
-        [FCGIPM_X_COMPLETE] = HTTP_BAD_GATEWAY,
-        [FCGIPM_X_UNREACHABLE] = HTTP_SERVICE_UNAVAILABLE,
-        [FCGIPM_X_TIMEOUT] = HTTP_GATEWAY_TIME_OUT,
-        [FCGIPM_X_CLOSED_EARLY] = HTTP_BAD_GATEWAY,
-        [FCGIPM_X_CLOSED] = HTTP_BAD_GATEWAY,
-        [FCGIPM_X_BROKEN] = HTTP_BAD_GATEWAY,
-        [FCGIPM_X_OVERLOADED] = HTTP_SERVICE_UNAVAILABLE,
-        [FCGIPM_X_REFUSED] = HTTP_BAD_GATEWAY,
-        [FCGIPM_X_GONE] = HTTP_BAD_REQUEST,
-        [FCGIPM_X_FAILED] = HTTP_INTERNAL_SERVER_ERROR,
+        [HPM_UPSTREAM_OPEN] = HTTP_INTERNAL_SERVER_ERROR,
+        [HPM_UPSTREAM_COMPLETE] = HTTP_BAD_GATEWAY,
+        [HPM_UPSTREAM_UNREACHABLE] = HTTP_SERVICE_UNAVAILABLE,
+        [HPM_UPSTREAM_TIMEOUT] = HTTP_GATEWAY_TIME_OUT,
+        [HPM_UPSTREAM_CLOSED_EARLY] = HTTP_BAD_GATEWAY,
+        [HPM_UPSTREAM_CLOSED] = HTTP_BAD_GATEWAY,
+        [HPM_UPSTREAM_BROKEN] = HTTP_BAD_GATEWAY,
+        [HPM_UPSTREAM_OVERLOADED] = HTTP_SERVICE_UNAVAILABLE,
+        [HPM_UPSTREAM_REFUSED] = HTTP_BAD_GATEWAY,
+        [HPM_UPSTREAM_GONE] = HTTP_BAD_REQUEST,
+        [HPM_UPSTREAM_FAILED] = HTTP_INTERNAL_SERVER_ERROR,
     };
 
-    if (x->outcome == FCGIPM_X_BODY) {
+    if (x->outcome == HPM_UPSTREAM_BODY) {
         /* it knows of every failure but silence */
         return body->status == OK ? HTTP_REQUEST_TIME_OUT : body->status;
     }
@@ -206,12 +206,12 @@ int fcgipm_handler_status(const fcgipm_exchange_t *x,
 }
 
 /* There will be no whole answer. */
-static int give_up(fcgipm_answer_t *a, const char *pool, int status,
+static int give_up(hpm_response_t *a, const char *pool, int status,
                    const char *why)
 {
     request_rec *r = a->r;
 
-    if (fcgipm_answer_cut(a)) {
+    if (hpm_response_cut(a)) {
         return fail(r, pool, status, 1, why);
     }
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "pool %s: %s; the response "
@@ -232,47 +232,47 @@ static int redirect(request_rec *r, const char *location)
 
 /* What takes too long is looked for by its URL: the manager's line about the
  * worker has only its pid. */
-static const char *reason(const fcgipm_answer_t *a, const fcgipm_exchange_t *x)
+static const char *reason(const hpm_response_t *a, const hpm_upstream_t *x)
 {
-    return x->outcome != FCGIPM_X_TIMEOUT
+    return x->outcome != HPM_UPSTREAM_TIMEOUT
                ? x->why.text
                : apr_psprintf(a->r->pool, "%s %s: %s", a->r->method,
                               a->r->unparsed_uri, x->why.text);
 }
 
 /* The exchange is over. */
-static int conclude(fcgipm_answer_t *a, const fcgipm_exchange_t *x,
-                    const fcgipm_body_t *body, const char *pool)
+static int conclude(hpm_response_t *a, const hpm_upstream_t *x,
+                    const hpm_body_t *body, const char *pool)
 {
     request_rec *r = a->r;
 
-    if (x->outcome == FCGIPM_X_GONE) {
+    if (x->outcome == HPM_UPSTREAM_GONE) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "pool %s: %s", pool,
                       x->why.text);
         return OK;
     }
-    if (a->stage == FCGIPM_AT_BROKEN) {
+    if (a->stage == HPM_RESPONSE_BROKEN) {
         return give_up(a, pool, HTTP_BAD_GATEWAY, a->why.text);
     }
-    if (a->stage != FCGIPM_AT_GONE) {
-        if (x->outcome != FCGIPM_X_COMPLETE) {
-            return give_up(a, pool, fcgipm_handler_status(x, body),
+    if (a->stage != HPM_RESPONSE_GONE) {
+        if (x->outcome != HPM_UPSTREAM_COMPLETE) {
+            return give_up(a, pool, hpm_handler_status(x, body),
                            reason(a, x));
         }
-        if (!fcgipm_answer_whole(a)) {
+        if (!hpm_response_whole(a)) {
             return give_up(a, pool, HTTP_BAD_GATEWAY, a->why.text);
         }
-        if (a->stage == FCGIPM_AT_REDIRECT) {
+        if (a->stage == HPM_RESPONSE_REDIRECT) {
             return redirect(r, a->location);
         }
-        if (a->stage == FCGIPM_AT_FILE) {
-            return fcgipm_sendfile(r, pool, a->file);
+        if (a->stage == HPM_RESPONSE_FILE) {
+            return hpm_sendfile(r, pool, a->file);
         }
-        if (a->stage == FCGIPM_AT_BODY) {
-            fcgipm_answer_finish(a);
+        if (a->stage == HPM_RESPONSE_BODY) {
+            hpm_response_finish(a);
         }
     }
-    if (a->stage == FCGIPM_AT_GONE) {
+    if (a->stage == HPM_RESPONSE_GONE) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "pool %s: %s", pool,
                       a->why.text);
     }
@@ -281,72 +281,72 @@ static int conclude(fcgipm_answer_t *a, const fcgipm_exchange_t *x,
 
 /* --- the exchange ------------------------------------------------------- */
 
-static void take(fcgipm_answer_t *a, const fcgipm_exchange_t *x,
-                 fcgipm_xevent_t ev)
+static void take(hpm_response_t *a, const hpm_upstream_t *x,
+                 hpm_xevent_t ev)
 {
     switch (ev) {
-    case FCGIPM_XE_STDOUT:
-        fcgipm_answer_stdout(a, x->parser.span, x->parser.span_len);
+    case HPM_UPSTREAM_EVENT_STDOUT:
+        hpm_response_stdout(a, x->parser.span, x->parser.span_len);
         break;
-    case FCGIPM_XE_STDERR:
-        fcgipm_answer_stderr(a, x->parser.span, x->parser.span_len);
+    case HPM_UPSTREAM_EVENT_STDERR:
+        hpm_response_stderr(a, x->parser.span, x->parser.span_len);
         break;
-    case FCGIPM_XE_PAUSE:
-    case FCGIPM_XE_ROOM:
-        fcgipm_answer_pause(a);
+    case HPM_UPSTREAM_EVENT_PAUSE:
+    case HPM_UPSTREAM_EVENT_ROOM:
+        hpm_response_pause(a);
         break;
-    case FCGIPM_XE_SLOW:
-    case FCGIPM_XE_OVER:
+    case HPM_UPSTREAM_EVENT_SLOW:
+    case HPM_UPSTREAM_EVENT_OVER:
         break;
     }
 }
 
-static void run(fcgipm_exchange_t *x, fcgipm_answer_t *a,
-                const fcgipm_pool_t *pool, fcgipm_watch_t *watch,
-                pm_cell_t *cell)
+static void run(hpm_upstream_t *x, hpm_response_t *a,
+                const hpm_pool_t *pool, hpm_watch_t *watch,
+                pm_scoreboard_cell_t *cell)
 {
     apr_time_t since = x->slow_at - pool->conf->slow_log.time;
     int counted = 0;
-    fcgipm_xevent_t ev;
+    hpm_xevent_t ev;
 
     do {
-        watch->out = fcgipm_answer_wants_room(a);
-        ev = fcgipm_exchange_next(x);
+        watch->out = hpm_response_wants_room(a);
+        ev = hpm_upstream_next(x);
         if (x->begun && !counted) {
-            pm_board_answered(cell);
+            pm_scoreboard_count_answered(cell);
             counted = 1;
         }
-        if (ev == FCGIPM_XE_SLOW) {
-            fcgipm_slow_tell(a->r, pool, x, since);
+        if (ev == HPM_UPSTREAM_EVENT_SLOW) {
+            hpm_slow_request_tell(a->r, pool, x, since);
         }
         a->spent.worker = x->worker;
         take(a, x, ev);
-    } while (ev != FCGIPM_XE_OVER && a->stage != FCGIPM_AT_GONE
-             && a->stage != FCGIPM_AT_BROKEN);
+    } while (ev != HPM_UPSTREAM_EVENT_OVER && a->stage != HPM_RESPONSE_GONE
+             && a->stage != HPM_RESPONSE_BROKEN);
 }
 
 /* Once with one worker.  The worker is free again before its answer's end
  * goes to the client. */
-static void attempt(fcgipm_exchange_t *x, fcgipm_answer_t *a,
-                    const fcgipm_pool_t *pool, pm_cell_t *cell,
+static void attempt(hpm_upstream_t *x, hpm_response_t *a,
+                    const hpm_pool_t *pool, pm_scoreboard_cell_t *cell,
                     const char *head, apr_size_t len)
 {
     const request_rec *r = a->r;
-    fcgipm_watch_t watch = {fcgipm_client_fd(r->connection), 0,
+    hpm_watch_t watch = {hpm_client_fd(r->connection), 0,
                             r->server->timeout};
 
-    fcgipm_exchange_watch(x, &watch);
+    hpm_upstream_watch(x, &watch);
     if (pool->conf->request_timeout) {
         x->deadline = pm_time_now() + pool->conf->request_timeout;
     }
     if (pool->conf->slow_log.time) {
         x->slow_at = pm_time_now() + pool->conf->slow_log.time;
     }
-    if (fcgipm_exchange_open(x, &pool->addr, pool->conf->connect_timeout,
-                             head, len) == FCGIPM_X_OPEN) {
+    if (hpm_upstream_open(x, &pool->addr, pool->conf->connect_timeout,
+                             head, len) == HPM_UPSTREAM_OPEN) {
         run(x, a, pool, &watch, cell);
     }
-    fcgipm_exchange_close(x);
+    hpm_upstream_close(x);
     a->spent.worker = x->worker;
 }
 
@@ -357,34 +357,34 @@ static int is_safe(const request_rec *r)
 }
 
 /* @return NULL: it was asked, or the client has gone; else why not */
-static const char *in_turn(fcgipm_exchange_t *x, fcgipm_answer_t *a,
-                           const fcgipm_pool_t *pool, const char *head,
+static const char *in_turn(hpm_upstream_t *x, hpm_response_t *a,
+                           const hpm_pool_t *pool, const char *head,
                            apr_size_t len, apr_int64_t *retry)
 {
-    fcgipm_turn_t turn;
-    fcgipm_verdict_t verdict = fcgipm_queue_enter(&turn, a->r, pool);
+    hpm_turn_t turn;
+    hpm_verdict_t verdict = hpm_admission_enter(&turn, a->r, pool);
 
     a->spent.waited += turn.waited;
     switch (verdict) {
-    case FCGIPM_Q_GRANTED:
+    case HPM_ADMISSION_GRANTED:
         /* who counts himself is seen: pm_pool_retire() */
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        if (fcgipm_script_gone(fcgipm_server(a->r->server), pool)) {
-            x->outcome = FCGIPM_X_UNREACHABLE;
+        if (hpm_script_gone(hpm_server(a->r->server), pool)) {
+            x->outcome = HPM_UPSTREAM_UNREACHABLE;
             pm_fail(&x->why, APR_EGENERAL, "it is no more");
         }
         else {
             attempt(x, a, pool, turn.cell, head, len);
         }
-        fcgipm_queue_leave(&turn);
+        hpm_admission_leave(&turn);
         a->spent.took += turn.took;
         return NULL;
-    case FCGIPM_Q_GONE:
-        x->outcome = FCGIPM_X_GONE;
+    case HPM_ADMISSION_GONE:
+        x->outcome = HPM_UPSTREAM_GONE;
         pm_fail(&x->why, APR_ECONNABORTED,
                 "the client has gone before a worker was free");
         return NULL;
-    case FCGIPM_Q_REFUSED:
+    case HPM_ADMISSION_REFUSED:
     default:
         *retry = turn.retry;
         return turn.why;
@@ -392,30 +392,30 @@ static const char *in_turn(fcgipm_exchange_t *x, fcgipm_answer_t *a,
 }
 
 /* Once more, for the same request. */
-static int again(const fcgipm_server_t *server, const fcgipm_pool_t *pool,
-                 fcgipm_body_t *body)
+static int again(const hpm_server_t *server, const hpm_pool_t *pool,
+                 hpm_body_t *body)
 {
-    if (!fcgipm_body_rewind(body)) {
+    if (!hpm_body_rewind(body)) {
         return 0;
     }
-    pm_meter_count(pm_board_meter(server->board, server->row, pool->slot),
-                   PM_METER_RETRIED);
+    pm_request_stats_count(pm_scoreboard_stats(server->board, server->row, pool->slot),
+                   PM_REQUEST_STATS_RETRIED);
     return 1;
 }
 
 /* Nothing was sent to a script's pool, which has vanished, or has died with
  * its manager.  @return 1: there is another one */
-static int moved(const fcgipm_exchange_t *x, request_rec *r,
-                 const char **not_now, const fcgipm_pool_t **pool,
-                 fcgipm_pool_t *next)
+static int moved(const hpm_upstream_t *x, request_rec *r,
+                 const char **not_now, const hpm_pool_t **pool,
+                 hpm_pool_t *next)
 {
-    const fcgipm_server_t *server = fcgipm_server(r->server);
+    const hpm_server_t *server = hpm_server(r->server);
     apr_uint32_t former = (*pool)->generation;
-    int gone = *not_now ? fcgipm_script_gone(server, *pool)
-                        : x->outcome == FCGIPM_X_UNREACHABLE
-                          && (former & PM_BOARD_SCRIPT_BIT);
+    int gone = *not_now ? hpm_script_gone(server, *pool)
+                        : x->outcome == HPM_UPSTREAM_UNREACHABLE
+                          && (former & PM_SCOREBOARD_SCRIPT_BIT);
 
-    if (!gone || fcgipm_script_again(r, former, next) != OK
+    if (!gone || hpm_script_again(r, former, next) != OK
         || next->generation == former) {
         return 0;
     }
@@ -425,12 +425,12 @@ static int moved(const fcgipm_exchange_t *x, request_rec *r,
 }
 
 /* It was in vain the @a tries-th time; may it be tried once more? */
-static int once_more(const fcgipm_exchange_t *x, request_rec *r,
-                     fcgipm_body_t *body, int tries, const char **not_now,
-                     const fcgipm_pool_t **pool, fcgipm_pool_t *next)
+static int once_more(const hpm_upstream_t *x, request_rec *r,
+                     hpm_body_t *body, int tries, const char **not_now,
+                     const hpm_pool_t **pool, hpm_pool_t *next)
 {
-    const fcgipm_server_t *server = fcgipm_server(r->server);
-    int early = x->outcome == FCGIPM_X_CLOSED_EARLY;
+    const hpm_server_t *server = hpm_server(r->server);
+    int early = x->outcome == HPM_UPSTREAM_CLOSED_EARLY;
 
     if ((early && !is_safe(r)) || tries > 2) {
         return 0;
@@ -443,49 +443,49 @@ static int once_more(const fcgipm_exchange_t *x, request_rec *r,
 }
 
 /* Before the worker was done? */
-static int has_gone(const fcgipm_exchange_t *x, const fcgipm_answer_t *a)
+static int has_gone(const hpm_upstream_t *x, const hpm_response_t *a)
 {
-    return x->outcome == FCGIPM_X_GONE
-           || (x->outcome == FCGIPM_X_OPEN && a->stage == FCGIPM_AT_GONE
+    return x->outcome == HPM_UPSTREAM_GONE
+           || (x->outcome == HPM_UPSTREAM_OPEN && a->stage == HPM_RESPONSE_GONE
                && a->r->connection->aborted);
 }
 
-const char *fcgipm_handler_ask(fcgipm_answer_t *a, fcgipm_exchange_t *x,
-                               const fcgipm_pool_t *pool,
-                               fcgipm_body_t *body, const char *head,
+const char *hpm_handler_ask(hpm_response_t *a, hpm_upstream_t *x,
+                               const hpm_pool_t *pool,
+                               hpm_body_t *body, const char *head,
                                apr_size_t len, apr_int64_t *retry)
 {
-    const fcgipm_server_t *server = fcgipm_server(a->r->server);
+    const hpm_server_t *server = hpm_server(a->r->server);
     apr_interval_time_t timeout = pool->conf->io_timeout;
     const char *not_now = NULL;
-    fcgipm_pool_t next;
+    hpm_pool_t next;
     int tries = 0;
 
     if (!timeout) {
         timeout = a->r->server->timeout;
     }
-    fcgipm_answer_limit(a, pool->conf->response_buffer);
-    fcgipm_answer_log(a, &(fcgipm_said_t){
-        pool->log_fd, pm_board_quota(server->board, pool->slot),
+    hpm_response_limit(a, pool->conf->response_buffer);
+    hpm_response_log(a, &(hpm_response_stderr_t){
+        pool->log_fd, pm_scoreboard_log_ratelimit(server->board, pool->slot),
         pool->conf->log_limit, server->bell, pool->slot});
     do {
-        fcgipm_exchange_init(x, timeout, &body->source, &a->buffer);
+        hpm_upstream_init(x, timeout, &body->source, &a->buffer);
         not_now = in_turn(x, a, pool, head, len, retry);
-        if (x->outcome == FCGIPM_X_CLOSED_EARLY) {
+        if (x->outcome == HPM_UPSTREAM_CLOSED_EARLY) {
             /* a pool whose last worker died sends away who waits */
-            not_now = fcgipm_handler_not_now(server, pool, retry);
+            not_now = hpm_handler_unavailable_reason(server, pool, retry);
         }
     } while (once_more(x, a->r, body, ++tries, &not_now, &pool, &next));
     if (has_gone(x, a)) {
-        pm_board_aborted(pm_board_cell(server->board, server->row,
+        pm_scoreboard_count_aborted(pm_scoreboard_cell(server->board, server->row,
                                        pool->slot));
-        fcgipm_client_forget(a->r->connection);
+        hpm_client_forget(a->r->connection);
     }
     return not_now;
 }
 
 /* For the access log. */
-static void note(request_rec *r, const fcgipm_spent_t *spent)
+static void note(request_rec *r, const hpm_spent_t *spent)
 {
     apr_table_setn(r->notes, "FCGIPM_QUEUE",
                    apr_off_t_toa(r->pool, (apr_off_t)spent->waited));
@@ -499,30 +499,30 @@ static void note(request_rec *r, const fcgipm_spent_t *spent)
     }
 }
 
-static int serve(request_rec *r, const fcgipm_pool_t *pool,
-                 fcgipm_body_t *body, const char *head, apr_size_t len)
+static int serve(request_rec *r, const hpm_pool_t *pool,
+                 hpm_body_t *body, const char *head, apr_size_t len)
 {
-    fcgipm_exchange_t x;
-    fcgipm_answer_t a;
+    hpm_upstream_t x;
+    hpm_response_t a;
     const char *not_now;
     apr_int64_t retry = 1;
     int status;
 
-    fcgipm_answer_init(&a, r, pool->name);
-    not_now = fcgipm_handler_ask(&a, &x, pool, body, head, len, &retry);
+    hpm_response_init(&a, r, pool->name);
+    not_now = hpm_handler_ask(&a, &x, pool, body, head, len, &retry);
     note(r, &a.spent);
     status = not_now ? fail(r, pool->name, HTTP_SERVICE_UNAVAILABLE, retry,
                             not_now)
                      : conclude(&a, &x, body, pool->name);
-    fcgipm_answer_destroy(&a);
+    hpm_response_destroy(&a);
     return status;
 }
 
-static int answer(request_rec *r, const fcgipm_pool_t *pool)
+static int answer(request_rec *r, const hpm_pool_t *pool)
 {
-    const fcgipm_server_t *server = fcgipm_server(r->server);
+    const hpm_server_t *server = hpm_server(r->server);
     const char *name = pool->name;
-    fcgipm_body_t body;
+    hpm_body_t body;
     pm_reason_t why;
     apr_int64_t retry = 1;
     const char *not_now;
@@ -535,41 +535,41 @@ static int answer(request_rec *r, const fcgipm_pool_t *pool)
         && *r->path_info) {
         return fail(r, name, HTTP_NOT_FOUND, 0, "AcceptPathInfo is off");
     }
-    not_now = fcgipm_script_gone(server, pool)
-                  ? NULL : fcgipm_handler_not_now(server, pool, &retry);
+    not_now = hpm_script_gone(server, pool)
+                  ? NULL : hpm_handler_unavailable_reason(server, pool, &retry);
     if (not_now) {
         return fail(r, name, HTTP_SERVICE_UNAVAILABLE, retry, not_now);
     }
-    status = fcgipm_body_read(r, pool->conf->request_buffer, &body, &why);
+    status = hpm_body_read(r, pool->conf->request_buffer, &body, &why);
     if (status != OK) {
         return fail(r, name, status, 0, why.text);
     }
-    fcgipm_params_responder(r, body.present ? body.source.length : -1);
-    status = fcgipm_params_encode(r, FCGIPM_RESPONDER, &head, &len, &why);
+    hpm_variables_responder(r, body.present ? body.source.length : -1);
+    status = hpm_variables_encode(r, HPM_RESPONDER, &head, &len, &why);
     if (status != OK) {
         return fail(r, name, status, 0, why.text);
     }
     return serve(r, pool, &body, head, len);
 }
 
-int fcgipm_handler(request_rec *r)
+int hpm_handler(request_rec *r)
 {
     const char *name = pool_name(r);
-    const fcgipm_pool_t *pool;
-    fcgipm_pool_t found;
+    const hpm_pool_t *pool;
+    hpm_pool_t found;
     int status;
 
     if (r->method_number == M_TRACE) {
         return DECLINED;
     }
-    if (fcgipm_script_is(r)) {
-        status = fcgipm_script_find(r, &found);
+    if (hpm_script_is(r)) {
+        status = hpm_script_find(r, &found);
         return status == OK ? answer(r, &found) : status;
     }
     if (!name) {
         return DECLINED;
     }
-    pool = apr_hash_get(fcgipm_server(r->server)->pools, name,
+    pool = apr_hash_get(hpm_server(r->server)->pools, name,
                         APR_HASH_KEY_STRING);
     return pool ? answer(r, pool)
                 : fail(r, name, HTTP_INTERNAL_SERVER_ERROR, 0,

@@ -4,8 +4,8 @@
  * @brief What the request handler shares with other roles (hpm_auth.c):
  *        asking a pool.
  */
-#ifndef FCGIPM_HANDLER_H
-#define FCGIPM_HANDLER_H
+#ifndef HPM_HANDLER_H
+#define HPM_HANDLER_H
 
 #include "httpd/request/hpm_response.h"
 #include "httpd/request/hpm_body.h"
@@ -14,8 +14,8 @@
 
 /** Can the pool answer?  Else the request counts as refused.  @return NULL, or why not
  *  @param retry seconds, for Retry-After */
-const char *fcgipm_handler_not_now(const fcgipm_server_t *server,
-                                   const fcgipm_pool_t *pool,
+const char *hpm_handler_unavailable_reason(const hpm_server_t *server,
+                                   const hpm_pool_t *pool,
                                    apr_int64_t *retry);
 
 /**
@@ -27,13 +27,13 @@ const char *fcgipm_handler_not_now(const fcgipm_server_t *server,
  * @param body what is sent; source.length 0: none
  * @return NULL: @a x and @a a tell; else why the pool cannot answer now
  */
-const char *fcgipm_handler_ask(fcgipm_answer_t *a, fcgipm_exchange_t *x,
-                               const fcgipm_pool_t *pool,
-                               fcgipm_body_t *body, const char *head,
+const char *hpm_handler_ask(hpm_response_t *a, hpm_upstream_t *x,
+                               const hpm_pool_t *pool,
+                               hpm_body_t *body, const char *head,
                                apr_size_t len, apr_int64_t *retry);
 
 /** The HTTP status for an exchange that gave no answer. */
-int fcgipm_handler_status(const fcgipm_exchange_t *x,
-                          const fcgipm_body_t *body);
+int hpm_handler_status(const hpm_upstream_t *x,
+                          const hpm_body_t *body);
 
-#endif /* FCGIPM_HANDLER_H */
+#endif /* HPM_HANDLER_H */

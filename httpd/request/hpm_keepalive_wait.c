@@ -20,16 +20,16 @@ static habit_t *of(const conn_rec *c)
     return ap_get_module_config(c->conn_config, &fcgipm_module);
 }
 
-static fcgipm_crowd_t *crowd(const conn_rec *c)
+static hpm_thread_load_t *crowd(const conn_rec *c)
 {
-    return fcgipm_server(c->base_server)->crowd;
+    return hpm_server(c->base_server)->crowd;
 }
 
 /* --- how many there are --------------------------------------------------- */
 
-fcgipm_crowd_t *fcgipm_linger_crowd(apr_pool_t *pchild)
+hpm_thread_load_t *hpm_keepalive_wait_load(apr_pool_t *pchild)
 {
-    fcgipm_crowd_t *crowd = apr_pcalloc(pchild, sizeof(*crowd));
+    hpm_thread_load_t *crowd = apr_pcalloc(pchild, sizeof(*crowd));
     int async = 0;
 
     if (ap_mpm_query(AP_MPMQ_IS_ASYNC, &async) != APR_SUCCESS || !async
@@ -42,7 +42,7 @@ fcgipm_crowd_t *fcgipm_linger_crowd(apr_pool_t *pchild)
 
 static apr_status_t leave(void *data)
 {
-    fcgipm_crowd_t *crowd = data;
+    hpm_thread_load_t *crowd = data;
 
     apr_atomic_dec32(&crowd->connections);
     return APR_SUCCESS;
@@ -50,7 +50,7 @@ static apr_status_t leave(void *data)
 
 /* httpd calls this whenever a connection gets a thread; a stream of HTTP/2 is
  * no connection. */
-int fcgipm_linger_connection(conn_rec *c)
+int hpm_keepalive_wait_connection(conn_rec *c)
 {
     if (!c->master && !of(c) && crowd(c) && crowd(c)->threads) {
         ap_set_module_config(c->conn_config, &fcgipm_module,
@@ -64,7 +64,7 @@ int fcgipm_linger_connection(conn_rec *c)
 
 static int has_room(const conn_rec *c)
 {
-    fcgipm_crowd_t *all = crowd(c);
+    hpm_thread_load_t *all = crowd(c);
 
     return apr_atomic_read32(&all->connections)
            < (apr_uint32_t)all->threads;
@@ -72,14 +72,14 @@ static int has_room(const conn_rec *c)
 
 /* --- staying -------------------------------------------------------------- */
 
-void fcgipm_linger_answered(request_rec *r)
+void hpm_keepalive_wait_answered(request_rec *r)
 {
     conn_rec *c = r->connection;
     habit_t *h = of(c);
 
     if (h) {
         h->stay = h->answered && has_room(c)
-                  && r->request_time - h->answered < FCGIPM_LINGER;
+                  && r->request_time - h->answered < HPM_KEEPALIVE_WAIT;
         h->answered = apr_time_now();
     }
 }
@@ -98,7 +98,7 @@ static int is_silent(conn_rec *c, apr_pool_t *p)
     return empty && (rv == APR_SUCCESS || APR_STATUS_IS_EAGAIN(rv));
 }
 
-int fcgipm_linger_log(request_rec *r)
+int hpm_keepalive_wait_log(request_rec *r)
 {
     conn_rec *c = r->connection;
     habit_t *h = of(c);
@@ -107,7 +107,7 @@ int fcgipm_linger_log(request_rec *r)
         h->stay = 0;
         if (c->keepalive == AP_CONN_KEEPALIVE && !c->aborted
             && (!h->in_vain || is_silent(c, r->pool))
-            && !fcgipm_client_readable(c, FCGIPM_LINGER)) {
+            && !hpm_client_readable(c, HPM_KEEPALIVE_WAIT)) {
             h->in_vain = 1;
         }
     }

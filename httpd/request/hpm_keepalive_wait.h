@@ -12,33 +12,33 @@
  * Nobody waits for a thread that stays: it stays only while its child has
  * more threads than connections.
  */
-#ifndef FCGIPM_LINGER_H
-#define FCGIPM_LINGER_H
+#ifndef HPM_KEEPALIVE_WAIT_H
+#define HPM_KEEPALIVE_WAIT_H
 
 #include "httpd.h"
 
 /** What has come so long after the answer before it was quick; and as long
  *  a thread stays. */
-#define FCGIPM_LINGER apr_time_from_msec(2)
+#define HPM_KEEPALIVE_WAIT apr_time_from_msec(2)
 
 /** What the threads of an httpd child share. */
-typedef struct fcgipm_crowd {
+typedef struct hpm_thread_load {
     int threads;               /**< 0: the MPM is not asynchronous */
     apr_uint32_t connections;  /**< of clients, open now */
-} fcgipm_crowd_t;
+} hpm_thread_load_t;
 
 /** In child_init. */
-fcgipm_crowd_t *fcgipm_linger_crowd(apr_pool_t *pchild);
+hpm_thread_load_t *hpm_keepalive_wait_load(apr_pool_t *pchild);
 
 /** process_connection hook: a connection is counted. */
-int fcgipm_linger_connection(conn_rec *c);
+int hpm_keepalive_wait_connection(conn_rec *c);
 
 /** The whole answer to this request has been handed to the client's socket.
  */
-void fcgipm_linger_answered(request_rec *r);
+void hpm_keepalive_wait_answered(request_rec *r);
 
 /** log_transaction hook, after all others: the thread has nothing more to do
  *  for this request. */
-int fcgipm_linger_log(request_rec *r);
+int hpm_keepalive_wait_log(request_rec *r);
 
-#endif /* FCGIPM_LINGER_H */
+#endif /* HPM_KEEPALIVE_WAIT_H */

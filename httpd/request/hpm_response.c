@@ -32,12 +32,12 @@ APLOG_USE_MODULE(fcgipm);
 /* Pieces shorter than this are moved together: a bucket costs more. */
 #define MOVE_MAX 1024
 
-static void broken(fcgipm_answer_t *a, const char *fmt, ...) PM_PRINTF(2, 3);
-static void broken(fcgipm_answer_t *a, const char *fmt, ...)
+static void broken(hpm_response_t *a, const char *fmt, ...) PM_PRINTF(2, 3);
+static void broken(hpm_response_t *a, const char *fmt, ...)
 {
     va_list ap;
 
-    a->stage = FCGIPM_AT_BROKEN;
+    a->stage = HPM_RESPONSE_BROKEN;
     va_start(ap, fmt);
     apr_vsnprintf(a->why.text, sizeof(a->why.text), fmt, ap);
     va_end(ap);
@@ -107,22 +107,22 @@ static int shared_alone(const apr_bucket *b)
 /* --- down the filters --------------------------------------------------- */
 
 /* What the spool says. */
-static void settle(fcgipm_answer_t *a, apr_status_t rv)
+static void settle(hpm_response_t *a, apr_status_t rv)
 {
     if (rv != APR_SUCCESS) {
         a->why = a->spool.why;
         a->status = a->r->connection->aborted ? OK : AP_FILTER_ERROR;
-        a->stage = FCGIPM_AT_GONE;
+        a->stage = HPM_RESPONSE_GONE;
     }
 }
 
-/* fcgipm_buffer_t: all that was received before has been dealt with. */
+/* hpm_buffer_t: all that was received before has been dealt with. */
 static char *get_buffer(void *ctx, apr_size_t *size)
 {
-    fcgipm_answer_t *a = ctx;
+    hpm_response_t *a = ctx;
 
-    if (a->stage == FCGIPM_AT_BODY && a->spool.held >= PASS_SIZE) {
-        settle(a, fcgipm_spool_offer(&a->spool));
+    if (a->stage == HPM_RESPONSE_BODY && a->spool.held >= PASS_SIZE) {
+        settle(a, hpm_spool_offer(&a->spool));
     }
     if (a->hold && shared_alone(a->hold)) {
         a->fill = 0;
@@ -142,7 +142,7 @@ static char *get_buffer(void *ctx, apr_size_t *size)
 }
 
 /* Behind the last bucket, when that is ours and in the same buffer. */
-static int move_up(fcgipm_answer_t *a, const char *span, apr_size_t len)
+static int move_up(hpm_response_t *a, const char *span, apr_size_t len)
 {
     apr_bucket *b = APR_BRIGADE_LAST(a->spool.bb);
 
@@ -156,7 +156,7 @@ static int move_up(fcgipm_answer_t *a, const char *span, apr_size_t len)
     return 1;
 }
 
-static void add_body(fcgipm_answer_t *a, const char *span, apr_size_t len)
+static void add_body(hpm_response_t *a, const char *span, apr_size_t len)
 {
     apr_bucket *b;
 
@@ -170,7 +170,7 @@ static void add_body(fcgipm_answer_t *a, const char *span, apr_size_t len)
     if (!len) {
         return;
     }
-    if (!fcgipm_spool_add(&a->spool, span, len)) {
+    if (!hpm_spool_add(&a->spool, span, len)) {
         return;
     }
     a->spool.held += len;
@@ -211,14 +211,14 @@ static apr_size_t head_end(const char *head, apr_size_t len, apr_size_t from)
 
 /* Put a piece behind those that were there before.  @return how much of it
  * was taken */
-static apr_size_t collect(fcgipm_answer_t *a, const char *span,
+static apr_size_t collect(hpm_response_t *a, const char *span,
                           apr_size_t len)
 {
     apr_size_t size = a->head_size ? a->head_size : 2048;
     char *head;
 
-    if (len > FCGIPM_HEAD_MAX - a->head_len) {
-        len = FCGIPM_HEAD_MAX - a->head_len;
+    if (len > HPM_HEAD_MAX - a->head_len) {
+        len = HPM_HEAD_MAX - a->head_len;
     }
     while (size < a->head_len + len) {
         size *= 2;
@@ -254,7 +254,7 @@ static int is_name(const line_t *l, const char *name)
 
 /* Take the next line; the header ends with an empty one, and has no NUL.
  * @return 0 when that is reached or the line is none */
-static int next_line(fcgipm_answer_t *a, const char **at, line_t *l)
+static int next_line(hpm_response_t *a, const char **at, line_t *l)
 {
     const char *stop;
 
@@ -284,7 +284,7 @@ static int next_line(fcgipm_answer_t *a, const char **at, line_t *l)
     return 1;
 }
 
-static void check_status(fcgipm_answer_t *a, const line_t *l)
+static void check_status(hpm_response_t *a, const line_t *l)
 {
     const char *v = l->value;
 
@@ -296,7 +296,7 @@ static void check_status(fcgipm_answer_t *a, const line_t *l)
 }
 
 /* It is ours to check that it is true, so httpd need not distrust it. */
-static void check_length(fcgipm_answer_t *a, const line_t *l)
+static void check_length(hpm_response_t *a, const line_t *l)
 {
     apr_off_t n;
     char *end;
@@ -314,7 +314,7 @@ static void check_length(fcgipm_answer_t *a, const line_t *l)
 }
 
 /* Is every line one?  @param longest the length of the longest */
-static int check_head(fcgipm_answer_t *a, const char *head, apr_size_t len,
+static int check_head(hpm_response_t *a, const char *head, apr_size_t len,
                       apr_size_t *longest)
 {
     const char *at = head;
@@ -325,7 +325,7 @@ static int check_head(fcgipm_answer_t *a, const char *head, apr_size_t len,
         return 0;
     }
     *longest = 0;
-    while (a->stage == FCGIPM_AT_HEAD && next_line(a, &at, &l)) {
+    while (a->stage == HPM_RESPONSE_HEAD && next_line(a, &at, &l)) {
         if (l.len > *longest) {
             *longest = l.len;
         }
@@ -335,18 +335,18 @@ static int check_head(fcgipm_answer_t *a, const char *head, apr_size_t len,
         else if (is_name(&l, "Content-Length")) {
             check_length(a, &l);
         }
-        else if (is_name(&l, FCGIPM_SENDFILE_HEADER)) {
+        else if (is_name(&l, HPM_SENDFILE_HEADER)) {
             a->names_file = 1;
         }
     }
-    return a->stage == FCGIPM_AT_HEAD;
+    return a->stage == HPM_RESPONSE_HEAD;
 }
 
 /* --- the header: to httpd ----------------------------------------------- */
 
 /* What lines_gets() reads from. */
 typedef struct lines {
-    fcgipm_answer_t *a;
+    hpm_response_t *a;
     const char *at;
     const char *own;       /* our memory for a line, and its size: a line of */
     apr_size_t own_size;   /* 64K is more than httpd has room for */
@@ -375,7 +375,7 @@ static int lines_gets(char *w, int len, void *ctx)
 }
 
 /* @return OK, or what httpd makes of it: 304, 412, 500 */
-static int scan_head(fcgipm_answer_t *a, const char *head, apr_size_t longest)
+static int scan_head(hpm_response_t *a, const char *head, apr_size_t longest)
 {
     request_rec *r = a->r;
     apr_size_t size = longest + 2;
@@ -393,7 +393,7 @@ static int scan_head(fcgipm_answer_t *a, const char *head, apr_size_t longest)
                                            APLOG_MODULE_INDEX);
     r->no_local_copy = no_local_copy;
     if (a->names_file) {
-        a->file = fcgipm_sendfile_take(r, a->pool);
+        a->file = hpm_sendfile_take(r, a->pool);
     }
     return rv;
 }
@@ -404,7 +404,7 @@ static int has_no_body(int status)
 }
 
 /* What the header says is to be done. */
-static void take_head(fcgipm_answer_t *a, const char *head, apr_size_t len)
+static void take_head(hpm_response_t *a, const char *head, apr_size_t len)
 {
     request_rec *r = a->r;
     apr_size_t longest;
@@ -423,39 +423,39 @@ static void take_head(fcgipm_answer_t *a, const char *head, apr_size_t len)
         /* Not an error, else a cache that asked would be passed by. */
         r->status = rv;
         a->status = OK;
-        a->stage = FCGIPM_AT_SILENCE;
+        a->stage = HPM_RESPONSE_SILENCE;
     }
     else if (rv != OK) {
         a->status = rv;
-        a->stage = FCGIPM_AT_SILENCE;
+        a->stage = HPM_RESPONSE_SILENCE;
     }
     else if (location && r->status == HTTP_OK) {
         a->location = location;
         a->status = HTTP_MOVED_TEMPORARILY;
-        a->stage = location[0] == '/' ? FCGIPM_AT_REDIRECT
-                                      : FCGIPM_AT_SILENCE;
+        a->stage = location[0] == '/' ? HPM_RESPONSE_REDIRECT
+                                      : HPM_RESPONSE_SILENCE;
     }
     else if (a->file) {
-        a->stage = FCGIPM_AT_FILE;
+        a->stage = HPM_RESPONSE_FILE;
     }
     else {
         if (a->length >= 0 && !has_no_body(r->status)) {
             ap_set_content_length(r, a->length);
         }
-        fcgipm_spool_head(&a->spool);
-        a->stage = FCGIPM_AT_BODY;
+        hpm_spool_head(&a->spool);
+        a->stage = HPM_RESPONSE_BODY;
     }
 }
 
 /* A piece of the header.  @return how much of it that was */
-static apr_size_t add_head(fcgipm_answer_t *a, const char *span,
+static apr_size_t add_head(hpm_response_t *a, const char *span,
                            apr_size_t len)
 {
     apr_size_t before = a->head_len;
     apr_size_t end;
 
     if (!before && (end = head_end(span, len, 0))
-        && end <= FCGIPM_HEAD_MAX) {
+        && end <= HPM_HEAD_MAX) {
         /* All at once: it is looked at where it lies. */
         take_head(a, span, end);
         return end;
@@ -467,16 +467,16 @@ static apr_size_t add_head(fcgipm_answer_t *a, const char *span,
         take_head(a, a->head, end);
         return end - before;
     }
-    if (a->head_len == FCGIPM_HEAD_MAX) {
+    if (a->head_len == HPM_HEAD_MAX) {
         broken(a, "the worker's header does not end within %d bytes",
-               FCGIPM_HEAD_MAX);
+               HPM_HEAD_MAX);
     }
     return len;
 }
 
 /* --- STDERR ------------------------------------------------------------- */
 
-static void put_line(fcgipm_answer_t *a, const char *line)
+static void put_line(hpm_response_t *a, const char *line)
 {
     char who[80], pid[24] = "";
     char buf[PM_LINES_FITS];
@@ -496,23 +496,23 @@ static void put_line(fcgipm_answer_t *a, const char *line)
 
 static void log_line(void *ctx, const char *line)
 {
-    fcgipm_answer_t *a = ctx;
-    const fcgipm_said_t *said = &a->said;
+    hpm_response_t *a = ctx;
+    const hpm_response_stderr_t *said = &a->said;
 
-    switch (said->quota ? pm_quota_take(said->quota, said->limit,
-                                        pm_time_now()) : PM_QUOTA_PASS) {
-    case PM_QUOTA_PASS:
+    switch (said->quota ? pm_log_ratelimit_take(said->quota, said->limit,
+                                        pm_time_now()) : PM_LOG_RATELIMIT_PASS) {
+    case PM_LOG_RATELIMIT_PASS:
         put_line(a, line);
         break;
-    case PM_QUOTA_FIRST:
-        pm_bell_ring(said->bell, said->slot);
+    case PM_LOG_RATELIMIT_FIRST:
+        pm_wakeup_send(said->bell, said->slot);
         break;
-    case PM_QUOTA_DROP:
+    case PM_LOG_RATELIMIT_DROP:
         break;
     }
 }
 
-void fcgipm_answer_stderr(fcgipm_answer_t *a, const char *span,
+void hpm_response_stderr(hpm_response_t *a, const char *span,
                           apr_size_t len)
 {
     pm_lines_feed(&a->lines, span, len, log_line, a);
@@ -520,10 +520,10 @@ void fcgipm_answer_stderr(fcgipm_answer_t *a, const char *span,
 
 /* --- the answer --------------------------------------------------------- */
 
-void fcgipm_answer_init(fcgipm_answer_t *a, request_rec *r, const char *pool)
+void hpm_response_init(hpm_response_t *a, request_rec *r, const char *pool)
 {
-    memset(a, 0, offsetof(fcgipm_answer_t, lines.text));
-    a->stage = FCGIPM_AT_HEAD;
+    memset(a, 0, offsetof(hpm_response_t, lines.text));
+    a->stage = HPM_RESPONSE_HEAD;
     a->status = OK;
     a->buffer.get = get_buffer;
     a->buffer.ctx = a;
@@ -531,41 +531,41 @@ void fcgipm_answer_init(fcgipm_answer_t *a, request_rec *r, const char *pool)
     a->pool = pool;
     a->length = -1;
     a->said.fd = -1;
-    fcgipm_spool_init(&a->spool, r);
+    hpm_spool_init(&a->spool, r);
 }
 
-void fcgipm_answer_stdout(fcgipm_answer_t *a, const char *span,
+void hpm_response_stdout(hpm_response_t *a, const char *span,
                           apr_size_t len)
 {
     apr_size_t n;
 
-    if (a->stage == FCGIPM_AT_HEAD) {
+    if (a->stage == HPM_RESPONSE_HEAD) {
         n = add_head(a, span, len);
         span += n;
         len -= n;
     }
-    if (a->stage == FCGIPM_AT_BODY && len && !has_no_body(a->r->status)) {
+    if (a->stage == HPM_RESPONSE_BODY && len && !has_no_body(a->r->status)) {
         add_body(a, span, len);
         settle(a, a->spool.rv);
     }
 }
 
-void fcgipm_answer_pause(fcgipm_answer_t *a)
+void hpm_response_pause(hpm_response_t *a)
 {
-    if (a->stage == FCGIPM_AT_BODY) {
-        settle(a, fcgipm_spool_pause(&a->spool));
+    if (a->stage == HPM_RESPONSE_BODY) {
+        settle(a, hpm_spool_pause(&a->spool));
     }
 }
 
-int fcgipm_answer_whole(fcgipm_answer_t *a)
+int hpm_response_whole(hpm_response_t *a)
 {
-    if (a->stage == FCGIPM_AT_HEAD) {
+    if (a->stage == HPM_RESPONSE_HEAD) {
         pm_fail(&a->why, APR_EGENERAL,
                 a->head_len ? "the worker's header has no end"
                             : "the worker's answer is empty");
         return 0;
     }
-    if (a->stage == FCGIPM_AT_BODY && a->length >= 0 && a->left > 0
+    if (a->stage == HPM_RESPONSE_BODY && a->length >= 0 && a->left > 0
         && !a->r->header_only && !has_no_body(a->r->status)) {
         pm_fail(&a->why, APR_EGENERAL, "the worker's answer is %"
                 APR_OFF_T_FMT " bytes shorter than its Content-Length",
@@ -575,9 +575,9 @@ int fcgipm_answer_whole(fcgipm_answer_t *a)
     return 1;
 }
 
-void fcgipm_answer_finish(fcgipm_answer_t *a)
+void hpm_response_finish(hpm_response_t *a)
 {
-    settle(a, fcgipm_spool_finish(&a->spool));
+    settle(a, hpm_spool_finish(&a->spool));
 }
 
 /* A response that ends with its connection looks whole when that is closed
@@ -593,7 +593,7 @@ static void reset_on_close(conn_rec *c)
     }
 }
 
-static void forget_head(fcgipm_answer_t *a)
+static void forget_head(hpm_response_t *a)
 {
     request_rec *r = a->r;
 
@@ -608,15 +608,15 @@ static void forget_head(fcgipm_answer_t *a)
     r->status_line = NULL;
 }
 
-int fcgipm_answer_cut(fcgipm_answer_t *a)
+int hpm_response_cut(hpm_response_t *a)
 {
     conn_rec *c = a->r->connection;
 
     apr_bucket_brigade *bb = a->spool.bb;
 
-    fcgipm_spool_forget(&a->spool);
+    hpm_spool_forget(&a->spool);
     if (!a->spool.passed) {
-        if (a->stage != FCGIPM_AT_HEAD) {
+        if (a->stage != HPM_RESPONSE_HEAD) {
             forget_head(a);
         }
         return 1;
@@ -627,7 +627,7 @@ int fcgipm_answer_cut(fcgipm_answer_t *a)
                                                    a->r->pool,
                                                    c->bucket_alloc));
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(c->bucket_alloc));
-    settle(a, fcgipm_spool_pass(&a->spool));
+    settle(a, hpm_spool_pass(&a->spool));
     if (!c->master && !a->r->chunked && a->length < 0) {
         reset_on_close(c);
     }
@@ -636,7 +636,7 @@ int fcgipm_answer_cut(fcgipm_answer_t *a)
     return 0;
 }
 
-void fcgipm_answer_destroy(fcgipm_answer_t *a)
+void hpm_response_destroy(hpm_response_t *a)
 {
     pm_lines_end(&a->lines, log_line, a);
     apr_brigade_destroy(a->spool.bb);

@@ -8,8 +8,8 @@
  * what is for the log goes there line by line.  Nothing here knows sockets,
  * and nothing here decides what a failure is answered with.
  */
-#ifndef FCGIPM_ANSWER_H
-#define FCGIPM_ANSWER_H
+#ifndef HPM_RESPONSE_H
+#define HPM_RESPONSE_H
 
 #include "httpd.h"
 #include "util_filter.h"
@@ -20,45 +20,45 @@
 #include "pm_core/base/pm_log_ratelimit.h"
 
 /** A header is at most this long, all lines together. */
-#define FCGIPM_HEAD_MAX 65536
+#define HPM_HEAD_MAX 65536
 
 /** How far the answer is. */
-typedef enum fcgipm_stage {
-    FCGIPM_AT_HEAD,     /**< the header is not whole yet */
-    FCGIPM_AT_BODY,     /**< the body is being passed on */
-    FCGIPM_AT_SILENCE,  /**< the body is not wanted: @c status */
-    FCGIPM_AT_REDIRECT, /**< nor here: @c location on this server */
-    FCGIPM_AT_FILE,     /**< nor here: @c file is to be sent in its place */
-    FCGIPM_AT_BROKEN,   /**< the header is none: @c why */
-    FCGIPM_AT_GONE      /**< the client has gone, or a filter failed: @c
+typedef enum hpm_stage {
+    HPM_RESPONSE_HEAD,     /**< the header is not whole yet */
+    HPM_RESPONSE_BODY,     /**< the body is being passed on */
+    HPM_RESPONSE_SILENCE,  /**< the body is not wanted: @c status */
+    HPM_RESPONSE_REDIRECT, /**< nor here: @c location on this server */
+    HPM_RESPONSE_FILE,     /**< nor here: @c file is to be sent in its place */
+    HPM_RESPONSE_BROKEN,   /**< the header is none: @c why */
+    HPM_RESPONSE_GONE      /**< the client has gone, or a filter failed: @c
                          *   status, @c why */
-} fcgipm_stage_t;
+} hpm_stage_t;
 
 /** What a request has taken, over all times it was asked. */
-typedef struct fcgipm_spent {
+typedef struct hpm_spent {
     apr_interval_time_t waited;  /**< for a worker */
     apr_interval_time_t took;    /**< with a worker; 0: it had none */
     pid_t worker;                /**< who answered; 0: not known */
-} fcgipm_spent_t;
+} hpm_spent_t;
 
 /** Where the lines of STDERR go. */
-typedef struct fcgipm_said {
+typedef struct hpm_response_stderr {
     int fd;                /**< the pool's own log; -1: it has none */
-    pm_quota_t *quota;     /**< of the pool's lines; NULL: there is none */
+    pm_log_ratelimit_t *quota;     /**< of the pool's lines; NULL: there is none */
     apr_int64_t limit;     /**< of that */
     int bell, slot;        /**< the manager is told of the first line that is
                             *   one too many */
-} fcgipm_said_t;
+} hpm_response_stderr_t;
 
 /** An answer.  Lives on the stack of one request's handler. */
-typedef struct fcgipm_answer {
-    fcgipm_stage_t stage;
+typedef struct hpm_response {
+    hpm_stage_t stage;
     int status;            /**< what the handler is to return */
     const char *location;
     const char *file;      /**< X-Sendfile */
     pm_reason_t why;
-    fcgipm_buffer_t buffer;  /**< for the exchange */
-    fcgipm_spent_t spent;  /**< the handler's: what asking has taken */
+    hpm_buffer_t buffer;  /**< for the exchange */
+    hpm_spent_t spent;  /**< the handler's: what asking has taken */
 
     request_rec *r;            /* all below is private */
     const char *pool;
@@ -68,53 +68,53 @@ typedef struct fcgipm_answer {
     apr_table_t *err_headers;  /* as they were before the worker's header */
     apr_off_t length;          /* as the worker announced it; -1 */
     apr_off_t left;            /* of it */
-    fcgipm_spool_t spool;
+    hpm_spool_t spool;
     apr_bucket *hold;          /* the buffer, as a bucket in no brigade */
     char *base;                /* its memory */
     apr_size_t fill;           /* how much of that is in use */
-    fcgipm_said_t said;
+    hpm_response_stderr_t said;
     pm_lines_t lines;          /* its text comes last */
-} fcgipm_answer_t;
+} hpm_response_t;
 
-void fcgipm_answer_init(fcgipm_answer_t *a, request_rec *r,
+void hpm_response_init(hpm_response_t *a, request_rec *r,
                         const char *pool);
 
-/** @param limit of fcgipm_spool_t; without this nothing is held */
-static inline void fcgipm_answer_limit(fcgipm_answer_t *a, apr_int64_t limit)
+/** @param limit of hpm_spool_t; without this nothing is held */
+static inline void hpm_response_limit(hpm_response_t *a, apr_int64_t limit)
 {
     a->spool.limit = limit;
 }
 
 /** Where STDERR goes; without this to the request's error log. */
-static inline void fcgipm_answer_log(fcgipm_answer_t *a,
-                                     const fcgipm_said_t *said)
+static inline void hpm_response_log(hpm_response_t *a,
+                                     const hpm_response_stderr_t *said)
 {
     a->said = *said;
 }
 
 /** A piece of STDOUT; it lies in the buffer given out last. */
-void fcgipm_answer_stdout(fcgipm_answer_t *a, const char *span,
+void hpm_response_stdout(hpm_response_t *a, const char *span,
                           apr_size_t len);
 
 /** A piece of STDERR. */
-void fcgipm_answer_stderr(fcgipm_answer_t *a, const char *span,
+void hpm_response_stderr(hpm_response_t *a, const char *span,
                           apr_size_t len);
 
 /** The worker pauses, or the client has room again: it gets what there is.
  */
-void fcgipm_answer_pause(fcgipm_answer_t *a);
+void hpm_response_pause(hpm_response_t *a);
 
 /** Is there something the client could get if it had room? */
-static inline int fcgipm_answer_wants_room(const fcgipm_answer_t *a)
+static inline int hpm_response_wants_room(const hpm_response_t *a)
 {
-    return a->stage == FCGIPM_AT_BODY && fcgipm_spool_wants_room(&a->spool);
+    return a->stage == HPM_RESPONSE_BODY && hpm_spool_wants_room(&a->spool);
 }
 
 /** Is the body as long as was announced?  Else there is a reason. */
-int fcgipm_answer_whole(fcgipm_answer_t *a);
+int hpm_response_whole(hpm_response_t *a);
 
 /** The answer is whole: the last of it, and the end, go to the client. */
-void fcgipm_answer_finish(fcgipm_answer_t *a);
+void hpm_response_finish(hpm_response_t *a);
 
 /**
  * The answer will never be whole.  What was not passed is forgotten.
@@ -122,9 +122,9 @@ void fcgipm_answer_finish(fcgipm_answer_t *a);
  *         client's connection has been made to end in a way that cannot be
  *         taken for the end of the response.
  */
-int fcgipm_answer_cut(fcgipm_answer_t *a);
+int hpm_response_cut(hpm_response_t *a);
 
 /** Give back what is held.  @c stage and @c status remain. */
-void fcgipm_answer_destroy(fcgipm_answer_t *a);
+void hpm_response_destroy(hpm_response_t *a);
 
-#endif /* FCGIPM_ANSWER_H */
+#endif /* HPM_RESPONSE_H */

@@ -36,7 +36,7 @@ typedef struct entry {
     char key[];
 } entry_t;
 
-struct fcgipm_memory {
+struct hpm_memory {
     int config;
     apr_thread_mutex_t *lock;
     apr_thread_cond_t *told;     /* somebody's question was answered */
@@ -46,9 +46,9 @@ struct fcgipm_memory {
 /* One request's search. */
 typedef struct search {
     request_rec *r;
-    const fcgipm_server_t *server;
-    struct fcgipm_memory *memory;
-    const pm_template_t *template;   /* NULL: none covers it */
+    const hpm_server_t *server;
+    struct hpm_memory *memory;
+    const pm_script_template_t *template;   /* NULL: none covers it */
     int wrapper;                     /* -1: none */
     const char *host;                /* as the manager knows it */
     apr_time_t deadline;
@@ -56,7 +56,7 @@ typedef struct search {
 
 static apr_status_t forget_all(void *data)
 {
-    struct fcgipm_memory *memory = data;
+    struct hpm_memory *memory = data;
     apr_hash_index_t *hi;
 
     for (hi = apr_hash_first(NULL, memory->entries); hi;
@@ -66,12 +66,12 @@ static apr_status_t forget_all(void *data)
     return APR_SUCCESS;
 }
 
-void fcgipm_script_init(apr_pool_t *pchild, server_rec *s, int config)
+void hpm_script_init(apr_pool_t *pchild, server_rec *s, int config)
 {
-    struct fcgipm_memory *memory;
+    struct hpm_memory *memory;
     server_rec *v;
 
-    if (!fcgipm_server(s)->templates->nelts) {
+    if (!hpm_server(s)->templates->nelts) {
         return;
     }
     memory = apr_pcalloc(pchild, sizeof(*memory));
@@ -85,20 +85,20 @@ void fcgipm_script_init(apr_pool_t *pchild, server_rec *s, int config)
     apr_pool_cleanup_register(pchild, memory, forget_all,
                               apr_pool_cleanup_null);
     for (v = s; v; v = v->next) {
-        fcgipm_server(v)->memory = memory;
+        hpm_server(v)->memory = memory;
     }
 }
 
-int fcgipm_script_is(const request_rec *r)
+int hpm_script_is(const request_rec *r)
 {
-    return r->handler && !strcmp(r->handler, FCGIPM_SCRIPT_HANDLER);
+    return r->handler && !strcmp(r->handler, HPM_SCRIPT_HANDLER);
 }
 
-int fcgipm_script_gone(const fcgipm_server_t *server,
-                       const fcgipm_pool_t *pool)
+int hpm_script_gone(const hpm_server_t *server,
+                       const hpm_pool_t *pool)
 {
-    return (pool->generation & PM_BOARD_SCRIPT_BIT)
-           && pm_board_avail(pm_board_slot(server->board, pool->slot),
+    return (pool->generation & PM_SCOREBOARD_SCRIPT_BIT)
+           && pm_scoreboard_avail(pm_scoreboard_slot(server->board, pool->slot),
                              pool->generation) == PM_AVAIL_NONE;
 }
 
@@ -121,7 +121,7 @@ static int is_absent(apr_status_t rv)
 /* @return OK: @a answer is the manager's; else why there is none */
 static int ask(const search_t *s, const char *line, char **answer)
 {
-    pm_head_t *head = pm_board_head(s->server->board);
+    pm_scoreboard_header_t *head = pm_scoreboard_header(s->server->board);
     apr_interval_time_t left;
     apr_uint32_t seen;
     apr_status_t rv;
@@ -130,7 +130,7 @@ static int ask(const search_t *s, const char *line, char **answer)
 
     do {
         seen = __atomic_load_n(&head->adopted, __ATOMIC_SEQ_CST);
-        rv = pm_ask(s->server->global->socket, line, s->deadline, s->r->pool,
+        rv = pm_control_ask(s->server->global->socket, line, s->deadline, s->r->pool,
                     answer, &why);
         if (rv == APR_SUCCESS && strcmp(*answer, "error later")) {
             return OK;
@@ -143,10 +143,10 @@ static int ask(const search_t *s, const char *line, char **answer)
             *answer = apr_pstrdup(s->r->pool, why.text);
             return HTTP_SERVICE_UNAVAILABLE;
         }
-        if (left > 0 && PM_WAIT_WORKS) {
-            pm_wait(&head->adopted, seen, left);
+        if (left > 0 && PM_FUTEX_WORKS) {
+            pm_futex_wait(&head->adopted, seen, left);
         }
-    } while (left > 0 && PM_WAIT_WORKS);
+    } while (left > 0 && PM_FUTEX_WORKS);
     *answer = apr_pstrdup(s->r->pool, "there is no manager to ask");
     return HTTP_SERVICE_UNAVAILABLE;
 }
@@ -172,8 +172,8 @@ static int take_pool(entry_t *e, char *answer)
     e->slot = atoi(word[0]);
     e->generation = (apr_uint32_t)strtoul(word[1], NULL, 10);
     apr_cpystrn(e->name, word[2], sizeof(e->name));
-    return e->slot >= PM_BOARD_SCRIPTS && e->slot < PM_BOARD_SLOTS
-           && (e->generation & PM_BOARD_SCRIPT_BIT)
+    return e->slot >= PM_SCOREBOARD_SCRIPTS && e->slot < PM_SCOREBOARD_SLOTS
+           && (e->generation & PM_SCOREBOARD_SCRIPT_BIT)
            && pm_listen_parse(address, &e->addr, NULL) == APR_SUCCESS;
 }
 
@@ -238,7 +238,7 @@ static void inquire(const search_t *s, entry_t *e)
     char *answer;
     int status;
 
-    if (strlen(line) + 1 >= PM_PROTO_LINE) {
+    if (strlen(line) + 1 >= PM_CONTROL_PROTOCOL_LINE) {
         refused(e, HTTP_FORBIDDEN, apr_psprintf(r->pool, "%.200s...: the "
                                                 "path is too long",
                                                 r->filename));
@@ -284,7 +284,7 @@ static int same_file(const search_t *s, const entry_t *e)
 
 static int is_there(const search_t *s, const entry_t *e)
 {
-    return pm_board_avail(pm_board_slot(s->server->board, e->slot),
+    return pm_scoreboard_avail(pm_scoreboard_slot(s->server->board, e->slot),
                           e->generation) != PM_AVAIL_NONE;
 }
 
@@ -296,7 +296,7 @@ static int is_fresh(const search_t *s, const entry_t *e)
 }
 
 /* There are too many: all that nobody is at go. */
-static void make_room(struct fcgipm_memory *memory)
+static void make_room(struct hpm_memory *memory)
 {
     apr_hash_index_t *hi;
 
@@ -311,7 +311,7 @@ static void make_room(struct fcgipm_memory *memory)
     }
 }
 
-static entry_t *add(struct fcgipm_memory *memory, const char *key)
+static entry_t *add(struct hpm_memory *memory, const char *key)
 {
     apr_size_t len = strlen(key) + 1;
     entry_t *e;
@@ -383,7 +383,7 @@ static int check(const search_t *s)
 {
     request_rec *r = s->r;
     int is_virtual = s->template
-                     && pm_template_is_virtual(s->template->rules,
+                     && pm_script_rules_is_virtual(s->template->rules,
                                                s->wrapper);
 
     if (!(ap_allow_options(r) & OPT_EXECCGI)) {
@@ -421,21 +421,21 @@ static void prepare(search_t *s, request_rec *r)
     int i;
 
     s->r = r;
-    s->server = fcgipm_server(r->server);
+    s->server = hpm_server(r->server);
     s->memory = s->server->memory;
     s->deadline = pm_time_now() + ASK_MOST;
     s->host = apr_hash_get(s->server->host_of, &r->server,
                            sizeof(void *));
     templates = s->server->templates;
-    i = pm_template_find((pm_template_t *)(void *)templates->elts,
+    i = pm_script_rules_find((pm_script_template_t *)(void *)templates->elts,
                          templates->nelts, r->filename);
-    s->template = i < 0 ? NULL : &APR_ARRAY_IDX(templates, i, pm_template_t);
-    s->wrapper = i < 0 ? -1 : pm_template_wrapper(s->template->rules,
+    s->template = i < 0 ? NULL : &APR_ARRAY_IDX(templates, i, pm_script_template_t);
+    s->wrapper = i < 0 ? -1 : pm_script_rules_wrapper(s->template->rules,
                                                   r->filename);
 }
 
 /* What is known, for this request. */
-static void fill(const search_t *s, const entry_t *e, fcgipm_pool_t *pool)
+static void fill(const search_t *s, const entry_t *e, hpm_pool_t *pool)
 {
     memset(pool, 0, sizeof(*pool));
     pool->name = apr_pstrdup(s->r->pool, e->name);
@@ -446,7 +446,7 @@ static void fill(const search_t *s, const entry_t *e, fcgipm_pool_t *pool)
     pool->log_fd = s->template->log_fd;
 }
 
-static int find(const search_t *s, apr_uint32_t not, fcgipm_pool_t *pool)
+static int find(const search_t *s, apr_uint32_t not, hpm_pool_t *pool)
 {
     const entry_t *e;
     const char *why = "the manager has not answered in time";
@@ -473,7 +473,7 @@ static int find(const search_t *s, apr_uint32_t not, fcgipm_pool_t *pool)
                                   ? APLOG_INFO : APLOG_ERR, why);
 }
 
-int fcgipm_script_find(request_rec *r, fcgipm_pool_t *pool)
+int hpm_script_find(request_rec *r, hpm_pool_t *pool)
 {
     search_t s;
     int status;
@@ -483,8 +483,8 @@ int fcgipm_script_find(request_rec *r, fcgipm_pool_t *pool)
     return status == OK ? find(&s, 0, pool) : status;
 }
 
-int fcgipm_script_again(request_rec *r, apr_uint32_t former,
-                        fcgipm_pool_t *pool)
+int hpm_script_again(request_rec *r, apr_uint32_t former,
+                        hpm_pool_t *pool)
 {
     search_t s;
 

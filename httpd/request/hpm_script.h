@@ -11,35 +11,35 @@
  * manager is there, or it has not heard of this child's configuration yet,
  * who asks waits for that on the board.  All of it ends within ten seconds.
  */
-#ifndef FCGIPM_SCRIPT_H
-#define FCGIPM_SCRIPT_H
+#ifndef HPM_SCRIPT_H
+#define HPM_SCRIPT_H
 
 #include "httpd/mod_fcgipm.h"
 
 /** The handler's name. */
-#define FCGIPM_SCRIPT_HANDLER "fcgipm-script"
+#define HPM_SCRIPT_HANDLER "fcgipm-script"
 
 /** child_init: a memory for this process.
  *  @param config httpd's number of the configuration */
-void fcgipm_script_init(apr_pool_t *pchild, server_rec *s, int config);
+void hpm_script_init(apr_pool_t *pchild, server_rec *s, int config);
 
 /** Is it a request for a script? */
-int fcgipm_script_is(const request_rec *r);
+int hpm_script_is(const request_rec *r);
 
 /**
  * Find the script's pool.
  * @param pool filled; its strings live as long as the request
  * @return OK, or an HTTP status; what is wrong has been logged
  */
-int fcgipm_script_find(request_rec *r, fcgipm_pool_t *pool);
+int hpm_script_find(request_rec *r, hpm_pool_t *pool);
 
 /** The pool of that generation could not be reached, or is no more: the same
  *  with that in mind. */
-int fcgipm_script_again(request_rec *r, apr_uint32_t former,
-                        fcgipm_pool_t *pool);
+int hpm_script_again(request_rec *r, apr_uint32_t former,
+                        hpm_pool_t *pool);
 
 /** Is it the pool of a script, and no more? */
-int fcgipm_script_gone(const fcgipm_server_t *server,
-                       const fcgipm_pool_t *pool);
+int hpm_script_gone(const hpm_server_t *server,
+                       const hpm_pool_t *pool);
 
-#endif /* FCGIPM_SCRIPT_H */
+#endif /* HPM_SCRIPT_H */

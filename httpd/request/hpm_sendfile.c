@@ -25,21 +25,21 @@ APLOG_USE_MODULE(fcgipm);
 
 static const pm_conf_t *conf_of(const request_rec *r, const char *name)
 {
-    const fcgipm_pool_t *pool = apr_hash_get(fcgipm_server(r->server)->pools,
+    const hpm_pool_t *pool = apr_hash_get(hpm_server(r->server)->pools,
                                              name, APR_HASH_KEY_STRING);
 
     return pool->conf;
 }
 
-const char *fcgipm_sendfile_take(request_rec *r, const char *name)
+const char *hpm_sendfile_take(request_rec *r, const char *name)
 {
     const char *file = apr_table_get(r->err_headers_out,
-                                     FCGIPM_SENDFILE_HEADER);
+                                     HPM_SENDFILE_HEADER);
 
     if (!file) {
         return NULL;
     }
-    apr_table_unset(r->err_headers_out, FCGIPM_SENDFILE_HEADER);
+    apr_table_unset(r->err_headers_out, HPM_SENDFILE_HEADER);
     if (!conf_of(r, name)->xsendfile) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, "pool %s: X-Sendfile is "
                       "ignored, FcgiPMXSendfile is off", name);
@@ -207,7 +207,7 @@ static int set_header(request_rec *r)
     return r->method_number == M_GET ? ap_meets_conditions(r) : OK;
 }
 
-int fcgipm_sendfile(request_rec *r, const char *name, const char *file)
+int hpm_sendfile(request_rec *r, const char *name, const char *file)
 {
     const core_dir_config *core = ap_get_core_module_config(
         r->per_dir_config);

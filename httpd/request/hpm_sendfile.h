@@ -11,13 +11,13 @@
  * symbolic links and `..` lead to it, and also when somebody changes them at
  * that moment.
  */
-#ifndef FCGIPM_SENDFILE_H
-#define FCGIPM_SENDFILE_H
+#ifndef HPM_SENDFILE_H
+#define HPM_SENDFILE_H
 
 #include "httpd/mod_fcgipm.h"
 
 /** The header's name. */
-#define FCGIPM_SENDFILE_HEADER "X-Sendfile"
+#define HPM_SENDFILE_HEADER "X-Sendfile"
 
 /**
  * Take X-Sendfile out of the header that a worker of the pool @a name has
@@ -25,7 +25,7 @@
  * @return the file, or NULL when there is none, or when FcgiPMXSendfile is
  *         off: then the answer is what the worker sends
  */
-const char *fcgipm_sendfile_take(request_rec *r, const char *name);
+const char *hpm_sendfile_take(request_rec *r, const char *name);
 
 /**
  * Answer with a file, and with the header that the worker has sent; its own
@@ -33,6 +33,6 @@ const char *fcgipm_sendfile_take(request_rec *r, const char *name);
  * @return what the handler is to return: 403 when the file is not one that
  *         may be sent, 404 when there is none, and then a line in the log
  */
-int fcgipm_sendfile(request_rec *r, const char *name, const char *file);
+int hpm_sendfile(request_rec *r, const char *name, const char *file);
 
-#endif /* FCGIPM_SENDFILE_H */
+#endif /* HPM_SENDFILE_H */

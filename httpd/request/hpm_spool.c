@@ -24,7 +24,7 @@ APLOG_USE_MODULE(fcgipm);
  * went before it is out. */
 #define SEND_NOW 16384
 
-void fcgipm_spool_init(fcgipm_spool_t *s, request_rec *r)
+void hpm_spool_init(hpm_spool_t *s, request_rec *r)
 {
     conn_rec *c = r->connection;
 
@@ -33,21 +33,21 @@ void fcgipm_spool_init(fcgipm_spool_t *s, request_rec *r)
     s->limit = -1;
     s->bb = apr_brigade_create(r->pool, c->bucket_alloc);
     s->out = apr_brigade_create(r->pool, c->bucket_alloc);
-    s->blind = fcgipm_client_fd(c) < 0;
+    s->blind = hpm_client_fd(c) < 0;
     s->whole = r->method_number == M_GET
                && apr_table_get(r->headers_in, "Range") != NULL;
 }
 
 /* --- down the filters ----------------------------------------------------- */
 
-static apr_status_t failed(fcgipm_spool_t *s, apr_status_t rv,
+static apr_status_t failed(hpm_spool_t *s, apr_status_t rv,
                            const char *what)
 {
     s->rv = rv;
     return pm_fail_os(&s->why, rv, "%s", what);
 }
 
-static apr_status_t pass(fcgipm_spool_t *s, apr_bucket_brigade *bb)
+static apr_status_t pass(hpm_spool_t *s, apr_bucket_brigade *bb)
 {
     conn_rec *c = s->r->connection;
     apr_status_t rv = ap_pass_brigade(s->r->output_filters, bb);
@@ -61,7 +61,7 @@ static apr_status_t pass(fcgipm_spool_t *s, apr_bucket_brigade *bb)
                ? rv : failed(s, rv, "the answer could not be passed on");
 }
 
-apr_status_t fcgipm_spool_pass(fcgipm_spool_t *s)
+apr_status_t hpm_spool_pass(hpm_spool_t *s)
 {
     s->passed_bytes += (apr_off_t)s->held;
     s->held = 0;
@@ -69,14 +69,14 @@ apr_status_t fcgipm_spool_pass(fcgipm_spool_t *s)
 }
 
 /* From memory. */
-static apr_status_t pass_held(fcgipm_spool_t *s, apr_size_t most)
+static apr_status_t pass_held(hpm_spool_t *s, apr_size_t most)
 {
     apr_bucket_brigade *first = s->bb;
     apr_bucket *rest;
     apr_status_t rv;
 
     if (s->held <= most) {
-        return fcgipm_spool_pass(s);
+        return hpm_spool_pass(s);
     }
     rv = apr_brigade_partition(first, (apr_off_t)most, &rest);
     if (rv != APR_SUCCESS) {
@@ -89,13 +89,13 @@ static apr_status_t pass_held(fcgipm_spool_t *s, apr_size_t most)
     return pass(s, first);
 }
 
-static int in_file(const fcgipm_spool_t *s)
+static int in_file(const hpm_spool_t *s)
 {
     return s->head < s->tail;
 }
 
 /* All that was in the file is out of it. */
-static void rewind_file(fcgipm_spool_t *s)
+static void rewind_file(hpm_spool_t *s)
 {
     apr_off_t at = 0;
 
@@ -104,13 +104,13 @@ static void rewind_file(fcgipm_spool_t *s)
     (void)apr_file_trunc(s->file, 0);
 }
 
-static apr_status_t pass_filed(fcgipm_spool_t *s, apr_size_t most)
+static apr_status_t pass_filed(hpm_spool_t *s, apr_size_t most)
 {
     apr_bucket_alloc_t *list = s->r->connection->bucket_alloc;
     apr_size_t len = s->tail - s->head < (apr_off_t)most
                          ? (apr_size_t)(s->tail - s->head) : most;
     char *data = apr_bucket_alloc(len, list);
-    ssize_t n = fcgipm_file_read(s->file, data, len, s->head);
+    ssize_t n = hpm_tempfile_read(s->file, data, len, s->head);
 
     if (n <= 0) {
         apr_bucket_free(data);
@@ -128,73 +128,73 @@ static apr_status_t pass_filed(fcgipm_spool_t *s, apr_size_t most)
     return pass(s, s->out);
 }
 
-static apr_status_t pass_some(fcgipm_spool_t *s, apr_size_t most)
+static apr_status_t pass_some(hpm_spool_t *s, apr_size_t most)
 {
     return s->held ? pass_held(s, most) : pass_filed(s, most);
 }
 
-static int holds(const fcgipm_spool_t *s)
+static int holds(const hpm_spool_t *s)
 {
     return s->held || in_file(s);
 }
 
 /* Everything, waiting for the client. */
-static apr_status_t drain(fcgipm_spool_t *s)
+static apr_status_t drain(hpm_spool_t *s)
 {
     while (s->rv == APR_SUCCESS && holds(s)) {
-        pass_some(s, FCGIPM_CLIENT_PASS);
+        pass_some(s, HPM_CLIENT_PASS);
     }
     return s->rv;
 }
 
 /* Out of the filters, whatever is in there. */
-static apr_status_t flush(fcgipm_spool_t *s)
+static apr_status_t flush(hpm_spool_t *s)
 {
     APR_BRIGADE_INSERT_TAIL(s->bb, apr_bucket_flush_create(
                                        s->r->connection->bucket_alloc));
     s->unflushed = 0;
-    return fcgipm_spool_pass(s);
+    return hpm_spool_pass(s);
 }
 
-apr_status_t fcgipm_spool_offer(fcgipm_spool_t *s)
+apr_status_t hpm_spool_offer(hpm_spool_t *s)
 {
     if (s->limit < 0) {
         return drain(s);
     }
     while (s->rv == APR_SUCCESS && !s->whole && !s->blind && holds(s)
-           && fcgipm_client_push(s->r->connection)) {
-        pass_some(s, FCGIPM_CLIENT_PASS);
+           && hpm_client_push(s->r->connection)) {
+        pass_some(s, HPM_CLIENT_PASS);
     }
     return s->rv;
 }
 
 /* Would passing on all of it surely not be for long? */
-static int blind_will_do(const fcgipm_spool_t *s)
+static int blind_will_do(const hpm_spool_t *s)
 {
     return !in_file(s)
            && (s->held <= BLIND_EVENT
                || s->passed_bytes + (apr_off_t)s->held <= BLIND_FIRST);
 }
 
-static int may_flush(const fcgipm_spool_t *s)
+static int may_flush(const hpm_spool_t *s)
 {
     conn_rec *c = s->r->connection;
 
     return s->limit < 0 || (s->blind ? blind_will_do(s)
-                                     : !holds(s) && fcgipm_client_push(c)
-                                           && fcgipm_client_writable(c, 0));
+                                     : !holds(s) && hpm_client_push(c)
+                                           && hpm_client_writable(c, 0));
 }
 
-apr_status_t fcgipm_spool_pause(fcgipm_spool_t *s)
+apr_status_t hpm_spool_pause(hpm_spool_t *s)
 {
-    fcgipm_spool_offer(s);
+    hpm_spool_offer(s);
     if (s->rv == APR_SUCCESS && s->unflushed && !s->whole && may_flush(s)) {
         flush(s);
     }
     return s->rv;
 }
 
-int fcgipm_spool_wants_room(const fcgipm_spool_t *s)
+int hpm_spool_wants_room(const hpm_spool_t *s)
 {
     return !s->whole && !s->blind
            && (s->unflushed || holds(s)
@@ -207,17 +207,17 @@ int fcgipm_spool_wants_room(const fcgipm_spool_t *s)
  * its next request that the thread finds it there and goes on.  Not for
  * streams of HTTP/2, whose connection is another's, and not for long answers,
  * which the MPM can wait for without a thread. */
-static void send_now(fcgipm_spool_t *s)
+static void send_now(hpm_spool_t *s)
 {
     conn_rec *c = s->r->connection;
 
     APR_BRIGADE_INSERT_TAIL(s->bb, apr_bucket_flush_create(c->bucket_alloc));
     ap_pass_brigade(c->output_filters, s->bb);
     apr_brigade_cleanup(s->bb);
-    fcgipm_linger_answered(s->r);
+    hpm_keepalive_wait_answered(s->r);
 }
 
-static int is_small(const fcgipm_spool_t *s)
+static int is_small(const hpm_spool_t *s)
 {
     conn_rec *c = s->r->connection;
 
@@ -225,7 +225,7 @@ static int is_small(const fcgipm_spool_t *s)
            && !c->data_in_output_filters && !c->master && !s->r->main;
 }
 
-apr_status_t fcgipm_spool_finish(fcgipm_spool_t *s)
+apr_status_t hpm_spool_finish(hpm_spool_t *s)
 {
     int small = is_small(s);
 
@@ -239,13 +239,13 @@ apr_status_t fcgipm_spool_finish(fcgipm_spool_t *s)
     }
     APR_BRIGADE_INSERT_TAIL(s->bb, apr_bucket_eos_create(
                                        s->r->connection->bucket_alloc));
-    if (fcgipm_spool_pass(s) == APR_SUCCESS && small) {
+    if (hpm_spool_pass(s) == APR_SUCCESS && small) {
         send_now(s);
     }
     return s->rv;
 }
 
-void fcgipm_spool_forget(fcgipm_spool_t *s)
+void hpm_spool_forget(hpm_spool_t *s)
 {
     apr_brigade_cleanup(s->bb);
     s->held = 0;
@@ -257,7 +257,7 @@ void fcgipm_spool_forget(fcgipm_spool_t *s)
 
 /* --- holding -------------------------------------------------------------- */
 
-static int fits(const fcgipm_spool_t *s, apr_size_t len)
+static int fits(const hpm_spool_t *s, apr_size_t len)
 {
     return s->limit < 0
            || (!in_file(s)
@@ -266,27 +266,27 @@ static int fits(const fcgipm_spool_t *s, apr_size_t len)
 }
 
 /* As long as the client is quick, wait for its socket. */
-static void wait_for_room(fcgipm_spool_t *s, apr_size_t len)
+static void wait_for_room(hpm_spool_t *s, apr_size_t len)
 {
     apr_interval_time_t left;
     apr_time_t begin;
     int writable = 1;
 
-    while (fcgipm_spool_offer(s) == APR_SUCCESS && !fits(s, len)
+    while (hpm_spool_offer(s) == APR_SUCCESS && !fits(s, len)
            && writable) {
-        left = GRACE + s->passed_bytes * APR_USEC_PER_SEC / FCGIPM_SPOOL_QUICK
+        left = GRACE + s->passed_bytes * APR_USEC_PER_SEC / HPM_SPOOL_QUICK
                - s->waited;
         if (left <= 0) {
             return;
         }
         begin = pm_time_now();
-        writable = fcgipm_client_writable(s->r->connection, left);
+        writable = hpm_client_writable(s->r->connection, left);
         s->waited += pm_time_now() - begin;
     }
 }
 
 /* Never again in this answer: the worker waits for the client. */
-static int without_file(fcgipm_spool_t *s, const char *why)
+static int without_file(hpm_spool_t *s, const char *why)
 {
     ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, s->r, "%s: the answer to a "
                   "slow client holds its worker: %s",
@@ -296,7 +296,7 @@ static int without_file(fcgipm_spool_t *s, const char *why)
 }
 
 /* @return 1: it is in the file */
-static int write_file(fcgipm_spool_t *s, const char *data, apr_size_t len)
+static int write_file(hpm_spool_t *s, const char *data, apr_size_t len)
 {
     struct iovec piece = {(void *)(apr_uintptr_t)data, len};
     pm_reason_t why;
@@ -304,21 +304,21 @@ static int write_file(fcgipm_spool_t *s, const char *data, apr_size_t len)
     if (s->no_file) {
         return 0;
     }
-    if (s->tail + (apr_off_t)len > FCGIPM_SPOOL_MAX) {
+    if (s->tail + (apr_off_t)len > HPM_SPOOL_MAX) {
         return without_file(s, "it is too long for a temporary file");
     }
     if (!s->file
-        && fcgipm_file_open(&s->file, s->r->pool, &why) != APR_SUCCESS) {
+        && hpm_tempfile_open(&s->file, s->r->pool, &why) != APR_SUCCESS) {
         return without_file(s, why.text);
     }
-    if (fcgipm_file_write(s->file, &piece, 1, &why) != APR_SUCCESS) {
+    if (hpm_tempfile_write(s->file, &piece, 1, &why) != APR_SUCCESS) {
         return without_file(s, why.text);
     }
     s->tail += (apr_off_t)len;
     return 1;
 }
 
-int fcgipm_spool_add(fcgipm_spool_t *s, const char *data, apr_size_t len)
+int hpm_spool_add(hpm_spool_t *s, const char *data, apr_size_t len)
 {
     s->unflushed = 1;
     if (fits(s, len)) {

@@ -11,8 +11,8 @@
  * waiting as long as it takes.
  *
  * For a client that is quick the file is not worth it: as long as it takes
- * FCGIPM_SPOOL_QUICK bytes a second, its socket is waited for instead.  And
- * for an answer that grows beyond FCGIPM_SPOOL_MAX in the file, or a disk
+ * HPM_SPOOL_QUICK bytes a second, its socket is waited for instead.  And
+ * for an answer that grows beyond HPM_SPOOL_MAX in the file, or a disk
  * that is full, the worker waits after all.
  *
  * A stream of HTTP/2 cannot be asked whether it takes more.  It gets what the
@@ -22,8 +22,8 @@
  * A request for a byte range gets nothing until the answer is whole: httpd's
  * range filter wants to see all of it at once.
  */
-#ifndef FCGIPM_SPOOL_H
-#define FCGIPM_SPOOL_H
+#ifndef HPM_SPOOL_H
+#define HPM_SPOOL_H
 
 #include "httpd.h"
 #include "util_filter.h"
@@ -31,13 +31,13 @@
 #include "pm_core/base/pm_base.h"
 
 /** Bytes in a second. */
-#define FCGIPM_SPOOL_QUICK (APR_INT64_C(32) << 20)
+#define HPM_SPOOL_QUICK (APR_INT64_C(32) << 20)
 
 /** Bytes in the file. */
-#define FCGIPM_SPOOL_MAX (APR_INT64_C(1) << 30)
+#define HPM_SPOOL_MAX (APR_INT64_C(1) << 30)
 
 /** All is private but what is said to be not. */
-typedef struct fcgipm_spool {
+typedef struct hpm_spool {
     request_rec *r;
     apr_int64_t limit;         /**< bytes of memory; -1: nothing is held, the
                                 *   worker waits.  May be set before the
@@ -60,10 +60,10 @@ typedef struct fcgipm_spool {
     unsigned int whole : 1;       /* nothing goes before the end */
     unsigned int unflushed : 1;   /* there may be something in a filter */
     unsigned int no_file : 1;     /* it cannot be had */
-} fcgipm_spool_t;
+} hpm_spool_t;
 
 /** With a limit of -1. */
-void fcgipm_spool_init(fcgipm_spool_t *s, request_rec *r);
+void hpm_spool_init(hpm_spool_t *s, request_rec *r);
 
 /**
  * Where do the next @a len bytes go?
@@ -71,33 +71,33 @@ void fcgipm_spool_init(fcgipm_spool_t *s, request_rec *r);
  *         May wait for the client if that is quick; a failure shows in
  *         @c rv.
  */
-int fcgipm_spool_add(fcgipm_spool_t *s, const char *data, apr_size_t len);
+int hpm_spool_add(hpm_spool_t *s, const char *data, apr_size_t len);
 
 /** There is a header to be sent with the next that is passed on. */
-static inline void fcgipm_spool_head(fcgipm_spool_t *s)
+static inline void hpm_spool_head(hpm_spool_t *s)
 {
     s->unflushed = 1;
 }
 
 /** The worker has more.  The client gets what it takes.
  *  @return APR_SUCCESS, or the client has gone or a filter failed: why */
-apr_status_t fcgipm_spool_offer(fcgipm_spool_t *s);
+apr_status_t hpm_spool_offer(hpm_spool_t *s);
 
 /** The worker has no more for now, or the client has room again: likewise,
  *  and nothing stays in a filter. */
-apr_status_t fcgipm_spool_pause(fcgipm_spool_t *s);
+apr_status_t hpm_spool_pause(hpm_spool_t *s);
 
-/** Is it worth calling fcgipm_spool_pause() when the client's socket has
+/** Is it worth calling hpm_spool_pause() when the client's socket has
  *  room? */
-int fcgipm_spool_wants_room(const fcgipm_spool_t *s);
+int hpm_spool_wants_room(const hpm_spool_t *s);
 
 /** The worker is done: all the rest, and the end. */
-apr_status_t fcgipm_spool_finish(fcgipm_spool_t *s);
+apr_status_t hpm_spool_finish(hpm_spool_t *s);
 
 /** What is held is forgotten. */
-void fcgipm_spool_forget(fcgipm_spool_t *s);
+void hpm_spool_forget(hpm_spool_t *s);
 
 /** Pass on what is in @c bb now, waiting for the client. */
-apr_status_t fcgipm_spool_pass(fcgipm_spool_t *s);
+apr_status_t hpm_spool_pass(hpm_spool_t *s);
 
-#endif /* FCGIPM_SPOOL_H */
+#endif /* HPM_SPOOL_H */

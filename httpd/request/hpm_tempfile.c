@@ -7,7 +7,7 @@
 #include "apr_portable.h"
 #include "apr_strings.h"
 
-apr_status_t fcgipm_file_open(apr_file_t **file, apr_pool_t *p,
+apr_status_t hpm_tempfile_open(apr_file_t **file, apr_pool_t *p,
                               pm_reason_t *why)
 {
     const char *dir;
@@ -32,7 +32,7 @@ apr_status_t fcgipm_file_open(apr_file_t **file, apr_pool_t *p,
     return APR_SUCCESS;
 }
 
-apr_status_t fcgipm_file_write(apr_file_t *file, const struct iovec *pieces,
+apr_status_t hpm_tempfile_write(apr_file_t *file, const struct iovec *pieces,
                                int n, pm_reason_t *why)
 {
     apr_status_t rv = apr_file_writev_full(file, pieces, (apr_size_t)n, NULL);
@@ -42,7 +42,7 @@ apr_status_t fcgipm_file_write(apr_file_t *file, const struct iovec *pieces,
                : pm_fail_os(why, rv, "cannot write to a temporary file");
 }
 
-ssize_t fcgipm_file_read(apr_file_t *file, char *data, apr_size_t len,
+ssize_t hpm_tempfile_read(apr_file_t *file, char *data, apr_size_t len,
                          apr_off_t at)
 {
     apr_os_file_t fd;

@@ -44,9 +44,9 @@ static void remove_vars(apr_table_t *env)
     apr_table_unset(env, "HTTP_PROXY");
 }
 
-void fcgipm_params_responder(request_rec *r, apr_off_t length)
+void hpm_variables_responder(request_rec *r, apr_off_t length)
 {
-    const fcgipm_request_t *known = fcgipm_request_known(r);
+    const hpm_request_t *known = hpm_request_known(r);
     apr_table_t *env;
 
     ap_add_common_vars(r);
@@ -69,7 +69,7 @@ void fcgipm_params_responder(request_rec *r, apr_off_t length)
     }
 }
 
-void fcgipm_params_authorizer(request_rec *r, const apr_table_t *more)
+void hpm_variables_authorizer(request_rec *r, const apr_table_t *more)
 {
     char *path_info = r->path_info;
     apr_table_t *env;
@@ -89,7 +89,7 @@ void fcgipm_params_authorizer(request_rec *r, const apr_table_t *more)
 /* Records of PARAMS, at most. */
 #define PARAMS_MAX 32
 
-int fcgipm_params_encode(request_rec *r, int role, char **head,
+int hpm_variables_encode(request_rec *r, int role, char **head,
                          apr_size_t *len, pm_reason_t *why)
 {
     apr_table_t *env = r->subprocess_env;
@@ -97,13 +97,13 @@ int fcgipm_params_encode(request_rec *r, int role, char **head,
     unsigned char *at;
     int n, i, elem = 0;
 
-    *len = FCGIPM_BEGIN_LEN + FCGIPM_HEADER_LEN;
+    *len = HPM_BEGIN_LEN + HPM_HEADER_LEN;
     for (n = 0; n < PARAMS_MAX; n++) {
-        lens[n] = ap_fcgi_encoded_env_len(env, FCGIPM_CONTENT_MAX, &elem);
+        lens[n] = ap_fcgi_encoded_env_len(env, HPM_CONTENT_MAX, &elem);
         if (!lens[n]) {
             break;
         }
-        *len += FCGIPM_HEADER_LEN + lens[n];
+        *len += HPM_HEADER_LEN + lens[n];
     }
     if (elem < apr_table_elts(env)->nelts) {
         pm_fail(why, APR_EINVAL, "the request's variables are too long");
@@ -111,11 +111,11 @@ int fcgipm_params_encode(request_rec *r, int role, char **head,
     }
     *head = apr_palloc(r->pool, *len);
     at = (unsigned char *)*head;
-    fcgipm_record_begin(at, role);
-    at += FCGIPM_BEGIN_LEN;
+    hpm_codec_begin(at, role);
+    at += HPM_BEGIN_LEN;
     for (i = 0, elem = 0; i < n; i++) {
-        fcgipm_record_header(at, FCGIPM_PARAMS, lens[i]);
-        at += FCGIPM_HEADER_LEN;
+        hpm_codec_header(at, HPM_PARAMS, lens[i]);
+        at += HPM_HEADER_LEN;
         if (ap_fcgi_encode_env(r, env, at, lens[i], &elem) != APR_SUCCESS) {
             pm_fail(why, APR_EGENERAL, "the request's variables could not "
                     "be encoded");
@@ -123,6 +123,6 @@ int fcgipm_params_encode(request_rec *r, int role, char **head,
         }
         at += lens[i];
     }
-    fcgipm_record_header(at, FCGIPM_PARAMS, 0);
+    hpm_codec_header(at, HPM_PARAMS, 0);
     return OK;
 }

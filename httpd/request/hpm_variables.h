@@ -6,8 +6,8 @@
  * CGI/1.1 (RFC 3875 section 4.1) as httpd's util_script has it, with what a
  * role of FastCGI (specification 1.0, section 6) wants to be different.
  */
-#ifndef FCGIPM_PARAMS_H
-#define FCGIPM_PARAMS_H
+#ifndef HPM_VARIABLES_H
+#define HPM_VARIABLES_H
 
 #include "httpd.h"
 
@@ -25,7 +25,7 @@
  * @param length of the body, which is sent whole whatever the client's
  *               framing was; -1: there is none
  */
-void fcgipm_params_responder(request_rec *r, apr_off_t length);
+void hpm_variables_responder(request_rec *r, apr_off_t length);
 
 /**
  * The variables of an Authorizer (6.3), into @c r->subprocess_env: those of
@@ -34,15 +34,15 @@ void fcgipm_params_responder(request_rec *r, apr_off_t length);
  * for them, and takes that away again.
  * @param more set above them
  */
-void fcgipm_params_authorizer(request_rec *r, const apr_table_t *more);
+void hpm_variables_authorizer(request_rec *r, const apr_table_t *more);
 
 /**
- * BEGIN_REQUEST and PARAMS with their end, for @a role (FCGIPM_RESPONDER...),
+ * BEGIN_REQUEST and PARAMS with their end, for @a role (HPM_RESPONDER...),
  * from @c r->subprocess_env.
  * @param head made in the request's pool
  * @return OK or the HTTP status of the refusal, with a reason
  */
-int fcgipm_params_encode(request_rec *r, int role, char **head,
+int hpm_variables_encode(request_rec *r, int role, char **head,
                          apr_size_t *len, pm_reason_t *why);
 
-#endif /* FCGIPM_PARAMS_H */
+#endif /* HPM_VARIABLES_H */

@@ -11,7 +11,7 @@
 
 APLOG_USE_MODULE(fcgipm);
 
-apr_status_t fcgipm_hold(apr_file_t **file, int fd, apr_pool_t *plog)
+apr_status_t hpm_hold(apr_file_t **file, int fd, apr_pool_t *plog)
 {
     apr_status_t rv = apr_os_pipe_put_ex(file, &fd, 1, plog);
 
@@ -22,7 +22,7 @@ apr_status_t fcgipm_hold(apr_file_t **file, int fd, apr_pool_t *plog)
     return rv;
 }
 
-void fcgipm_move(apr_file_t **file, apr_pool_t *p)
+void hpm_move(apr_file_t **file, apr_pool_t *p)
 {
     apr_file_t *moved;
 
@@ -31,7 +31,7 @@ void fcgipm_move(apr_file_t **file, apr_pool_t *p)
     }
 }
 
-void fcgipm_drop(apr_file_t **file)
+void hpm_drop(apr_file_t **file)
 {
     if (*file) {
         apr_file_close(*file);
@@ -39,7 +39,7 @@ void fcgipm_drop(apr_file_t **file)
     }
 }
 
-int fcgipm_fd(apr_file_t *file)
+int hpm_fd(apr_file_t *file)
 {
     apr_os_file_t fd = -1;
 
@@ -51,18 +51,18 @@ int fcgipm_fd(apr_file_t *file)
 
 /* --- finding -------------------------------------------------------------- */
 
-static fcgipm_place_t *place_at(const apr_array_header_t *places, int i)
+static hpm_listener_t *place_at(const apr_array_header_t *places, int i)
 {
-    return &APR_ARRAY_IDX(places, i, fcgipm_place_t);
+    return &APR_ARRAY_IDX(places, i, hpm_listener_t);
 }
 
-static fcgipm_place_t *find_place(const apr_array_header_t *places,
+static hpm_listener_t *find_place(const apr_array_header_t *places,
                                   const char *name, const char *listen)
 {
     int i;
 
     for (i = 0; i < places->nelts; i++) {
-        fcgipm_place_t *place = place_at(places, i);
+        hpm_listener_t *place = place_at(places, i);
 
         if (!strcmp(place->listener.text, listen)
             && !strcmp(place->name, name)) {
@@ -75,13 +75,13 @@ static fcgipm_place_t *find_place(const apr_array_header_t *places,
 /* A host and port can be bound once: when another pool has it now, the
  * socket goes over.  The path of a unix socket is simply taken by a new one,
  * and what waits at the old one is answered by the old pool. */
-static fcgipm_place_t *find_port(const apr_array_header_t *places,
+static hpm_listener_t *find_port(const apr_array_header_t *places,
                                  const char *listen)
 {
     int i;
 
     for (i = 0; i < places->nelts; i++) {
-        fcgipm_place_t *place = place_at(places, i);
+        hpm_listener_t *place = place_at(places, i);
 
         if (place->file && !place->listener.path
             && !strcmp(place->listener.text, listen)) {
@@ -92,7 +92,7 @@ static fcgipm_place_t *find_port(const apr_array_header_t *places,
 }
 
 /* Can it be reached still?  Somebody may have removed a socket's file. */
-static int is_whole(const fcgipm_place_t *place)
+static int is_whole(const hpm_listener_t *place)
 {
     return place->file && (!place->listener.path
                            || pm_listen_is_there(&place->listener));
@@ -111,14 +111,14 @@ static void note_slots(char *taken, const apr_array_header_t *places)
 
 /* Round and round, so that a slot rests as long as can be before another
  * pool has it; one where a removed pool is draining is taken last. */
-static int free_slot(fcgipm_retained_t *r, const char *taken)
+static int free_slot(hpm_retained_t *r, const char *taken)
 {
     int i, draining;
 
     for (draining = 0; draining < 2; draining++) {
-        for (i = 0; i < PM_BOARD_SCRIPTS; i++) {
-            int slot = (r->next_slot + i) % PM_BOARD_SCRIPTS;
-            const pm_slot_t *s = pm_board_slot(r->board, slot);
+        for (i = 0; i < PM_SCOREBOARD_SCRIPTS; i++) {
+            int slot = (r->next_slot + i) % PM_SCOREBOARD_SCRIPTS;
+            const pm_scoreboard_slot_t *s = pm_scoreboard_slot(r->board, slot);
 
             if (!taken[slot]
                 && (draining
@@ -143,8 +143,8 @@ static apr_status_t listen_opts(pm_listen_opts_t *opts, const pm_conf_t *conf,
 
 /* The socket an earlier configuration had on that address, if any.  Its file
  * goes over to @a place. */
-static int take_socket(fcgipm_place_t *place, fcgipm_place_t *former,
-                       const pm_listen_opts_t *opts, fcgipm_parent_t *me)
+static int take_socket(hpm_listener_t *place, hpm_listener_t *former,
+                       const pm_listen_opts_t *opts, hpm_parent_t *me)
 {
     apr_pool_t *p = me->retained->pool;
     pm_reason_t why;
@@ -159,7 +159,7 @@ static int take_socket(fcgipm_place_t *place, fcgipm_place_t *former,
     }
     place->file = former->file;
     former->file = NULL;
-    fcgipm_move(&place->file, me->plog);
+    hpm_move(&place->file, me->plog);
     if (opts && pm_listen_adjust(&place->listener, opts, &why)
                     != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, me->s, "pool %s: its "
@@ -168,15 +168,15 @@ static int take_socket(fcgipm_place_t *place, fcgipm_place_t *former,
     return 1;
 }
 
-static apr_status_t open_socket(fcgipm_place_t *place, const char *listen,
+static apr_status_t open_socket(hpm_listener_t *place, const char *listen,
                                 const pm_listen_opts_t *opts,
-                                fcgipm_parent_t *me, pm_reason_t *why)
+                                hpm_parent_t *me, pm_reason_t *why)
 {
     apr_status_t rv = pm_listen_open(&place->listener, listen, opts,
                                      me->retained->pool, why);
 
     if (rv == APR_SUCCESS) {
-        rv = fcgipm_hold(&place->file, place->listener.fd, me->plog);
+        rv = hpm_hold(&place->file, place->listener.fd, me->plog);
         if (rv != APR_SUCCESS) {
             return pm_fail_os(why, rv, "cannot keep a socket");
         }
@@ -184,9 +184,9 @@ static apr_status_t open_socket(fcgipm_place_t *place, const char *listen,
     return rv;
 }
 
-static apr_status_t get_socket(fcgipm_place_t *place,
+static apr_status_t get_socket(hpm_listener_t *place,
                                const apr_array_header_t *former,
-                               const pm_conf_t *conf, fcgipm_parent_t *me,
+                               const pm_conf_t *conf, hpm_parent_t *me,
                                pm_reason_t *why)
 {
     pm_listen_opts_t opts;
@@ -203,11 +203,11 @@ static apr_status_t get_socket(fcgipm_place_t *place,
 
 /* A pool whose new definition is no good keeps the place it had, and goes on
  * as it was defined then. */
-static void keep_place(fcgipm_place_t *place,
-                       const apr_array_header_t *former, fcgipm_pool_t *pool,
-                       fcgipm_parent_t *me)
+static void keep_place(hpm_listener_t *place,
+                       const apr_array_header_t *former, hpm_pool_t *pool,
+                       hpm_parent_t *me)
 {
-    fcgipm_place_t *same = find_place(former, place->name,
+    hpm_listener_t *same = find_place(former, place->name,
                                       pool->conf->listen);
 
     if (same && same->settings && take_socket(place, same, NULL, me)) {
@@ -221,8 +221,8 @@ static void keep_place(fcgipm_place_t *place,
 
 /* The slot it had is the pool's again, unless it had another socket: that
  * pool drains, and this one is another. */
-static int get_slot(fcgipm_place_t *place, const fcgipm_place_t *same,
-                    char *taken, fcgipm_retained_t *r)
+static int get_slot(hpm_listener_t *place, const hpm_listener_t *same,
+                    char *taken, hpm_retained_t *r)
 {
     if (same && (same->listener.fd < 0
                  || same->listener.fd == place->listener.fd)) {
@@ -239,11 +239,11 @@ static int get_slot(fcgipm_place_t *place, const fcgipm_place_t *same,
     return 1;
 }
 
-static void renew(fcgipm_parent_t *me, fcgipm_pool_t *pool,
+static void renew(hpm_parent_t *me, hpm_pool_t *pool,
                   const apr_array_header_t *former, char *taken)
 {
-    fcgipm_retained_t *r = me->retained;
-    fcgipm_place_t place = {0};
+    hpm_retained_t *r = me->retained;
+    hpm_listener_t place = {0};
     pm_reason_t why;
 
     place.name = apr_pstrdup(r->pool, pool->name);
@@ -264,45 +264,45 @@ static void renew(fcgipm_parent_t *me, fcgipm_pool_t *pool,
     if (!get_slot(&place, find_place(former, pool->name, pool->conf->listen),
                   taken, r)) {
         pool->failed = "there are too many pools";
-        fcgipm_drop(&place.file);
+        hpm_drop(&place.file);
         return;
     }
     pool->slot = place.slot;
     pool->generation = place.generation;
-    *(fcgipm_place_t *)apr_array_push(r->places) = place;
+    *(hpm_listener_t *)apr_array_push(r->places) = place;
 }
 
-apr_array_header_t *fcgipm_places_renew(fcgipm_parent_t *me,
+apr_array_header_t *hpm_listeners_renew(hpm_parent_t *me,
                                         apr_pool_t *ptemp)
 {
-    fcgipm_retained_t *r = me->retained;
+    hpm_retained_t *r = me->retained;
     apr_array_header_t *former = r->places;
-    char *taken = apr_pcalloc(ptemp, PM_BOARD_SCRIPTS);
+    char *taken = apr_pcalloc(ptemp, PM_SCOREBOARD_SCRIPTS);
     int i;
 
     if (!former) {
-        former = apr_array_make(ptemp, 1, sizeof(fcgipm_place_t));
+        former = apr_array_make(ptemp, 1, sizeof(hpm_listener_t));
     }
     note_slots(taken, former);
     r->places = apr_array_make(r->pool, me->server->order->nelts,
-                               sizeof(fcgipm_place_t));
+                               sizeof(hpm_listener_t));
     for (i = 0; i < me->server->order->nelts; i++) {
-        renew(me, APR_ARRAY_IDX(me->server->order, i, fcgipm_pool_t *),
+        renew(me, APR_ARRAY_IDX(me->server->order, i, hpm_pool_t *),
               former, taken);
     }
     return former;
 }
 
-void fcgipm_places_close(apr_array_header_t *former, int unlink_too)
+void hpm_listeners_close(apr_array_header_t *former, int unlink_too)
 {
     int i;
 
     for (i = 0; i < former->nelts; i++) {
-        fcgipm_place_t *place = place_at(former, i);
+        hpm_listener_t *place = place_at(former, i);
 
         if (place->file && unlink_too) {
             pm_listen_unlink(&place->listener);
         }
-        fcgipm_drop(&place->file);
+        hpm_drop(&place->file);
     }
 }

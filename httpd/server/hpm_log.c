@@ -37,7 +37,7 @@ static void emit(void *ctx, pm_level_t level, const char *line)
                  pm_lines_fit(buf, sizeof(buf), line));
 }
 
-void fcgipm_log_open(pm_log_t *log, server_rec *s)
+void hpm_log_open(pm_log_t *log, server_rec *s)
 {
     log->level = level_of(s);
     log->emit = emit;
@@ -68,7 +68,7 @@ static void open_syslog(const char *name)
             facility_of(facility, strcspn(facility, ":")));
 }
 
-void fcgipm_log_detach(server_rec *s)
+void hpm_log_detach(server_rec *s)
 {
     /* The C library's connection to syslogd is not among the descriptors
      * that are kept. */
@@ -116,7 +116,7 @@ static const char *path_of(const char *target, apr_pool_t *p)
     return path ? path : target;
 }
 
-apr_status_t fcgipm_log_check(const char *target, apr_pool_t *p,
+apr_status_t hpm_log_check(const char *target, apr_pool_t *p,
                               pm_reason_t *why)
 {
     apr_status_t rv = not_syslog(target, why);
@@ -142,7 +142,7 @@ static apr_status_t open_program(int *fd, const char *program, apr_pool_t *p,
         program++;
     }
     pipe = ap_open_piped_log_ex(p, program, type);
-    *fd = pipe ? pm_logfile_unblock(fcgipm_fd(ap_piped_log_write_fd(pipe)))
+    *fd = pipe ? pm_logfile_unblock(hpm_fd(ap_piped_log_write_fd(pipe)))
                : -1;
     return *fd < 0 ? pm_fail(why, APR_EGENERAL, "cannot start %s", program)
                    : APR_SUCCESS;
@@ -192,23 +192,23 @@ static int get_log(apr_hash_t *open_logs, const char *target, apr_pool_t *p,
     return *fd;
 }
 
-void fcgipm_log_open_pools(const fcgipm_server_t *server, apr_pool_t *p,
+void hpm_log_open_pools(const hpm_server_t *server, apr_pool_t *p,
                            server_rec *s)
 {
     apr_hash_t *open_logs = apr_hash_make(p);
     int i;
 
     for (i = 0; i < server->order->nelts; i++) {
-        fcgipm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                            fcgipm_pool_t *);
+        hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
+                                            hpm_pool_t *);
 
         if (!pool->failed) {
             pool->log_fd = get_log(open_logs, pool->conf->error_log, p, s);
         }
     }
     for (i = 0; i < server->templates->nelts; i++) {
-        pm_template_t *t = &APR_ARRAY_IDX(server->templates, i,
-                                          pm_template_t);
+        pm_script_template_t *t = &APR_ARRAY_IDX(server->templates, i,
+                                          pm_script_template_t);
 
         t->log_fd = get_log(open_logs, t->conf->error_log, p, s);
     }

@@ -29,7 +29,7 @@ APLOG_USE_MODULE(fcgipm);
 /* A manager can be told a new configuration when it is of this build and
  * writes its log the way this configuration does: a new file can be handed
  * over, but not a change from file to syslog. */
-static const char *identity_of(const fcgipm_parent_t *me, apr_pool_t *p)
+static const char *identity_of(const hpm_parent_t *me, apr_pool_t *p)
 {
     return apr_pstrcat(p, pm_build(), " ",
                        me->s->error_log ? "file" : me->s->error_fname, NULL);
@@ -44,7 +44,7 @@ static void relog(void *ctx, int fd)
     server_rec *s = ctx;
 
     if (s->error_log) {
-        dup2(fd, fcgipm_fd(s->error_log));
+        dup2(fd, hpm_fd(s->error_log));
     }
     dup2(fd, STDERR_FILENO);
     close(fd);
@@ -61,23 +61,23 @@ static void no_terminal(void)
 }
 
 /* Leave all of httpd's behind but its error log. */
-static void detach(const fcgipm_parent_t *me, int channel)
+static void detach(const hpm_parent_t *me, int channel)
 {
-    int keep[4] = {channel, fcgipm_fd(me->s->error_log),
-                   fcgipm_fd(me->retained->bell[0]),
-                   fcgipm_fd(me->retained->wire[0])};
+    int keep[4] = {channel, hpm_fd(me->s->error_log),
+                   hpm_fd(me->retained->bell[0]),
+                   hpm_fd(me->retained->wire[0])};
 
     setsid();
     if (!pm_pdeath_set(SIGTERM, me->retained->parent)) {
         _exit(0);
     }
     no_terminal();
-    fcgipm_log_detach(me->s);
+    hpm_log_detach(me->s);
     pm_fds_close_others(keep, 4);
 }
 
 __attribute__((noreturn))
-static void manage(fcgipm_parent_t *me, int channel)
+static void manage(hpm_parent_t *me, int channel)
 {
     pm_manager_opts_t opts = {0};
     pm_log_t log;
@@ -85,13 +85,13 @@ static void manage(fcgipm_parent_t *me, int channel)
     pm_reason_t why;
     apr_pool_t *p;
 
-    fcgipm_log_open(&log, me->s);
+    hpm_log_open(&log, me->s);
     detach(me, channel);
     opts.log = &log;
     opts.board = me->retained->board;
     opts.channel = channel;
-    opts.bell = fcgipm_fd(me->retained->bell[0]);
-    opts.wire = fcgipm_fd(me->retained->wire[0]);
+    opts.bell = hpm_fd(me->retained->bell[0]);
+    opts.wire = hpm_fd(me->retained->wire[0]);
     opts.peer_uid = geteuid() ? geteuid() : ap_unixd_config.user_id;
     opts.peer_gid = geteuid() ? getegid() : ap_unixd_config.group_id;
     opts.relog = relog;
@@ -110,21 +110,21 @@ static void manage(fcgipm_parent_t *me, int channel)
 static void died(int reason, void *data, int status);
 
 /* It has gone, is going or is of no use: nothing of it is kept. */
-static void forget(fcgipm_parent_t *me)
+static void forget(hpm_parent_t *me)
 {
-    fcgipm_boss_t *boss = &me->retained->boss;
+    hpm_manager_process_t *boss = &me->retained->boss;
 
-    fcgipm_drop(&boss->channel);
+    hpm_drop(&boss->channel);
     boss->pid = 0;
 }
 
-static void watch(fcgipm_parent_t *me)
+static void watch(hpm_parent_t *me)
 {
     me->proc.pid = me->retained->boss.pid;
     apr_proc_other_child_register(&me->proc, died, me, NULL, me->pconf);
 }
 
-static void unwatch(fcgipm_parent_t *me)
+static void unwatch(hpm_parent_t *me)
 {
     if (me->proc.pid) {
         me->proc.pid = 0;
@@ -139,10 +139,10 @@ static int is_manager(pid_t pid)
     return pid > 0 && getsid(pid) == pid && waitpid(pid, NULL, WNOHANG) == 0;
 }
 
-int fcgipm_manager_alive(fcgipm_parent_t *me)
+int hpm_manager_process_alive(hpm_parent_t *me)
 {
-    fcgipm_boss_t *boss = &me->retained->boss;
-    struct pollfd pfd = {fcgipm_fd(boss->channel), 0, 0};
+    hpm_manager_process_t *boss = &me->retained->boss;
+    struct pollfd pfd = {hpm_fd(boss->channel), 0, 0};
 
     /* the other end of the channel is the manager's alone */
     return is_manager(boss->pid) && boss->channel && poll(&pfd, 1, 0) == 0;
@@ -150,7 +150,7 @@ int fcgipm_manager_alive(fcgipm_parent_t *me)
 
 /* All signals wait until the child has handlers of its own: those it
  * inherits are the MPM's. */
-static pid_t fork_manager(fcgipm_parent_t *me, const int channel[2])
+static pid_t fork_manager(hpm_parent_t *me, const int channel[2])
 {
     sigset_t all, before;
     pid_t pid;
@@ -165,9 +165,9 @@ static pid_t fork_manager(fcgipm_parent_t *me, const int channel[2])
     return pid;
 }
 
-static apr_status_t start(fcgipm_parent_t *me, pm_reason_t *why)
+static apr_status_t start(hpm_parent_t *me, pm_reason_t *why)
 {
-    fcgipm_boss_t *boss = &me->retained->boss;
+    hpm_manager_process_t *boss = &me->retained->boss;
     int channel[2];
     apr_status_t rv = pm_channel_pair(channel, why);
 
@@ -186,14 +186,14 @@ static apr_status_t start(fcgipm_parent_t *me, pm_reason_t *why)
     boss->born = pm_time_now();
     apr_cpystrn(boss->identity, identity_of(me, me->pconf),
                 sizeof(boss->identity));
-    rv = fcgipm_hold(&boss->channel, channel[0], me->plog);
+    rv = hpm_hold(&boss->channel, channel[0], me->plog);
     if (rv != APR_SUCCESS) {
         return pm_fail_os(why, rv, "cannot keep the channel");
     }
     return APR_SUCCESS;
 }
 
-static apr_status_t send_set(fcgipm_parent_t *me, pm_reason_t *why)
+static apr_status_t send_set(hpm_parent_t *me, pm_reason_t *why)
 {
     apr_pool_t *p;
     apr_status_t rv = apr_pool_create(&p, me->s->process->pool);
@@ -201,7 +201,7 @@ static apr_status_t send_set(fcgipm_parent_t *me, pm_reason_t *why)
     if (rv != APR_SUCCESS) {
         return pm_fail_os(why, rv, "no memory");
     }
-    rv = pm_set_send(fcgipm_fd(me->retained->boss.channel), me->set,
+    rv = pm_pool_set_send(hpm_fd(me->retained->boss.channel), me->set,
                      pm_time_now() + SEND_TIMEOUT, p, why);
     apr_pool_destroy(p);
     return rv;
@@ -209,7 +209,7 @@ static apr_status_t send_set(fcgipm_parent_t *me, pm_reason_t *why)
 
 /* SIGKILL loses no request: the workers' parent-death signal lets each
  * finish the one it has. */
-static void kill_manager(fcgipm_parent_t *me)
+static void kill_manager(hpm_parent_t *me)
 {
     pid_t pid = me->retained->boss.pid;
 
@@ -222,9 +222,9 @@ static void kill_manager(fcgipm_parent_t *me)
 }
 
 /* Managers that die young one after the other are started ever later. */
-static void put_off(fcgipm_parent_t *me)
+static void put_off(hpm_parent_t *me)
 {
-    fcgipm_boss_t *boss = &me->retained->boss;
+    hpm_manager_process_t *boss = &me->retained->boss;
     apr_time_t delay = RETRY_LEAST;
     int i;
 
@@ -237,9 +237,9 @@ static void put_off(fcgipm_parent_t *me)
                  "started in %d s or more", (int)apr_time_sec(delay));
 }
 
-static void start_or_put_off(fcgipm_parent_t *me)
+static void start_or_put_off(hpm_parent_t *me)
 {
-    fcgipm_boss_t *boss = &me->retained->boss;
+    hpm_manager_process_t *boss = &me->retained->boss;
     apr_status_t rv;
     pm_reason_t why;
 
@@ -272,14 +272,14 @@ static int is_stopping(void)
 
 /* @param how APR's status, which is an exit status or a signal; -1: not known
  */
-static void note_death(fcgipm_parent_t *me, int how)
+static void note_death(hpm_parent_t *me, int how)
 {
     char text[64] = "";
 
     if (how >= 0) {
         apr_snprintf(text, sizeof(text), " (exit status or signal %d)", how);
     }
-    __atomic_add_fetch(&pm_board_head(me->retained->board)->restarts, 1,
+    __atomic_add_fetch(&pm_scoreboard_header(me->retained->board)->restarts, 1,
                        __ATOMIC_RELAXED);
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "manager %" APR_PID_T_FMT
                  " has died%s; it is replaced, requests wait in the pools' "
@@ -287,9 +287,9 @@ static void note_death(fcgipm_parent_t *me, int how)
                  text);
 }
 
-static void replace_dead(fcgipm_parent_t *me, int how)
+static void replace_dead(hpm_parent_t *me, int how)
 {
-    fcgipm_boss_t *boss = &me->retained->boss;
+    hpm_manager_process_t *boss = &me->retained->boss;
     apr_time_t age = pm_time_now() - boss->born;
 
     if (is_stopping()) {
@@ -315,7 +315,7 @@ static void replace_dead(fcgipm_parent_t *me, int how)
  * has gone must not stay in APR's list. */
 static void died(int reason, void *data, int status)
 {
-    fcgipm_parent_t *me = data;
+    hpm_parent_t *me = data;
 
     if (reason == APR_OC_REASON_DEATH || reason == APR_OC_REASON_LOST) {
         unwatch(me);
@@ -326,9 +326,9 @@ static void died(int reason, void *data, int status)
 /* --- what the hooks ask for ----------------------------------------------- */
 
 /* The manager that lives takes the new set; SIGHUP is when it acts on it. */
-static int tell(fcgipm_parent_t *me)
+static int tell(hpm_parent_t *me)
 {
-    fcgipm_boss_t *boss = &me->retained->boss;
+    hpm_manager_process_t *boss = &me->retained->boss;
     pm_reason_t why;
     apr_status_t rv = send_set(me, &why);
 
@@ -346,11 +346,11 @@ static int tell(fcgipm_parent_t *me)
     return 0;
 }
 
-void fcgipm_manager_renew(fcgipm_parent_t *me)
+void hpm_manager_process_renew(hpm_parent_t *me)
 {
-    fcgipm_boss_t *boss = &me->retained->boss;
+    hpm_manager_process_t *boss = &me->retained->boss;
 
-    if (!fcgipm_manager_alive(me)) {
+    if (!hpm_manager_process_alive(me)) {
         if (boss->pid) {
             note_death(me, -1);
         }
@@ -369,7 +369,7 @@ void fcgipm_manager_renew(fcgipm_parent_t *me)
     start_or_put_off(me);
 }
 
-void fcgipm_manager_due(fcgipm_parent_t *me)
+void hpm_manager_process_due(hpm_parent_t *me)
 {
     apr_time_t at = me->retained->boss.retry_at;
 
@@ -392,9 +392,9 @@ static int wait_gone(int channel, apr_time_t deadline)
     return 0;
 }
 
-void fcgipm_manager_stop(fcgipm_parent_t *me)
+void hpm_manager_process_stop(hpm_parent_t *me)
 {
-    fcgipm_boss_t *boss = &me->retained->boss;
+    hpm_manager_process_t *boss = &me->retained->boss;
     apr_time_t most = me->set->global->die_timeout + apr_time_from_sec(1);
 
     boss->retry_at = 0;
@@ -404,7 +404,7 @@ void fcgipm_manager_stop(fcgipm_parent_t *me)
                         * has to do */
         return;
     }
-    if (wait_gone(fcgipm_fd(boss->channel), pm_time_now() + most)) {
+    if (wait_gone(hpm_fd(boss->channel), pm_time_now() + most)) {
         waitpid(boss->pid, NULL, 0);
         forget(me);
         return;

@@ -22,22 +22,22 @@ APLOG_USE_MODULE(fcgipm);
 static const char *retained_key(apr_pool_t *p)
 {
     return apr_psprintf(p, "mod_fcgipm 1 %d %d %d %d %d %d %d %d",
-                        (int)sizeof(fcgipm_retained_t),
-                        (int)sizeof(fcgipm_place_t), (int)sizeof(pm_head_t),
-                        (int)sizeof(pm_slot_t), (int)sizeof(pm_gate_t),
-                        (int)sizeof(pm_cell_t), (int)pm_board_size(0),
-                        PM_BOARD_SLOTS);
+                        (int)sizeof(hpm_retained_t),
+                        (int)sizeof(hpm_listener_t), (int)sizeof(pm_scoreboard_header_t),
+                        (int)sizeof(pm_scoreboard_slot_t), (int)sizeof(pm_admission_t),
+                        (int)sizeof(pm_scoreboard_cell_t), (int)pm_scoreboard_size(0),
+                        PM_SCOREBOARD_SLOTS);
 }
 
 /* Were we there in the configuration before this one? */
-static int is_next(const fcgipm_retained_t *r)
+static int is_next(const hpm_retained_t *r)
 {
     return r->config + 1 == ap_state_query(AP_SQ_CONFIG_GEN);
 }
 
 /* The module was away for a while: its files have been closed, children have
  * come and gone unnoticed. */
-static void start_afresh(fcgipm_retained_t *r)
+static void start_afresh(hpm_retained_t *r)
 {
     if (r->board_pool) {
         apr_pool_destroy(r->board_pool);
@@ -48,10 +48,10 @@ static void start_afresh(fcgipm_retained_t *r)
     memset(r, 0, sizeof(*r));
 }
 
-static fcgipm_retained_t *retained_get(apr_pool_t *ptemp)
+static hpm_retained_t *retained_get(apr_pool_t *ptemp)
 {
     const char *key = retained_key(ptemp);
-    fcgipm_retained_t *r = ap_retained_data_get(key);
+    hpm_retained_t *r = ap_retained_data_get(key);
 
     if (!r) {
         r = ap_retained_data_create(key, sizeof(*r));
@@ -65,21 +65,21 @@ static fcgipm_retained_t *retained_get(apr_pool_t *ptemp)
 }
 
 /* The ways from httpd's children to the manager. */
-static void move_calls(fcgipm_retained_t *r, apr_pool_t *p)
+static void move_calls(hpm_retained_t *r, apr_pool_t *p)
 {
     int i;
 
     for (i = 0; i < 2; i++) {
-        fcgipm_move(&r->bell[i], p);
-        fcgipm_move(&r->wire[i], p);
+        hpm_move(&r->bell[i], p);
+        hpm_move(&r->wire[i], p);
     }
 }
 
 /* Before httpd's log pool is cleared: see hpm_parent.h. */
-int fcgipm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
+int hpm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                                apr_pool_t *ptemp, server_rec *s)
 {
-    fcgipm_retained_t *r = ap_retained_data_get(retained_key(ptemp));
+    hpm_retained_t *r = ap_retained_data_get(retained_key(ptemp));
     int i;
 
     (void)pconf;
@@ -88,10 +88,10 @@ int fcgipm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
     if (!r || !is_next(r) || !r->pool) {
         return OK;
     }
-    fcgipm_move(&r->boss.channel, r->pool);
+    hpm_move(&r->boss.channel, r->pool);
     move_calls(r, r->pool);
     for (i = 0; i < r->places->nelts; i++) {
-        fcgipm_move(&APR_ARRAY_IDX(r->places, i, fcgipm_place_t).file,
+        hpm_move(&APR_ARRAY_IDX(r->places, i, hpm_listener_t).file,
                     r->pool);
     }
     return OK;
@@ -99,7 +99,7 @@ int fcgipm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
 
 /* --- a new configuration -------------------------------------------------- */
 
-static apr_status_t board_ready(fcgipm_retained_t *r, apr_pool_t *process,
+static apr_status_t board_ready(hpm_retained_t *r, apr_pool_t *process,
                                 pm_reason_t *why)
 {
     int rows = 0;
@@ -113,12 +113,12 @@ static apr_status_t board_ready(fcgipm_retained_t *r, apr_pool_t *process,
     if (rv != APR_SUCCESS) {
         return pm_fail_os(why, rv, "no memory");
     }
-    return pm_board_create(&r->board, rows > 0 ? rows : 1, r->board_pool,
+    return pm_scoreboard_create(&r->board, rows > 0 ? rows : 1, r->board_pool,
                            why);
 }
 
 /* @param create of pm_wakeup.h, pm_slow_report.h */
-static void call_ready(fcgipm_parent_t *me, apr_file_t *call[2],
+static void call_ready(hpm_parent_t *me, apr_file_t *call[2],
                        apr_status_t (*create)(int fd[2], pm_reason_t *why),
                        const char *without)
 {
@@ -135,34 +135,34 @@ static void call_ready(fcgipm_parent_t *me, apr_file_t *call[2],
         return;
     }
     for (i = 0; i < 2; i++) {
-        fcgipm_drop(&call[i]);
-        fcgipm_hold(&call[i], fd[i], me->plog);
+        hpm_drop(&call[i]);
+        hpm_hold(&call[i], fd[i], me->plog);
     }
 }
 
-static void calls_ready(fcgipm_parent_t *me)
+static void calls_ready(hpm_parent_t *me)
 {
-    call_ready(me, me->retained->bell, pm_bell_create,
+    call_ready(me, me->retained->bell, pm_wakeup_create,
                "pools grow as their sockets' queues do");
-    call_ready(me, me->retained->wire, pm_wire_create,
+    call_ready(me, me->retained->wire, pm_slow_report_create,
                "what slow requests wait for will not be known");
 }
 
-static void fail_all(fcgipm_server_t *server, const char *reason)
+static void fail_all(hpm_server_t *server, const char *reason)
 {
     int i;
 
     for (i = 0; i < server->order->nelts; i++) {
-        fcgipm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                            fcgipm_pool_t *);
+        hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
+                                            hpm_pool_t *);
 
         pool->failed = pool->failed ? pool->failed : reason;
     }
 }
 
 /* The definition the place was run with before; it was good then. */
-static const pm_conf_t *former_conf(const fcgipm_pool_t *pool,
-                                    const fcgipm_place_t *place,
+static const pm_conf_t *former_conf(const hpm_pool_t *pool,
+                                    const hpm_listener_t *place,
                                     apr_pool_t *p)
 {
     pm_conf_t *conf = pm_conf_create(p, pool->name);
@@ -172,11 +172,11 @@ static const pm_conf_t *former_conf(const fcgipm_pool_t *pool,
 }
 
 /* Places are in the order of the pools that have one. */
-static void add_member(pm_set_t *set, const fcgipm_pool_t *pool,
+static void add_member(pm_pool_set_t *set, const hpm_pool_t *pool,
                        const apr_array_header_t *places, apr_pool_t *p)
 {
-    const fcgipm_place_t *place = &APR_ARRAY_IDX(places, set->members->nelts,
-                                                 fcgipm_place_t);
+    const hpm_listener_t *place = &APR_ARRAY_IDX(places, set->members->nelts,
+                                                 hpm_listener_t);
     pm_member_t *m = apr_array_push(set->members);
 
     m->conf = pool->former ? former_conf(pool, place, p) : pool->conf;
@@ -187,22 +187,22 @@ static void add_member(pm_set_t *set, const fcgipm_pool_t *pool,
     m->log_fd = pool->failed ? -1 : pool->log_fd;
 }
 
-static pm_set_t *make_set(const fcgipm_parent_t *me)
+static pm_pool_set_t *make_set(const hpm_parent_t *me)
 {
-    pm_set_t *set = pm_set_create(me->pconf);
+    pm_pool_set_t *set = pm_pool_set_create(me->pconf);
     pm_log_t log;
     int i;
 
-    fcgipm_log_open(&log, me->s);
+    hpm_log_open(&log, me->s);
     set->global = me->server->global;
     set->templates = me->server->templates;
     set->hosts = me->server->hosts;
     set->config = me->retained->config;
     set->log_level = log.level;
-    set->log_fd = fcgipm_fd(me->s->error_log);
+    set->log_fd = hpm_fd(me->s->error_log);
     for (i = 0; i < me->server->order->nelts; i++) {
-        const fcgipm_pool_t *pool = APR_ARRAY_IDX(me->server->order, i,
-                                                  fcgipm_pool_t *);
+        const hpm_pool_t *pool = APR_ARRAY_IDX(me->server->order, i,
+                                                  hpm_pool_t *);
 
         if (pool->slot >= 0) {
             add_member(set, pool, me->retained->places, me->pconf);
@@ -213,24 +213,24 @@ static pm_set_t *make_set(const fcgipm_parent_t *me)
 
 /* From the former configuration's sockets to this one's, and the manager
  * along with them. */
-static void renew(fcgipm_parent_t *me, apr_pool_t *ptemp)
+static void renew(hpm_parent_t *me, apr_pool_t *ptemp)
 {
-    fcgipm_retained_t *r = me->retained;
+    hpm_retained_t *r = me->retained;
     apr_pool_t *former_pool = r->pool;
     apr_array_header_t *former;
-    int alive = fcgipm_manager_alive(me);
+    int alive = hpm_manager_process_alive(me);
 
     apr_pool_create(&r->pool, me->s->process->pool);
-    fcgipm_move(&r->boss.channel, me->plog);
+    hpm_move(&r->boss.channel, me->plog);
     move_calls(r, me->plog);
-    former = fcgipm_places_renew(me, ptemp);
-    fcgipm_log_open_pools(me->server, me->pconf, me->s);
-    fcgipm_config_report(me->s);
+    former = hpm_listeners_renew(me, ptemp);
+    hpm_log_open_pools(me->server, me->pconf, me->s);
+    hpm_config_report(me->s);
     me->set = make_set(me);
     if (alive || me->set->members->nelts || me->set->templates->nelts) {
-        fcgipm_manager_renew(me);
+        hpm_manager_process_renew(me);
     }
-    fcgipm_places_close(former, !alive);
+    hpm_listeners_close(former, !alive);
     if (former_pool) {
         apr_pool_destroy(former_pool);
     }
@@ -242,12 +242,12 @@ static void renew(fcgipm_parent_t *me, apr_pool_t *ptemp)
  * in it is gone: logs, what is retained, this generation. */
 static apr_status_t end(void *data)
 {
-    fcgipm_parent_t *me = data;
-    fcgipm_retained_t *r = me->retained;
+    hpm_parent_t *me = data;
+    hpm_retained_t *r = me->retained;
 
     if (r->parent == getpid()) {
-        fcgipm_manager_stop(me);
-        fcgipm_places_close(r->places, 1);
+        hpm_manager_process_stop(me);
+        hpm_listeners_close(r->places, 1);
     }
     return APR_SUCCESS;
 }
@@ -256,7 +256,7 @@ static apr_status_t end(void *data)
  * any more. */
 static apr_status_t stand_down(void *data)
 {
-    fcgipm_parent_t *me = data;
+    hpm_parent_t *me = data;
 
     apr_pool_cleanup_kill(me->s->process->pool, me, end);
     return APR_SUCCESS;
@@ -264,10 +264,10 @@ static apr_status_t stand_down(void *data)
 
 /* --- hooks ---------------------------------------------------------------- */
 
-int fcgipm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
+int hpm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
                               apr_pool_t *ptemp, server_rec *s)
 {
-    fcgipm_parent_t *me;
+    hpm_parent_t *me;
     pm_reason_t why;
     server_rec *v;
 
@@ -276,66 +276,66 @@ int fcgipm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     }
     me = apr_pcalloc(pconf, sizeof(*me));
     me->s = s;
-    me->server = fcgipm_server(s);
+    me->server = hpm_server(s);
     me->pconf = pconf;
     me->plog = plog;
     me->retained = retained_get(ptemp);
     if (board_ready(me->retained, s->process->pool, &why) != APR_SUCCESS) {
         fail_all(me->server, apr_pstrdup(pconf, why.text));
-        fcgipm_config_report(s);
+        hpm_config_report(s);
         return OK;
     }
     calls_ready(me);
     renew(me, ptemp);
     for (v = s; v; v = v->next) {
-        fcgipm_server(v)->board = me->retained->board;
-        fcgipm_server(v)->bell = fcgipm_fd(me->retained->bell[1]);
-        fcgipm_server(v)->wire = fcgipm_fd(me->retained->wire[1]);
-        fcgipm_server(v)->parent = me;
+        hpm_server(v)->board = me->retained->board;
+        hpm_server(v)->bell = hpm_fd(me->retained->bell[1]);
+        hpm_server(v)->wire = hpm_fd(me->retained->wire[1]);
+        hpm_server(v)->parent = me;
     }
     apr_pool_pre_cleanup_register(s->process->pool, me, end);
     apr_pool_cleanup_register(pconf, me, stand_down, apr_pool_cleanup_null);
     return OK;
 }
 
-int fcgipm_parent_monitor(apr_pool_t *p, server_rec *s)
+int hpm_parent_monitor(apr_pool_t *p, server_rec *s)
 {
-    fcgipm_parent_t *me = fcgipm_server(s)->parent;
+    hpm_parent_t *me = hpm_server(s)->parent;
 
     (void)p;
     if (me) {
-        fcgipm_manager_due(me);
+        hpm_manager_process_due(me);
     }
     return DECLINED;
 }
 
-void fcgipm_parent_child_status(server_rec *s, pid_t pid,
+void hpm_parent_child_status(server_rec *s, pid_t pid,
                                 ap_generation_t gen, int slot,
                                 mpm_child_status state)
 {
-    fcgipm_server_t *server = fcgipm_server(s);
+    hpm_server_t *server = hpm_server(s);
 
     (void)gen;
     (void)slot;
     if (state == MPM_CHILD_EXITED && server->board) {
-        pm_board_row_release(server->board, (apr_uint32_t)pid);
+        pm_scoreboard_row_release(server->board, (apr_uint32_t)pid);
     }
 }
 
-static void close_parents_own(fcgipm_parent_t *me)
+static void close_parents_own(hpm_parent_t *me)
 {
-    fcgipm_retained_t *r = me->retained;
+    hpm_retained_t *r = me->retained;
 
-    fcgipm_drop(&r->boss.channel);
-    fcgipm_drop(&r->bell[0]);
-    fcgipm_drop(&r->wire[0]);
-    fcgipm_places_close(r->places, 0);
+    hpm_drop(&r->boss.channel);
+    hpm_drop(&r->bell[0]);
+    hpm_drop(&r->wire[0]);
+    hpm_listeners_close(r->places, 0);
 }
 
-void fcgipm_parent_child_init(apr_pool_t *pchild, server_rec *s)
+void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
 {
-    fcgipm_parent_t *me = fcgipm_server(s)->parent;
-    fcgipm_crowd_t *crowd;
+    hpm_parent_t *me = hpm_server(s)->parent;
+    hpm_thread_load_t *crowd;
     server_rec *v;
     int row;
 
@@ -350,12 +350,12 @@ void fcgipm_parent_child_init(apr_pool_t *pchild, server_rec *s)
     else {
         close_parents_own(me);
     }
-    crowd = fcgipm_linger_crowd(pchild);
-    row = pm_board_row_claim(me->retained->board, (apr_uint32_t)getpid(),
+    crowd = hpm_keepalive_wait_load(pchild);
+    row = pm_scoreboard_row_claim(me->retained->board, (apr_uint32_t)getpid(),
                              me->retained->config);
     for (v = s; v; v = v->next) {
-        fcgipm_server(v)->row = row;
-        fcgipm_server(v)->crowd = crowd;
+        hpm_server(v)->row = row;
+        hpm_server(v)->crowd = crowd;
     }
-    fcgipm_script_init(pchild, s, me->retained->config);
+    hpm_script_init(pchild, s, me->retained->config);
 }

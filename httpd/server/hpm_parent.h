@@ -10,7 +10,7 @@
  * WHAT OUTLIVES A RESTART
  *   httpd reads its configuration anew by clearing pconf, which unloads this
  *   module; it comes back at another address, as another build, or not at
- *   all.  What is kept meanwhile (fcgipm_retained_t) hangs on the process's
+ *   all.  What is kept meanwhile (hpm_retained_t) hangs on the process's
  *   pool and holds no pointer to code of ours.
  *
  *   A descriptor that is kept is an apr_file_t in httpd's log pool, which
@@ -20,8 +20,8 @@
  *   listening sockets do not stay open behind a module that has gone, and
  *   the manager sees the end of its channel.
  */
-#ifndef FCGIPM_PARENT_H
-#define FCGIPM_PARENT_H
+#ifndef HPM_PARENT_H
+#define HPM_PARENT_H
 
 #include "apr_file_io.h"
 #include "apr_thread_proc.h"
@@ -30,7 +30,7 @@
 #include "pm_core/ipc/pm_pool_set.h"
 
 /** Where a pool lives: its slot on the board and its listening socket. */
-typedef struct fcgipm_place {
+typedef struct hpm_listener {
     const char *name;         /**< of the pool */
     int slot;
     apr_uint32_t generation;
@@ -39,10 +39,10 @@ typedef struct fcgipm_place {
                                *   handed to another place */
     const char *settings;     /**< of the last definition that was good, as
                                *   pm_conf_write() writes it; NULL: none */
-} fcgipm_place_t;
+} hpm_listener_t;
 
 /** The manager that lives, or the one that is to be started. */
-typedef struct fcgipm_boss {
+typedef struct hpm_manager_process {
     pid_t pid;                /**< 0: none */
     apr_file_t *channel;      /**< the parent's end; NULL: none */
     apr_time_t born;          /**< pm_time_now() */
@@ -50,48 +50,48 @@ typedef struct fcgipm_boss {
     int early;                /**< managers that died young, in a row */
     char identity[256];       /**< build and kind of log; another one cannot
                                *   be told the new configuration */
-} fcgipm_boss_t;
+} hpm_manager_process_t;
 
 /** Everything that outlives a restart. */
-typedef struct fcgipm_retained {
+typedef struct hpm_retained {
     pid_t parent;             /**< httpd's parent, whose all this is */
     int config;               /**< AP_SQ_CONFIG_GEN when last seen */
     apr_pool_t *board_pool;   /**< NULL: no board yet */
-    pm_board_t *board;
+    pm_scoreboard_t *board;
     int next_slot;
     apr_uint32_t generations; /**< given so far */
     apr_pool_t *pool;         /**< of @c places; one for each configuration */
-    apr_array_header_t *places;  /**< of fcgipm_place_t; NULL: none */
+    apr_array_header_t *places;  /**< of hpm_listener_t; NULL: none */
     apr_file_t *bell[2];      /**< of all managers and children: to hear, and
                                *   to ring; NULL: none yet */
     apr_file_t *wire[2];      /**< likewise, of slow requests */
-    fcgipm_boss_t boss;
-} fcgipm_retained_t;
+    hpm_manager_process_t boss;
+} hpm_retained_t;
 
 /** One generation's view; lives in pconf. */
-typedef struct fcgipm_parent {
+typedef struct hpm_parent {
     server_rec *s;
-    fcgipm_server_t *server;
+    hpm_server_t *server;
     apr_pool_t *pconf, *plog;
-    fcgipm_retained_t *retained;
-    pm_set_t *set;            /**< what a manager of this generation gets */
+    hpm_retained_t *retained;
+    pm_pool_set_t *set;            /**< what a manager of this generation gets */
     apr_proc_t proc;          /**< the manager, for APR's other-child list */
-} fcgipm_parent_t;
+} hpm_parent_t;
 
 /* --- hpm_listeners.c ---------------------------------------------------- */
 
 /** Own @a fd by a file in httpd's log pool: see above.  On failure the
  *  descriptor is closed. */
-apr_status_t fcgipm_hold(apr_file_t **file, int fd, apr_pool_t *plog);
+apr_status_t hpm_hold(apr_file_t **file, int fd, apr_pool_t *plog);
 
-/** Move a file that fcgipm_hold() made to another pool. */
-void fcgipm_move(apr_file_t **file, apr_pool_t *p);
+/** Move a file that hpm_hold() made to another pool. */
+void hpm_move(apr_file_t **file, apr_pool_t *p);
 
 /** Close a file and forget it.  Harmless for NULL. */
-void fcgipm_drop(apr_file_t **file);
+void hpm_drop(apr_file_t **file);
 
 /** The descriptor of a file, -1 for NULL. */
-int fcgipm_fd(apr_file_t *file);
+int hpm_fd(apr_file_t *file);
 
 /**
  * Give every pool of this configuration a place: the one it had, if its
@@ -100,27 +100,27 @@ int fcgipm_fd(apr_file_t *file);
  * its place still gets @c former.
  * @return the former places, with the files of those that are no more
  */
-apr_array_header_t *fcgipm_places_renew(fcgipm_parent_t *me,
+apr_array_header_t *hpm_listeners_renew(hpm_parent_t *me,
                                         apr_pool_t *ptemp);
 
 /** Close the sockets of former places.
  *  @param unlink_too remove their files as well: there is no manager that
  *                    will do it when it has drained the pool */
-void fcgipm_places_close(apr_array_header_t *former, int unlink_too);
+void hpm_listeners_close(apr_array_header_t *former, int unlink_too);
 
 /* --- hpm_manager_process.c --------------------------------------------------- */
 
 /** Bring the manager to this generation's set: tell the one that lives, or
- *  start one.  Failures are logged and tried again by fcgipm_manager_due(). */
-void fcgipm_manager_renew(fcgipm_parent_t *me);
+ *  start one.  Failures are logged and tried again by hpm_manager_process_due(). */
+void hpm_manager_process_renew(hpm_parent_t *me);
 
 /** Does the manager live?  Reaps it if not. */
-int fcgipm_manager_alive(fcgipm_parent_t *me);
+int hpm_manager_process_alive(hpm_parent_t *me);
 
 /** Start a manager if one was put off and its time has come. */
-void fcgipm_manager_due(fcgipm_parent_t *me);
+void hpm_manager_process_due(hpm_parent_t *me);
 
 /** SIGTERM, wait as long as the die timeout allows, else SIGKILL. */
-void fcgipm_manager_stop(fcgipm_parent_t *me);
+void hpm_manager_process_stop(hpm_parent_t *me);
 
-#endif /* FCGIPM_PARENT_H */
+#endif /* HPM_PARENT_H */

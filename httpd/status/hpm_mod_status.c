@@ -31,47 +31,47 @@ typedef struct figures {
     apr_uint64_t n[FIGURES];
 } figures_t;
 
-static figures_t figures_of(pm_board_t *board, const fcgipm_pool_t *pool)
+static figures_t figures_of(pm_scoreboard_t *board, const hpm_pool_t *pool)
 {
     figures_t f = {PM_AVAIL_NONE, {0}};
-    const pm_slot_t *slot;
-    pm_meter_t meter;
-    pm_sum_t sum;
+    const pm_scoreboard_slot_t *slot;
+    pm_request_stats_t meter;
+    pm_scoreboard_totals_t sum;
 
     if (!board || pool->slot < 0 || pool->failed) {
         return f;
     }
-    slot = pm_board_slot(board, pool->slot);
-    f.avail = pm_board_avail(slot, pool->generation);
+    slot = pm_scoreboard_slot(board, pool->slot);
+    f.avail = pm_scoreboard_avail(slot, pool->generation);
     if (slot->generation != pool->generation) {
         return f;
     }
-    sum = pm_board_sum(board, pool->slot);
-    meter = pm_board_meter_sum(board, pool->slot);
-    f.n[WORKERS] = pm_board_gate(board, pool->slot)->workers;
+    sum = pm_scoreboard_sum(board, pool->slot);
+    meter = pm_scoreboard_stats_sum(board, pool->slot);
+    f.n[WORKERS] = pm_scoreboard_admission(board, pool->slot)->workers;
     f.n[IN_FLIGHT] = (apr_uint64_t)sum.in_flight + sum.waiting;
     f.n[WAITING] = sum.waiting;
     f.n[REQUESTS] = sum.done - slot->done_base;
     f.n[ABORTED] = sum.aborted - slot->aborted_base;
-    f.n[RETRIED] = meter.event[PM_METER_RETRIED];
-    f.n[REFUSED] = meter.event[PM_METER_FULL] + meter.event[PM_METER_LATE]
-                   + meter.event[PM_METER_UNAVAILABLE];
+    f.n[RETRIED] = meter.event[PM_REQUEST_STATS_RETRIED];
+    f.n[REFUSED] = meter.event[PM_REQUEST_STATS_FULL] + meter.event[PM_REQUEST_STATS_LATE]
+                   + meter.event[PM_REQUEST_STATS_UNAVAILABLE];
     f.n[CRASHED] = slot->crashed;
     f.n[KILLED] = slot->killed;
     return f;
 }
 
 /* @return its pid, 0: there is none */
-static int manager_of(pm_board_t *board)
+static int manager_of(pm_scoreboard_t *board)
 {
-    int pid = board ? (int)pm_board_head(board)->pid : 0;
+    int pid = board ? (int)pm_scoreboard_header(board)->pid : 0;
 
     return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM) ? pid : 0;
 }
 
 /* --- ?auto ---------------------------------------------------------------- */
 
-static void put_auto(request_rec *r, const fcgipm_server_t *server,
+static void put_auto(request_rec *r, const hpm_server_t *server,
                      int extended)
 {
     apr_uint64_t all[FIGURES] = {0};
@@ -80,13 +80,13 @@ static void put_auto(request_rec *r, const fcgipm_server_t *server,
     ap_rprintf(r, "FcgiPMManager: %d\nFcgiPMPools: %d\n",
                manager_of(server->board), server->order->nelts);
     for (i = 0; i < server->order->nelts; i++) {
-        const fcgipm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                                  fcgipm_pool_t *);
+        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
+                                                  hpm_pool_t *);
         figures_t f = figures_of(server->board, pool);
 
         if (extended) {
             ap_rprintf(r, "FcgiPMPool[%s]: State=%s", pool->name,
-                       pm_status_state(f.avail));
+                       pm_report_status_state(f.avail));
         }
         for (k = 0; k < FIGURES; k++) {
             all[k] += f.n[k];
@@ -126,7 +126,7 @@ static void put_pool(request_rec *r, const char *name, const figures_t *f,
     name = ap_escape_html(r->pool, name);
     ap_rprintf(r, table ? "<tr><td><b>%s</b></td><td>%s</td>"
                         : "<p><b>%s</b>: %s", name,
-               pm_status_state(f->avail));
+               pm_report_status_state(f->avail));
     for (k = 0; k < FIGURES; k++) {
         if (table) {
             ap_rprintf(r, "<td align=\"right\">%" APR_UINT64_T_FMT "</td>",
@@ -139,7 +139,7 @@ static void put_pool(request_rec *r, const char *name, const figures_t *f,
     ap_rputs(table ? "</tr>\n" : "</p>\n", r);
 }
 
-static void put_html(request_rec *r, const fcgipm_server_t *server, int table)
+static void put_html(request_rec *r, const hpm_server_t *server, int table)
 {
     int pid = manager_of(server->board);
     int i;
@@ -147,8 +147,8 @@ static void put_html(request_rec *r, const fcgipm_server_t *server, int table)
     ap_rputs("<hr />\n<h2>mod_fcgipm</h2>\n", r);
     if (pid) {
         ap_rprintf(r, "<p>Manager: process %d, %d reloads, %d restarts</p>\n",
-                   pid, (int)pm_board_head(server->board)->reloads,
-                   (int)pm_board_head(server->board)->restarts);
+                   pid, (int)pm_scoreboard_header(server->board)->reloads,
+                   (int)pm_scoreboard_header(server->board)->restarts);
     }
     else {
         ap_rputs("<p>Manager: there is none now. Workers are what it said "
@@ -156,8 +156,8 @@ static void put_html(request_rec *r, const fcgipm_server_t *server, int table)
     }
     put_head(r, table);
     for (i = 0; i < server->order->nelts; i++) {
-        const fcgipm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                                  fcgipm_pool_t *);
+        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
+                                                  hpm_pool_t *);
         figures_t f = figures_of(server->board, pool);
 
         put_pool(r, pool->name, &f, table);
@@ -165,9 +165,9 @@ static void put_html(request_rec *r, const fcgipm_server_t *server, int table)
     ap_rputs(table ? "</table>\n" : "", r);
 }
 
-int fcgipm_section(request_rec *r, int flags)
+int hpm_mod_status(request_rec *r, int flags)
 {
-    const fcgipm_server_t *server = fcgipm_server(ap_server_conf);
+    const hpm_server_t *server = hpm_server(ap_server_conf);
 
     if (!server->order || !server->order->nelts) {
         return OK;

@@ -122,7 +122,7 @@ static void describe(const writer_t *w, const char *family, const char *type,
 static const char *text_of(const writer_t *w, const json_t *object,
                            const char *member)
 {
-    return fcgipm_status_text(json_object_get(object, member), w->r->pool);
+    return hpm_status_text(json_object_get(object, member), w->r->pool);
 }
 
 /* @param labels that the pool or worker has */
@@ -142,7 +142,7 @@ static void put(const writer_t *w, const metric_t *m, const char *labels,
 static const char *pool_label(const writer_t *w, const json_t *pool)
 {
     return apr_pstrcat(w->r->pool, "pool=\"",
-                       escaped(w, pm_reply_text(pool, "name")), "\"", NULL);
+                       escaped(w, pm_control_reply_text(pool, "name")), "\"", NULL);
 }
 
 static const json_t *pool_at(const writer_t *w, int i)
@@ -162,7 +162,7 @@ static apr_array_header_t *each_once(const apr_array_header_t *pools,
 
     for (i = 0; i < pools->nelts; i++) {
         const json_t *pool = APR_ARRAY_IDX(pools, i, const json_t *);
-        const char *name = pm_reply_text(pool, "name");
+        const char *name = pm_control_reply_text(pool, "name");
 
         if (strcmp(name, before)) {
             APR_ARRAY_PUSH(once, const json_t *) = pool;
@@ -199,7 +199,7 @@ static void pool_states(const writer_t *w)
     describe(w, "fcgipm_pool_state", "stateset", NULL,
              "What the pool does, as was told last.");
     for (i = 0; i < w->pools->nelts; i++) {
-        const char *is = pm_reply_text(pool_at(w, i), "state");
+        const char *is = pm_control_reply_text(pool_at(w, i), "state");
 
         for (s = 0; s < sizeof(states) / sizeof(states[0]); s++) {
             ap_rvputs(w->r, "fcgipm_pool_state{",
@@ -226,7 +226,7 @@ static void histogram(const writer_t *w, const char *family,
         sum += json_integer_value(count);
         ap_rprintf(w->r, "%s_bucket{%s,le=\"%s\"} %" APR_INT64_T_FMT "\n",
                    family, labels,
-                   bound ? fcgipm_status_text(bound, w->r->pool) : "+Inf",
+                   bound ? hpm_status_text(bound, w->r->pool) : "+Inf",
                    sum);
     }
     ap_rprintf(w->r, "%s_count{%s} %" APR_INT64_T_FMT "\n", family, labels,
@@ -263,7 +263,7 @@ static int worker_family(const writer_t *w, const metric_t *m)
 
         json_array_foreach (json_object_get(pool_at(w, i), "worker"), k,
                             worker) {
-            if (count++ < FCGIPM_METRICS_WORKERS) {
+            if (count++ < HPM_OPENMETRICS_WORKERS) {
                 put(w, m, apr_pstrcat(w->r->pool, label, ",pid=\"",
                                       text_of(w, worker, "pid"), "\"", NULL),
                     worker);
@@ -285,7 +285,7 @@ static void workers(const writer_t *w)
              "Workers that have no metrics of their own, as there are too "
              "many.");
     ap_rprintf(w->r, "fcgipm_workers_left_out %d\n",
-               count > FCGIPM_METRICS_WORKERS ? count - FCGIPM_METRICS_WORKERS
+               count > HPM_OPENMETRICS_WORKERS ? count - HPM_OPENMETRICS_WORKERS
                                               : 0);
 }
 
@@ -297,7 +297,7 @@ static void manager(const writer_t *w)
 
     describe(w, "fcgipm_build", "info", NULL, "The module.");
     ap_rvputs(w->r, "fcgipm_build_info{version=\"",
-              escaped(w, pm_reply_text(w->status, "version")), "\"} 1\n",
+              escaped(w, pm_control_reply_text(w->status, "version")), "\"} 1\n",
               NULL);
     describe(w, "fcgipm_manager_up", GAUGE, NULL,
              "Does the manager answer?");
@@ -319,11 +319,11 @@ static void manager(const writer_t *w)
               text_of(w, m, "reloads"), "\n", NULL);
 }
 
-void fcgipm_metrics_write(request_rec *r, const json_t *status)
+void hpm_openmetrics_write(request_rec *r, const json_t *status)
 {
     writer_t w = {r, status,
-                  each_once(pm_reply_pools(status, r->pool), r->pool),
-                  fcgipm_status_is_managed(status)};
+                  each_once(pm_control_reply_pools(status, r->pool), r->pool),
+                  hpm_status_is_managed(status)};
     const metric_t *m = pool_metrics;
 
     manager(&w);

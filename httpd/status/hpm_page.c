@@ -25,7 +25,7 @@ static const char *escaped(const request_rec *r, const json_t *node,
                            const char *member)
 {
     return ap_escape_html(r->pool,
-                          fcgipm_status_text(json_object_get(node, member),
+                          hpm_status_text(json_object_get(node, member),
                                              r->pool));
 }
 
@@ -98,12 +98,12 @@ static void write_more(request_rec *r, const json_t *pool)
 
 static void write_plain(request_rec *r, const json_t *status)
 {
-    apr_array_header_t *pools = pm_reply_pools(status, r->pool);
+    apr_array_header_t *pools = pm_control_reply_pools(status, r->pool);
     const json_t *manager = json_object_get(status, "manager");
     int i;
 
     ap_rputs("<div class=\"plain\">\n", r);
-    if (!fcgipm_status_is_managed(status)) {
+    if (!hpm_status_is_managed(status)) {
         ap_rvputs(r, "<p class=\"alarm\">The manager does not answer: ",
                   escaped(r, manager, "error"), ". What is shown is what "
                   "httpd knows without it: workers are not listed, their "
@@ -186,7 +186,7 @@ static void write_head(request_rec *r, const char *nonce)
               "<span id=\"clock\"></span></header>\n<main>\n", NULL);
 }
 
-void fcgipm_page_write(request_rec *r, const json_t *status,
+void hpm_page_write(request_rec *r, const json_t *status,
                        const char *json)
 {
     const char *nonce = make_nonce(r->pool);

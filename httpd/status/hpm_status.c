@@ -19,7 +19,7 @@ APLOG_USE_MODULE(fcgipm);
 /* --- what is known -------------------------------------------------------- */
 
 /* The same without the manager. */
-static char *own_status(const fcgipm_server_t *server, const char *error,
+static char *own_status(const hpm_server_t *server, const char *error,
                         apr_pool_t *p)
 {
     apr_time_t now = pm_time_now();
@@ -27,30 +27,30 @@ static char *own_status(const fcgipm_server_t *server, const char *error,
     int i;
 
     pm_json_init(&j, p);
-    pm_status_begin(&j, server->board ? pm_board_head(server->board) : NULL,
+    pm_report_status_begin(&j, server->board ? pm_scoreboard_header(server->board) : NULL,
                     error, now);
     for (i = 0; i < server->order->nelts; i++) {
-        const fcgipm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                                  fcgipm_pool_t *);
-        pm_status_known_t known = {pool->conf, server->board, pool->slot,
+        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
+                                                  hpm_pool_t *);
+        pm_report_status_known_t known = {pool->conf, server->board, pool->slot,
                                    pool->generation, pool->failed};
 
-        pm_status_known(&j, &known, now);
+        pm_report_status_known(&j, &known, now);
     }
-    pm_status_end(&j);
+    pm_report_status_end(&j);
     return apr_pstrdup(p, pm_json_text(&j));
 }
 
 /* @return its text; never NULL */
 static char *get_status(request_rec *r)
 {
-    const fcgipm_server_t *server = fcgipm_server(ap_server_conf);
+    const hpm_server_t *server = hpm_server(ap_server_conf);
     const char *socket = server->global->socket;
     pm_reason_t why;
     char *text = NULL;
 
     pm_fail(&why, APR_ENOENT, "there is no control socket");
-    if (socket && pm_ask(socket, "status", pm_time_now() + PATIENCE, r->pool,
+    if (socket && pm_control_ask(socket, "status", pm_time_now() + PATIENCE, r->pool,
                          &text, &why) == APR_SUCCESS) {
         if (text[0] == '{') {
             return text;
@@ -62,13 +62,13 @@ static char *get_status(request_rec *r)
     return own_status(server, why.text, r->pool);
 }
 
-int fcgipm_status_is_managed(const json_t *status)
+int hpm_status_is_managed(const json_t *status)
 {
     return json_is_true(json_object_get(json_object_get(status, "manager"),
                                         "answers"));
 }
 
-const char *fcgipm_status_text(const json_t *value, apr_pool_t *p)
+const char *hpm_status_text(const json_t *value, apr_pool_t *p)
 {
     char *text, *end;
 
@@ -77,7 +77,7 @@ const char *fcgipm_status_text(const json_t *value, apr_pool_t *p)
                             (apr_int64_t)json_integer_value(value));
     }
     if (!json_is_real(value)) {
-        return pm_reply_string(value);
+        return pm_control_reply_string(value);
     }
     text = apr_psprintf(p, "%.6f", json_real_value(value));
     for (end = text + strlen(text); end[-1] == '0' && end[-2] != '.'; end--) {
@@ -100,21 +100,21 @@ static void give_json(request_rec *r, char *text)
 
 static void give_metrics(request_rec *r, char *text)
 {
-    const json_t *status = pm_reply_read(text, r->pool);
+    const json_t *status = pm_control_reply_read(text, r->pool);
 
-    ap_set_content_type(r, FCGIPM_METRICS_TYPE);
+    ap_set_content_type(r, HPM_OPENMETRICS_TYPE);
     if (status) {
-        fcgipm_metrics_write(r, status);
+        hpm_openmetrics_write(r, status);
     }
 }
 
 static void give_page(request_rec *r, char *text)
 {
-    const json_t *status = pm_reply_read(text, r->pool);
+    const json_t *status = pm_control_reply_read(text, r->pool);
 
     ap_set_content_type(r, "text/html; charset=utf-8");
     if (status) {
-        fcgipm_page_write(r, status, text);
+        hpm_page_write(r, status, text);
     }
 }
 
@@ -127,7 +127,7 @@ static int asks_for(const request_rec *r, const char *word)
            && (!r->args[len] || strchr("&=", r->args[len]));
 }
 
-int fcgipm_status_handler(request_rec *r)
+int hpm_status_handler(request_rec *r)
 {
     static const struct {
         const char *word;
@@ -139,7 +139,7 @@ int fcgipm_status_handler(request_rec *r)
     int i = 0;
     int status;
 
-    if (!r->handler || strcmp(r->handler, FCGIPM_STATUS_HANDLER)) {
+    if (!r->handler || strcmp(r->handler, HPM_STATUS_HANDLER)) {
         return DECLINED;
     }
     ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);

@@ -13,44 +13,44 @@
  * When it does not answer, this process writes the same from the
  * configuration and the board.  No worker is asked, and none is needed.
  */
-#ifndef FCGIPM_STATUS_H
-#define FCGIPM_STATUS_H
+#ifndef HPM_STATUS_H
+#define HPM_STATUS_H
 
 #include "httpd/mod_fcgipm.h"
 #include "pm_core/control/pm_control_reply.h"
 
-#define FCGIPM_STATUS_HANDLER FCGIPM_HANDLER "-status"
+#define HPM_STATUS_HANDLER HPM_HANDLER "-status"
 
 /** handler hook. */
-int fcgipm_status_handler(request_rec *r);
+int hpm_status_handler(request_rec *r);
 
 /** A value as text: a string as it is, a number without needless zeros; else
  *  "". */
-const char *fcgipm_status_text(const json_t *value, apr_pool_t *p);
+const char *hpm_status_text(const json_t *value, apr_pool_t *p);
 
 /** Has the manager told this? */
-int fcgipm_status_is_managed(const json_t *status);
+int hpm_status_is_managed(const json_t *status);
 
 /* --- hpm_page.c ------------------------------------------------------ */
 
 /** @param json the text of @a status, for the page's script */
-void fcgipm_page_write(request_rec *r, const json_t *status,
+void hpm_page_write(request_rec *r, const json_t *status,
                        const char *json);
 
 /* --- hpm_openmetrics.c --------------------------------------------------- */
 
-#define FCGIPM_METRICS_TYPE \
+#define HPM_OPENMETRICS_TYPE \
     "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 /** Workers that have metrics of their own; how many others there are is said.
  */
-#define FCGIPM_METRICS_WORKERS 512
+#define HPM_OPENMETRICS_WORKERS 512
 
-void fcgipm_metrics_write(request_rec *r, const json_t *status);
+void hpm_openmetrics_write(request_rec *r, const json_t *status);
 
 /* --- hpm_mod_status.c --------------------------------------------------- */
 
 /** mod_status's status_hook. */
-int fcgipm_section(request_rec *r, int flags);
+int hpm_mod_status(request_rec *r, int flags);
 
-#endif /* FCGIPM_STATUS_H */
+#endif /* HPM_STATUS_H */

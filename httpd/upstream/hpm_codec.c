@@ -6,28 +6,28 @@
 
 #include "apr_strings.h"
 
-void fcgipm_record_header(unsigned char *out, int type, apr_size_t len)
+void hpm_codec_header(unsigned char *out, int type, apr_size_t len)
 {
-    out[0] = FCGIPM_VERSION;
+    out[0] = HPM_VERSION;
     out[1] = (unsigned char)type;
-    out[2] = FCGIPM_REQUEST_ID >> 8;
-    out[3] = FCGIPM_REQUEST_ID & 0xff;
+    out[2] = HPM_REQUEST_ID >> 8;
+    out[3] = HPM_REQUEST_ID & 0xff;
     out[4] = (unsigned char)(len >> 8);
     out[5] = (unsigned char)(len & 0xff);
     out[6] = 0;
     out[7] = 0;
 }
 
-void fcgipm_record_begin(unsigned char *out, int role)
+void hpm_codec_begin(unsigned char *out, int role)
 {
-    fcgipm_record_header(out, FCGIPM_BEGIN_REQUEST,
-                         FCGIPM_BEGIN_LEN - FCGIPM_HEADER_LEN);
-    memset(out + FCGIPM_HEADER_LEN, 0, FCGIPM_BEGIN_LEN - FCGIPM_HEADER_LEN);
-    out[FCGIPM_HEADER_LEN] = (unsigned char)(role >> 8);
-    out[FCGIPM_HEADER_LEN + 1] = (unsigned char)(role & 0xff);
+    hpm_codec_header(out, HPM_BEGIN_REQUEST,
+                         HPM_BEGIN_LEN - HPM_HEADER_LEN);
+    memset(out + HPM_HEADER_LEN, 0, HPM_BEGIN_LEN - HPM_HEADER_LEN);
+    out[HPM_HEADER_LEN] = (unsigned char)(role >> 8);
+    out[HPM_HEADER_LEN + 1] = (unsigned char)(role & 0xff);
 }
 
-apr_size_t fcgipm_record_length(unsigned char *out, apr_size_t len)
+apr_size_t hpm_codec_length(unsigned char *out, apr_size_t len)
 {
     if (len < 0x80) {
         out[0] = (unsigned char)len;
@@ -58,26 +58,26 @@ static const struct {
     unsigned char state;
     unsigned char ours;     /* 1: carries our request's id, 0: none */
 } kinds[] = {
-    [FCGIPM_END_REQUEST] = {AT_END, 1},
-    [FCGIPM_STDOUT] = {AT_SPAN, 1},
-    [FCGIPM_STDERR] = {AT_SPAN, 1},
-    [FCGIPM_GET_VALUES_RESULT] = {AT_SKIP, 0},
-    [FCGIPM_UNKNOWN_TYPE] = {AT_SKIP, 0},
+    [HPM_END_REQUEST] = {AT_END, 1},
+    [HPM_STDOUT] = {AT_SPAN, 1},
+    [HPM_STDERR] = {AT_SPAN, 1},
+    [HPM_GET_VALUES_RESULT] = {AT_SKIP, 0},
+    [HPM_UNKNOWN_TYPE] = {AT_SKIP, 0},
 };
 
-void fcgipm_parser_init(fcgipm_parser_t *ps)
+void hpm_codec_parser_init(hpm_codec_parser_t *ps)
 {
     memset(ps, 0, sizeof(*ps));
     ps->state = AT_HEADER;
 }
 
-int fcgipm_parser_at_record(const fcgipm_parser_t *ps)
+int hpm_codec_parser_at_record(const hpm_codec_parser_t *ps)
 {
     return ps->state == AT_HEADER && !ps->have;
 }
 
 __attribute__((format(printf, 2, 3)))
-static void fail(fcgipm_parser_t *ps, const char *fmt, ...)
+static void fail(hpm_codec_parser_t *ps, const char *fmt, ...)
 {
     va_list ap;
 
@@ -88,13 +88,13 @@ static void fail(fcgipm_parser_t *ps, const char *fmt, ...)
 }
 
 /* The content is over. */
-static void leave_content(fcgipm_parser_t *ps)
+static void leave_content(hpm_codec_parser_t *ps)
 {
     ps->state = ps->padding ? AT_PADDING : AT_HEADER;
 }
 
 /* @return 1 when raw[] holds @a want bytes */
-static int collect(fcgipm_parser_t *ps, const char **data, apr_size_t *len,
+static int collect(hpm_codec_parser_t *ps, const char **data, apr_size_t *len,
                    apr_size_t want)
 {
     apr_size_t n = want - ps->have;
@@ -121,7 +121,7 @@ static int skip(apr_size_t *todo, const char **data, apr_size_t *len)
 }
 
 /* raw[] holds a header: what is to be done with what follows. */
-static void take_header(fcgipm_parser_t *ps)
+static void take_header(hpm_codec_parser_t *ps)
 {
     const unsigned char *h = ps->raw;
     unsigned int id = ((unsigned int)h[2] << 8) | h[3];
@@ -131,17 +131,17 @@ static void take_header(fcgipm_parser_t *ps)
     ps->content = ((apr_size_t)h[4] << 8) | h[5];
     ps->padding = h[6];
 
-    if (h[0] != FCGIPM_VERSION) {
+    if (h[0] != HPM_VERSION) {
         fail(ps, "a record of FastCGI version %u", h[0]);
     }
     else if (h[1] >= sizeof(kinds) / sizeof(kinds[0])
              || kinds[h[1]].state == AT_HEADER) {
         fail(ps, "a record of the unexpected type %u", h[1]);
     }
-    else if (id != (kinds[h[1]].ours ? FCGIPM_REQUEST_ID : 0)) {
+    else if (id != (kinds[h[1]].ours ? HPM_REQUEST_ID : 0)) {
         fail(ps, "a record with the wrong request id %u", id);
     }
-    else if (h[1] == FCGIPM_END_REQUEST && ps->content < sizeof(ps->raw)) {
+    else if (h[1] == HPM_END_REQUEST && ps->content < sizeof(ps->raw)) {
         fail(ps, "an END_REQUEST of %u bytes", (unsigned int)ps->content);
     }
     else if (!ps->content) {
@@ -153,7 +153,7 @@ static void take_header(fcgipm_parser_t *ps)
 }
 
 /* Content of STDOUT or STDERR, as far as it is here. */
-static fcgipm_event_t take_span(fcgipm_parser_t *ps, const char **data,
+static hpm_event_t take_span(hpm_codec_parser_t *ps, const char **data,
                                 apr_size_t *len)
 {
     apr_size_t before = *len;
@@ -163,10 +163,10 @@ static fcgipm_event_t take_span(fcgipm_parser_t *ps, const char **data,
         leave_content(ps);
     }
     ps->span_len = before - *len;
-    return ps->type == FCGIPM_STDOUT ? FCGIPM_EV_STDOUT : FCGIPM_EV_STDERR;
+    return ps->type == HPM_STDOUT ? HPM_CODEC_EVENT_STDOUT : HPM_CODEC_EVENT_STDERR;
 }
 
-static fcgipm_event_t take_end(fcgipm_parser_t *ps)
+static hpm_event_t take_end(hpm_codec_parser_t *ps)
 {
     const unsigned char *b = ps->raw;
 
@@ -174,16 +174,16 @@ static fcgipm_event_t take_end(fcgipm_parser_t *ps)
                      | ((apr_uint32_t)b[2] << 8) | b[3];
     ps->protocol_status = b[4];
     ps->state = AT_DONE;
-    return FCGIPM_EV_END;
+    return HPM_CODEC_EVENT_END;
 }
 
-fcgipm_event_t fcgipm_parser_next(fcgipm_parser_t *ps, const char **data,
+hpm_event_t hpm_codec_parser_next(hpm_codec_parser_t *ps, const char **data,
                                   apr_size_t *len)
 {
     while (*len) {
         switch (ps->state) {
         case AT_HEADER:
-            if (collect(ps, data, len, FCGIPM_HEADER_LEN)) {
+            if (collect(ps, data, len, HPM_HEADER_LEN)) {
                 take_header(ps);
             }
             break;
@@ -210,8 +210,8 @@ fcgipm_event_t fcgipm_parser_next(fcgipm_parser_t *ps, const char **data,
             break;
         }
         if (ps->state == AT_ERROR) {
-            return FCGIPM_EV_ERROR;
+            return HPM_CODEC_EVENT_ERROR;
         }
     }
-    return ps->state == AT_ERROR ? FCGIPM_EV_ERROR : FCGIPM_EV_MORE;
+    return ps->state == AT_ERROR ? HPM_CODEC_EVENT_ERROR : HPM_CODEC_EVENT_MORE;
 }

@@ -7,77 +7,77 @@
  * the caller's memory, what comes from one is read out of it.  The answer is
  * a stranger's word; whatever bytes it is made of, the parser has a verdict.
  */
-#ifndef FCGIPM_RECORD_H
-#define FCGIPM_RECORD_H
+#ifndef HPM_CODEC_H
+#define HPM_CODEC_H
 
 #include "apr.h"
 
-#define FCGIPM_VERSION 1
-#define FCGIPM_HEADER_LEN 8
-#define FCGIPM_BEGIN_LEN 16       /**< header and body of BEGIN_REQUEST */
-#define FCGIPM_CONTENT_MAX 65535  /**< bytes in one record */
-#define FCGIPM_REQUEST_ID 1       /**< one request on a connection, ever */
+#define HPM_VERSION 1
+#define HPM_HEADER_LEN 8
+#define HPM_BEGIN_LEN 16       /**< header and body of BEGIN_REQUEST */
+#define HPM_CONTENT_MAX 65535  /**< bytes in one record */
+#define HPM_REQUEST_ID 1       /**< one request on a connection, ever */
 
 /** Record types (8). */
 enum {
-    FCGIPM_BEGIN_REQUEST = 1,
-    FCGIPM_ABORT_REQUEST = 2,
-    FCGIPM_END_REQUEST = 3,
-    FCGIPM_PARAMS = 4,
-    FCGIPM_STDIN = 5,
-    FCGIPM_STDOUT = 6,
-    FCGIPM_STDERR = 7,
-    FCGIPM_DATA = 8,
-    FCGIPM_GET_VALUES = 9,
-    FCGIPM_GET_VALUES_RESULT = 10,
-    FCGIPM_UNKNOWN_TYPE = 11
+    HPM_BEGIN_REQUEST = 1,
+    HPM_ABORT_REQUEST = 2,
+    HPM_END_REQUEST = 3,
+    HPM_PARAMS = 4,
+    HPM_STDIN = 5,
+    HPM_STDOUT = 6,
+    HPM_STDERR = 7,
+    HPM_DATA = 8,
+    HPM_GET_VALUES = 9,
+    HPM_GET_VALUES_RESULT = 10,
+    HPM_UNKNOWN_TYPE = 11
 };
 
 /** Roles (6). */
 enum {
-    FCGIPM_RESPONDER = 1,
-    FCGIPM_AUTHORIZER = 2
+    HPM_RESPONDER = 1,
+    HPM_AUTHORIZER = 2
 };
 
 /** protocolStatus of END_REQUEST (5.5). */
 enum {
-    FCGIPM_REQUEST_COMPLETE = 0,
-    FCGIPM_CANT_MPX_CONN = 1,
-    FCGIPM_OVERLOADED = 2,
-    FCGIPM_UNKNOWN_ROLE = 3
+    HPM_REQUEST_COMPLETE = 0,
+    HPM_CANT_MPX_CONN = 1,
+    HPM_OVERLOADED = 2,
+    HPM_UNKNOWN_ROLE = 3
 };
 
 /* --- to a worker -------------------------------------------------------- */
 
 /** Write a record's header (3.3), without padding.
- *  @param out FCGIPM_HEADER_LEN bytes
- *  @param len of the content, at most FCGIPM_CONTENT_MAX */
-void fcgipm_record_header(unsigned char *out, int type, apr_size_t len);
+ *  @param out HPM_HEADER_LEN bytes
+ *  @param len of the content, at most HPM_CONTENT_MAX */
+void hpm_codec_header(unsigned char *out, int type, apr_size_t len);
 
 /** Write a whole BEGIN_REQUEST (5.1).  FCGI_KEEP_CONN is never asked for: a
  *  connection is one request, the kernel's queue is the balancer.
- *  @param out FCGIPM_BEGIN_LEN bytes */
-void fcgipm_record_begin(unsigned char *out, int role);
+ *  @param out HPM_BEGIN_LEN bytes */
+void hpm_codec_begin(unsigned char *out, int role);
 
 /** Write the length of a name or value (3.4).
  *  @param out 4 bytes
  *  @return how many of them were used, 1 or 4 */
-apr_size_t fcgipm_record_length(unsigned char *out, apr_size_t len);
+apr_size_t hpm_codec_length(unsigned char *out, apr_size_t len);
 
 /* --- from a worker ------------------------------------------------------ */
 
-/** What fcgipm_parser_next() found. */
-typedef enum fcgipm_event {
-    FCGIPM_EV_MORE,    /**< all bytes are taken, nothing more to say */
-    FCGIPM_EV_STDOUT,  /**< @c span: a piece of the answer */
-    FCGIPM_EV_STDERR,  /**< @c span: a piece of what is for the log */
-    FCGIPM_EV_END,     /**< END_REQUEST: @c app_status, @c protocol_status */
-    FCGIPM_EV_ERROR    /**< @c reason; and nothing else from now on */
-} fcgipm_event_t;
+/** What hpm_codec_parser_next() found. */
+typedef enum hpm_event {
+    HPM_CODEC_EVENT_MORE,    /**< all bytes are taken, nothing more to say */
+    HPM_CODEC_EVENT_STDOUT,  /**< @c span: a piece of the answer */
+    HPM_CODEC_EVENT_STDERR,  /**< @c span: a piece of what is for the log */
+    HPM_CODEC_EVENT_END,     /**< END_REQUEST: @c app_status, @c protocol_status */
+    HPM_CODEC_EVENT_ERROR    /**< @c reason; and nothing else from now on */
+} hpm_event_t;
 
 /** The state of one answer.  What stands under an event's name above may be
  *  read, all else is the parser's own. */
-typedef struct fcgipm_parser {
+typedef struct hpm_codec_parser {
     const char *span;              /**< inside the bytes that were given */
     apr_size_t span_len;           /**< never 0 in an event */
     apr_uint32_t app_status;
@@ -90,16 +90,16 @@ typedef struct fcgipm_parser {
     apr_size_t content;            /* bytes of content still to come */
     apr_size_t padding;            /* bytes of padding still to come */
     unsigned char raw[8];          /* a header, or END_REQUEST's body */
-} fcgipm_parser_t;
+} hpm_codec_parser_t;
 
-void fcgipm_parser_init(fcgipm_parser_t *ps);
+void hpm_codec_parser_init(hpm_codec_parser_t *ps);
 
 /**
  * Take bytes until there is something to say.  The bytes may be split
  * anywhere; no byte is copied but those of headers and END_REQUEST.
  * @param data advanced over what was taken
  * @param len  what is left of it
- * @return to be called again until it says FCGIPM_EV_MORE.
+ * @return to be called again until it says HPM_CODEC_EVENT_MORE.
  *
  * The verdicts:
  *  - a version that is not 1: ERROR
@@ -112,10 +112,10 @@ void fcgipm_parser_init(fcgipm_parser_t *ps);
  *    nothing, since workers exist which send one in the middle
  *  - what comes after END_REQUEST: taken and ignored
  */
-fcgipm_event_t fcgipm_parser_next(fcgipm_parser_t *ps, const char **data,
+hpm_event_t hpm_codec_parser_next(hpm_codec_parser_t *ps, const char **data,
                                   apr_size_t *len);
 
 /** Is the parser between two records, or before the first? */
-int fcgipm_parser_at_record(const fcgipm_parser_t *ps);
+int hpm_codec_parser_at_record(const hpm_codec_parser_t *ps);
 
-#endif /* FCGIPM_RECORD_H */
+#endif /* HPM_CODEC_H */

@@ -4,8 +4,8 @@
  * @brief FcgiPMSlowLog: a request that takes long is told to the manager, who
  *        finds out what its worker waits for (pm_slow_log.h).
  */
-#ifndef FCGIPM_SLOW_H
-#define FCGIPM_SLOW_H
+#ifndef HPM_SLOW_REQUEST_H
+#define HPM_SLOW_REQUEST_H
 
 #include "httpd/mod_fcgipm.h"
 #include "httpd/upstream/hpm_upstream.h"
@@ -13,7 +13,7 @@
 /** The time is over, the request is not.  It is said here when the manager
  *  cannot be told.
  *  @param since pm_time_now() when it got its turn */
-void fcgipm_slow_tell(const request_rec *r, const fcgipm_pool_t *pool,
-                      const fcgipm_exchange_t *x, apr_time_t since);
+void hpm_slow_request_tell(const request_rec *r, const hpm_pool_t *pool,
+                      const hpm_upstream_t *x, apr_time_t since);
 
-#endif /* FCGIPM_SLOW_H */
+#endif /* HPM_SLOW_REQUEST_H */

@@ -14,7 +14,7 @@
 
 #include "pm_core/os/pm_peer_pid.h"
 
-static fcgipm_outcome_t end(fcgipm_exchange_t *x, fcgipm_outcome_t outcome,
+static hpm_outcome_t end(hpm_upstream_t *x, hpm_outcome_t outcome,
                             const char *why)
 {
     x->outcome = outcome;
@@ -22,8 +22,8 @@ static fcgipm_outcome_t end(fcgipm_exchange_t *x, fcgipm_outcome_t outcome,
     return outcome;
 }
 
-static fcgipm_outcome_t end_errno(fcgipm_exchange_t *x,
-                                  fcgipm_outcome_t outcome, const char *why,
+static hpm_outcome_t end_errno(hpm_upstream_t *x,
+                                  hpm_outcome_t outcome, const char *why,
                                   int err)
 {
     x->outcome = outcome;
@@ -141,14 +141,14 @@ static int connect_to(int fd, const pm_addr_t *addr,
 
 /* --- sending ------------------------------------------------------------ */
 
-static void push(fcgipm_exchange_t *x, const void *data, apr_size_t len)
+static void push(hpm_upstream_t *x, const void *data, apr_size_t len)
 {
     x->iov[x->iov_n].iov_base = (void *)(apr_uintptr_t)data;
     x->iov[x->iov_n].iov_len = len;
     x->iov_n++;
 }
 
-static apr_status_t next_piece(fcgipm_exchange_t *x)
+static apr_status_t next_piece(hpm_upstream_t *x)
 {
     apr_status_t rv;
 
@@ -168,7 +168,7 @@ static apr_status_t next_piece(fcgipm_exchange_t *x)
 
 /* Make records of what the source has at hand: of one piece, since a piece
  * is valid only until the next is asked for. */
-static apr_status_t fill_batch(fcgipm_exchange_t *x)
+static apr_status_t fill_batch(hpm_upstream_t *x)
 {
     apr_status_t rv = APR_SUCCESS;
     apr_size_t len;
@@ -177,31 +177,31 @@ static apr_status_t fill_batch(fcgipm_exchange_t *x)
     if (!x->piece_left && x->body_left) {
         rv = next_piece(x);
     }
-    for (i = 0; i < FCGIPM_BATCH && x->piece_left; i++) {
-        len = x->piece_left < FCGIPM_CONTENT_MAX ? x->piece_left
-                                                 : FCGIPM_CONTENT_MAX;
-        fcgipm_record_header(x->heads[i], FCGIPM_STDIN, len);
-        push(x, x->heads[i], FCGIPM_HEADER_LEN);
+    for (i = 0; i < HPM_BATCH && x->piece_left; i++) {
+        len = x->piece_left < HPM_CONTENT_MAX ? x->piece_left
+                                                 : HPM_CONTENT_MAX;
+        hpm_codec_header(x->heads[i], HPM_STDIN, len);
+        push(x, x->heads[i], HPM_HEADER_LEN);
         push(x, x->piece, len);
         x->piece += len;
         x->piece_left -= len;
     }
     if (rv == APR_SUCCESS && !x->piece_left && !x->body_left) {
-        fcgipm_record_header(x->heads[i], FCGIPM_STDIN, 0);
-        push(x, x->heads[i], FCGIPM_HEADER_LEN);
+        hpm_codec_header(x->heads[i], HPM_STDIN, 0);
+        push(x, x->heads[i], HPM_HEADER_LEN);
         x->ended = 1;
     }
     return rv;
 }
 
-static int wants_to_send(const fcgipm_exchange_t *x)
+static int wants_to_send(const hpm_upstream_t *x)
 {
     return !x->unreading && (x->iov_at < x->iov_n
                              || (!x->ended && !x->starved));
 }
 
 /* n bytes of the batch are gone. */
-static void advance(fcgipm_exchange_t *x, apr_size_t n)
+static void advance(hpm_upstream_t *x, apr_size_t n)
 {
     while (n) {
         struct iovec *v = &x->iov[x->iov_at];
@@ -219,7 +219,7 @@ static void advance(fcgipm_exchange_t *x, apr_size_t n)
     }
 }
 
-static void send_batch(fcgipm_exchange_t *x)
+static void send_batch(hpm_upstream_t *x)
 {
     struct msghdr msg = {0};
     ssize_t n;
@@ -245,17 +245,17 @@ static void send_batch(fcgipm_exchange_t *x)
         x->readable = 1;
     }
     else {
-        end_errno(x, FCGIPM_X_FAILED, "cannot write to the worker", errno);
+        end_errno(x, HPM_UPSTREAM_FAILED, "cannot write to the worker", errno);
     }
 }
 
 /* One step of writing, so that reading gets its turn in a long body. */
-static void send_some(fcgipm_exchange_t *x)
+static void send_some(hpm_upstream_t *x)
 {
     if (x->iov_n == 0) {
         x->body_status = fill_batch(x);
         if (x->body_status != APR_SUCCESS) {
-            end(x, FCGIPM_X_BODY, "the request's body could not be read");
+            end(x, HPM_UPSTREAM_BODY, "the request's body could not be read");
             return;
         }
     }
@@ -266,22 +266,22 @@ static void send_some(fcgipm_exchange_t *x)
 
 /* --- receiving ---------------------------------------------------------- */
 
-static void closed(fcgipm_exchange_t *x, int err)
+static void closed(hpm_upstream_t *x, int err)
 {
     const char *where =
         !x->begun ? "the worker closed the connection before it answered"
-        : fcgipm_parser_at_record(&x->parser)
+        : hpm_codec_parser_at_record(&x->parser)
             ? "the worker closed the connection without END_REQUEST"
             : "the worker closed the connection inside a record";
 
     if (err && err != ECONNRESET && err != EPIPE) {
-        end_errno(x, FCGIPM_X_FAILED, "cannot read from the worker", err);
+        end_errno(x, HPM_UPSTREAM_FAILED, "cannot read from the worker", err);
         return;
     }
-    end(x, x->begun ? FCGIPM_X_CLOSED : FCGIPM_X_CLOSED_EARLY, where);
+    end(x, x->begun ? HPM_UPSTREAM_CLOSED : HPM_UPSTREAM_CLOSED_EARLY, where);
 }
 
-static void receive(fcgipm_exchange_t *x)
+static void receive(hpm_upstream_t *x)
 {
     apr_size_t size;
     char *buf = x->buffer->get(x->buffer->ctx, &size);
@@ -289,7 +289,7 @@ static void receive(fcgipm_exchange_t *x)
 
     do {
         n = x->named && !x->begun
-                ? pm_sender_recv(x->fd, buf, size, &x->worker)
+                ? pm_peer_pid_recv(x->fd, buf, size, &x->worker)
                 : recv(x->fd, buf, size, 0);
     } while (n < 0 && errno == EINTR);
 
@@ -314,20 +314,20 @@ static void receive(fcgipm_exchange_t *x)
 #endif
 
 /* What is waited for: more of the body, or the worker. */
-static int waits_for_body(const fcgipm_exchange_t *x)
+static int waits_for_body(const hpm_upstream_t *x)
 {
     return x->starved && !x->unreading && !x->iov_n;
 }
 
-static void timed_out(fcgipm_exchange_t *x)
+static void timed_out(hpm_upstream_t *x)
 {
     if (waits_for_body(x)) {
         x->body_status = APR_TIMEUP;
-        end(x, FCGIPM_X_BODY, "the client does not send the rest of the "
+        end(x, HPM_UPSTREAM_BODY, "the client does not send the rest of the "
             "request's body");
         return;
     }
-    end(x, FCGIPM_X_TIMEOUT,
+    end(x, HPM_UPSTREAM_TIMEOUT,
         x->deadline && x->deadline <= pm_time_now()
             ? "the request takes longer than FcgiPMRequestTimeout"
         : x->begun ? "the worker fell silent inside its answer"
@@ -338,7 +338,7 @@ static void timed_out(fcgipm_exchange_t *x)
 
 /* The clock is looked at only when what wakes us may be no sign of life of
  * who is waited for. */
-static apr_interval_time_t patience(fcgipm_exchange_t *x)
+static apr_interval_time_t patience(hpm_upstream_t *x)
 {
     apr_interval_time_t timeout = waits_for_body(x) ? x->watch->timeout
                                                     : x->timeout;
@@ -357,10 +357,10 @@ static apr_interval_time_t patience(fcgipm_exchange_t *x)
     return x->slow_next ? x->slow_at - now : timeout;
 }
 
-static void look_at_client(fcgipm_exchange_t *x, int revents)
+static void look_at_client(hpm_upstream_t *x, int revents)
 {
     if (revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) {
-        end(x, FCGIPM_X_GONE, "the client has gone");
+        end(x, HPM_UPSTREAM_GONE, "the client has gone");
         return;
     }
     if (revents & POLLIN) {
@@ -370,7 +370,7 @@ static void look_at_client(fcgipm_exchange_t *x, int revents)
 }
 
 /* Neither recv() nor sendmsg() is worth a try. */
-static void wait_ready(fcgipm_exchange_t *x)
+static void wait_ready(hpm_upstream_t *x)
 {
     struct pollfd pfd[2] = {
         {x->fd, (short)(POLLIN | (wants_to_send(x) ? POLLOUT : 0)), 0},
@@ -382,7 +382,7 @@ static void wait_ready(fcgipm_exchange_t *x)
                         : 0;
 
     if (n < 0) {
-        end_errno(x, FCGIPM_X_FAILED, "cannot wait for the worker", errno);
+        end_errno(x, HPM_UPSTREAM_FAILED, "cannot wait for the worker", errno);
     }
     else if (n == 0 && x->slow_next) {
         x->slow_at = 0;
@@ -403,18 +403,18 @@ static void wait_ready(fcgipm_exchange_t *x)
 
 /* --- the answer --------------------------------------------------------- */
 
-static void over(fcgipm_exchange_t *x)
+static void over(hpm_upstream_t *x)
 {
     static const struct {
-        fcgipm_outcome_t outcome;
+        hpm_outcome_t outcome;
         const char *why;
     } ends[] = {
-        [FCGIPM_REQUEST_COMPLETE] = {FCGIPM_X_COMPLETE, "complete"},
-        [FCGIPM_CANT_MPX_CONN] = {FCGIPM_X_REFUSED,
+        [HPM_REQUEST_COMPLETE] = {HPM_UPSTREAM_COMPLETE, "complete"},
+        [HPM_CANT_MPX_CONN] = {HPM_UPSTREAM_REFUSED,
                                   "the worker refused: FCGI_CANT_MPX_CONN"},
-        [FCGIPM_OVERLOADED] = {FCGIPM_X_OVERLOADED,
+        [HPM_OVERLOADED] = {HPM_UPSTREAM_OVERLOADED,
                                "the worker refused: FCGI_OVERLOADED"},
-        [FCGIPM_UNKNOWN_ROLE] = {FCGIPM_X_REFUSED,
+        [HPM_UNKNOWN_ROLE] = {HPM_UPSTREAM_REFUSED,
                                  "the worker refused: FCGI_UNKNOWN_ROLE"},
     };
     unsigned int status = x->parser.protocol_status;
@@ -423,53 +423,53 @@ static void over(fcgipm_exchange_t *x)
         end(x, ends[status].outcome, ends[status].why);
         return;
     }
-    x->outcome = FCGIPM_X_BROKEN;
+    x->outcome = HPM_UPSTREAM_BROKEN;
     pm_fail(&x->why, APR_EGENERAL,
             "the worker sent END_REQUEST with the unknown protocol status %u",
             status);
 }
 
 /* What has been received. @return an event, or PAUSE: there is none left */
-static fcgipm_xevent_t parse(fcgipm_exchange_t *x)
+static hpm_xevent_t parse(hpm_upstream_t *x)
 {
-    switch (fcgipm_parser_next(&x->parser, &x->in, &x->in_left)) {
-    case FCGIPM_EV_STDOUT:
-        return FCGIPM_XE_STDOUT;
-    case FCGIPM_EV_STDERR:
-        return FCGIPM_XE_STDERR;
-    case FCGIPM_EV_END:
+    switch (hpm_codec_parser_next(&x->parser, &x->in, &x->in_left)) {
+    case HPM_CODEC_EVENT_STDOUT:
+        return HPM_UPSTREAM_EVENT_STDOUT;
+    case HPM_CODEC_EVENT_STDERR:
+        return HPM_UPSTREAM_EVENT_STDERR;
+    case HPM_CODEC_EVENT_END:
         over(x);
-        return FCGIPM_XE_OVER;
-    case FCGIPM_EV_ERROR:
-        x->outcome = FCGIPM_X_BROKEN;
+        return HPM_UPSTREAM_EVENT_OVER;
+    case HPM_CODEC_EVENT_ERROR:
+        x->outcome = HPM_UPSTREAM_BROKEN;
         pm_fail(&x->why, APR_EGENERAL, "the worker sent %s",
                 x->parser.reason);
-        return FCGIPM_XE_OVER;
-    case FCGIPM_EV_MORE:
+        return HPM_UPSTREAM_EVENT_OVER;
+    case HPM_CODEC_EVENT_MORE:
         break;
     }
-    return FCGIPM_XE_PAUSE;
+    return HPM_UPSTREAM_EVENT_PAUSE;
 }
 
-fcgipm_xevent_t fcgipm_exchange_next(fcgipm_exchange_t *x)
+hpm_xevent_t hpm_upstream_next(hpm_upstream_t *x)
 {
-    fcgipm_xevent_t ev;
+    hpm_xevent_t ev;
 
-    while (x->outcome == FCGIPM_X_OPEN) {
+    while (x->outcome == HPM_UPSTREAM_OPEN) {
         if (x->in_left) {
             ev = parse(x);
-            if (ev != FCGIPM_XE_PAUSE) {
+            if (ev != HPM_UPSTREAM_EVENT_PAUSE) {
                 x->handed = 1;
                 return ev;
             }
         }
         if (x->room) {
             x->room = 0;
-            return FCGIPM_XE_ROOM;
+            return HPM_UPSTREAM_EVENT_ROOM;
         }
         if (x->slow) {
             x->slow = 0;
-            return FCGIPM_XE_SLOW;
+            return HPM_UPSTREAM_EVENT_SLOW;
         }
         if (x->readable) {
             receive(x);
@@ -479,30 +479,30 @@ fcgipm_xevent_t fcgipm_exchange_next(fcgipm_exchange_t *x)
         }
         else if (x->handed) {
             x->handed = 0;
-            return FCGIPM_XE_PAUSE;
+            return HPM_UPSTREAM_EVENT_PAUSE;
         }
         else {
             wait_ready(x);
         }
     }
-    return FCGIPM_XE_OVER;
+    return HPM_UPSTREAM_EVENT_OVER;
 }
 
 /* --- from beginning to end ---------------------------------------------- */
 
-static const fcgipm_watch_t nobody = {-1, 0, 0};
+static const hpm_watch_t nobody = {-1, 0, 0};
 
-void fcgipm_exchange_watch(fcgipm_exchange_t *x, const fcgipm_watch_t *watch)
+void hpm_upstream_watch(hpm_upstream_t *x, const hpm_watch_t *watch)
 {
     x->watch = watch;
 }
 
-void fcgipm_exchange_init(fcgipm_exchange_t *x, apr_interval_time_t timeout,
-                          const fcgipm_source_t *body,
-                          const fcgipm_buffer_t *buffer)
+void hpm_upstream_init(hpm_upstream_t *x, apr_interval_time_t timeout,
+                          const hpm_source_t *body,
+                          const hpm_buffer_t *buffer)
 {
-    fcgipm_parser_init(&x->parser);
-    x->outcome = FCGIPM_X_OPEN;
+    hpm_codec_parser_init(&x->parser);
+    x->outcome = HPM_UPSTREAM_OPEN;
     x->why.text[0] = '\0';
     x->begun = 0;
     x->worker = 0;
@@ -525,7 +525,7 @@ void fcgipm_exchange_init(fcgipm_exchange_t *x, apr_interval_time_t timeout,
     x->iov_at = x->iov_n = 0;
 }
 
-fcgipm_outcome_t fcgipm_exchange_open(fcgipm_exchange_t *x,
+hpm_outcome_t hpm_upstream_open(hpm_upstream_t *x,
                                       const pm_addr_t *addr,
                                       apr_interval_time_t connect_timeout,
                                       const void *head, apr_size_t head_len)
@@ -533,39 +533,39 @@ fcgipm_outcome_t fcgipm_exchange_open(fcgipm_exchange_t *x,
     x->fd = socket(addr->sa.ss_family,
                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (x->fd < 0) {
-        return end_errno(x, FCGIPM_X_FAILED, "cannot make a socket", errno);
+        return end_errno(x, HPM_UPSTREAM_FAILED, "cannot make a socket", errno);
     }
-    x->named = addr->sa.ss_family == AF_UNIX && pm_sender_ask(x->fd);
+    x->named = addr->sa.ss_family == AF_UNIX && pm_peer_pid_enable(x->fd);
     /* connect() wakes a worker: what it waits for next has to be there soon,
      * or it goes to sleep once more */
     if (connect_to(x->fd, addr, connect_timeout) < 0) {
         return errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT
-                   ? end(x, FCGIPM_X_UNREACHABLE,
+                   ? end(x, HPM_UPSTREAM_UNREACHABLE,
                          "the pool's socket accepted no connection in time")
-                   : end_errno(x, FCGIPM_X_UNREACHABLE,
+                   : end_errno(x, HPM_UPSTREAM_UNREACHABLE,
                                "cannot connect to the pool's socket", errno);
     }
     push(x, head, head_len);
     x->body_status = fill_batch(x);
     if (x->body_status != APR_SUCCESS) {
-        return end(x, FCGIPM_X_BODY, "the request's body could not be read");
+        return end(x, HPM_UPSTREAM_BODY, "the request's body could not be read");
     }
     send_batch(x);
     return x->outcome;
 }
 
-void fcgipm_exchange_close(fcgipm_exchange_t *x)
+void hpm_upstream_close(hpm_upstream_t *x)
 {
-    unsigned char abort_head[FCGIPM_HEADER_LEN];
+    unsigned char abort_head[HPM_HEADER_LEN];
 
     if (x->fd < 0) {
         return;
     }
     /* Only between two records, else it would be taken for content. */
-    if ((x->outcome == FCGIPM_X_OPEN || x->outcome == FCGIPM_X_TIMEOUT
-         || x->outcome == FCGIPM_X_BODY || x->outcome == FCGIPM_X_GONE)
+    if ((x->outcome == HPM_UPSTREAM_OPEN || x->outcome == HPM_UPSTREAM_TIMEOUT
+         || x->outcome == HPM_UPSTREAM_BODY || x->outcome == HPM_UPSTREAM_GONE)
         && x->iov_n == 0 && !x->unreading) {
-        fcgipm_record_header(abort_head, FCGIPM_ABORT_REQUEST, 0);
+        hpm_codec_header(abort_head, HPM_ABORT_REQUEST, 0);
         (void)send(x->fd, abort_head, sizeof(abort_head),
                    MSG_NOSIGNAL | MSG_DONTWAIT);
     }

@@ -76,12 +76,12 @@ void fcgipm_abort(fcgipm_t *pm, const char *msg, int n)
  * no other step, as who is idle is not known here. */
 static void wait_for_all(fcgipm_t *pm)
 {
-    const pm_stop_conf_t conf = {(apr_time_t)pm->die_timeout * 1000000, 0};
+    const pm_stop_policy_conf_t conf = {(apr_time_t)pm->die_timeout * 1000000, 0};
     const apr_time_t now = fcgipm_now();
-    const pm_stop_facts_t facts = {now, now, pm->die_timeout ? now : 0, 0};
+    const pm_stop_policy_facts_t facts = {now, now, pm->die_timeout ? now : 0, 0};
 
     while (pm->pids.count) {
-        pm_stop_plan_t plan = pm_stop_plan(&conf, &facts, fcgipm_now());
+        pm_stop_policy_plan_t plan = pm_stop_plan(&conf, &facts, fcgipm_now());
 
         if (plan.act == PM_STOP_KILL) {
             fcgipm_abort(pm, "wait timeout", 1);

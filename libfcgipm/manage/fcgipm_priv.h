@@ -5,7 +5,7 @@
  *        manual.
  *
  * The library is preloaded into every worker as the guard, so it has to be
- * small: of pm_core it takes policy that asks for nothing (pm_sigmap, pm_stop)
+ * small: of pm_core it takes policy that asks for nothing (pm_signal_map, pm_stop_policy)
  * and pm_title, and nothing that would bring APR in.
  */
 #ifndef FCGIPM_PRIV_H

@@ -127,7 +127,7 @@ int fcgipm_signals_noted(const fcgipm_t *pm)
 {
     const int *sig;
 
-    for (sig = pm_sigmap_taken; *sig; sig++) {
+    for (sig = pm_signal_map_taken; *sig; sig++) {
         if (pm->noted[*sig]) {
             return 1;
         }
@@ -139,7 +139,7 @@ void fcgipm_signals_act(fcgipm_t *pm)
 {
     const int *sig;
 
-    for (sig = pm_sigmap_taken; *sig; sig++) {
+    for (sig = pm_signal_map_taken; *sig; sig++) {
         if (pm->noted[*sig]) {
             pm->noted[*sig] = 0;
             fcgipm_manager_sig_handler(pm, *sig);
@@ -188,16 +188,16 @@ void fcgipm_manager_sig_handler(fcgipm_t *pm, int sig)
     char number[16], why[64];
     const char *name = name_of(sig, number, sizeof(number));
 
-    switch (pm_sigmap(sig, pm->phase)) {
-    case PM_COMMAND_DIE:
+    switch (pm_signal_map(sig, pm->phase)) {
+    case PM_SIGNAL_DIE:
         fcgipm_notify(pm, "received signal %s", name);
         snprintf(why, sizeof(why), "safe exit from signal %s", name);
         fcgipm_die(pm, why, 0);
-    case PM_COMMAND_RELOAD:
+    case PM_SIGNAL_RELOAD:
         fcgipm_tell_all(pm);
         break;
-    case PM_COMMAND_REAP:
-    case PM_COMMAND_NONE:
+    case PM_SIGNAL_REAP:
+    case PM_SIGNAL_NONE:
         fcgipm_notify(pm, "ignoring signal %s", name);
         break;
     }

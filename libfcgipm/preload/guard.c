@@ -410,15 +410,15 @@ static void map_page(int slot, int layout)
     void *page;
 
     guard.slot = &guard.no_page;
-    if (guard.page_fd < 0 || layout != PM_CLAIM_LAYOUT
+    if (guard.page_fd < 0 || layout != PM_WORKER_STATUS_LAYOUT
         || fstat(guard.page_fd, &st)
-        || st.st_size < (off_t)((size_t)(slot + 1) * sizeof(pm_claim_t))) {
+        || st.st_size < (off_t)((size_t)(slot + 1) * sizeof(pm_worker_status_t))) {
         return;
     }
     page = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
                 guard.page_fd, 0);
     if (page != MAP_FAILED) {
-        guard.slot = (pm_claim_t *)page + slot;
+        guard.slot = (pm_worker_status_t *)page + slot;
     }
 }
 

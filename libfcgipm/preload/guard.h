@@ -101,8 +101,8 @@ typedef struct guard {
     socklen_t name_len;
     int page_fd;
     struct stat bell;              /**< standard error, as it was given */
-    pm_claim_t *slot;              /**< never NULL while active */
-    pm_claim_t no_page;            /**< stands in for one */
+    pm_worker_status_t *slot;              /**< never NULL while active */
+    pm_worker_status_t no_page;            /**< stands in for one */
 
     struct sigaction action[GUARD_ACTIONS];
     int action_set[GUARD_ACTIONS];

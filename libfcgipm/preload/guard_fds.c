@@ -253,7 +253,7 @@ static void conn_begin(int fd)
 
 void guard_conn_open(int fd)
 {
-    pm_claim_t *slot = guard.slot;
+    pm_worker_status_t *slot = guard.slot;
 
     conn_begin(fd);
     ADD(slot->requests, 1);

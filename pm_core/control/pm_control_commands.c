@@ -13,8 +13,8 @@
 
 /* What a command has to work with. */
 typedef struct asked {
-    pm_world_t *world;
-    pm_caller_t *caller;
+    pm_context_t *world;
+    pm_control_caller_t *caller;
     const pm_request_t *req;
     apr_pool_t *p;          /* goes when the answer has been sent */
 } asked_t;
@@ -22,7 +22,7 @@ typedef struct asked {
 /* @return the answer; NULL: it comes later */
 typedef const char *command_t(asked_t *a);
 
-static pm_right_t right_of(const pm_world_t *world, uid_t peer)
+static pm_right_t right_of(const pm_context_t *world, uid_t peer)
 {
     return peer == 0 || peer == geteuid() ? PM_RIGHT_ALL
            : peer == world->asker         ? PM_RIGHT_ASK
@@ -95,7 +95,7 @@ static const char *ping(asked_t *a)
 
 static void status_one(pm_pool_t *pool, void *ctx)
 {
-    pm_status_pool(ctx, pool, pm_time_now());
+    pm_report_status_pool(ctx, pool, pm_time_now());
 }
 
 static const char *status(asked_t *a)
@@ -104,15 +104,15 @@ static const char *status(asked_t *a)
     int n;
 
     pm_json_init(&j, a->p);
-    pm_status_begin(&j, pm_board_head(a->world->board), NULL, pm_time_now());
+    pm_report_status_begin(&j, pm_scoreboard_header(a->world->board), NULL, pm_time_now());
     n = each_named(a, status_one, &j);
-    pm_status_end(&j);
+    pm_report_status_end(&j);
     return n || !a->req->pool[0] ? pm_json_text(&j) : no_such(a);
 }
 
 static void config_one(pm_pool_t *pool, void *ctx)
 {
-    pm_settings_pool(ctx, pool);
+    pm_report_config_pool(ctx, pool);
 }
 
 static const char *config(asked_t *a)
@@ -121,9 +121,9 @@ static const char *config(asked_t *a)
     int n;
 
     pm_json_init(&j, a->p);
-    pm_settings_begin(&j, a->world->global);
+    pm_report_config_begin(&j, a->world->global);
     n = each_named(a, config_one, &j);
-    pm_settings_end(&j);
+    pm_report_config_end(&j);
     return n || !a->req->pool[0] ? pm_json_text(&j) : no_such(a);
 }
 
@@ -135,16 +135,16 @@ static void say(asked_t *a, const pm_pool_t *pool, const char *what)
            pool->conf->name, what, (long)pm_control_peer(a->caller));
 }
 
-static void reload_one(asked_t *a, pm_reload_t *waits, pm_pool_t *pool)
+static void reload_one(asked_t *a, pm_reload_wait_t *waits, pm_pool_t *pool)
 {
     say(a, pool, "reload");
     if (waits) {
-        pm_reload_add(waits, pool);
+        pm_reload_wait_add(waits, pool);
     }
     pm_pool_reload(pool);
 }
 
-static void reload_all(asked_t *a, pm_reload_t *waits)
+static void reload_all(asked_t *a, pm_reload_wait_t *waits)
 {
     apr_hash_index_t *hi;
 
@@ -162,7 +162,7 @@ static const char *reload(asked_t *a)
 {
     const char *wrong = NULL;
     pm_pool_t *pool = a->req->pool[0] ? find(a, &wrong) : NULL;
-    pm_reload_t *waits = NULL;
+    pm_reload_wait_t *waits = NULL;
 
     if (a->world->dying_at) {
         return "error the manager is about to end";
@@ -175,7 +175,7 @@ static const char *reload(asked_t *a)
                             pool->conf->name);
     }
     if (a->req->wait) {
-        waits = pm_reload_create(a->caller);
+        waits = pm_reload_wait_create(a->caller);
     }
     if (pool) {
         reload_one(a, waits, pool);
@@ -183,9 +183,9 @@ static const char *reload(asked_t *a)
     else {
         reload_all(a, waits);
     }
-    pm_board_head(a->world->board)->reloads++;
+    pm_scoreboard_header(a->world->board)->reloads++;
     if (waits) {
-        pm_reload_begin(waits);
+        pm_reload_wait_begin(waits);
     }
     return waits ? NULL : "ok";
 }
@@ -239,7 +239,7 @@ static const char *kill_worker(asked_t *a)
     pid_t pid = (pid_t)a->req->number[0];
     pm_worker_t *w = apr_hash_get(a->world->workers, &pid, sizeof(pid));
 
-    if (!w || w->state >= PM_STATE_KILLED) {
+    if (!w || w->state >= PM_WORKER_KILLED) {
         return apr_psprintf(a->p, "error %d is not a worker that lives",
                             (int)pid);
     }
@@ -250,7 +250,7 @@ static const char *kill_worker(asked_t *a)
 
 static const char *script(asked_t *a)
 {
-    return pm_script_ask(a->world, a->req, a->p);
+    return pm_script_pools_ask(a->world, a->req, a->p);
 }
 
 static command_t *const commands[PM_VERBS] = {
@@ -261,15 +261,15 @@ static command_t *const commands[PM_VERBS] = {
     [PM_VERB_SCRIPT] = script
 };
 
-void pm_command_ask(void *ctx, pm_caller_t *caller, const char *line)
+void pm_control_commands_run(void *ctx, pm_control_caller_t *caller, const char *line)
 {
-    pm_world_t *world = ctx;
+    pm_context_t *world = ctx;
     pm_request_t req;
     asked_t asked = {world, caller, &req, pm_control_pool(caller)};
     pm_reason_t why;
     const char *answer;
 
-    if (pm_proto_parse(&req, line, right_of(world, pm_control_peer(caller)),
+    if (pm_control_protocol_parse(&req, line, right_of(world, pm_control_peer(caller)),
                        &why) == APR_SUCCESS) {
         answer = commands[req.verb](&asked);
     }
@@ -277,6 +277,6 @@ void pm_command_ask(void *ctx, pm_caller_t *caller, const char *line)
         answer = apr_pstrcat(asked.p, "error ", why.text, NULL);
     }
     if (answer) {
-        pm_control_say(caller, answer, 1);
+        pm_control_answer(caller, answer, 1);
     }
 }

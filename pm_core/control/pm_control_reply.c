@@ -10,7 +10,7 @@ static apr_status_t release(void *answer)
     return APR_SUCCESS;
 }
 
-const json_t *pm_reply_read(const char *text, apr_pool_t *p)
+const json_t *pm_control_reply_read(const char *text, apr_pool_t *p)
 {
     json_t *answer = json_loadb(text, strlen(text), 0, NULL);
 
@@ -20,19 +20,19 @@ const json_t *pm_reply_read(const char *text, apr_pool_t *p)
     return answer;
 }
 
-const char *pm_reply_string(const json_t *value)
+const char *pm_control_reply_string(const json_t *value)
 {
     const char *text = json_string_value(value);
 
     return text ? text : "";
 }
 
-const char *pm_reply_text(const json_t *object, const char *name)
+const char *pm_control_reply_text(const json_t *object, const char *name)
 {
-    return pm_reply_string(json_object_get(object, name));
+    return pm_control_reply_string(json_object_get(object, name));
 }
 
-double pm_reply_number(const json_t *object, const char *name)
+double pm_control_reply_number(const json_t *object, const char *name)
 {
     return json_number_value(json_object_get(object, name));
 }
@@ -42,14 +42,14 @@ static int compare(const void *left, const void *right)
 {
     const json_t *a = *(const json_t *const *)left;
     const json_t *b = *(const json_t *const *)right;
-    int order = strcmp(pm_reply_text(a, "name"), pm_reply_text(b, "name"));
+    int order = strcmp(pm_control_reply_text(a, "name"), pm_control_reply_text(b, "name"));
 
     return order ? order
-                 : !strcmp(pm_reply_text(a, "state"), "draining")
-                       - !strcmp(pm_reply_text(b, "state"), "draining");
+                 : !strcmp(pm_control_reply_text(a, "state"), "draining")
+                       - !strcmp(pm_control_reply_text(b, "state"), "draining");
 }
 
-apr_array_header_t *pm_reply_pools(const json_t *reply, apr_pool_t *p)
+apr_array_header_t *pm_control_reply_pools(const json_t *reply, apr_pool_t *p)
 {
     apr_array_header_t *pools = apr_array_make(p, 16, sizeof(json_t *));
     const json_t *pool;

@@ -8,8 +8,8 @@
  * an object or array and find nothing in it when it is none.  The length of
  * what is read is the business of who asks (pm_control_client.h).
  */
-#ifndef PM_REPLY_H
-#define PM_REPLY_H
+#ifndef PM_CONTROL_REPLY_H
+#define PM_CONTROL_REPLY_H
 
 #include <jansson.h>
 
@@ -17,20 +17,20 @@
 #include "pm_core/base/pm_base.h"
 
 /** @return lives as long as @a p; NULL: it is no JSON */
-const json_t *pm_reply_read(const char *text, apr_pool_t *p);
+const json_t *pm_control_reply_read(const char *text, apr_pool_t *p);
 
 /** @return a string; "" when it is none */
-const char *pm_reply_string(const json_t *value);
+const char *pm_control_reply_string(const json_t *value);
 
 /** @return a member's string; "" when there is none */
-const char *pm_reply_text(const json_t *object, const char *name);
+const char *pm_control_reply_text(const json_t *object, const char *name);
 
 /** @return a member's number; 0 when there is none */
-double pm_reply_number(const json_t *object, const char *name);
+double pm_control_reply_number(const json_t *object, const char *name);
 
 /** The pools of a status or of the settings in the order of their names; of
  *  two with one name the one that drains is the second.
  *  @return array of const json_t * */
-apr_array_header_t *pm_reply_pools(const json_t *reply, apr_pool_t *p);
+apr_array_header_t *pm_control_reply_pools(const json_t *reply, apr_pool_t *p);
 
-#endif /* PM_REPLY_H */
+#endif /* PM_CONTROL_REPLY_H */

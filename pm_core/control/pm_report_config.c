@@ -69,7 +69,7 @@ static void put_settings(pm_json_t *j, const void *conf, int global)
     pm_json_close(j, ']');
 }
 
-void pm_settings_begin(pm_json_t *j, const pm_global_t *global)
+void pm_report_config_begin(pm_json_t *j, const pm_global_t *global)
 {
     pm_json_open(j, NULL, '{');
     pm_json_string(j, "version", PM_VERSION);
@@ -81,7 +81,7 @@ void pm_settings_begin(pm_json_t *j, const pm_global_t *global)
     pm_json_open(j, "pools", '[');
 }
 
-void pm_settings_pool(pm_json_t *j, const pm_pool_t *pool)
+void pm_report_config_pool(pm_json_t *j, const pm_pool_t *pool)
 {
     pm_json_open(j, NULL, '{');
     pm_json_string(j, "name", pool->conf->name);
@@ -89,7 +89,7 @@ void pm_settings_pool(pm_json_t *j, const pm_pool_t *pool)
     pm_json_close(j, '}');
 }
 
-void pm_settings_end(pm_json_t *j)
+void pm_report_config_end(pm_json_t *j)
 {
     pm_json_close(j, ']');
     pm_json_close(j, '}');

@@ -5,20 +5,20 @@
  *
  * The names of the members are a contract; see docs/admin/control.md.
  */
-#ifndef PM_SETTINGS_H
-#define PM_SETTINGS_H
+#ifndef PM_REPORT_CONFIG_H
+#define PM_REPORT_CONFIG_H
 
 #include "pm_core/control/pm_json.h"
 #include "pm_core/pool/pm_pool.h"
 
 /** The beginning, with the manager's own; "pools" is open.
  *  @param global NULL: there is no set yet */
-void pm_settings_begin(pm_json_t *j, const pm_global_t *global);
+void pm_report_config_begin(pm_json_t *j, const pm_global_t *global);
 
 /** One pool, as an element of "pools". */
-void pm_settings_pool(pm_json_t *j, const pm_pool_t *pool);
+void pm_report_config_pool(pm_json_t *j, const pm_pool_t *pool);
 
 /** What follows the last pool. */
-void pm_settings_end(pm_json_t *j);
+void pm_report_config_end(pm_json_t *j);
 
-#endif /* PM_SETTINGS_H */
+#endif /* PM_REPORT_CONFIG_H */

@@ -6,7 +6,7 @@
 
 /* --- the whole ------------------------------------------------------------ */
 
-static void manager(pm_json_t *j, const pm_head_t *head, const char *error,
+static void manager(pm_json_t *j, const pm_scoreboard_header_t *head, const char *error,
                     apr_time_t now)
 {
     pm_json_open(j, "manager", '{');
@@ -19,7 +19,7 @@ static void manager(pm_json_t *j, const pm_head_t *head, const char *error,
     pm_json_close(j, '}');
 }
 
-void pm_status_begin(pm_json_t *j, const pm_head_t *head, const char *error,
+void pm_report_status_begin(pm_json_t *j, const pm_scoreboard_header_t *head, const char *error,
                      apr_time_t now)
 {
     int i;
@@ -28,14 +28,14 @@ void pm_status_begin(pm_json_t *j, const pm_head_t *head, const char *error,
     pm_json_string(j, "version", PM_VERSION);
     manager(j, head, error, now);
     pm_json_open(j, "time_bounds", '[');
-    for (i = 0; i < PM_METER_BUCKETS - 1; i++) {
-        pm_json_precise(j, NULL, pm_meter_bounds[i]);
+    for (i = 0; i < PM_REQUEST_STATS_BUCKETS - 1; i++) {
+        pm_json_precise(j, NULL, pm_request_stats_bounds[i]);
     }
     pm_json_close(j, ']');
     pm_json_open(j, "pools", '[');
 }
 
-void pm_status_end(pm_json_t *j)
+void pm_report_status_end(pm_json_t *j)
 {
     pm_json_close(j, ']');
     pm_json_close(j, '}');
@@ -46,16 +46,16 @@ void pm_status_end(pm_json_t *j)
 /* A worker counts as idle as soon as it runs; that it is busy its page tells.
  */
 static const char *const state_names[] = {
-    [PM_STATE_BORN] = "starting",   [PM_STATE_LOADING] = "starting",
-    [PM_STATE_READY] = "idle",
-    [PM_STATE_STOPPING] = "stopping", [PM_STATE_KILLED] = "stopping",
-    [PM_STATE_LEFT] = "stopping",   [PM_STATE_GONE] = "stopping"
+    [PM_WORKER_BORN] = "starting",   [PM_WORKER_LOADING] = "starting",
+    [PM_WORKER_READY] = "idle",
+    [PM_WORKER_STOPPING] = "stopping", [PM_WORKER_KILLED] = "stopping",
+    [PM_WORKER_LEFT] = "stopping",   [PM_WORKER_GONE] = "stopping"
 };
 
 static void worker(pm_json_t *j, const pm_worker_t *w, apr_time_t now)
 {
-    pm_page_facts_t facts = pm_worker_facts(w, now);
-    int busy = w->state == PM_STATE_READY && facts.busy;
+    pm_worker_facts_t facts = pm_worker_read_facts(w, now);
+    int busy = w->state == PM_WORKER_READY && facts.busy;
 
     pm_json_open(j, NULL, '{');
     pm_json_int(j, "pid", w->pid);
@@ -72,15 +72,15 @@ static void worker(pm_json_t *j, const pm_worker_t *w, apr_time_t now)
 /* What of a pool is known, in the manager and outside. */
 typedef struct view {
     const pm_conf_t *conf;
-    const pm_slot_t *slot;     /* zeros: nothing has been told */
+    const pm_scoreboard_slot_t *slot;     /* zeros: nothing has been told */
     pm_avail_t avail;
     int alive, ready, starting, stopping;
-    pm_sum_t sum;              /* of the slot's pool alone */
-    pm_meter_t meter;
+    pm_scoreboard_totals_t sum;              /* of the slot's pool alone */
+    pm_request_stats_t meter;
     const char *last_error, *last_stderr;
 } view_t;
 
-const char *pm_status_state(pm_avail_t avail)
+const char *pm_report_status_state(pm_avail_t avail)
 {
     static const char *const names[] = {
         [PM_AVAIL_NONE] = "stopped",       [PM_AVAIL_STARTING] = "starting",
@@ -96,7 +96,7 @@ static void definition(pm_json_t *j, const view_t *v)
     apr_pool_t *p = j->bytes->pool;
 
     pm_json_string(j, "name", v->conf->name);
-    pm_json_string(j, "state", pm_status_state(v->avail));
+    pm_json_string(j, "state", pm_report_status_state(v->avail));
     pm_json_string(j, "command",
                    v->conf->command
                        ? apr_array_pstrcat(p, v->conf->command, ' ') : "");
@@ -125,10 +125,10 @@ static void histogram(pm_json_t *j, const pm_histogram_t *h)
 {
     int i;
 
-    pm_json_int(j, "count", (apr_int64_t)pm_meter_total(h));
+    pm_json_int(j, "count", (apr_int64_t)pm_request_stats_total(h));
     pm_json_precise(j, "sum", (apr_int64_t)h->sum);
     pm_json_open(j, "counts", '[');
-    for (i = 0; i < PM_METER_BUCKETS; i++) {
+    for (i = 0; i < PM_REQUEST_STATS_BUCKETS; i++) {
         pm_json_int(j, NULL, (apr_int64_t)h->bucket[i]);
     }
     pm_json_close(j, ']');
@@ -138,18 +138,18 @@ static void histogram(pm_json_t *j, const pm_histogram_t *h)
 static void requests(pm_json_t *j, const view_t *v)
 {
     const apr_uint64_t *event = v->meter.event;
-    pm_histogram_t waits = pm_meter_waits(&v->meter);
+    pm_histogram_t waits = pm_request_stats_waits(&v->meter);
 
     pm_json_int(j, "requests", (apr_int64_t)v->sum.done);
     pm_json_int(j, "aborted", v->sum.aborted);
-    pm_json_int(j, "retried", (apr_int64_t)event[PM_METER_RETRIED]);
-    pm_json_int(j, "refused", (apr_int64_t)(event[PM_METER_FULL]
-                                            + event[PM_METER_LATE]
-                                            + event[PM_METER_UNAVAILABLE]));
-    pm_json_int(j, "refused_limit", (apr_int64_t)event[PM_METER_FULL]);
-    pm_json_int(j, "refused_timeout", (apr_int64_t)event[PM_METER_LATE]);
+    pm_json_int(j, "retried", (apr_int64_t)event[PM_REQUEST_STATS_RETRIED]);
+    pm_json_int(j, "refused", (apr_int64_t)(event[PM_REQUEST_STATS_FULL]
+                                            + event[PM_REQUEST_STATS_LATE]
+                                            + event[PM_REQUEST_STATS_UNAVAILABLE]));
+    pm_json_int(j, "refused_limit", (apr_int64_t)event[PM_REQUEST_STATS_FULL]);
+    pm_json_int(j, "refused_timeout", (apr_int64_t)event[PM_REQUEST_STATS_LATE]);
     pm_json_int(j, "refused_unavailable",
-                (apr_int64_t)event[PM_METER_UNAVAILABLE]);
+                (apr_int64_t)event[PM_REQUEST_STATS_UNAVAILABLE]);
     pm_json_open(j, "request_time", '{');
     histogram(j, &v->meter.took);
     pm_json_open(j, "queue_time", '{');
@@ -183,16 +183,16 @@ static void put(pm_json_t *j, const view_t *v, apr_time_t now)
     pm_json_open(j, "worker", '[');
 }
 
-static void look_at_board(view_t *v, pm_board_t *board, int slot)
+static void look_at_board(view_t *v, pm_scoreboard_t *board, int slot)
 {
-    v->slot = pm_board_slot(board, slot);
-    v->sum = pm_board_sum(board, slot);
+    v->slot = pm_scoreboard_slot(board, slot);
+    v->sum = pm_scoreboard_sum(board, slot);
     v->sum.done -= v->slot->done_base;
     v->sum.aborted -= v->slot->aborted_base;
-    v->meter = pm_board_meter_sum(board, slot);
+    v->meter = pm_scoreboard_stats_sum(board, slot);
 }
 
-void pm_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
+void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
 {
     const pm_worker_t *w = NULL;
     view_t v = {0};
@@ -201,10 +201,10 @@ void pm_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
     look_at_board(&v, pool->world->board, pool->slot);
     v.avail = (pm_avail_t)pool->board->avail;
     v.alive = pm_pool_alive(pool);
-    v.ready = pool->count[PM_STATE_READY];
-    v.starting = pool->count[PM_STATE_BORN] + pool->count[PM_STATE_LOADING];
-    v.stopping = pool->count[PM_STATE_STOPPING] + pool->count[PM_STATE_KILLED]
-                 + pool->count[PM_STATE_LEFT];
+    v.ready = pool->count[PM_WORKER_READY];
+    v.starting = pool->count[PM_WORKER_BORN] + pool->count[PM_WORKER_LOADING];
+    v.stopping = pool->count[PM_WORKER_STOPPING] + pool->count[PM_WORKER_KILLED]
+                 + pool->count[PM_WORKER_LEFT];
     v.last_error = pool->last_error;
     v.last_stderr = pool->last_stderr;
     put(j, &v, now);
@@ -216,22 +216,22 @@ void pm_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
     pm_json_close(j, '}');
 }
 
-void pm_status_known(pm_json_t *j, const pm_status_known_t *pool,
+void pm_report_status_known(pm_json_t *j, const pm_report_status_known_t *pool,
                      apr_time_t now)
 {
-    static const pm_slot_t nothing;
+    static const pm_scoreboard_slot_t nothing;
     view_t v = {0};
 
     v.conf = pool->conf;
     v.slot = &nothing;
     v.avail = PM_AVAIL_STOPPED;
     if (pool->board && pool->slot >= 0 && !pool->failed) {
-        v.avail = pm_board_avail(pm_board_slot(pool->board, pool->slot),
+        v.avail = pm_scoreboard_avail(pm_scoreboard_slot(pool->board, pool->slot),
                                  pool->generation);
     }
     if (v.avail != PM_AVAIL_NONE && v.avail != PM_AVAIL_STOPPED) {
         look_at_board(&v, pool->board, pool->slot);
-        v.alive = v.ready = (int)pm_board_gate(pool->board,
+        v.alive = v.ready = (int)pm_scoreboard_admission(pool->board,
                                                pool->slot)->workers;
     }
     v.last_error = pool->failed ? pool->failed : "";

@@ -35,7 +35,7 @@ static apr_status_t reach(int fd, const pm_addr_t *addr, apr_time_t until)
     return rc == 0 ? APR_SUCCESS : errno == EAGAIN ? APR_TIMEUP : errno;
 }
 
-apr_status_t pm_ask_open(pm_ask_t *a, const char *path, apr_time_t until,
+apr_status_t pm_control_client_open(pm_control_client_t *a, const char *path, apr_time_t until,
                          apr_pool_t *p, pm_reason_t *why)
 {
     pm_addr_t addr;
@@ -51,13 +51,13 @@ apr_status_t pm_ask_open(pm_ask_t *a, const char *path, apr_time_t until,
     a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     rv = a->fd < 0 ? errno : reach(a->fd, &addr, until);
     if (rv != APR_SUCCESS) {
-        pm_ask_close(a);
+        pm_control_client_close(a);
         return pm_fail_os(why, rv, "cannot reach the manager at %s", path);
     }
     return APR_SUCCESS;
 }
 
-void pm_ask_close(pm_ask_t *a)
+void pm_control_client_close(pm_control_client_t *a)
 {
     if (a->fd >= 0) {
         close(a->fd);
@@ -66,7 +66,7 @@ void pm_ask_close(pm_ask_t *a)
 }
 
 /* A line is short: it goes at once, or something is wrong. */
-apr_status_t pm_ask_say(pm_ask_t *a, const char *line, pm_reason_t *why)
+apr_status_t pm_control_client_send(pm_control_client_t *a, const char *line, pm_reason_t *why)
 {
     struct iovec part[2] = {{(void *)(apr_uintptr_t)line, strlen(line)},
                             {(void *)(apr_uintptr_t)"\n", 1}};
@@ -82,7 +82,7 @@ apr_status_t pm_ask_say(pm_ask_t *a, const char *line, pm_reason_t *why)
 
 /* Room for more.  What was there before stays behind in the pool, together
  * as much as the last. */
-static int grow(pm_ask_t *a)
+static int grow(pm_control_client_t *a)
 {
     apr_size_t size = a->size ? a->size * 2 : 8192;
     char *text;
@@ -103,7 +103,7 @@ static int grow(pm_ask_t *a)
 }
 
 /* More bytes, or none yet. */
-static apr_status_t receive(pm_ask_t *a, apr_time_t until, pm_reason_t *why)
+static apr_status_t receive(pm_control_client_t *a, apr_time_t until, pm_reason_t *why)
 {
     struct pollfd pfd = {a->fd, POLLIN, 0};
     apr_time_t left = until - pm_time_now();
@@ -130,7 +130,7 @@ static apr_status_t receive(pm_ask_t *a, apr_time_t until, pm_reason_t *why)
     return APR_SUCCESS;
 }
 
-apr_status_t pm_ask_hear(pm_ask_t *a, apr_time_t until, char **line,
+apr_status_t pm_control_client_receive(pm_control_client_t *a, apr_time_t until, char **line,
                          pm_reason_t *why)
 {
     apr_size_t seen = 0;
@@ -156,18 +156,18 @@ apr_status_t pm_ask_hear(pm_ask_t *a, apr_time_t until, char **line,
     return APR_SUCCESS;
 }
 
-apr_status_t pm_ask(const char *path, const char *line, apr_time_t until,
+apr_status_t pm_control_ask(const char *path, const char *line, apr_time_t until,
                     apr_pool_t *p, char **answer, pm_reason_t *why)
 {
-    pm_ask_t a;
-    apr_status_t rv = pm_ask_open(&a, path, until, p, why);
+    pm_control_client_t a;
+    apr_status_t rv = pm_control_client_open(&a, path, until, p, why);
 
     if (rv == APR_SUCCESS) {
-        rv = pm_ask_say(&a, line, why);
+        rv = pm_control_client_send(&a, line, why);
     }
     if (rv == APR_SUCCESS) {
-        rv = pm_ask_hear(&a, until, answer, why);
+        rv = pm_control_client_receive(&a, until, answer, why);
     }
-    pm_ask_close(&a);
+    pm_control_client_close(&a);
     return rv;
 }

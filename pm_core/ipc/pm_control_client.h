@@ -7,19 +7,19 @@
  * PM_TIME_NEVER.  What is not is APR_TIMEUP; APR_EOF is a manager that has
  * closed the connection, any other status the system's.
  */
-#ifndef PM_ASK_H
-#define PM_ASK_H
+#ifndef PM_CONTROL_CLIENT_H
+#define PM_CONTROL_CLIENT_H
 
 #include "pm_core/base/pm_base.h"
 
 /** A connection. */
-typedef struct pm_ask {
+typedef struct pm_control_ask {
     int fd;
     apr_pool_t *p;
     char *text;              /**< what has come */
     apr_size_t len, size;
     apr_size_t told;         /**< of it, what was handed out */
-} pm_ask_t;
+} pm_control_client_t;
 
 /**
  * One question that has one line for an answer.
@@ -28,21 +28,21 @@ typedef struct pm_ask {
  * @param until for all of it
  * @param answer out: without its newline, in @a p
  */
-apr_status_t pm_ask(const char *path, const char *line, apr_time_t until,
+apr_status_t pm_control_ask(const char *path, const char *line, apr_time_t until,
                     apr_pool_t *p, char **answer, pm_reason_t *why);
 
 /** Connect; the rest is in @a p.  Nothing is open when that fails. */
-apr_status_t pm_ask_open(pm_ask_t *a, const char *path, apr_time_t until,
+apr_status_t pm_control_client_open(pm_control_client_t *a, const char *path, apr_time_t until,
                          apr_pool_t *p, pm_reason_t *why);
 
-void pm_ask_close(pm_ask_t *a);
+void pm_control_client_close(pm_control_client_t *a);
 
 /** Say a line, @a line without its newline. */
-apr_status_t pm_ask_say(pm_ask_t *a, const char *line, pm_reason_t *why);
+apr_status_t pm_control_client_send(pm_control_client_t *a, const char *line, pm_reason_t *why);
 
 /** Hear the next line.
  *  @param line out: without its newline, valid until the next is heard */
-apr_status_t pm_ask_hear(pm_ask_t *a, apr_time_t until, char **line,
+apr_status_t pm_control_client_receive(pm_control_client_t *a, apr_time_t until, char **line,
                          pm_reason_t *why);
 
-#endif /* PM_ASK_H */
+#endif /* PM_CONTROL_CLIENT_H */

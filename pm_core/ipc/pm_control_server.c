@@ -12,9 +12,9 @@
 #include "pm_core/os/pm_fds.h"
 
 /* A client; what it has asked is under way as long as there is panswer. */
-struct pm_caller {
-    APR_RING_ENTRY(pm_caller) link;
-    pm_control_t *control;
+struct pm_control_peer_id {
+    APR_RING_ENTRY(pm_control_peer_id) link;
+    pm_control_server_t *control;
     apr_pool_t *p;
     int fd;
     uid_t uid;
@@ -34,10 +34,10 @@ struct pm_caller {
     int asking;             /* what is said now is sent by who asked */
 };
 
-typedef struct pm_caller client_t;
+typedef struct pm_control_peer_id client_t;
 
 /* Who has been silent for longest is first. */
-APR_RING_HEAD(clients, pm_caller);
+APR_RING_HEAD(clients, pm_control_peer_id);
 
 struct pm_control {
     pm_loop_t *loop;
@@ -47,7 +47,7 @@ struct pm_control {
     pm_watch_t watch;
     struct clients clients;
     int nclients[2];        /* others, own */
-    pm_control_ask_t *ask;
+    pm_control_handler_t *ask;
     void *ctx;
 };
 
@@ -56,7 +56,7 @@ static void on_client(void *ctx, int events);
 
 static void client_drop(client_t *c)
 {
-    pm_control_t *control = c->control;
+    pm_control_server_t *control = c->control;
 
     pm_loop_unwatch(control->loop, &c->watch);
     pm_loop_at(control->loop, &c->idle, PM_TIME_NEVER);
@@ -127,17 +127,17 @@ static int client_send(client_t *c)
     return 1;
 }
 
-apr_pool_t *pm_control_pool(pm_caller_t *c)
+apr_pool_t *pm_control_pool(pm_control_caller_t *c)
 {
     return c->panswer;
 }
 
-uid_t pm_control_peer(const pm_caller_t *c)
+uid_t pm_control_peer(const pm_control_caller_t *c)
 {
     return c->uid;
 }
 
-void pm_control_say(pm_caller_t *c, const char *text, int last)
+void pm_control_answer(pm_control_caller_t *c, const char *text, int last)
 {
     apr_pool_t *p;
 
@@ -168,7 +168,7 @@ static int client_ask(client_t *c)
 {
     char line[PM_CONTROL_LINE];
     char *end = memchr(c->line, '\n', c->len);
-    pm_control_t *control = c->control;
+    pm_control_server_t *control = c->control;
     apr_size_t len;
 
     if (!end || apr_pool_create(&c->panswer, c->p) != APR_SUCCESS) {
@@ -184,7 +184,7 @@ static int client_ask(client_t *c)
         control->ask(control->ctx, c, line);
     }
     else {
-        pm_control_say(c, "error a line holds no NUL", 1);
+        pm_control_answer(c, "error a line holds no NUL", 1);
     }
     c->asking = 0;
     return 1;
@@ -220,7 +220,7 @@ static void on_client(void *ctx, int events)
 
     (void)events;
     APR_RING_REMOVE(c, link);
-    APR_RING_INSERT_TAIL(&c->control->clients, c, pm_caller, link);
+    APR_RING_INSERT_TAIL(&c->control->clients, c, pm_control_peer_id, link);
     if (c->panswer && !c->psay) {
         client_drop(c);   /* it waited, and has gone */
         return;
@@ -257,7 +257,7 @@ static int peer_uid(int fd, uid_t *uid)
 
 /* All places of its class are taken: who has been silent for longest goes,
  * one that waits for an answer only when all do. */
-static void make_room(pm_control_t *control, int own)
+static void make_room(pm_control_server_t *control, int own)
 {
     client_t *c = NULL;
     client_t *worst = NULL;
@@ -266,7 +266,7 @@ static void make_room(pm_control_t *control, int own)
         < (own ? PM_CONTROL_OWN : PM_CONTROL_OTHERS)) {
         return;
     }
-    APR_RING_FOREACH(c, &control->clients, pm_caller, link)
+    APR_RING_FOREACH(c, &control->clients, pm_control_peer_id, link)
     {
         if (c->own == own && (!worst || !c->panswer)) {
             worst = c;
@@ -280,7 +280,7 @@ static void make_room(pm_control_t *control, int own)
     }
 }
 
-static void client_create(pm_control_t *control, int fd, uid_t uid)
+static void client_create(pm_control_server_t *control, int fd, uid_t uid)
 {
     int own = uid == 0 || uid == geteuid();
     apr_pool_t *p;
@@ -300,14 +300,14 @@ static void client_create(pm_control_t *control, int fd, uid_t uid)
     PM_ASSERT(apr_pool_create(&c->pwatch, p) == APR_SUCCESS);
     c->watch = (pm_watch_t){.ready = on_client, .ctx = c};
     c->idle = (pm_timer_t){.due = on_idle, .ctx = c};
-    APR_RING_INSERT_TAIL(&control->clients, c, pm_caller, link);
+    APR_RING_INSERT_TAIL(&control->clients, c, pm_control_peer_id, link);
     control->nclients[own]++;
     client_wait(c);
 }
 
 /* All descriptors are in use: who calls is sent away, or the loop would come
  * back here at once, for ever. */
-static void send_away(pm_control_t *control)
+static void send_away(pm_control_server_t *control)
 {
     int fd;
 
@@ -319,7 +319,7 @@ static void send_away(pm_control_t *control)
 
 static void on_connect(void *ctx, int events)
 {
-    pm_control_t *control = ctx;
+    pm_control_server_t *control = ctx;
     int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     uid_t uid;
 
@@ -337,11 +337,11 @@ static void on_connect(void *ctx, int events)
     client_create(control, fd, uid);
 }
 
-apr_status_t pm_control_create(pm_control_t **out, pm_loop_t *loop, int fd,
-                               pm_control_ask_t *ask, void *ctx,
+apr_status_t pm_control_server_create(pm_control_server_t **out, pm_loop_t *loop, int fd,
+                               pm_control_handler_t *ask, void *ctx,
                                apr_pool_t *parent, pm_reason_t *why)
 {
-    pm_control_t *control;
+    pm_control_server_t *control;
     apr_pool_t *p;
     apr_status_t rv = apr_pool_create(&p, parent);
 
@@ -358,17 +358,17 @@ apr_status_t pm_control_create(pm_control_t **out, pm_loop_t *loop, int fd,
     control->ctx = ctx;
     control->watch.ready = on_connect;
     control->watch.ctx = control;
-    APR_RING_INIT(&control->clients, pm_caller, link);
+    APR_RING_INIT(&control->clients, pm_control_peer_id, link);
     *out = control;
     return pm_loop_watch(loop, &control->watch, fd, APR_POLLIN, p, why);
 }
 
-void pm_control_destroy(pm_control_t *control)
+void pm_control_server_destroy(pm_control_server_t *control)
 {
     if (!control) {
         return;
     }
-    while (!APR_RING_EMPTY(&control->clients, pm_caller, link)) {
+    while (!APR_RING_EMPTY(&control->clients, pm_control_peer_id, link)) {
         client_drop(APR_RING_FIRST(&control->clients));
     }
     pm_loop_unwatch(control->loop, &control->watch);

@@ -14,8 +14,8 @@
  * of the one that has been silent for longest: nobody can lock another class
  * out, or the next one of its own.
  */
-#ifndef PM_CONTROL_H
-#define PM_CONTROL_H
+#ifndef PM_CONTROL_SERVER_H
+#define PM_CONTROL_SERVER_H
 
 #include <sys/types.h>
 
@@ -26,33 +26,33 @@
 #define PM_CONTROL_OTHERS 48
 #define PM_CONTROL_IDLE   apr_time_from_sec(30)
 
-typedef struct pm_control pm_control_t;
+typedef struct pm_control pm_control_server_t;
 
 /** Who has asked something and has not had the whole answer. */
-typedef struct pm_caller pm_caller_t;
+typedef struct pm_control_peer_id pm_control_caller_t;
 
-/** One request.  It has to be answered with pm_control_say(), now or later.
+/** One request.  It has to be answered with pm_control_answer(), now or later.
  *  @param line without newline, valid during the call */
-typedef void pm_control_ask_t(void *ctx, pm_caller_t *caller,
+typedef void pm_control_handler_t(void *ctx, pm_control_caller_t *caller,
                               const char *line);
 
 /**
  * Serve an open listening socket (pm_listen_open()).
  * @param fd the control socket's from here on
  */
-apr_status_t pm_control_create(pm_control_t **control, pm_loop_t *loop,
-                               int fd, pm_control_ask_t *ask, void *ctx,
+apr_status_t pm_control_server_create(pm_control_server_t **control, pm_loop_t *loop,
+                               int fd, pm_control_handler_t *ask, void *ctx,
                                apr_pool_t *p, pm_reason_t *why);
 
 /** Close it and drop its clients.  Harmless for NULL. */
-void pm_control_destroy(pm_control_t *control);
+void pm_control_server_destroy(pm_control_server_t *control);
 
 /** A pool that lives until the answer has been sent or the caller has gone:
  *  who answers later has a cleanup there. */
-apr_pool_t *pm_control_pool(pm_caller_t *caller);
+apr_pool_t *pm_control_pool(pm_control_caller_t *caller);
 
 /** The uid at the other end. */
-uid_t pm_control_peer(const pm_caller_t *caller);
+uid_t pm_control_peer(const pm_control_caller_t *caller);
 
 /**
  * Tell the caller something; never fails, never calls back.
@@ -60,6 +60,6 @@ uid_t pm_control_peer(const pm_caller_t *caller);
  * @param last the answer ends with it; the caller is not to be used again.
  *             What is not the last may be left out when the caller is slow
  */
-void pm_control_say(pm_caller_t *caller, const char *text, int last);
+void pm_control_answer(pm_control_caller_t *caller, const char *text, int last);
 
-#endif /* PM_CONTROL_H */
+#endif /* PM_CONTROL_SERVER_H */

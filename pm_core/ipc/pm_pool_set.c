@@ -11,26 +11,26 @@
 
 #define HOSTS_MOST 100   /* in one message */
 
-/* A set that pm_set_take() makes carries its pool, for pm_set_destroy(). */
+/* A set that pm_pool_set_receive() makes carries its pool, for pm_pool_set_destroy(). */
 typedef struct taken {
-    pm_set_t set;      /* first: a pm_set_t * is a taken_t * */
-    apr_pool_t *p;     /* NULL for sets of pm_set_create() */
+    pm_pool_set_t set;      /* first: a pm_pool_set_t * is a taken_t * */
+    apr_pool_t *p;     /* NULL for sets of pm_pool_set_create() */
 } taken_t;
 
-pm_set_t *pm_set_create(apr_pool_t *p)
+pm_pool_set_t *pm_pool_set_create(apr_pool_t *p)
 {
     taken_t *taken = apr_pcalloc(p, sizeof(*taken));
-    pm_set_t *set = &taken->set;
+    pm_pool_set_t *set = &taken->set;
 
     set->members = apr_array_make(p, 8, sizeof(pm_member_t));
-    set->templates = apr_array_make(p, 2, sizeof(pm_template_t));
+    set->templates = apr_array_make(p, 2, sizeof(pm_script_template_t));
     set->hosts = apr_array_make(p, 2, sizeof(pm_host_t));
     set->log_level = PM_NOTICE;
     set->log_fd = -1;
     return set;
 }
 
-void pm_set_destroy(pm_set_t *set)
+void pm_pool_set_destroy(pm_pool_set_t *set)
 {
     taken_t *taken = (taken_t *)set;
     int i;
@@ -45,7 +45,7 @@ void pm_set_destroy(pm_set_t *set)
     }
     for (i = 0; i < set->templates->nelts; i++) {
         pm_fds_close(&APR_ARRAY_IDX(set->templates, i,
-                                    pm_template_t).log_fd);
+                                    pm_script_template_t).log_fd);
     }
     if (taken->p) {
         apr_pool_destroy(taken->p);
@@ -61,7 +61,7 @@ static void add_fd(pm_message_t *msg, int fd)
     }
 }
 
-static void write_head(pm_message_t *msg, const pm_set_t *set, apr_pool_t *p)
+static void write_head(pm_message_t *msg, const pm_pool_set_t *set, apr_pool_t *p)
 {
     msg->nfds = 0;
     add_fd(msg, set->log_fd);
@@ -89,7 +89,7 @@ static void write_member(pm_message_t *msg, const pm_member_t *m,
                              m->generation, settings);
 }
 
-static void write_template(pm_message_t *msg, const pm_template_t *t,
+static void write_template(pm_message_t *msg, const pm_script_template_t *t,
                            apr_pool_t *p)
 {
     msg->nfds = 0;
@@ -135,7 +135,7 @@ static apr_status_t send_hosts(int channel, const apr_array_header_t *hosts,
     return rv;
 }
 
-static apr_status_t send_templates(int channel, const pm_set_t *set,
+static apr_status_t send_templates(int channel, const pm_pool_set_t *set,
                                    apr_time_t deadline, apr_pool_t *p,
                                    pm_reason_t *why)
 {
@@ -145,7 +145,7 @@ static apr_status_t send_templates(int channel, const pm_set_t *set,
 
     for (i = 0; rv == APR_SUCCESS && i < set->templates->nelts; i++) {
         write_template(&msg, &APR_ARRAY_IDX(set->templates, i,
-                                            pm_template_t), p);
+                                            pm_script_template_t), p);
         rv = pm_channel_call(channel, &msg, deadline, p, why);
     }
     return rv == APR_SUCCESS && i ? send_hosts(channel, set->hosts, deadline,
@@ -153,7 +153,7 @@ static apr_status_t send_templates(int channel, const pm_set_t *set,
                                   : rv;
 }
 
-apr_status_t pm_set_send(int channel, const pm_set_t *set,
+apr_status_t pm_pool_set_send(int channel, const pm_pool_set_t *set,
                          apr_time_t deadline, apr_pool_t *p,
                          pm_reason_t *why)
 {
@@ -212,7 +212,7 @@ static apr_status_t bad_message(pm_reason_t *why)
     return pm_fail(why, APR_EINVAL, "bad message");
 }
 
-static apr_status_t take_head(pm_set_t **set, char **word, int n,
+static apr_status_t take_head(pm_pool_set_t **set, char **word, int n,
                               const char *settings, pm_message_t *msg,
                               apr_pool_t *parent, pm_reason_t *why)
 {
@@ -224,13 +224,13 @@ static apr_status_t take_head(pm_set_t **set, char **word, int n,
         || number(word[2], PM_DEBUG) < 0 || msg->nfds > 1) {
         return bad_message(why);
     }
-    pm_set_destroy(*set);
+    pm_pool_set_destroy(*set);
     *set = NULL;
     rv = apr_pool_create(&p, parent);
     if (rv != APR_SUCCESS) {
         return pm_fail_os(why, rv, "cannot make a set");
     }
-    *set = pm_set_create(p);
+    *set = pm_pool_set_create(p);
     ((taken_t *)*set)->p = p;
     (*set)->config = (int)number(word[1], 0x7fffffff);
     (*set)->log_level = (pm_level_t)number(word[2], PM_DEBUG);
@@ -240,7 +240,7 @@ static apr_status_t take_head(pm_set_t **set, char **word, int n,
     return pm_conf_read(global, 1, settings, p, why);
 }
 
-static apr_status_t take_member(pm_set_t *set, char **word, int n,
+static apr_status_t take_member(pm_pool_set_t *set, char **word, int n,
                                 char *settings, pm_message_t *msg,
                                 pm_reason_t *why)
 {
@@ -250,14 +250,14 @@ static apr_status_t take_member(pm_set_t *set, char **word, int n,
     pm_conf_t *conf;
     apr_status_t rv;
 
-    if (n != 4 || number(word[2], PM_BOARD_SCRIPTS - 1) < 0
+    if (n != 4 || number(word[2], PM_SCOREBOARD_SCRIPTS - 1) < 0
         || number(word[3], 0x7fffffff) < 0
         || (failed ? msg->nfds != 0 : msg->nfds < 1 || msg->nfds > 2)
         || pm_conf_name_check(word[1], NULL) != APR_SUCCESS) {
         return bad_message(why);
     }
     m.conf = conf = pm_conf_create(p, word[1]);
-    m.slot = (int)number(word[2], PM_BOARD_SCRIPTS - 1);
+    m.slot = (int)number(word[2], PM_SCOREBOARD_SCRIPTS - 1);
     m.generation = (apr_uint32_t)number(word[3], 0x7fffffff);
     m.fd = failed ? -1 : msg->fds[0];
     m.log_fd = msg->nfds > 1 ? msg->fds[1] : -1;
@@ -282,13 +282,13 @@ static const char *unescape(const char *word, apr_pool_t *p)
     return apr_punescape_url(p, apr_pstrdup(p, word), NULL, NULL, 1);
 }
 
-static apr_status_t take_template(pm_set_t *set, char **word, int n,
+static apr_status_t take_template(pm_pool_set_t *set, char **word, int n,
                                   char *settings, pm_message_t *msg,
                                   pm_reason_t *why)
 {
     apr_pool_t *p = set->members->pool;
     char *middle = strstr(settings, "\n\n");
-    pm_template_t t = {0};
+    pm_script_template_t t = {0};
     pm_rules_t *rules = pm_rules_create(p);
     pm_conf_t *conf = pm_conf_create(p, "script");
     apr_status_t rv;
@@ -296,7 +296,7 @@ static apr_status_t take_template(pm_set_t *set, char **word, int n,
     t.where = n == 4 ? unescape(word[1], p) : NULL;
     if (!t.where || number(word[2], 1) < 0 || number(word[3], 1) < 0
         || !middle || msg->nfds > 1
-        || pm_template_where_check(t.where, NULL) != APR_SUCCESS) {
+        || pm_script_rules_where_check(t.where, NULL) != APR_SUCCESS) {
         return bad_message(why);
     }
     *middle = '\0';
@@ -311,7 +311,7 @@ static apr_status_t take_template(pm_set_t *set, char **word, int n,
     }
     if (rv == APR_SUCCESS) {
         msg->nfds = 0;
-        *(pm_template_t *)apr_array_push(set->templates) = t;
+        *(pm_script_template_t *)apr_array_push(set->templates) = t;
     }
     return rv;
 }
@@ -319,7 +319,7 @@ static apr_status_t take_template(pm_set_t *set, char **word, int n,
 /* (uid_t)-1 stands for none. */
 #define ID_MOST 0xfffffffeL
 
-static apr_status_t take_host(pm_set_t *set, char *line, pm_reason_t *why)
+static apr_status_t take_host(pm_pool_set_t *set, char *line, pm_reason_t *why)
 {
     pm_host_t *host = apr_array_push(set->hosts);
     char *word[4];
@@ -338,7 +338,7 @@ static apr_status_t take_host(pm_set_t *set, char *line, pm_reason_t *why)
     return APR_SUCCESS;
 }
 
-static apr_status_t take_hosts(pm_set_t *set, char *lines, pm_reason_t *why)
+static apr_status_t take_hosts(pm_pool_set_t *set, char *lines, pm_reason_t *why)
 {
     apr_status_t rv = APR_SUCCESS;
     char *last = NULL;
@@ -351,7 +351,7 @@ static apr_status_t take_hosts(pm_set_t *set, char *lines, pm_reason_t *why)
     return rv;
 }
 
-apr_status_t pm_set_take(pm_set_t **set, const pm_message_t *message,
+apr_status_t pm_pool_set_receive(pm_pool_set_t **set, const pm_message_t *message,
                          int *whole, apr_pool_t *p, pm_reason_t *why)
 {
     pm_message_t msg = *message;   /* what is taken out of it is set to 0 */
@@ -384,7 +384,7 @@ apr_status_t pm_set_take(pm_set_t **set, const pm_message_t *message,
         pm_fds_close(&msg.fds[--msg.nfds]);
     }
     if (rv != APR_SUCCESS) {
-        pm_set_destroy(*set);   /* half a set is none */
+        pm_pool_set_destroy(*set);   /* half a set is none */
         *set = NULL;
     }
     return rv;

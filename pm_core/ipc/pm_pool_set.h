@@ -26,8 +26,8 @@
  * The channel's end is the end of the manager: httpd has gone, or has read a
  * configuration without this module.
  */
-#ifndef PM_SET_H
-#define PM_SET_H
+#ifndef PM_POOL_SET_H
+#define PM_POOL_SET_H
 
 #include "apr_tables.h"
 #include "pm_core/ipc/pm_channel.h"
@@ -47,19 +47,19 @@ typedef struct pm_member {
     const char *failed;          /**< why it cannot run, or NULL */
 } pm_member_t;
 
-typedef struct pm_set {
+typedef struct pm_pool_set {
     const pm_global_t *global;   /**< complete: socket path filled in */
     apr_array_header_t *members; /**< of pm_member_t */
-    apr_array_header_t *templates;   /**< of pm_template_t */
+    apr_array_header_t *templates;   /**< of pm_script_template_t */
     apr_array_header_t *hosts;   /**< of pm_host_t; all whose scripts the
                                   *   templates may run */
     int config;                  /**< httpd's number of this configuration */
     pm_level_t log_level;
     int log_fd;                  /**< the error log; -1: keep the present */
-} pm_set_t;
+} pm_pool_set_t;
 
 /** An empty set in @a p, with no descriptors. */
-pm_set_t *pm_set_create(apr_pool_t *p);
+pm_pool_set_t *pm_pool_set_create(apr_pool_t *p);
 
 /**
  * The parent's side: hand the whole set over.
@@ -67,7 +67,7 @@ pm_set_t *pm_set_create(apr_pool_t *p);
  * @return an error when the manager did not take it; it then still has its
  *         former set
  */
-apr_status_t pm_set_send(int channel, const pm_set_t *set,
+apr_status_t pm_pool_set_send(int channel, const pm_pool_set_t *set,
                          apr_time_t deadline, apr_pool_t *p,
                          pm_reason_t *why);
 
@@ -77,11 +77,11 @@ apr_status_t pm_set_send(int channel, const pm_set_t *set,
  *  @param whole set to 1 when the message was "commit"
  *  @return an error to be answered, and no set any more; the message's
  *          descriptors are the set's or closed in any case */
-apr_status_t pm_set_take(pm_set_t **set, const pm_message_t *msg, int *whole,
+apr_status_t pm_pool_set_receive(pm_pool_set_t **set, const pm_message_t *msg, int *whole,
                          apr_pool_t *p, pm_reason_t *why);
 
-/** Close the descriptors the set owns and free it, if pm_set_take() made
+/** Close the descriptors the set owns and free it, if pm_pool_set_receive() made
  *  it.  Harmless for NULL. */
-void pm_set_destroy(pm_set_t *set);
+void pm_pool_set_destroy(pm_pool_set_t *set);
 
-#endif /* PM_SET_H */
+#endif /* PM_POOL_SET_H */

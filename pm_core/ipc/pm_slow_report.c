@@ -8,16 +8,16 @@
 #include <sys/socket.h>
 
 /* "slow" and the size of the layout, so that another one is known. */
-#define MARK (0x736c6f77U ^ (apr_uint32_t)sizeof(pm_wire_note_t))
+#define MARK (0x736c6f77U ^ (apr_uint32_t)sizeof(pm_slow_report_t))
 
 typedef struct message {
     apr_uint32_t mark;
-    pm_wire_note_t note;       /* as much of it as is used */
+    pm_slow_report_t note;       /* as much of it as is used */
 } message_t;
 
 #define FIXED offsetof(message_t, note.url)
 
-apr_status_t pm_wire_create(int fd[2], pm_reason_t *why)
+apr_status_t pm_slow_report_create(int fd[2], pm_reason_t *why)
 {
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
                       0, fd)
@@ -25,10 +25,10 @@ apr_status_t pm_wire_create(int fd[2], pm_reason_t *why)
                : APR_SUCCESS;
 }
 
-int pm_wire_tell(int fd, const pm_wire_note_t *note)
+int pm_slow_report_send(int fd, const pm_slow_report_t *note)
 {
     message_t m;
-    size_t len = FIXED + strnlen(note->url, PM_WIRE_URL);
+    size_t len = FIXED + strnlen(note->url, PM_SLOW_REPORT_URL);
     ssize_t n;
 
     if (fd < 0) {
@@ -51,7 +51,7 @@ static int is_end(int fd)
     return poll(&pfd, 1, 0) == 1;   /* POLLHUP, which is always looked for */
 }
 
-int pm_wire_hear(int fd, pm_wire_note_t *note)
+int pm_slow_report_receive(int fd, pm_slow_report_t *note)
 {
     message_t m;
     ssize_t n;
@@ -65,7 +65,7 @@ int pm_wire_hear(int fd, pm_wire_note_t *note)
         return n == 0 || errno != EAGAIN ? -1 : 0;
     }
     *note = m.note;
-    note->method[PM_WIRE_METHOD - 1] = '\0';
-    note->url[PM_WIRE_URL - 1] = '\0';
+    note->method[PM_SLOW_REPORT_METHOD - 1] = '\0';
+    note->url[PM_SLOW_REPORT_URL - 1] = '\0';
     return 1;
 }

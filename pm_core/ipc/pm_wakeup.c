@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-apr_status_t pm_bell_create(int fd[2], pm_reason_t *why)
+apr_status_t pm_wakeup_create(int fd[2], pm_reason_t *why)
 {
     int i;
 
@@ -20,7 +20,7 @@ apr_status_t pm_bell_create(int fd[2], pm_reason_t *why)
 }
 
 /* So few bytes are written as one, or not at all (pipe(7)). */
-int pm_bell_ring(int fd, int slot)
+int pm_wakeup_send(int fd, int slot)
 {
     ssize_t n;
 
@@ -33,12 +33,12 @@ int pm_bell_ring(int fd, int slot)
     return n == sizeof(slot);
 }
 
-int pm_bell_hear(int fd, int slots[PM_BELL_CALLS])
+int pm_wakeup_receive(int fd, int slots[PM_WAKEUP_MAX])
 {
     ssize_t n;
 
     do {
-        n = read(fd, slots, PM_BELL_CALLS * sizeof(slots[0]));
+        n = read(fd, slots, PM_WAKEUP_MAX * sizeof(slots[0]));
     } while (n < 0 && errno == EINTR);
     if (n > 0) {
         return (int)((size_t)n / sizeof(slots[0]));

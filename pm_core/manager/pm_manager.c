@@ -34,8 +34,8 @@
 struct pm_manager {
     apr_pool_t *p;
     pm_manager_opts_t opts;
-    pm_world_t world;
-    pm_head_t *head;
+    pm_context_t world;
+    pm_scoreboard_header_t *head;
     pm_signals_t *signals;
     pm_watch_t signal_watch;
     pm_watch_t channel_watch;
@@ -46,10 +46,10 @@ struct pm_manager {
     int orphaned;             /* httpd has gone: its sockets are ours to
                                * clear away */
     pm_phase_t phase;
-    pm_set_t *set;            /* in force; NULL: none yet */
-    pm_set_t *taking;         /* being received */
-    pm_set_t *staged;         /* whole, to be adopted at SIGHUP */
-    pm_control_t *control;
+    pm_pool_set_t *set;            /* in force; NULL: none yet */
+    pm_pool_set_t *taking;         /* being received */
+    pm_pool_set_t *staged;         /* whole, to be adopted at SIGHUP */
+    pm_control_server_t *control;
     pm_listener_t control_listener;
     apr_pool_t *pcontrol;     /* its strings */
     const char *pid_file;
@@ -91,15 +91,15 @@ static void adopt_member(pm_manager_t *m, pm_member_t *member)
                                    sizeof(member->generation));
     pm_graceful_t graceful = (pm_graceful_t)m->set->global->graceful;
 
-    switch (pm_diff_plan(graceful, pool ? pool->conf : NULL, member->conf)) {
-    case PM_DIFF_RELOAD:
+    switch (pm_reload_policy_plan(graceful, pool ? pool->conf : NULL, member->conf)) {
+    case PM_RELOAD_POLICY_RELOAD:
         pm_pool_define(pool, member);
         pm_pool_reload(pool);
         break;
-    case PM_DIFF_KEEP:
+    case PM_RELOAD_POLICY_KEEP:
         pm_pool_define(pool, member);
         break;
-    case PM_DIFF_START:
+    case PM_RELOAD_POLICY_START:
     default:
         pool = pm_pool_create(&m->world, member);
         apr_hash_set(m->world.pools, &pool->generation,
@@ -135,7 +135,7 @@ static void remove_others(pm_manager_t *m)
 
 static void close_control(pm_manager_t *m)
 {
-    pm_control_destroy(m->control);
+    pm_control_server_destroy(m->control);
     m->control = NULL;
     pm_listen_unlink(&m->control_listener);
     m->control_listener.path = NULL;
@@ -174,8 +174,8 @@ static void open_control(pm_manager_t *m)
                         apr_pstrcat(m->pcontrol, "unix:", path, NULL), &opts,
                         m->pcontrol, &why);
     if (rv == APR_SUCCESS) {
-        rv = pm_control_create(&m->control, m->world.loop,
-                               m->control_listener.fd, pm_command_ask,
+        rv = pm_control_server_create(&m->control, m->world.loop,
+                               m->control_listener.fd, pm_control_commands_run,
                                &m->world, m->p, &why);
     }
     if (rv != APR_SUCCESS) {
@@ -203,7 +203,7 @@ static void write_pid_file(pm_manager_t *m)
 
 /* The new error log.  As soon as it is there: when httpd's log goes to a
  * program, nobody reads what still goes to the old one. */
-static void take_log(pm_manager_t *m, pm_set_t *set)
+static void take_log(pm_manager_t *m, pm_pool_set_t *set)
 {
     if (set->log_fd >= 0 && m->opts.relog) {
         m->opts.relog(m->opts.ctx, set->log_fd);
@@ -230,12 +230,12 @@ static void adopt_global(pm_manager_t *m)
 static void tell_adopted(pm_manager_t *m)
 {
     __atomic_add_fetch(&m->head->adopted, 1, __ATOMIC_SEQ_CST);
-    pm_wake(&m->head->adopted, INT_MAX);
+    pm_futex_wake(&m->head->adopted, INT_MAX);
 }
 
-void pm_manager_adopt(pm_manager_t *m, pm_set_t *set)
+void pm_manager_adopt(pm_manager_t *m, pm_pool_set_t *set)
 {
-    pm_set_t *former = m->set;
+    pm_pool_set_t *former = m->set;
     int i;
 
     m->set = set;
@@ -244,9 +244,9 @@ void pm_manager_adopt(pm_manager_t *m, pm_set_t *set)
         adopt_member(m, &APR_ARRAY_IDX(set->members, i, pm_member_t));
     }
     remove_others(m);
-    pm_script_adopt(&m->world, set);
+    pm_script_pools_adopt(&m->world, set);
     pm_filewatch_renew(&m->world);
-    pm_set_destroy(former);
+    pm_pool_set_destroy(former);
     tell_adopted(m);
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): pools in force: %d",
            (int)getpid(), set->members->nelts);
@@ -261,7 +261,7 @@ static void command_reload(pm_manager_t *m)
            (int)getpid(), m->staged ? "a new configuration is put in force"
                                     : "all workers are replaced");
     if (m->staged) {
-        pm_set_t *set = m->staged;
+        pm_pool_set_t *set = m->staged;
 
         m->staged = NULL;
         pm_manager_adopt(m, set);
@@ -295,14 +295,14 @@ static void reap(pm_manager_t *m)
         pm_worker_t *leader = apr_hash_get(m->world.workers, &dead.group,
                                            sizeof(dead.group));
 
-        if (w && w->state != PM_STATE_LEFT) {
+        if (w && w->state != PM_WORKER_LEFT) {
             pm_worker_reaped(w, dead.status);
         }
-        else if (pm_slow_reaped(&m->world, dead.pid, dead.status)) {
+        else if (pm_slow_log_reaped(&m->world, dead.pid, dead.status)) {
             continue;
         }
         else if (leader && !pm_reap_group(dead.group, 0)) {
-            pm_worker_event(leader, PM_EVENT_EMPTY);
+            pm_worker_handle(leader, PM_WORKER_EVENT_EMPTY);
         }
     }
 }
@@ -312,21 +312,21 @@ static void run_signals(pm_manager_t *m)
     apr_uint64_t come = pm_signals_take(m->signals);
     const int *sig;
 
-    for (sig = pm_sigmap_taken; *sig; sig++) {
+    for (sig = pm_signal_map_taken; *sig; sig++) {
         if (!(come & (APR_UINT64_C(1) << *sig))) {
             continue;
         }
-        switch (pm_sigmap(*sig, m->phase)) {
-        case PM_COMMAND_RELOAD:
+        switch (pm_signal_map(*sig, m->phase)) {
+        case PM_SIGNAL_RELOAD:
             command_reload(m);
             break;
-        case PM_COMMAND_DIE:
+        case PM_SIGNAL_DIE:
             command_die(m, strsignal(*sig));
             break;
-        case PM_COMMAND_REAP:
+        case PM_SIGNAL_REAP:
             reap(m);
             break;
-        case PM_COMMAND_NONE:
+        case PM_SIGNAL_NONE:
         default:
             break;
         }
@@ -339,7 +339,7 @@ static void take_whole(pm_manager_t *m)
 {
     if (m->set) {
         take_log(m, m->taking);
-        pm_set_destroy(m->staged);
+        pm_pool_set_destroy(m->staged);
         m->staged = m->taking;
     }
     else {
@@ -364,7 +364,7 @@ static void take_message(pm_manager_t *m, const pm_message_t *msg,
 {
     pm_reason_t why;
     int whole;
-    apr_status_t rv = pm_set_take(&m->taking, msg, &whole, m->p, &why);
+    apr_status_t rv = pm_pool_set_receive(&m->taking, msg, &whole, m->p, &why);
 
     if (whole) {
         take_whole(m);   /* first: the answer lets httpd serve */
@@ -410,14 +410,14 @@ static void on_channel(void *ctx, int events)
 static void on_bell(void *ctx, int events)
 {
     pm_manager_t *m = ctx;
-    int slots[PM_BELL_CALLS];
-    int n = pm_bell_hear(m->opts.bell, slots);
+    int slots[PM_WAKEUP_MAX];
+    int n = pm_wakeup_receive(m->opts.bell, slots);
     int i;
 
     (void)events;
     for (i = 0; i < n; i++) {
-        if (slots[i] >= 0 && slots[i] < PM_BOARD_SLOTS) {
-            pm_gate_heard(pm_board_gate(m->world.board, slots[i]));
+        if (slots[i] >= 0 && slots[i] < PM_SCOREBOARD_SLOTS) {
+            pm_admission_manager_called(pm_scoreboard_admission(m->world.board, slots[i]));
             if (m->world.slots[slots[i]]) {
                 pm_pool_touch(m->world.slots[slots[i]]);
                 pm_output_attend(m->world.slots[slots[i]]);
@@ -434,13 +434,13 @@ static void on_bell(void *ctx, int events)
 static void on_wire(void *ctx, int events)
 {
     pm_manager_t *m = ctx;
-    pm_wire_note_t note;
+    pm_slow_report_t note;
     int got = 1;
     int i;
 
     (void)events;
-    for (i = 0; i < 16 && (got = pm_wire_hear(m->opts.wire, &note)) > 0; i++) {
-        pm_slow_told(&m->world, &note);
+    for (i = 0; i < 16 && (got = pm_slow_report_receive(m->opts.wire, &note)) > 0; i++) {
+        pm_slow_log_told(&m->world, &note);
     }
     if (got < 0) {
         pm_loop_unwatch(m->world.loop, &m->wire_watch);
@@ -483,7 +483,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
 
     m->p = p;
     m->opts = *opts;
-    m->head = pm_board_head(opts->board);
+    m->head = pm_scoreboard_header(opts->board);
     m->world.pools = apr_hash_make(p);
     m->control_listener.fd = -1;
     PM_ASSERT(apr_pool_create(&m->pcontrol, p) == APR_SUCCESS);
@@ -495,7 +495,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->world.asker = opts->peer_uid;
     m->world.diag.netlink = -1;
     pm_fds_raise(&m->world.files);
-    pm_script_init(&m->world);
+    pm_script_pools_init(&m->world);
     APR_RING_INIT(&m->world.touched, pm_pool, touched);
     APR_RING_INIT(&m->world.hungry, pm_pool, hungry);
     m->signal_watch = (pm_watch_t){.ready = on_signal, .ctx = m};
@@ -505,7 +505,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->last_timer = (pm_timer_t){.due = on_last, .ctx = m};
     rv = pm_loop_create(&m->world.loop, p, why);
     if (rv == APR_SUCCESS) {
-        rv = pm_signals_open(&m->signals, pm_sigmap_taken, pm_sigmap_ignored,
+        rv = pm_signals_open(&m->signals, pm_signal_map_taken, pm_signal_map_ignored,
                              p, why);
     }
     if (rv == APR_SUCCESS) {

@@ -22,7 +22,7 @@ typedef struct pm_manager pm_manager_t;
 /** What the embedder gives. */
 typedef struct pm_manager_opts {
     pm_log_t *log;          /**< its level follows the set's */
-    pm_board_t *board;
+    pm_scoreboard_t *board;
     int channel;            /**< the manager's end; -1: none */
     int bell;               /**< where httpd's children call (pm_wakeup.h); -1:
                              *   nobody does */
@@ -47,7 +47,7 @@ apr_status_t pm_manager_create(pm_manager_t **m,
 
 /** Take this set now (fcgipm-run: before pm_manager_run()).  The manager
  *  owns @a set and its descriptors from here on. */
-void pm_manager_adopt(pm_manager_t *m, pm_set_t *set);
+void pm_manager_adopt(pm_manager_t *m, pm_pool_set_t *set);
 
 /**
  * Manage until SIGTERM or SIGINT, or until the other end of the channel is

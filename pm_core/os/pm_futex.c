@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/os/pm_futex.h"
 
-#if PM_WAIT_WORKS
+#if PM_FUTEX_WORKS
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-void pm_wait(const apr_uint32_t *word, apr_uint32_t seen,
+void pm_futex_wait(const apr_uint32_t *word, apr_uint32_t seen,
              apr_interval_time_t timeout)
 {
     struct timespec ts;
@@ -18,14 +18,14 @@ void pm_wait(const apr_uint32_t *word, apr_uint32_t seen,
     (void)syscall(SYS_futex, word, FUTEX_WAIT, seen, &ts, NULL, 0);
 }
 
-void pm_wake(apr_uint32_t *word, int n)
+void pm_futex_wake(apr_uint32_t *word, int n)
 {
     (void)syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
 }
 
 #else
 
-void pm_wait(const apr_uint32_t *word, apr_uint32_t seen,
+void pm_futex_wait(const apr_uint32_t *word, apr_uint32_t seen,
              apr_interval_time_t timeout)
 {
     (void)word;
@@ -33,7 +33,7 @@ void pm_wait(const apr_uint32_t *word, apr_uint32_t seen,
     (void)timeout;
 }
 
-void pm_wake(apr_uint32_t *word, int n)
+void pm_futex_wake(apr_uint32_t *word, int n)
 {
     (void)word;
     (void)n;

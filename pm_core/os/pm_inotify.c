@@ -28,11 +28,11 @@ typedef struct entry {
     int last;               /* it is the file itself */
 } entry_t;
 
-struct pm_notify {
+struct pm_inotify {
     apr_pool_t *p;
     pm_loop_t *loop;
     pm_watch_t watch;
-    pm_notify_changed_t *changed;
+    pm_inotify_changed_t *changed;
     apr_array_header_t *files;   /* of file_t * */
     int fd;
     apr_pool_t *pwatch;          /* holds what follows */
@@ -46,7 +46,7 @@ static const char *key_of(apr_pool_t *p, int wd, const char *name,
     return apr_psprintf(p, "%d/%.*s", wd, (int)len, name);
 }
 
-static void add_entry(pm_notify_t *n, int wd, const char *name,
+static void add_entry(pm_inotify_t *n, int wd, const char *name,
                       apr_size_t len, file_t *file, int last)
 {
     entry_t *entry = apr_pcalloc(n->pwatch, sizeof(*entry));
@@ -60,7 +60,7 @@ static void add_entry(pm_notify_t *n, int wd, const char *name,
 
 /* Each directory on the way to the file, from the root on.  @return 0, with
  * errno, when the last one could not be watched */
-static int watch_file(pm_notify_t *n, file_t *file)
+static int watch_file(pm_inotify_t *n, file_t *file)
 {
     const char *name = file->path + 1;
     int wd = -1;
@@ -85,7 +85,7 @@ static int watch_file(pm_notify_t *n, file_t *file)
 
 /* All watches anew: what a name leads to has changed, and nothing is to be
  * left of before. */
-static void rewatch(pm_notify_t *n)
+static void rewatch(pm_inotify_t *n)
 {
     int i;
 
@@ -107,7 +107,7 @@ static void rewatch(pm_notify_t *n)
 
 /* A change further up is one of the file if there is one now; asked when it
  * is watched anew, so that one that comes a moment later is seen, too. */
-static void resolve(pm_notify_t *n)
+static void resolve(pm_inotify_t *n)
 {
     int i;
 
@@ -122,7 +122,7 @@ static void resolve(pm_notify_t *n)
     }
 }
 
-static void take(pm_notify_t *n, const struct inotify_event *event)
+static void take(pm_inotify_t *n, const struct inotify_event *event)
 {
     char key[NAME_MAX + 16];
     const entry_t *entry;
@@ -151,7 +151,7 @@ static void take(pm_notify_t *n, const struct inotify_event *event)
 
 static void on_event(void *ctx, int events)
 {
-    pm_notify_t *n = ctx;
+    pm_inotify_t *n = ctx;
     _Alignas(struct inotify_event) char buf[8192];
     ssize_t len = read(n->fd, buf, sizeof(buf));
     ssize_t at = 0;
@@ -168,11 +168,11 @@ static void on_event(void *ctx, int events)
     }
 }
 
-apr_status_t pm_notify_create(pm_notify_t **notify, pm_loop_t *loop,
-                              pm_notify_changed_t *changed,
+apr_status_t pm_inotify_create(pm_inotify_t **notify, pm_loop_t *loop,
+                              pm_inotify_changed_t *changed,
                               apr_pool_t *parent, pm_reason_t *why)
 {
-    pm_notify_t *n;
+    pm_inotify_t *n;
     apr_pool_t *p;
     apr_status_t rv = apr_pool_create(&p, parent);
 
@@ -197,7 +197,7 @@ apr_status_t pm_notify_create(pm_notify_t **notify, pm_loop_t *loop,
     return APR_SUCCESS;
 }
 
-apr_status_t pm_notify_add(pm_notify_t *n, const char *path, void *who,
+apr_status_t pm_inotify_add(pm_inotify_t *n, const char *path, void *who,
                            pm_reason_t *why)
 {
     file_t *file = apr_pcalloc(n->p, sizeof(*file));
@@ -210,7 +210,7 @@ apr_status_t pm_notify_add(pm_notify_t *n, const char *path, void *who,
                                             path);
 }
 
-void pm_notify_destroy(pm_notify_t *n)
+void pm_inotify_destroy(pm_inotify_t *n)
 {
     if (n) {
         pm_loop_unwatch(n->loop, &n->watch);
@@ -221,8 +221,8 @@ void pm_notify_destroy(pm_notify_t *n)
 
 #else
 
-apr_status_t pm_notify_create(pm_notify_t **notify, pm_loop_t *loop,
-                              pm_notify_changed_t *changed,
+apr_status_t pm_inotify_create(pm_inotify_t **notify, pm_loop_t *loop,
+                              pm_inotify_changed_t *changed,
                               apr_pool_t *parent, pm_reason_t *why)
 {
     (void)notify;
@@ -232,7 +232,7 @@ apr_status_t pm_notify_create(pm_notify_t **notify, pm_loop_t *loop,
     return pm_fail(why, APR_ENOTIMPL, "files cannot be watched here");
 }
 
-apr_status_t pm_notify_add(pm_notify_t *n, const char *path, void *who,
+apr_status_t pm_inotify_add(pm_inotify_t *n, const char *path, void *who,
                            pm_reason_t *why)
 {
     (void)n;
@@ -241,7 +241,7 @@ apr_status_t pm_notify_add(pm_notify_t *n, const char *path, void *who,
     return pm_fail(why, APR_ENOTIMPL, "files cannot be watched here");
 }
 
-void pm_notify_destroy(pm_notify_t *n)
+void pm_inotify_destroy(pm_inotify_t *n)
 {
     (void)n;
 }

@@ -11,19 +11,19 @@
  *
  * Elsewhere than on Linux there is none (APR_ENOTIMPL).
  */
-#ifndef PM_NOTIFY_H
-#define PM_NOTIFY_H
+#ifndef PM_INOTIFY_H
+#define PM_INOTIFY_H
 
 #include "pm_core/os/pm_loop.h"
 
-typedef struct pm_notify pm_notify_t;
+typedef struct pm_inotify pm_inotify_t;
 
 /** Called once for each change; several can belong together.
- *  @param who as given to pm_notify_add() */
-typedef void pm_notify_changed_t(void *who, const char *path);
+ *  @param who as given to pm_inotify_add() */
+typedef void pm_inotify_changed_t(void *who, const char *path);
 
-apr_status_t pm_notify_create(pm_notify_t **notify, pm_loop_t *loop,
-                              pm_notify_changed_t *changed, apr_pool_t *p,
+apr_status_t pm_inotify_create(pm_inotify_t **notify, pm_loop_t *loop,
+                              pm_inotify_changed_t *changed, apr_pool_t *p,
                               pm_reason_t *why);
 
 /**
@@ -32,10 +32,10 @@ apr_status_t pm_notify_create(pm_notify_t **notify, pm_loop_t *loop,
  * @return an error when its directory cannot be watched now; it will be as
  *         soon as it is made, unless none above it can be watched either
  */
-apr_status_t pm_notify_add(pm_notify_t *notify, const char *path, void *who,
+apr_status_t pm_inotify_add(pm_inotify_t *notify, const char *path, void *who,
                            pm_reason_t *why);
 
 /** Harmless for NULL. */
-void pm_notify_destroy(pm_notify_t *notify);
+void pm_inotify_destroy(pm_inotify_t *notify);
 
-#endif /* PM_NOTIFY_H */
+#endif /* PM_INOTIFY_H */

@@ -10,11 +10,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-static int read_unix(pm_diag_t *diag, int fd)
+static int read_unix(pm_sock_diag_t *diag, int fd)
 {
     struct stat st;
 
-    return fstat(fd, &st) ? -1 : pm_diag_waiting(diag, st.st_ino);
+    return fstat(fd, &st) ? -1 : pm_sock_diag_waiting(diag, st.st_ino);
 }
 
 /* Of a socket that listens it is the length of its queue. */
@@ -27,7 +27,7 @@ static int read_tcp(int fd)
                ? -1 : (int)info.tcpi_unacked;
 }
 
-static int count(pm_diag_t *diag, int fd)
+static int count(pm_sock_diag_t *diag, int fd)
 {
     int family = 0;
     socklen_t len = sizeof(family);
@@ -40,7 +40,7 @@ static int count(pm_diag_t *diag, int fd)
 
 #else
 
-static int count(pm_diag_t *diag, int fd)
+static int count(pm_sock_diag_t *diag, int fd)
 {
     (void)diag;
     (void)fd;
@@ -49,7 +49,7 @@ static int count(pm_diag_t *diag, int fd)
 
 #endif
 
-int pm_backlog_read(pm_diag_t *diag, int fd)
+int pm_listen_queue_length(pm_sock_diag_t *diag, int fd)
 {
     int n = count(diag, fd);
 

@@ -6,12 +6,12 @@
  * Linux: sock_diag(7) for unix sockets, TCP_INFO for TCP; elsewhere only
  * "none" and "at least one" can be told apart.
  */
-#ifndef PM_BACKLOG_H
-#define PM_BACKLOG_H
+#ifndef PM_LISTEN_QUEUE_H
+#define PM_LISTEN_QUEUE_H
 
 #include "pm_core/os/pm_sock_diag.h"
 
 /** Connections that nobody has accepted yet.  Asks, never waits. */
-int pm_backlog_read(pm_diag_t *diag, int fd);
+int pm_listen_queue_length(pm_sock_diag_t *diag, int fd);
 
-#endif /* PM_BACKLOG_H */
+#endif /* PM_LISTEN_QUEUE_H */

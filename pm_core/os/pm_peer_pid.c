@@ -7,7 +7,7 @@
 
 #if defined(SO_PASSCRED) && defined(SCM_CREDENTIALS) && defined(__linux__)
 
-int pm_sender_ask(int fd)
+int pm_peer_pid_enable(int fd)
 {
     int on = 1;
 
@@ -16,7 +16,7 @@ int pm_sender_ask(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0;
 }
 
-ssize_t pm_sender_recv(int fd, void *buf, apr_size_t size, pid_t *pid)
+ssize_t pm_peer_pid_recv(int fd, void *buf, apr_size_t size, pid_t *pid)
 {
     /* room for nothing else: descriptors that are sent along are closed by
      * the kernel */
@@ -47,13 +47,13 @@ ssize_t pm_sender_recv(int fd, void *buf, apr_size_t size, pid_t *pid)
 
 #else
 
-int pm_sender_ask(int fd)
+int pm_peer_pid_enable(int fd)
 {
     (void)fd;
     return 0;
 }
 
-ssize_t pm_sender_recv(int fd, void *buf, apr_size_t size, pid_t *pid)
+ssize_t pm_peer_pid_recv(int fd, void *buf, apr_size_t size, pid_t *pid)
 {
     (void)pid;
     return recv(fd, buf, size, 0);

@@ -12,8 +12,8 @@
  *
  * Elsewhere than on Linux, and for TCP, it is not known.
  */
-#ifndef PM_SENDER_H
-#define PM_SENDER_H
+#ifndef PM_PEER_PID_H
+#define PM_PEER_PID_H
 
 #include <sys/types.h>
 
@@ -22,11 +22,11 @@
 /** It is to be known who writes to the socket @a fd, which is about to be
  *  connected.
  *  @return 0: it will not be; the data are to be read with recv(2) */
-int pm_sender_ask(int fd);
+int pm_peer_pid_enable(int fd);
 
 /** recv(2) without flags.
  *  @param pid who has written, in our pid namespace; unchanged when it is not
  *             known */
-ssize_t pm_sender_recv(int fd, void *buf, apr_size_t size, pid_t *pid);
+ssize_t pm_peer_pid_recv(int fd, void *buf, apr_size_t size, pid_t *pid);
 
-#endif /* PM_SENDER_H */
+#endif /* PM_PEER_PID_H */

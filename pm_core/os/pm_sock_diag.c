@@ -16,7 +16,7 @@ typedef struct question {
 } question_t;
 
 /* The kernel answers before send() returns: it is there, or never comes. */
-static ssize_t ask(pm_diag_t *diag, apr_uint64_t inode, unsigned show,
+static ssize_t ask(pm_sock_diag_t *diag, apr_uint64_t inode, unsigned show,
                    void *answer, size_t size)
 {
     question_t q;
@@ -66,7 +66,7 @@ static int find(const char *attrs, size_t len, int type, void *value,
 }
 
 /* @param show, type of one attribute @return 0: the kernel does not say */
-static int read_one(pm_diag_t *diag, apr_uint64_t inode, unsigned show,
+static int read_one(pm_sock_diag_t *diag, apr_uint64_t inode, unsigned show,
                     int type, void *value, size_t size)
 {
     union {
@@ -82,7 +82,7 @@ static int read_one(pm_diag_t *diag, apr_uint64_t inode, unsigned show,
                    size);
 }
 
-int pm_diag_waiting(pm_diag_t *diag, apr_uint64_t inode)
+int pm_sock_diag_waiting(pm_sock_diag_t *diag, apr_uint64_t inode)
 {
     struct unix_diag_rqlen wait;
 
@@ -90,7 +90,7 @@ int pm_diag_waiting(pm_diag_t *diag, apr_uint64_t inode)
                     sizeof(wait)) ? (int)wait.udiag_rqueue : -1;
 }
 
-int pm_diag_peer(pm_diag_t *diag, apr_uint64_t inode, apr_uint64_t *peer)
+int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode, apr_uint64_t *peer)
 {
     __u32 value;
 
@@ -104,14 +104,14 @@ int pm_diag_peer(pm_diag_t *diag, apr_uint64_t inode, apr_uint64_t *peer)
 
 #else
 
-int pm_diag_waiting(pm_diag_t *diag, apr_uint64_t inode)
+int pm_sock_diag_waiting(pm_sock_diag_t *diag, apr_uint64_t inode)
 {
     (void)diag;
     (void)inode;
     return -1;
 }
 
-int pm_diag_peer(pm_diag_t *diag, apr_uint64_t inode, apr_uint64_t *peer)
+int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode, apr_uint64_t *peer)
 {
     (void)diag;
     (void)inode;

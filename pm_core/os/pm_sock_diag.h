@@ -6,23 +6,23 @@
  * Linux; elsewhere, and where there are no netlink sockets (a sandbox), it says
  * nothing.
  */
-#ifndef PM_DIAG_H
-#define PM_DIAG_H
+#ifndef PM_SOCK_DIAG_H
+#define PM_SOCK_DIAG_H
 
 #include "pm_core/base/pm_base.h"
 
 /** What is needed to ask; {-1} at first.  Opened when it is needed, kept. */
 typedef struct pm_diag {
     int netlink;
-} pm_diag_t;
+} pm_sock_diag_t;
 
 /** Connections that wait at the listening socket with this inode; -1: not
  *  known. */
-int pm_diag_waiting(pm_diag_t *diag, apr_uint64_t inode);
+int pm_sock_diag_waiting(pm_sock_diag_t *diag, apr_uint64_t inode);
 
 /** The inode of the other end of the connected socket with this inode.
  *  @param peer 0: nobody has accepted it yet
  *  @return 0: not known */
-int pm_diag_peer(pm_diag_t *diag, apr_uint64_t inode, apr_uint64_t *peer);
+int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode, apr_uint64_t *peer);
 
-#endif /* PM_DIAG_H */
+#endif /* PM_SOCK_DIAG_H */

@@ -132,10 +132,10 @@ static int split(const char *line, word_t *word, int max)
  * how many */
 static int read_args(const char *args, word_t *arg, int *optional)
 {
-    int n = split(args, arg, PM_PROTO_WORDS + 1);
+    int n = split(args, arg, PM_CONTROL_PROTOCOL_WORDS + 1);
     int i;
 
-    for (i = 0; i < n && i < PM_PROTO_WORDS; i++) {
+    for (i = 0; i < n && i < PM_CONTROL_PROTOCOL_WORDS; i++) {
         optional[i] = arg[i].text[0] == '[';
         arg[i].text += optional[i];
         arg[i].len -= optional[i] ? 2 : 0;
@@ -155,13 +155,13 @@ static int wants(const word_t *arg, const word_t *word)
 static int match(pm_request_t *req, const char *args, const word_t *word,
                  int nwords)
 {
-    word_t arg[PM_PROTO_WORDS + 1];
-    int optional[PM_PROTO_WORDS] = {0};
+    word_t arg[PM_CONTROL_PROTOCOL_WORDS + 1];
+    int optional[PM_CONTROL_PROTOCOL_WORDS] = {0};
     int nargs = read_args(args, arg, optional);
     int used = 0;
     int i;
 
-    for (i = 0; i < nargs && i < PM_PROTO_WORDS; i++) {
+    for (i = 0; i < nargs && i < PM_CONTROL_PROTOCOL_WORDS; i++) {
         if (optional[i]
             && (used == nwords
                 || (used == nwords - 1 && wants(&arg[i + 1], &word[used])))) {
@@ -174,11 +174,11 @@ static int match(pm_request_t *req, const char *args, const word_t *word,
     return used == nwords;
 }
 
-apr_status_t pm_proto_parse(pm_request_t *req, const char *line,
+apr_status_t pm_control_protocol_parse(pm_request_t *req, const char *line,
                             pm_right_t right, pm_reason_t *why)
 {
-    word_t word[PM_PROTO_WORDS];
-    int n = split(line, word, PM_PROTO_WORDS);
+    word_t word[PM_CONTROL_PROTOCOL_WORDS];
+    int n = split(line, word, PM_CONTROL_PROTOCOL_WORDS);
     const struct row *row;
 
     for (row = words; row->word && !(n && is(&word[0], row->word)); row++) {
@@ -194,14 +194,14 @@ apr_status_t pm_proto_parse(pm_request_t *req, const char *line,
     }
     memset(req, 0, sizeof(*req));
     req->verb = row->verb;
-    if (n > PM_PROTO_WORDS || !match(req, row->args, word + 1, n - 1)) {
+    if (n > PM_CONTROL_PROTOCOL_WORDS || !match(req, row->args, word + 1, n - 1)) {
         return pm_fail(why, APR_EINVAL, "usage: %s%s%s", row->word,
                        row->args[0] ? " " : "", row->args);
     }
     return APR_SUCCESS;
 }
 
-const char *pm_proto_word(int i, const char **args)
+const char *pm_control_protocol_word(int i, const char **args)
 {
     if (i < 0 || i >= (int)(sizeof(words) / sizeof(words[0]))) {
         return NULL;
@@ -210,7 +210,7 @@ const char *pm_proto_word(int i, const char **args)
     return words[i].word;
 }
 
-int pm_proto_is_last(const char *line)
+int pm_control_protocol_is_last(const char *line)
 {
     return line[0] == '{' || !strcmp(line, "ok") || !strncmp(line, "ok ", 3)
            || !strncmp(line, "error ", 6);

@@ -5,18 +5,18 @@
  *
  * A request is one line of words.  Its answer is a last line, `ok...`,
  * `error REASON` or a JSON object; further lines can come before it, see
- * pm_proto_is_last().  Several requests can be sent on one connection.
+ * pm_control_protocol_is_last().  Several requests can be sent on one connection.
  *
  * A word is a row of one table: what may follow it stands there as it is
  * shown to people, and is what a request is matched with.
  */
-#ifndef PM_PROTO_H
-#define PM_PROTO_H
+#ifndef PM_CONTROL_PROTOCOL_H
+#define PM_CONTROL_PROTOCOL_H
 
 #include "pm_core/base/pm_base.h"
 
-#define PM_PROTO_LINE 1024   /**< bytes of a request at the most */
-#define PM_PROTO_WORDS 8     /**< words of a request at the most */
+#define PM_CONTROL_PROTOCOL_LINE 1024   /**< bytes of a request at the most */
+#define PM_CONTROL_PROTOCOL_WORDS 8     /**< words of a request at the most */
 
 typedef enum pm_verb {
     PM_VERB_PING,
@@ -27,7 +27,7 @@ typedef enum pm_verb {
     PM_VERB_STOP,
     PM_VERB_SCALE,
     PM_VERB_KILL,
-    PM_VERB_SCRIPT,          /**< see pm_script_ask() */
+    PM_VERB_SCRIPT,          /**< see pm_script_pools_ask() */
     PM_VERBS
 } pm_verb_t;
 
@@ -53,15 +53,15 @@ typedef struct pm_request {
  * @param right what the peer may do
  * @return APR_EINVAL, or EACCES when the peer may not; with a reason
  */
-apr_status_t pm_proto_parse(pm_request_t *req, const char *line,
+apr_status_t pm_control_protocol_parse(pm_request_t *req, const char *line,
                             pm_right_t right, pm_reason_t *why);
 
 /** @return a word by its number, 0 and up, with what may follow it in
  *  @a args; NULL behind the last one */
-const char *pm_proto_word(int i, const char **args);
+const char *pm_control_protocol_word(int i, const char **args);
 
 /** Is this line of an answer its last one?  Lines that begin with another
  *  word (`progress`, `stderr`; others may come) only tell how it goes. */
-int pm_proto_is_last(const char *line);
+int pm_control_protocol_is_last(const char *line);
 
-#endif /* PM_PROTO_H */
+#endif /* PM_CONTROL_PROTOCOL_H */

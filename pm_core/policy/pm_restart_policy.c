@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/policy/pm_restart_policy.h"
 
-pm_exit_t pm_crash_judge(const pm_exit_facts_t *facts)
+pm_exit_t pm_restart_policy_judge(const pm_exit_facts_t *facts)
 {
     if (facts->told) {
         return PM_EXIT_NORMAL;
@@ -9,13 +9,13 @@ pm_exit_t pm_crash_judge(const pm_exit_facts_t *facts)
     if (!facts->runs) {
         return PM_EXIT_FAILED;
     }
-    if (!facts->served && facts->lived < PM_CRASH_SETTLE) {
+    if (!facts->served && facts->lived < PM_RESTART_POLICY_SETTLE) {
         return PM_EXIT_FAILED;
     }
     return facts->clean ? PM_EXIT_NORMAL : PM_EXIT_CRASHED;
 }
 
-int pm_crash_credit(apr_uint64_t given, apr_uint64_t *paid, int workers)
+int pm_restart_policy_credit(apr_uint64_t given, apr_uint64_t *paid, int workers)
 {
     apr_uint64_t most = (apr_uint64_t)workers;
 
@@ -33,27 +33,27 @@ int pm_crash_credit(apr_uint64_t given, apr_uint64_t *paid, int workers)
 /* The n-th failure in a row: 0, FIRST, 2 FIRST, 4 FIRST ... LONGEST. */
 static apr_time_t delay(int failures)
 {
-    apr_time_t d = PM_CRASH_FIRST;
+    apr_time_t d = PM_RESTART_POLICY_FIRST;
     int i;
 
     if (failures < 2) {
         return 0;
     }
-    for (i = 2; i < failures && d < PM_CRASH_LONGEST; i++) {
+    for (i = 2; i < failures && d < PM_RESTART_POLICY_LONGEST; i++) {
         d *= 2;
     }
-    return pm_time_min(d, PM_CRASH_LONGEST);
+    return pm_time_min(d, PM_RESTART_POLICY_LONGEST);
 }
 
 /* A worker that was on trial long enough has passed. */
-static void settle(pm_crash_t *crash, apr_time_t now)
+static void settle(pm_restart_policy_t *crash, apr_time_t now)
 {
-    if (crash->trial_at && now >= crash->trial_at + PM_CRASH_SETTLE) {
-        pm_crash_forget(crash);
+    if (crash->trial_at && now >= crash->trial_at + PM_RESTART_POLICY_SETTLE) {
+        pm_restart_policy_forget(crash);
     }
 }
 
-void pm_crash_failed(pm_crash_t *crash, apr_time_t now)
+void pm_restart_policy_failed(pm_restart_policy_t *crash, apr_time_t now)
 {
     settle(crash, now);
     crash->trial_at = 0;
@@ -63,25 +63,25 @@ void pm_crash_failed(pm_crash_t *crash, apr_time_t now)
     }
 }
 
-void pm_crash_started(pm_crash_t *crash, apr_time_t now)
+void pm_restart_policy_started(pm_restart_policy_t *crash, apr_time_t now)
 {
     if (crash->failures) {
         crash->trial_at = now;
     }
 }
 
-void pm_crash_forget(pm_crash_t *crash)
+void pm_restart_policy_forget(pm_restart_policy_t *crash)
 {
     crash->failures = 0;
     crash->retry_at = 0;
     crash->trial_at = 0;
 }
 
-apr_time_t pm_crash_next(pm_crash_t *crash, apr_time_t now)
+apr_time_t pm_restart_policy_next(pm_restart_policy_t *crash, apr_time_t now)
 {
     settle(crash, now);
     if (crash->failures > 1 && crash->trial_at) {
-        return crash->trial_at + PM_CRASH_SETTLE;
+        return crash->trial_at + PM_RESTART_POLICY_SETTLE;
     }
     return crash->retry_at;
 }

@@ -7,27 +7,27 @@
  * A worker that has served, or lived for a while, is replaced at once,
  * however it went: php-cgi ends after 500 requests, gitweb after each 404.
  * Only workers that die at birth slow their pool down: the first is replaced
- * at once, then the delay doubles from PM_CRASH_FIRST to PM_CRASH_LONGEST,
+ * at once, then the delay doubles from PM_RESTART_POLICY_FIRST to PM_RESTART_POLICY_LONGEST,
  * and one worker at a time is tried until one has settled.
  */
-#ifndef PM_CRASH_H
-#define PM_CRASH_H
+#ifndef PM_RESTART_POLICY_H
+#define PM_RESTART_POLICY_H
 
 #include "pm_core/base/pm_base.h"
 
-#define PM_CRASH_FIRST   apr_time_from_msec(100)
-#define PM_CRASH_LONGEST apr_time_from_sec(30)
+#define PM_RESTART_POLICY_FIRST   apr_time_from_msec(100)
+#define PM_RESTART_POLICY_LONGEST apr_time_from_sec(30)
 
 /** A worker that lives this long after its start has not died at birth. */
-#define PM_CRASH_SETTLE  apr_time_from_sec(1)
+#define PM_RESTART_POLICY_SETTLE  apr_time_from_sec(1)
 
 /** A pool's memory of its failures.  All zero: none. */
-typedef struct pm_crash {
+typedef struct pm_restart_policy {
     int failures;         /**< in a row */
     apr_time_t retry_at;  /**< no start before; 0: none */
     apr_time_t trial_at;  /**< when the worker on trial was started; 0: none
                            *   is on trial */
-} pm_crash_t;
+} pm_restart_policy_t;
 
 /** How a worker went. */
 typedef struct pm_exit_facts {
@@ -35,7 +35,7 @@ typedef struct pm_exit_facts {
     int runs;             /**< its program had been executed */
     int clean;            /**< exit status 0, no signal */
     int served;           /**< its pool has answered a request that can have
-                           *   been its own: see pm_crash_credit() */
+                           *   been its own: see pm_restart_policy_credit() */
     apr_time_t lived;
 } pm_exit_facts_t;
 
@@ -46,7 +46,7 @@ typedef enum pm_exit {
     PM_EXIT_FAILED        /**< at birth: the next start is delayed */
 } pm_exit_t;
 
-pm_exit_t pm_crash_judge(const pm_exit_facts_t *facts);
+pm_exit_t pm_restart_policy_judge(const pm_exit_facts_t *facts);
 
 /**
  * Who has served is not known, but how many requests the pool was given:
@@ -60,23 +60,23 @@ pm_exit_t pm_crash_judge(const pm_exit_facts_t *facts);
  * @param workers that the pool has
  * @return 1 when there was one to pay with
  */
-int pm_crash_credit(apr_uint64_t given, apr_uint64_t *paid, int workers);
+int pm_restart_policy_credit(apr_uint64_t given, apr_uint64_t *paid, int workers);
 
 /** A worker has FAILED.  Several that fail together count once. */
-void pm_crash_failed(pm_crash_t *crash, apr_time_t now);
+void pm_restart_policy_failed(pm_restart_policy_t *crash, apr_time_t now);
 
 /** A worker was started. */
-void pm_crash_started(pm_crash_t *crash, apr_time_t now);
+void pm_restart_policy_started(pm_restart_policy_t *crash, apr_time_t now);
 
 /** Nothing is held against the pool any more: a worker went NORMAL after
  *  having served, or the administrator said reload. */
-void pm_crash_forget(pm_crash_t *crash);
+void pm_restart_policy_forget(pm_restart_policy_t *crash);
 
 /**
  * When may the next worker be started?  A trial that has settled is noted
  * here.
  * @return @a now or earlier: at once; else the time to ask again
  */
-apr_time_t pm_crash_next(pm_crash_t *crash, apr_time_t now);
+apr_time_t pm_restart_policy_next(pm_restart_policy_t *crash, apr_time_t now);
 
-#endif /* PM_CRASH_H */
+#endif /* PM_RESTART_POLICY_H */

@@ -38,12 +38,12 @@ static apr_status_t check(const char *what, const char *path,
     return APR_SUCCESS;
 }
 
-apr_status_t pm_template_path_check(const char *path, pm_reason_t *why)
+apr_status_t pm_script_rules_path_check(const char *path, pm_reason_t *why)
 {
     return check("the path", path, why);
 }
 
-apr_status_t pm_template_where_check(const char *where, pm_reason_t *why)
+apr_status_t pm_script_rules_where_check(const char *where, pm_reason_t *why)
 {
     return check("the directory", where, why);
 }
@@ -83,7 +83,7 @@ static int part_matches(const char *w, const char *wend, const char *p,
     return w == wend;
 }
 
-apr_size_t pm_template_match(const char *where, const char *path)
+apr_size_t pm_script_rules_match(const char *where, const char *path)
 {
     const char *w = where;
     const char *p = path;
@@ -105,7 +105,7 @@ apr_size_t pm_template_match(const char *where, const char *path)
     return *p == '/' ? (apr_size_t)(p - path) : 0;
 }
 
-apr_size_t pm_template_fixed(const char *where)
+apr_size_t pm_script_rules_fixed(const char *where)
 {
     apr_size_t len = strcspn(where, "*?");
 
@@ -128,13 +128,13 @@ static int parts(const char *where)
     return n;
 }
 
-int pm_template_find(const pm_template_t *templates, int n, const char *path)
+int pm_script_rules_find(const pm_script_template_t *templates, int n, const char *path)
 {
     int best = -1;
     int i;
 
     for (i = 0; i < n; i++) {
-        if (pm_template_match(templates[i].where, path)
+        if (pm_script_rules_match(templates[i].where, path)
             && (best < 0 || parts(templates[i].where)
                                 > parts(templates[best].where))) {
             best = i;
@@ -145,7 +145,7 @@ int pm_template_find(const pm_template_t *templates, int n, const char *path)
 
 /* --- wrappers ------------------------------------------------------------- */
 
-apr_size_t pm_template_command_length(const char *wrapper)
+apr_size_t pm_script_rules_command_length(const char *wrapper)
 {
     return strcspn(wrapper, " ");
 }
@@ -159,7 +159,7 @@ static const char *suffix_of(const char *wrapper, apr_size_t *len)
     return suffix;
 }
 
-int pm_template_wrapper(const pm_rules_t *rules, const char *path)
+int pm_script_rules_wrapper(const pm_rules_t *rules, const char *path)
 {
     apr_size_t plen = strlen(path);
     int any = -1;
@@ -180,7 +180,7 @@ int pm_template_wrapper(const pm_rules_t *rules, const char *path)
     return any;
 }
 
-int pm_template_is_virtual(const pm_rules_t *rules, int wrapper)
+int pm_script_rules_is_virtual(const pm_rules_t *rules, int wrapper)
 {
     return wrapper >= 0
            && !strcmp(strrchr(APR_ARRAY_IDX(rules->wrapper, wrapper,
@@ -273,7 +273,7 @@ static const char *judge_owner(const pm_rules_t *rules,
     return NULL;
 }
 
-apr_status_t pm_template_judge(const pm_rules_t *rules, const char *path,
+apr_status_t pm_script_rules_judge(const pm_rules_t *rules, const char *path,
                                const pm_walk_t *walk,
                                const pm_runner_t *as, pm_reason_t *why)
 {

@@ -4,22 +4,22 @@
 #include <signal.h>
 #include <stddef.h>
 
-const int pm_sigmap_taken[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0};
+const int pm_signal_map_taken[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0};
 
-const int pm_sigmap_ignored[] = {SIGPIPE, SIGUSR1, SIGUSR2, SIGWINCH, 0};
+const int pm_signal_map_ignored[] = {SIGPIPE, SIGUSR1, SIGUSR2, SIGWINCH, 0};
 
 static const struct {
     int sig;
-    pm_command_t in[2];   /* by pm_phase_t */
+    pm_signal_command_t in[2];   /* by pm_phase_t */
 } map[] = {
     /*           running             dying */
-    {SIGHUP,  {PM_COMMAND_RELOAD, PM_COMMAND_NONE}},
-    {SIGTERM, {PM_COMMAND_DIE,    PM_COMMAND_NONE}},
-    {SIGINT,  {PM_COMMAND_DIE,    PM_COMMAND_NONE}},
-    {SIGCHLD, {PM_COMMAND_REAP,   PM_COMMAND_REAP}}
+    {SIGHUP,  {PM_SIGNAL_RELOAD, PM_SIGNAL_NONE}},
+    {SIGTERM, {PM_SIGNAL_DIE,    PM_SIGNAL_NONE}},
+    {SIGINT,  {PM_SIGNAL_DIE,    PM_SIGNAL_NONE}},
+    {SIGCHLD, {PM_SIGNAL_REAP,   PM_SIGNAL_REAP}}
 };
 
-pm_command_t pm_sigmap(int sig, pm_phase_t phase)
+pm_signal_command_t pm_signal_map(int sig, pm_phase_t phase)
 {
     size_t i;
 
@@ -28,5 +28,5 @@ pm_command_t pm_sigmap(int sig, pm_phase_t phase)
             return map[i].in[phase];
         }
     }
-    return PM_COMMAND_NONE;
+    return PM_SIGNAL_NONE;
 }

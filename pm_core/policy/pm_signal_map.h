@@ -6,8 +6,8 @@
  * The signal policy of FCGI::Engine::ProcManager as a table of signal and
  * phase.  A handler only notes that a signal came.
  */
-#ifndef PM_SIGMAP_H
-#define PM_SIGMAP_H
+#ifndef PM_SIGNAL_MAP_H
+#define PM_SIGNAL_MAP_H
 
 /** Where the manager is in its life. */
 typedef enum pm_phase {
@@ -16,22 +16,22 @@ typedef enum pm_phase {
 } pm_phase_t;
 
 /** What it is to do. */
-typedef enum pm_command {
-    PM_COMMAND_NONE,
-    PM_COMMAND_RELOAD,   /**< tell every worker to go, and go on */
-    PM_COMMAND_DIE,      /**< tell every worker to go, then end */
-    PM_COMMAND_REAP      /**< children have ended */
-} pm_command_t;
+typedef enum pm_control_commands {
+    PM_SIGNAL_NONE,
+    PM_SIGNAL_RELOAD,   /**< tell every worker to go, and go on */
+    PM_SIGNAL_DIE,      /**< tell every worker to go, then end */
+    PM_SIGNAL_REAP      /**< children have ended */
+} pm_signal_command_t;
 
 /** The signals the manager takes, 0 at the end, in the order in which they
  *  are looked at when several have come: the end before a reload, and the
  *  dead last, so that who was told is known when they are counted. */
-extern const int pm_sigmap_taken[];
+extern const int pm_signal_map_taken[];
 
 /** Signals httpd's processes get that are nothing to the manager; 0 at the
  *  end.  They are ignored. */
-extern const int pm_sigmap_ignored[];
+extern const int pm_signal_map_ignored[];
 
-pm_command_t pm_sigmap(int sig, pm_phase_t phase);
+pm_signal_command_t pm_signal_map(int sig, pm_phase_t phase);
 
-#endif /* PM_SIGMAP_H */
+#endif /* PM_SIGNAL_MAP_H */

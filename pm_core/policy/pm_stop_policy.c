@@ -2,8 +2,8 @@
 #include "pm_core/policy/pm_stop_policy.h"
 
 /* When SIGKILL comes, as things stand. */
-static apr_time_t kill_at(const pm_stop_conf_t *conf,
-                          const pm_stop_facts_t *facts)
+static apr_time_t kill_at(const pm_stop_policy_conf_t *conf,
+                          const pm_stop_policy_facts_t *facts)
 {
     apr_time_t at = PM_TIME_NEVER;
 
@@ -19,10 +19,10 @@ static apr_time_t kill_at(const pm_stop_conf_t *conf,
     return at;
 }
 
-pm_stop_plan_t pm_stop_plan(const pm_stop_conf_t *conf,
-                            const pm_stop_facts_t *facts, apr_time_t now)
+pm_stop_policy_plan_t pm_stop_plan(const pm_stop_policy_conf_t *conf,
+                            const pm_stop_policy_facts_t *facts, apr_time_t now)
 {
-    pm_stop_plan_t plan = {PM_STOP_WAIT, kill_at(conf, facts)};
+    pm_stop_policy_plan_t plan = {PM_STOP_WAIT, kill_at(conf, facts)};
 
     if (now >= plan.next) {
         plan.act = PM_STOP_KILL;

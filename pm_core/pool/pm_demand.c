@@ -13,9 +13,9 @@
 /* A worker without the guard has begun to accept by then. */
 #define BORN_LONG_AGO apr_time_from_sec(1)
 
-static pm_gate_t *gate_of(const pm_pool_t *pool)
+static pm_admission_t *gate_of(const pm_pool_t *pool)
 {
-    return pm_board_gate(pool->world->board, pool->slot);
+    return pm_scoreboard_admission(pool->world->board, pool->slot);
 }
 
 static int greater(int a, int b)
@@ -34,9 +34,9 @@ static int busy(const pm_pool_t *pool, int guess, apr_time_t now)
 
     APR_RING_FOREACH(w, &pool->workers, pm_worker, link)
     {
-        pm_page_facts_t facts = pm_worker_facts(w, now);
+        pm_worker_facts_t facts = pm_worker_read_facts(w, now);
 
-        if (pm_life_alive(w->state)) {
+        if (pm_worker_fsm_alive(w->state)) {
             n += facts.known ? facts.busy
                              : guess && now - w->born_at > BORN_LONG_AGO;
         }
@@ -53,7 +53,7 @@ static void look(pm_pool_t *pool, apr_time_t now)
     /* in this order: one that is accepted in between is not counted, which a
      * later look makes good, instead of counted twice */
     int served = busy(pool, 1, now);
-    int waits = pm_backlog_read(&pool->world->diag, pool->listener.fd);
+    int waits = pm_listen_queue_length(&pool->world->diag, pool->listener.fd);
 
     if (waits > 0) {
         d->looked = served + waits;
@@ -117,7 +117,7 @@ void pm_demand_init(pm_pool_t *pool)
     d->watch = (pm_watch_t){.ready = on_connection, .ctx = pool};
     d->timer = (pm_timer_t){.due = on_timer, .ctx = pool};
     d->pause = PAUSE_FIRST;
-    pm_gate_heard(gate_of(pool));   /* whoever was called has died */
+    pm_admission_manager_called(gate_of(pool));   /* whoever was called has died */
 }
 
 void pm_demand_close(pm_pool_t *pool)
@@ -136,8 +136,8 @@ void pm_demand_ask(pm_pool_t *pool, apr_time_t now)
         seen = greater(seen, busy(pool, 0, now));
     }
     d->looked = 0;
-    d->now = greater((int)pm_gate_load(gate_of(pool)), seen);
-    pm_scale_note(&d->window, timeout, (int)pm_gate_peak(gate_of(pool)),
+    d->now = greater((int)pm_admission_load(gate_of(pool)), seen);
+    pm_scale_note(&d->window, timeout, (int)pm_admission_peak(gate_of(pool)),
                   d->now, now);
 }
 
@@ -149,15 +149,15 @@ void pm_demand_attend(pm_pool_t *pool, int open, apr_time_t now)
     int enough = greater(pm_pool_alive(pool) - (int)pool->conf->spare, 0);
 
     if (!open) {
-        pm_gate_enough(gate_of(pool), UINT_MAX);
+        pm_admission_set_enough(gate_of(pool), UINT_MAX);
         pm_demand_close(pool);
         if (pm_pool_held(pool) && pool->listener.fd >= 0) {
             watch(pool, now);   /* nobody is to wait for it */
         }
         return;
     }
-    pm_gate_enough(gate_of(pool), (apr_uint32_t)enough);
-    if (pm_gate_load(gate_of(pool)) > (apr_uint32_t)enough) {
+    pm_admission_set_enough(gate_of(pool), (apr_uint32_t)enough);
+    if (pm_admission_load(gate_of(pool)) > (apr_uint32_t)enough) {
         pm_pool_touch(pool);
     }
     if (!pm_pool_alive(pool)) {

@@ -15,7 +15,7 @@ static void on_pause(void *ctx, apr_time_t now)
         && !pool->world->dying_at) {
         pm_log(pool->world->log, PM_NOTICE, "pool %s: a file of FcgiPMWatch "
                "has changed: reload", pool->conf->name);
-        pm_board_head(pool->world->board)->reloads++;
+        pm_scoreboard_header(pool->world->board)->reloads++;
         pm_pool_reload(pool);
     }
 }
@@ -41,7 +41,7 @@ static void add(pm_pool_t *pool)
     pool->watch_timer.due = on_pause;
     pool->watch_timer.ctx = pool;
     for (i = 0; i < paths->nelts; i++) {
-        if (pm_notify_add(pool->world->notify,
+        if (pm_inotify_add(pool->world->notify,
                           APR_ARRAY_IDX(paths, i, const char *), pool, &why)
             != APR_SUCCESS) {
             pm_log(pool->world->log, PM_WARNING, "pool %s: FcgiPMWatch: %s",
@@ -50,12 +50,12 @@ static void add(pm_pool_t *pool)
     }
 }
 
-void pm_filewatch_renew(pm_world_t *world)
+void pm_filewatch_renew(pm_context_t *world)
 {
     apr_hash_index_t *hi;
     pm_reason_t why;
 
-    pm_notify_destroy(world->notify);
+    pm_inotify_destroy(world->notify);
     world->notify = NULL;
     for (hi = apr_hash_first(NULL, world->pools); hi;
          hi = apr_hash_next(hi)) {
@@ -66,7 +66,7 @@ void pm_filewatch_renew(pm_world_t *world)
             continue;
         }
         if (!world->notify
-            && pm_notify_create(&world->notify, world->loop, on_change,
+            && pm_inotify_create(&world->notify, world->loop, on_change,
                                 world->p, &why) != APR_SUCCESS) {
             pm_log(world->log, PM_WARNING, "FcgiPMWatch: %s", why.text);
             return;

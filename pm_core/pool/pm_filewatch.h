@@ -13,7 +13,7 @@
 #include "pm_core/pool/pm_pool.h"
 
 /** Another set is in force: watch the files its pools name, no others. */
-void pm_filewatch_renew(pm_world_t *world);
+void pm_filewatch_renew(pm_context_t *world);
 
 /** The pool is about to be freed. */
 void pm_filewatch_forget(pm_pool_t *pool);

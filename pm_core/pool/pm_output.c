@@ -17,7 +17,7 @@ static void put(pm_pool_t *pool, const char *who, const char *line)
 static void on_quota(void *ctx, apr_time_t now)
 {
     pm_pool_t *pool = ctx;
-    apr_int64_t n = pm_quota_dropped(pool->quota);
+    apr_int64_t n = pm_log_ratelimit_dropped(pool->quota);
     char text[160];
 
     (void)now;
@@ -26,7 +26,7 @@ static void on_quota(void *ctx, apr_time_t now)
                      "workers were dropped: more than FcgiPMLogLimit %"
                      APR_INT64_T_FMT " within %d s", n,
                      pool->conf->log_limit,
-                     (int)apr_time_sec(PM_QUOTA_WINDOW));
+                     (int)apr_time_sec(PM_LOG_RATELIMIT_WINDOW));
         put(pool, "manager", text);
     }
 }
@@ -36,13 +36,13 @@ void pm_output_init(pm_pool_t *pool)
     pool->log_fd = -1;
     pool->quota_timer.due = on_quota;
     pool->quota_timer.ctx = pool;
-    pool->quota = pm_board_quota(pool->world->board, pool->slot);
+    pool->quota = pm_scoreboard_log_ratelimit(pool->world->board, pool->slot);
 }
 
 void pm_output_attend(pm_pool_t *pool)
 {
     pm_loop_at(pool->world->loop, &pool->quota_timer,
-               pm_quota_due(pool->quota));
+               pm_log_ratelimit_due(pool->quota));
 }
 
 void pm_output_open(pm_pool_t *pool, int fd)
@@ -54,14 +54,14 @@ void pm_output_open(pm_pool_t *pool, int fd)
 /* @return 0: it is one too many */
 static int may(pm_pool_t *pool)
 {
-    pm_quota_verdict_t verdict = pm_quota_take(pool->quota,
+    pm_log_ratelimit_verdict_t verdict = pm_log_ratelimit_take(pool->quota,
                                                pool->conf->log_limit,
                                                pm_time_now());
 
-    if (verdict == PM_QUOTA_FIRST) {
+    if (verdict == PM_LOG_RATELIMIT_FIRST) {
         pm_output_attend(pool);
     }
-    return verdict == PM_QUOTA_PASS;
+    return verdict == PM_LOG_RATELIMIT_PASS;
 }
 
 void pm_output_line(pm_pool_t *pool, pid_t pid, const char *line)

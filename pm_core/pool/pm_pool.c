@@ -68,7 +68,7 @@ static void attend(pm_pool_t *pool)
     for (w = APR_RING_FIRST(&pool->workers);
          w != APR_RING_SENTINEL(&pool->workers, pm_worker, link); w = next) {
         next = APR_RING_NEXT(w, link);
-        if (pm_life_alive(w->state)) {
+        if (pm_worker_fsm_alive(w->state)) {
             pm_worker_attend(w, now);
         }
     }
@@ -78,7 +78,7 @@ static void attend(pm_pool_t *pool)
  */
 static void rescale(pm_pool_t *pool, const pm_conf_t *former, pm_conf_t *conf)
 {
-    pm_slot_t *slot = pool->board;
+    pm_scoreboard_slot_t *slot = pool->board;
 
     if (former) {
         pm_conf_t was = *former;
@@ -98,25 +98,25 @@ static void rescale(pm_pool_t *pool, const pm_conf_t *former, pm_conf_t *conf)
  */
 static int define(pm_pool_t *pool, const pm_conf_t *given, pm_reason_t *why)
 {
-    pm_birth_t *birth, *slow_birth;
+    pm_launch_spec_t *birth, *slow_birth;
     pm_conf_t *conf;
     apr_pool_t *p;
 
     PM_ASSERT(apr_pool_create(&p, pool->p) == APR_SUCCESS);
     conf = clone(given, p);
-    if (pm_birth_prepare(&birth, conf, p, why) != APR_SUCCESS
-        || pm_slow_prepare(&slow_birth, conf, p, why) != APR_SUCCESS) {
+    if (pm_launch_spec_prepare(&birth, conf, p, why) != APR_SUCCESS
+        || pm_slow_log_prepare(&slow_birth, conf, p, why) != APR_SUCCESS) {
         apr_pool_destroy(p);
         return 0;
     }
     rescale(pool, pool->birth ? pool->conf : NULL, conf);
-    pm_slow_end(pool);
+    pm_slow_log_end(pool);
     birth->files = pool->world->files;
     if (slow_birth) {
         slow_birth->files = pool->world->files;
     }
     pool->slow_birth = slow_birth;
-    pm_release_replace(pool, conf);
+    pm_rollback_replace(pool, conf);
     pool->pconf = p;
     pool->conf = pool->own = conf;
     attend(pool);
@@ -161,23 +161,23 @@ void pm_pool_define(pm_pool_t *pool, pm_member_t *member)
 /* The slot keeps its counters when the pool's former manager has died. */
 static void take_slot(pm_pool_t *pool)
 {
-    pm_slot_t *slot = pool->board;
+    pm_scoreboard_slot_t *slot = pool->board;
 
-    pm_sum_t sum = pm_board_sum(pool->world->board, pool->slot);
+    pm_scoreboard_totals_t sum = pm_scoreboard_sum(pool->world->board, pool->slot);
 
     pool->paid = sum.done;
     if (slot->generation != pool->generation) {
         memset(slot, 0, sizeof(*slot));
         slot->done_base = sum.done;
         slot->aborted_base = sum.aborted;
-        pm_board_meter_begin(pool->world->board, pool->slot);
+        pm_scoreboard_stats_begin(pool->world->board, pool->slot);
         slot->avail = PM_AVAIL_STARTING;
         __atomic_store_n(&slot->generation, pool->generation,
                          __ATOMIC_RELEASE);
     }
 }
 
-pm_pool_t *pm_pool_create(pm_world_t *world, pm_member_t *member)
+pm_pool_t *pm_pool_create(pm_context_t *world, pm_member_t *member)
 {
     pm_pool_t *pool;
     pm_reason_t why;
@@ -190,16 +190,16 @@ pm_pool_t *pm_pool_create(pm_world_t *world, pm_member_t *member)
     pool->conf = clone(member->conf, p);
     pool->slot = member->slot;
     pool->generation = member->generation;
-    pool->board = pm_board_slot(world->board, member->slot);
+    pool->board = pm_scoreboard_slot(world->board, member->slot);
     pool->timer.due = on_timer;
     pool->timer.ctx = pool;
     APR_RING_INIT(&pool->workers, pm_worker, link);
-    APR_RING_INIT(&pool->waits, pm_wait_part, link);
+    APR_RING_INIT(&pool->waits, pm_reload_wait_part, link);
     pool->listener.fd = -1;
     world->slots[pool->slot] = pool;
     pm_output_init(pool);
     pm_demand_init(pool);
-    if (pm_page_create(&pool->page, p, &why) != APR_SUCCESS) {
+    if (pm_worker_shm_create(&pool->page, p, &why) != APR_SUCCESS) {
         pm_log(world->log, PM_INFO, "pool %s: whether workers are busy will "
                "not be known: %s", pool->conf->name, why.text);
     }
@@ -222,7 +222,7 @@ static void rank_all(pm_pool_t *pool, apr_time_t now)
 
     APR_RING_FOREACH(w, &pool->workers, pm_worker, link)
     {
-        pm_page_facts_t facts = pm_worker_facts(w, now);
+        pm_worker_facts_t facts = pm_worker_read_facts(w, now);
 
         w->rank = facts.busy ? BUSY : facts.idle ? IDLE : NOT_KNOWN;
     }
@@ -238,9 +238,9 @@ static int tell_some(pm_pool_t *pool, int n, int is, int due)
          n > 0 && w != APR_RING_SENTINEL(&pool->workers, pm_worker, link);
          w = next) {
         next = APR_RING_NEXT(w, link);
-        if (pm_life_alive(w->state) && w->rank == is && (w->due || !due)) {
+        if (pm_worker_fsm_alive(w->state) && w->rank == is && (w->due || !due)) {
             pool->board->recycled += (apr_uint32_t)due;
-            pm_worker_event(w, PM_EVENT_STOP);
+            pm_worker_handle(w, PM_WORKER_EVENT_STOP);
             n--;
         }
     }
@@ -266,7 +266,7 @@ static void set_due(pm_pool_t *pool, pm_due_t due)
 
     APR_RING_FOREACH(w, &pool->workers, pm_worker, link)
     {
-        if (due == PM_DUE_ROLL ? pm_life_alive(w->state)
+        if (due == PM_DUE_ROLL ? pm_worker_fsm_alive(w->state)
                                : w->due == PM_DUE_ROLL) {
             pm_worker_due(w, due);
         }
@@ -275,10 +275,10 @@ static void set_due(pm_pool_t *pool, pm_due_t due)
 
 void pm_pool_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
 {
-    pm_failure_t *failure = &pool->failure;
+    pm_start_failure_t *failure = &pool->failure;
     int before = pool->crash.failures;
 
-    pm_crash_failed(&pool->crash, now);
+    pm_restart_policy_failed(&pool->crash, now);
     if (pool->crash.failures > before && pool->crash.retry_at > now) {
         pm_log(pool->world->log, PM_WARNING, "pool %s: %d starts in a row have "
                "failed: the next one is in %.3f s at the earliest",
@@ -297,11 +297,11 @@ void pm_pool_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
                pool->conf->name, pool->rolling);
         set_due(pool, PM_DUE_NOT);
     }
-    if (pm_release_failed(pool, w)) {
+    if (pm_rollback_failed(pool, w)) {
         pm_log(pool->world->log, PM_WARNING, "pool %s: until the next reload "
                "workers are started as it was defined before",
                pool->conf->name);
-        pm_crash_forget(&pool->crash);
+        pm_restart_policy_forget(&pool->crash);
     }
     pm_pool_touch(pool);
 }
@@ -311,8 +311,8 @@ void pm_pool_reload(pm_pool_t *pool)
     int alive = pm_pool_alive(pool);
     apr_time_t now = pm_time_now();
 
-    pm_crash_forget(&pool->crash);
-    pm_release_try(pool);
+    pm_restart_policy_forget(&pool->crash);
+    pm_rollback_try(pool);
     pm_pool_touch(pool);
     pm_log(pool->world->log, PM_INFO, "pool %s: reload: %d workers are %s",
            pool->conf->name, alive,
@@ -331,7 +331,7 @@ void pm_pool_reload(pm_pool_t *pool)
 void pm_pool_hold(pm_pool_t *pool, unsigned held)
 {
     pool->board->held = held;
-    pm_crash_forget(&pool->crash);
+    pm_restart_policy_forget(&pool->crash);
     if (held) {
         set_due(pool, PM_DUE_NOT);
     }
@@ -362,7 +362,7 @@ void pm_pool_close(pm_pool_t *pool)
     pm_worker_t *w, *next;
 
     pool->phase = PM_POOL_CLOSING;
-    pm_slow_end(pool);
+    pm_slow_log_end(pool);
     for (w = APR_RING_FIRST(&pool->workers);
          w != APR_RING_SENTINEL(&pool->workers, pm_worker, link); w = next) {
         next = APR_RING_NEXT(w, link);
@@ -376,11 +376,11 @@ void pm_pool_close(pm_pool_t *pool)
  * the other. */
 int pm_pool_retire(pm_pool_t *pool)
 {
-    pm_sum_t sum;
+    pm_scoreboard_totals_t sum;
 
     __atomic_store_n(&pool->board->generation, 0, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    sum = pm_board_sum(pool->world->board, pool->slot);
+    sum = pm_scoreboard_sum(pool->world->board, pool->slot);
     if (sum.in_flight || sum.waiting
         || pm_listen_pending(pool->listener.fd)) {
         __atomic_store_n(&pool->board->generation, pool->generation,
@@ -398,7 +398,7 @@ int pm_pool_retire(pm_pool_t *pool)
  * file is gone, and none waits in its queue. */
 static int drained(pm_pool_t *pool)
 {
-    if (pm_board_older(pool->world->board, pool->world->config)) {
+    if (pm_scoreboard_has_older(pool->world->board, pool->world->config)) {
         return 0;
     }
     pm_listen_unlink(&pool->listener);
@@ -419,8 +419,8 @@ static void start(pm_pool_t *pool, int n, apr_time_t now)
 {
     for (; n > 0; n--) {
         pool->last_start = now;
-        pm_crash_started(&pool->crash, now);
-        if (!pm_script_verify(pool) || !pm_worker_start(pool, now)) {
+        pm_restart_policy_started(&pool->crash, now);
+        if (!pm_script_pools_verify(pool) || !pm_worker_start(pool, now)) {
             pm_pool_failed(pool, NULL, now);
             return;
         }
@@ -428,7 +428,7 @@ static void start(pm_pool_t *pool, int n, apr_time_t now)
 }
 
 /* How many more FcgiPMMaxProcesses leaves. */
-static int room(const pm_world_t *world)
+static int room(const pm_context_t *world)
 {
     return world->max_alive ? world->max_alive - world->alive : INT_MAX;
 }
@@ -437,7 +437,7 @@ static int room(const pm_world_t *world)
  * other as long as some is left. */
 static void hunger(pm_pool_t *pool, int is_hungry)
 {
-    pm_world_t *world = pool->world;
+    pm_context_t *world = pool->world;
 
     if (pool->is_hungry && !is_hungry) {
         APR_RING_REMOVE(pool, hungry);
@@ -457,7 +457,7 @@ static pm_scale_plan_t scale(pm_pool_t *pool, apr_time_t now)
     const pm_scale_window_t *window = &pool->demand.window;
 
     pm_demand_ask(pool, now);
-    facts.crash_next = pm_crash_next(&pool->crash, now);
+    facts.crash_next = pm_restart_policy_next(&pool->crash, now);
     facts.trial = pool->crash.failures > 1;
     facts.alive = pm_pool_alive(pool);
     facts.closing = pool->phase == PM_POOL_CLOSING || pm_pool_held(pool);
@@ -476,9 +476,9 @@ static pm_scale_plan_t scale(pm_pool_t *pool, apr_time_t now)
  * FcgiPMMaxProcesses leaves no room for another, one goes before it comes. */
 static void plan_recycle(pm_pool_t *pool, int want, apr_time_t now)
 {
-    int starting = pool->count[PM_STATE_BORN]
-                   + pool->count[PM_STATE_LOADING];
-    int many = pool->count[PM_STATE_READY] - want;
+    int starting = pool->count[PM_WORKER_BORN]
+                   + pool->count[PM_WORKER_LOADING];
+    int many = pool->count[PM_WORKER_READY] - want;
 
     if (pool->due && many < 1 && !starting && room(pool->world) < 1) {
         many = 1;
@@ -496,7 +496,7 @@ static apr_time_t plan_scale(pm_pool_t *pool, apr_time_t now)
     pool->open = plan.open;
     hunger(pool, plan.want_room);
     return pool->crash.failures > 1 && pool->crash.trial_at
-               ? pm_time_min(plan.next, pool->crash.trial_at + PM_CRASH_SETTLE)
+               ? pm_time_min(plan.next, pool->crash.trial_at + PM_RESTART_POLICY_SETTLE)
                : plan.next;
 }
 
@@ -514,7 +514,7 @@ static int in_backoff(const pm_pool_t *pool)
 /* There is a worker, or will be one when it is needed. */
 static int can_serve(const pm_pool_t *pool)
 {
-    return pool->count[PM_STATE_READY]
+    return pool->count[PM_WORKER_READY]
            || (pool->open && !pm_pool_alive(pool) && !pool->crash.failures);
 }
 
@@ -538,7 +538,7 @@ static pm_avail_t avail_of(const pm_pool_t *pool)
 int pm_pool_settled(const pm_pool_t *pool)
 {
     return pool->phase == PM_POOL_RUNNING
-           && pm_pool_alive(pool) == pool->count[PM_STATE_READY]
+           && pm_pool_alive(pool) == pool->count[PM_WORKER_READY]
            && (pm_pool_alive(pool) >= pool->conf->processes.min
                || pool->is_hungry);
 }
@@ -548,7 +548,7 @@ int pm_pool_settled(const pm_pool_t *pool)
 static apr_uint32_t holders(const pm_pool_t *pool)
 {
     return (apr_uint32_t)(pm_pool_alive(pool)
-                          + pool->count[PM_STATE_STOPPING]);
+                          + pool->count[PM_WORKER_STOPPING]);
 }
 
 static void publish(pm_pool_t *pool)
@@ -557,11 +557,11 @@ static void publish(pm_pool_t *pool)
     apr_uint32_t before = pool->board->avail;
 
     pool->board->retry_at = pool->crash.trial_at
-                                ? pool->crash.trial_at + PM_CRASH_SETTLE
+                                ? pool->crash.trial_at + PM_RESTART_POLICY_SETTLE
                                 : pool->crash.retry_at;
     __atomic_store_n(&pool->board->avail, (apr_uint32_t)avail,
                      __ATOMIC_RELEASE);
-    pm_gate_workers(pm_board_gate(pool->world->board, pool->slot),
+    pm_admission_set_workers(pm_scoreboard_admission(pool->world->board, pool->slot),
                     holders(pool), avail != before);
     if ((avail == PM_AVAIL_BACKOFF || pm_pool_held(pool))
         && !pm_pool_alive(pool)) {
@@ -585,7 +585,7 @@ void pm_pool_plan(pm_pool_t *pool, apr_time_t now)
     pm_loop_at(pool->world->loop, &pool->timer, next);
     publish(pool);
     pm_demand_attend(pool, pool->open, now);
-    pm_reload_attend(pool);
+    pm_reload_wait_attend(pool);
 }
 
 int pm_pool_is_gone(const pm_pool_t *pool)
@@ -599,7 +599,7 @@ void pm_pool_destroy(pm_pool_t *pool)
     pm_log(pool->world->log, PM_INFO, "pool %s: has gone, nobody calls it any "
            "more", pool->conf->name);
     pm_loop_at(pool->world->loop, &pool->timer, PM_TIME_NEVER);
-    pm_script_gone(pool);
+    pm_script_pools_gone(pool);
     if (pool->is_touched) {
         APR_RING_REMOVE(pool, touched);
     }
@@ -609,17 +609,17 @@ void pm_pool_destroy(pm_pool_t *pool)
     if (pool->world->slots[pool->slot] == pool) {
         pool->world->slots[pool->slot] = NULL;
     }
-    pm_reload_gone(pool);
+    pm_reload_wait_gone(pool);
     pm_filewatch_forget(pool);
     pm_demand_close(pool);
-    pm_slow_end(pool);
+    pm_slow_log_end(pool);
     pm_output_close(pool);
     pm_listen_unlink(&pool->listener);
     pm_listen_close(&pool->listener);
-    pm_page_destroy(pool->page);
+    pm_worker_shm_destroy(pool->page);
     if (pool->board->generation == pool->generation) {
         memset(pool->board, 0, sizeof(*pool->board));
-        pm_gate_workers(pm_board_gate(pool->world->board, pool->slot), 0, 1);
+        pm_admission_set_workers(pm_scoreboard_admission(pool->world->board, pool->slot), 0, 1);
     }
     apr_pool_destroy(pool->p);
 }

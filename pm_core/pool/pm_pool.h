@@ -28,59 +28,59 @@
 
 typedef struct pm_pool pm_pool_t;
 typedef struct pm_worker pm_worker_t;
-typedef struct pm_slow pm_slow_t;      /**< pm_slow_log.c's own */
+typedef struct pm_slow_log pm_slow_log_t;      /**< pm_slow_log.c's own */
 
 APR_RING_HEAD(pm_pools, pm_pool);
 APR_RING_HEAD(pm_workers, pm_worker);
-APR_RING_HEAD(pm_waits, pm_wait_part);
+APR_RING_HEAD(pm_waits, pm_reload_wait_part);
 
 /** What all pools of a manager share. */
-typedef struct pm_world {
+typedef struct pm_context {
     apr_pool_t *p;
     pm_loop_t *loop;
     pm_log_t *log;
-    pm_board_t *board;
+    pm_scoreboard_t *board;
     apr_hash_t *pools;         /**< generation -> pm_pool_t */
-    pm_scripts_t *scripts;
+    pm_script_pools_t *scripts;
     apr_hash_t *workers;       /**< pid_t -> pm_worker_t: who are our own */
     apr_uint64_t births;       /**< workers started so far */
     uid_t asker;               /**< httpd's user, who may ask */
-    struct pm_notify *notify;  /**< NULL: no file is watched */
+    struct pm_inotify *notify;  /**< NULL: no file is watched */
     const pm_global_t *global; /**< of the set in force; NULL: none yet */
-    apr_hash_t *commands;      /**< pid_t -> pm_slow_t */
+    apr_hash_t *commands;      /**< pid_t -> pm_slow_log_t */
     struct pm_pools touched;
     struct pm_pools hungry;    /**< could have more workers if there were
                                 *   room; who waits longest is first */
-    pm_pool_t *slots[PM_BOARD_SLOTS];   /**< who lives there, or NULL */
+    pm_pool_t *slots[PM_SCOREBOARD_SLOTS];   /**< who lives there, or NULL */
     int alive;                 /**< workers of all pools not told to go */
     int max_alive;             /**< FcgiPMMaxProcesses; 0: no limit */
-    pm_diag_t diag;
+    pm_sock_diag_t diag;
     struct rlimit files;       /**< descriptors of workers, see pm_fds_raise()
                                 */
     apr_time_t die_timeout;
     apr_time_t dying_at;       /**< the manager's end began; 0: no */
     int config;                /**< httpd's number of the configuration */
     int killed;                /**< workers that had to be killed at the end */
-} pm_world_t;
+} pm_context_t;
 
 /** A worker that died at its birth or did not become ready. */
-typedef struct pm_failure {
+typedef struct pm_start_failure {
     apr_uint32_t n;            /**< how many there have been */
     int roll;                  /**< old workers that are kept, as it has
                                 *   ended a rolling reload; else 0 */
     pid_t pid;                 /**< 0: there was not even a process */
     char reason[512];
     char said[1024];           /**< its last lines, a newline between them */
-} pm_failure_t;
+} pm_start_failure_t;
 
 /** See pm_rollback.h. */
-typedef struct pm_release {
+typedef struct pm_rollback {
     unsigned number;           /**< of the definition in force */
     int proven;                /**< a worker of it has become ready */
-    struct pm_birth *former;   /**< of the last proven one before; NULL */
+    struct pm_launch_spec *former;   /**< of the last proven one before; NULL */
     apr_pool_t *p;             /**< holds that */
     int back;                  /**< workers are born of the former one */
-} pm_release_t;
+} pm_rollback_t;
 
 /** Where a pool is in its life. */
 typedef enum pm_pool_phase {
@@ -95,45 +95,45 @@ struct pm_pool {
     int is_touched;
     APR_RING_ENTRY(pm_pool) hungry;    /**< in world->hungry */
     int is_hungry;
-    pm_world_t *world;
+    pm_context_t *world;
     apr_pool_t *p;
     const pm_conf_t *conf;
     pm_conf_t *own;                    /**< the same, for `scale` */
     pm_range_t configured;             /**< conf->processes before that */
-    pm_birth_t *birth;                 /**< NULL when FAILED */
-    pm_release_t release;
-    pm_birth_t *slow_birth;            /**< of FcgiPMSlowLog's command; NULL:
+    pm_launch_spec_t *birth;                 /**< NULL when FAILED */
+    pm_rollback_t release;
+    pm_launch_spec_t *slow_birth;            /**< of FcgiPMSlowLog's command; NULL:
                                         *   none */
     apr_pool_t *pconf;                 /**< holds conf and births */
     int slot;
     apr_uint32_t generation;
-    pm_slot_t *board;                  /**< the slot, ours to write */
+    pm_scoreboard_slot_t *board;                  /**< the slot, ours to write */
     pm_listener_t listener;
-    pm_page_t *page;                   /**< NULL: there is none */
+    pm_worker_shm_t *page;                   /**< NULL: there is none */
     pm_pool_phase_t phase;
     struct pm_workers workers;
-    int count[PM_STATE_GONE + 1];      /**< workers, by pm_state_t */
+    int count[PM_WORKER_GONE + 1];      /**< workers, by pm_worker_state_t */
     int due;                           /**< workers that are to be replaced */
     int rolling;                       /**< those of them that are due by a
                                         *   rolling reload */
-    pm_script_t *script;               /**< it was made of; NULL: none */
+    pm_script_pool_t *script;               /**< it was made of; NULL: none */
     pm_demand_t demand;
     int open;                          /**< one more worker could be started
                                         *   as soon as it is needed */
-    pm_crash_t crash;
+    pm_restart_policy_t crash;
     apr_time_t last_start;
-    apr_uint64_t paid;            /**< see pm_crash_credit() */
+    apr_uint64_t paid;            /**< see pm_restart_policy_credit() */
     apr_time_t drain_wait;             /**< next pause while draining */
     pm_timer_t timer;
     pm_timer_t watch_timer;            /**< set when a file has changed, see
                                         *   pm_filewatch.h */
     int log_fd;                        /**< its own log, see pm_output.h; -1:
                                         *   none */
-    pm_quota_t *quota;                 /**< of lines, on the board */
+    pm_log_ratelimit_t *quota;                 /**< of lines, on the board */
     pm_timer_t quota_timer;            /**< set while lines are dropped */
     struct pm_waits waits;             /**< who waits for a reload */
-    pm_failure_t failure;              /**< of the last start that failed */
-    pm_slow_t *slow;                   /**< the command that runs, or NULL */
+    pm_start_failure_t failure;              /**< of the last start that failed */
+    pm_slow_log_t *slow;                   /**< the command that runs, or NULL */
     char last_error[512];
     char last_stderr[1024];            /**< what its workers said last, a
                                         *   newline between lines */
@@ -150,14 +150,14 @@ struct pm_worker {
     APR_RING_ENTRY(pm_worker) link;    /**< in pool->workers */
     pm_pool_t *pool;
     apr_pool_t *p;
-    pm_birth_t *birth;                 /**< the pool's when it was born; its
+    pm_launch_spec_t *birth;                 /**< the pool's when it was born; its
                                         *   texts are in @c p */
     pid_t pid;
     apr_uint64_t number;               /**< of world->births */
     unsigned release;                  /**< number of the definition it was
                                         *   born of; 0: the former one */
     int place;                         /**< on the pool's page; -1: none */
-    pm_state_t state;
+    pm_worker_state_t state;
     int runs;                          /**< its program was executed */
     int rang;                          /**< there is news on its page */
     int guarded;                       /**< it will tell when it is ready */
@@ -187,7 +187,7 @@ struct pm_worker {
 /* --- pm_pool.c ----------------------------------------------------------- */
 
 /** A pool for this member of a set; takes the member's descriptor. */
-pm_pool_t *pm_pool_create(pm_world_t *world, pm_member_t *member);
+pm_pool_t *pm_pool_create(pm_context_t *world, pm_member_t *member);
 
 /** Another definition.  One that cannot work is refused and said; the pool
  *  then goes on with what it has, if it has anything.  Takes the member's
@@ -247,8 +247,8 @@ void pm_pool_error(pm_pool_t *pool, pm_level_t level, const char *fmt, ...)
 /** Workers that were not told to go. */
 static inline int pm_pool_alive(const pm_pool_t *pool)
 {
-    return pool->count[PM_STATE_BORN] + pool->count[PM_STATE_LOADING]
-           + pool->count[PM_STATE_READY];
+    return pool->count[PM_WORKER_BORN] + pool->count[PM_WORKER_LOADING]
+           + pool->count[PM_WORKER_READY];
 }
 
 /* --- pm_worker.c --------------------------------------------------------- */
@@ -257,14 +257,14 @@ static inline int pm_pool_alive(const pm_pool_t *pool)
 int pm_worker_start(pm_pool_t *pool, apr_time_t now);
 
 /** What its page says of it. */
-static inline pm_page_facts_t pm_worker_facts(const pm_worker_t *w,
+static inline pm_worker_facts_t pm_worker_read_facts(const pm_worker_t *w,
                                               apr_time_t now)
 {
-    return pm_page_read(w->pool->page, w->place, w->pid, now);
+    return pm_worker_shm_read(w->pool->page, w->place, w->pid, now);
 }
 
 /** Something has happened to it; see pm_worker_fsm.h.  It may be freed by this. */
-void pm_worker_event(pm_worker_t *w, pm_event_t event);
+void pm_worker_handle(pm_worker_t *w, pm_worker_event_t event);
 
 /** It was reaped, with this status of waitpid(2). */
 void pm_worker_reaped(pm_worker_t *w, int status);

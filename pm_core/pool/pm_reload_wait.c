@@ -5,10 +5,10 @@
 
 #include "apr_strings.h"
 
-typedef struct pm_wait_part part_t;
+typedef struct pm_reload_wait_part part_t;
 
-struct pm_reload {
-    pm_caller_t *caller;
+struct pm_reload_wait {
+    pm_control_caller_t *caller;
     apr_pool_t *p;
     apr_array_header_t *parts;           /* of part_t * */
     int begun;
@@ -29,7 +29,7 @@ static void part_end(part_t *part)
 /* The caller has gone. */
 static apr_status_t forget(void *ctx)
 {
-    pm_reload_t *reload = ctx;
+    pm_reload_wait_t *reload = ctx;
     int i;
 
     for (i = 0; i < reload->parts->nelts; i++) {
@@ -38,10 +38,10 @@ static apr_status_t forget(void *ctx)
     return APR_SUCCESS;
 }
 
-pm_reload_t *pm_reload_create(pm_caller_t *caller)
+pm_reload_wait_t *pm_reload_wait_create(pm_control_caller_t *caller)
 {
     apr_pool_t *p = pm_control_pool(caller);
-    pm_reload_t *reload = apr_pcalloc(p, sizeof(*reload));
+    pm_reload_wait_t *reload = apr_pcalloc(p, sizeof(*reload));
 
     reload->caller = caller;
     reload->p = p;
@@ -78,7 +78,7 @@ static int has_failed(const part_t *part)
 }
 
 /* What a worker that failed has said, a line for each of its lines. */
-static void quote(pm_reload_t *reload, const pm_failure_t *failure)
+static void quote(pm_reload_wait_t *reload, const pm_start_failure_t *failure)
 {
     char *last = NULL;
     char *text = apr_pstrdup(reload->p, failure->said);
@@ -91,9 +91,9 @@ static void quote(pm_reload_t *reload, const pm_failure_t *failure)
     }
 }
 
-static const char *explain(pm_reload_t *reload, const pm_pool_t *pool)
+static const char *explain(pm_reload_wait_t *reload, const pm_pool_t *pool)
 {
-    const pm_failure_t *failure = &pool->failure;
+    const pm_start_failure_t *failure = &pool->failure;
 
     quote(reload, failure);
     if (!pool->conf->reload) {
@@ -104,12 +104,12 @@ static const char *explain(pm_reload_t *reload, const pm_pool_t *pool)
                         "workers are kept", failure->reason, failure->roll);
 }
 
-static void finish(pm_reload_t *reload)
+static void finish(pm_reload_wait_t *reload)
 {
     if (!reload->begun || reload->left) {
         return;
     }
-    pm_control_say(reload->caller,
+    pm_control_answer(reload->caller,
                    reload->errors[0]
                        ? apr_pstrcat(reload->p, reload->said, "error ",
                                      reload->errors, NULL)
@@ -119,7 +119,7 @@ static void finish(pm_reload_t *reload)
 
 static void part_failed(part_t *part, const char *reason)
 {
-    pm_reload_t *reload = part->reload;
+    pm_reload_wait_t *reload = part->reload;
 
     reload->errors = apr_pstrcat(reload->p, reload->errors,
                                  reload->errors[0] ? "; " : "", "pool ",
@@ -132,7 +132,7 @@ static void tell(part_t *part, int gone)
 {
     if (gone != part->gone) {
         part->gone = gone;
-        pm_control_say(part->reload->caller,
+        pm_control_answer(part->reload->caller,
                        apr_psprintf(part->reload->p, "progress %d %d %s",
                                     gone, part->old, part->pool->conf->name),
                        0);
@@ -164,7 +164,7 @@ static void attend(part_t *part)
 
 /* --- for others ----------------------------------------------------------- */
 
-void pm_reload_add(pm_reload_t *reload, pm_pool_t *pool)
+void pm_reload_wait_add(pm_reload_wait_t *reload, pm_pool_t *pool)
 {
     part_t *part = apr_pcalloc(reload->p, sizeof(*part));
 
@@ -173,13 +173,13 @@ void pm_reload_add(pm_reload_t *reload, pm_pool_t *pool)
     part->newest = pool->world->births;
     part->old = old_left(part);
     part->failures = pool->failure.n;
-    APR_RING_INSERT_TAIL(&pool->waits, part, pm_wait_part, link);
+    APR_RING_INSERT_TAIL(&pool->waits, part, pm_reload_wait_part, link);
     *(part_t **)apr_array_push(reload->parts) = part;
     reload->left++;
     pm_pool_touch(pool);
 }
 
-void pm_reload_begin(pm_reload_t *reload)
+void pm_reload_wait_begin(pm_reload_wait_t *reload)
 {
     reload->begun = 1;
     finish(reload);
@@ -191,14 +191,14 @@ static void each_part(pm_pool_t *pool, void (*act)(part_t *part))
     part_t *part, *next;
 
     for (part = APR_RING_FIRST(&pool->waits);
-         part != APR_RING_SENTINEL(&pool->waits, pm_wait_part, link);
+         part != APR_RING_SENTINEL(&pool->waits, pm_reload_wait_part, link);
          part = next) {
         next = APR_RING_NEXT(part, link);
         act(part);
     }
 }
 
-void pm_reload_attend(pm_pool_t *pool)
+void pm_reload_wait_attend(pm_pool_t *pool)
 {
     each_part(pool, attend);
 }
@@ -208,7 +208,7 @@ static void part_removed(part_t *part)
     part_failed(part, "it was removed");
 }
 
-void pm_reload_gone(pm_pool_t *pool)
+void pm_reload_wait_gone(pm_pool_t *pool)
 {
     each_part(pool, part_removed);
 }

@@ -12,19 +12,19 @@
  * FcgiPMReload all, where one death at birth is tried again at once: two in
  * a row), and when the pool is stopped or removed meanwhile.
  */
-#ifndef PM_RELOAD_H
-#define PM_RELOAD_H
+#ifndef PM_RELOAD_WAIT_H
+#define PM_RELOAD_WAIT_H
 
 #include "pm_core/ipc/pm_control_server.h"
 #include "pm_core/pool/pm_pool.h"
 
 /** One who waits; lives in the caller's pool and ends with it. */
-typedef struct pm_reload pm_reload_t;
+typedef struct pm_reload_wait pm_reload_wait_t;
 
 /** One pool of those that are waited for. */
-struct pm_wait_part {
-    APR_RING_ENTRY(pm_wait_part) link;   /**< in pool->waits */
-    pm_reload_t *reload;
+struct pm_reload_wait_part {
+    APR_RING_ENTRY(pm_reload_wait_part) link;   /**< in pool->waits */
+    pm_reload_wait_t *reload;
     pm_pool_t *pool;                     /**< NULL: ended */
     apr_uint64_t newest;                 /**< number of the newest old worker
                                           */
@@ -33,19 +33,19 @@ struct pm_wait_part {
     apr_uint32_t failures;               /**< the pool had seen before */
 };
 
-pm_reload_t *pm_reload_create(pm_caller_t *caller);
+pm_reload_wait_t *pm_reload_wait_create(pm_control_caller_t *caller);
 
 /** Wait for this pool too, which is to be told to reload after that. */
-void pm_reload_add(pm_reload_t *reload, pm_pool_t *pool);
+void pm_reload_wait_add(pm_reload_wait_t *reload, pm_pool_t *pool);
 
 /** That were all.  Without any the answer is given now. */
-void pm_reload_begin(pm_reload_t *reload);
+void pm_reload_wait_begin(pm_reload_wait_t *reload);
 
 /** The pool was planned: is there something to tell?  Asks little of a pool
  *  that nobody waits for. */
-void pm_reload_attend(pm_pool_t *pool);
+void pm_reload_wait_attend(pm_pool_t *pool);
 
 /** The pool is about to be freed. */
-void pm_reload_gone(pm_pool_t *pool);
+void pm_reload_wait_gone(pm_pool_t *pool);
 
-#endif /* PM_RELOAD_H */
+#endif /* PM_RELOAD_WAIT_H */

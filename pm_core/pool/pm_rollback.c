@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/pool/pm_rollback.h"
 
-static void drop_former(pm_release_t *r)
+static void drop_former(pm_rollback_t *r)
 {
     if (r->former) {
         apr_pool_destroy(r->p);
@@ -10,9 +10,9 @@ static void drop_former(pm_release_t *r)
     r->back = 0;
 }
 
-void pm_release_replace(pm_pool_t *pool, const pm_conf_t *conf)
+void pm_rollback_replace(pm_pool_t *pool, const pm_conf_t *conf)
 {
-    pm_release_t *r = &pool->release;
+    pm_rollback_t *r = &pool->release;
 
     if (!conf->reload) {
         drop_former(r);
@@ -30,14 +30,14 @@ void pm_release_replace(pm_pool_t *pool, const pm_conf_t *conf)
     r->back = 0;
 }
 
-void pm_release_try(pm_pool_t *pool)
+void pm_rollback_try(pm_pool_t *pool)
 {
     pool->release.back = 0;
 }
 
-void pm_release_ready(pm_worker_t *w)
+void pm_rollback_ready(pm_worker_t *w)
 {
-    pm_release_t *r = &w->pool->release;
+    pm_rollback_t *r = &w->pool->release;
 
     if (w->release == r->number && !r->proven) {
         r->proven = 1;
@@ -45,9 +45,9 @@ void pm_release_ready(pm_worker_t *w)
     }
 }
 
-int pm_release_failed(pm_pool_t *pool, const pm_worker_t *w)
+int pm_rollback_failed(pm_pool_t *pool, const pm_worker_t *w)
 {
-    pm_release_t *r = &pool->release;
+    pm_rollback_t *r = &pool->release;
     int turns = r->former && !r->back && !r->proven
                 && (!w || w->release == r->number);
 

@@ -10,29 +10,29 @@
  * that are needed in the place of old ones are born of the former definition:
  * until the next reload, which tries the new one again.
  */
-#ifndef PM_RELEASE_H
-#define PM_RELEASE_H
+#ifndef PM_ROLLBACK_H
+#define PM_ROLLBACK_H
 
 #include "pm_core/pool/pm_pool.h"
 
 /** Another definition is about to take the place of pool->birth.
  *  @param conf the new one */
-void pm_release_replace(pm_pool_t *pool, const pm_conf_t *conf);
+void pm_rollback_replace(pm_pool_t *pool, const pm_conf_t *conf);
 
 /** A reload begins: the new definition is tried, again perhaps. */
-void pm_release_try(pm_pool_t *pool);
+void pm_rollback_try(pm_pool_t *pool);
 
 /** A worker has become ready. */
-void pm_release_ready(pm_worker_t *w);
+void pm_rollback_ready(pm_worker_t *w);
 
 /** A worker has failed; w may be NULL.  @return 1: from now on the former
  *  definition is used */
-int pm_release_failed(pm_pool_t *pool, const pm_worker_t *w);
+int pm_rollback_failed(pm_pool_t *pool, const pm_worker_t *w);
 
 /** What the next worker is born of. */
-static inline pm_birth_t *pm_release_birth(const pm_pool_t *pool)
+static inline pm_launch_spec_t *pm_rollback_birth(const pm_pool_t *pool)
 {
     return pool->release.back ? pool->release.former : pool->birth;
 }
 
-#endif /* PM_RELEASE_H */
+#endif /* PM_ROLLBACK_H */

@@ -19,26 +19,26 @@
 #define HASH_LEN 16
 #define LOOKS 4          /* within an idle timeout */
 
-struct pm_scripts {
-    const pm_set_t *set;     /* in force; NULL: none yet */
-    apr_hash_t *by_key;      /* key -> pm_script_t */
+struct pm_script_pools {
+    const pm_pool_set_t *set;     /* in force; NULL: none yet */
+    apr_hash_t *by_key;      /* key -> pm_script_pool_t */
     int full;                /* that was said */
 };
 
-struct pm_script {
+struct pm_script_pool {
     pm_pool_t *pool;
     apr_pool_t *p;
     const char *key;
     const char *host, *path; /* who was asked for first */
     int known;               /* it is in by_key */
-    pm_spawn_file_t file;
+    pm_launch_file_t file;
     apr_time_t changed_at;   /* workers born before run the former file */
     apr_uint64_t used;       /* what was done when it was looked at last */
     int quiet;               /* looks that found nothing new, in a row */
     pm_timer_t timer;
 };
 
-void pm_script_init(pm_world_t *world)
+void pm_script_pools_init(pm_context_t *world)
 {
     world->scripts = apr_pcalloc(world->p, sizeof(*world->scripts));
     world->scripts->by_key = apr_hash_make(world->p);
@@ -46,15 +46,15 @@ void pm_script_init(pm_world_t *world)
 
 /* --- names ---------------------------------------------------------------- */
 
-static const char *address_of(const pm_set_t *set, apr_uint32_t generation,
+static const char *address_of(const pm_pool_set_t *set, apr_uint32_t generation,
                               apr_pool_t *p)
 {
     return apr_psprintf(p, "unix:%s/script-%x.sock", set->global->runtime_dir,
-                        generation & ~PM_BOARD_SCRIPT_BIT);
+                        generation & ~PM_SCOREBOARD_SCRIPT_BIT);
 }
 
 /* What people know it by, and what tells it from all others. */
-static const char *name_of(const pm_finding_t *f, apr_pool_t *p)
+static const char *name_of(const pm_script_target_t *f, apr_pool_t *p)
 {
     unsigned char digest[APR_SHA1_DIGESTSIZE];
     char hex[2 * APR_SHA1_DIGESTSIZE + 1];
@@ -81,7 +81,7 @@ static const char *name_of(const pm_finding_t *f, apr_pool_t *p)
 /* --- one script ----------------------------------------------------------- */
 
 /* Every birth is of the file that was looked at last. */
-static void arm(pm_script_t *script, const pm_finding_t *f)
+static void arm(pm_script_pool_t *script, const pm_script_target_t *f)
 {
     if (f->is_file) {
         script->file.path = script->path;
@@ -93,18 +93,18 @@ static void arm(pm_script_t *script, const pm_finding_t *f)
     }
 }
 
-static int is_changed(const pm_script_t *script, const pm_finding_t *f)
+static int is_changed(const pm_script_pool_t *script, const pm_script_target_t *f)
 {
     return f->is_file && !pm_inode_same(&script->file.inode, &f->file);
 }
 
 /* Each pool has a descriptor of the log its own. */
-static int log_of(const pm_finding_t *f)
+static int log_of(const pm_script_target_t *f)
 {
     return f->by->log_fd < 0 ? -1 : fcntl(f->by->log_fd, F_DUPFD_CLOEXEC, 3);
 }
 
-static void define(pm_script_t *script, pm_finding_t *f)
+static void define(pm_script_pool_t *script, pm_script_target_t *f)
 {
     pm_member_t member = {.fd = -1, .log_fd = log_of(f)};
 
@@ -115,7 +115,7 @@ static void define(pm_script_t *script, pm_finding_t *f)
     arm(script, f);
 }
 
-static void renew(pm_script_t *script, pm_finding_t *f)
+static void renew(pm_script_pool_t *script, pm_script_target_t *f)
 {
     pm_log(script->pool->world->log, PM_NOTICE, "pool %s: %s has changed and "
            "is started anew", script->pool->conf->name, script->path);
@@ -124,9 +124,9 @@ static void renew(pm_script_t *script, pm_finding_t *f)
     pm_pool_reload(script->pool);
 }
 
-static void forget(pm_script_t *script)
+static void forget(pm_script_pool_t *script)
 {
-    pm_scripts_t *all = script->pool->world->scripts;
+    pm_script_pools_t *all = script->pool->world->scripts;
 
     pm_loop_at(script->pool->world->loop, &script->timer, PM_TIME_NEVER);
     if (script->known) {
@@ -138,7 +138,7 @@ static void forget(pm_script_t *script)
 
 /* --- who is not used goes ------------------------------------------------- */
 
-static void watch(pm_script_t *script, apr_time_t now)
+static void watch(pm_script_pool_t *script, apr_time_t now)
 {
     apr_time_t timeout = script->pool->conf->idle_timeout;
 
@@ -150,14 +150,14 @@ static void watch(pm_script_t *script, apr_time_t now)
 
 /* Nobody asks again for a script that could not be started when it had
  * changed (pm_pool_failed() ends the roll): it is tried again until it can. */
-static void try_again(const pm_script_t *script)
+static void try_again(const pm_script_pool_t *script)
 {
     pm_pool_t *pool = script->pool;
     const pm_worker_t *w = NULL;
 
     APR_RING_FOREACH(w, &pool->workers, pm_worker, link)
     {
-        if (pm_life_alive(w->state) && w->born_at < script->changed_at) {
+        if (pm_worker_fsm_alive(w->state) && w->born_at < script->changed_at) {
             pm_pool_reload(pool);
             return;
         }
@@ -166,9 +166,9 @@ static void try_again(const pm_script_t *script)
 
 static void on_look(void *ctx, apr_time_t now)
 {
-    pm_script_t *script = ctx;
+    pm_script_pool_t *script = ctx;
     pm_pool_t *pool = script->pool;
-    pm_sum_t sum = pm_board_sum(pool->world->board, pool->slot);
+    pm_scoreboard_totals_t sum = pm_scoreboard_sum(pool->world->board, pool->slot);
     apr_uint64_t used = sum.done + sum.aborted + pool->board->spawned;
 
     script->quiet = used == script->used && !sum.in_flight && !sum.waiting
@@ -190,16 +190,16 @@ static void on_look(void *ctx, apr_time_t now)
 /* --- a new one ------------------------------------------------------------ */
 
 /* Round and round, so that a slot rests as long as can be. */
-static int find_place(pm_world_t *world, pm_member_t *member)
+static int find_place(pm_context_t *world, pm_member_t *member)
 {
-    const unsigned n = PM_BOARD_SLOTS - PM_BOARD_SCRIPTS;
-    pm_head_t *head = pm_board_head(world->board);
+    const unsigned n = PM_SCOREBOARD_SLOTS - PM_SCOREBOARD_SCRIPTS;
+    pm_scoreboard_header_t *head = pm_scoreboard_header(world->board);
     unsigned i;
 
     for (i = 0; i < n; i++) {
-        head->scripts = (head->scripts + 1) & ~PM_BOARD_SCRIPT_BIT;
-        member->slot = PM_BOARD_SCRIPTS + (int)(head->scripts % n);
-        member->generation = head->scripts | PM_BOARD_SCRIPT_BIT;
+        head->scripts = (head->scripts + 1) & ~PM_SCOREBOARD_SCRIPT_BIT;
+        member->slot = PM_SCOREBOARD_SCRIPTS + (int)(head->scripts % n);
+        member->generation = head->scripts | PM_SCOREBOARD_SCRIPT_BIT;
         if (!world->slots[member->slot]) {
             return 1;
         }
@@ -223,9 +223,9 @@ static apr_status_t open_socket(pm_member_t *member, const pm_conf_t *conf,
     return rv;
 }
 
-static int is_full(pm_world_t *world)
+static int is_full(pm_context_t *world)
 {
-    pm_scripts_t *all = world->scripts;
+    pm_script_pools_t *all = world->scripts;
     apr_int64_t most = all->set->global->max_scripts;
 
     if (apr_hash_count(all->by_key) < most) {
@@ -240,10 +240,10 @@ static int is_full(pm_world_t *world)
     return 1;
 }
 
-static void create(pm_world_t *world, pm_member_t *member,
-                   const pm_finding_t *f, const char *host, const char *path)
+static void create(pm_context_t *world, pm_member_t *member,
+                   const pm_script_target_t *f, const char *host, const char *path)
 {
-    pm_script_t *script;
+    pm_script_pool_t *script;
     pm_pool_t *pool = pm_pool_create(world, member);
 
     apr_hash_set(world->pools, &pool->generation, sizeof(pool->generation),
@@ -266,11 +266,11 @@ static void create(pm_world_t *world, pm_member_t *member,
 }
 
 /* @return f->status on failure */
-static apr_status_t make(pm_world_t *world, pm_finding_t *f, const char *host,
+static apr_status_t make(pm_context_t *world, pm_script_target_t *f, const char *host,
                          const char *path, apr_pool_t *p, pm_reason_t *why)
 {
     pm_member_t member = {.fd = -1, .log_fd = -1};
-    pm_birth_t *birth;
+    pm_launch_spec_t *birth;
     apr_status_t rv;
 
     f->status = 503;
@@ -280,7 +280,7 @@ static apr_status_t make(pm_world_t *world, pm_finding_t *f, const char *host,
     }
     f->conf->name = name_of(f, p);
     f->conf->listen = address_of(world->scripts->set, member.generation, p);
-    rv = pm_birth_prepare(&birth, f->conf, p, why);
+    rv = pm_launch_spec_prepare(&birth, f->conf, p, why);
     if (rv != APR_SUCCESS) {
         pm_reason_t cause = *why;
 
@@ -304,14 +304,14 @@ static const char *unescape(const char *word, apr_size_t len, apr_pool_t *p)
     return apr_punescape_url(p, apr_pstrmemdup(p, word, len), NULL, NULL, 1);
 }
 
-static const char *find(pm_world_t *world, const char *host,
+static const char *find(pm_context_t *world, const char *host,
                         const char *path, apr_pool_t *p)
 {
-    pm_scripts_t *all = world->scripts;
+    pm_script_pools_t *all = world->scripts;
     pm_reason_t why = {""};
-    pm_finding_t f;
-    pm_script_t *script;
-    apr_status_t rv = pm_finding_make(&f, all->set, host, path, p, &why);
+    pm_script_target_t f;
+    pm_script_pool_t *script;
+    apr_status_t rv = pm_script_resolve(&f, all->set, host, path, p, &why);
 
     if (rv == APR_SUCCESS) {
         script = apr_hash_get(all->by_key, f.key, APR_HASH_KEY_STRING);
@@ -336,7 +336,7 @@ static const char *find(pm_world_t *world, const char *host,
                         script->pool->listener.text);
 }
 
-const char *pm_script_ask(pm_world_t *world, const pm_request_t *req,
+const char *pm_script_pools_ask(pm_context_t *world, const pm_request_t *req,
                           apr_pool_t *p)
 {
     const char *host = unescape(req->host, req->host_len, p);
@@ -353,34 +353,34 @@ const char *pm_script_ask(pm_world_t *world, const pm_request_t *req,
 /* --- another configuration ------------------------------------------------ */
 
 /* What the manager before this one has left: its pools have died with it. */
-static void clear_away(pm_world_t *world, const pm_set_t *set)
+static void clear_away(pm_context_t *world, const pm_pool_set_t *set)
 {
     apr_pool_t *p = set->members->pool;
     int i;
 
-    if (!pm_board_head(world->board)->scripts) {
+    if (!pm_scoreboard_header(world->board)->scripts) {
         return;    /* a slot that was never touched costs nothing */
     }
-    for (i = PM_BOARD_SCRIPTS; i < PM_BOARD_SLOTS; i++) {
-        pm_slot_t *slot = pm_board_slot(world->board, i);
+    for (i = PM_SCOREBOARD_SCRIPTS; i < PM_SCOREBOARD_SLOTS; i++) {
+        pm_scoreboard_slot_t *slot = pm_scoreboard_slot(world->board, i);
 
         if (slot->generation) {
             unlink(address_of(set, slot->generation, p) + 5);
             memset(slot, 0, sizeof(*slot));
-            pm_gate_workers(pm_board_gate(world->board, i), 0, 1);
+            pm_admission_set_workers(pm_scoreboard_admission(world->board, i), 0, 1);
         }
     }
 }
 
-static void adopt(pm_script_t *script, const pm_set_t *set, apr_pool_t *p)
+static void adopt(pm_script_pool_t *script, const pm_pool_set_t *set, apr_pool_t *p)
 {
     pm_pool_t *pool = script->pool;
     pm_graceful_t graceful = (pm_graceful_t)set->global->graceful;
     pm_reason_t why = {"it is run as somebody else now"};
-    pm_finding_t f;
+    pm_script_target_t f;
     int reload;
 
-    if (pm_finding_make(&f, set, script->host, script->path, p, &why)
+    if (pm_script_resolve(&f, set, script->host, script->path, p, &why)
             != APR_SUCCESS
         || strcmp(f.key, script->key)) {
         pm_log(pool->world->log, PM_INFO, "pool %s: goes: %s",
@@ -392,7 +392,7 @@ static void adopt(pm_script_t *script, const pm_set_t *set, apr_pool_t *p)
     f.conf->name = pool->conf->name;
     f.conf->listen = pool->conf->listen;
     reload = is_changed(script, &f)
-             || pm_diff_plan(graceful, pool->conf, f.conf) == PM_DIFF_RELOAD;
+             || pm_reload_policy_plan(graceful, pool->conf, f.conf) == PM_RELOAD_POLICY_RELOAD;
     define(script, &f);
     if (reload) {
         pm_pool_reload(pool);
@@ -400,9 +400,9 @@ static void adopt(pm_script_t *script, const pm_set_t *set, apr_pool_t *p)
     watch(script, pm_time_now());
 }
 
-void pm_script_adopt(pm_world_t *world, const pm_set_t *set)
+void pm_script_pools_adopt(pm_context_t *world, const pm_pool_set_t *set)
 {
-    pm_scripts_t *all = world->scripts;
+    pm_script_pools_t *all = world->scripts;
     apr_hash_index_t *hi;
     apr_pool_t *p;
 
@@ -420,10 +420,10 @@ void pm_script_adopt(pm_world_t *world, const pm_set_t *set)
 
 /* --- for its pool --------------------------------------------------------- */
 
-int pm_script_verify(pm_pool_t *pool)
+int pm_script_pools_verify(pm_pool_t *pool)
 {
-    pm_script_t *script = pool->script;
-    pm_finding_t f;
+    pm_script_pool_t *script = pool->script;
+    pm_script_target_t f;
     pm_reason_t why;
     apr_pool_t *p;
     apr_status_t rv;
@@ -432,7 +432,7 @@ int pm_script_verify(pm_pool_t *pool)
         return 1;    /* one that drains is as it was: see pm_path_check() */
     }
     PM_ASSERT(apr_pool_create(&p, pool->p) == APR_SUCCESS);
-    rv = pm_finding_make(&f, pool->world->scripts->set, script->host,
+    rv = pm_script_resolve(&f, pool->world->scripts->set, script->host,
                          script->path, p, &why);
     if (rv == APR_SUCCESS && strcmp(f.key, script->key)) {
         rv = pm_fail(&why, APR_EGENERAL, "%s: it belongs to somebody else "
@@ -448,7 +448,7 @@ int pm_script_verify(pm_pool_t *pool)
     return rv == APR_SUCCESS;
 }
 
-void pm_script_gone(pm_pool_t *pool)
+void pm_script_pools_gone(pm_pool_t *pool)
 {
     if (pool->script) {
         forget(pool->script);

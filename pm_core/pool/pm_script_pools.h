@@ -11,44 +11,44 @@
  * the other.  The script is looked at again before each birth, and by the
  * newborn itself before it executes it.
  */
-#ifndef PM_SCRIPT_H
-#define PM_SCRIPT_H
+#ifndef PM_SCRIPT_POOLS_H
+#define PM_SCRIPT_POOLS_H
 
 #include "pm_core/policy/pm_control_protocol.h"
 #include "pm_core/ipc/pm_pool_set.h"
 
 struct pm_pool;
-struct pm_world;
+struct pm_context;
 
 /** All scripts of a manager; hangs on the world. */
-typedef struct pm_scripts pm_scripts_t;
+typedef struct pm_script_pools pm_script_pools_t;
 
 /** One; hangs on its pool. */
-typedef struct pm_script pm_script_t;
+typedef struct pm_script_pool pm_script_pool_t;
 
-void pm_script_init(struct pm_world *world);
+void pm_script_pools_init(struct pm_context *world);
 
 /**
  * Somebody asks for a script's pool.
  * @param req PM_VERB_SCRIPT; CONFIG is httpd's number of the configuration
  *            he has, HOST and PATH are escaped as in a URL
  * @return `ok SLOT GENERATION NAME ADDRESS`; `error STATUS REASON` (see
- *         pm_finding_make(); 503: there are too many); `error later`: a
+ *         pm_script_resolve(); 503: there are too many); `error later`: a
  *         configuration that old is not in force any more, or that new not
  *         yet
  */
-const char *pm_script_ask(struct pm_world *world, const pm_request_t *req,
+const char *pm_script_pools_ask(struct pm_context *world, const pm_request_t *req,
                           apr_pool_t *p);
 
 /** The set that is in force from now on, and lives as long: pools whose
  *  script no template covers any more are removed. */
-void pm_script_adopt(struct pm_world *world, const pm_set_t *set);
+void pm_script_pools_adopt(struct pm_context *world, const pm_pool_set_t *set);
 
 /** Is the script as it was, or at least one that may be run?  To be asked
  *  before a worker is started.  @return 0: no; the pool knows why */
-int pm_script_verify(struct pm_pool *pool);
+int pm_script_pools_verify(struct pm_pool *pool);
 
 /** The pool is about to be destroyed.  Harmless for one of no script. */
-void pm_script_gone(struct pm_pool *pool);
+void pm_script_pools_gone(struct pm_pool *pool);
 
-#endif /* PM_SCRIPT_H */
+#endif /* PM_SCRIPT_POOLS_H */

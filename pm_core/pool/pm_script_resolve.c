@@ -11,7 +11,7 @@
 
 /* One search. */
 typedef struct search {
-    pm_finding_t *f;
+    pm_script_target_t *f;
     const pm_host_t *host;
     const char *path;
     int wrapper;             /* -1: none */
@@ -21,13 +21,13 @@ typedef struct search {
     pm_reason_t *why;
 } search_t;
 
-static apr_status_t refuse(pm_finding_t *f, int status, apr_status_t rv)
+static apr_status_t refuse(pm_script_target_t *f, int status, apr_status_t rv)
 {
     f->status = status;
     return rv;
 }
 
-static const pm_host_t *find_host(const pm_set_t *set, const char *name)
+static const pm_host_t *find_host(const pm_pool_set_t *set, const char *name)
 {
     int i;
 
@@ -41,11 +41,11 @@ static const pm_host_t *find_host(const pm_set_t *set, const char *name)
     return NULL;
 }
 
-static apr_status_t find_template(search_t *s, const pm_set_t *set,
+static apr_status_t find_template(search_t *s, const pm_pool_set_t *set,
                                   const char *host)
 {
-    const pm_template_t *all = (pm_template_t *)(void *)set->templates->elts;
-    int i = pm_template_find(all, set->templates->nelts, s->path);
+    const pm_script_template_t *all = (pm_script_template_t *)(void *)set->templates->elts;
+    int i = pm_script_rules_find(all, set->templates->nelts, s->path);
 
     if (i < 0) {
         pm_fail(s->why, ENOENT, "%s: no <FcgiPMScripts> covers it; "
@@ -54,7 +54,7 @@ static apr_status_t find_template(search_t *s, const pm_set_t *set,
         return refuse(s->f, 500, ENOENT);
     }
     s->f->by = &all[i];
-    s->wrapper = pm_template_wrapper(all[i].rules, s->path);
+    s->wrapper = pm_script_rules_wrapper(all[i].rules, s->path);
     s->host = find_host(set, host);
     if (!s->host) {
         pm_fail(s->why, ENOENT, "there is no virtual host \"%.200s\"", host);
@@ -66,7 +66,7 @@ static apr_status_t find_template(search_t *s, const pm_set_t *set,
 /* Whose it is to be. */
 static apr_status_t find_ident(search_t *s, const pm_walk_t *walk)
 {
-    const pm_template_t *t = s->f->by;
+    const pm_script_template_t *t = s->f->by;
     pm_conf_t *conf = s->f->conf;
     apr_status_t rv;
 
@@ -112,7 +112,7 @@ static apr_status_t go_there(search_t *s, pm_walk_t *walk)
 {
     apr_status_t rv;
 
-    s->f->fixed = pm_template_fixed(s->f->by->where);
+    s->f->fixed = pm_script_rules_fixed(s->f->by->where);
     rv = pm_path_walk(walk, s->path, s->f->fixed, s->why);
     s->f->file = walk->file;
     return rv == APR_SUCCESS ? rv : refuse(s->f, status_of(rv), rv);
@@ -137,7 +137,7 @@ static apr_status_t find_file(search_t *s)
     as.gid = s->ident.gid;
     as.named = s->named;
     if (rv == APR_SUCCESS && looks
-        && pm_template_judge(rules, s->path, &walk, &as, s->why)
+        && pm_script_rules_judge(rules, s->path, &walk, &as, s->why)
                != APR_SUCCESS) {
         rv = refuse(s->f, 403, EACCES);
     }
@@ -148,7 +148,7 @@ static apr_status_t find_file(search_t *s)
 
 static void run_file(search_t *s)
 {
-    pm_finding_t *f = s->f;
+    pm_script_target_t *f = s->f;
     const char *slash = strrchr(s->path, '/');
 
     f->is_file = 1;
@@ -167,12 +167,12 @@ static void run_file(search_t *s)
 
 static apr_status_t run_wrapper(search_t *s)
 {
-    pm_finding_t *f = s->f;
+    pm_script_target_t *f = s->f;
     const char *wrapper = APR_ARRAY_IDX(f->by->rules->wrapper, s->wrapper,
                                         const char *);
     const char *command = apr_punescape_url(
         s->p, apr_pstrmemdup(s->p, wrapper,
-                             pm_template_command_length(wrapper)),
+                             pm_script_rules_command_length(wrapper)),
         NULL, NULL, 1);
     char **word;
 
@@ -194,12 +194,12 @@ static apr_status_t run_wrapper(search_t *s)
     return APR_SUCCESS;
 }
 
-apr_status_t pm_finding_make(pm_finding_t *f, const pm_set_t *set,
+apr_status_t pm_script_resolve(pm_script_target_t *f, const pm_pool_set_t *set,
                              const char *host, const char *path,
                              apr_pool_t *p, pm_reason_t *why)
 {
     search_t s = {.f = f, .path = path, .p = p, .why = why};
-    apr_status_t rv = pm_template_path_check(path, why);
+    apr_status_t rv = pm_script_rules_path_check(path, why);
 
     memset(f, 0, sizeof(*f));
     if (rv != APR_SUCCESS) {

@@ -18,10 +18,10 @@
 #define SOON apr_time_from_msec(50)
 
 /* A command that runs. */
-struct pm_slow {
+struct pm_slow_log {
     pm_pool_t *pool;
     apr_pool_t *p;
-    pm_birth_t birth;          /* with its own argv */
+    pm_launch_spec_t birth;          /* with its own argv */
     pid_t pid;
     pid_t worker;              /* it was started for */
     int reaped;
@@ -35,7 +35,7 @@ struct pm_slow {
 /* --- its definition ------------------------------------------------------- */
 
 /* The same as the workers', but for the program.  The guard is not for it. */
-apr_status_t pm_slow_prepare(pm_birth_t **birth, const pm_conf_t *conf,
+apr_status_t pm_slow_log_prepare(pm_launch_spec_t **birth, const pm_conf_t *conf,
                              apr_pool_t *p, pm_reason_t *why)
 {
     static const char ours[] = "FcgiPMCommand";
@@ -51,7 +51,7 @@ apr_status_t pm_slow_prepare(pm_birth_t **birth, const pm_conf_t *conf,
     copy->command = conf->slow_log.command;
     copy->process_name = NULL;
     copy->guard = 0;
-    rv = pm_birth_prepare(birth, copy, p, &cause);
+    rv = pm_launch_spec_prepare(birth, copy, p, &cause);
     if (rv == APR_SUCCESS) {
         return rv;
     }
@@ -62,7 +62,7 @@ apr_status_t pm_slow_prepare(pm_birth_t **birth, const pm_conf_t *conf,
 }
 
 /* "%p" is the worker's pid; without one it comes last. */
-static char *const *argv_for(const pm_birth_t *birth, pid_t worker,
+static char *const *argv_for(const pm_launch_spec_t *birth, pid_t worker,
                              apr_pool_t *p)
 {
     const char *pid = apr_itoa(p, (int)worker);
@@ -87,21 +87,21 @@ static char *const *argv_for(const pm_birth_t *birth, pid_t worker,
 
 static void on_line(void *ctx, const char *line)
 {
-    pm_slow_t *slow = ctx;
+    pm_slow_log_t *slow = ctx;
 
     if (slow->lines++ < PM_SLOW_LINES) {
         pm_output_say(slow->pool, slow->worker, "slow: ", line);
     }
 }
 
-static void unwatch(pm_slow_t *slow, pm_watch_t *watch, int *fd)
+static void unwatch(pm_slow_log_t *slow, pm_watch_t *watch, int *fd)
 {
     pm_loop_unwatch(slow->pool->world->loop, watch);
     pm_fds_close(fd);
 }
 
 /* Both its end has been seen and all that it had to say. */
-static void free_if_over(pm_slow_t *slow)
+static void free_if_over(pm_slow_log_t *slow)
 {
     pm_pool_t *pool = slow->pool;
 
@@ -122,7 +122,7 @@ static void free_if_over(pm_slow_t *slow)
 
 static void on_output(void *ctx, int events)
 {
-    pm_slow_t *slow = ctx;
+    pm_slow_log_t *slow = ctx;
     char bytes[8192];
     ssize_t n = read(slow->output_fd, bytes, sizeof(bytes));
 
@@ -139,7 +139,7 @@ static void on_output(void *ctx, int events)
 
 static void on_birth(void *ctx, int events)
 {
-    pm_slow_t *slow = ctx;
+    pm_slow_log_t *slow = ctx;
     pm_reason_t why;
     int guarded;
     apr_status_t rv = pm_spawn_verdict(slow->birth_fd, &slow->birth, &guarded,
@@ -158,7 +158,7 @@ static void on_birth(void *ctx, int events)
 
 static void on_timer(void *ctx, apr_time_t now)
 {
-    pm_slow_t *slow = ctx;
+    pm_slow_log_t *slow = ctx;
 
     (void)now;
     pm_log(slow->pool->world->log, PM_WARNING, "pool %s: pid %d: slow: %s "
@@ -168,7 +168,7 @@ static void on_timer(void *ctx, apr_time_t now)
     pm_reap_group(slow->pid, SIGKILL);
 }
 
-static int watch(pm_slow_t *slow, pm_watch_t *watch, int fd,
+static int watch(pm_slow_log_t *slow, pm_watch_t *watch, int fd,
                  void (*ready)(void *ctx, int events), pm_reason_t *why)
 {
     watch->ready = ready;
@@ -177,9 +177,9 @@ static int watch(pm_slow_t *slow, pm_watch_t *watch, int fd,
                          slow->p, why) == APR_SUCCESS;
 }
 
-static pm_slow_t *create(pm_pool_t *pool, pid_t worker)
+static pm_slow_log_t *create(pm_pool_t *pool, pid_t worker)
 {
-    pm_slow_t *slow;
+    pm_slow_log_t *slow;
     apr_pool_t *p;
 
     PM_ASSERT(apr_pool_create(&p, pool->p) == APR_SUCCESS);
@@ -195,10 +195,10 @@ static pm_slow_t *create(pm_pool_t *pool, pid_t worker)
 }
 
 /* Its standard input is empty. */
-static apr_status_t spawn(pm_slow_t *slow, pm_reason_t *why)
+static apr_status_t spawn(pm_slow_log_t *slow, pm_reason_t *why)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    pm_born_t born;
+    pm_spawned_t born;
     apr_status_t rv = null < 0 ? errno : APR_SUCCESS;
 
     if (rv != APR_SUCCESS) {
@@ -216,8 +216,8 @@ static apr_status_t spawn(pm_slow_t *slow, pm_reason_t *why)
 
 static void run(pm_pool_t *pool, pid_t worker)
 {
-    pm_world_t *world = pool->world;
-    pm_slow_t *slow = create(pool, worker);
+    pm_context_t *world = pool->world;
+    pm_slow_log_t *slow = create(pool, worker);
     pm_reason_t why;
 
     if (spawn(slow, &why) != APR_SUCCESS) {
@@ -237,9 +237,9 @@ static void run(pm_pool_t *pool, pid_t worker)
     }
 }
 
-int pm_slow_reaped(pm_world_t *world, pid_t pid, int status)
+int pm_slow_log_reaped(pm_context_t *world, pid_t pid, int status)
 {
-    pm_slow_t *slow = apr_hash_get(world->commands, &pid, sizeof(pid));
+    pm_slow_log_t *slow = apr_hash_get(world->commands, &pid, sizeof(pid));
     char how[80];
 
     if (!slow) {
@@ -260,9 +260,9 @@ int pm_slow_reaped(pm_world_t *world, pid_t pid, int status)
 }
 
 /* Only its pid is remembered now, for the one who reaps it. */
-void pm_slow_end(pm_pool_t *pool)
+void pm_slow_log_end(pm_pool_t *pool)
 {
-    pm_slow_t *slow = pool->slow;
+    pm_slow_log_t *slow = pool->slow;
 
     if (!slow) {
         return;
@@ -304,7 +304,7 @@ enum { LIKELY, POSSIBLE, IMPOSSIBLE };
 
 static int judge(const pm_worker_t *w, apr_time_t since, apr_time_t now)
 {
-    pm_page_facts_t page = pm_worker_facts(w, now);
+    pm_worker_facts_t page = pm_worker_read_facts(w, now);
 
     return page.idle || !w->runs                ? IMPOSSIBLE
            : !page.busy                         ? POSSIBLE
@@ -314,7 +314,7 @@ static int judge(const pm_worker_t *w, apr_time_t since, apr_time_t now)
 }
 
 /* Who has that socket?  The likely ones are asked first. */
-static pm_worker_t *find_holder(pm_pool_t *pool, const pm_wire_note_t *note,
+static pm_worker_t *find_holder(pm_pool_t *pool, const pm_slow_report_t *note,
                                 apr_uint64_t inode, apr_time_t now,
                                 pid_t *pid)
 {
@@ -334,7 +334,7 @@ static pm_worker_t *find_holder(pm_pool_t *pool, const pm_wire_note_t *note,
 }
 
 /* Where sockets cannot be looked up: if just one can be meant it is that. */
-static pm_worker_t *guess(pm_pool_t *pool, const pm_wire_note_t *note,
+static pm_worker_t *guess(pm_pool_t *pool, const pm_slow_report_t *note,
                           apr_time_t now)
 {
     pm_worker_t *w = NULL, *found = NULL;
@@ -351,7 +351,7 @@ static pm_worker_t *guess(pm_pool_t *pool, const pm_wire_note_t *note,
 }
 
 /* @param pid 0: it is not known; -1: nobody has it */
-static pm_worker_t *find(pm_pool_t *pool, const pm_wire_note_t *note,
+static pm_worker_t *find(pm_pool_t *pool, const pm_slow_report_t *note,
                          apr_time_t now, pid_t *pid)
 {
     pm_worker_t *w = apr_hash_get(pool->world->workers, &note->pid,
@@ -362,7 +362,7 @@ static pm_worker_t *find(pm_pool_t *pool, const pm_wire_note_t *note,
         *pid = w->pid;
         return w;
     }
-    if (note->inode && pm_diag_peer(&pool->world->diag, note->inode, &peer)) {
+    if (note->inode && pm_sock_diag_peer(&pool->world->diag, note->inode, &peer)) {
         *pid = peer ? 0 : -1;
         return peer ? find_holder(pool, note, peer, now, pid) : NULL;
     }
@@ -379,7 +379,7 @@ static void say(pm_pool_t *pool, pid_t pid, const char *what, apr_time_t took)
     const char *doing = pid > 0    ? pm_procinfo_doing(pid, buf, sizeof(buf))
                         : pid == 0 ? "which worker has it is not known"
                                    : "no worker has accepted it yet";
-    char text[PM_WIRE_URL + 800];
+    char text[PM_SLOW_REPORT_URL + 800];
 
     apr_snprintf(text, sizeof(text), "%s: %.3f s so far: %s", what,
                  (double)took / 1e6, doing);
@@ -390,12 +390,12 @@ static void say(pm_pool_t *pool, pid_t pid, const char *what, apr_time_t took)
     }
 }
 
-void pm_slow_told(pm_world_t *world, const pm_wire_note_t *note)
+void pm_slow_log_told(pm_context_t *world, const pm_slow_report_t *note)
 {
     apr_time_t now = pm_time_now();
-    pm_pool_t *pool = note->slot >= 0 && note->slot < PM_BOARD_SLOTS
+    pm_pool_t *pool = note->slot >= 0 && note->slot < PM_SCOREBOARD_SLOTS
                           ? world->slots[note->slot] : NULL;
-    char what[PM_WIRE_METHOD + PM_WIRE_URL + 2];
+    char what[PM_SLOW_REPORT_METHOD + PM_SLOW_REPORT_URL + 2];
     pm_worker_t *w;
     pid_t pid = 0;
 
@@ -405,7 +405,7 @@ void pm_slow_told(pm_world_t *world, const pm_wire_note_t *note)
     }
     w = find(pool, note, now, &pid);
     if (w) {
-        pm_page_facts_t page = pm_worker_facts(w, now);
+        pm_worker_facts_t page = pm_worker_read_facts(w, now);
 
         w->slow_since = page.busy ? page.busy_since : w->slow_since;
     }
@@ -418,7 +418,7 @@ void pm_slow_told(pm_world_t *world, const pm_wire_note_t *note)
 static void on_slow(void *ctx, apr_time_t now)
 {
     pm_worker_t *w = ctx;
-    pm_page_facts_t page = pm_worker_facts(w, now);
+    pm_worker_facts_t page = pm_worker_read_facts(w, now);
     apr_time_t limit = w->pool->conf->slow_log.time;
 
     if (limit && page.busy && page.busy_since != w->slow_since
@@ -431,14 +431,14 @@ static void on_slow(void *ctx, apr_time_t now)
     pm_worker_attend(w, now);
 }
 
-void pm_slow_watch(pm_worker_t *w)
+void pm_slow_log_watch(pm_worker_t *w)
 {
     w->slow_timer = (pm_timer_t){.due = on_slow, .ctx = w};
 }
 
 /* What stands on a page can change all the time: it is spoken of once in the
  * time that is slow, and no more. */
-void pm_slow_attend(pm_worker_t *w, const pm_page_facts_t *page)
+void pm_slow_log_attend(pm_worker_t *w, const pm_worker_facts_t *page)
 {
     apr_time_t limit = w->pool->conf->slow_log.time;
     apr_time_t due = page->busy_since + limit + PM_SLOW_GRACE;
@@ -451,7 +451,7 @@ void pm_slow_attend(pm_worker_t *w, const pm_page_facts_t *page)
                    ? due : PM_TIME_NEVER);
 }
 
-void pm_slow_forget(pm_worker_t *w)
+void pm_slow_log_forget(pm_worker_t *w)
 {
     pm_loop_at(w->pool->world->loop, &w->slow_timer, PM_TIME_NEVER);
 }

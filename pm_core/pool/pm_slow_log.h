@@ -19,8 +19,8 @@
  *   and nothing of the manager's rights; one at a time for each pool.  What it
  *   says goes to the pool's log.
  */
-#ifndef PM_SLOW_H
-#define PM_SLOW_H
+#ifndef PM_SLOW_LOG_H
+#define PM_SLOW_LOG_H
 
 #include "pm_core/pool/pm_pool.h"
 #include "pm_core/ipc/pm_slow_report.h"
@@ -33,25 +33,25 @@
 
 /** Does the command work?  What a definition needs to be one.
  *  @param birth NULL: there is none */
-apr_status_t pm_slow_prepare(pm_birth_t **birth, const pm_conf_t *conf,
+apr_status_t pm_slow_log_prepare(pm_launch_spec_t **birth, const pm_conf_t *conf,
                              apr_pool_t *p, pm_reason_t *why);
 
 /** An httpd child says so; the note is checked here. */
-void pm_slow_told(pm_world_t *world, const pm_wire_note_t *note);
+void pm_slow_log_told(pm_context_t *world, const pm_slow_report_t *note);
 
 /** There may be news on this worker's page. */
-void pm_slow_attend(pm_worker_t *w, const pm_page_facts_t *page);
+void pm_slow_log_attend(pm_worker_t *w, const pm_worker_facts_t *page);
 
 /** At a worker's birth. */
-void pm_slow_watch(pm_worker_t *w);
+void pm_slow_log_watch(pm_worker_t *w);
 
 /** A worker is gone: it is not looked at any more. */
-void pm_slow_forget(pm_worker_t *w);
+void pm_slow_log_forget(pm_worker_t *w);
 
 /** Was it one of our commands that was reaped?  @return 0: no */
-int pm_slow_reaped(pm_world_t *world, pid_t pid, int status);
+int pm_slow_log_reaped(pm_context_t *world, pid_t pid, int status);
 
 /** The pool ends, or has another definition: so does a command that runs. */
-void pm_slow_end(pm_pool_t *pool);
+void pm_slow_log_end(pm_pool_t *pool);
 
-#endif /* PM_SLOW_H */
+#endif /* PM_SLOW_LOG_H */

@@ -104,7 +104,7 @@ static void on_birth(void *ctx, int events)
     close_birth(w);
     if (rv == APR_SUCCESS) {
         w->runs = 1;
-        pm_worker_event(w, PM_EVENT_RUNS);
+        pm_worker_handle(w, PM_WORKER_EVENT_RUNS);
         pm_worker_attend(w, pm_time_now());
     }
     else {
@@ -120,20 +120,20 @@ static void on_timer(void *ctx, apr_time_t now);
 /* Asks the stop ladder what comes next. */
 static void plan_stop(pm_worker_t *w, apr_time_t now)
 {
-    const pm_world_t *world = w->pool->world;
-    pm_stop_conf_t conf = {world->die_timeout,
+    const pm_context_t *world = w->pool->world;
+    pm_stop_policy_conf_t conf = {world->die_timeout,
                            w->overdue ? world->die_timeout + 1
                                       : w->pool->conf->drain_timeout};
-    pm_stop_facts_t facts = {w->told_at, w->retold_at, world->dying_at,
-                             pm_worker_facts(w, now).idle};
-    pm_stop_plan_t plan = pm_stop_plan(&conf, &facts, now);
+    pm_stop_policy_facts_t facts = {w->told_at, w->retold_at, world->dying_at,
+                             pm_worker_read_facts(w, now).idle};
+    pm_stop_policy_plan_t plan = pm_stop_plan(&conf, &facts, now);
 
     pm_loop_at(world->loop, &w->timer, plan.next);
     if (plan.act == PM_STOP_TELL) {
-        pm_worker_event(w, PM_EVENT_RETELL);
+        pm_worker_handle(w, PM_WORKER_EVENT_RETELL);
     }
     else if (plan.act == PM_STOP_KILL) {
-        pm_worker_event(w, PM_EVENT_KILL);
+        pm_worker_handle(w, PM_WORKER_EVENT_KILL);
     }
 }
 
@@ -141,10 +141,10 @@ static void on_timer(void *ctx, apr_time_t now)
 {
     pm_worker_t *w = ctx;
 
-    if (w->state == PM_STATE_LEFT) {
-        pm_worker_event(w, PM_EVENT_KILL);
+    if (w->state == PM_WORKER_LEFT) {
+        pm_worker_handle(w, PM_WORKER_EVENT_KILL);
     }
-    else if (pm_life_alive(w->state)) {
+    else if (pm_worker_fsm_alive(w->state)) {
         pm_worker_attend(w, now);
     }
     else {
@@ -165,7 +165,7 @@ static void act_term(pm_worker_t *w)
 
 static void act_kill(pm_worker_t *w)
 {
-    if (w->state == PM_STATE_KILLED) {
+    if (w->state == PM_WORKER_KILLED) {
         w->pool->world->killed += w->pool->world->dying_at != 0;
         w->pool->board->killed++;
         pm_log(w->pool->world->log, PM_WARNING, "pool %s: worker %d %s: "
@@ -181,14 +181,14 @@ static void act_kill(pm_worker_t *w)
  * much time for theirs as a worker has. */
 static apr_time_t sweep_until(const pm_worker_t *w)
 {
-    const pm_world_t *world = w->pool->world;
+    const pm_context_t *world = w->pool->world;
     apr_time_t now = pm_time_now();
     apr_time_t drain = w->pool->conf->drain_timeout;
 
     if (world->dying_at) {
         return world->dying_at + world->die_timeout;
     }
-    if (pm_worker_facts(w, now).forked) {
+    if (pm_worker_read_facts(w, now).forked) {
         return drain ? now + drain : PM_TIME_NEVER;
     }
     return now + world->die_timeout;
@@ -198,11 +198,11 @@ static apr_time_t sweep_until(const pm_worker_t *w)
  * they do, for as long as a manager that ends gives it. */
 static void act_sweep(pm_worker_t *w)
 {
-    pm_world_t *world = w->pool->world;
+    pm_context_t *world = w->pool->world;
 
     pm_loop_at(world->loop, &w->timer, PM_TIME_NEVER);
     if (!pm_reap_group(w->pid, SIGTERM)) {
-        pm_worker_event(w, PM_EVENT_EMPTY);
+        pm_worker_handle(w, PM_WORKER_EVENT_EMPTY);
         return;
     }
     pm_loop_at(world->loop, &w->timer, sweep_until(w));
@@ -210,10 +210,10 @@ static void act_sweep(pm_worker_t *w)
 
 void pm_worker_hurry(pm_worker_t *w)
 {
-    if (w->state == PM_STATE_STOPPING) {
+    if (w->state == PM_WORKER_STOPPING) {
         plan_stop(w, pm_time_now());
     }
-    else if (w->state == PM_STATE_LEFT) {
+    else if (w->state == PM_WORKER_LEFT) {
         pm_loop_at(w->pool->world->loop, &w->timer, sweep_until(w));
     }
 }
@@ -223,45 +223,45 @@ static void act_free(pm_worker_t *w)
     pm_pool_t *pool = w->pool;
 
     pm_loop_at(pool->world->loop, &w->timer, PM_TIME_NEVER);
-    pm_slow_forget(w);
+    pm_slow_log_forget(w);
     close_birth(w);
     if (w->output_fd >= 0) {
         read_output(w);
     }
     close_output(w);
-    pm_page_give(pool->page, w->place);
+    pm_worker_shm_release(pool->page, w->place);
     apr_hash_set(pool->world->workers, &w->pid, sizeof(w->pid), NULL);
     APR_RING_REMOVE(w, link);
     pool->count[w->state]--;
     apr_pool_destroy(w->p);
 }
 
-void pm_worker_event(pm_worker_t *w, pm_event_t event)
+void pm_worker_handle(pm_worker_t *w, pm_worker_event_t event)
 {
     pm_pool_t *pool = w->pool;
-    pm_move_t move = pm_life(w->state, event);
+    pm_worker_move_t move = pm_worker_fsm_step(w->state, event);
 
     pool->count[w->state]--;
-    pool->world->alive += pm_life_alive(move.next) - pm_life_alive(w->state);
+    pool->world->alive += pm_worker_fsm_alive(move.next) - pm_worker_fsm_alive(w->state);
     w->state = move.next;
     pool->count[w->state]++;
-    if (!pm_life_alive(w->state)) {
+    if (!pm_worker_fsm_alive(w->state)) {
         pm_worker_due(w, PM_DUE_NOT);
     }
     pm_pool_touch(pool);
-    if (event == PM_EVENT_READY) {
-        pm_release_ready(w);
+    if (event == PM_WORKER_EVENT_READY) {
+        pm_rollback_ready(w);
     }
-    if (move.actions & PM_ACT_TERM) {
+    if (move.actions & PM_WORKER_ACT_TERM) {
         act_term(w);
     }
-    if (move.actions & PM_ACT_KILL) {
+    if (move.actions & PM_WORKER_ACT_KILL) {
         act_kill(w);
     }
-    if (move.actions & PM_ACT_SWEEP) {
+    if (move.actions & PM_WORKER_ACT_SWEEP) {
         act_sweep(w);   /* its EMPTY may have freed w */
     }
-    if (move.actions & PM_ACT_FREE) {
+    if (move.actions & PM_WORKER_ACT_FREE) {
         act_free(w);
     }
 }
@@ -270,7 +270,7 @@ void pm_worker_kill(pm_worker_t *w)
 {
     w->told_at = w->told_at ? w->told_at : pm_time_now();
     w->wanted_dead = 1;
-    pm_worker_event(w, PM_EVENT_KILL);
+    pm_worker_handle(w, PM_WORKER_EVENT_KILL);
 }
 
 /* --- while it lives ------------------------------------------------------- */
@@ -307,7 +307,7 @@ static int is_silent(const pm_worker_t *w)
 static void is_late(pm_worker_t *w, apr_time_t now)
 {
     if (is_silent(w)) {
-        pm_worker_event(w, PM_EVENT_READY);
+        pm_worker_handle(w, PM_WORKER_EVENT_READY);
         return;
     }
     pm_pool_error(w->pool, PM_WARNING, "worker %d does not wait for a request "
@@ -315,7 +315,7 @@ static void is_late(pm_worker_t *w, apr_time_t now)
                   (int)w->pid, (double)(now - w->born_at) / 1e6);
     pm_pool_failed(w->pool, w, now);
     w->overdue = 1;
-    pm_worker_event(w, PM_EVENT_STOP);
+    pm_worker_handle(w, PM_WORKER_EVENT_STOP);
 }
 
 static void is_overdue(pm_worker_t *w, apr_time_t since, apr_time_t now)
@@ -325,7 +325,7 @@ static void is_overdue(pm_worker_t *w, apr_time_t since, apr_time_t now)
                   (int)w->pid, (double)(now - since) / 1e6);
     w->pool->board->timed_out++;
     w->overdue = 1;
-    pm_worker_event(w, PM_EVENT_STOP);
+    pm_worker_handle(w, PM_WORKER_EVENT_STOP);
 }
 
 static void look_at_size(pm_worker_t *w, const pm_recycle_terms_t *terms,
@@ -355,31 +355,31 @@ static int is_timed(const pm_worker_t *w)
 
 /* A slow request that was spoken of already is waited for. */
 static void wish(const pm_worker_t *w, const pm_recycle_terms_t *terms,
-                 const pm_page_facts_t *page)
+                 const pm_worker_facts_t *page)
 {
-    pm_page_ring_at(w->pool->page, w->place,
+    pm_worker_shm_notify_at(w->pool->page, w->place,
                     page->busy && page->busy_since == w->slow_since
                         ? page->requests
                         : pm_recycle_ring_at(terms, page->requests));
     if (is_timed(w) && !page->busy) {
-        pm_page_ring_busy(w->pool->page, w->place);
+        pm_worker_shm_notify_busy(w->pool->page, w->place);
     }
 }
 
 /* What we wish to hear of is written before the page is read: what happens in
  * between is seen there, or rings. */
-static pm_page_facts_t read_page(const pm_worker_t *w,
+static pm_worker_facts_t read_page(const pm_worker_t *w,
                                  const pm_recycle_terms_t *terms,
                                  apr_time_t now)
 {
-    pm_page_facts_t before = pm_worker_facts(w, now);
-    pm_page_facts_t page;
+    pm_worker_facts_t before = pm_worker_read_facts(w, now);
+    pm_worker_facts_t page;
 
     wish(w, terms, &before);
-    page = pm_worker_facts(w, now);
+    page = pm_worker_read_facts(w, now);
     if (before.busy && !page.busy) {   /* it has done meanwhile */
         wish(w, terms, &page);
-        page = pm_worker_facts(w, now);
+        page = pm_worker_read_facts(w, now);
     }
     return page;
 }
@@ -388,34 +388,34 @@ static pm_page_facts_t read_page(const pm_worker_t *w,
  * go for it, or who waits for a reload? */
 static int matters(const pm_pool_t *pool)
 {
-    return pool->rolling || !APR_RING_EMPTY(&pool->waits, pm_wait_part, link);
+    return pool->rolling || !APR_RING_EMPTY(&pool->waits, pm_reload_wait_part, link);
 }
 
 void pm_worker_attend(pm_worker_t *w, apr_time_t now)
 {
     const pm_conf_t *conf = w->pool->conf;
     pm_recycle_terms_t terms = pm_recycle_terms(conf, w->chance);
-    pm_page_facts_t page = read_page(w, &terms, now);
+    pm_worker_facts_t page = read_page(w, &terms, now);
     pm_recycle_facts_t facts = {w->born_at, 0, page.requests,
                                 page.busy ? page.busy_since : 0};
     pm_recycle_plan_t plan;
 
-    if (w->state == PM_STATE_LOADING && !w->guarded && matters(w->pool)
-        && now < w->born_at + PM_CRASH_SETTLE) {
+    if (w->state == PM_WORKER_LOADING && !w->guarded && matters(w->pool)
+        && now < w->born_at + PM_RESTART_POLICY_SETTLE) {
         pm_loop_at(w->pool->world->loop, &w->timer,
-                   w->born_at + PM_CRASH_SETTLE);
+                   w->born_at + PM_RESTART_POLICY_SETTLE);
         return;   /* it may die at once */
     }
-    if (w->state == PM_STATE_LOADING
+    if (w->state == PM_WORKER_LOADING
         && (!w->guarded || page.known || page.forked)) {
-        pm_worker_event(w, PM_EVENT_READY);
+        pm_worker_handle(w, PM_WORKER_EVENT_READY);
     }
-    if (w->state != PM_STATE_LOADING && w->state != PM_STATE_READY) {
+    if (w->state != PM_WORKER_LOADING && w->state != PM_WORKER_READY) {
         return;
     }
-    facts.ready = w->state == PM_STATE_READY;
+    facts.ready = w->state == PM_WORKER_READY;
     look_at_size(w, &terms, page.requests);
-    pm_slow_attend(w, &page);
+    pm_slow_log_attend(w, &page);
     plan = pm_recycle_plan(conf, &terms, &facts, now);
     pm_loop_at(w->pool->world->loop, &w->timer, plan.next);
     switch (plan.verdict) {
@@ -464,18 +464,18 @@ static void count_exit(pm_worker_t *w, int status)
 {
     pm_pool_t *pool = w->pool;
     apr_time_t now = pm_time_now();
-    pm_sum_t sum = pm_board_sum(pool->world->board, pool->slot);
+    pm_scoreboard_totals_t sum = pm_scoreboard_sum(pool->world->board, pool->slot);
     pm_exit_facts_t facts = {w->told_at != 0, w->runs,
                              WIFEXITED(status) && !WEXITSTATUS(status), 0,
                              now - w->born_at};
-    pm_page_facts_t known = pm_worker_facts(w, now);
+    pm_worker_facts_t known = pm_worker_read_facts(w, now);
     pm_exit_t verdict;
 
     facts.served = known.known ? known.requests > 0 : !facts.told
-                   && pm_crash_credit(sum.done + sum.in_flight, &pool->paid,
+                   && pm_restart_policy_credit(sum.done + sum.in_flight, &pool->paid,
                                       (int)pool->conf->processes.max);
-    verdict = pm_crash_judge(&facts);
-    if (pool->rolling && w->state < PM_STATE_READY && !facts.told) {
+    verdict = pm_restart_policy_judge(&facts);
+    if (pool->rolling && w->state < PM_WORKER_READY && !facts.told) {
         /* what old ones serve is not to its credit, nor how long it took */
         verdict = PM_EXIT_FAILED;
         facts.served = 0;
@@ -491,21 +491,21 @@ static void count_exit(pm_worker_t *w, int status)
         pm_pool_failed(pool, w, now);
     }
     else if (facts.served) {
-        pm_crash_forget(&pool->crash);
+        pm_restart_policy_forget(&pool->crash);
     }
 }
 
 void pm_worker_reaped(pm_worker_t *w, int status)
 {
     /* The verdict on its birth may still lie in the pipe. */
-    if (w->state == PM_STATE_BORN && w->birth_fd >= 0) {
+    if (w->state == PM_WORKER_BORN && w->birth_fd >= 0) {
         on_birth(w, 0);
     }
     if (w->output_fd >= 0) {
         read_output(w);
     }
     count_exit(w, status);
-    pm_worker_event(w, PM_EVENT_EXIT);
+    pm_worker_handle(w, PM_WORKER_EVENT_EXIT);
 }
 
 /* --- start ---------------------------------------------------------------- */
@@ -526,17 +526,17 @@ static void watch(pm_worker_t *w, pm_watch_t *watch, int fd,
 
 int pm_worker_start(pm_pool_t *pool, apr_time_t now)
 {
-    pm_world_t *world = pool->world;
-    pm_born_t born;
+    pm_context_t *world = pool->world;
+    pm_spawned_t born;
     pm_reason_t why;
     pm_worker_t *w;
     apr_pool_t *p;
-    pm_birth_t *birth = pm_release_birth(pool);
-    int place = pm_page_take(pool->page);
+    pm_launch_spec_t *birth = pm_rollback_birth(pool);
+    int place = pm_worker_shm_claim(pool->page);
 
     if (pm_spawn(&born, birth, pool->listener.fd,
-                 pm_page_fd(pool->page), place, &why) != APR_SUCCESS) {
-        pm_page_give(pool->page, place);
+                 pm_worker_shm_fd(pool->page), place, &why) != APR_SUCCESS) {
+        pm_worker_shm_release(pool->page, place);
         pm_pool_error(pool, PM_ERROR, "cannot start a worker: %s", why.text);
         return 0;
     }
@@ -558,7 +558,7 @@ int pm_worker_start(pm_pool_t *pool, apr_time_t now)
     w->output_fd = born.stderr_fd;
     w->timer.due = on_timer;
     w->timer.ctx = w;
-    pm_slow_watch(w);
+    pm_slow_log_watch(w);
     APR_RING_INSERT_TAIL(&pool->workers, w, pm_worker, link);
     apr_hash_set(world->workers, &w->pid, sizeof(w->pid), w);
     pool->count[w->state]++;

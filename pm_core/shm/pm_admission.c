@@ -18,7 +18,7 @@
 #define BLINK 8000   /* us */
 #define EXTRA 3      /* for each worker, at most */
 
-apr_uint32_t pm_gate_room(apr_uint32_t workers, apr_uint32_t pace)
+apr_uint32_t pm_admission_capacity(apr_uint32_t workers, apr_uint32_t pace)
 {
     apr_uint32_t extra = pace ? BLINK / pace : 0;
 
@@ -28,7 +28,7 @@ apr_uint32_t pm_gate_room(apr_uint32_t workers, apr_uint32_t pace)
     return workers * (1 + (extra < EXTRA ? extra : EXTRA));
 }
 
-apr_uint32_t pm_gate_average(apr_uint32_t pace, apr_interval_time_t took)
+apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took)
 {
     apr_uint32_t last = took < 1 ? 1
                         : took > INT_MAX ? INT_MAX : (apr_uint32_t)took;
@@ -41,9 +41,9 @@ apr_uint32_t pm_gate_average(apr_uint32_t pace, apr_interval_time_t took)
     return pace ? pace : 1;
 }
 
-static apr_uint32_t room(const pm_gate_t *gate)
+static apr_uint32_t room(const pm_admission_t *gate)
 {
-    return pm_gate_room(LOAD(gate->workers),
+    return pm_admission_capacity(LOAD(gate->workers),
                         __atomic_load_n(&gate->pace, __ATOMIC_RELAXED));
 }
 
@@ -76,21 +76,21 @@ static apr_uint32_t lower(apr_uint32_t *word, apr_uint32_t by)
     return left;
 }
 
-static int waiting(const pm_gate_t *gate)
+static int waiting(const pm_admission_t *gate)
 {
-    return PM_GATE_WAITING(LOAD(gate->line)) > 0;
+    return PM_ADMISSION_WAITING(LOAD(gate->line)) > 0;
 }
 
-static void ring(pm_gate_t *gate, int n)
+static void ring(pm_admission_t *gate, int n)
 {
     if (waiting(gate)) {
         ADD(gate->bell, 1);
-        pm_wake(&gate->bell, n);
+        pm_futex_wake(&gate->bell, n);
     }
 }
 
 /* Granted no more: one who waits can have it, unless there were too many. */
-static void put_back(pm_gate_t *gate, apr_uint32_t n)
+static void put_back(pm_admission_t *gate, apr_uint32_t n)
 {
     if (n && lower(&gate->granted, n) < room(gate)) {
         ring(gate, (int)n);
@@ -104,20 +104,20 @@ static apr_uint32_t line_of(apr_uint32_t waits, apr_uint32_t reserved)
     return reserved << 16 | waits;
 }
 
-static int line_set(pm_gate_t *gate, apr_uint32_t *line, apr_uint32_t to)
+static int line_set(pm_admission_t *gate, apr_uint32_t *line, apr_uint32_t to)
 {
     return __atomic_compare_exchange_n(&gate->line, line, to, 1,
                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 /* One more.  @return 0: there is no room for it in the word */
-static int line_join(pm_gate_t *gate, apr_uint32_t *others)
+static int line_join(pm_admission_t *gate, apr_uint32_t *others)
 {
     apr_uint32_t line = LOAD(gate->line);
 
     do {
-        *others = PM_GATE_WAITING(line);
-        if (*others == PM_GATE_WAITING(~0U)) {
+        *others = PM_ADMISSION_WAITING(line);
+        if (*others == PM_ADMISSION_WAITING(~0U)) {
             return 0;
         }
     } while (!line_set(gate, &line, line + 1));
@@ -125,15 +125,15 @@ static int line_join(pm_gate_t *gate, apr_uint32_t *others)
 }
 
 /* So many less.  What was reserved and has nobody left is free. */
-static void line_leave(pm_gate_t *gate, apr_uint32_t n)
+static void line_leave(pm_admission_t *gate, apr_uint32_t n)
 {
     apr_uint32_t line = LOAD(gate->line);
     apr_uint32_t waits, reserved, over;
 
     do {
-        waits = PM_GATE_WAITING(line);
+        waits = PM_ADMISSION_WAITING(line);
         waits = waits > n ? waits - n : 0;
-        reserved = PM_GATE_RESERVED(line);
+        reserved = PM_ADMISSION_RESERVED(line);
         over = reserved > waits ? reserved - waits : 0;
     } while (!line_set(gate, &line, line_of(waits, reserved - over)));
     if (reserved > over) {
@@ -144,11 +144,11 @@ static void line_leave(pm_gate_t *gate, apr_uint32_t n)
 }
 
 /* One who waits takes what is reserved.  @return 0: there was nothing */
-static int line_take(pm_gate_t *gate)
+static int line_take(pm_admission_t *gate)
 {
     apr_uint32_t line = LOAD(gate->line);
 
-    while (PM_GATE_RESERVED(line)) {
+    while (PM_ADMISSION_RESERVED(line)) {
         if (line_set(gate, &line, line - line_of(1, 1))) {
             return 1;
         }
@@ -157,11 +157,11 @@ static int line_take(pm_gate_t *gate)
 }
 
 /* Reserve a grant for one who waits.  @return 0: all have one */
-static int line_reserve(pm_gate_t *gate)
+static int line_reserve(pm_admission_t *gate)
 {
     apr_uint32_t line = LOAD(gate->line);
 
-    while (PM_GATE_RESERVED(line) < PM_GATE_WAITING(line)) {
+    while (PM_ADMISSION_RESERVED(line) < PM_ADMISSION_WAITING(line)) {
         if (line_set(gate, &line, line + line_of(0, 1))) {
             return 1;
         }
@@ -171,12 +171,12 @@ static int line_reserve(pm_gate_t *gate)
 
 /* --- who has a request ---------------------------------------------------- */
 
-int pm_gate_take(pm_gate_t *gate)
+int pm_admission_try(pm_admission_t *gate)
 {
     return !waiting(gate) && raise_below(&gate->granted, room(gate));
 }
 
-void pm_gate_give(pm_gate_t *gate, apr_interval_time_t took)
+void pm_admission_release(pm_admission_t *gate, apr_interval_time_t took)
 {
     apr_uint32_t granted, most;
 
@@ -184,7 +184,7 @@ void pm_gate_give(pm_gate_t *gate, apr_interval_time_t took)
         /* Two at once: one of them is not counted. */
         apr_uint32_t pace = __atomic_load_n(&gate->pace, __ATOMIC_RELAXED);
 
-        __atomic_store_n(&gate->pace, pm_gate_average(pace, took),
+        __atomic_store_n(&gate->pace, pm_admission_average(pace, took),
                          __ATOMIC_RELAXED);
     }
     granted = LOAD(gate->granted);
@@ -198,7 +198,7 @@ void pm_gate_give(pm_gate_t *gate, apr_interval_time_t took)
     }
 }
 
-int pm_gate_join(pm_gate_t *gate, apr_uint32_t limit)
+int pm_admission_enqueue(pm_admission_t *gate, apr_uint32_t limit)
 {
     apr_uint32_t others;
 
@@ -206,7 +206,7 @@ int pm_gate_join(pm_gate_t *gate, apr_uint32_t limit)
         return 0;
     }
     if (limit
-        && others + pm_gate_excess(LOAD(gate->granted),
+        && others + pm_admission_excess(LOAD(gate->granted),
                                    LOAD(gate->workers)) >= limit) {
         line_leave(gate, 1);
         return 0;
@@ -214,7 +214,7 @@ int pm_gate_join(pm_gate_t *gate, apr_uint32_t limit)
     return 1;
 }
 
-int pm_gate_claim(pm_gate_t *gate, int woken)
+int pm_admission_claim(pm_admission_t *gate, int woken)
 {
     if (woken && line_take(gate)) {
         return 1;
@@ -226,26 +226,26 @@ int pm_gate_claim(pm_gate_t *gate, int woken)
     return 0;
 }
 
-void pm_gate_sleep(const pm_gate_t *gate, apr_uint32_t seen,
+void pm_admission_sleep(const pm_admission_t *gate, apr_uint32_t seen,
                    apr_interval_time_t timeout)
 {
-    pm_wait(&gate->bell, seen, timeout);
+    pm_futex_wait(&gate->bell, seen, timeout);
 }
 
-void pm_gate_part(pm_gate_t *gate)
+void pm_admission_leave(pm_admission_t *gate)
 {
     line_leave(gate, 1);
 }
 
 /* --- are there enough workers? -------------------------------------------- */
 
-apr_uint32_t pm_gate_load(const pm_gate_t *gate)
+apr_uint32_t pm_admission_load(const pm_admission_t *gate)
 {
     apr_uint32_t line = LOAD(gate->line);
-    apr_uint32_t n = LOAD(gate->granted) + PM_GATE_WAITING(line);
+    apr_uint32_t n = LOAD(gate->granted) + PM_ADMISSION_WAITING(line);
 
     /* what is reserved is granted, and its owner waits */
-    return n > PM_GATE_RESERVED(line) ? n - PM_GATE_RESERVED(line) : 0;
+    return n > PM_ADMISSION_RESERVED(line) ? n - PM_ADMISSION_RESERVED(line) : 0;
 }
 
 static void raise_to(apr_uint32_t *word, apr_uint32_t n)
@@ -258,9 +258,9 @@ static void raise_to(apr_uint32_t *word, apr_uint32_t n)
     }
 }
 
-int pm_gate_short(pm_gate_t *gate)
+int pm_admission_need_manager(pm_admission_t *gate)
 {
-    apr_uint32_t load = pm_gate_load(gate);
+    apr_uint32_t load = pm_admission_load(gate);
     apr_uint32_t no = 0;
 
     raise_to(&gate->peak, load);
@@ -269,19 +269,19 @@ int pm_gate_short(pm_gate_t *gate)
                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-void pm_gate_enough(pm_gate_t *gate, apr_uint32_t enough)
+void pm_admission_set_enough(pm_admission_t *gate, apr_uint32_t enough)
 {
     __atomic_store_n(&gate->enough, enough, __ATOMIC_SEQ_CST);
 }
 
-void pm_gate_heard(pm_gate_t *gate)
+void pm_admission_manager_called(pm_admission_t *gate)
 {
     __atomic_store_n(&gate->called, 0, __ATOMIC_SEQ_CST);
 }
 
-apr_uint32_t pm_gate_peak(pm_gate_t *gate)
+apr_uint32_t pm_admission_peak(pm_admission_t *gate)
 {
-    apr_uint32_t load = pm_gate_load(gate);
+    apr_uint32_t load = pm_admission_load(gate);
     apr_uint32_t peak = __atomic_exchange_n(&gate->peak, load,
                                             __ATOMIC_SEQ_CST);
 
@@ -290,7 +290,7 @@ apr_uint32_t pm_gate_peak(pm_gate_t *gate)
 
 /* --- manager and parent --------------------------------------------------- */
 
-void pm_gate_workers(pm_gate_t *gate, apr_uint32_t workers, int changed)
+void pm_admission_set_workers(pm_admission_t *gate, apr_uint32_t workers, int changed)
 {
     apr_uint32_t before = gate->workers;
 
@@ -299,12 +299,12 @@ void pm_gate_workers(pm_gate_t *gate, apr_uint32_t workers, int changed)
         ring(gate, INT_MAX);
     }
     else if (workers > before) {
-        ring(gate, (int)(pm_gate_room(workers, gate->pace)
-                         - pm_gate_room(before, gate->pace)));
+        ring(gate, (int)(pm_admission_capacity(workers, gate->pace)
+                         - pm_admission_capacity(before, gate->pace)));
     }
 }
 
-void pm_gate_bury(pm_gate_t *gate, apr_uint32_t granted, apr_uint32_t waits)
+void pm_admission_forget_process(pm_admission_t *gate, apr_uint32_t granted, apr_uint32_t waits)
 {
     line_leave(gate, waits);
     lower(&gate->granted, granted);

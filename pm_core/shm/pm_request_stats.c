@@ -5,18 +5,18 @@
 #define S  APR_INT64_C(1000000)
 
 /* The meter as what it is: a row of numbers. */
-#define WORDS (sizeof(pm_meter_t) / sizeof(apr_uint64_t))
+#define WORDS (sizeof(pm_request_stats_t) / sizeof(apr_uint64_t))
 
-const apr_interval_time_t pm_meter_bounds[PM_METER_BUCKETS - 1] = {
+const apr_interval_time_t pm_request_stats_bounds[PM_REQUEST_STATS_BUCKETS - 1] = {
     1 * MS, 5 * MS / 2, 5 * MS, 10 * MS, 25 * MS, 50 * MS, 100 * MS, 250 * MS,
     500 * MS, 1 * S, 5 * S / 2, 5 * S, 10 * S, 30 * S, 60 * S
 };
 
-int pm_meter_bucket(apr_interval_time_t time)
+int pm_request_stats_bucket(apr_interval_time_t time)
 {
     int i = 0;
 
-    while (i < PM_METER_BUCKETS - 1 && time > pm_meter_bounds[i]) {
+    while (i < PM_REQUEST_STATS_BUCKETS - 1 && time > pm_request_stats_bounds[i]) {
         i++;
     }
     return i;
@@ -27,12 +27,12 @@ static void observe(pm_histogram_t *h, apr_interval_time_t time)
     /* the clock does not go back, but nobody is to rely on it here */
     apr_uint64_t us = time > 0 ? (apr_uint64_t)time : 0;
 
-    __atomic_add_fetch(&h->bucket[pm_meter_bucket(time)], 1,
+    __atomic_add_fetch(&h->bucket[pm_request_stats_bucket(time)], 1,
                        __ATOMIC_RELAXED);
     __atomic_add_fetch(&h->sum, us, __ATOMIC_RELAXED);
 }
 
-void pm_meter_turn(pm_meter_t *meter, apr_interval_time_t took,
+void pm_request_stats_add_served(pm_request_stats_t *meter, apr_interval_time_t took,
                    apr_interval_time_t waited)
 {
     observe(&meter->took, took);
@@ -42,12 +42,12 @@ void pm_meter_turn(pm_meter_t *meter, apr_interval_time_t took,
     }
 }
 
-void pm_meter_in_vain(pm_meter_t *meter, apr_interval_time_t waited)
+void pm_request_stats_add_unserved(pm_request_stats_t *meter, apr_interval_time_t waited)
 {
     observe(&meter->waited, waited);
 }
 
-void pm_meter_add(pm_meter_t *sum, const pm_meter_t *meter)
+void pm_request_stats_add(pm_request_stats_t *sum, const pm_request_stats_t *meter)
 {
     apr_uint64_t *to = (apr_uint64_t *)sum;
     const apr_uint64_t *from = (const apr_uint64_t *)meter;
@@ -58,7 +58,7 @@ void pm_meter_add(pm_meter_t *sum, const pm_meter_t *meter)
     }
 }
 
-void pm_meter_subtract(pm_meter_t *sum, const pm_meter_t *meter)
+void pm_request_stats_subtract(pm_request_stats_t *sum, const pm_request_stats_t *meter)
 {
     apr_uint64_t *from = (apr_uint64_t *)sum;
     const apr_uint64_t *what = (const apr_uint64_t *)meter;
@@ -69,21 +69,21 @@ void pm_meter_subtract(pm_meter_t *sum, const pm_meter_t *meter)
     }
 }
 
-apr_uint64_t pm_meter_total(const pm_histogram_t *h)
+apr_uint64_t pm_request_stats_total(const pm_histogram_t *h)
 {
     apr_uint64_t total = 0;
     int i;
 
-    for (i = 0; i < PM_METER_BUCKETS; i++) {
+    for (i = 0; i < PM_REQUEST_STATS_BUCKETS; i++) {
         total += h->bucket[i];
     }
     return total;
 }
 
-pm_histogram_t pm_meter_waits(const pm_meter_t *sum)
+pm_histogram_t pm_request_stats_waits(const pm_request_stats_t *sum)
 {
     pm_histogram_t waits = sum->waited;
-    apr_uint64_t turns = pm_meter_total(&sum->took);
+    apr_uint64_t turns = pm_request_stats_total(&sum->took);
 
     /* they are read one after the other, while others add */
     waits.bucket[0] += turns > sum->late ? turns - sum->late : 0;

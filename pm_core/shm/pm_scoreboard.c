@@ -12,41 +12,41 @@
 
 /* Each with cache lines of its own. */
 typedef struct meter {
-    pm_meter_t meter;
+    pm_request_stats_t meter;
 } __attribute__((aligned(64))) meter_t;
 
 /* Cells that one bit of row_t.used is for. */
-#define BLOCK (PM_BOARD_SLOTS / 64)
+#define BLOCK (PM_SCOREBOARD_SLOTS / 64)
 
 /* Row 0 is the parent's, the last is shared by children that found none. */
 typedef struct row {
     apr_uint32_t pid;        /* 0: free; claimed with compare-and-swap */
     int config;
     apr_uint64_t used;       /* a bit for each block of slots */
-    pm_cell_t cells[PM_BOARD_SLOTS];
+    pm_scoreboard_cell_t cells[PM_SCOREBOARD_SLOTS];
 } row_t;
 
-struct pm_board {
-    pm_head_t head;
+struct pm_scoreboard {
+    pm_scoreboard_header_t head;
     int nrows;
-    pm_slot_t slots[PM_BOARD_SLOTS];
-    pm_gate_t gates[PM_BOARD_SLOTS];
-    pm_quota_t quotas[PM_BOARD_SLOTS];
-    pm_meter_t before[PM_BOARD_SLOTS];   /* of the slot's former pools */
-    meter_t meters[PM_BOARD_SLOTS][METERS];
+    pm_scoreboard_slot_t slots[PM_SCOREBOARD_SLOTS];
+    pm_admission_t gates[PM_SCOREBOARD_SLOTS];
+    pm_log_ratelimit_t quotas[PM_SCOREBOARD_SLOTS];
+    pm_request_stats_t before[PM_SCOREBOARD_SLOTS];   /* of the slot's former pools */
+    meter_t meters[PM_SCOREBOARD_SLOTS][METERS];
     row_t rows[];
 };
 
-apr_size_t pm_board_size(int rows)
+apr_size_t pm_scoreboard_size(int rows)
 {
-    return sizeof(pm_board_t) + CACHE_LINE
+    return sizeof(pm_scoreboard_t) + CACHE_LINE
            + sizeof(row_t) * (apr_size_t)(rows + 2);
 }
 
-apr_status_t pm_board_create(pm_board_t **board, int rows, apr_pool_t *p,
+apr_status_t pm_scoreboard_create(pm_scoreboard_t **board, int rows, apr_pool_t *p,
                              pm_reason_t *why)
 {
-    apr_size_t size = pm_board_size(rows);
+    apr_size_t size = pm_scoreboard_size(rows);
     apr_shm_t *shm;
     apr_uintptr_t base;
     apr_status_t rv;
@@ -59,41 +59,41 @@ apr_status_t pm_board_create(pm_board_t **board, int rows, apr_pool_t *p,
                           "shared memory", size);
     }
     base = (apr_uintptr_t)apr_shm_baseaddr_get(shm);
-    *board = (pm_board_t *)((base + CACHE_LINE - 1) / CACHE_LINE
+    *board = (pm_scoreboard_t *)((base + CACHE_LINE - 1) / CACHE_LINE
                             * CACHE_LINE);
     (*board)->nrows = rows + 2;
     return APR_SUCCESS;
 }
 
-pm_head_t *pm_board_head(pm_board_t *board)
+pm_scoreboard_header_t *pm_scoreboard_header(pm_scoreboard_t *board)
 {
     return &board->head;
 }
 
-pm_slot_t *pm_board_slot(pm_board_t *board, int slot)
+pm_scoreboard_slot_t *pm_scoreboard_slot(pm_scoreboard_t *board, int slot)
 {
-    PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS);
+    PM_ASSERT(slot >= 0 && slot < PM_SCOREBOARD_SLOTS);
     return &board->slots[slot];
 }
 
-pm_gate_t *pm_board_gate(pm_board_t *board, int slot)
+pm_admission_t *pm_scoreboard_admission(pm_scoreboard_t *board, int slot)
 {
-    PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS);
+    PM_ASSERT(slot >= 0 && slot < PM_SCOREBOARD_SLOTS);
     return &board->gates[slot];
 }
 
-pm_quota_t *pm_board_quota(pm_board_t *board, int slot)
+pm_log_ratelimit_t *pm_scoreboard_log_ratelimit(pm_scoreboard_t *board, int slot)
 {
-    PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS);
+    PM_ASSERT(slot >= 0 && slot < PM_SCOREBOARD_SLOTS);
     return &board->quotas[slot];
 }
 
-pm_cell_t *pm_board_cell(pm_board_t *board, int row, int slot)
+pm_scoreboard_cell_t *pm_scoreboard_cell(pm_scoreboard_t *board, int row, int slot)
 {
     apr_uint64_t bit = APR_UINT64_C(1) << slot / BLOCK;
     row_t *r = &board->rows[row];
 
-    PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS && row >= 0
+    PM_ASSERT(slot >= 0 && slot < PM_SCOREBOARD_SLOTS && row >= 0
               && row < board->nrows);
     if (!(__atomic_load_n(&r->used, __ATOMIC_RELAXED) & bit)) {
         __atomic_or_fetch(&r->used, bit, __ATOMIC_RELAXED);
@@ -101,37 +101,37 @@ pm_cell_t *pm_board_cell(pm_board_t *board, int row, int slot)
     return &r->cells[slot];
 }
 
-pm_meter_t *pm_board_meter(pm_board_t *board, int row, int slot)
+pm_request_stats_t *pm_scoreboard_stats(pm_scoreboard_t *board, int row, int slot)
 {
-    PM_ASSERT(slot >= 0 && slot < PM_BOARD_SLOTS && row >= 0);
+    PM_ASSERT(slot >= 0 && slot < PM_SCOREBOARD_SLOTS && row >= 0);
     return &board->meters[slot][row % METERS].meter;
 }
 
-static void add_meters(pm_meter_t *sum, const pm_board_t *board, int slot)
+static void add_meters(pm_request_stats_t *sum, const pm_scoreboard_t *board, int slot)
 {
     int i;
 
     for (i = 0; i < METERS; i++) {
-        pm_meter_add(sum, &board->meters[slot][i].meter);
+        pm_request_stats_add(sum, &board->meters[slot][i].meter);
     }
 }
 
-void pm_board_meter_begin(pm_board_t *board, int slot)
+void pm_scoreboard_stats_begin(pm_scoreboard_t *board, int slot)
 {
     memset(&board->before[slot], 0, sizeof(board->before[slot]));
     add_meters(&board->before[slot], board, slot);
 }
 
-pm_meter_t pm_board_meter_sum(const pm_board_t *board, int slot)
+pm_request_stats_t pm_scoreboard_stats_sum(const pm_scoreboard_t *board, int slot)
 {
-    pm_meter_t sum = {0};
+    pm_request_stats_t sum = {0};
 
     add_meters(&sum, board, slot);
-    pm_meter_subtract(&sum, &board->before[slot]);
+    pm_request_stats_subtract(&sum, &board->before[slot]);
     return sum;
 }
 
-int pm_board_row_claim(pm_board_t *board, apr_uint32_t pid, int config)
+int pm_scoreboard_row_claim(pm_scoreboard_t *board, apr_uint32_t pid, int config)
 {
     int i;
 
@@ -148,15 +148,15 @@ int pm_board_row_claim(pm_board_t *board, apr_uint32_t pid, int config)
     return board->nrows - 1;
 }
 
-int pm_board_row_is_own(const pm_board_t *board, int row)
+int pm_scoreboard_row_is_own(const pm_scoreboard_t *board, int row)
 {
     return row > 0 && row < board->nrows - 1;
 }
 
 /* What the dead child's cell has goes to row 0 and to the gate. */
-static void cell_release(pm_board_t *board, pm_cell_t *cell, int slot)
+static void cell_release(pm_scoreboard_t *board, pm_scoreboard_cell_t *cell, int slot)
 {
-    pm_cell_t *sum = &board->rows[0].cells[slot];
+    pm_scoreboard_cell_t *sum = &board->rows[0].cells[slot];
 
     if (cell->done) {
         __atomic_add_fetch(&sum->done, cell->done, __ATOMIC_RELAXED);
@@ -167,13 +167,13 @@ static void cell_release(pm_board_t *board, pm_cell_t *cell, int slot)
         __atomic_store_n(&cell->aborted, 0, __ATOMIC_RELAXED);
     }
     if (cell->in_flight || cell->waiting) {
-        pm_gate_bury(&board->gates[slot], cell->in_flight, cell->waiting);
+        pm_admission_forget_process(&board->gates[slot], cell->in_flight, cell->waiting);
         __atomic_store_n(&cell->in_flight, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&cell->waiting, 0, __ATOMIC_RELAXED);
     }
 }
 
-void pm_board_row_release(pm_board_t *board, apr_uint32_t pid)
+void pm_scoreboard_row_release(pm_scoreboard_t *board, apr_uint32_t pid)
 {
     row_t *row;
     int i, slot;
@@ -188,7 +188,7 @@ void pm_board_row_release(pm_board_t *board, apr_uint32_t pid)
     }
     row = &board->rows[i];
     /* Pages that nobody has used become real even by being read. */
-    for (slot = 0; slot < PM_BOARD_SLOTS; slot++) {
+    for (slot = 0; slot < PM_SCOREBOARD_SLOTS; slot++) {
         if (row->used >> slot / BLOCK & 1) {
             cell_release(board, &row->cells[slot], slot);
         }
@@ -198,7 +198,7 @@ void pm_board_row_release(pm_board_t *board, apr_uint32_t pid)
     __atomic_store_n(&row->pid, 0, __ATOMIC_RELEASE);
 }
 
-int pm_board_older(pm_board_t *board, int config)
+int pm_scoreboard_has_older(pm_scoreboard_t *board, int config)
 {
     int i;
 
@@ -212,13 +212,13 @@ int pm_board_older(pm_board_t *board, int config)
     return 0;
 }
 
-pm_sum_t pm_board_sum(pm_board_t *board, int slot)
+pm_scoreboard_totals_t pm_scoreboard_sum(pm_scoreboard_t *board, int slot)
 {
-    pm_sum_t sum = {0, 0, 0, 0};
+    pm_scoreboard_totals_t sum = {0, 0, 0, 0};
     int i;
 
     for (i = 0; i < board->nrows; i++) {
-        const pm_cell_t *cell = &board->rows[i].cells[slot];
+        const pm_scoreboard_cell_t *cell = &board->rows[i].cells[slot];
 
         if (i == 0 || i == board->nrows - 1 || board->rows[i].pid) {
             sum.in_flight +=

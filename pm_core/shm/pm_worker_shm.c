@@ -10,13 +10,13 @@
 #include "pm_core/shm/pm_worker_status.h"
 #include "pm_core/os/pm_fds.h"
 
-#define SIZE (PM_CLAIMS * sizeof(pm_claim_t))
+#define SIZE (PM_WORKER_STATUS_MAX * sizeof(pm_worker_status_t))
 
-struct pm_page {
+struct pm_worker_shm {
     int fd;
-    pm_claim_t *claims;
+    pm_worker_status_t *claims;
     int next;                  /* where to begin looking for a free one */
-    unsigned char taken[PM_CLAIMS / 8];   /* a bit for each */
+    unsigned char taken[PM_WORKER_STATUS_MAX / 8];   /* a bit for each */
 };
 
 /* A descriptor of SIZE bytes that stay SIZE bytes. */
@@ -52,9 +52,9 @@ static void *apart(int fd)
 #endif
 }
 
-apr_status_t pm_page_create(pm_page_t **out, apr_pool_t *p, pm_reason_t *why)
+apr_status_t pm_worker_shm_create(pm_worker_shm_t **out, apr_pool_t *p, pm_reason_t *why)
 {
-    pm_page_t *page = apr_pcalloc(p, sizeof(*page));
+    pm_worker_shm_t *page = apr_pcalloc(p, sizeof(*page));
     void *claims;
 
     page->fd = make_file();
@@ -77,7 +77,7 @@ apr_status_t pm_page_create(pm_page_t **out, apr_pool_t *p, pm_reason_t *why)
     return APR_SUCCESS;
 }
 
-void pm_page_destroy(pm_page_t *page)
+void pm_worker_shm_destroy(pm_worker_shm_t *page)
 {
     if (page) {
         munmap(page->claims, SIZE);
@@ -85,27 +85,27 @@ void pm_page_destroy(pm_page_t *page)
     }
 }
 
-int pm_page_fd(const pm_page_t *page)
+int pm_worker_shm_fd(const pm_worker_shm_t *page)
 {
     return page ? page->fd : -1;
 }
 
-static int is_taken(const pm_page_t *page, int place)
+static int is_taken(const pm_worker_shm_t *page, int place)
 {
     return page->taken[place / 8] >> place % 8 & 1;
 }
 
-static void flip(pm_page_t *page, int place)
+static void flip(pm_worker_shm_t *page, int place)
 {
     page->taken[place / 8] ^= (unsigned char)(1U << place % 8);
 }
 
-int pm_page_take(pm_page_t *page)
+int pm_worker_shm_claim(pm_worker_shm_t *page)
 {
     int i;
 
-    for (i = 0; page && i < PM_CLAIMS; i++) {
-        int place = (page->next + i) % PM_CLAIMS;
+    for (i = 0; page && i < PM_WORKER_STATUS_MAX; i++) {
+        int place = (page->next + i) % PM_WORKER_STATUS_MAX;
 
         if (!is_taken(page, place)) {
             flip(page, place);
@@ -117,7 +117,7 @@ int pm_page_take(pm_page_t *page)
     return -1;
 }
 
-void pm_page_give(pm_page_t *page, int place)
+void pm_worker_shm_release(pm_worker_shm_t *page, int place)
 {
     if (page && place >= 0) {
         flip(page, place);
@@ -125,11 +125,11 @@ void pm_page_give(pm_page_t *page, int place)
     }
 }
 
-pm_page_facts_t pm_page_read(const pm_page_t *page, int place, pid_t pid,
+pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *page, int place, pid_t pid,
                              apr_time_t now)
 {
-    pm_page_facts_t facts = {0};
-    const pm_claim_t *claim;
+    pm_worker_facts_t facts = {0};
+    const pm_worker_status_t *claim;
     uint64_t since;
     uint32_t busy;
 
@@ -152,7 +152,7 @@ pm_page_facts_t pm_page_read(const pm_page_t *page, int place, pid_t pid,
     return facts;
 }
 
-void pm_page_ring_at(pm_page_t *page, int place, apr_uint64_t requests)
+void pm_worker_shm_notify_at(pm_worker_shm_t *page, int place, apr_uint64_t requests)
 {
     if (page && place >= 0) {
         __atomic_store_n(&page->claims[place].ring_at, requests,
@@ -160,7 +160,7 @@ void pm_page_ring_at(pm_page_t *page, int place, apr_uint64_t requests)
     }
 }
 
-void pm_page_ring_busy(pm_page_t *page, int place)
+void pm_worker_shm_notify_busy(pm_worker_shm_t *page, int place)
 {
     if (page && place >= 0) {
         __atomic_store_n(&page->claims[place].ring_busy, 1,

@@ -9,17 +9,17 @@
  * worker cannot make the manager's reading fail.  Where there are no such
  * files there is no page, and less is known.
  */
-#ifndef PM_PAGE_H
-#define PM_PAGE_H
+#ifndef PM_WORKER_SHM_H
+#define PM_WORKER_SHM_H
 
 #include <sys/types.h>
 
 #include "pm_core/base/pm_base.h"
 
-typedef struct pm_page pm_page_t;
+typedef struct pm_worker_shm pm_worker_shm_t;
 
 /** What is known of a worker. */
-typedef struct pm_page_facts {
+typedef struct pm_worker_facts {
     int known;               /**< 0: all that follows is 0 */
     int idle;                /**< it waits for a request and has none */
     int busy;                /**< it has one */
@@ -27,35 +27,35 @@ typedef struct pm_page_facts {
     apr_uint64_t requests;   /**< it has accepted */
     int forked;              /**< it has forked before it waited for its first
                               *   request; also when not known */
-} pm_page_facts_t;
+} pm_worker_facts_t;
 
 /** @return an error where there cannot be one; the pool works without */
-apr_status_t pm_page_create(pm_page_t **page, apr_pool_t *p,
+apr_status_t pm_worker_shm_create(pm_worker_shm_t **page, apr_pool_t *p,
                             pm_reason_t *why);
 
 /** Unmap and close; workers keep what they have mapped.  NULL is harmless. */
-void pm_page_destroy(pm_page_t *page);
+void pm_worker_shm_destroy(pm_worker_shm_t *page);
 
 /** The descriptor, to be inherited; -1 for NULL. */
-int pm_page_fd(const pm_page_t *page);
+int pm_worker_shm_fd(const pm_worker_shm_t *page);
 
 /** A free place, zeroed.  @return -1 when there is none, or no page */
-int pm_page_take(pm_page_t *page);
+int pm_worker_shm_claim(pm_worker_shm_t *page);
 
 /** The worker has gone.  Harmless for -1. */
-void pm_page_give(pm_page_t *page, int place);
+void pm_worker_shm_release(pm_worker_shm_t *page, int place);
 
 /**
  * What does the worker say?  Only a claim that can be true is known: its own
  * pid stands there, and its time is not ahead of ours.
  * @param place -1: nothing is known
  */
-pm_page_facts_t pm_page_read(const pm_page_t *page, int place, pid_t pid,
+pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *page, int place, pid_t pid,
                              apr_time_t now);
 
 /** Wishes to a worker, which rings when they come true: see pm_worker_status.h.
  *  Harmless for -1. */
-void pm_page_ring_at(pm_page_t *page, int place, apr_uint64_t requests);
-void pm_page_ring_busy(pm_page_t *page, int place);
+void pm_worker_shm_notify_at(pm_worker_shm_t *page, int place, apr_uint64_t requests);
+void pm_worker_shm_notify_busy(pm_worker_shm_t *page, int place);
 
-#endif /* PM_PAGE_H */
+#endif /* PM_WORKER_SHM_H */

@@ -6,18 +6,18 @@
  * A pool has one page (pm_worker_shm.h), an array of these, one for each of its
  * workers; the manager says which is whose.  The worker's guard writes, the
  * manager reads: what stands here is the claim of a program that may be
- * broken or hostile, and is checked by pm_page_read().
+ * broken or hostile, and is checked by pm_worker_shm_read().
  */
-#ifndef PM_CLAIM_H
-#define PM_CLAIM_H
+#ifndef PM_WORKER_STATUS_H
+#define PM_WORKER_STATUS_H
 
 #include <stdint.h>
 
 /** How many a page has. */
-#define PM_CLAIMS 16384
+#define PM_WORKER_STATUS_MAX 16384
 
 /** A manager and a guard of different layouts do without a page. */
-#define PM_CLAIM_LAYOUT 2
+#define PM_WORKER_STATUS_LAYOUT 2
 
 /**
  * THE BELL: a worker that has news for the manager (it waits for its first
@@ -25,7 +25,7 @@
  * standard error, which is a pipe to the manager.  One that has put something
  * else there is not heard.
  */
-typedef struct pm_claim {
+typedef struct pm_worker_status {
     uint32_t pid;         /**< of the worker that writes here; 0: it has not
                            *   waited for a request yet */
     uint32_t waiting;     /**< threads in accept() */
@@ -43,6 +43,6 @@ typedef struct pm_claim {
     uint32_t ring_busy;   /**< the manager's wish: ring when you become busy;
                            *   who rings clears it */
     uint32_t spare[3];
-} pm_claim_t;
+} pm_worker_status_t;
 
-#endif /* PM_CLAIM_H */
+#endif /* PM_WORKER_STATUS_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a birth needs, worked out before it: pm_birth_prepare(). */
+/* What a birth needs, worked out before it: pm_launch_spec_prepare(). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +76,7 @@ static apr_status_t program_search(const char **program,
                    "along PATH", *program);
 }
 
-static apr_status_t find_program(pm_birth_t *birth, const pm_conf_t *conf,
+static apr_status_t find_program(pm_launch_spec_t *birth, const pm_conf_t *conf,
                                  apr_pool_t *p, pm_reason_t *why)
 {
     if (!conf->command || !conf->command->nelts) {
@@ -109,7 +109,7 @@ static apr_status_t check_directory(const char *name, const char *path,
     return APR_SUCCESS;
 }
 
-static void make_argv(pm_birth_t *birth, const pm_conf_t *conf,
+static void make_argv(pm_launch_spec_t *birth, const pm_conf_t *conf,
                       apr_pool_t *p)
 {
     apr_array_header_t *argv = apr_array_copy(p, conf->command);
@@ -149,7 +149,7 @@ static void pass(apr_array_header_t *env, const char *name, apr_pool_t *p)
     }
 }
 
-static void make_env(pm_birth_t *birth, const pm_conf_t *conf, apr_pool_t *p)
+static void make_env(pm_launch_spec_t *birth, const pm_conf_t *conf, apr_pool_t *p)
 {
     apr_array_header_t *env = apr_array_make(p, 16, sizeof(const char *));
     int i;
@@ -178,7 +178,7 @@ static void make_env(pm_birth_t *birth, const pm_conf_t *conf, apr_pool_t *p)
 }
 
 /* The guard comes before libraries the administrator has preloaded. */
-static void make_guard(pm_birth_t *birth, const pm_conf_t *conf,
+static void make_guard(pm_launch_spec_t *birth, const pm_conf_t *conf,
                        apr_pool_t *p)
 {
     const char *path = conf->guard ? pm_preload_path(p) : NULL;
@@ -210,7 +210,7 @@ static rlim_t limit_value(const char *text)
                                                       : 0);
 }
 
-static void make_limits(pm_birth_t *birth, const pm_conf_t *conf,
+static void make_limits(pm_launch_spec_t *birth, const pm_conf_t *conf,
                         apr_pool_t *p)
 {
     const int most = (int)(sizeof(birth->limits) / sizeof(birth->limits[0]));
@@ -238,7 +238,7 @@ static void make_limits(pm_birth_t *birth, const pm_conf_t *conf,
 
 /* Is this the directory of a cgroup of version 2?  Only those have such a
  * file that counts processes (cgroups(7)). */
-static apr_status_t find_cgroup(pm_birth_t *birth, const pm_conf_t *conf,
+static apr_status_t find_cgroup(pm_launch_spec_t *birth, const pm_conf_t *conf,
                                 apr_pool_t *p, pm_reason_t *why)
 {
     struct stat st;
@@ -254,10 +254,10 @@ static apr_status_t find_cgroup(pm_birth_t *birth, const pm_conf_t *conf,
     return APR_SUCCESS;
 }
 
-apr_status_t pm_birth_prepare(pm_birth_t **out, const pm_conf_t *conf,
+apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **out, const pm_conf_t *conf,
                               apr_pool_t *p, pm_reason_t *why)
 {
-    pm_birth_t *birth = apr_pcalloc(p, sizeof(*birth));
+    pm_launch_spec_t *birth = apr_pcalloc(p, sizeof(*birth));
     apr_status_t rv;
 
     rv = pm_ident_lookup(&birth->ident, conf->user, conf->group, why);

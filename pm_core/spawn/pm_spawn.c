@@ -21,7 +21,7 @@
  * lock is called: the manager has one thread, but its allocator need not
  * know. */
 typedef struct child {
-    const pm_birth_t *birth;
+    const pm_launch_spec_t *birth;
     pid_t parent;
     int listen_fd;
     int output_fd;    /* becomes 1 and 2 */
@@ -158,10 +158,10 @@ static int step_parent(const child_t *c)
 }
 
 /* As the user: whoever could put another file there after this look is that
- * user or root, see pm_template_judge(). */
+ * user or root, see pm_script_rules_judge(). */
 static int step_script(const child_t *c)
 {
-    const pm_spawn_file_t *file = c->birth->file;
+    const pm_launch_file_t *file = c->birth->file;
 
     return file ? pm_path_check(file->path, file->fixed, &file->inode) : 0;
 }
@@ -180,12 +180,12 @@ static int step_guard(const child_t *c)
     if (access(strchr(c->birth->guard, '=') + 1, R_OK)) {
         return report(c, UNGUARDED, 0);
     }
-    if (with_page && dup2(c->page_fd, PM_SPAWN_PAGE_FD) < 0) {
+    if (with_page && dup2(c->page_fd, PM_SPAWN_WORKER_SHM_FD) < 0) {
         return errno;
     }
     apr_snprintf(orders, sizeof(orders), "FCGIPM_GUARD=%d:%d:%d:%d",
                  (int)getpid(), with_page ? c->place : 0,
-                 with_page ? PM_SPAWN_PAGE_FD : -1, PM_CLAIM_LAYOUT);
+                 with_page ? PM_SPAWN_WORKER_SHM_FD : -1, PM_WORKER_STATUS_LAYOUT);
     envp[0] = (char *)(apr_uintptr_t)c->birth->guard;
     envp[1] = orders;
     return 0;
@@ -286,7 +286,7 @@ static void make_blocking(int fd)
     }
 }
 
-apr_status_t pm_spawn(pm_born_t *born, const pm_birth_t *birth,
+apr_status_t pm_spawn(pm_spawned_t *born, const pm_launch_spec_t *birth,
                       int listen_fd, int page_fd, int place,
                       pm_reason_t *why)
 {
@@ -322,7 +322,7 @@ apr_status_t pm_spawn(pm_born_t *born, const pm_birth_t *birth,
     return APR_SUCCESS;
 }
 
-apr_status_t pm_spawn_verdict(int birth_fd, const pm_birth_t *birth,
+apr_status_t pm_spawn_verdict(int birth_fd, const pm_launch_spec_t *birth,
                               int *guarded, pm_reason_t *why)
 {
     verdict_t v;

@@ -22,14 +22,14 @@
 #include "pm_core/os/pm_path.h"
 
 /** A script that was looked at. */
-typedef struct pm_spawn_file {
+typedef struct pm_launch_file {
     const char *path;
     apr_size_t fixed;        /**< see pm_path.h */
     pm_inode_t inode;
-} pm_spawn_file_t;
+} pm_launch_file_t;
 
 /** All a birth needs, worked out once per configuration. */
-typedef struct pm_birth {
+typedef struct pm_launch_spec {
     const char *program;
     char *const *argv;
     char **envp;             /**< its first two are kept for the guard, the
@@ -49,9 +49,9 @@ typedef struct pm_birth {
         struct rlimit limit;
     } limits[8];
     pm_ident_t ident;
-    const pm_spawn_file_t *file;   /**< what is executed has to be this one;
+    const pm_launch_file_t *file;   /**< what is executed has to be this one;
                               *   NULL: any */
-} pm_birth_t;
+} pm_launch_spec_t;
 
 /**
  * Work a definition out: names to ids, limits to numbers, the environment
@@ -60,19 +60,19 @@ typedef struct pm_birth {
  * @return an error with a reason that names the setting: no such program,
  *         not executable, no such user...
  */
-apr_status_t pm_birth_prepare(pm_birth_t **birth, const pm_conf_t *conf,
+apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **birth, const pm_conf_t *conf,
                               apr_pool_t *p, pm_reason_t *why);
 
 /** A process that has been born. */
-typedef struct pm_born {
+typedef struct pm_spawned {
     pid_t pid;
     int birth_fd;    /**< read end: pm_spawn_verdict() when readable */
     int stderr_fd;   /**< read end of the worker's stdout and stderr */
-} pm_born_t;
+} pm_spawned_t;
 
 /** The descriptor of the pool's page in a guarded worker; the guard closes
  *  it. */
-#define PM_SPAWN_PAGE_FD 3
+#define PM_SPAWN_WORKER_SHM_FD 3
 
 /** A worker's environment has this, with the manager's pid: by it a program
  *  that can manage itself (libfcgipm, fcgipm.h) knows that it is not to.  The
@@ -88,7 +88,7 @@ typedef struct pm_born {
  *                  have set for all, is cleared here
  * @return an error (fork or pipe failed) with reason; nothing is left open
  */
-apr_status_t pm_spawn(pm_born_t *born, const pm_birth_t *birth,
+apr_status_t pm_spawn(pm_spawned_t *born, const pm_launch_spec_t *birth,
                       int listen_fd, int page_fd, int place,
                       pm_reason_t *why);
 
@@ -98,7 +98,7 @@ apr_status_t pm_spawn(pm_born_t *born, const pm_birth_t *birth,
  * @return APR_SUCCESS: the program runs; APR_EAGAIN: not known yet; else the
  *         errno of the failed step, with a reason that names step and program
  */
-apr_status_t pm_spawn_verdict(int birth_fd, const pm_birth_t *birth,
+apr_status_t pm_spawn_verdict(int birth_fd, const pm_launch_spec_t *birth,
                               int *guarded, pm_reason_t *why);
 
 #endif /* PM_SPAWN_H */

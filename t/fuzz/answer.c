@@ -100,23 +100,23 @@ apr_bucket *ap_bucket_error_create(int error, const char *buf, apr_pool_t *p,
 }
 
 /* hpm_client.h: a client that takes what it gets unless it is holding. */
-int fcgipm_client_fd(conn_rec *c);
-int fcgipm_client_push(conn_rec *c);
-int fcgipm_client_writable(conn_rec *c, apr_interval_time_t timeout);
+int hpm_client_fd(conn_rec *c);
+int hpm_client_push(conn_rec *c);
+int hpm_client_writable(conn_rec *c, apr_interval_time_t timeout);
 
-int fcgipm_client_fd(conn_rec *c)
+int hpm_client_fd(conn_rec *c)
 {
     (void)c;
     return 0;
 }
 
-int fcgipm_client_push(conn_rec *c)
+int hpm_client_push(conn_rec *c)
 {
     (void)c;
     return !run.holding;
 }
 
-int fcgipm_client_writable(conn_rec *c, apr_interval_time_t timeout)
+int hpm_client_writable(conn_rec *c, apr_interval_time_t timeout)
 {
     (void)c;
     (void)timeout;
@@ -124,17 +124,17 @@ int fcgipm_client_writable(conn_rec *c, apr_interval_time_t timeout)
 }
 
 /* hpm_keepalive_wait.h: nothing waits for another request. */
-void fcgipm_linger_answered(request_rec *r);
+void hpm_keepalive_wait_answered(request_rec *r);
 
-void fcgipm_linger_answered(request_rec *r)
+void hpm_keepalive_wait_answered(request_rec *r)
 {
     (void)r;
 }
 
 /* hpm_sendfile.h: there is no file. */
-const char *fcgipm_sendfile_take(request_rec *r, const char *pool);
+const char *hpm_sendfile_take(request_rec *r, const char *pool);
 
-const char *fcgipm_sendfile_take(request_rec *r, const char *pool)
+const char *hpm_sendfile_take(request_rec *r, const char *pool)
 {
     (void)r;
     (void)pool;
@@ -276,26 +276,26 @@ static void find_body(void)
 }
 
 /* What a recv() has brought.  @return 0: no more is wanted */
-static int take_piece(fcgipm_answer_t *a, fcgipm_parser_t *ps,
+static int take_piece(hpm_response_t *a, hpm_codec_parser_t *ps,
                       const char *data, apr_size_t len)
 {
-    while (a->stage != FCGIPM_AT_GONE && a->stage != FCGIPM_AT_BROKEN) {
-        switch (fcgipm_parser_next(ps, &data, &len)) {
-        case FCGIPM_EV_STDOUT:
+    while (a->stage != HPM_RESPONSE_GONE && a->stage != HPM_RESPONSE_BROKEN) {
+        switch (hpm_codec_parser_next(ps, &data, &len)) {
+        case HPM_CODEC_EVENT_STDOUT:
             memcpy(run.said + run.nsaid, ps->span, ps->span_len);
             run.nsaid += ps->span_len;
             find_body();
-            fcgipm_answer_stdout(a, ps->span, ps->span_len);
+            hpm_response_stdout(a, ps->span, ps->span_len);
             break;
-        case FCGIPM_EV_STDERR:
-            fcgipm_answer_stderr(a, ps->span, ps->span_len);
+        case HPM_CODEC_EVENT_STDERR:
+            hpm_response_stderr(a, ps->span, ps->span_len);
             break;
-        case FCGIPM_EV_MORE:
+        case HPM_CODEC_EVENT_MORE:
             return 1;
-        case FCGIPM_EV_END:
-            run.complete = ps->protocol_status == FCGIPM_REQUEST_COMPLETE;
+        case HPM_CODEC_EVENT_END:
+            run.complete = ps->protocol_status == HPM_REQUEST_COMPLETE;
             return 0;
-        case FCGIPM_EV_ERROR:
+        case HPM_CODEC_EVENT_ERROR:
             return 0;
         }
     }
@@ -303,7 +303,7 @@ static int take_piece(fcgipm_answer_t *a, fcgipm_parser_t *ps,
 }
 
 /* Some bytes come from the worker, in as many recv() as they need. */
-static int come(fcgipm_answer_t *a, fcgipm_parser_t *ps,
+static int come(hpm_response_t *a, hpm_codec_parser_t *ps,
                 const unsigned char *data, apr_size_t len)
 {
     apr_size_t size;
@@ -326,31 +326,31 @@ static apr_size_t make_record(unsigned char *record, int type, int id,
 {
     apr_size_t i;
 
-    fcgipm_record_header(record, type, len);
+    hpm_codec_header(record, type, len);
     record[3] = (unsigned char)id;
     for (i = 0; i < len; i++) {
-        record[FCGIPM_HEADER_LEN + i] = (unsigned char)(i * 7);
+        record[HPM_HEADER_LEN + i] = (unsigned char)(i * 7);
     }
-    return FCGIPM_HEADER_LEN + len;
+    return HPM_HEADER_LEN + len;
 }
 
 /* A long record of the body, or a long one of nothing and a short of it. */
-static int come_long(fcgipm_answer_t *a, fcgipm_parser_t *ps, int nothing)
+static int come_long(hpm_response_t *a, hpm_codec_parser_t *ps, int nothing)
 {
-    static unsigned char body[FCGIPM_HEADER_LEN + LONG];
-    static unsigned char hole[2 * FCGIPM_HEADER_LEN + HOLE + 9];
+    static unsigned char body[HPM_HEADER_LEN + LONG];
+    static unsigned char hole[2 * HPM_HEADER_LEN + HOLE + 9];
     apr_size_t at;
 
     if (!body[0]) {
-        make_record(body, FCGIPM_STDOUT, FCGIPM_REQUEST_ID, LONG);
-        at = make_record(hole, FCGIPM_GET_VALUES_RESULT, 0, HOLE);
-        make_record(hole + at, FCGIPM_STDOUT, FCGIPM_REQUEST_ID, 9);
+        make_record(body, HPM_STDOUT, HPM_REQUEST_ID, LONG);
+        at = make_record(hole, HPM_GET_VALUES_RESULT, 0, HOLE);
+        make_record(hole + at, HPM_STDOUT, HPM_REQUEST_ID, 9);
     }
     return nothing ? come(a, ps, hole, sizeof(hole))
                    : come(a, ps, body, sizeof(body));
 }
 
-static void talk(fcgipm_answer_t *a, fcgipm_parser_t *ps,
+static void talk(hpm_response_t *a, hpm_codec_parser_t *ps,
                  const uint8_t *how, size_t n, const uint8_t *data,
                  size_t len)
 {
@@ -364,7 +364,7 @@ static void talk(fcgipm_answer_t *a, fcgipm_parser_t *ps,
         step = now & 0x3f ? now & 0x3f : len;
         step = step > len ? len : step;
         run.holding = (now & 0x40) != 0;
-        if ((now & 0x3f) == 0x3f && fcgipm_parser_at_record(ps)
+        if ((now & 0x3f) == 0x3f && hpm_codec_parser_at_record(ps)
             && longs < LONGS) {
             step = 0;
             more = come_long(a, ps, !(longs++ & 1));
@@ -373,30 +373,30 @@ static void talk(fcgipm_answer_t *a, fcgipm_parser_t *ps,
             more = come(a, ps, data, step);
         }
         if (more && (now & 0x80)) {
-            fcgipm_answer_pause(a);
+            hpm_response_pause(a);
         }
     }
 }
 
 /* As the handler does it. */
-static void conclude(fcgipm_answer_t *a)
+static void conclude(hpm_response_t *a)
 {
     request_rec *r = a->r;
     int cut;
 
-    if (a->stage == FCGIPM_AT_GONE) {
+    if (a->stage == HPM_RESPONSE_GONE) {
         return;
     }
-    if (a->stage == FCGIPM_AT_BROKEN || !run.complete
-        || !fcgipm_answer_whole(a)) {
-        MUST(a->stage != FCGIPM_AT_BROKEN || a->why.text[0]);
-        cut = fcgipm_answer_cut(a);
+    if (a->stage == HPM_RESPONSE_BROKEN || !run.complete
+        || !hpm_response_whole(a)) {
+        MUST(a->stage != HPM_RESPONSE_BROKEN || a->why.text[0]);
+        cut = hpm_response_cut(a);
         MUST(cut ? !run.got && !run.ends && !run.errors
                  : run.errors && r->connection->aborted);
     }
-    else if (a->stage == FCGIPM_AT_BODY) {
+    else if (a->stage == HPM_RESPONSE_BODY) {
         MUST(r->status != HTTP_NO_CONTENT || !run.got);
-        fcgipm_answer_finish(a);
+        hpm_response_finish(a);
         MUST(run.ends == 1 && !run.errors);
         MUST(a->length < 0 || (apr_off_t)run.got <= a->length);
         MUST(a->length >= 0 || r->status == HTTP_NO_CONTENT
@@ -416,8 +416,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static unsigned char *said;
     static size_t room;
     size_t n = size && data[0] < size ? data[0] : 0;
-    fcgipm_parser_t ps;
-    fcgipm_answer_t a;
+    hpm_codec_parser_t ps;
+    hpm_response_t a;
     request_rec *r;
     apr_pool_t *p;
 
@@ -437,16 +437,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     run.kept = apr_brigade_create(p, r->connection->bucket_alloc);
     MUST(run.said);
 
-    fcgipm_parser_init(&ps);
-    fcgipm_answer_init(&a, r, "app");
-#ifdef FCGIPM_SPOOL_H
-    fcgipm_answer_limit(&a, n & 1 ? LIMIT : -1);
+    hpm_codec_parser_init(&ps);
+    hpm_response_init(&a, r, "app");
+#ifdef HPM_SPOOL_H
+    hpm_response_limit(&a, n & 1 ? LIMIT : -1);
 #endif
     if (size) {
         talk(&a, &ps, data + 1, n, data + 1 + n, size - 1 - n);
     }
     conclude(&a);
-    fcgipm_answer_destroy(&a);
+    hpm_response_destroy(&a);
     let_go();
     apr_pool_destroy(p);
     return 0;

@@ -96,7 +96,7 @@ static void try_top(const char *json, size_t size, apr_pool_t *p)
 
 static void try_lines(const char *bytes, size_t size, apr_pool_t *p)
 {
-    pm_ask_t a = {.p = p};
+    pm_control_client_t a = {.p = p};
     pm_reason_t why = {""};
     apr_time_t until = pm_time_now() + apr_time_from_sec(10);
     size_t told = 0;
@@ -107,15 +107,15 @@ static void try_lines(const char *bytes, size_t size, apr_pool_t *p)
     MUST(!size || write(fd[1], bytes, size) == (ssize_t)size);
     MUST(shutdown(fd[1], SHUT_WR) == 0);
     a.fd = fd[0];
-    while (pm_ask_hear(&a, until, &line, &why) == APR_SUCCESS) {
+    while (pm_control_client_receive(&a, until, &line, &why) == APR_SUCCESS) {
         MUST(!strchr(line, '\n'));
         MUST(!memcmp(line, bytes + told, strlen(line)));
-        pm_proto_is_last(line);
+        pm_control_protocol_is_last(line);
         told += a.told;
     }
     /* what has no end is no line */
     MUST(why.text[0] && !memchr(bytes + told, '\n', size - told));
-    pm_ask_close(&a);
+    pm_control_client_close(&a);
     close(fd[1]);
 }
 

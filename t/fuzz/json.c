@@ -27,9 +27,9 @@ static const char *round_trip(const char *text, apr_pool_t *p)
     pm_json_open(&j, NULL, '{');
     pm_json_string(&j, "a", text);
     pm_json_close(&j, '}');
-    answer = pm_reply_read(pm_json_text(&j), p);
+    answer = pm_control_reply_read(pm_json_text(&j), p);
     MUST(json_is_string(json_object_get(answer, "a")));
-    return pm_reply_text(answer, "a");
+    return pm_control_reply_text(answer, "a");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

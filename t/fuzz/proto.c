@@ -45,14 +45,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     line[strcspn(line, "\n")] = '\0';
     memset(&req, 0xee, sizeof(req));
     why.text[0] = '\0';
-    rv = pm_proto_parse(&req, line, right, &why);
+    rv = pm_control_protocol_parse(&req, line, right, &why);
     if (rv == APR_SUCCESS) {
         check_request(&req, line, right);
     }
     else {
         MUST(why.text[0] && !strchr(why.text, '\n'));
     }
-    pm_proto_is_last(line);
+    pm_control_protocol_is_last(line);
     free(line);
     return 0;
 }

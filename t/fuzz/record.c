@@ -20,7 +20,7 @@
 
 /* One way of hearing an answer: a hash of all that was said. */
 typedef struct heard {
-    fcgipm_parser_t ps;
+    hpm_codec_parser_t ps;
     uint64_t hash;
     apr_size_t said;     /* bytes in spans */
     int ended, failed;
@@ -37,23 +37,23 @@ static void note(heard_t *h, int event, const void *data, apr_size_t len)
     }
 }
 
-static void hear_event(heard_t *h, fcgipm_event_t ev)
+static void hear_event(heard_t *h, hpm_event_t ev)
 {
     switch (ev) {
-    case FCGIPM_EV_STDOUT:
-    case FCGIPM_EV_STDERR:
+    case HPM_CODEC_EVENT_STDOUT:
+    case HPM_CODEC_EVENT_STDERR:
         MUST(!h->ended && !h->failed);
         note(h, (int)ev, h->ps.span, h->ps.span_len);
         h->said += h->ps.span_len;
         break;
-    case FCGIPM_EV_END:
+    case HPM_CODEC_EVENT_END:
         MUST(!h->ended && !h->failed && h->ps.protocol_status <= 255);
         note(h, (int)ev, &h->ps.app_status, sizeof(h->ps.app_status));
         note(h, (int)ev, &h->ps.protocol_status,
              sizeof(h->ps.protocol_status));
         h->ended = 1;
         break;
-    case FCGIPM_EV_ERROR:
+    case HPM_CODEC_EVENT_ERROR:
         MUST(!h->ended && h->ps.reason[0]
              && memchr(h->ps.reason, 0, sizeof(h->ps.reason)));
         if (!h->failed) {
@@ -61,7 +61,7 @@ static void hear_event(heard_t *h, fcgipm_event_t ev)
         }
         h->failed = 1;
         break;
-    case FCGIPM_EV_MORE:
+    case HPM_CODEC_EVENT_MORE:
         MUST(!h->failed);
         break;
     }
@@ -74,22 +74,22 @@ static void hear_piece(heard_t *h, const uint8_t *data, apr_size_t len)
     const char *at = piece;
     apr_size_t left = len;
     apr_size_t before;
-    fcgipm_event_t ev;
+    hpm_event_t ev;
 
     MUST(piece);
     memcpy(piece, data, len);
     do {
         before = left;
-        ev = fcgipm_parser_next(&h->ps, &at, &left);
+        ev = hpm_codec_parser_next(&h->ps, &at, &left);
         MUST(left <= before && at == piece + (len - left));
-        if (ev == FCGIPM_EV_STDOUT || ev == FCGIPM_EV_STDERR) {
+        if (ev == HPM_CODEC_EVENT_STDOUT || ev == HPM_CODEC_EVENT_STDERR) {
             MUST(h->ps.span_len > 0 && h->ps.span >= at - (before - left)
                  && h->ps.span + h->ps.span_len == at);
         }
         hear_event(h, ev);
-        MUST(!(h->ended || h->failed) || !fcgipm_parser_at_record(&h->ps));
-    } while (ev != FCGIPM_EV_MORE && ev != FCGIPM_EV_ERROR);
-    MUST(ev == FCGIPM_EV_ERROR || left == 0);
+        MUST(!(h->ended || h->failed) || !hpm_codec_parser_at_record(&h->ps));
+    } while (ev != HPM_CODEC_EVENT_MORE && ev != HPM_CODEC_EVENT_ERROR);
+    MUST(ev == HPM_CODEC_EVENT_ERROR || left == 0);
     free(piece);
 }
 
@@ -104,11 +104,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     heard_t split = {0};
     size_t i, at, step;
 
-    fcgipm_parser_init(&whole.ps);
+    hpm_codec_parser_init(&whole.ps);
     hear_piece(&whole, bytes, len);
     MUST(whole.said <= len);
 
-    fcgipm_parser_init(&split.ps);
+    hpm_codec_parser_init(&split.ps);
     for (i = at = 0; at < len; at += step, i++) {
         step = n ? data[1 + i % n] : 1;
         if (step == 0 || step > len - at) {
@@ -119,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     MUST(split.hash == whole.hash && split.said == whole.said
          && split.ended == whole.ended && split.failed == whole.failed);
-    MUST(fcgipm_parser_at_record(&split.ps)
-         == fcgipm_parser_at_record(&whole.ps));
+    MUST(hpm_codec_parser_at_record(&split.ps)
+         == hpm_codec_parser_at_record(&whole.ps));
     return 0;
 }

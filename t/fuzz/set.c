@@ -38,23 +38,23 @@ static void check_member(const pm_member_t *m, apr_pool_t *p)
     pm_conf_t *again = pm_conf_create(p, m->conf->name);
 
     MUST(pm_conf_name_check(m->conf->name, NULL) == APR_SUCCESS);
-    MUST(m->slot >= 0 && m->slot < PM_BOARD_SLOTS);
+    MUST(m->slot >= 0 && m->slot < PM_SCOREBOARD_SLOTS);
     MUST(m->failed ? m->fd == -1 : fcntl(m->fd, F_GETFD) >= 0);
     MUST(m->log_fd == -1 || (!m->failed && fcntl(m->log_fd, F_GETFD) >= 0));
     must_be_same(m->conf, again, 0, p);
     MUST(pm_conf_compare(m->conf, again) == PM_CHANGE_NOTHING);
 }
 
-static void check_template(const pm_template_t *t, apr_pool_t *p)
+static void check_template(const pm_script_template_t *t, apr_pool_t *p)
 {
-    MUST(pm_template_where_check(t->where, NULL) == APR_SUCCESS);
+    MUST(pm_script_rules_where_check(t->where, NULL) == APR_SUCCESS);
     MUST(t->log_fd == -1 || fcntl(t->log_fd, F_GETFD) >= 0);
     must_be_same(t->conf, pm_conf_create(p, "x"), 0, p);
     must_be_same(t->rules, pm_rules_create(p), 2, p);
-    pm_template_is_virtual(t->rules, pm_template_wrapper(t->rules, "/a.b"));
+    pm_script_rules_is_virtual(t->rules, pm_script_rules_wrapper(t->rules, "/a.b"));
 }
 
-static void check_set(const pm_set_t *set, apr_pool_t *p)
+static void check_set(const pm_pool_set_t *set, apr_pool_t *p)
 {
     int i;
 
@@ -64,7 +64,7 @@ static void check_set(const pm_set_t *set, apr_pool_t *p)
         check_member(&APR_ARRAY_IDX(set->members, i, pm_member_t), p);
     }
     for (i = 0; i < set->templates->nelts; i++) {
-        check_template(&APR_ARRAY_IDX(set->templates, i, pm_template_t), p);
+        check_template(&APR_ARRAY_IDX(set->templates, i, pm_script_template_t), p);
     }
 }
 
@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static apr_pool_t *root;
     int given[MESSAGES * PM_CHANNEL_FDS];
     int ngiven = 0;
-    pm_set_t *set = NULL;
+    pm_pool_set_t *set = NULL;
     pm_message_t msg;
     pm_reason_t why;
     apr_pool_t *p;
@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (i = 0; i < MESSAGES && size; i++, data += used, size -= used) {
         used = next_message(&msg, data, size, given, &ngiven);
         why.text[0] = '\0';
-        if (pm_set_take(&set, &msg, &whole, p, &why) != APR_SUCCESS) {
+        if (pm_pool_set_receive(&set, &msg, &whole, p, &why) != APR_SUCCESS) {
             MUST(why.text[0] && !whole && !set);
         }
         else if (whole) {
@@ -120,7 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         free(msg.text);
     }
-    pm_set_destroy(set);
+    pm_pool_set_destroy(set);
     apr_pool_destroy(p);
     for (i = 0; i < ngiven; i++) {
         MUST(fcntl(given[i], F_GETFD) < 0);

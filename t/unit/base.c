@@ -194,36 +194,36 @@ static void test_json(apr_pool_t *p)
 
 static void test_board(apr_pool_t *p)
 {
-    pm_board_t *board;
-    pm_slot_t *slot;
+    pm_scoreboard_t *board;
+    pm_scoreboard_slot_t *slot;
     int a, b, c;
 
-    is_int(pm_board_create(&board, 2, p, NULL), APR_SUCCESS, "a board");
-    a = pm_board_row_claim(board, 100, 1);
-    b = pm_board_row_claim(board, 200, 2);
-    c = pm_board_row_claim(board, 300, 2);
+    is_int(pm_scoreboard_create(&board, 2, p, NULL), APR_SUCCESS, "a board");
+    a = pm_scoreboard_row_claim(board, 100, 1);
+    b = pm_scoreboard_row_claim(board, 200, 2);
+    c = pm_scoreboard_row_claim(board, 300, 2);
     ok(a != b && b != c && a != c && a > 0, "three rows, the last shared");
-    pm_board_begin(pm_board_cell(board, a, 5));
-    pm_board_begin(pm_board_cell(board, a, 5));
-    pm_board_answered(pm_board_cell(board, a, 5));
-    pm_board_begin(pm_board_cell(board, c, 5));
-    is_int((long)pm_board_sum(board, 5).in_flight, 3, "three under way");
-    is_int((long)pm_board_sum(board, 5).done, 1, "one answered");
-    ok(pm_board_older(board, 2) && !pm_board_older(board, 1),
+    pm_scoreboard_begin(pm_scoreboard_cell(board, a, 5));
+    pm_scoreboard_begin(pm_scoreboard_cell(board, a, 5));
+    pm_scoreboard_count_answered(pm_scoreboard_cell(board, a, 5));
+    pm_scoreboard_begin(pm_scoreboard_cell(board, c, 5));
+    is_int((long)pm_scoreboard_sum(board, 5).in_flight, 3, "three under way");
+    is_int((long)pm_scoreboard_sum(board, 5).done, 1, "one answered");
+    ok(pm_scoreboard_has_older(board, 2) && !pm_scoreboard_has_older(board, 1),
        "a child of configuration 1 lives");
-    pm_board_row_release(board, 100);
-    is_int((long)pm_board_sum(board, 5).in_flight, 1, "a child has died: its "
+    pm_scoreboard_row_release(board, 100);
+    is_int((long)pm_scoreboard_sum(board, 5).in_flight, 1, "a child has died: its "
            "requests are forgotten");
-    is_int((long)pm_board_sum(board, 5).done, 1, "what it had done is not");
-    ok(!pm_board_older(board, 2), "no child of configuration 1 lives");
-    pm_board_row_release(board, 999);
-    is_int(pm_board_row_claim(board, 400, 2), a, "its row is free");
-    slot = pm_board_slot(board, 5);
+    is_int((long)pm_scoreboard_sum(board, 5).done, 1, "what it had done is not");
+    ok(!pm_scoreboard_has_older(board, 2), "no child of configuration 1 lives");
+    pm_scoreboard_row_release(board, 999);
+    is_int(pm_scoreboard_row_claim(board, 400, 2), a, "its row is free");
+    slot = pm_scoreboard_slot(board, 5);
     slot->generation = 7;
     slot->avail = PM_AVAIL_RUNNING;
-    is_int(pm_board_avail(slot, 7), PM_AVAIL_RUNNING, "the pool runs");
-    is_int(pm_board_avail(slot, 6), PM_AVAIL_NONE, "the one before is gone");
-    is_int(pm_board_avail(slot, 8), PM_AVAIL_STARTING, "the next one comes");
+    is_int(pm_scoreboard_avail(slot, 7), PM_AVAIL_RUNNING, "the pool runs");
+    is_int(pm_scoreboard_avail(slot, 6), PM_AVAIL_NONE, "the one before is gone");
+    is_int(pm_scoreboard_avail(slot, 8), PM_AVAIL_STARTING, "the next one comes");
 }
 
 /* --- addresses ------------------------------------------------------------ */
@@ -300,29 +300,29 @@ static void test_set_strange(apr_pool_t *p)
 
     for (i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
         pm_message_t msg = message(apr_pstrdup(p, strange[i]));
-        pm_set_t *set = NULL;
+        pm_pool_set_t *set = NULL;
 
-        ok(pm_set_take(&set, &msg, &whole, p, &why) != APR_SUCCESS && !whole,
+        ok(pm_pool_set_receive(&set, &msg, &whole, p, &why) != APR_SUCCESS && !whole,
            "set: message %d is refused", (int)i);
-        pm_set_destroy(set);
+        pm_pool_set_destroy(set);
     }
     for (i = 0; i < sizeof(strange_member) / sizeof(strange_member[0]); i++) {
         pm_message_t head = message(apr_pstrdup(p, "set 1 5\n"));
         pm_message_t msg = message(apr_pstrdup(p, strange_member[i]));
-        pm_set_t *set = NULL;
+        pm_pool_set_t *set = NULL;
 
-        pm_set_take(&set, &head, &whole, p, &why);
-        ok(pm_set_take(&set, &msg, &whole, p, &why) != APR_SUCCESS && !whole,
+        pm_pool_set_receive(&set, &head, &whole, p, &why);
+        ok(pm_pool_set_receive(&set, &msg, &whole, p, &why) != APR_SUCCESS && !whole,
            "set: member %d is refused", (int)i);
         ok(!set, "and there is no set any more");
-        pm_set_destroy(set);
+        pm_pool_set_destroy(set);
     }
 }
 
 /* What is taken holds what was sent: through a real channel. */
 static void test_set(apr_pool_t *p)
 {
-    pm_set_t *set = pm_set_create(p), *taken = NULL;
+    pm_pool_set_t *set = pm_pool_set_create(p), *taken = NULL;
     pm_member_t *m = apr_array_push(set->members);
     pm_message_t msg, ok_msg = message(apr_pstrdup(p, "ok"));
     pm_reason_t why = {""};
@@ -347,7 +347,7 @@ static void test_set(apr_pool_t *p)
     is_int(pm_channel_pair(fd, &why), APR_SUCCESS, "a channel");
     child = fork();
     if (child == 0) {
-        _exit(pm_set_send(fd[0], set, pm_time_now() + apr_time_from_sec(20),
+        _exit(pm_pool_set_send(fd[0], set, pm_time_now() + apr_time_from_sec(20),
                           p, &why) != APR_SUCCESS);
     }
     while (!whole) {
@@ -357,7 +357,7 @@ static void test_set(apr_pool_t *p)
             continue;
         }
         if (rv != APR_SUCCESS
-            || pm_set_take(&taken, &msg, &whole, p, &why) != APR_SUCCESS) {
+            || pm_pool_set_receive(&taken, &msg, &whole, p, &why) != APR_SUCCESS) {
             break;
         }
         pm_channel_send(fd[1], &ok_msg, &why);
@@ -374,7 +374,7 @@ static void test_set(apr_pool_t *p)
     m = &APR_ARRAY_IDX(taken->members, 1, pm_member_t);
     ok(m->fd == -1 && m->log_fd == -1 && m->slot == 8, "set: the second");
     is_str(m->failed, "no", "set: its reason, the first line");
-    pm_set_destroy(taken);
+    pm_pool_set_destroy(taken);
     close(fd[0]);
     close(fd[1]);
 }

@@ -18,71 +18,71 @@
 
 static void test_bell(void)
 {
-    int slots[PM_BELL_CALLS];
+    int slots[PM_WAKEUP_MAX];
     pm_reason_t why;
     int fd[2];
     int i, n, heard = 0;
 
-    ok(pm_bell_create(fd, &why) == APR_SUCCESS, "bell: there is one");
-    is_int(pm_bell_hear(fd[0], slots), 0, "bell: nothing to hear, no wait");
-    for (i = 0; i < PM_BOARD_SLOTS && pm_bell_ring(fd[1], i); i++) {
+    ok(pm_wakeup_create(fd, &why) == APR_SUCCESS, "bell: there is one");
+    is_int(pm_wakeup_receive(fd[0], slots), 0, "bell: nothing to hear, no wait");
+    for (i = 0; i < PM_SCOREBOARD_SLOTS && pm_wakeup_send(fd[1], i); i++) {
         ;
     }
-    is_int(i, PM_BOARD_SLOTS, "bell: all slots can be called for at once");
-    while ((n = pm_bell_hear(fd[0], slots)) > 0) {
+    is_int(i, PM_SCOREBOARD_SLOTS, "bell: all slots can be called for at once");
+    while ((n = pm_wakeup_receive(fd[0], slots)) > 0) {
         for (i = 0; i < n; i++) {
             heard += slots[i] == heard;
         }
     }
     is_int(n, 0, "bell: then it is silent");
-    is_int(heard, PM_BOARD_SLOTS, "bell: each was heard, in order");
-    ok(!pm_bell_ring(-1, 1), "bell: none is no harm");
+    is_int(heard, PM_SCOREBOARD_SLOTS, "bell: each was heard, in order");
+    ok(!pm_wakeup_send(-1, 1), "bell: none is no harm");
     close(fd[1]);
-    is_int(pm_bell_hear(fd[0], slots), -1, "bell: nobody can ring any more");
+    is_int(pm_wakeup_receive(fd[0], slots), -1, "bell: nobody can ring any more");
     close(fd[0]);
 }
 
 /* What is told comes out again; what is not a message is passed over. */
 static void test_wire(void)
 {
-    pm_wire_note_t note = {7, 9, 11, 13, 15, "GET", "host/path"};
-    pm_wire_note_t got, longest = note;
+    pm_slow_report_t note = {7, 9, 11, 13, 15, "GET", "host/path"};
+    pm_slow_report_t got, longest = note;
     pm_reason_t why;
     int fd[2], i, n = 0;
 
-    is_int(pm_wire_create(fd, &why), APR_SUCCESS, "wire");
-    is_int(pm_wire_hear(fd[0], &got), 0, "wire: nothing yet");
+    is_int(pm_slow_report_create(fd, &why), APR_SUCCESS, "wire");
+    is_int(pm_slow_report_receive(fd[0], &got), 0, "wire: nothing yet");
     memset(longest.url, 'u', sizeof(longest.url));
     memset(longest.method, 'm', sizeof(longest.method));
-    ok(pm_wire_tell(fd[1], &note), "wire: tell");
+    ok(pm_slow_report_send(fd[1], &note), "wire: tell");
     ok(send(fd[1], "", 0, 0) == 0 && send(fd[1], "x", 1, 0) == 1
            && send(fd[1], longest.url, 900, 0) == 900, "wire: noise");
-    ok(pm_wire_tell(fd[1], &longest), "wire: tell at length");
-    is_int(pm_wire_hear(fd[0], &got), 1, "wire: hear");
+    ok(pm_slow_report_send(fd[1], &longest), "wire: tell at length");
+    is_int(pm_slow_report_receive(fd[0], &got), 1, "wire: hear");
     ok(got.slot == 7 && got.generation == 9 && got.since == 11
            && got.inode == 13 && got.pid == 15, "wire: the numbers");
     is_str(got.method, "GET", "wire: the method");
     is_str(got.url, "host/path", "wire: the URL");
-    is_int(pm_wire_hear(fd[0], &got), 1, "wire: hear past the noise");
-    is_int((long)strlen(got.url), PM_WIRE_URL - 1, "wire: a URL that is cut");
-    is_int((long)strlen(got.method), PM_WIRE_METHOD - 1, "wire: a method");
-    for (i = 0; i < 10000 && pm_wire_tell(fd[1], &longest); i++) {
+    is_int(pm_slow_report_receive(fd[0], &got), 1, "wire: hear past the noise");
+    is_int((long)strlen(got.url), PM_SLOW_REPORT_URL - 1, "wire: a URL that is cut");
+    is_int((long)strlen(got.method), PM_SLOW_REPORT_METHOD - 1, "wire: a method");
+    for (i = 0; i < 10000 && pm_slow_report_send(fd[1], &longest); i++) {
     }
     ok(i > 50 && i < 10000, "wire: nobody waits (%d)", i);
-    while (pm_wire_hear(fd[0], &got) > 0) {
+    while (pm_slow_report_receive(fd[0], &got) > 0) {
         n++;
     }
     is_int(n, i, "wire: what was told is heard");
-    ok(!pm_wire_tell(-1, &note), "wire: there is none");
+    ok(!pm_slow_report_send(-1, &note), "wire: there is none");
     close(fd[1]);
-    is_int(pm_wire_hear(fd[0], &got), -1, "wire: nobody can tell any more");
+    is_int(pm_slow_report_receive(fd[0], &got), -1, "wire: nobody can tell any more");
     close(fd[0]);
 }
 
 static void test_backlog(const char *text, apr_pool_t *p)
 {
     pm_listen_opts_t opts = {16, 0600, (uid_t)-1, (gid_t)-1};
-    pm_diag_t b = {-1};
+    pm_sock_diag_t b = {-1};
     pm_listener_t l;
     pm_reason_t why;
     pm_addr_t addr;
@@ -95,15 +95,15 @@ static void test_backlog(const char *text, apr_pool_t *p)
     }
     pm_listen_parse(text, &addr, &why);
     for (i = 0; i < 3; i++) {
-        is_int(pm_backlog_read(&b, l.fd), i, "%s: %d wait", text, i);
+        is_int(pm_listen_queue_length(&b, l.fd), i, "%s: %d wait", text, i);
         fd[i] = socket(addr.sa.ss_family, SOCK_STREAM, 0);
         ok(connect(fd[i], (struct sockaddr *)&addr.sa, addr.len) == 0,
            "%s: another", text);
     }
     close(accept(l.fd, NULL, NULL));
-    is_int(pm_backlog_read(&b, l.fd), 2, "%s: one was accepted", text);
+    is_int(pm_listen_queue_length(&b, l.fd), 2, "%s: one was accepted", text);
     pm_listen_refuse(l.fd);
-    is_int(pm_backlog_read(&b, l.fd), 0, "%s: all were", text);
+    is_int(pm_listen_queue_length(&b, l.fd), 0, "%s: all were", text);
     for (i = 0; i < 3; i++) {
         close(fd[i]);
     }

@@ -28,79 +28,79 @@ static long shared_memory(void)
 }
 
 /* The slots at both ends, one in the middle, and neighbours. */
-static const int slots[] = {0, 1, 63, 64, 2048, PM_BOARD_SLOTS - 1};
+static const int slots[] = {0, 1, 63, 64, 2048, PM_SCOREBOARD_SLOTS - 1};
 #define N ((int)(sizeof(slots) / sizeof(slots[0])))
 
-static void work(pm_board_t *board, int row)
+static void work(pm_scoreboard_t *board, int row)
 {
     int i;
 
     for (i = 0; i < N; i++) {
-        pm_cell_t *cell = pm_board_cell(board, row, slots[i]);
+        pm_scoreboard_cell_t *cell = pm_scoreboard_cell(board, row, slots[i]);
 
-        pm_board_begin(cell);
-        pm_board_answered(cell);
-        pm_board_answered(cell);
-        pm_board_aborted(cell);
+        pm_scoreboard_begin(cell);
+        pm_scoreboard_count_answered(cell);
+        pm_scoreboard_count_answered(cell);
+        pm_scoreboard_count_aborted(cell);
     }
 }
 
-static void test_children(pm_board_t *board)
+static void test_children(pm_scoreboard_t *board)
 {
-    pm_sum_t sum;
+    pm_scoreboard_totals_t sum;
     int i, row;
 
     for (i = 1; i <= ROWS; i++) {
-        row = pm_board_row_claim(board, (apr_uint32_t)i, 1);
-        if (row != i || !pm_board_row_is_own(board, row)) {
+        row = pm_scoreboard_row_claim(board, (apr_uint32_t)i, 1);
+        if (row != i || !pm_scoreboard_row_is_own(board, row)) {
             ok(0, "a row for child %d", i);
         }
         work(board, row);
     }
-    row = pm_board_row_claim(board, 9999, 1);
-    ok(!pm_board_row_is_own(board, row), "one child too many shares a row");
+    row = pm_scoreboard_row_claim(board, 9999, 1);
+    ok(!pm_scoreboard_row_is_own(board, row), "one child too many shares a row");
     for (i = 0; i < N; i++) {
-        sum = pm_board_sum(board, slots[i]);
+        sum = pm_scoreboard_sum(board, slots[i]);
         is_int((long)sum.done, 2L * ROWS, "slot %d: done", slots[i]);
         is_int((long)sum.in_flight, ROWS, "slot %d: under way", slots[i]);
     }
     for (i = 1; i <= ROWS; i++) {
-        pm_board_row_release(board, (apr_uint32_t)i);
+        pm_scoreboard_row_release(board, (apr_uint32_t)i);
     }
     for (i = 0; i < N; i++) {
-        sum = pm_board_sum(board, slots[i]);
+        sum = pm_scoreboard_sum(board, slots[i]);
         is_int((long)sum.done, 2L * ROWS, "slot %d: done is kept", slots[i]);
         is_int((long)sum.aborted, ROWS, "slot %d: aborted as well", slots[i]);
         is_int((long)sum.in_flight, 0, "slot %d: nothing is under way",
                slots[i]);
     }
-    row = pm_board_row_claim(board, 1, 2);
+    row = pm_scoreboard_row_claim(board, 1, 2);
     is_int(row, 1, "a row that has been given back is had again");
     work(board, row);
-    is_int((long)pm_board_sum(board, 0).done, 2L * ROWS + 2,
+    is_int((long)pm_scoreboard_sum(board, 0).done, 2L * ROWS + 2,
            "and begins at 0");
-    pm_board_row_release(board, 1);
-    is_int((long)pm_board_sum(board, 0).done, 2L * ROWS + 2, "given back");
-    pm_board_row_release(board, 77);
-    is_int((long)pm_board_sum(board, 0).done, 2L * ROWS + 2,
+    pm_scoreboard_row_release(board, 1);
+    is_int((long)pm_scoreboard_sum(board, 0).done, 2L * ROWS + 2, "given back");
+    pm_scoreboard_row_release(board, 77);
+    is_int((long)pm_scoreboard_sum(board, 0).done, 2L * ROWS + 2,
            "one that has none gives nothing back");
 }
 
 /* Children that come and go and use one pool: a page or two each. */
-static void test_memory(pm_board_t *board)
+static void test_memory(pm_scoreboard_t *board)
 {
     long before = shared_memory();
     int i;
 
     for (i = 1; i <= ROWS; i++) {
-        int row = pm_board_row_claim(board, (apr_uint32_t)i, 1);
+        int row = pm_scoreboard_row_claim(board, (apr_uint32_t)i, 1);
 
-        pm_board_answered(pm_board_cell(board, row, 7));
+        pm_scoreboard_count_answered(pm_scoreboard_cell(board, row, 7));
     }
     for (i = 1; i <= ROWS; i++) {
-        pm_board_row_release(board, (apr_uint32_t)i);
+        pm_scoreboard_row_release(board, (apr_uint32_t)i);
     }
-    is_int((long)pm_board_sum(board, 7).done, ROWS, "each has done one");
+    is_int((long)pm_scoreboard_sum(board, 7).done, ROWS, "each has done one");
     if (before < 0) {
         ok(1, "what it takes is not known # SKIP no RssShmem");
         return;
@@ -112,13 +112,13 @@ static void test_memory(pm_board_t *board)
 
 int main(void)
 {
-    pm_board_t *board, *other;
+    pm_scoreboard_t *board, *other;
     apr_pool_t *p;
 
     apr_initialize();
     apr_pool_create(&p, NULL);
-    if (pm_board_create(&board, ROWS, p, NULL) != APR_SUCCESS
-        || pm_board_create(&other, ROWS, p, NULL) != APR_SUCCESS) {
+    if (pm_scoreboard_create(&board, ROWS, p, NULL) != APR_SUCCESS
+        || pm_scoreboard_create(&other, ROWS, p, NULL) != APR_SUCCESS) {
         ok(0, "a board");
         return done_testing();
     }

@@ -33,49 +33,49 @@ static void test_room(void)
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        is_int(pm_gate_room(rows[i].workers, rows[i].pace), rows[i].room,
+        is_int(pm_admission_capacity(rows[i].workers, rows[i].pace), rows[i].room,
                "room: %s", rows[i].name);
     }
 }
 
 static void test_average(void)
 {
-    apr_uint32_t pace = pm_gate_average(0, 800);
+    apr_uint32_t pace = pm_admission_average(0, 800);
     int i;
 
     is_int(pace, 800, "average: the first is it");
-    is_int(pm_gate_average(800, 1600), 900, "average: an eighth of the way");
-    is_int(pm_gate_average(800, 0), 700, "average: down as well");
-    is_int(pm_gate_average(0, -5), 1, "average: never 0, which is unknown");
+    is_int(pm_admission_average(800, 1600), 900, "average: an eighth of the way");
+    is_int(pm_admission_average(800, 0), 700, "average: down as well");
+    is_int(pm_admission_average(0, -5), 1, "average: never 0, which is unknown");
     for (i = 0; i < 100; i++) {
-        pace = pm_gate_average(pace, 50000);
+        pace = pm_admission_average(pace, 50000);
     }
     is_int(pace, 50000, "average: gets there");
     for (i = 0; i < 200; i++) {
-        pace = pm_gate_average(pace, 3);
+        pace = pm_admission_average(pace, 3);
     }
     is_int(pace, 3, "average: and back");
-    is_int(pm_gate_excess(3, 8), 0, "excess: none");
-    is_int(pm_gate_excess(11, 8), 3, "excess: three");
+    is_int(pm_admission_excess(3, 8), 0, "excess: none");
+    is_int(pm_admission_excess(11, 8), 3, "excess: three");
 }
 
-static long waits(const pm_gate_t *g)
+static long waits(const pm_admission_t *g)
 {
-    return (long)PM_GATE_WAITING(g->line);
+    return (long)PM_ADMISSION_WAITING(g->line);
 }
 
-static long reserved(const pm_gate_t *g)
+static long reserved(const pm_admission_t *g)
 {
-    return (long)PM_GATE_RESERVED(g->line);
+    return (long)PM_ADMISSION_RESERVED(g->line);
 }
 
 /* How many of n workers can be had? */
-static int take(pm_gate_t *g, int n)
+static int take(pm_admission_t *g, int n)
 {
     int got = 0;
 
     while (n-- > 0) {
-        got += pm_gate_take(g);
+        got += pm_admission_try(g);
     }
     return got;
 }
@@ -84,79 +84,79 @@ static int take(pm_gate_t *g, int n)
 
 static void test_turns(void)
 {
-    static pm_gate_t g;   /* ASan's stack is not aligned for it */
+    static pm_admission_t g;   /* ASan's stack is not aligned for it */
 
-    pm_gate_workers(&g, 2, 1);
+    pm_admission_set_workers(&g, 2, 1);
     is_int(take(&g, 3), 2, "turns: two workers, two grants, no third");
-    ok(pm_gate_join(&g, 1), "turns: one may wait");
-    ok(!pm_gate_join(&g, 1), "turns: not two");
+    ok(pm_admission_enqueue(&g, 1), "turns: one may wait");
+    ok(!pm_admission_enqueue(&g, 1), "turns: not two");
     is_int(waits(&g), 1, "turns: and nobody is counted for nothing");
-    ok(!pm_gate_claim(&g, 0), "turns: there is nothing to be had");
-    pm_gate_give(&g, -1);
+    ok(!pm_admission_claim(&g, 0), "turns: there is nothing to be had");
+    pm_admission_release(&g, -1);
     is_int(g.granted, 2, "turns: what is given back stays granted");
     is_int(reserved(&g), 1, "turns: for who waits");
-    ok(!pm_gate_take(&g), "turns: who comes now does not get it");
-    ok(pm_gate_join(&g, 0) && !pm_gate_claim(&g, 0),
+    ok(!pm_admission_try(&g), "turns: who comes now does not get it");
+    ok(pm_admission_enqueue(&g, 0) && !pm_admission_claim(&g, 0),
        "turns: nor by waiting");
-    ok(pm_gate_claim(&g, 1), "turns: who has waited does");
+    ok(pm_admission_claim(&g, 1), "turns: who has waited does");
     is_int(reserved(&g), 0, "turns: it is taken");
-    pm_gate_part(&g);
+    pm_admission_leave(&g);
     is_int(waits(&g), 0, "turns: the other has given up");
-    pm_gate_give(&g, -1);
+    pm_admission_release(&g, -1);
     is_int(g.granted, 1, "turns: now it is free");
-    pm_gate_give(&g, -1);
+    pm_admission_release(&g, -1);
     is_int(g.granted, 0, "turns: all are");
 }
 
 static void test_given_up(void)
 {
-    static pm_gate_t g;   /* ASan's stack is not aligned for it */
+    static pm_admission_t g;   /* ASan's stack is not aligned for it */
 
-    pm_gate_workers(&g, 1, 1);
-    pm_gate_take(&g);
-    pm_gate_join(&g, 0);
-    pm_gate_give(&g, -1);
+    pm_admission_set_workers(&g, 1, 1);
+    pm_admission_try(&g);
+    pm_admission_enqueue(&g, 0);
+    pm_admission_release(&g, -1);
     is_int(reserved(&g), 1, "given up: a grant is on its way");
-    pm_gate_part(&g);
+    pm_admission_leave(&g);
     is_int(reserved(&g), 0, "given up: nobody waits for it any more");
-    ok(pm_gate_take(&g), "given up: the next has it");
+    ok(pm_admission_try(&g), "given up: the next has it");
 }
 
 static void test_workers(void)
 {
-    static pm_gate_t g;   /* ASan's stack is not aligned for it */
+    static pm_admission_t g;   /* ASan's stack is not aligned for it */
     int i;
 
     is_int(take(&g, 2), 1, "workers: none, and one may knock");
-    pm_gate_workers(&g, 4, 0);
+    pm_admission_set_workers(&g, 4, 0);
     is_int(take(&g, 4), 3, "workers: four");
-    pm_gate_workers(&g, 2, 0);
-    pm_gate_join(&g, 0);
+    pm_admission_set_workers(&g, 2, 0);
+    pm_admission_enqueue(&g, 0);
     for (i = 0; i < 2; i++) {
-        pm_gate_give(&g, -1);
+        pm_admission_release(&g, -1);
         is_int(reserved(&g), 0, "workers: too many are granted, not handed on");
-        ok(!pm_gate_claim(&g, 1), "workers: not to be had");
+        ok(!pm_admission_claim(&g, 1), "workers: not to be had");
     }
-    pm_gate_give(&g, -1);
-    ok(pm_gate_claim(&g, 1), "workers: now it is");
+    pm_admission_release(&g, -1);
+    ok(pm_admission_claim(&g, 1), "workers: now it is");
     is_int(g.granted, 2, "workers: two of two");
 }
 
 static void test_bury(void)
 {
-    static pm_gate_t g;   /* ASan's stack is not aligned for it */
+    static pm_admission_t g;   /* ASan's stack is not aligned for it */
 
-    pm_gate_workers(&g, 2, 1);
-    pm_gate_take(&g);
-    pm_gate_take(&g);
-    pm_gate_join(&g, 0);
-    pm_gate_join(&g, 0);
-    pm_gate_give(&g, -1);
-    pm_gate_bury(&g, 1, 1);
+    pm_admission_set_workers(&g, 2, 1);
+    pm_admission_try(&g);
+    pm_admission_try(&g);
+    pm_admission_enqueue(&g, 0);
+    pm_admission_enqueue(&g, 0);
+    pm_admission_release(&g, -1);
+    pm_admission_forget_process(&g, 1, 1);
     is_int(waits(&g), 1, "a death: one waits still");
     is_int(g.granted, 1, "a death: its grant is back");
-    ok(pm_gate_claim(&g, 1), "a death: what was on its way is taken");
-    pm_gate_give(&g, -1);
+    ok(pm_admission_claim(&g, 1), "a death: what was on its way is taken");
+    pm_admission_release(&g, -1);
     is_int(g.granted + reserved(&g) + waits(&g), 0, "a death: all is back");
 }
 
@@ -167,7 +167,7 @@ static void test_bury(void)
 #define TURNS 1000
 
 typedef struct arena {
-    pm_gate_t gate;
+    pm_admission_t gate;
     apr_uint32_t inside;
     apr_uint32_t most;
     apr_uint32_t failed;
@@ -178,26 +178,26 @@ typedef struct arena {
 /* @return 1 with a grant, 0 given up, -1 waited in vain */
 static int enter(arena_t *a, unsigned *seed)
 {
-    pm_gate_t *g = &a->gate;
+    pm_admission_t *g = &a->gate;
     apr_uint32_t seen;
     int woken = 0;
 
-    if (pm_gate_take(g)) {
+    if (pm_admission_try(g)) {
         return 1;
     }
-    seen = pm_gate_bell(g);
-    pm_gate_join(g, 0);
-    while (!pm_gate_claim(g, woken)) {
+    seen = pm_admission_wakeups(g);
+    pm_admission_enqueue(g, 0);
+    while (!pm_admission_claim(g, woken)) {
         int gives_up = a->impatient && rand_r(seed) % 20 == 0;
         apr_time_t begin = pm_time_now();
 
-        pm_gate_sleep(g, seen, gives_up ? 50 : apr_time_from_sec(10));
+        pm_admission_sleep(g, seen, gives_up ? 50 : apr_time_from_sec(10));
         if (gives_up || pm_time_now() - begin >= apr_time_from_sec(9)) {
-            pm_gate_part(g);
+            pm_admission_leave(g);
             return gives_up ? 0 : -1;
         }
         woken = 1;
-        seen = pm_gate_bell(g);
+        seen = pm_admission_wakeups(g);
     }
     return 1;
 }
@@ -224,7 +224,7 @@ static void fight(arena_t *a, unsigned seed)
         }
         if (got > 0) {
             stay(a, &seed);
-            pm_gate_give(&a->gate, !a->moody           ? -1
+            pm_admission_release(&a->gate, !a->moody           ? -1
                                    : rand_r(&seed) % 8 ? 300
                                                        : rand_r(&seed) % 30000);
         }
@@ -239,7 +239,7 @@ static void test_fight(const char *name, int impatient, int moody)
 
     a->impatient = impatient;
     a->moody = moody;
-    pm_gate_workers(&a->gate, WORKERS, 1);
+    pm_admission_set_workers(&a->gate, WORKERS, 1);
     fflush(stdout);
     for (i = 0; i < FIGHTERS; i++) {
         if (fork() == 0) {
@@ -251,7 +251,7 @@ static void test_fight(const char *name, int impatient, int moody)
         ;
     }
     is_int(a->failed, 0, "%s: nobody slept when there was a grant", name);
-    ok(a->most <= pm_gate_room(WORKERS, moody), "%s: never more inside than "
+    ok(a->most <= pm_admission_capacity(WORKERS, moody), "%s: never more inside than "
        "there is room for (%u)", name, a->most);
     is_int(a->gate.granted, 0, "%s: all grants are back", name);
     is_int(a->gate.line, 0, "%s: nobody waits, nothing is reserved", name);
@@ -262,30 +262,30 @@ static void test_fight(const char *name, int impatient, int moody)
 
 static void test_short(void)
 {
-    static pm_gate_t g;   /* ASan's stack is not aligned for it */
+    static pm_admission_t g;   /* ASan's stack is not aligned for it */
 
-    pm_gate_take(&g);
-    ok(pm_gate_short(&g), "short: who said nothing yet is called");
-    ok(!pm_gate_short(&g), "short: once");
-    pm_gate_heard(&g);
-    pm_gate_workers(&g, 2, 1);
-    pm_gate_enough(&g, 2);
-    ok(!pm_gate_short(&g), "short: one request, two workers");
-    pm_gate_take(&g);
-    ok(!pm_gate_short(&g), "short: two");
-    pm_gate_join(&g, 0);
-    is_int(pm_gate_load(&g), 3, "short: who waits counts");
-    ok(pm_gate_short(&g), "short: the third is one more");
-    pm_gate_give(&g, -1);
-    is_int(pm_gate_load(&g), 2, "short: what is on its way to somebody "
+    pm_admission_try(&g);
+    ok(pm_admission_need_manager(&g), "short: who said nothing yet is called");
+    ok(!pm_admission_need_manager(&g), "short: once");
+    pm_admission_manager_called(&g);
+    pm_admission_set_workers(&g, 2, 1);
+    pm_admission_set_enough(&g, 2);
+    ok(!pm_admission_need_manager(&g), "short: one request, two workers");
+    pm_admission_try(&g);
+    ok(!pm_admission_need_manager(&g), "short: two");
+    pm_admission_enqueue(&g, 0);
+    is_int(pm_admission_load(&g), 3, "short: who waits counts");
+    ok(pm_admission_need_manager(&g), "short: the third is one more");
+    pm_admission_release(&g, -1);
+    is_int(pm_admission_load(&g), 2, "short: what is on its way to somebody "
            "counts once");
-    is_int(pm_gate_peak(&g), 3, "peak: three at once");
-    is_int(pm_gate_peak(&g), 2, "peak: then two");
-    pm_gate_claim(&g, 1);
-    pm_gate_give(&g, -1);
-    pm_gate_give(&g, -1);
-    is_int(pm_gate_peak(&g), 2, "peak: two since it was asked");
-    is_int(pm_gate_peak(&g), 0, "peak: then none");
+    is_int(pm_admission_peak(&g), 3, "peak: three at once");
+    is_int(pm_admission_peak(&g), 2, "peak: then two");
+    pm_admission_claim(&g, 1);
+    pm_admission_release(&g, -1);
+    pm_admission_release(&g, -1);
+    is_int(pm_admission_peak(&g), 2, "peak: two since it was asked");
+    is_int(pm_admission_peak(&g), 0, "peak: then none");
 }
 
 int main(void)
@@ -298,7 +298,7 @@ int main(void)
     test_workers();
     test_bury();
     test_short();
-    if (PM_WAIT_WORKS) {
+    if (PM_FUTEX_WORKS) {
         test_fight("a fight", 0, 0);
         test_fight("some give up", 1, 0);
         test_fight("the room changes", 0, 1);

@@ -19,66 +19,66 @@ static void test_buckets(void)
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        is_int(pm_meter_bucket(rows[i].time), rows[i].bucket,
+        is_int(pm_request_stats_bucket(rows[i].time), rows[i].bucket,
                "bucket of %ld us", (long)rows[i].time);
     }
-    for (i = 1; i < PM_METER_BUCKETS - 1; i++) {
-        ok(pm_meter_bounds[i] > pm_meter_bounds[i - 1],
+    for (i = 1; i < PM_REQUEST_STATS_BUCKETS - 1; i++) {
+        ok(pm_request_stats_bounds[i] > pm_request_stats_bounds[i - 1],
            "bound %d is above the one before", (int)i);
     }
 }
 
 static void test_turns(void)
 {
-    pm_meter_t m = {0};
+    pm_request_stats_t m = {0};
     pm_histogram_t waits;
 
-    pm_meter_turn(&m, 500, 0);
-    pm_meter_turn(&m, 1500, 0);
-    pm_meter_turn(&m, 700000, 30000);
-    pm_meter_in_vain(&m, 70000000);
-    is_int((long)pm_meter_total(&m.took), 3, "three turns");
+    pm_request_stats_add_served(&m, 500, 0);
+    pm_request_stats_add_served(&m, 1500, 0);
+    pm_request_stats_add_served(&m, 700000, 30000);
+    pm_request_stats_add_unserved(&m, 70000000);
+    is_int((long)pm_request_stats_total(&m.took), 3, "three turns");
     is_int((long)m.took.sum, 702000, "took so long together");
     is_int((long)m.took.bucket[0], 1, "one of them a blink");
     is_int((long)m.took.bucket[1], 1, "one a bit more");
     is_int((long)m.took.bucket[9], 1, "one long");
-    waits = pm_meter_waits(&m);
-    is_int((long)pm_meter_total(&waits), 4, "four have waited, or not");
+    waits = pm_request_stats_waits(&m);
+    is_int((long)pm_request_stats_total(&waits), 4, "four have waited, or not");
     is_int((long)waits.bucket[0], 2, "two did not have to");
     is_int((long)waits.bucket[5], 1, "one waited a bit");
     is_int((long)waits.bucket[15], 1, "one in vain");
     is_int((long)waits.sum, 70030000, "so long together");
     m.late = 99;
-    waits = pm_meter_waits(&m);
+    waits = pm_request_stats_waits(&m);
     is_int((long)waits.bucket[0], 0, "a sum read in a bad moment");
 }
 
 /* Several children, one pool after the other in one slot. */
 static void test_board(apr_pool_t *p)
 {
-    pm_board_t *board;
-    pm_meter_t sum;
+    pm_scoreboard_t *board;
+    pm_request_stats_t sum;
     int row;
 
-    if (pm_board_create(&board, 40, p, NULL) != APR_SUCCESS) {
+    if (pm_scoreboard_create(&board, 40, p, NULL) != APR_SUCCESS) {
         ok(0, "a board");
         return;
     }
     for (row = 0; row < 42; row++) {
-        pm_meter_turn(pm_board_meter(board, row, 7), 100, 0);
-        pm_meter_count(pm_board_meter(board, row, 7), PM_METER_FULL);
+        pm_request_stats_add_served(pm_scoreboard_stats(board, row, 7), 100, 0);
+        pm_request_stats_count(pm_scoreboard_stats(board, row, 7), PM_REQUEST_STATS_FULL);
     }
-    sum = pm_board_meter_sum(board, 7);
-    is_int((long)pm_meter_total(&sum.took), 42, "each child counts");
-    is_int((long)sum.event[PM_METER_FULL], 42, "events as well");
-    sum = pm_board_meter_sum(board, 6);
-    is_int((long)pm_meter_total(&sum.took), 0, "for its pool alone");
-    pm_board_meter_begin(board, 7);
-    sum = pm_board_meter_sum(board, 7);
-    is_int((long)pm_meter_total(&sum.took), 0, "another pool begins at 0");
-    pm_meter_turn(pm_board_meter(board, 3, 7), 100, 0);
-    sum = pm_board_meter_sum(board, 7);
-    is_int((long)pm_meter_total(&sum.took), 1, "and counts on");
+    sum = pm_scoreboard_stats_sum(board, 7);
+    is_int((long)pm_request_stats_total(&sum.took), 42, "each child counts");
+    is_int((long)sum.event[PM_REQUEST_STATS_FULL], 42, "events as well");
+    sum = pm_scoreboard_stats_sum(board, 6);
+    is_int((long)pm_request_stats_total(&sum.took), 0, "for its pool alone");
+    pm_scoreboard_stats_begin(board, 7);
+    sum = pm_scoreboard_stats_sum(board, 7);
+    is_int((long)pm_request_stats_total(&sum.took), 0, "another pool begins at 0");
+    pm_request_stats_add_served(pm_scoreboard_stats(board, 3, 7), 100, 0);
+    sum = pm_scoreboard_stats_sum(board, 7);
+    is_int((long)pm_request_stats_total(&sum.took), 1, "and counts on");
     is_int((long)sum.took.sum, 100, "times as well");
 }
 

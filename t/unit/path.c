@@ -138,12 +138,12 @@ static void test_check(apr_pool_t *p)
 }
 
 /* Born of what was looked at, or not at all. */
-static apr_status_t born(const char *path, pm_spawn_file_t *file,
+static apr_status_t born(const char *path, pm_launch_file_t *file,
                          apr_pool_t *p)
 {
     pm_conf_t *conf = pm_conf_create(p, "x");
-    pm_birth_t *birth;
-    pm_born_t child;
+    pm_launch_spec_t *birth;
+    pm_spawned_t child;
     pm_reason_t why = {""};
     struct pollfd pfd = {-1, POLLIN, 0};
     int guarded;
@@ -152,7 +152,7 @@ static apr_status_t born(const char *path, pm_spawn_file_t *file,
     conf->command = apr_array_make(p, 1, sizeof(char *));
     *(const char **)apr_array_push(conf->command) = path;
     conf->user = getuid() ? NULL : "nobody";
-    rv = pm_birth_prepare(&birth, conf, p, &why);
+    rv = pm_launch_spec_prepare(&birth, conf, p, &why);
     if (rv == APR_SUCCESS) {
         birth->guard = NULL;
         birth->file = file;
@@ -172,7 +172,7 @@ static apr_status_t born(const char *path, pm_spawn_file_t *file,
 
 static void test_birth(apr_pool_t *p)
 {
-    pm_spawn_file_t file = {NULL, 1, {0}};
+    pm_launch_file_t file = {NULL, 1, {0}};
     char *bin = realpath("/bin", NULL);
     pm_walk_t walk;
 

@@ -42,7 +42,7 @@ static void test_exits(void)
     size_t i;
 
     for (i = 0; i < sizeof(exits) / sizeof(exits[0]); i++) {
-        is_int(pm_crash_judge(&exits[i].facts), exits[i].want, "exit: %s",
+        is_int(pm_restart_policy_judge(&exits[i].facts), exits[i].want, "exit: %s",
                exits[i].name);
     }
 }
@@ -52,11 +52,11 @@ static void test_credit(void)
     apr_uint64_t paid = 100;
     int i;
 
-    ok(!pm_crash_credit(100, &paid, 2), "credit: nothing was answered");
-    ok(pm_crash_credit(101, &paid, 2), "credit: one answer, one exit");
-    ok(!pm_crash_credit(101, &paid, 2), "credit: it is used up");
+    ok(!pm_restart_policy_credit(100, &paid, 2), "credit: nothing was answered");
+    ok(pm_restart_policy_credit(101, &paid, 2), "credit: one answer, one exit");
+    ok(!pm_restart_policy_credit(101, &paid, 2), "credit: it is used up");
     for (i = 0; i < 3; i++) {
-        is_int(pm_crash_credit(9000, &paid, 2), i < 2, "credit: thousands of "
+        is_int(pm_restart_policy_credit(9000, &paid, 2), i < 2, "credit: thousands of "
                "answers are good for one exit of each worker (%d)", i + 1);
     }
 }
@@ -70,41 +70,41 @@ static void test_backoff(void)
                                       MS(1550), MS(3160), MS(6370),
                                       MS(12780), MS(25590), MS(51200),
                                       MS(81210)};
-    pm_crash_t crash = {0};
+    pm_restart_policy_t crash = {0};
     apr_time_t now = S(100);
     size_t i;
 
     for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
-        apr_time_t next = pm_crash_next(&crash, now);
+        apr_time_t next = pm_restart_policy_next(&crash, now);
 
         now = next > now ? next : now;
         is_int((long)(now - S(100)), (long)want[i], "start %d", (int)i);
-        pm_crash_started(&crash, now);
+        pm_restart_policy_started(&crash, now);
         now += MS(10);
-        pm_crash_failed(&crash, now);
+        pm_restart_policy_failed(&crash, now);
     }
 }
 
 static void test_trial(void)
 {
-    pm_crash_t crash = {0};
+    pm_restart_policy_t crash = {0};
 
-    pm_crash_failed(&crash, S(10));
-    is_int((long)pm_crash_next(&crash, S(10)), S(10), "one death costs "
+    pm_restart_policy_failed(&crash, S(10));
+    is_int((long)pm_restart_policy_next(&crash, S(10)), S(10), "one death costs "
            "nothing");
-    pm_crash_failed(&crash, S(10));
-    is_int((long)(pm_crash_next(&crash, S(10)) - S(10)), MS(100),
+    pm_restart_policy_failed(&crash, S(10));
+    is_int((long)(pm_restart_policy_next(&crash, S(10)) - S(10)), MS(100),
            "two delay");
-    pm_crash_failed(&crash, S(10));
+    pm_restart_policy_failed(&crash, S(10));
     is_int(crash.failures, 2, "who dies with others is not counted again");
-    pm_crash_started(&crash, S(11));
-    is_int((long)pm_crash_next(&crash, S(11)), S(12), "one on trial at a "
+    pm_restart_policy_started(&crash, S(11));
+    is_int((long)pm_restart_policy_next(&crash, S(11)), S(12), "one on trial at a "
            "time");
-    ok(pm_crash_next(&crash, S(12)) <= S(12), "it has settled");
+    ok(pm_restart_policy_next(&crash, S(12)) <= S(12), "it has settled");
     is_int(crash.failures, 0, "and all is forgotten");
-    pm_crash_failed(&crash, S(20));
-    pm_crash_started(&crash, S(20));
-    pm_crash_failed(&crash, S(3600));
+    pm_restart_policy_failed(&crash, S(20));
+    pm_restart_policy_started(&crash, S(20));
+    pm_restart_policy_failed(&crash, S(3600));
     is_int(crash.failures, 1, "a death an hour later is the first again");
 }
 
@@ -112,8 +112,8 @@ static void test_trial(void)
 
 static const struct {
     const char *name;
-    pm_stop_conf_t conf;     /* die, drain timeout */
-    pm_stop_facts_t facts;   /* told, retold, dying, idle */
+    pm_stop_policy_conf_t conf;     /* die, drain timeout */
+    pm_stop_policy_facts_t facts;   /* told, retold, dying, idle */
     int act;
     apr_time_t next;         /* now is S(10) */
 } stops[] = {
@@ -143,7 +143,7 @@ static void test_stop(void)
     size_t i;
 
     for (i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
-        pm_stop_plan_t got = pm_stop_plan(&stops[i].conf, &stops[i].facts,
+        pm_stop_policy_plan_t got = pm_stop_plan(&stops[i].conf, &stops[i].facts,
                                           S(10));
 
         ok((int)got.act == stops[i].act && got.next == stops[i].next,
@@ -154,34 +154,34 @@ static void test_stop(void)
 /* --- the worker's table --------------------------------------------------- */
 
 static const struct {
-    pm_state_t from;
-    pm_event_t event;
-    pm_state_t to;
+    pm_worker_state_t from;
+    pm_worker_event_t event;
+    pm_worker_state_t to;
     unsigned actions;
 } moves[] = {
-    {PM_STATE_BORN, PM_EVENT_RUNS, PM_STATE_LOADING, 0},
-    {PM_STATE_BORN, PM_EVENT_READY, PM_STATE_BORN, 0},
-    {PM_STATE_LOADING, PM_EVENT_READY, PM_STATE_READY, 0},
-    {PM_STATE_LOADING, PM_EVENT_STOP, PM_STATE_STOPPING, PM_ACT_TERM},
-    {PM_STATE_LOADING, PM_EVENT_EXIT, PM_STATE_LEFT,
-     PM_ACT_COUNT | PM_ACT_SWEEP},
-    {PM_STATE_BORN, PM_EVENT_STOP, PM_STATE_STOPPING, PM_ACT_TERM},
-    {PM_STATE_BORN, PM_EVENT_EXIT, PM_STATE_LEFT, PM_ACT_COUNT | PM_ACT_SWEEP},
-    {PM_STATE_READY, PM_EVENT_RUNS, PM_STATE_READY, 0},
-    {PM_STATE_READY, PM_EVENT_STOP, PM_STATE_STOPPING, PM_ACT_TERM},
-    {PM_STATE_READY, PM_EVENT_KILL, PM_STATE_KILLED, PM_ACT_KILL},
-    {PM_STATE_STOPPING, PM_EVENT_STOP, PM_STATE_STOPPING, 0},
-    {PM_STATE_STOPPING, PM_EVENT_RUNS, PM_STATE_STOPPING, 0},
-    {PM_STATE_STOPPING, PM_EVENT_RETELL, PM_STATE_STOPPING, PM_ACT_TERM},
-    {PM_STATE_STOPPING, PM_EVENT_KILL, PM_STATE_KILLED, PM_ACT_KILL},
-    {PM_STATE_KILLED, PM_EVENT_KILL, PM_STATE_KILLED, 0},
-    {PM_STATE_KILLED, PM_EVENT_STOP, PM_STATE_KILLED, 0},
-    {PM_STATE_KILLED, PM_EVENT_EXIT, PM_STATE_LEFT,
-     PM_ACT_COUNT | PM_ACT_SWEEP},
-    {PM_STATE_LEFT, PM_EVENT_EXIT, PM_STATE_LEFT, 0},
-    {PM_STATE_LEFT, PM_EVENT_EMPTY, PM_STATE_GONE, PM_ACT_FREE},
-    {PM_STATE_LEFT, PM_EVENT_KILL, PM_STATE_GONE, PM_ACT_KILL | PM_ACT_FREE},
-    {PM_STATE_GONE, PM_EVENT_STOP, PM_STATE_GONE, 0}
+    {PM_WORKER_BORN, PM_WORKER_EVENT_RUNS, PM_WORKER_LOADING, 0},
+    {PM_WORKER_BORN, PM_WORKER_EVENT_READY, PM_WORKER_BORN, 0},
+    {PM_WORKER_LOADING, PM_WORKER_EVENT_READY, PM_WORKER_READY, 0},
+    {PM_WORKER_LOADING, PM_WORKER_EVENT_STOP, PM_WORKER_STOPPING, PM_WORKER_ACT_TERM},
+    {PM_WORKER_LOADING, PM_WORKER_EVENT_EXIT, PM_WORKER_LEFT,
+     PM_WORKER_ACT_COUNT | PM_WORKER_ACT_SWEEP},
+    {PM_WORKER_BORN, PM_WORKER_EVENT_STOP, PM_WORKER_STOPPING, PM_WORKER_ACT_TERM},
+    {PM_WORKER_BORN, PM_WORKER_EVENT_EXIT, PM_WORKER_LEFT, PM_WORKER_ACT_COUNT | PM_WORKER_ACT_SWEEP},
+    {PM_WORKER_READY, PM_WORKER_EVENT_RUNS, PM_WORKER_READY, 0},
+    {PM_WORKER_READY, PM_WORKER_EVENT_STOP, PM_WORKER_STOPPING, PM_WORKER_ACT_TERM},
+    {PM_WORKER_READY, PM_WORKER_EVENT_KILL, PM_WORKER_KILLED, PM_WORKER_ACT_KILL},
+    {PM_WORKER_STOPPING, PM_WORKER_EVENT_STOP, PM_WORKER_STOPPING, 0},
+    {PM_WORKER_STOPPING, PM_WORKER_EVENT_RUNS, PM_WORKER_STOPPING, 0},
+    {PM_WORKER_STOPPING, PM_WORKER_EVENT_RETELL, PM_WORKER_STOPPING, PM_WORKER_ACT_TERM},
+    {PM_WORKER_STOPPING, PM_WORKER_EVENT_KILL, PM_WORKER_KILLED, PM_WORKER_ACT_KILL},
+    {PM_WORKER_KILLED, PM_WORKER_EVENT_KILL, PM_WORKER_KILLED, 0},
+    {PM_WORKER_KILLED, PM_WORKER_EVENT_STOP, PM_WORKER_KILLED, 0},
+    {PM_WORKER_KILLED, PM_WORKER_EVENT_EXIT, PM_WORKER_LEFT,
+     PM_WORKER_ACT_COUNT | PM_WORKER_ACT_SWEEP},
+    {PM_WORKER_LEFT, PM_WORKER_EVENT_EXIT, PM_WORKER_LEFT, 0},
+    {PM_WORKER_LEFT, PM_WORKER_EVENT_EMPTY, PM_WORKER_GONE, PM_WORKER_ACT_FREE},
+    {PM_WORKER_LEFT, PM_WORKER_EVENT_KILL, PM_WORKER_GONE, PM_WORKER_ACT_KILL | PM_WORKER_ACT_FREE},
+    {PM_WORKER_GONE, PM_WORKER_EVENT_STOP, PM_WORKER_GONE, 0}
 };
 
 static void test_life(void)
@@ -190,18 +190,18 @@ static void test_life(void)
     int s, e;
 
     for (i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
-        pm_move_t got = pm_life(moves[i].from, moves[i].event);
+        pm_worker_move_t got = pm_worker_fsm_step(moves[i].from, moves[i].event);
 
         ok(got.next == moves[i].to && got.actions == moves[i].actions,
            "life: state %d, event %d", (int)moves[i].from,
            (int)moves[i].event);
     }
-    for (s = 0; s <= PM_STATE_GONE; s++) {
-        for (e = 0; e <= PM_EVENT_EMPTY; e++) {
-            pm_move_t got = pm_life((pm_state_t)s, (pm_event_t)e);
+    for (s = 0; s <= PM_WORKER_GONE; s++) {
+        for (e = 0; e <= PM_WORKER_EVENT_EMPTY; e++) {
+            pm_worker_move_t got = pm_worker_fsm_step((pm_worker_state_t)s, (pm_worker_event_t)e);
 
-            if (got.next < (pm_state_t)s
-                || (s != PM_STATE_LEFT && (got.actions & PM_ACT_FREE))) {
+            if (got.next < (pm_worker_state_t)s
+                || (s != PM_WORKER_LEFT && (got.actions & PM_WORKER_ACT_FREE))) {
                 ok(0, "life: state %d, event %d goes back or frees early", s,
                    e);
             }
@@ -215,20 +215,20 @@ static void test_signals(void)
 {
     static const struct {
         int sig;
-        pm_command_t running, dying;
+        pm_signal_command_t running, dying;
     } want[] = {
-        {SIGHUP, PM_COMMAND_RELOAD, PM_COMMAND_NONE},
-        {SIGTERM, PM_COMMAND_DIE, PM_COMMAND_NONE},
-        {SIGINT, PM_COMMAND_DIE, PM_COMMAND_NONE},
-        {SIGCHLD, PM_COMMAND_REAP, PM_COMMAND_REAP},
-        {SIGUSR1, PM_COMMAND_NONE, PM_COMMAND_NONE}
+        {SIGHUP, PM_SIGNAL_RELOAD, PM_SIGNAL_NONE},
+        {SIGTERM, PM_SIGNAL_DIE, PM_SIGNAL_NONE},
+        {SIGINT, PM_SIGNAL_DIE, PM_SIGNAL_NONE},
+        {SIGCHLD, PM_SIGNAL_REAP, PM_SIGNAL_REAP},
+        {SIGUSR1, PM_SIGNAL_NONE, PM_SIGNAL_NONE}
     };
     size_t i;
 
     for (i = 0; i < 5; i++) {
-        is_int(pm_sigmap(want[i].sig, PM_PHASE_RUNNING), want[i].running,
+        is_int(pm_signal_map(want[i].sig, PM_PHASE_RUNNING), want[i].running,
                "signal %d, running", want[i].sig);
-        is_int(pm_sigmap(want[i].sig, PM_PHASE_DYING), want[i].dying,
+        is_int(pm_signal_map(want[i].sig, PM_PHASE_DYING), want[i].dying,
                "signal %d, dying", want[i].sig);
     }
 }
@@ -243,24 +243,24 @@ static void test_diff(apr_pool_t *p)
         const char *name;
         pm_graceful_t graceful;
         const pm_conf_t *was, *is;
-        pm_diff_t want;
+        pm_reload_policy_t want;
     } cases[] = {
-        {"new", PM_GRACEFUL_HUP, NULL, a, PM_DIFF_START},
-        {"new, none", PM_GRACEFUL_NONE, NULL, a, PM_DIFF_START},
-        {"gone", PM_GRACEFUL_HUP, a, NULL, PM_DIFF_DRAIN},
-        {"gone, none", PM_GRACEFUL_NONE, a, NULL, PM_DIFF_DRAIN},
-        {"same, hup", PM_GRACEFUL_HUP, a, same, PM_DIFF_RELOAD},
-        {"same, changed", PM_GRACEFUL_CHANGED, a, same, PM_DIFF_KEEP},
-        {"number, changed", PM_GRACEFUL_CHANGED, a, more, PM_DIFF_KEEP},
-        {"workers, changed", PM_GRACEFUL_CHANGED, a, nice, PM_DIFF_RELOAD},
-        {"workers, none", PM_GRACEFUL_NONE, a, nice, PM_DIFF_KEEP}
+        {"new", PM_GRACEFUL_HUP, NULL, a, PM_RELOAD_POLICY_START},
+        {"new, none", PM_GRACEFUL_NONE, NULL, a, PM_RELOAD_POLICY_START},
+        {"gone", PM_GRACEFUL_HUP, a, NULL, PM_RELOAD_POLICY_DRAIN},
+        {"gone, none", PM_GRACEFUL_NONE, a, NULL, PM_RELOAD_POLICY_DRAIN},
+        {"same, hup", PM_GRACEFUL_HUP, a, same, PM_RELOAD_POLICY_RELOAD},
+        {"same, changed", PM_GRACEFUL_CHANGED, a, same, PM_RELOAD_POLICY_KEEP},
+        {"number, changed", PM_GRACEFUL_CHANGED, a, more, PM_RELOAD_POLICY_KEEP},
+        {"workers, changed", PM_GRACEFUL_CHANGED, a, nice, PM_RELOAD_POLICY_RELOAD},
+        {"workers, none", PM_GRACEFUL_NONE, a, nice, PM_RELOAD_POLICY_KEEP}
     };
     size_t i;
 
     more->processes.max = more->processes.min = 9;
     nice->nice = 9;
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        is_int(pm_diff_plan(cases[i].graceful, cases[i].was, cases[i].is),
+        is_int(pm_reload_policy_plan(cases[i].graceful, cases[i].was, cases[i].is),
                cases[i].want, "diff: %s", cases[i].name);
     }
 }
@@ -324,7 +324,7 @@ static void test_proto(void)
         pm_request_t req;
         pm_reason_t why = {""};
 
-        is_int(pm_proto_parse(&req, requests[i].line, requests[i].right,
+        is_int(pm_control_protocol_parse(&req, requests[i].line, requests[i].right,
                               &why), requests[i].rv, "control: \"%s\" %s",
                requests[i].line, why.text);
         if (requests[i].pool) {
@@ -342,27 +342,27 @@ static void test_proto(void)
 
 static void test_quota(void)
 {
-    pm_quota_t q = {0, 0, 0};
+    pm_log_ratelimit_t q = {0, 0, 0};
     int i, n = 0;
 
     for (i = 0; i < 100; i++) {
-        n += pm_quota_take(&q, 0, S(5)) == PM_QUOTA_PASS;
+        n += pm_log_ratelimit_take(&q, 0, S(5)) == PM_LOG_RATELIMIT_PASS;
     }
     is_int(n, 100, "quota: no limit");
-    is_int(pm_quota_due(&q), NEVER, "quota: nothing to be said");
+    is_int(pm_log_ratelimit_due(&q), NEVER, "quota: nothing to be said");
     for (n = i = 0; i < 10; i++) {
-        n += pm_quota_take(&q, 4, S(20) + i) == PM_QUOTA_PASS;
+        n += pm_log_ratelimit_take(&q, 4, S(20) + i) == PM_LOG_RATELIMIT_PASS;
     }
     is_int(n, 4, "quota: 4 of 10");
     is_int(q.until, S(30), "quota: ten seconds from the first one on");
-    is_int(pm_quota_due(&q), S(30), "quota: then it is to be said");
-    is_int(pm_quota_take(&q, 4, S(30) - 1), PM_QUOTA_DROP, "quota: not yet");
-    is_int(pm_quota_dropped(&q), 7, "quota: 7 were dropped");
-    is_int(pm_quota_dropped(&q), 0, "quota: that is said once");
-    is_int(pm_quota_take(&q, 4, S(30)), PM_QUOTA_PASS,
+    is_int(pm_log_ratelimit_due(&q), S(30), "quota: then it is to be said");
+    is_int(pm_log_ratelimit_take(&q, 4, S(30) - 1), PM_LOG_RATELIMIT_DROP, "quota: not yet");
+    is_int(pm_log_ratelimit_dropped(&q), 7, "quota: 7 were dropped");
+    is_int(pm_log_ratelimit_dropped(&q), 0, "quota: that is said once");
+    is_int(pm_log_ratelimit_take(&q, 4, S(30)), PM_LOG_RATELIMIT_PASS,
            "quota: another ten seconds");
     is_int(q.until, S(40), "quota: from then on");
-    is_int(pm_quota_take(&q, 1, S(31)), PM_QUOTA_FIRST, "quota: the first "
+    is_int(pm_log_ratelimit_take(&q, 1, S(31)), PM_LOG_RATELIMIT_FIRST, "quota: the first "
            "one too many");
 }
 
@@ -374,10 +374,10 @@ static void test_last(void)
     size_t i;
 
     for (i = 0; i < sizeof(last) / sizeof(last[0]); i++) {
-        ok(pm_proto_is_last(last[i]), "\"%s\" is the last line", last[i]);
+        ok(pm_control_protocol_is_last(last[i]), "\"%s\" is the last line", last[i]);
     }
     for (i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
-        ok(!pm_proto_is_last(more[i]), "\"%s\" is not", more[i]);
+        ok(!pm_control_protocol_is_last(more[i]), "\"%s\" is not", more[i]);
     }
 }
 

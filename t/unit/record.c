@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fcgipm_record: what is written, byte for byte, and what is understood of
+ * hpm_codec: what is written, byte for byte, and what is understood of
  * an answer, however the bytes of it are split.
  */
 #include "httpd/upstream/hpm_codec.h"
@@ -33,11 +33,11 @@ static void test_written(void)
         apr_size_t len;
         const char *want;
     } headers[] = {
-        {"params", FCGIPM_PARAMS, 0x1234, "0104000112340000"},
-        {"end of params", FCGIPM_PARAMS, 0, "0104000100000000"},
-        {"the longest stdin", FCGIPM_STDIN, FCGIPM_CONTENT_MAX,
+        {"params", HPM_PARAMS, 0x1234, "0104000112340000"},
+        {"end of params", HPM_PARAMS, 0, "0104000100000000"},
+        {"the longest stdin", HPM_STDIN, HPM_CONTENT_MAX,
          "01050001ffff0000"},
-        {"abort", FCGIPM_ABORT_REQUEST, 0, "0102000100000000"},
+        {"abort", HPM_ABORT_REQUEST, 0, "0102000100000000"},
     };
     static const struct {
         apr_size_t len;
@@ -46,23 +46,23 @@ static void test_written(void)
         {0, "00"}, {1, "01"}, {127, "7f"}, {128, "80000080"},
         {65536, "80010000"}, {0x7fffffff, "ffffffff"},
     };
-    unsigned char out[FCGIPM_BEGIN_LEN];
+    unsigned char out[HPM_BEGIN_LEN];
     apr_size_t i;
 
     for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-        fcgipm_record_header(out, headers[i].type, headers[i].len);
-        is_str(hex(out, FCGIPM_HEADER_LEN), headers[i].want, "header: %s",
+        hpm_codec_header(out, headers[i].type, headers[i].len);
+        is_str(hex(out, HPM_HEADER_LEN), headers[i].want, "header: %s",
                headers[i].name);
     }
     memset(out, 0xee, sizeof(out));
-    fcgipm_record_begin(out, FCGIPM_RESPONDER);
+    hpm_codec_begin(out, HPM_RESPONDER);
     is_str(hex(out, sizeof(out)), "01010001000800000001000000000000",
            "begin: a responder, no FCGI_KEEP_CONN");
-    fcgipm_record_begin(out, FCGIPM_AUTHORIZER);
+    hpm_codec_begin(out, HPM_AUTHORIZER);
     is_str(hex(out, sizeof(out)), "01010001000800000002000000000000",
            "begin: an authorizer");
     for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-        is_str(hex(out, fcgipm_record_length(out, lengths[i].len)),
+        is_str(hex(out, hpm_codec_length(out, lengths[i].len)),
                lengths[i].want, "length %lu", (unsigned long)lengths[i].len);
     }
 }
@@ -81,7 +81,7 @@ static const struct {
     const char *bytes;
     apr_size_t len;
     const char *want;
-    int at_record;      /* fcgipm_parser_at_record() afterwards */
+    int at_record;      /* hpm_codec_parser_at_record() afterwards */
 } answers[] = {
 #define ANSWER(name, bytes, want, at) {name, bytes, sizeof(bytes) - 1, want, at}
     ANSWER("nothing", "", "", 1),
@@ -170,7 +170,7 @@ static const struct {
 
 /* The transcript of one answer. */
 typedef struct heard {
-    fcgipm_parser_t ps;
+    hpm_codec_parser_t ps;
     char text[1024];
     int stream;         /* the event whose text is open, or MORE */
 } heard_t;
@@ -188,7 +188,7 @@ static void note(heard_t *h, const char *text, apr_size_t len)
 
 static void close_stream(heard_t *h, int next, const char *prefix)
 {
-    if (h->stream != FCGIPM_EV_MORE && h->stream != next) {
+    if (h->stream != HPM_CODEC_EVENT_MORE && h->stream != next) {
         note(h, ";", 1);
     }
     if (prefix && h->stream != next) {
@@ -197,29 +197,29 @@ static void close_stream(heard_t *h, int next, const char *prefix)
     h->stream = next;
 }
 
-static void hear(heard_t *h, fcgipm_event_t ev)
+static void hear(heard_t *h, hpm_event_t ev)
 {
     char end[64];
 
     switch (ev) {
-    case FCGIPM_EV_STDOUT:
-    case FCGIPM_EV_STDERR:
-        close_stream(h, ev, ev == FCGIPM_EV_STDOUT ? "out:" : "err:");
+    case HPM_CODEC_EVENT_STDOUT:
+    case HPM_CODEC_EVENT_STDERR:
+        close_stream(h, ev, ev == HPM_CODEC_EVENT_STDOUT ? "out:" : "err:");
         note(h, h->ps.span, h->ps.span_len);
         break;
-    case FCGIPM_EV_END:
+    case HPM_CODEC_EVENT_END:
         snprintf(end, sizeof(end), "end:%lu,%u;",
                  (unsigned long)h->ps.app_status, h->ps.protocol_status);
-        close_stream(h, FCGIPM_EV_MORE, NULL);
+        close_stream(h, HPM_CODEC_EVENT_MORE, NULL);
         note(h, end, strlen(end));
         break;
-    case FCGIPM_EV_ERROR:
-        close_stream(h, FCGIPM_EV_MORE, NULL);
+    case HPM_CODEC_EVENT_ERROR:
+        close_stream(h, HPM_CODEC_EVENT_MORE, NULL);
         note(h, "error:", 6);
         note(h, h->ps.reason, strlen(h->ps.reason));
         note(h, ";", 1);
         break;
-    case FCGIPM_EV_MORE:
+    case HPM_CODEC_EVENT_MORE:
         break;
     }
 }
@@ -230,27 +230,27 @@ static void feed(heard_t *h, const char *bytes, apr_size_t len)
 {
     char *copy = malloc(len ? len : 1);
     const char *at = copy;
-    fcgipm_event_t ev;
+    hpm_event_t ev;
 
     memcpy(copy, bytes, len);
     do {
-        ev = fcgipm_parser_next(&h->ps, &at, &len);
+        ev = hpm_codec_parser_next(&h->ps, &at, &len);
         hear(h, ev);
-    } while (ev != FCGIPM_EV_MORE && ev != FCGIPM_EV_ERROR);
+    } while (ev != HPM_CODEC_EVENT_MORE && ev != HPM_CODEC_EVENT_ERROR);
     free(copy);
 }
 
 static void begin(heard_t *h)
 {
     memset(h, 0, sizeof(*h));
-    fcgipm_parser_init(&h->ps);
+    hpm_codec_parser_init(&h->ps);
 }
 
 static int as_wanted(heard_t *h, apr_size_t i)
 {
-    close_stream(h, FCGIPM_EV_MORE, NULL);
+    close_stream(h, HPM_CODEC_EVENT_MORE, NULL);
     return !strcmp(h->text, answers[i].want)
-           && fcgipm_parser_at_record(&h->ps) == answers[i].at_record;
+           && hpm_codec_parser_at_record(&h->ps) == answers[i].at_record;
 }
 
 /* Whole, byte by byte, and in two parts at every place. */
@@ -263,9 +263,9 @@ static void test_answer(apr_size_t i)
 
     begin(&h);
     feed(&h, bytes, len);
-    close_stream(&h, FCGIPM_EV_MORE, NULL);
+    close_stream(&h, HPM_CODEC_EVENT_MORE, NULL);
     is_str(h.text, answers[i].want, "%s: whole", answers[i].name);
-    is_int(fcgipm_parser_at_record(&h.ps), answers[i].at_record,
+    is_int(hpm_codec_parser_at_record(&h.ps), answers[i].at_record,
            "%s: between records or not", answers[i].name);
 
     begin(&h);
@@ -287,18 +287,18 @@ static void test_answer(apr_size_t i)
 
 static void test_error_stays(void)
 {
-    fcgipm_parser_t ps;
+    hpm_codec_parser_t ps;
     const char *at = "\2\6\0\1\0\1\0\0";
     apr_size_t len = 8;
 
-    fcgipm_parser_init(&ps);
-    is_int(fcgipm_parser_next(&ps, &at, &len), FCGIPM_EV_ERROR, "an error");
+    hpm_codec_parser_init(&ps);
+    is_int(hpm_codec_parser_next(&ps, &at, &len), HPM_CODEC_EVENT_ERROR, "an error");
     at = OUT("\1", "\0") "a";
     len = 9;
-    is_int(fcgipm_parser_next(&ps, &at, &len), FCGIPM_EV_ERROR,
+    is_int(hpm_codec_parser_next(&ps, &at, &len), HPM_CODEC_EVENT_ERROR,
            "stays an error, whatever follows");
     len = 0;
-    is_int(fcgipm_parser_next(&ps, &at, &len), FCGIPM_EV_ERROR,
+    is_int(hpm_codec_parser_next(&ps, &at, &len), HPM_CODEC_EVENT_ERROR,
            "and when nothing follows");
 }
 
@@ -308,11 +308,11 @@ static void test_no_copy(void)
     static const char bytes[] = OUT("\5", "\0") "hello";
     const char *at = bytes;
     apr_size_t len = sizeof(bytes) - 1;
-    fcgipm_parser_t ps;
+    hpm_codec_parser_t ps;
 
-    fcgipm_parser_init(&ps);
-    is_int(fcgipm_parser_next(&ps, &at, &len), FCGIPM_EV_STDOUT, "a span");
-    ok(ps.span == bytes + FCGIPM_HEADER_LEN, "is where it was read");
+    hpm_codec_parser_init(&ps);
+    is_int(hpm_codec_parser_next(&ps, &at, &len), HPM_CODEC_EVENT_STDOUT, "a span");
+    ok(ps.span == bytes + HPM_HEADER_LEN, "is where it was read");
     is_int((long)ps.span_len, 5, "as long as it is there");
     is_int((long)len, 0, "all is taken");
 }

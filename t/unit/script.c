@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pm_script: a manager is asked for scripts, over its control socket, by
+/* pm_script_pool: a manager is asked for scripts, over its control socket, by
  * somebody who looks at the board as httpd's children do.  No worker is
  * started: nobody requests anything. */
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 typedef struct scene {
     apr_pool_t *p;
     const char *dir;
-    pm_board_t *board;
+    pm_scoreboard_t *board;
     int channel;
     pid_t manager;
     int config;
@@ -108,7 +108,7 @@ static void set(void *conf, int row, const char *word, apr_pool_t *p)
 static int tell(scene_t *s, const char *idle, const char *most)
 {
     static const char *const words[] = {"0", "2"};
-    pm_set_t *all = pm_set_create(s->p);
+    pm_pool_set_t *all = pm_pool_set_create(s->p);
     pm_global_t *global = pm_global_create(s->p);
     pm_conf_t *conf = pm_conf_create(s->p, "script");
     pm_rules_t *rules = pm_rules_create(s->p);
@@ -119,7 +119,7 @@ static int tell(scene_t *s, const char *idle, const char *most)
     all->global = global;
     all->config = ++s->config;
     if (idle) {
-        pm_template_t *t = apr_array_push(all->templates);
+        pm_script_template_t *t = apr_array_push(all->templates);
         pm_host_t *host = apr_array_push(all->hosts);
 
         set(conf, PM_ROW_idle_timeout, idle, s->p);
@@ -137,7 +137,7 @@ static int tell(scene_t *s, const char *idle, const char *most)
         memset(host, 0, sizeof(*host));
         host->name = "h:80";
     }
-    return pm_set_send(s->channel, all, pm_time_now() + LONG, s->p, NULL)
+    return pm_pool_set_send(s->channel, all, pm_time_now() + LONG, s->p, NULL)
            == APR_SUCCESS;
 }
 
@@ -147,7 +147,7 @@ static const char *ask(const scene_t *s, const char *config,
     pm_reason_t why = {""};
     char *answer;
 
-    return pm_ask(in(s, "ctl"),
+    return pm_control_ask(in(s, "ctl"),
                   apr_psprintf(s->p, "script %s %s %s", config, host, path),
                   pm_time_now() + LONG, s->p, &answer, &why) == APR_SUCCESS
                ? answer : apr_pstrdup(s->p, why.text);
@@ -175,7 +175,7 @@ static void is_refused(const scene_t *s, const char *path, const char *answer,
 
 static int is_there(const scene_t *s, const told_t *t)
 {
-    return pm_board_avail(pm_board_slot(s->board, t->slot), t->generation)
+    return pm_scoreboard_avail(pm_scoreboard_slot(s->board, t->slot), t->generation)
            != PM_AVAIL_NONE;
 }
 
@@ -199,7 +199,7 @@ static void test_ask(scene_t *s)
 
     ok(tell(s, "1h", "2"), "a set with a template");
     ok(told(s, "scripts/a", &a), "a script");
-    ok(a.slot >= PM_BOARD_SCRIPTS && (a.generation & PM_BOARD_SCRIPT_BIT),
+    ok(a.slot >= PM_SCOREBOARD_SCRIPTS && (a.generation & PM_SCOREBOARD_SCRIPT_BIT),
        "its place is one of the manager's");
     ok(!strncmp(a.name, "a-", 2), "its name: %s", a.name);
     ok(is_there(s, &a), "the board has it");
@@ -224,7 +224,7 @@ static void test_ask(scene_t *s)
 
 static void test_graceful(scene_t *s)
 {
-    pm_head_t *head = pm_board_head(s->board);
+    pm_scoreboard_header_t *head = pm_scoreboard_header(s->board);
     apr_uint32_t adopted = head->adopted;
     apr_time_t until = pm_time_now() + LONG;
     told_t a = {0}, again = {0};
@@ -249,24 +249,24 @@ static void test_graceful(scene_t *s)
 /* A child of httpd's that counts itself in keeps a pool from going. */
 static void test_idle(scene_t *s)
 {
-    int row = pm_board_row_claim(s->board, (apr_uint32_t)getpid(), 1000);
-    pm_cell_t *cell;
+    int row = pm_scoreboard_row_claim(s->board, (apr_uint32_t)getpid(), 1000);
+    pm_scoreboard_cell_t *cell;
     told_t a = {0}, b = {0};
 
     ended(s, SIGTERM);
     start(s);
     ok(tell(s, "200ms", "5"), "a short idle timeout");
     ok(told(s, "scripts/a", &a) && told(s, "scripts/b", &b), "two scripts");
-    cell = pm_board_cell(s->board, row, a.slot);
-    pm_board_begin(cell);
+    cell = pm_scoreboard_cell(s->board, row, a.slot);
+    pm_scoreboard_begin(cell);
     ok(is_gone_in_time(s, &b), "one that is not used goes");
     ok(told(s, "scripts/c", &b) && is_gone_in_time(s, &b),
        "and another one, a whole timeout later");
     ok(is_there(s, &a) && access(a.address, F_OK) == 0,
        "one that is used does not");
-    pm_board_end(cell);
+    pm_scoreboard_end(cell);
     ok(is_gone_in_time(s, &a), "until nobody does");
-    pm_board_row_release(s->board, (apr_uint32_t)getpid());
+    pm_scoreboard_row_release(s->board, (apr_uint32_t)getpid());
     ok(told(s, "scripts/a", &b) && b.generation != a.generation,
        "it comes again as another one");
 }
@@ -324,7 +324,7 @@ int main(void)
     make(&s, "scripts/c", 0755);
     make(&s, "scripts/plain", 0644);
     make(&s, "outside", 0755);
-    ok(pm_board_create(&s.board, 4, s.p, NULL) == APR_SUCCESS, "a board");
+    ok(pm_scoreboard_create(&s.board, 4, s.p, NULL) == APR_SUCCESS, "a board");
     start(&s);
     test_ask(&s);
     test_graceful(&s);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pm_template: which <FcgiPMScripts> a path belongs to, which wrapper runs
+/* pm_script_rules: which <FcgiPMScripts> a path belongs to, which wrapper runs
  * it, and whether it may be run. */
 #include <string.h>
 #include <sys/stat.h>
@@ -29,16 +29,16 @@ static void test_paths(apr_pool_t *p)
     size_t i;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        is_int(pm_template_path_check(cases[i].path, NULL) == APR_SUCCESS,
+        is_int(pm_script_rules_path_check(cases[i].path, NULL) == APR_SUCCESS,
                cases[i].good, "path %d: \"%.20s\"", (int)i,
                strpbrk(cases[i].path, "\n\r") ? "..." : cases[i].path);
     }
     memset(path, 'a', 4001);
     path[0] = '/';
-    ok(pm_template_path_check(path, NULL) != APR_SUCCESS,
+    ok(pm_script_rules_path_check(path, NULL) != APR_SUCCESS,
        "path: 4001 bytes are too long");
     path[4000] = '\0';
-    ok(pm_template_path_check(path, NULL) == APR_SUCCESS,
+    ok(pm_script_rules_path_check(path, NULL) == APR_SUCCESS,
        "path: 4000 are not");
 }
 
@@ -75,10 +75,10 @@ static void test_match(void)
     size_t i;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        is_int((long)pm_template_match(cases[i].where, cases[i].path),
+        is_int((long)pm_script_rules_match(cases[i].where, cases[i].path),
                (long)cases[i].len, "%s and %s", cases[i].where,
                cases[i].path);
-        is_int((long)pm_template_fixed(cases[i].where),
+        is_int((long)pm_script_rules_fixed(cases[i].where),
                (long)cases[i].fixed, "%s: what is the administrator's",
                cases[i].where);
     }
@@ -86,18 +86,18 @@ static void test_match(void)
 
 static void test_find(void)
 {
-    static const pm_template_t all[] = {
+    static const pm_script_template_t all[] = {
         {.where = "/srv"}, {.where = "/srv/*/x"}, {.where = "/srv/a"},
         {.where = "/srv/a/x"}, {.where = "/"}
     };
 
-    is_int(pm_template_find(all, 5, "/srv/f"), 0, "find: the only one");
-    is_int(pm_template_find(all, 5, "/srv/a/f"), 2, "find: most parts");
-    is_int(pm_template_find(all, 5, "/srv/a/x/f"), 1,
+    is_int(pm_script_rules_find(all, 5, "/srv/f"), 0, "find: the only one");
+    is_int(pm_script_rules_find(all, 5, "/srv/a/f"), 2, "find: most parts");
+    is_int(pm_script_rules_find(all, 5, "/srv/a/x/f"), 1,
            "find: of equal ones the first");
-    is_int(pm_template_find(all, 5, "/f"), 4, "find: /");
-    is_int(pm_template_find(all, 4, "/f"), -1, "find: none");
-    is_int(pm_template_find(all, 0, "/srv/f"), -1, "find: there is none");
+    is_int(pm_script_rules_find(all, 5, "/f"), 4, "find: /");
+    is_int(pm_script_rules_find(all, 4, "/f"), -1, "find: none");
+    is_int(pm_script_rules_find(all, 0, "/srv/f"), -1, "find: there is none");
 }
 
 /* --- wrappers ------------------------------------------------------------- */
@@ -121,9 +121,9 @@ static void test_wrapper(apr_pool_t *p)
     pm_rules_t *copy = pm_rules_create(p);
     size_t i;
 
-    is_int(pm_template_wrapper(rules, "/w/a.php"), -1, "wrapper: there is "
+    is_int(pm_script_rules_wrapper(rules, "/w/a.php"), -1, "wrapper: there is "
            "none");
-    ok(!pm_template_is_virtual(rules, -1), "wrapper: none is not virtual");
+    ok(!pm_script_rules_is_virtual(rules, -1), "wrapper: none is not virtual");
     for (i = 0; i < 5; i++) {
         int n = lines[i][2] ? 3 : lines[i][1] ? 2 : 1;
 
@@ -135,10 +135,10 @@ static void test_wrapper(apr_pool_t *p)
     is_str(pm_conf_write(copy, 2, p), pm_conf_write(rules, 2, p),
            "wrapper: all the same");
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        is_int(pm_template_wrapper(copy, cases[i].path), cases[i].wrapper,
+        is_int(pm_script_rules_wrapper(copy, cases[i].path), cases[i].wrapper,
                "wrapper of %s", cases[i].path);
     }
-    ok(pm_template_is_virtual(copy, 2) && !pm_template_is_virtual(copy, 0),
+    ok(pm_script_rules_is_virtual(copy, 2) && !pm_script_rules_is_virtual(copy, 0),
        "wrapper: which is virtual");
 }
 
@@ -290,7 +290,7 @@ static void test_judge(void)
                          | (judged[i].file.mode & S_IFMT ? 0 : S_IFREG);
         walk.file.uid = judged[i].file.uid;
         walk.file.gid = judged[i].file.gid;
-        rv = pm_template_judge(&rules, "/w/f", &walk, &judged[i].as, &why);
+        rv = pm_script_rules_judge(&rules, "/w/f", &walk, &judged[i].as, &why);
         ok((rv == APR_SUCCESS) == !judged[i].word
                && (!judged[i].word || (strstr(why.text, judged[i].word)
                                       && !strncmp(why.text, "/w/f: ", 6))),
