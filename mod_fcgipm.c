@@ -27,13 +27,11 @@ static void register_hooks(apr_pool_t *p)
                         APR_HOOK_REALLY_LAST);
 
     /* the parent while it runs */
-    ap_hook_child_status(hpm_parent_child_status, NULL, NULL,
-                         APR_HOOK_MIDDLE);
+    ap_hook_child_status(hpm_parent_child_status, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_monitor(hpm_parent_monitor, NULL, NULL, APR_HOOK_MIDDLE);
 
     /* a child */
-    ap_hook_child_init(hpm_parent_child_init, NULL, NULL,
-                       APR_HOOK_MIDDLE);
+    ap_hook_child_init(hpm_parent_child_init, NULL, NULL, APR_HOOK_MIDDLE);
 
     /* a connection */
     ap_hook_process_connection(hpm_keepalive_wait_connection, NULL, NULL,
@@ -41,18 +39,15 @@ static void register_hooks(apr_pool_t *p)
 
     /* a request; before all others: what is to take the place of a denial
      * (mod_cache would look for it) */
-    ap_hook_quick_handler(hpm_auth_deny, NULL, NULL,
-                          APR_HOOK_REALLY_FIRST);
-    ap_hook_translate_name(hpm_handler_translate, NULL, NULL,
-                           APR_HOOK_FIRST);
+    ap_hook_quick_handler(hpm_auth_deny, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_translate_name(hpm_handler_translate, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_map_to_storage(hpm_handler_map_to_storage, NULL, NULL,
                            APR_HOOK_FIRST);
     ap_hook_check_access(hpm_auth_access, NULL, NULL, APR_HOOK_MIDDLE,
                          AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_type_checker(hpm_auth_granted, NULL, NULL,
                          APR_HOOK_REALLY_FIRST - 1);
-    ap_hook_type_checker(hpm_handler_type, NULL, NULL,
-                         APR_HOOK_REALLY_FIRST);
+    ap_hook_type_checker(hpm_handler_type, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(hpm_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(hpm_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, hpm_mod_status, NULL, NULL,
@@ -62,12 +57,8 @@ static void register_hooks(apr_pool_t *p)
 }
 
 AP_DECLARE_MODULE(fcgipm) = {
-    STANDARD20_MODULE_STUFF,
-    hpm_auth_dir_create,
-    hpm_auth_dir_merge,
-    hpm_server_create,
-    hpm_server_merge,
-    hpm_cmds,
-    register_hooks,
-    0                      /* flags */
+    STANDARD20_MODULE_STUFF, hpm_auth_dir_create,
+    hpm_auth_dir_merge,      hpm_server_create,
+    hpm_server_merge,        hpm_cmds,
+    register_hooks,          0 /* flags */
 };

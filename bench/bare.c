@@ -20,7 +20,7 @@
 
 #define CLIENTS_MOST 256
 #define SECONDS_MOST 600
-#define TIMES_MOST   (1 << 20)   /* of one client; further ones are counted */
+#define TIMES_MOST   (1 << 20) /* of one client; further ones are counted */
 
 #define BEGIN  1
 #define END    3
@@ -50,14 +50,13 @@ static const char *const params[][2] = {
     {"REMOTE_PORT", "50000"},
     {"REQUEST_SCHEME", "http"},
     {"HTTP_HOST", "127.0.0.1:8080"},
-    {"CONTENT_LENGTH", "0"}
-};
+    {"CONTENT_LENGTH", "0"}};
 
 typedef struct client {
     pthread_t thread;
     unsigned long requests, bad;
-    double sum;          /* of all times, microseconds */
-    float *times;        /* microseconds, of the first TIMES_MOST */
+    double sum;   /* of all times, microseconds */
+    float *times; /* microseconds, of the first TIMES_MOST */
     size_t ntimes;
 } client_t;
 
@@ -79,9 +78,9 @@ static double now(void)
 static void put_header(unsigned char *at, int type, size_t len)
 {
     memset(at, 0, 8);
-    at[0] = 1;                              /* version */
+    at[0] = 1; /* version */
     at[1] = (unsigned char)type;
-    at[3] = 1;                              /* request id */
+    at[3] = 1; /* request id */
     at[4] = (unsigned char)(len >> 8);
     at[5] = (unsigned char)len;
 }
@@ -96,7 +95,7 @@ static void put_param(const char *name, const char *value)
 {
     unsigned char len[2];
 
-    len[0] = (unsigned char)strlen(name);   /* all are shorter than 128 */
+    len[0] = (unsigned char)strlen(name); /* all are shorter than 128 */
     len[1] = (unsigned char)strlen(value);
     put(len, 2);
     put(name, len[0]);
@@ -243,8 +242,9 @@ static int report(const client_t *clients, int n, double seconds)
     }
     qsort(times, total, sizeof(*times), by_time);
     printf("requests=%lu bad=%lu seconds=%.3f mean_us=%.2f p50_us=%.2f "
-           "p99_us=%.2f\n", requests, bad, seconds, sum / (double)requests,
-           times[total / 2], times[total * 99 / 100]);
+           "p99_us=%.2f\n",
+           requests, bad, seconds, sum / (double)requests, times[total / 2],
+           times[total * 99 / 100]);
     free(times);
     return 0;
 }

@@ -23,16 +23,16 @@ static void read_all(FCGX_Stream *in)
 
 static void answer(FCGX_Stream *out, const char *query)
 {
-    long long left = query && !strncmp(query, "big=", 4)
-                         ? strtoll(query + 4, NULL, 10) : 0;
+    long long left =
+        query && !strncmp(query, "big=", 4) ? strtoll(query + 4, NULL, 10) : 0;
 
     FCGX_PutS("Content-Type: text/plain\r\n\r\n", out);
     if (!left) {
         FCGX_PutS("Hello, world\n", out);
     }
     while (left > 0) {
-        int n = left < (long long)sizeof(piece) ? (int)left
-                                                : (int)sizeof(piece);
+        int n =
+            left < (long long)sizeof(piece) ? (int)left : (int)sizeof(piece);
 
         if (FCGX_PutStr(piece, n, out) != n) {
             return;

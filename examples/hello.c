@@ -107,8 +107,8 @@ int main(void)
     FCGX_Request req;
     long count = 0;
 
-    if (FCGX_Init() != 0 || FCGX_InitRequest(&req, 0,
-                                             FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
+    if (FCGX_Init() != 0
+        || FCGX_InitRequest(&req, 0, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
         return EXIT_FAILURE;
     }
     catch_term();

@@ -46,9 +46,9 @@ static void answer(const fcgipm_t *pm, const worker_t *worker,
 
     FCGX_FPrintF(request->out,
                  "Content-Type: text/plain\r\n\r\n"
-                 "pid=%d requests=%d since=%d uri=%s\n", (int)getpid(),
-                 (int)fcgipm_request_count(pm) + 1, (int)worker->since,
-                 uri ? uri : "");
+                 "pid=%d requests=%d since=%d uri=%s\n",
+                 (int)getpid(), (int)fcgipm_request_count(pm) + 1,
+                 (int)worker->since, uri ? uri : "");
 }
 
 /* -1: not to be understood */
@@ -80,7 +80,7 @@ int main(int argc, char **argv)
     fcgipm_t *pm = fcgipm_create();
     worker_t worker;
     FCGX_Request request;
-    int fd = 0;   /* FCGI_LISTENSOCK_FILENO */
+    int fd = 0; /* FCGI_LISTENSOCK_FILENO */
 
     if (!pm || read_options(pm, argc, argv)) {
         fputs("usage: managed [-n WORKERS] [-p PIDFILE] [ADDRESS]\n", stderr);
@@ -94,7 +94,7 @@ int main(int argc, char **argv)
         }
     }
     fcgipm_on_server_init(pm, prepare, &worker);
-    fcgipm_manage(pm);               /* the manager does not come back */
+    fcgipm_manage(pm); /* the manager does not come back */
     if (FCGX_Init() || FCGX_InitRequest(&request, fd, 0)) {
         return EXIT_FAILURE;
     }

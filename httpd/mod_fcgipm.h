@@ -48,7 +48,7 @@
 extern module AP_MODULE_DECLARE_DATA fcgipm_module;
 
 /** The handler's name; "fcgipm" alone is the pool HPM_DEFAULT_POOL. */
-#define HPM_HANDLER "fcgipm"
+#define HPM_HANDLER      "fcgipm"
 #define HPM_DEFAULT_POOL "default"
 
 /** A pool as a request sees it.  Made in post_config, never changed after,
@@ -56,28 +56,28 @@ extern module AP_MODULE_DECLARE_DATA fcgipm_module;
 typedef struct hpm_pool {
     const char *name;
     const pm_conf_t *conf;
-    pm_addr_t addr;            /**< where its socket listens */
-    int slot;                  /**< on the board; -1: there is none */
-    apr_uint32_t generation;   /**< of the pool in that slot */
-    int log_fd;                /**< its own log; -1: it has none */
-    const char *failed;        /**< why it cannot be had, or NULL */
-    const char *former;        /**< why it is run as it was defined before,
-                                *   or NULL */
-    const char *where;         /**< file:line of its definition */
+    pm_addr_t addr;          /**< where its socket listens */
+    int slot;                /**< on the board; -1: there is none */
+    apr_uint32_t generation; /**< of the pool in that slot */
+    int log_fd;              /**< its own log; -1: it has none */
+    const char *failed;      /**< why it cannot be had, or NULL */
+    const char *former;      /**< why it is run as it was defined before,
+                              *   or NULL */
+    const char *where;       /**< file:line of its definition */
 } hpm_pool_t;
 
 /** One FcgiPMAlias. */
 typedef struct hpm_alias {
-    const char *url;           /**< prefix, matched as Alias matches it */
+    const char *url; /**< prefix, matched as Alias matches it */
     const char *pool;
-    const char *where;         /**< file:line */
+    const char *where; /**< file:line */
 } hpm_alias_t;
 
 /** A directive that names a pool. */
 typedef struct hpm_pool_ref {
     const char *directive;
     const char *pool;
-    const char *where;         /**< file:line */
+    const char *where; /**< file:line */
 } hpm_pool_ref_t;
 
 /** Configuration of a server.  All but @c aliases and @c mentions is the
@@ -89,24 +89,26 @@ typedef struct hpm_server {
     apr_hash_t *pools;            /**< name -> hpm_pool_t */
     apr_array_header_t *aliases;  /**< of hpm_alias_t, longest first */
     apr_array_header_t *mentions; /**< of hpm_pool_ref_t */
-    pm_scoreboard_t *board;            /**< NULL before post_config */
+    pm_scoreboard_t *board;       /**< NULL before post_config */
     int row;                      /**< of this child on the board */
     int bell;                     /**< to call the manager with, see
                                    *   pm_wakeup.h; -1: there is none */
     int wire;                     /**< to tell it of slow requests, see
                                    *   pm_slow_report.h; likewise */
-    apr_array_header_t *templates;  /**< of pm_script_template_t: <FcgiPMScripts> */
-    apr_array_header_t *hosts;    /**< of pm_host_t: this and all virtual
-                                   *   hosts; empty without templates */
-    apr_hash_t *host_of;          /**< server_rec * -> a pm_host_t's name */
+    apr_array_header_t
+        *templates;            /**< of pm_script_template_t: <FcgiPMScripts> */
+    apr_array_header_t *hosts; /**< of pm_host_t: this and all virtual
+                                *   hosts; empty without templates */
+    apr_hash_t *host_of;       /**< server_rec * -> a pm_host_t's name */
     struct hpm_memory *memory; /**< hpm_script.c's own; of this child,
-                                   *   NULL without templates */
-    struct hpm_thread_load *crowd;   /**< this child's, see hpm_keepalive_wait.h */
-    apr_array_header_t *order;    /**< of hpm_pool_t *: all pools, as they
-                                   *   are written; main server only */
+                                *   NULL without templates */
+    struct hpm_thread_load
+        *crowd;                /**< this child's, see hpm_keepalive_wait.h */
+    apr_array_header_t *order; /**< of hpm_pool_t *: all pools, as they
+                                *   are written; main server only */
     struct hpm_draft *draft;   /**< hpm_config.c's own */
     struct hpm_parent *parent; /**< hpm_parent.c's own; main server
-                                   *   only, NULL before post_config */
+                                *   only, NULL before post_config */
 } hpm_server_t;
 
 static inline hpm_server_t *hpm_server(const server_rec *s)
@@ -158,12 +160,12 @@ void *hpm_server_merge(apr_pool_t *p, void *base, void *over);
  *  @param directive its name, lives forever
  *  @return what is wrong, or NULL */
 const char *hpm_config_pool_ref(cmd_parms *cmd, const char *directive,
-                                  const char *pool);
+                                const char *pool);
 
 /** check_config hook: everything that can be found wrong in the whole.  An
  *  error under `httpd -t`; while running, it makes failed pools. */
-int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog,
-                        apr_pool_t *ptemp, server_rec *s);
+int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                     server_rec *s);
 
 /** Log what is wrong, a line each, failed pools included.
  *  @return how many lines that were */
@@ -173,10 +175,10 @@ int hpm_config_report(server_rec *s);
 
 /** A <FcgiPMScripts> as it was written. */
 typedef struct hpm_scripts {
-    const char *dir;              /**< as it was written */
+    const char *dir; /**< as it was written */
     pm_conf_t *conf;
     pm_rules_t *rules;
-    const char *where;            /**< file:line */
+    const char *where; /**< file:line */
 } hpm_scripts_t;
 
 /** May the row stand in a <FcgiPMScripts>? */
@@ -186,19 +188,18 @@ int hpm_script_rules_takes(const pm_row_t *row);
  *  @param base the defaults of all pools
  *  @param conf its definition, to be completed */
 pm_script_template_t hpm_script_rules_make(const hpm_scripts_t *scripts,
-                                   const pm_conf_t *base, pm_conf_t **conf,
-                                   apr_pool_t *p);
+                                           const pm_conf_t *base,
+                                           pm_conf_t **conf, apr_pool_t *p);
 
 /** All that can be known of it.
  *  @param testing under `httpd -t`
  *  @return what is wrong, or NULL */
 const char *hpm_script_rules_check(const pm_script_template_t *t,
-                                  const pm_global_t *global, int testing,
-                                  apr_pool_t *p, apr_pool_t *ptemp);
+                                   const pm_global_t *global, int testing,
+                                   apr_pool_t *p, apr_pool_t *ptemp);
 
 /** Name the hosts, and ask mod_suexec who they are. */
-void hpm_script_rules_hosts(hpm_server_t *server, server_rec *s,
-                           apr_pool_t *p);
+void hpm_script_rules_hosts(hpm_server_t *server, server_rec *s, apr_pool_t *p);
 
 /* --- hpm_log.c ------------------------------------------------------- */
 
@@ -213,32 +214,31 @@ void hpm_log_detach(server_rec *s);
 
 /** FcgiPMErrorLog: can what it says be a log, as far as can be told without
  *  opening it? */
-apr_status_t hpm_log_check(const char *target, apr_pool_t *p,
-                              pm_reason_t *why);
+apr_status_t hpm_log_check(const char *target, apr_pool_t *p, pm_reason_t *why);
 
 /** Open the own logs of all pools, for this configuration; each sets its
- *  @c log_fd, and so does each template.  One that cannot be opened is said, and does without. */
+ *  @c log_fd, and so does each template.  One that cannot be opened is said,
+ * and does without. */
 void hpm_log_open_pools(const hpm_server_t *server, apr_pool_t *p,
-                           server_rec *s);
+                        server_rec *s);
 
 /* --- hpm_parent.c ---------------------------------------------------- */
 
 /** post_config hook: sockets, board, manager. */
 int hpm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
-                              apr_pool_t *ptemp, server_rec *s);
+                           apr_pool_t *ptemp, server_rec *s);
 
 /** check_config hook, the first of all: what was kept over the restart is
  *  taken out of httpd's log pool, which is cleared next. */
 int hpm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
-                               apr_pool_t *ptemp, server_rec *s);
+                            apr_pool_t *ptemp, server_rec *s);
 
 /** monitor hook: a manager whose start was put off is started. */
 int hpm_parent_monitor(apr_pool_t *p, server_rec *s);
 
 /** child_status hook: a child that has gone gives its row back. */
-void hpm_parent_child_status(server_rec *s, pid_t pid,
-                                ap_generation_t gen, int slot,
-                                mpm_child_status state);
+void hpm_parent_child_status(server_rec *s, pid_t pid, ap_generation_t gen,
+                             int slot, mpm_child_status state);
 
 /** child_init hook: close what only the parent may keep, claim a row. */
 void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s);

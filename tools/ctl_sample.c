@@ -15,15 +15,13 @@ static const ctl_column_t pool_columns[] = {
     {"LIVE", -5, NUMBER, "workers"},  {"IDLE", -5, NUMBER, "idle"},
     {"BUSY", -5, NUMBER, "busy"},     {"QUEUE", -5, NUMBER, "queue"},
     {"REQ/S", -7, RATE, "requests"},  {"REQUESTS", -8, NUMBER, "requests"},
-    {"CRASH", -5, NUMBER, "crashed"}, {"KILL", -4, NUMBER, "killed"}
-};
+    {"CRASH", -5, NUMBER, "crashed"}, {"KILL", -4, NUMBER, "killed"}};
 
 static const ctl_column_t worker_columns[] = {
-    {"PID", -8, NUMBER, "pid"},       {"POOL", 18, TEXT, NULL},
-    {"STATE", 9, TEXT, "state"},      {"REQ/S", -7, RATE, "requests"},
+    {"PID", -8, NUMBER, "pid"},           {"POOL", 18, TEXT, NULL},
+    {"STATE", 9, TEXT, "state"},          {"REQ/S", -7, RATE, "requests"},
     {"REQUESTS", -9, NUMBER, "requests"}, {"UPTIME", -7, SECONDS, "uptime"},
-    {"BUSY", -6, SECONDS, "busy_for"}, {"MEMORY", -8, BYTES, "rss"}
-};
+    {"BUSY", -6, SECONDS, "busy_for"},    {"MEMORY", -8, BYTES, "rss"}};
 
 static const struct {
     const ctl_column_t *columns;
@@ -32,8 +30,7 @@ static const struct {
     [CTL_POOLS] = {pool_columns,
                    sizeof(pool_columns) / sizeof(pool_columns[0])},
     [CTL_WORKERS] = {worker_columns,
-                     sizeof(worker_columns) / sizeof(worker_columns[0])}
-};
+                     sizeof(worker_columns) / sizeof(worker_columns[0])}};
 
 const ctl_column_t *ctl_sample_columns(ctl_view_t view, int *n)
 {
@@ -49,14 +46,15 @@ static double rate_of(const ctl_sample_t *now, const ctl_sample_t *former,
                       ctl_view_t view, const char *key, int column,
                       double requests)
 {
-    const ctl_line_t *was = former ? apr_hash_get(former->by_key[view], key,
-                                                  APR_HASH_KEY_STRING)
-                                   : NULL;
+    const ctl_line_t *was =
+        former ? apr_hash_get(former->by_key[view], key, APR_HASH_KEY_STRING)
+               : NULL;
     double passed = former ? (double)(now->at - former->at) / 1e6 : 0;
     double before = was ? was->value[column] : 0;
 
     return was && passed > 0 && requests >= before
-               ? (requests - before) / passed : 0;
+               ? (requests - before) / passed
+               : 0;
 }
 
 /* The column that has the count a rate is made of. */
@@ -89,11 +87,11 @@ static ctl_line_t *add_line(ctl_sample_t *sample, const ctl_sample_t *former,
         line->text[i] = c->kind != TEXT ? ""
                         : c->member     ? pm_control_reply_text(node, c->member)
                                         : pool;
-        line->value[i] = c->kind == TEXT ? 0
-                                         : pm_control_reply_number(node, c->member);
+        line->value[i] =
+            c->kind == TEXT ? 0 : pm_control_reply_number(node, c->member);
         if (c->kind == RATE) {
-            line->value[i] = rate_of(sample, former, view, key, count,
-                                     line->value[i]);
+            line->value[i] =
+                rate_of(sample, former, view, key, count, line->value[i]);
             sample->rate += view == CTL_POOLS ? line->value[i] : 0;
         }
     }
@@ -110,10 +108,12 @@ static void add_pool(ctl_sample_t *sample, const ctl_sample_t *former,
     size_t i;
 
     /* two can have one name, when the address was changed */
-    add_line(sample, former, CTL_POOLS, pool, name,
-             apr_pstrcat(p, name, " ", pm_control_reply_text(pool, "listen"), NULL),
-             p);
-    json_array_foreach (json_object_get(pool, "worker"), i, w) {
+    add_line(
+        sample, former, CTL_POOLS, pool, name,
+        apr_pstrcat(p, name, " ", pm_control_reply_text(pool, "listen"), NULL),
+        p);
+    json_array_foreach(json_object_get(pool, "worker"), i, w)
+    {
         add_line(sample, former, CTL_WORKERS, w, name,
                  apr_psprintf(p, "%.0f", pm_control_reply_number(w, "pid")), p);
     }
@@ -142,7 +142,8 @@ ctl_sample_t *ctl_sample_read(const char *json, apr_time_t at,
         sample->lines[i] = apr_array_make(p, 16, sizeof(ctl_line_t *));
         sample->by_key[i] = apr_hash_make(p);
     }
-    json_array_foreach (json_object_get(status, "pools"), n, pool) {
+    json_array_foreach(json_object_get(status, "pools"), n, pool)
+    {
         add_pool(sample, former, pool, p);
     }
     return sample;
@@ -188,8 +189,8 @@ static void merge(ctl_line_t **to, ctl_line_t **a, int na, ctl_line_t **b,
     memcpy(to + na, b, (size_t)nb * sizeof(ctl_line_t *));
 }
 
-static void sort(ctl_line_t **lines, ctl_line_t **room, int n,
-                 ctl_view_t view, int column, int reverse)
+static void sort(ctl_line_t **lines, ctl_line_t **room, int n, ctl_view_t view,
+                 int column, int reverse)
 {
     int half = n / 2;
 
@@ -206,9 +207,8 @@ void ctl_sample_sort(ctl_sample_t *sample, ctl_view_t view, int column,
                      int reverse)
 {
     apr_array_header_t *lines = sample->lines[view];
-    ctl_line_t **room = apr_palloc(lines->pool,
-                                   ((size_t)lines->nelts + 1)
-                                       * sizeof(ctl_line_t *));
+    ctl_line_t **room = apr_palloc(lines->pool, ((size_t)lines->nelts + 1)
+                                                    * sizeof(ctl_line_t *));
 
     sort((ctl_line_t **)(void *)lines->elts, room, lines->nelts, view, column,
          reverse);

@@ -14,22 +14,22 @@
 #include "pm_core/base/pm_base.h"
 
 typedef enum ctl_view {
-    CTL_POOLS,               /**< a line for each pool */
-    CTL_WORKERS,             /**< a line for each worker */
+    CTL_POOLS,   /**< a line for each pool */
+    CTL_WORKERS, /**< a line for each worker */
     CTL_VIEWS
 } ctl_view_t;
 
-#define CTL_CELLS 10         /**< columns of a view at the most */
+#define CTL_CELLS 10 /**< columns of a view at the most */
 
 typedef struct ctl_column {
     const char *head;
-    int width;               /**< > 0: text, at the left; < 0: a number */
-    int kind;                /**< ctl_sample.c's own */
-    const char *member;      /**< of the status */
+    int width;          /**< > 0: text, at the left; < 0: a number */
+    int kind;           /**< ctl_sample.c's own */
+    const char *member; /**< of the status */
 } ctl_column_t;
 
 typedef struct ctl_line {
-    const char *key;         /**< the same in each sample */
+    const char *key; /**< the same in each sample */
     const char *text[CTL_CELLS];
     double value[CTL_CELLS];
 } ctl_line_t;
@@ -38,9 +38,9 @@ typedef struct ctl_sample {
     apr_time_t at;
     const char *version;
     double pid, reloads, restarts;
-    double uptime;           /**< seconds */
-    double rate;             /**< requests of all pools in a second */
-    apr_array_header_t *lines[CTL_VIEWS];    /**< of ctl_line_t * */
+    double uptime; /**< seconds */
+    double rate;   /**< requests of all pools in a second */
+    apr_array_header_t *lines[CTL_VIEWS]; /**< of ctl_line_t * */
     apr_hash_t *by_key[CTL_VIEWS];
 } ctl_sample_t;
 

@@ -26,8 +26,8 @@ const char *ctl_text_safe(char *buf, size_t size, const char *text)
 
     for (i = 0; i + 1 < size && text[i]; i++) {
         unsigned char c = (unsigned char)text[i];
-        int c1 = c >= 0x80 && c < 0xa0 && i
-                 && (unsigned char)text[i - 1] == 0xc2;
+        int c1 =
+            c >= 0x80 && c < 0xa0 && i && (unsigned char)text[i - 1] == 0xc2;
 
         buf[i] = c < 0x20 || c == 0x7f || c1 ? '?' : text[i];
     }
@@ -124,12 +124,10 @@ static const struct {
     const char *head;
     const char *member;
     int width;
-} columns[] = {
-    {"MAX", "max", 4},       {"LIVE", "workers", 4},
-    {"IDLE", "idle", 4},     {"BUSY", "busy", 4},
-    {"QUEUE", "queue", 5},   {"REQUESTS", "requests", 9},
-    {"CRASH", "crashed", 5}, {"KILL", "killed", 4}
-};
+} columns[] = {{"MAX", "max", 4},       {"LIVE", "workers", 4},
+               {"IDLE", "idle", 4},     {"BUSY", "busy", 4},
+               {"QUEUE", "queue", 5},   {"REQUESTS", "requests", 9},
+               {"CRASH", "crashed", 5}, {"KILL", "killed", 4}};
 
 static const char *colour_of(const char *state)
 {
@@ -165,12 +163,13 @@ static void put_worker(FILE *out, const json_t *worker)
 
     fprintf(out, "  %8.0f ", pm_control_reply_number(worker, "pid"));
     put_state(out, worker);
-    fprintf(out, " %10s %8s %10s %8s\n",
-            ctl_text_number(a, sizeof(a), pm_control_reply_number(worker, "requests"),
-                            10),
-            ctl_text_age(b, sizeof(b), pm_control_reply_number(worker, "uptime")),
-            ctl_text_age(c, sizeof(c), pm_control_reply_number(worker, "busy_for")),
-            ctl_text_size(d, sizeof(d), pm_control_reply_number(worker, "rss")));
+    fprintf(
+        out, " %10s %8s %10s %8s\n",
+        ctl_text_number(a, sizeof(a),
+                        pm_control_reply_number(worker, "requests"), 10),
+        ctl_text_age(b, sizeof(b), pm_control_reply_number(worker, "uptime")),
+        ctl_text_age(c, sizeof(c), pm_control_reply_number(worker, "busy_for")),
+        ctl_text_size(d, sizeof(d), pm_control_reply_number(worker, "rss")));
 }
 
 static void put_pool(FILE *out, const json_t *pool, int detail)
@@ -183,10 +182,11 @@ static void put_pool(FILE *out, const json_t *pool, int detail)
             ctl_text_safe(name, 21, pm_control_reply_text(pool, "name")));
     put_state(out, pool);
     for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
-        fprintf(out, " %*s", columns[i].width,
-                ctl_text_number(buf, sizeof(buf),
-                                pm_control_reply_number(pool, columns[i].member),
-                                columns[i].width));
+        fprintf(
+            out, " %*s", columns[i].width,
+            ctl_text_number(buf, sizeof(buf),
+                            pm_control_reply_number(pool, columns[i].member),
+                            columns[i].width));
     }
     fputc('\n', out);
     if (pm_control_reply_number(pool, "retry_in") > 0) {
@@ -195,7 +195,8 @@ static void put_pool(FILE *out, const json_t *pool, int detail)
                              pm_control_reply_number(pool, "retry_in")));
     }
     if (pm_control_reply_text(pool, "last_error")[0]) {
-        ctl_text_wrap(out, "  last error: ", pm_control_reply_text(pool, "last_error"));
+        ctl_text_wrap(
+            out, "  last error: ", pm_control_reply_text(pool, "last_error"));
     }
     if (!detail) {
         return;
@@ -203,12 +204,13 @@ static void put_pool(FILE *out, const json_t *pool, int detail)
     ctl_text_wrap(out, "  command: ", pm_control_reply_text(pool, "command"));
     ctl_text_wrap(out, "  listen: ", pm_control_reply_text(pool, "listen"));
     if (pm_control_reply_text(pool, "last_stderr")[0]) {
-        ctl_text_wrap(out, "  last said: ",
-                      pm_control_reply_text(pool, "last_stderr"));
+        ctl_text_wrap(
+            out, "  last said: ", pm_control_reply_text(pool, "last_stderr"));
     }
-    fprintf(out, "\n  %8s %-9s %10s %8s %10s %8s\n", "PID", "STATE",
-            "REQUESTS", "UPTIME", "BUSY FOR", "MEMORY");
-    json_array_foreach (json_object_get(pool, "worker"), i, worker) {
+    fprintf(out, "\n  %8s %-9s %10s %8s %10s %8s\n", "PID", "STATE", "REQUESTS",
+            "UPTIME", "BUSY FOR", "MEMORY");
+    json_array_foreach(json_object_get(pool, "worker"), i, worker)
+    {
         put_worker(out, worker);
     }
 }
@@ -245,10 +247,12 @@ int ctl_text_status(FILE *out, const char *text, int detail, apr_pool_t *p)
         return 0;
     }
     manager = json_object_get(status, "manager");
-    fprintf(out, "manager %.0f, up %s, %.0f reloads, %.0f restarts, version "
+    fprintf(out,
+            "manager %.0f, up %s, %.0f reloads, %.0f restarts, version "
             "%s\n\n",
             pm_control_reply_number(manager, "pid"),
-            ctl_text_age(age, sizeof(age), pm_control_reply_number(manager, "uptime")),
+            ctl_text_age(age, sizeof(age),
+                         pm_control_reply_number(manager, "uptime")),
             pm_control_reply_number(manager, "reloads"),
             pm_control_reply_number(manager, "restarts"),
             ctl_text_safe(version, sizeof(version),
@@ -274,7 +278,8 @@ static const char *words_of(char *buf, size_t size, const json_t *words)
     size_t i;
 
     buf[0] = '\0';
-    json_array_foreach (words, i, value) {
+    json_array_foreach(words, i, value)
+    {
         const char *word = pm_control_reply_string(value);
         int quote = !*word || strpbrk(word, " \t\"\\");
 
@@ -305,16 +310,18 @@ static void put_setting(FILE *out, const json_t *setting)
     char origin[2048], words[4096], name[40];
     size_t i;
 
-    snprintf(origin, sizeof(origin), "%s%s%s", pm_control_reply_text(setting, "from"),
-             where[0] ? " " : "", where);
+    snprintf(origin, sizeof(origin), "%s%s%s",
+             pm_control_reply_text(setting, "from"), where[0] ? " " : "",
+             where);
     ctl_text_safe(name, sizeof(name), pm_control_reply_text(setting, "name"));
     put_line(out, name,
-             json_array_size(lines) ? words_of(words, sizeof(words),
-                                               json_array_get(lines, 0))
-                                    : "-", origin);
+             json_array_size(lines)
+                 ? words_of(words, sizeof(words), json_array_get(lines, 0))
+                 : "-",
+             origin);
     for (i = 1; i < json_array_size(lines); i++) {
-        put_line(out, "", words_of(words, sizeof(words),
-                                   json_array_get(lines, i)), "");
+        put_line(out, "",
+                 words_of(words, sizeof(words), json_array_get(lines, i)), "");
     }
 }
 
@@ -324,9 +331,11 @@ static void put_settings(FILE *out, const json_t *pool, int manager)
     char name[72];
     size_t i;
 
-    fprintf(out, "%s%s%s\n", manager ? "" : "\n", manager ? "manager" : "pool ",
-            ctl_text_safe(name, sizeof(name), pm_control_reply_text(pool, "name")));
-    json_array_foreach (json_object_get(pool, "settings"), i, setting) {
+    fprintf(
+        out, "%s%s%s\n", manager ? "" : "\n", manager ? "manager" : "pool ",
+        ctl_text_safe(name, sizeof(name), pm_control_reply_text(pool, "name")));
+    json_array_foreach(json_object_get(pool, "settings"), i, setting)
+    {
         put_setting(out, setting);
     }
 }

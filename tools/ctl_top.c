@@ -23,7 +23,7 @@
 #define PERIOD   apr_time_from_sec(1)
 #define PATIENCE apr_time_from_sec(2)
 
-#define CTRL(c) ((c) & 0x1f)
+#define CTRL(c) ((c)&0x1f)
 
 /* Lines above and below the list. */
 #define ABOVE 3
@@ -35,15 +35,15 @@ typedef struct top {
     const char *path;
     const char *request;
     apr_pool_t *p;
-    apr_pool_t *psample[2];  /* the present sample's, the one before's */
+    apr_pool_t *psample[2]; /* the present sample's, the one before's */
     ctl_sample_t *sample;
-    pm_reason_t why;         /* "": the sample is of now */
+    pm_reason_t why; /* "": the sample is of now */
     ctl_view_t view;
-    int column[CTL_VIEWS];   /* sorted by */
+    int column[CTL_VIEWS]; /* sorted by */
     int reverse[CTL_VIEWS];
-    int first[CTL_VIEWS];    /* line at the top */
+    int first[CTL_VIEWS]; /* line at the top */
     apr_time_t next;
-    int refused;             /* the pool is no more */
+    int refused; /* the pool is no more */
     pm_signals_t *signals;
     int quit;
 } top_t;
@@ -62,15 +62,16 @@ static void sample(top_t *t)
     t->why.text[0] = '\0';
     apr_pool_clear(p);
     if (pm_control_ask(t->path, t->request, pm_time_now() + PATIENCE, p, &reply,
-               &t->why) != APR_SUCCESS) {
+                       &t->why)
+        != APR_SUCCESS) {
         return;
     }
     next = ctl_sample_read(reply, pm_time_now(), t->sample, p);
     if (!next) {
         t->refused = 1;
         pm_fail(&t->why, APR_EGENERAL, "%s",
-                strncmp(reply, "error ", 6)
-                    ? "cannot read the manager's answer" : reply + 6);
+                strncmp(reply, "error ", 6) ? "cannot read the manager's answer"
+                                            : reply + 6);
         return;
     }
     t->psample[1] = t->psample[0];
@@ -105,9 +106,10 @@ static void draw_head(const top_t *t)
     char age[24];
     char line[256];
 
-    snprintf(line, sizeof(line), "manager %.0f  up %s  reloads %.0f  restarts "
-             "%.0f  pools %d  workers %d  %.1f req/s", s->pid,
-             ctl_text_age(age, sizeof(age), s->uptime), s->reloads,
+    snprintf(line, sizeof(line),
+             "manager %.0f  up %s  reloads %.0f  restarts "
+             "%.0f  pools %d  workers %d  %.1f req/s",
+             s->pid, ctl_text_age(age, sizeof(age), s->uptime), s->reloads,
              s->restarts, s->lines[CTL_POOLS]->nelts,
              s->lines[CTL_WORKERS]->nelts, s->rate);
     mvaddnstr(0, 0, line, COLS);
@@ -159,8 +161,7 @@ static void draw_line(const top_t *t, int y, const ctl_line_t *line)
     char buf[80];
 
     for (i = 0; i < n; i++) {
-        const char *text = ctl_sample_cell(buf, sizeof(buf), t->view, line,
-                                           i);
+        const char *text = ctl_sample_cell(buf, sizeof(buf), t->view, line, i);
         int colour = strcmp(c[i].head, "STATE") ? 0 : colour_of(text);
 
         attron(COLOR_PAIR(colour));
@@ -181,10 +182,11 @@ static void draw_foot(const top_t *t, int nlines)
     char line[160];
     int last = t->first[t->view] + page();
 
-    snprintf(line, sizeof(line), "%d-%d of %d  q quit  w %s  < > sort  "
-             "r reverse  arrows scroll", nlines ? t->first[t->view] + 1 : 0,
-             last < nlines ? last : nlines, nlines,
-             t->view == CTL_POOLS ? "workers" : "pools");
+    snprintf(line, sizeof(line),
+             "%d-%d of %d  q quit  w %s  < > sort  "
+             "r reverse  arrows scroll",
+             nlines ? t->first[t->view] + 1 : 0, last < nlines ? last : nlines,
+             nlines, t->view == CTL_POOLS ? "workers" : "pools");
     attron(A_DIM);
     mvaddnstr(LINES - 1, 0, line, COLS - 1);
     attroff(A_DIM);
@@ -205,8 +207,8 @@ static void draw(top_t *t)
     draw_head(t);
     draw_columns(t);
     for (i = 0; i < page() && *first + i < lines->nelts; i++) {
-        draw_line(t, ABOVE + i, APR_ARRAY_IDX(lines, *first + i,
-                                              const ctl_line_t *));
+        draw_line(t, ABOVE + i,
+                  APR_ARRAY_IDX(lines, *first + i, const ctl_line_t *));
     }
     draw_foot(t, lines->nelts);
     refresh();
@@ -235,7 +237,10 @@ static void on_key(top_t *t, int key)
     int *first = &t->first[t->view];
 
     switch (key) {
-    case 'q': case 'Q': case CTRL('c'): case CTRL('d'):
+    case 'q':
+    case 'Q':
+    case CTRL('c'):
+    case CTRL('d'):
         t->quit = 1;
         break;
     case CTRL('z'):
@@ -244,38 +249,50 @@ static void on_key(top_t *t, int key)
     case CTRL('l'):
         clear();
         break;
-    case 'w': case 'p': case '\t':
+    case 'w':
+    case 'p':
+    case '\t':
         t->view = t->view == CTL_POOLS ? CTL_WORKERS : CTL_POOLS;
         break;
-    case '<': case ',': case KEY_LEFT:
+    case '<':
+    case ',':
+    case KEY_LEFT:
         sort_by(t, -1);
         break;
-    case '>': case '.': case KEY_RIGHT:
+    case '>':
+    case '.':
+    case KEY_RIGHT:
         sort_by(t, 1);
         break;
-    case 'r': case 'R':
+    case 'r':
+    case 'R':
         t->reverse[t->view] = !t->reverse[t->view];
         break;
-    case KEY_UP: case 'k':
+    case KEY_UP:
+    case 'k':
         --*first;
         break;
-    case KEY_DOWN: case 'j':
+    case KEY_DOWN:
+    case 'j':
         ++*first;
         break;
     case KEY_PPAGE:
         *first -= page();
         break;
-    case KEY_NPAGE: case ' ':
+    case KEY_NPAGE:
+    case ' ':
         *first += page();
         break;
-    case KEY_HOME: case 'g':
+    case KEY_HOME:
+    case 'g':
         *first = 0;
         break;
-    case KEY_END: case 'G':
+    case KEY_END:
+    case 'G':
         *first = t->sample->lines[t->view]->nelts;
         break;
     default:
-        break;   /* KEY_RESIZE: drawn anew in any case */
+        break; /* KEY_RESIZE: drawn anew in any case */
     }
 }
 

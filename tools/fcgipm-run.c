@@ -30,18 +30,18 @@
 
 static void emit(void *ctx, pm_level_t level, const char *line)
 {
-    static const char *const names[] = {"", "", "crit", "error", "warn",
-                                        "notice", "info", "debug"};
+    static const char *const names[] = {"",     "",       "crit", "error",
+                                        "warn", "notice", "info", "debug"};
     time_t now = time(NULL);
     struct tm tm;
     char text[40];
-    char safe[4 * 8192 + 1];   /* a line is 8191 bytes at the most */
+    char safe[4 * 8192 + 1]; /* a line is 8191 bytes at the most */
 
     (void)ctx;
     strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
     if (apr_escape_echo(safe, line, APR_ESCAPE_STRING, 0, NULL)
         == APR_SUCCESS) {
-        line = safe;   /* a terminal is not what a worker's words control */
+        line = safe; /* a terminal is not what a worker's words control */
     }
     fprintf(stderr, "%s [%s] %s\n", text, names[level], line);
 }
@@ -119,8 +119,7 @@ typedef struct args {
     pm_level_t level;
 } args_t;
 
-static apr_status_t set_level(args_t *args, const char *value,
-                              pm_reason_t *why)
+static apr_status_t set_level(args_t *args, const char *value, pm_reason_t *why)
 {
     static const char *const names[] = {"error", "warn", "notice", "info",
                                         "debug"};
@@ -132,8 +131,10 @@ static apr_status_t set_level(args_t *args, const char *value,
             return APR_SUCCESS;
         }
     }
-    return pm_fail(why, APR_EINVAL, "--log-level: \"%s\" is not one of "
-                   "error|warn|notice|info|debug", value);
+    return pm_fail(why, APR_EINVAL,
+                   "--log-level: \"%s\" is not one of "
+                   "error|warn|notice|info|debug",
+                   value);
 }
 
 static apr_status_t set_option(args_t *args, const char *option, char *value,
@@ -158,8 +159,7 @@ static apr_status_t set_option(args_t *args, const char *option, char *value,
     }
     pm_conf_note(row->global ? (void *)args->global : (void *)args->conf, row,
                  apr_pstrcat(p, "option ", option, NULL), p);
-    return pm_conf_set(row->global ? (void *)args->global
-                                   : (void *)args->conf,
+    return pm_conf_set(row->global ? (void *)args->global : (void *)args->conf,
                        row, split(row, value, word), word, p, why);
 }
 
@@ -189,8 +189,7 @@ static apr_status_t read_args(args_t *args, int argc, char **argv,
     return rv != APR_SUCCESS
                ? rv
                : pm_conf_set(args->conf, &pm_conf_rows[PM_ROW_command],
-                             argc - i, (const char *const *)(argv + i), p,
-                             why);
+                             argc - i, (const char *const *)(argv + i), p, why);
 }
 
 /* The one pool, its socket open. */
@@ -210,8 +209,8 @@ static apr_status_t make_set(pm_pool_set_t **out, pm_listener_t *l,
         rv = pm_slow_log_prepare(&birth, args->conf, p, why);
     }
     if (rv == APR_SUCCESS) {
-        rv = pm_ident_owner(args->conf->listen_owner, &opts.uid, &opts.gid,
-                            why);
+        rv =
+            pm_ident_owner(args->conf->listen_owner, &opts.uid, &opts.gid, why);
     }
     if (rv == APR_SUCCESS) {
         rv = pm_listen_open(l, args->conf->listen, &opts, p, why);
@@ -228,10 +227,10 @@ static apr_status_t make_set(pm_pool_set_t **out, pm_listener_t *l,
     member->log_fd = -1;
     if (args->conf->error_log) {
         rv = args->conf->error_log[0] == '|'
-                 ? pm_fail(why, APR_EINVAL, "--error-log: a program to pipe "
+                 ? pm_fail(why, APR_EINVAL,
+                           "--error-log: a program to pipe "
                            "to is httpd's to start")
-                 : pm_logfile_open(&member->log_fd, args->conf->error_log,
-                                   why);
+                 : pm_logfile_open(&member->log_fd, args->conf->error_log, why);
     }
     member->failed = NULL;
     *out = set;
@@ -241,10 +240,9 @@ static apr_status_t make_set(pm_pool_set_t **out, pm_listener_t *l,
 static int run(int argc, char **argv, apr_pool_t *p)
 {
     pm_log_t log = {PM_INFO, emit, NULL};
-    args_t args = {pm_conf_create(p, "default"), pm_global_create(p),
-                   PM_INFO};
-    pm_manager_opts_t opts = {&log, NULL, -1, -1, -1, geteuid(), (gid_t)-1,
-                              NULL, NULL};
+    args_t args = {pm_conf_create(p, "default"), pm_global_create(p), PM_INFO};
+    pm_manager_opts_t opts = {&log,      NULL,      -1,   -1,  -1,
+                              geteuid(), (gid_t)-1, NULL, NULL};
     pm_manager_t *manager;
     pm_listener_t listener;
     pm_reason_t why;

@@ -33,7 +33,7 @@
 /* What the command line says. */
 typedef struct args {
     const char *path;
-    const char *line;      /* the request */
+    const char *line; /* the request */
     int json;
 } args_t;
 
@@ -41,18 +41,16 @@ typedef struct args {
 
 static const struct {
     const char *word, *help;
-} helps[] = {
-    {"ping", "is the manager there?"},
-    {"status", "what the pools do; of one pool, its workers too"},
-    {"config", "the settings in force, and where each comes from"},
-    {"reload", "every worker ends after its request and is replaced"},
-    {"start", "let a pool that was stopped go on"},
-    {"stop", "end a pool's workers; requests get 503 until start"},
-    {"scale", "so many workers, in the place of FcgiPMProcesses"},
-    {"kill", "SIGKILL to a worker"},
-    {"script", "the pool of a script, or why it is not run"},
-    {NULL, NULL}
-};
+} helps[] = {{"ping", "is the manager there?"},
+             {"status", "what the pools do; of one pool, its workers too"},
+             {"config", "the settings in force, and where each comes from"},
+             {"reload", "every worker ends after its request and is replaced"},
+             {"start", "let a pool that was stopped go on"},
+             {"stop", "end a pool's workers; requests get 503 until start"},
+             {"scale", "so many workers, in the place of FcgiPMProcesses"},
+             {"kill", "SIGKILL to a worker"},
+             {"script", "the pool of a script, or why it is not run"},
+             {NULL, NULL}};
 
 static void print_word(FILE *out, const char *word, const char *args)
 {
@@ -95,8 +93,7 @@ static void complain(const char *text)
 {
     char buf[4096];
 
-    fprintf(stderr, "fcgipmctl: %s\n",
-            ctl_text_safe(buf, sizeof(buf), text));
+    fprintf(stderr, "fcgipmctl: %s\n", ctl_text_safe(buf, sizeof(buf), text));
 }
 
 static int wrong_usage(const char *text)
@@ -143,7 +140,8 @@ static int show(const pm_request_t *req, const char *reply, int json,
     }
     if ((req->verb == PM_VERB_STATUS
          && !ctl_text_status(stdout, reply, req->pool[0] != '\0', p))
-        || (req->verb == PM_VERB_CONFIG && !ctl_text_config(stdout, reply, p))) {
+        || (req->verb == PM_VERB_CONFIG
+            && !ctl_text_config(stdout, reply, p))) {
         complain("cannot read the manager's answer");
         return EXIT_REFUSED;
     }
@@ -158,7 +156,8 @@ static int run_top(const args_t *args, apr_pool_t *p)
     pm_reason_t why;
 
     if (args->json
-        || pm_control_protocol_parse(&req, line, PM_RIGHT_ALL, &why) != APR_SUCCESS) {
+        || pm_control_protocol_parse(&req, line, PM_RIGHT_ALL, &why)
+               != APR_SUCCESS) {
         return wrong_usage("usage: top [POOL]");
     }
     return ctl_top(args->path, line, p);
@@ -176,7 +175,8 @@ static const char *ask(const char *path, const char *line, int wait,
                && pm_control_client_send(&a, line, why) == APR_SUCCESS;
 
     while (good) {
-        good = pm_control_client_receive(&a, wait ? PM_TIME_NEVER : until, &reply, why)
+        good = pm_control_client_receive(&a, wait ? PM_TIME_NEVER : until,
+                                         &reply, why)
                == APR_SUCCESS;
         if (!good || pm_control_protocol_is_last(reply)) {
             break;
@@ -215,8 +215,8 @@ static int run(const args_t *args, apr_pool_t *p)
 
 static void add_word(args_t *args, const char *word, apr_pool_t *p)
 {
-    args->line = apr_pstrcat(p, args->line, args->line[0] ? " " : "", word,
-                             NULL);
+    args->line =
+        apr_pstrcat(p, args->line, args->line[0] ? " " : "", word, NULL);
 }
 
 /* @return -1: go on, else the exit status */
@@ -240,8 +240,10 @@ static int read_args(args_t *args, int argc, char **argv, apr_pool_t *p)
             return 0;
         }
         else if (argv[i][0] == '-' || strpbrk(argv[i], " \t\r\n")) {
-            return wrong_usage(apr_psprintf(p, "\"%s\" is no option and no "
-                                            "command", argv[i]));
+            return wrong_usage(apr_psprintf(p,
+                                            "\"%s\" is no option and no "
+                                            "command",
+                                            argv[i]));
         }
         else {
             add_word(args, argv[i], p);
@@ -268,7 +270,7 @@ int main(int argc, char **argv)
     status = read_args(&args, argc, argv, p);
     if (status < 0) {
         if (apr_filepath_merge(&path, NULL, args.path, 0, p) == APR_SUCCESS) {
-            args.path = path;   /* absolute */
+            args.path = path; /* absolute */
         }
         status = run(&args, p);
     }

@@ -29,13 +29,13 @@ typedef struct section {
 
 /** What was read, until the whole is checked. */
 typedef struct hpm_draft {
-    apr_array_header_t *sections;   /**< of section_t */
-    pm_conf_t *current;             /**< while its section is being read */
-    pm_rules_t *rules;              /**< the same, of <FcgiPMScripts> */
-    apr_array_header_t *scripts;    /**< of hpm_scripts_t */
-    const char *command_where;      /**< of FcgiPMCommand at server level */
-    apr_array_header_t *problems;   /**< of const char *: wrong, but nobody
-                                     *   has to stop for it */
+    apr_array_header_t *sections; /**< of section_t */
+    pm_conf_t *current;           /**< while its section is being read */
+    pm_rules_t *rules;            /**< the same, of <FcgiPMScripts> */
+    apr_array_header_t *scripts;  /**< of hpm_scripts_t */
+    const char *command_where;    /**< of FcgiPMCommand at server level */
+    apr_array_header_t *problems; /**< of const char *: wrong, but nobody
+                                   *   has to stop for it */
 } draft_t;
 
 void *hpm_server_create(apr_pool_t *p, server_rec *s)
@@ -67,8 +67,8 @@ void *hpm_server_merge(apr_pool_t *p, void *base, void *over)
     hpm_server_t *server = apr_pmemdup(p, main_server, sizeof(*server));
 
     /* the virtual host's first, so that they win: see sort_aliases() */
-    server->aliases = apr_array_append(p, virtual->aliases,
-                                       main_server->aliases);
+    server->aliases =
+        apr_array_append(p, virtual->aliases, main_server->aliases);
     server->mentions = virtual->mentions;
     return server;
 }
@@ -95,23 +95,20 @@ static apr_array_header_t *words_of(apr_pool_t *p, const char *text)
 static const struct {
     int row;
     char *(*absolute)(apr_pool_t *p, const char *path);
-} paths[] = {
-    {PM_ROW_runtime_dir, ap_server_root_relative},
-    {PM_ROW_socket, ap_runtime_dir_relative},
-    {PM_ROW_pid_file, ap_runtime_dir_relative},
-    {PM_ROW_directory, ap_server_root_relative},
-    {PM_ROW_chroot, ap_server_root_relative},
-    {PM_ROW_command, ap_server_root_relative}
-};
+} paths[] = {{PM_ROW_runtime_dir, ap_server_root_relative},
+             {PM_ROW_socket, ap_runtime_dir_relative},
+             {PM_ROW_pid_file, ap_runtime_dir_relative},
+             {PM_ROW_directory, ap_server_root_relative},
+             {PM_ROW_chroot, ap_server_root_relative},
+             {PM_ROW_command, ap_server_root_relative}};
 
-static void make_absolute(apr_pool_t *p, const pm_row_t *row,
-                          const char **word)
+static void make_absolute(apr_pool_t *p, const pm_row_t *row, const char **word)
 {
     char *path;
     unsigned i;
 
     if (!strchr(*word, '/') && row->type != PM_T_PATH) {
-        return;    /* a program along PATH */
+        return; /* a program along PATH */
     }
     for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         if (row == &pm_conf_rows[paths[i].row]) {
@@ -128,8 +125,8 @@ static void *target_of(hpm_server_t *server, const pm_row_t *row)
 
     if (draft->rules) {
         return !hpm_script_rules_takes(row) ? NULL
-               : row->global               ? (void *)draft->rules
-                                           : (void *)draft->current;
+               : row->global                ? (void *)draft->rules
+                                            : (void *)draft->current;
     }
     if (draft->current) {
         return row->global ? NULL : draft->current;
@@ -175,9 +172,10 @@ static const char *set_row(cmd_parms *cmd, void *unused, const char *args)
         return apr_pstrdup(cmd->pool, why.text);
     }
     pm_conf_note(target, row,
-                 apr_pstrcat(cmd->pool, server->draft->current ? "pool "
-                                                               : "server ",
-                             where_of(cmd), NULL), cmd->pool);
+                 apr_pstrcat(cmd->pool,
+                             server->draft->current ? "pool " : "server ",
+                             where_of(cmd), NULL),
+                 cmd->pool);
     return NULL;
 }
 
@@ -192,9 +190,10 @@ static const char *check_section(cmd_parms *cmd, int scripts)
 
         if (!row || (scripts ? !hpm_script_rules_takes(row) : row->global)) {
             cmd->err_directive = d;
-            return apr_psprintf(cmd->pool, "%s%s cannot occur within "
-                                "<%s> section", d->directive,
-                                d->directive[0] == '<' ? ">" : "",
+            return apr_psprintf(cmd->pool,
+                                "%s%s cannot occur within "
+                                "<%s> section",
+                                d->directive, d->directive[0] == '<' ? ">" : "",
                                 scripts ? "FcgiPMScripts" : "FcgiPMPool");
         }
     }
@@ -224,9 +223,10 @@ static void problem(draft_t *draft, const char *text)
 static void twice(apr_pool_t *p, draft_t *draft, const char *name,
                   const char *first, const char *second)
 {
-    problem(draft, apr_psprintf(p, "pool %s is defined twice, at %s and at "
-                                "%s: the first definition stands", name,
-                                first, second));
+    problem(draft, apr_psprintf(p,
+                                "pool %s is defined twice, at %s and at "
+                                "%s: the first definition stands",
+                                name, first, second));
 }
 
 static void add_section(apr_pool_t *p, draft_t *draft, pm_conf_t *conf,
@@ -275,22 +275,22 @@ static const char *section_word(cmd_parms *cmd, const char *args,
         return err;
     }
     if (!end || end[1]) {
-        return apr_pstrcat(cmd->pool, cmd->cmd->name, "> directive missing "
-                           "closing '>'", NULL);
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           "> directive missing "
+                           "closing '>'",
+                           NULL);
     }
     words = words_of(cmd->pool, apr_pstrmemdup(cmd->pool, args, end - args));
     if (words->nelts != 1) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, "> takes one word, ",
-                           cmd->info ? "a directory" : "the pool's name",
-                           NULL);
+                           cmd->info ? "a directory" : "the pool's name", NULL);
     }
     *word = APR_ARRAY_IDX(words, 0, const char *);
     return NULL;
 }
 
 /* As <Directory> is written: absolute, a slash at the end means nothing. */
-static const char *open_scripts(cmd_parms *cmd, void *unused,
-                                const char *args)
+static const char *open_scripts(cmd_parms *cmd, void *unused, const char *args)
 {
     draft_t *draft = hpm_server(cmd->server)->draft;
     ap_directive_t *self = cmd->directive;
@@ -323,8 +323,7 @@ static const char *open_scripts(cmd_parms *cmd, void *unused,
     return err;
 }
 
-static const char *open_section(cmd_parms *cmd, void *unused,
-                                const char *args)
+static const char *open_section(cmd_parms *cmd, void *unused, const char *args)
 {
     const char *name = NULL;
     const char *err = section_word(cmd, args, &name);
@@ -348,8 +347,10 @@ static const char *add_alias(cmd_parms *cmd, void *unused, const char *url,
 
     (void)unused;
     if (url[0] != '/') {
-        return apr_psprintf(cmd->pool, "FcgiPMAlias: \"%s\" does not start "
-                            "with a slash", url);
+        return apr_psprintf(cmd->pool,
+                            "FcgiPMAlias: \"%s\" does not start "
+                            "with a slash",
+                            url);
     }
     if (pm_conf_name_check(pool, &why) != APR_SUCCESS) {
         return apr_pstrcat(cmd->pool, "FcgiPMAlias: ", why.text, NULL);
@@ -376,7 +377,7 @@ static hpm_server_t *own_server(const cmd_parms *cmd)
 }
 
 const char *hpm_config_pool_ref(cmd_parms *cmd, const char *directive,
-                                  const char *pool)
+                                const char *pool)
 {
     hpm_server_t *server = own_server(cmd);
     hpm_pool_ref_t *mention;
@@ -400,8 +401,8 @@ const char *hpm_config_pool_ref(cmd_parms *cmd, const char *directive,
 }
 
 const command_rec hpm_cmds[] = {
-#define PM_ROW(field, name, type, st, init, min, max, choices, change, help) \
-    AP_INIT_RAW_ARGS(name, set_row, (void *)&pm_conf_rows[PM_ROW_##field],   \
+#define PM_ROW(field, name, type, st, init, min, max, choices, change, help)   \
+    AP_INIT_RAW_ARGS(name, set_row, (void *)&pm_conf_rows[PM_ROW_##field],     \
                      RSRC_CONF, help),
 #include "pm_core/config/pm_conf_rows.h"
     AP_INIT_RAW_ARGS("<FcgiPMPool", open_section, NULL, RSRC_CONF,
@@ -417,14 +418,13 @@ const command_rec hpm_cmds[] = {
     AP_INIT_TAKE1("FcgiPMAccessChecker", hpm_auth_set,
                   (void *)HPM_ACCESS_CHECKER, OR_AUTHCFG,
                   "the pool that is asked for access here, or none"),
-    {NULL}
-};
+    {NULL}};
 
 /* --- what only httpd can fill in ------------------------------------------ */
 
 /* One word into a row that has not been given. */
-static apr_status_t fill(void *conf, int row, const char *word,
-                         apr_pool_t *p, pm_reason_t *why)
+static apr_status_t fill(void *conf, int row, const char *word, apr_pool_t *p,
+                         pm_reason_t *why)
 {
     apr_uint64_t set = *(const apr_uint64_t *)conf;
 
@@ -450,7 +450,8 @@ static void fill_global(pm_global_t *global, draft_t *draft, apr_pool_t *p)
     if (fill(global, PM_ROW_runtime_dir, dir, p, &why) != APR_SUCCESS
         || fill(global, PM_ROW_socket,
                 apr_pstrcat(p, global->runtime_dir, "/fcgipm.sock", NULL), p,
-                &why) != APR_SUCCESS) {
+                &why)
+               != APR_SUCCESS) {
         problem(draft, apr_pstrdup(p, why.text));
     }
 }
@@ -488,8 +489,7 @@ static apr_status_t fill_listen(pm_conf_t *conf, const pm_global_t *global,
                 p, why);
 }
 
-static apr_status_t fill_user(pm_conf_t *conf, apr_pool_t *p,
-                              pm_reason_t *why)
+static apr_status_t fill_user(pm_conf_t *conf, apr_pool_t *p, pm_reason_t *why)
 {
     apr_status_t rv = APR_SUCCESS;
 
@@ -541,38 +541,40 @@ static apr_status_t check_pool(hpm_pool_t *pool, apr_pool_t *ptemp,
         return pm_fail(why, rv, "FcgiPMListen: %s", cause.text);
     }
     if (conf->xsendfile && !conf->xsendfile_path) {
-        return pm_fail(why, APR_EINVAL, "FcgiPMXSendfile is on, but there is "
+        return pm_fail(why, APR_EINVAL,
+                       "FcgiPMXSendfile is on, but there is "
                        "no FcgiPMXSendfilePath");
     }
     rv = pm_ident_owner(conf->listen_owner, &uid, &gid, why);
     if (rv != APR_SUCCESS) {
         pm_reason_t cause = *why;
 
-        return pm_fail(why, rv, "FcgiPMListenOwner %s: %s",
-                       conf->listen_owner, cause.text);
+        return pm_fail(why, rv, "FcgiPMListenOwner %s: %s", conf->listen_owner,
+                       cause.text);
     }
     rv = pm_launch_spec_prepare(&birth, conf, ptemp, why);
     if (rv == APR_SUCCESS) {
         rv = pm_slow_log_prepare(&birth, conf, ptemp, why);
     }
     return rv == APR_SUCCESS && conf->error_log && is_test()
-               ? hpm_log_check(conf->error_log, ptemp, why) : rv;
+               ? hpm_log_check(conf->error_log, ptemp, why)
+               : rv;
 }
 
 /* Everything that goes to the manager must be something it can read: one
  * definition that is not would keep all others from it. */
-static apr_status_t check_size(const pm_conf_t *conf,
-                               const pm_rules_t *rules, apr_pool_t *ptemp,
-                               pm_reason_t *why)
+static apr_status_t check_size(const pm_conf_t *conf, const pm_rules_t *rules,
+                               apr_pool_t *ptemp, pm_reason_t *why)
 {
     apr_size_t len = strlen(pm_conf_write(conf, 0, ptemp))
                      + (rules ? strlen(pm_conf_write(rules, 2, ptemp)) : 0);
 
     return len < PM_CHANNEL_MAX / 2
                ? APR_SUCCESS
-               : pm_fail(why, APR_EINVAL, "its settings are %" APR_SIZE_T_FMT
-                         " bytes long, %d are allowed", len,
-                         PM_CHANNEL_MAX / 2);
+               : pm_fail(why, APR_EINVAL,
+                         "its settings are %" APR_SIZE_T_FMT
+                         " bytes long, %d are allowed",
+                         len, PM_CHANNEL_MAX / 2);
 }
 
 /* Stands for a definition that cannot be sent. */
@@ -584,8 +586,8 @@ static pm_conf_t *no_conf(const char *name, apr_pool_t *p)
     return conf;
 }
 
-static void add_pool(hpm_server_t *server, pm_conf_t *conf,
-                     const char *where, apr_pool_t *p, apr_pool_t *ptemp)
+static void add_pool(hpm_server_t *server, pm_conf_t *conf, const char *where,
+                     apr_pool_t *p, apr_pool_t *ptemp)
 {
     hpm_pool_t *pool = apr_pcalloc(p, sizeof(*pool));
     pm_reason_t why;
@@ -607,14 +609,13 @@ static void add_pool(hpm_server_t *server, pm_conf_t *conf,
     *(hpm_pool_t **)apr_array_push(server->order) = pool;
 }
 
-static const hpm_scripts_t *first_scripts(const draft_t *draft,
-                                             const char *dir)
+static const hpm_scripts_t *first_scripts(const draft_t *draft, const char *dir)
 {
     int i;
 
     for (i = 0; i < draft->scripts->nelts; i++) {
-        const hpm_scripts_t *scripts = &APR_ARRAY_IDX(draft->scripts, i,
-                                                         hpm_scripts_t);
+        const hpm_scripts_t *scripts =
+            &APR_ARRAY_IDX(draft->scripts, i, hpm_scripts_t);
 
         if (!strcmp(scripts->dir, dir)) {
             return scripts;
@@ -624,24 +625,23 @@ static const hpm_scripts_t *first_scripts(const draft_t *draft,
 }
 
 /* One that is no good stays: who asks for a script is told why not. */
-static void add_template(hpm_server_t *server,
-                         const hpm_scripts_t *scripts,
+static void add_template(hpm_server_t *server, const hpm_scripts_t *scripts,
                          const pm_conf_t *base, apr_pool_t *p,
                          apr_pool_t *ptemp)
 {
-    const hpm_scripts_t *first = first_scripts(server->draft,
-                                                  scripts->dir);
+    const hpm_scripts_t *first = first_scripts(server->draft, scripts->dir);
     pm_conf_t *conf;
     pm_script_template_t t = hpm_script_rules_make(scripts, base, &conf, p);
     const char *wrong = NULL;
     pm_reason_t why;
 
     if (first && first != scripts) {
-        wrong = apr_pstrcat(p, "it stands at ", first->where, " already, "
-                            "which counts", NULL);
+        wrong = apr_pstrcat(p, "it stands at ", first->where,
+                            " already, "
+                            "which counts",
+                            NULL);
     }
-    else if ((!t.rules->script_user
-              && fill_user(conf, p, &why) != APR_SUCCESS)
+    else if ((!t.rules->script_user && fill_user(conf, p, &why) != APR_SUCCESS)
              || (t.rules->script_user
                  && fill(conf, PM_ROW_listen_owner, httpd_owner(p), p, &why)
                         != APR_SUCCESS)
@@ -650,21 +650,19 @@ static void add_template(hpm_server_t *server,
     }
     else {
         *(pm_script_template_t *)apr_array_push(server->templates) = t;
-        wrong = hpm_script_rules_check(&t, server->global, is_test(), p,
-                                      ptemp);
+        wrong = hpm_script_rules_check(&t, server->global, is_test(), p, ptemp);
     }
     if (wrong) {
-        problem(server->draft, apr_psprintf(p, "<FcgiPMScripts %s> (%s): %s",
-                                            scripts->dir, scripts->where,
-                                            wrong));
+        problem(server->draft,
+                apr_psprintf(p, "<FcgiPMScripts %s> (%s): %s", scripts->dir,
+                             scripts->where, wrong));
     }
 }
 
 /* The pool `default` is what FcgiPMCommand at server level makes.  All other
  * settings there are defaults for every pool; command and socket are that
  * pool's alone. */
-static void add_pools(hpm_server_t *server, apr_pool_t *p,
-                      apr_pool_t *ptemp)
+static void add_pools(hpm_server_t *server, apr_pool_t *p, apr_pool_t *ptemp)
 {
     draft_t *draft = server->draft;
     const section_t *named = find_section(draft, HPM_DEFAULT_POOL);
@@ -674,11 +672,10 @@ static void add_pools(hpm_server_t *server, apr_pool_t *p,
     base->command = NULL;
     base->listen = NULL;
     base->where[PM_ROW_command] = base->where[PM_ROW_listen] = NULL;
-    base->set &= ~(APR_UINT64_C(1) << PM_ROW_command
-                   | APR_UINT64_C(1) << PM_ROW_listen);
+    base->set &=
+        ~(APR_UINT64_C(1) << PM_ROW_command | APR_UINT64_C(1) << PM_ROW_listen);
     if (draft->command_where && named) {
-        twice(p, draft, HPM_DEFAULT_POOL, named->where,
-              draft->command_where);
+        twice(p, draft, HPM_DEFAULT_POOL, named->where, draft->command_where);
     }
     else if (draft->command_where) {
         add_pool(server, server->defaults, draft->command_where, p, ptemp);
@@ -687,12 +684,11 @@ static void add_pools(hpm_server_t *server, apr_pool_t *p,
         const section_t *section =
             &APR_ARRAY_IDX(draft->sections, i, section_t);
 
-        add_pool(server, pm_conf_merge(p, base, section->conf),
-                 section->where, p, ptemp);
+        add_pool(server, pm_conf_merge(p, base, section->conf), section->where,
+                 p, ptemp);
     }
     for (i = 0; i < draft->scripts->nelts; i++) {
-        add_template(server, &APR_ARRAY_IDX(draft->scripts, i,
-                                            hpm_scripts_t),
+        add_template(server, &APR_ARRAY_IDX(draft->scripts, i, hpm_scripts_t),
                      base, p, ptemp);
     }
 }
@@ -704,8 +700,7 @@ static void check_addresses(const hpm_server_t *server, apr_pool_t *p,
     int i;
 
     for (i = 0; i < server->order->nelts; i++) {
-        hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                            hpm_pool_t *);
+        hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
         const hpm_pool_t *first;
 
         if (!pool->addr.len) {
@@ -716,9 +711,11 @@ static void check_addresses(const hpm_server_t *server, apr_pool_t *p,
             apr_hash_set(seen, &pool->addr.sa, pool->addr.len, pool);
         }
         else if (!pool->failed) {
-            pool->failed = apr_psprintf(p, "FcgiPMListen: %s is pool %s's "
-                                        "already (%s)", pool->conf->listen,
-                                        first->name, first->where);
+            pool->failed =
+                apr_psprintf(p,
+                             "FcgiPMListen: %s is pool %s's "
+                             "already (%s)",
+                             pool->conf->listen, first->name, first->where);
         }
     }
 }
@@ -751,9 +748,10 @@ static void check_aliases(const hpm_server_t *server, int n, apr_pool_t *p)
 
         if (!apr_hash_get(server->pools, alias->pool, APR_HASH_KEY_STRING)) {
             problem(server->draft,
-                    apr_psprintf(p, "FcgiPMAlias %s: there is no pool \"%s\" "
-                                 "(%s)", alias->url, alias->pool,
-                                 alias->where));
+                    apr_psprintf(p,
+                                 "FcgiPMAlias %s: there is no pool \"%s\" "
+                                 "(%s)",
+                                 alias->url, alias->pool, alias->where));
         }
     }
 }
@@ -766,8 +764,7 @@ static void check_mentions(const hpm_server_t *server, apr_pool_t *p)
         const hpm_pool_ref_t *mention =
             &APR_ARRAY_IDX(server->mentions, i, hpm_pool_ref_t);
 
-        if (!apr_hash_get(server->pools, mention->pool,
-                          APR_HASH_KEY_STRING)) {
+        if (!apr_hash_get(server->pools, mention->pool, APR_HASH_KEY_STRING)) {
             problem(server->draft,
                     apr_psprintf(p, "%s: there is no pool \"%s\" (%s)",
                                  mention->directive, mention->pool,
@@ -787,12 +784,14 @@ static void check_runtime_dir(const pm_global_t *global, draft_t *draft,
     int fd;
 
     if (made) {
-        chmod(dir, 0755);    /* whatever the umask is */
+        chmod(dir, 0755); /* whatever the umask is */
     }
     fd = mkstemp(probe);
     if (fd < 0) {
-        problem(draft, apr_psprintf(p, "FcgiPMRuntimeDir: cannot write to "
-                                    "%s: %s", dir, strerror(errno)));
+        problem(draft, apr_psprintf(p,
+                                    "FcgiPMRuntimeDir: cannot write to "
+                                    "%s: %s",
+                                    dir, strerror(errno)));
     }
     else {
         unlink(probe);
@@ -808,8 +807,7 @@ static int has_unix_pool(const hpm_server_t *server)
     int i;
 
     for (i = 0; i < server->order->nelts; i++) {
-        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                                  hpm_pool_t *);
+        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
 
         if (pool->addr.sa.ss_family == AF_UNIX) {
             return 1;
@@ -841,26 +839,25 @@ int hpm_config_report(server_rec *s)
         complain(s, APR_ARRAY_IDX(problems, i, const char *));
     }
     for (i = 0; i < server->order->nelts; i++) {
-        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                                  hpm_pool_t *);
+        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
 
         if (pool->failed || pool->former) {
-            complain(s, apr_psprintf(s->process->pconf, "pool %s (%s)%s: %s",
-                                     pool->name, pool->where,
-                                     is_test()      ? ""
-                                     : pool->failed ? " has failed"
-                                                    : " goes on as it was "
-                                                      "defined before",
-                                     pool->failed ? pool->failed
-                                                  : pool->former));
+            complain(s,
+                     apr_psprintf(s->process->pconf, "pool %s (%s)%s: %s",
+                                  pool->name, pool->where,
+                                  is_test()      ? ""
+                                  : pool->failed ? " has failed"
+                                                 : " goes on as it was "
+                                                   "defined before",
+                                  pool->failed ? pool->failed : pool->former));
             n++;
         }
     }
     return n;
 }
 
-int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog,
-                        apr_pool_t *ptemp, server_rec *s)
+int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                     server_rec *s)
 {
     hpm_server_t *server = hpm_server(s);
     server_rec *v;
@@ -868,7 +865,7 @@ int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog,
     (void)plog;
     if (!is_test()
         && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_CONFIG) {
-        return OK;    /* this configuration is read for its syntax only */
+        return OK; /* this configuration is read for its syntax only */
     }
     fill_global(server->global, server->draft, pconf);
     add_pools(server, pconf, ptemp);
@@ -876,8 +873,9 @@ int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog,
     check_addresses(server, pconf, ptemp);
     check_aliases(server, server->aliases->nelts, pconf);
     for (v = s->next; v; v = v->next) {
-        check_aliases(hpm_server(v), hpm_server(v)->aliases->nelts
-                                            - server->aliases->nelts, pconf);
+        check_aliases(hpm_server(v),
+                      hpm_server(v)->aliases->nelts - server->aliases->nelts,
+                      pconf);
     }
     for (v = s; v; v = v->next) {
         sort_aliases(hpm_server(v)->aliases);
@@ -888,6 +886,5 @@ int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog,
     if (has_unix_pool(server) || server->templates->nelts) {
         check_runtime_dir(server->global, server->draft, is_test(), pconf);
     }
-    return is_test() && hpm_config_report(s) ? HTTP_INTERNAL_SERVER_ERROR
-                                                : OK;
+    return is_test() && hpm_config_report(s) ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }

@@ -18,9 +18,8 @@ APLOG_USE_MODULE(fcgipm);
 #define LEAST 0
 #define MOST  8
 
-static const int not_here[] = {
-    PM_ROW_command, PM_ROW_listen, PM_ROW_chroot, PM_ROW_watch
-};
+static const int not_here[] = {PM_ROW_command, PM_ROW_listen, PM_ROW_chroot,
+                               PM_ROW_watch};
 
 int hpm_script_rules_takes(const pm_row_t *row)
 {
@@ -52,20 +51,22 @@ static int is_named(const pm_conf_t *conf)
 }
 
 pm_script_template_t hpm_script_rules_make(const hpm_scripts_t *scripts,
-                                   const pm_conf_t *base, pm_conf_t **out,
-                                   apr_pool_t *p)
+                                           const pm_conf_t *base,
+                                           pm_conf_t **out, apr_pool_t *p)
 {
     pm_conf_t *conf = pm_conf_merge(p, base, scripts->conf);
     apr_uint64_t own = scripts->conf->set;
-    pm_script_template_t t = {.where = scripts->dir, .rules = scripts->rules,
-                       .conf = conf, .log_fd = -1};
+    pm_script_template_t t = {.where = scripts->dir,
+                              .rules = scripts->rules,
+                              .conf = conf,
+                              .log_fd = -1};
 
     if (!(own & bit(PM_ROW_processes))) {
         conf->processes.min = LEAST;
         conf->processes.max = MOST;
     }
     if (!(conf->set & bit(PM_ROW_reload))) {
-        conf->reload = 1;      /* rolling */
+        conf->reload = 1; /* rolling */
     }
     conf->chroot = NULL;
     conf->watch = NULL;
@@ -88,16 +89,17 @@ static const char *check_user(const pm_script_template_t *t, apr_pool_t *p)
 
     return t->rules->script_user
                    || pm_ident_lookup(&ident, t->conf->user, t->conf->group,
-                                      &why) == APR_SUCCESS
-               ? NULL : apr_pstrcat(p, "FcgiPMUser, FcgiPMGroup: ", why.text,
-                                    NULL);
+                                      &why)
+                          == APR_SUCCESS
+               ? NULL
+               : apr_pstrcat(p, "FcgiPMUser, FcgiPMGroup: ", why.text, NULL);
 }
 
 /* What is wrong with it is wrong with all scripts in it. */
 static const char *check_directory(const pm_script_template_t *t, apr_pool_t *p)
 {
-    const char *dir = apr_pstrmemdup(p, t->where,
-                                     pm_script_rules_fixed(t->where));
+    const char *dir =
+        apr_pstrmemdup(p, t->where, pm_script_rules_fixed(t->where));
     struct stat st;
 
     if (stat(dir, &st)) {
@@ -107,13 +109,15 @@ static const char *check_directory(const pm_script_template_t *t, apr_pool_t *p)
         return apr_pstrcat(p, dir, " is not a directory", NULL);
     }
     return !t->rules->wrapper && (st.st_mode & (S_IWGRP | S_IWOTH))
-               ? apr_pstrcat(p, dir, " can be written to by a group or by "
-                             "anybody: no script in it will be run", NULL)
+               ? apr_pstrcat(p, dir,
+                             " can be written to by a group or by "
+                             "anybody: no script in it will be run",
+                             NULL)
                : NULL;
 }
 
-static const char *check_wrapper(const pm_script_template_t *t, const char *wrapper,
-                                 apr_pool_t *p)
+static const char *check_wrapper(const pm_script_template_t *t,
+                                 const char *wrapper, apr_pool_t *p)
 {
     const char *command = apr_punescape_url(
         p, apr_pstrmemdup(p, wrapper, pm_script_rules_command_length(wrapper)),
@@ -133,7 +137,8 @@ static const char *check_wrapper(const pm_script_template_t *t, const char *wrap
         conf->user = geteuid() ? NULL : ap_unixd_config.user_name;
     }
     return pm_launch_spec_prepare(&birth, conf, p, &why) == APR_SUCCESS
-               ? NULL : apr_pstrcat(p, "FcgiPMWrapper: ", why.text, NULL);
+               ? NULL
+               : apr_pstrcat(p, "FcgiPMWrapper: ", why.text, NULL);
 }
 
 static const char *check_wrappers(const pm_script_template_t *t, apr_pool_t *p)
@@ -141,10 +146,10 @@ static const char *check_wrappers(const pm_script_template_t *t, apr_pool_t *p)
     const char *wrong = NULL;
     int i;
 
-    for (i = 0; !wrong && t->rules->wrapper
-                && i < t->rules->wrapper->nelts; i++) {
-        wrong = check_wrapper(t, APR_ARRAY_IDX(t->rules->wrapper, i,
-                                               const char *), p);
+    for (i = 0; !wrong && t->rules->wrapper && i < t->rules->wrapper->nelts;
+         i++) {
+        wrong = check_wrapper(
+            t, APR_ARRAY_IDX(t->rules->wrapper, i, const char *), p);
         if (pm_script_rules_is_virtual(t->rules, i) && t->rules->script_user) {
             wrong = "with FcgiPMWrapper virtual there is no file, and nobody "
                     "it belongs to: FcgiPMScriptUser owner";
@@ -154,8 +159,8 @@ static const char *check_wrappers(const pm_script_template_t *t, apr_pool_t *p)
 }
 
 const char *hpm_script_rules_check(const pm_script_template_t *t,
-                                  const pm_global_t *global, int testing,
-                                  apr_pool_t *p, apr_pool_t *ptemp)
+                                   const pm_global_t *global, int testing,
+                                   apr_pool_t *p, apr_pool_t *ptemp)
 {
     const char *wrong = check_user(t, ptemp);
     pm_reason_t why;
@@ -164,14 +169,14 @@ const char *hpm_script_rules_check(const pm_script_template_t *t,
     wrong = wrong ? wrong : check_directory(t, ptemp);
     wrong = wrong ? wrong : check_wrappers(t, ptemp);
     if (!wrong && testing && t->conf->error_log
-        && hpm_log_check(t->conf->error_log, ptemp, &why)
-               != APR_SUCCESS) {
+        && hpm_log_check(t->conf->error_log, ptemp, &why) != APR_SUCCESS) {
         wrong = why.text;
     }
     if (!wrong
         && pm_listen_parse(apr_pstrcat(ptemp, "unix:", global->runtime_dir,
                                        "/script-ffffffff.sock", NULL),
-                           &addr, &why) != APR_SUCCESS) {
+                           &addr, &why)
+               != APR_SUCCESS) {
         wrong = why.text;
     }
     return wrong ? apr_pstrdup(p, wrong) : NULL;
@@ -201,14 +206,12 @@ static void find_user(pm_host_t *host, server_rec *s, apr_pool_t *p)
 }
 
 /* Two hosts of one name are two nevertheless. */
-static const char *name_of(const server_rec *s, apr_hash_t *seen,
-                           apr_pool_t *p)
+static const char *name_of(const server_rec *s, apr_hash_t *seen, apr_pool_t *p)
 {
     apr_port_t port = s->port ? s->port : s->addrs ? s->addrs->host_port : 0;
-    const char *plain = apr_psprintf(p, "%.255s:%u", s->server_hostname
-                                                     ? s->server_hostname
-                                                     : "localhost",
-                                     (unsigned)port);
+    const char *plain = apr_psprintf(
+        p, "%.255s:%u", s->server_hostname ? s->server_hostname : "localhost",
+        (unsigned)port);
     const char *name = plain;
     int n;
 
@@ -219,8 +222,7 @@ static const char *name_of(const server_rec *s, apr_hash_t *seen,
     return name;
 }
 
-void hpm_script_rules_hosts(hpm_server_t *server, server_rec *s,
-                           apr_pool_t *p)
+void hpm_script_rules_hosts(hpm_server_t *server, server_rec *s, apr_pool_t *p)
 {
     apr_hash_t *seen = apr_hash_make(p);
     server_rec *v;

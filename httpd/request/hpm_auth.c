@@ -21,14 +21,13 @@ APLOG_USE_MODULE(fcgipm);
 #define DENIAL_URI "/fcgipm-denial"
 
 static const struct {
-    const char *role;        /* FCGI_APACHE_ROLE, as mod_fcgid has it */
+    const char *role; /* FCGI_APACHE_ROLE, as mod_fcgid has it */
     const char *directive;
-    int speaks;              /* its denial goes to the client */
+    int speaks; /* its denial goes to the client */
 } roles[] = {
     [HPM_AUTHENTICATOR] = {"AUTHENTICATOR", "FcgiPMAuthenticator", 0},
     [HPM_ACCESS_CHECKER] = {"ACCESS_CHECKER", "FcgiPMAccessChecker", 1},
-    [HPM_REQUIRE] = {"AUTHORIZER", "Require fcgipm", 1}
-};
+    [HPM_REQUIRE] = {"AUTHORIZER", "Require fcgipm", 1}};
 
 /* --- per-directory configuration ---------------------------------------- */
 
@@ -73,8 +72,7 @@ const char *hpm_auth_set(cmd_parms *cmd, void *dir, const char *pool)
 /* @return the pool that has the role here, or NULL */
 static const char *pool_of(const request_rec *r, hpm_auth_role_t role)
 {
-    const dir_t *dir = ap_get_module_config(r->per_dir_config,
-                                            &fcgipm_module);
+    const dir_t *dir = ap_get_module_config(r->per_dir_config, &fcgipm_module);
     const char *pool = dir->pool[role];
 
     return pool && *pool ? pool : NULL;
@@ -88,7 +86,7 @@ struct hpm_denial {
     const request_rec *said; /* header; NULL: httpd's own page */
     char *body;
     apr_size_t length;
-    char **responses;        /* ap_custom_response()s made before ours */
+    char **responses; /* ap_custom_response()s made before ours */
 };
 
 /* The statuses that httpd's authorization ends in. */
@@ -143,8 +141,7 @@ static apr_status_t listen_to(ap_filter_t *f, apr_bucket_brigade *bb)
     apr_bucket *b, *next;
     apr_off_t length;
 
-    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
-         b = next) {
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = next) {
         next = APR_BUCKET_NEXT(b);
         if (APR_BUCKET_IS_METADATA(b)) {
             apr_bucket_delete(b);
@@ -176,12 +173,12 @@ static hearing_t *hear(const request_rec *r)
     h->r.main = h->r.prev = h->r.next = NULL;
     h->r.status = HTTP_OK;
     h->r.status_line = NULL;
-    h->r.method = "GET";     /* it may be asked twice, and has a body */
+    h->r.method = "GET"; /* it may be asked twice, and has a body */
     h->r.method_number = M_GET;
     h->r.header_only = 0;
     h->r.content_type = NULL;
     h->r.output_filters = h->r.proto_output_filters = &h->filter;
-    h->r.headers_in = apr_table_make(r->pool, 1);    /* no conditions */
+    h->r.headers_in = apr_table_make(r->pool, 1); /* no conditions */
     h->r.headers_out = apr_table_make(r->pool, 8);
     h->r.err_headers_out = apr_table_make(r->pool, 8);
     h->r.notes = apr_table_make(r->pool, 1);
@@ -189,9 +186,8 @@ static hearing_t *hear(const request_rec *r)
 }
 
 /* The request as an authorizer is told of it.  @return OK or a status */
-static int encode(request_rec *r, hpm_auth_role_t role,
-                  const char *password, char **head, apr_size_t *len,
-                  pm_reason_t *why)
+static int encode(request_rec *r, hpm_auth_role_t role, const char *password,
+                  char **head, apr_size_t *len, pm_reason_t *why)
 {
     apr_table_t *own = r->subprocess_env;
     apr_table_t *more = apr_table_make(r->pool, 4);
@@ -209,11 +205,7 @@ static int encode(request_rec *r, hpm_auth_role_t role,
     return status;
 }
 
-typedef enum verdict {
-    GRANTED,
-    DENIED,
-    NO_ANSWER
-} verdict_t;
+typedef enum verdict { GRANTED, DENIED, NO_ANSWER } verdict_t;
 
 static verdict_t no_answer(request_rec *r, hpm_auth_role_t role,
                            const char *pool, int status, apr_int64_t retry,
@@ -221,8 +213,10 @@ static verdict_t no_answer(request_rec *r, hpm_auth_role_t role,
 {
     hpm_denial_t *denial;
 
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "pool %s: %s: no answer, "
-                  "access is denied: %s", pool, roles[role].directive, why);
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "pool %s: %s: no answer, "
+                  "access is denied: %s",
+                  pool, roles[role].directive, why);
     if (status == HTTP_SERVICE_UNAVAILABLE) {
         denial = keep_denial(r, status);
         denial->retry = retry;
@@ -256,19 +250,22 @@ static verdict_t grant(request_rec *r, const hearing_t *h)
     return GRANTED;
 }
 
-static verdict_t deny(request_rec *r, hpm_auth_role_t role,
-                      const char *pool, int status, hearing_t *h)
+static verdict_t deny(request_rec *r, hpm_auth_role_t role, const char *pool,
+                      int status, hearing_t *h)
 {
     hpm_denial_t *denial;
 
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "pool %s: %s: denied with "
-                  "status %d", pool, roles[role].directive, status);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                  "pool %s: %s: denied with "
+                  "status %d",
+                  pool, roles[role].directive, status);
     if (roles[role].speaks) {
         apr_table_unset(h->r.err_headers_out, "X-Sendfile");
         denial = keep_denial(r, status);
         denial->said = &h->r;
         if (apr_brigade_pflatten(h->body, &denial->body, &denial->length,
-                                 r->pool) != APR_SUCCESS) {
+                                 r->pool)
+            != APR_SUCCESS) {
             denial->length = 0;
         }
     }
@@ -286,20 +283,22 @@ static int status_said(const hearing_t *h, hpm_response_t *a)
         hpm_response_finish(a);
     }
     if (h->length > SAID_MAX) {
-        pm_fail(&a->why, APR_ENOSPC, "the worker's answer is longer than %d "
-                "bytes", SAID_MAX);
+        pm_fail(&a->why, APR_ENOSPC,
+                "the worker's answer is longer than %d "
+                "bytes",
+                SAID_MAX);
     }
     return a->stage == HPM_RESPONSE_GONE ? 0
-           : a->status != OK          ? a->status
-                                      : h->r.status;
+           : a->status != OK             ? a->status
+                                         : h->r.status;
 }
 
 /* The exchange with the pool.
  * @return the status that @a h was told; 0: none, and @a status, @a retry
  *         and @a why are what is to be said */
-static int question(hearing_t *h, const hpm_pool_t *pool,
-                    const char *head, apr_size_t len, int *status,
-                    apr_int64_t *retry, pm_reason_t *why)
+static int question(hearing_t *h, const hpm_pool_t *pool, const char *head,
+                    apr_size_t len, int *status, apr_int64_t *retry,
+                    pm_reason_t *why)
 {
     hpm_body_t nothing = {0};
     hpm_upstream_t x;
@@ -330,8 +329,8 @@ static int question(hearing_t *h, const hpm_pool_t *pool,
 }
 
 /* @param password of r->user, or NULL */
-static verdict_t ask(request_rec *r, hpm_auth_role_t role,
-                     const char *name, const char *password)
+static verdict_t ask(request_rec *r, hpm_auth_role_t role, const char *name,
+                     const char *password)
 {
     const hpm_server_t *server = hpm_server(r->server);
     const hpm_pool_t *pool;
@@ -370,21 +369,20 @@ static verdict_t ask(request_rec *r, hpm_auth_role_t role,
 static authn_status check_password(request_rec *r, const char *user,
                                    const char *password)
 {
-    static const authn_status says[] = {
-        [GRANTED] = AUTH_GRANTED,
-        [DENIED] = AUTH_DENIED,
-        [NO_ANSWER] = AUTH_GENERAL_ERROR
-    };
+    static const authn_status says[] = {[GRANTED] = AUTH_GRANTED,
+                                        [DENIED] = AUTH_DENIED,
+                                        [NO_ANSWER] = AUTH_GENERAL_ERROR};
     const char *pool = pool_of(r, HPM_AUTHENTICATOR);
     char *known = r->user;
     verdict_t verdict;
 
     if (!pool) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "AuthBasicProvider "
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "AuthBasicProvider "
                       "fcgipm: there is no FcgiPMAuthenticator here");
         return AUTH_GENERAL_ERROR;
     }
-    r->user = apr_pstrdup(r->pool, user);    /* REMOTE_USER */
+    r->user = apr_pstrdup(r->pool, user); /* REMOTE_USER */
     verdict = ask(r, HPM_AUTHENTICATOR, pool, password);
     r->user = known;
     return says[verdict];
@@ -408,11 +406,9 @@ static const char *read_require(cmd_parms *cmd, const char *line,
 static authz_status check_authorization(request_rec *r, const char *line,
                                         const void *parsed)
 {
-    static const authz_status says[] = {
-        [GRANTED] = AUTHZ_GRANTED,
-        [DENIED] = AUTHZ_DENIED,
-        [NO_ANSWER] = AUTHZ_GENERAL_ERROR
-    };
+    static const authz_status says[] = {[GRANTED] = AUTHZ_GRANTED,
+                                        [DENIED] = AUTHZ_DENIED,
+                                        [NO_ANSWER] = AUTHZ_GENERAL_ERROR};
 
     (void)line;
     /* Where there is to be a user, the pool is told who it is. */
@@ -424,11 +420,9 @@ static authz_status check_authorization(request_rec *r, const char *line,
 
 int hpm_auth_access(request_rec *r)
 {
-    static const int says[] = {
-        [GRANTED] = OK,
-        [DENIED] = HTTP_FORBIDDEN,
-        [NO_ANSWER] = HTTP_INTERNAL_SERVER_ERROR
-    };
+    static const int says[] = {[GRANTED] = OK,
+                               [DENIED] = HTTP_FORBIDDEN,
+                               [NO_ANSWER] = HTTP_INTERNAL_SERVER_ERROR};
     const char *pool = pool_of(r, HPM_ACCESS_CHECKER);
 
     return pool ? says[ask(r, HPM_ACCESS_CHECKER, pool, NULL)] : DECLINED;
@@ -473,9 +467,9 @@ int hpm_auth_granted(request_rec *r)
 static int send_own_page(request_rec *r, const hpm_denial_t *denial)
 {
     if (denial->retry) {
-        apr_table_setn(r->err_headers_out, "Retry-After",
-                       apr_psprintf(r->pool, "%" APR_INT64_T_FMT,
-                                    denial->retry));
+        apr_table_setn(
+            r->err_headers_out, "Retry-After",
+            apr_psprintf(r->pool, "%" APR_INT64_T_FMT, denial->retry));
     }
     ap_send_error_response(r, 0);
     return DONE;
@@ -497,9 +491,9 @@ static int send_said(request_rec *r, const hpm_denial_t *denial)
     }
     ap_run_insert_filter(r);
     if (denial->length) {
-        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(
-                                        denial->body, denial->length,
-                                        r->pool, alloc));
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(denial->body,
+                                                           denial->length,
+                                                           r->pool, alloc));
     }
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(alloc));
     return ap_pass_brigade(r->output_filters, bb) == APR_SUCCESS
@@ -509,8 +503,7 @@ static int send_said(request_rec *r, const hpm_denial_t *denial)
 
 int hpm_auth_deny(request_rec *r, int lookup)
 {
-    const hpm_request_t *before =
-        r->prev ? hpm_request_known(r->prev) : NULL;
+    const hpm_request_t *before = r->prev ? hpm_request_known(r->prev) : NULL;
     const hpm_denial_t *denial = before ? before->denial : NULL;
 
     if (lookup || !denial || strcmp(r->uri, DENIAL_URI)) {

@@ -65,7 +65,8 @@ static apr_status_t open_file(hpm_body_t *body, pm_reason_t *why)
     struct iovec v = {body->memory, body->used};
 
     return rv == APR_SUCCESS && body->used
-               ? hpm_tempfile_write(body->file, &v, 1, why) : rv;
+               ? hpm_tempfile_write(body->file, &v, 1, why)
+               : rv;
 }
 
 static apr_status_t keep(hpm_body_t *body, const struct iovec *v, int n,
@@ -140,8 +141,7 @@ static apr_status_t gather(hpm_body_t *body, struct iovec *v, int *n,
 }
 
 /* Keep a brigade's bytes.  @return OK or an HTTP status */
-static int keep_brigade(hpm_body_t *body, apr_size_t limit,
-                        pm_reason_t *why)
+static int keep_brigade(hpm_body_t *body, apr_size_t limit, pm_reason_t *why)
 {
     struct iovec v[PIECES];
     apr_bucket *stop;
@@ -163,17 +163,15 @@ static int keep_brigade(hpm_body_t *body, apr_size_t limit,
     return OK;
 }
 
-static int read_whole(hpm_body_t *body, apr_size_t limit,
-                      pm_reason_t *why)
+static int read_whole(hpm_body_t *body, apr_size_t limit, pm_reason_t *why)
 {
     apr_status_t rv;
     int status = OK;
 
     while (status == OK && !body->eos) {
-        rv = ap_get_brigade(body->r->input_filters, body->bb,
-                            AP_MODE_READBYTES, APR_BLOCK_READ,
-                            body->file || !limit ? FILE_READ_SIZE
-                                                 : READ_SIZE);
+        rv = ap_get_brigade(body->r->input_filters, body->bb, AP_MODE_READBYTES,
+                            APR_BLOCK_READ,
+                            body->file || !limit ? FILE_READ_SIZE : READ_SIZE);
         status = rv == APR_SUCCESS ? keep_brigade(body, limit, why)
                                    : refuse(body, rv, why);
     }
@@ -182,8 +180,7 @@ static int read_whole(hpm_body_t *body, apr_size_t limit,
 
 /* --- giving to the worker ----------------------------------------------- */
 
-static apr_status_t next_memory(void *ctx, const char **data,
-                                apr_size_t *len)
+static apr_status_t next_memory(void *ctx, const char **data, apr_size_t *len)
 {
     hpm_body_t *body = ctx;
 
@@ -195,8 +192,8 @@ static apr_status_t next_memory(void *ctx, const char **data,
 static apr_status_t next_file(void *ctx, const char **data, apr_size_t *len)
 {
     hpm_body_t *body = ctx;
-    ssize_t n = hpm_tempfile_read(body->file, body->block, BLOCK_SIZE,
-                                 body->at);
+    ssize_t n =
+        hpm_tempfile_read(body->file, body->block, BLOCK_SIZE, body->at);
 
     if (n <= 0) {
         body->status = HTTP_INTERNAL_SERVER_ERROR;
@@ -215,8 +212,8 @@ static void send_continue(request_rec *r)
     int status = r->status;
     const char *line = r->status_line;
 
-    if (r->expecting_100 && r->proto_num >= HTTP_VERSION(1, 1)
-        && !r->bytes_sent && ap_is_HTTP_SUCCESS(status)) {
+    if (r->expecting_100 && r->proto_num >= HTTP_VERSION(1, 1) && !r->bytes_sent
+        && ap_is_HTTP_SUCCESS(status)) {
         r->status = HTTP_CONTINUE;
         r->status_line = NULL;
         ap_send_interim_response(r, 0);
@@ -275,8 +272,7 @@ static apr_status_t stream_read(hpm_body_t *body, const char **data,
 }
 
 /* The first bucket in bb is the piece given last, if that was given. */
-static apr_status_t next_stream(void *ctx, const char **data,
-                                apr_size_t *len)
+static apr_status_t next_stream(void *ctx, const char **data, apr_size_t *len)
 {
     hpm_body_t *body = ctx;
     apr_status_t rv;
@@ -338,7 +334,7 @@ static int can_stream(const request_rec *r, apr_off_t len)
 }
 
 int hpm_body_read(request_rec *r, apr_int64_t limit, hpm_body_t *body,
-                     pm_reason_t *why)
+                  pm_reason_t *why)
 {
     apr_off_t len = announced(r);
     int status;
@@ -363,7 +359,7 @@ int hpm_body_read(request_rec *r, apr_int64_t limit, hpm_body_t *body,
         limit = OFF_LIMIT;
     }
     if (len > limit) {
-        limit = 0;      /* a file it will be, and from the beginning */
+        limit = 0; /* a file it will be, and from the beginning */
     }
     else if (len > 0) {
         body->memory = apr_palloc(r->pool, (apr_size_t)len);

@@ -19,21 +19,21 @@
 
 /** A body.  Made by hpm_body_read(), lives in the request's pool. */
 typedef struct hpm_body {
-    int present;               /**< the client announced one; it may be empty */
-    int streamed;              /**< read as it is sent: only once */
-    int status;                /**< HTTP status for a body that ended in an
-                                *   error while it was streamed, else OK */
-    hpm_source_t source;    /**< the bytes of it, for the exchange */
+    int present;         /**< the client announced one; it may be empty */
+    int streamed;        /**< read as it is sent: only once */
+    int status;          /**< HTTP status for a body that ended in an
+                          *   error while it was streamed, else OK */
+    hpm_source_t source; /**< the bytes of it, for the exchange */
 
-    request_rec *r;                /* all below is private */
+    request_rec *r; /* all below is private */
     char *memory;
     apr_size_t used, size;
     apr_file_t *file;
     apr_off_t at;
     char *block;
-    apr_bucket_brigade *bb;        /* streamed: what the client has sent */
+    apr_bucket_brigade *bb; /* streamed: what the client has sent */
     int eos;
-    int given;                     /* the first bucket is the last piece */
+    int given; /* the first bucket is the last piece */
 } hpm_body_t;
 
 /**
@@ -44,7 +44,7 @@ typedef struct hpm_body {
  *         408 for a client that fell silent, 400 for bad chunks, ...
  */
 int hpm_body_read(request_rec *r, apr_int64_t limit, hpm_body_t *body,
-                     pm_reason_t *why);
+                  pm_reason_t *why);
 
 /** From the first byte again.  @return 0 when that cannot be had */
 int hpm_body_rewind(hpm_body_t *body);

@@ -70,11 +70,10 @@ int hpm_handler_translate(request_rec *r)
         if (len >= 0) {
             char *name = apr_pstrmemdup(r->pool, r->uri, (apr_size_t)len);
 
-            r->filename = apr_pstrcat(r->pool, ap_document_root(r), name,
-                                      NULL);
+            r->filename = apr_pstrcat(r->pool, ap_document_root(r), name, NULL);
             r->path_info = r->uri + len;
-            r->handler = apr_pstrcat(r->pool, HPM_HANDLER ":",
-                                     alias->pool, NULL);
+            r->handler =
+                apr_pstrcat(r->pool, HPM_HANDLER ":", alias->pool, NULL);
             hpm_request(r)->alias = name;
             return OK;
         }
@@ -115,8 +114,7 @@ static const char *pool_name(const request_rec *r)
 }
 
 static const char *not_available(const hpm_server_t *server,
-                                 const hpm_pool_t *pool,
-                                 apr_int64_t *retry)
+                                 const hpm_pool_t *pool, apr_int64_t *retry)
 {
     const pm_scoreboard_slot_t *slot;
     apr_time_t left;
@@ -134,8 +132,8 @@ static const char *not_available(const hpm_server_t *server,
     case PM_AVAIL_DRAINING:
         return NULL;
     case PM_AVAIL_BACKOFF:
-        left = __atomic_load_n(&slot->retry_at, __ATOMIC_RELAXED)
-               - pm_time_now();
+        left =
+            __atomic_load_n(&slot->retry_at, __ATOMIC_RELAXED) - pm_time_now();
         if (left > apr_time_from_sec(1)) {
             *retry = (left + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC;
         }
@@ -149,29 +147,30 @@ static const char *not_available(const hpm_server_t *server,
 }
 
 const char *hpm_handler_unavailable_reason(const hpm_server_t *server,
-                                   const hpm_pool_t *pool,
-                                   apr_int64_t *retry)
+                                           const hpm_pool_t *pool,
+                                           apr_int64_t *retry)
 {
     const char *why = not_available(server, pool, retry);
 
     if (why && server->board && pool->slot >= 0) {
-        pm_request_stats_count(pm_scoreboard_stats(server->board, server->row, pool->slot),
-                       PM_REQUEST_STATS_UNAVAILABLE);
+        pm_request_stats_count(
+            pm_scoreboard_stats(server->board, server->row, pool->slot),
+            PM_REQUEST_STATS_UNAVAILABLE);
     }
     return why;
 }
 
 /* --- what a failure is answered with ------------------------------------ */
 
-static int fail(request_rec *r, const char *pool, int status,
-                apr_int64_t retry, const char *why)
+static int fail(request_rec *r, const char *pool, int status, apr_int64_t retry,
+                const char *why)
 {
     /* What the client did wrong is no error of ours, and why a pool cannot be
      * had now has been said by the manager, or is a limit that was set. */
-    int level = status == AP_FILTER_ERROR
-                        || (status >= 400 && status < 500) ? APLOG_INFO
-                : status == HTTP_SERVICE_UNAVAILABLE       ? APLOG_WARNING
-                                                           : APLOG_ERR;
+    int level = status == AP_FILTER_ERROR || (status >= 400 && status < 500)
+                    ? APLOG_INFO
+                : status == HTTP_SERVICE_UNAVAILABLE ? APLOG_WARNING
+                                                     : APLOG_ERR;
 
     ap_log_rerror(APLOG_MARK, level, 0, r, "pool %s: %s", pool, why);
     if (status == HTTP_SERVICE_UNAVAILABLE) {
@@ -181,8 +180,7 @@ static int fail(request_rec *r, const char *pool, int status,
     return status;
 }
 
-int hpm_handler_status(const hpm_upstream_t *x,
-                          const hpm_body_t *body)
+int hpm_handler_status(const hpm_upstream_t *x, const hpm_body_t *body)
 {
     static const int statuses[] = {
         [HPM_UPSTREAM_OPEN] = HTTP_INTERNAL_SERVER_ERROR,
@@ -214,8 +212,10 @@ static int give_up(hpm_response_t *a, const char *pool, int status,
     if (hpm_response_cut(a)) {
         return fail(r, pool, status, 1, why);
     }
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "pool %s: %s; the response "
-                  "is cut off", pool, why);
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "pool %s: %s; the response "
+                  "is cut off",
+                  pool, why);
     return OK;
 }
 
@@ -256,8 +256,7 @@ static int conclude(hpm_response_t *a, const hpm_upstream_t *x,
     }
     if (a->stage != HPM_RESPONSE_GONE) {
         if (x->outcome != HPM_UPSTREAM_COMPLETE) {
-            return give_up(a, pool, hpm_handler_status(x, body),
-                           reason(a, x));
+            return give_up(a, pool, hpm_handler_status(x, body), reason(a, x));
         }
         if (!hpm_response_whole(a)) {
             return give_up(a, pool, HTTP_BAD_GATEWAY, a->why.text);
@@ -281,8 +280,7 @@ static int conclude(hpm_response_t *a, const hpm_upstream_t *x,
 
 /* --- the exchange ------------------------------------------------------- */
 
-static void take(hpm_response_t *a, const hpm_upstream_t *x,
-                 hpm_xevent_t ev)
+static void take(hpm_response_t *a, const hpm_upstream_t *x, hpm_xevent_t ev)
 {
     switch (ev) {
     case HPM_UPSTREAM_EVENT_STDOUT:
@@ -301,9 +299,8 @@ static void take(hpm_response_t *a, const hpm_upstream_t *x,
     }
 }
 
-static void run(hpm_upstream_t *x, hpm_response_t *a,
-                const hpm_pool_t *pool, hpm_watch_t *watch,
-                pm_scoreboard_cell_t *cell)
+static void run(hpm_upstream_t *x, hpm_response_t *a, const hpm_pool_t *pool,
+                hpm_watch_t *watch, pm_scoreboard_cell_t *cell)
 {
     apr_time_t since = x->slow_at - pool->conf->slow_log.time;
     int counted = 0;
@@ -332,8 +329,7 @@ static void attempt(hpm_upstream_t *x, hpm_response_t *a,
                     const char *head, apr_size_t len)
 {
     const request_rec *r = a->r;
-    hpm_watch_t watch = {hpm_client_fd(r->connection), 0,
-                            r->server->timeout};
+    hpm_watch_t watch = {hpm_client_fd(r->connection), 0, r->server->timeout};
 
     hpm_upstream_watch(x, &watch);
     if (pool->conf->request_timeout) {
@@ -342,8 +338,9 @@ static void attempt(hpm_upstream_t *x, hpm_response_t *a,
     if (pool->conf->slow_log.time) {
         x->slow_at = pm_time_now() + pool->conf->slow_log.time;
     }
-    if (hpm_upstream_open(x, &pool->addr, pool->conf->connect_timeout,
-                             head, len) == HPM_UPSTREAM_OPEN) {
+    if (hpm_upstream_open(x, &pool->addr, pool->conf->connect_timeout, head,
+                          len)
+        == HPM_UPSTREAM_OPEN) {
         run(x, a, pool, &watch, cell);
     }
     hpm_upstream_close(x);
@@ -398,22 +395,22 @@ static int again(const hpm_server_t *server, const hpm_pool_t *pool,
     if (!hpm_body_rewind(body)) {
         return 0;
     }
-    pm_request_stats_count(pm_scoreboard_stats(server->board, server->row, pool->slot),
-                   PM_REQUEST_STATS_RETRIED);
+    pm_request_stats_count(
+        pm_scoreboard_stats(server->board, server->row, pool->slot),
+        PM_REQUEST_STATS_RETRIED);
     return 1;
 }
 
 /* Nothing was sent to a script's pool, which has vanished, or has died with
  * its manager.  @return 1: there is another one */
-static int moved(const hpm_upstream_t *x, request_rec *r,
-                 const char **not_now, const hpm_pool_t **pool,
-                 hpm_pool_t *next)
+static int moved(const hpm_upstream_t *x, request_rec *r, const char **not_now,
+                 const hpm_pool_t **pool, hpm_pool_t *next)
 {
     const hpm_server_t *server = hpm_server(r->server);
     apr_uint32_t former = (*pool)->generation;
     int gone = *not_now ? hpm_script_gone(server, *pool)
                         : x->outcome == HPM_UPSTREAM_UNREACHABLE
-                          && (former & PM_SCOREBOARD_SCRIPT_BIT);
+                              && (former & PM_SCOREBOARD_SCRIPT_BIT);
 
     if (!gone || hpm_script_again(r, former, next) != OK
         || next->generation == former) {
@@ -425,9 +422,9 @@ static int moved(const hpm_upstream_t *x, request_rec *r,
 }
 
 /* It was in vain the @a tries-th time; may it be tried once more? */
-static int once_more(const hpm_upstream_t *x, request_rec *r,
-                     hpm_body_t *body, int tries, const char **not_now,
-                     const hpm_pool_t **pool, hpm_pool_t *next)
+static int once_more(const hpm_upstream_t *x, request_rec *r, hpm_body_t *body,
+                     int tries, const char **not_now, const hpm_pool_t **pool,
+                     hpm_pool_t *next)
 {
     const hpm_server_t *server = hpm_server(r->server);
     int early = x->outcome == HPM_UPSTREAM_CLOSED_EARLY;
@@ -451,9 +448,9 @@ static int has_gone(const hpm_upstream_t *x, const hpm_response_t *a)
 }
 
 const char *hpm_handler_ask(hpm_response_t *a, hpm_upstream_t *x,
-                               const hpm_pool_t *pool,
-                               hpm_body_t *body, const char *head,
-                               apr_size_t len, apr_int64_t *retry)
+                            const hpm_pool_t *pool, hpm_body_t *body,
+                            const char *head, apr_size_t len,
+                            apr_int64_t *retry)
 {
     const hpm_server_t *server = hpm_server(a->r->server);
     apr_interval_time_t timeout = pool->conf->io_timeout;
@@ -465,9 +462,11 @@ const char *hpm_handler_ask(hpm_response_t *a, hpm_upstream_t *x,
         timeout = a->r->server->timeout;
     }
     hpm_response_limit(a, pool->conf->response_buffer);
-    hpm_response_log(a, &(hpm_response_stderr_t){
-        pool->log_fd, pm_scoreboard_log_ratelimit(server->board, pool->slot),
-        pool->conf->log_limit, server->bell, pool->slot});
+    hpm_response_log(a,
+                     &(hpm_response_stderr_t){
+                         pool->log_fd,
+                         pm_scoreboard_log_ratelimit(server->board, pool->slot),
+                         pool->conf->log_limit, server->bell, pool->slot});
     do {
         hpm_upstream_init(x, timeout, &body->source, &a->buffer);
         not_now = in_turn(x, a, pool, head, len, retry);
@@ -477,8 +476,8 @@ const char *hpm_handler_ask(hpm_response_t *a, hpm_upstream_t *x,
         }
     } while (once_more(x, a->r, body, ++tries, &not_now, &pool, &next));
     if (has_gone(x, a)) {
-        pm_scoreboard_count_aborted(pm_scoreboard_cell(server->board, server->row,
-                                       pool->slot));
+        pm_scoreboard_count_aborted(
+            pm_scoreboard_cell(server->board, server->row, pool->slot));
         hpm_client_forget(a->r->connection);
     }
     return not_now;
@@ -499,8 +498,8 @@ static void note(request_rec *r, const hpm_spent_t *spent)
     }
 }
 
-static int serve(request_rec *r, const hpm_pool_t *pool,
-                 hpm_body_t *body, const char *head, apr_size_t len)
+static int serve(request_rec *r, const hpm_pool_t *pool, hpm_body_t *body,
+                 const char *head, apr_size_t len)
 {
     hpm_upstream_t x;
     hpm_response_t a;
@@ -511,9 +510,9 @@ static int serve(request_rec *r, const hpm_pool_t *pool,
     hpm_response_init(&a, r, pool->name);
     not_now = hpm_handler_ask(&a, &x, pool, body, head, len, &retry);
     note(r, &a.spent);
-    status = not_now ? fail(r, pool->name, HTTP_SERVICE_UNAVAILABLE, retry,
-                            not_now)
-                     : conclude(&a, &x, body, pool->name);
+    status = not_now
+                 ? fail(r, pool->name, HTTP_SERVICE_UNAVAILABLE, retry, not_now)
+                 : conclude(&a, &x, body, pool->name);
     hpm_response_destroy(&a);
     return status;
 }
@@ -536,7 +535,8 @@ static int answer(request_rec *r, const hpm_pool_t *pool)
         return fail(r, name, HTTP_NOT_FOUND, 0, "AcceptPathInfo is off");
     }
     not_now = hpm_script_gone(server, pool)
-                  ? NULL : hpm_handler_unavailable_reason(server, pool, &retry);
+                  ? NULL
+                  : hpm_handler_unavailable_reason(server, pool, &retry);
     if (not_now) {
         return fail(r, name, HTTP_SERVICE_UNAVAILABLE, retry, not_now);
     }
@@ -569,8 +569,8 @@ int hpm_handler(request_rec *r)
     if (!name) {
         return DECLINED;
     }
-    pool = apr_hash_get(hpm_server(r->server)->pools, name,
-                        APR_HASH_KEY_STRING);
+    pool =
+        apr_hash_get(hpm_server(r->server)->pools, name, APR_HASH_KEY_STRING);
     return pool ? answer(r, pool)
                 : fail(r, name, HTTP_INTERNAL_SERVER_ERROR, 0,
                        "there is no pool of this name");

@@ -12,11 +12,12 @@
 #include "httpd/upstream/hpm_upstream.h"
 #include "httpd/mod_fcgipm.h"
 
-/** Can the pool answer?  Else the request counts as refused.  @return NULL, or why not
+/** Can the pool answer?  Else the request counts as refused.  @return NULL, or
+ * why not
  *  @param retry seconds, for Retry-After */
 const char *hpm_handler_unavailable_reason(const hpm_server_t *server,
-                                   const hpm_pool_t *pool,
-                                   apr_int64_t *retry);
+                                           const hpm_pool_t *pool,
+                                           apr_int64_t *retry);
 
 /**
  * One request to the pool: its queue, a worker, a second one when the first
@@ -28,12 +29,11 @@ const char *hpm_handler_unavailable_reason(const hpm_server_t *server,
  * @return NULL: @a x and @a a tell; else why the pool cannot answer now
  */
 const char *hpm_handler_ask(hpm_response_t *a, hpm_upstream_t *x,
-                               const hpm_pool_t *pool,
-                               hpm_body_t *body, const char *head,
-                               apr_size_t len, apr_int64_t *retry);
+                            const hpm_pool_t *pool, hpm_body_t *body,
+                            const char *head, apr_size_t len,
+                            apr_int64_t *retry);
 
 /** The HTTP status for an exchange that gave no answer. */
-int hpm_handler_status(const hpm_upstream_t *x,
-                          const hpm_body_t *body);
+int hpm_handler_status(const hpm_upstream_t *x, const hpm_body_t *body);
 
 #endif /* HPM_HANDLER_H */

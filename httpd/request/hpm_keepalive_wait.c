@@ -10,9 +10,9 @@
 
 /* What is known of a connection. */
 typedef struct habit {
-    apr_time_t answered;   /* when, last; by httpd's clock */
-    int stay;              /* the client was quick with this request */
-    int in_vain;           /* a thread has stayed, and nothing came */
+    apr_time_t answered; /* when, last; by httpd's clock */
+    int stay;            /* the client was quick with this request */
+    int in_vain;         /* a thread has stayed, and nothing came */
 } habit_t;
 
 static habit_t *of(const conn_rec *c)
@@ -33,8 +33,7 @@ hpm_thread_load_t *hpm_keepalive_wait_load(apr_pool_t *pchild)
     int async = 0;
 
     if (ap_mpm_query(AP_MPMQ_IS_ASYNC, &async) != APR_SUCCESS || !async
-        || ap_mpm_query(AP_MPMQ_MAX_THREADS, &crowd->threads)
-               != APR_SUCCESS) {
+        || ap_mpm_query(AP_MPMQ_MAX_THREADS, &crowd->threads) != APR_SUCCESS) {
         crowd->threads = 0;
     }
     return crowd;
@@ -66,8 +65,7 @@ static int has_room(const conn_rec *c)
 {
     hpm_thread_load_t *all = crowd(c);
 
-    return apr_atomic_read32(&all->connections)
-           < (apr_uint32_t)all->threads;
+    return apr_atomic_read32(&all->connections) < (apr_uint32_t)all->threads;
 }
 
 /* --- staying -------------------------------------------------------------- */
@@ -89,9 +87,8 @@ void hpm_keepalive_wait_answered(request_rec *r)
 static int is_silent(conn_rec *c, apr_pool_t *p)
 {
     apr_bucket_brigade *bb = apr_brigade_create(p, c->bucket_alloc);
-    apr_status_t rv = ap_get_brigade(c->input_filters, bb,
-                                     AP_MODE_SPECULATIVE, APR_NONBLOCK_READ,
-                                     1);
+    apr_status_t rv = ap_get_brigade(c->input_filters, bb, AP_MODE_SPECULATIVE,
+                                     APR_NONBLOCK_READ, 1);
     int empty = APR_BRIGADE_EMPTY(bb);
 
     apr_brigade_destroy(bb);

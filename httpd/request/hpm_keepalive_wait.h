@@ -23,8 +23,8 @@
 
 /** What the threads of an httpd child share. */
 typedef struct hpm_thread_load {
-    int threads;               /**< 0: the MPM is not asynchronous */
-    apr_uint32_t connections;  /**< of clients, open now */
+    int threads;              /**< 0: the MPM is not asynchronous */
+    apr_uint32_t connections; /**< of clients, open now */
 } hpm_thread_load_t;
 
 /** In child_init. */

@@ -74,14 +74,14 @@ static apr_status_t shared_read(apr_bucket *b, const char **data,
     return APR_SUCCESS;
 }
 
-static const apr_bucket_type_t shared_type = {
-    "FCGIPM", 5, APR_BUCKET_DATA,
-    shared_destroy,
-    shared_read,
-    apr_bucket_setaside_noop,
-    apr_bucket_shared_split,
-    apr_bucket_shared_copy
-};
+static const apr_bucket_type_t shared_type = {"FCGIPM",
+                                              5,
+                                              APR_BUCKET_DATA,
+                                              shared_destroy,
+                                              shared_read,
+                                              apr_bucket_setaside_noop,
+                                              apr_bucket_shared_split,
+                                              apr_bucket_shared_copy};
 
 static apr_bucket *shared_create(apr_size_t size, apr_bucket_alloc_t *list)
 {
@@ -132,8 +132,7 @@ static char *get_buffer(void *ctx, apr_size_t *size)
         a->hold = NULL;
     }
     if (!a->hold) {
-        a->hold = shared_create(BUFFER_SIZE,
-                                a->r->connection->bucket_alloc);
+        a->hold = shared_create(BUFFER_SIZE, a->r->connection->bucket_alloc);
         a->base = ((shared_t *)a->hold->data)->base;
         a->fill = 0;
     }
@@ -193,8 +192,9 @@ static apr_size_t head_end(const char *head, apr_size_t len, apr_size_t from)
     const char *end = head + len;
     const char *nl = head + from;
 
-    if (!from && len && (head[0] == '\n' || (len > 1 && head[0] == '\r'
-                                             && head[1] == '\n'))) {
+    if (!from && len
+        && (head[0] == '\n'
+            || (len > 1 && head[0] == '\r' && head[1] == '\n'))) {
         return head[0] == '\n' ? 1 : 2;
     }
     while ((nl = memchr(nl, '\n', (apr_size_t)(end - nl)))) {
@@ -211,8 +211,7 @@ static apr_size_t head_end(const char *head, apr_size_t len, apr_size_t from)
 
 /* Put a piece behind those that were there before.  @return how much of it
  * was taken */
-static apr_size_t collect(hpm_response_t *a, const char *span,
-                          apr_size_t len)
+static apr_size_t collect(hpm_response_t *a, const char *span, apr_size_t len)
 {
     apr_size_t size = a->head_size ? a->head_size : 2048;
     char *head;
@@ -243,7 +242,7 @@ typedef struct line {
     const char *text;
     apr_size_t len;
     apr_size_t name_len;
-    const char *value;     /* after the colon and blanks; ends with the line */
+    const char *value; /* after the colon and blanks; ends with the line */
 } line_t;
 
 static int is_name(const line_t *l, const char *name)
@@ -266,10 +265,11 @@ static int next_line(hpm_response_t *a, const char **at, line_t *l)
     stop = ap_scan_http_token(*at);
     l->name_len = (apr_size_t)(stop - *at);
     if (*stop != ':' || !l->name_len) {
-        broken(a, strncmp(*at, "HTTP/", 5)
-                      ? "the worker's header has a line that is none: \"%.*s\""
-                      : "the worker's answer begins with a status line, "
-                        "where a header belongs: \"%.*s\"",
+        broken(a,
+               strncmp(*at, "HTTP/", 5)
+                   ? "the worker's header has a line that is none: \"%.*s\""
+                   : "the worker's answer begins with a status line, "
+                     "where a header belongs: \"%.*s\"",
                (int)(l->len < 60 ? l->len : 60), l->text);
         return 0;
     }
@@ -348,8 +348,8 @@ static int check_head(hpm_response_t *a, const char *head, apr_size_t len,
 typedef struct lines {
     hpm_response_t *a;
     const char *at;
-    const char *own;       /* our memory for a line, and its size: a line of */
-    apr_size_t own_size;   /* 64K is more than httpd has room for */
+    const char *own;     /* our memory for a line, and its size: a line of */
+    apr_size_t own_size; /* 64K is more than httpd has room for */
 } lines_t;
 
 /* Length and encoding of the body are between us and httpd. */
@@ -432,8 +432,8 @@ static void take_head(hpm_response_t *a, const char *head, apr_size_t len)
     else if (location && r->status == HTTP_OK) {
         a->location = location;
         a->status = HTTP_MOVED_TEMPORARILY;
-        a->stage = location[0] == '/' ? HPM_RESPONSE_REDIRECT
-                                      : HPM_RESPONSE_SILENCE;
+        a->stage =
+            location[0] == '/' ? HPM_RESPONSE_REDIRECT : HPM_RESPONSE_SILENCE;
     }
     else if (a->file) {
         a->stage = HPM_RESPONSE_FILE;
@@ -448,14 +448,12 @@ static void take_head(hpm_response_t *a, const char *head, apr_size_t len)
 }
 
 /* A piece of the header.  @return how much of it that was */
-static apr_size_t add_head(hpm_response_t *a, const char *span,
-                           apr_size_t len)
+static apr_size_t add_head(hpm_response_t *a, const char *span, apr_size_t len)
 {
     apr_size_t before = a->head_len;
     apr_size_t end;
 
-    if (!before && (end = head_end(span, len, 0))
-        && end <= HPM_HEAD_MAX) {
+    if (!before && (end = head_end(span, len, 0)) && end <= HPM_HEAD_MAX) {
         /* All at once: it is looked at where it lies. */
         take_head(a, span, end);
         return end;
@@ -482,8 +480,7 @@ static void put_line(hpm_response_t *a, const char *line)
     char buf[PM_LINES_FITS];
 
     if (a->spent.worker) {
-        apr_snprintf(pid, sizeof(pid), "pid %" APR_PID_T_FMT,
-                     a->spent.worker);
+        apr_snprintf(pid, sizeof(pid), "pid %" APR_PID_T_FMT, a->spent.worker);
     }
     apr_snprintf(who, sizeof(who), "%s%sclient %s", pid, *pid ? " " : "",
                  a->r->useragent_ip);
@@ -499,8 +496,9 @@ static void log_line(void *ctx, const char *line)
     hpm_response_t *a = ctx;
     const hpm_response_stderr_t *said = &a->said;
 
-    switch (said->quota ? pm_log_ratelimit_take(said->quota, said->limit,
-                                        pm_time_now()) : PM_LOG_RATELIMIT_PASS) {
+    switch (said->quota
+                ? pm_log_ratelimit_take(said->quota, said->limit, pm_time_now())
+                : PM_LOG_RATELIMIT_PASS) {
     case PM_LOG_RATELIMIT_PASS:
         put_line(a, line);
         break;
@@ -512,8 +510,7 @@ static void log_line(void *ctx, const char *line)
     }
 }
 
-void hpm_response_stderr(hpm_response_t *a, const char *span,
-                          apr_size_t len)
+void hpm_response_stderr(hpm_response_t *a, const char *span, apr_size_t len)
 {
     pm_lines_feed(&a->lines, span, len, log_line, a);
 }
@@ -534,8 +531,7 @@ void hpm_response_init(hpm_response_t *a, request_rec *r, const char *pool)
     hpm_spool_init(&a->spool, r);
 }
 
-void hpm_response_stdout(hpm_response_t *a, const char *span,
-                          apr_size_t len)
+void hpm_response_stdout(hpm_response_t *a, const char *span, apr_size_t len)
 {
     apr_size_t n;
 
@@ -567,8 +563,9 @@ int hpm_response_whole(hpm_response_t *a)
     }
     if (a->stage == HPM_RESPONSE_BODY && a->length >= 0 && a->left > 0
         && !a->r->header_only && !has_no_body(a->r->status)) {
-        pm_fail(&a->why, APR_EGENERAL, "the worker's answer is %"
-                APR_OFF_T_FMT " bytes shorter than its Content-Length",
+        pm_fail(&a->why, APR_EGENERAL,
+                "the worker's answer is %" APR_OFF_T_FMT
+                " bytes shorter than its Content-Length",
                 a->left);
         return 0;
     }
@@ -622,10 +619,9 @@ int hpm_response_cut(hpm_response_t *a)
         return 1;
     }
     /* The HTTP filters know what this bucket means: no last chunk. */
-    APR_BRIGADE_INSERT_TAIL(bb,
-                            ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL,
-                                                   a->r->pool,
-                                                   c->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(bb, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL,
+                                                       a->r->pool,
+                                                       c->bucket_alloc));
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(c->bucket_alloc));
     settle(a, hpm_spool_pass(&a->spool));
     if (!c->master && !a->r->chunked && a->length < 0) {

@@ -31,53 +31,52 @@ typedef enum hpm_stage {
     HPM_RESPONSE_FILE,     /**< nor here: @c file is to be sent in its place */
     HPM_RESPONSE_BROKEN,   /**< the header is none: @c why */
     HPM_RESPONSE_GONE      /**< the client has gone, or a filter failed: @c
-                         *   status, @c why */
+                            *   status, @c why */
 } hpm_stage_t;
 
 /** What a request has taken, over all times it was asked. */
 typedef struct hpm_spent {
-    apr_interval_time_t waited;  /**< for a worker */
-    apr_interval_time_t took;    /**< with a worker; 0: it had none */
-    pid_t worker;                /**< who answered; 0: not known */
+    apr_interval_time_t waited; /**< for a worker */
+    apr_interval_time_t took;   /**< with a worker; 0: it had none */
+    pid_t worker;               /**< who answered; 0: not known */
 } hpm_spent_t;
 
 /** Where the lines of STDERR go. */
 typedef struct hpm_response_stderr {
-    int fd;                /**< the pool's own log; -1: it has none */
-    pm_log_ratelimit_t *quota;     /**< of the pool's lines; NULL: there is none */
-    apr_int64_t limit;     /**< of that */
-    int bell, slot;        /**< the manager is told of the first line that is
-                            *   one too many */
+    int fd;                    /**< the pool's own log; -1: it has none */
+    pm_log_ratelimit_t *quota; /**< of the pool's lines; NULL: there is none */
+    apr_int64_t limit;         /**< of that */
+    int bell, slot; /**< the manager is told of the first line that is
+                     *   one too many */
 } hpm_response_stderr_t;
 
 /** An answer.  Lives on the stack of one request's handler. */
 typedef struct hpm_response {
     hpm_stage_t stage;
-    int status;            /**< what the handler is to return */
+    int status; /**< what the handler is to return */
     const char *location;
-    const char *file;      /**< X-Sendfile */
+    const char *file; /**< X-Sendfile */
     pm_reason_t why;
-    hpm_buffer_t buffer;  /**< for the exchange */
-    hpm_spent_t spent;  /**< the handler's: what asking has taken */
+    hpm_buffer_t buffer; /**< for the exchange */
+    hpm_spent_t spent;   /**< the handler's: what asking has taken */
 
-    request_rec *r;            /* all below is private */
+    request_rec *r; /* all below is private */
     const char *pool;
-    char *head;                /* a header that came in pieces */
+    char *head; /* a header that came in pieces */
     apr_size_t head_len, head_size;
-    int names_file;            /* there is an X-Sendfile */
-    apr_table_t *err_headers;  /* as they were before the worker's header */
-    apr_off_t length;          /* as the worker announced it; -1 */
-    apr_off_t left;            /* of it */
+    int names_file;           /* there is an X-Sendfile */
+    apr_table_t *err_headers; /* as they were before the worker's header */
+    apr_off_t length;         /* as the worker announced it; -1 */
+    apr_off_t left;           /* of it */
     hpm_spool_t spool;
-    apr_bucket *hold;          /* the buffer, as a bucket in no brigade */
-    char *base;                /* its memory */
-    apr_size_t fill;           /* how much of that is in use */
+    apr_bucket *hold; /* the buffer, as a bucket in no brigade */
+    char *base;       /* its memory */
+    apr_size_t fill;  /* how much of that is in use */
     hpm_response_stderr_t said;
-    pm_lines_t lines;          /* its text comes last */
+    pm_lines_t lines; /* its text comes last */
 } hpm_response_t;
 
-void hpm_response_init(hpm_response_t *a, request_rec *r,
-                        const char *pool);
+void hpm_response_init(hpm_response_t *a, request_rec *r, const char *pool);
 
 /** @param limit of hpm_spool_t; without this nothing is held */
 static inline void hpm_response_limit(hpm_response_t *a, apr_int64_t limit)
@@ -87,18 +86,16 @@ static inline void hpm_response_limit(hpm_response_t *a, apr_int64_t limit)
 
 /** Where STDERR goes; without this to the request's error log. */
 static inline void hpm_response_log(hpm_response_t *a,
-                                     const hpm_response_stderr_t *said)
+                                    const hpm_response_stderr_t *said)
 {
     a->said = *said;
 }
 
 /** A piece of STDOUT; it lies in the buffer given out last. */
-void hpm_response_stdout(hpm_response_t *a, const char *span,
-                          apr_size_t len);
+void hpm_response_stdout(hpm_response_t *a, const char *span, apr_size_t len);
 
 /** A piece of STDERR. */
-void hpm_response_stderr(hpm_response_t *a, const char *span,
-                          apr_size_t len);
+void hpm_response_stderr(hpm_response_t *a, const char *span, apr_size_t len);
 
 /** The worker pauses, or the client has room again: it gets what there is.
  */

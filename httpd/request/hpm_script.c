@@ -17,30 +17,30 @@
 
 APLOG_USE_MODULE(fcgipm);
 
-#define ASK_MOST     apr_time_from_sec(10)   /* for one request */
+#define ASK_MOST     apr_time_from_sec(10) /* for one request */
 #define REFUSED_FOR  apr_time_from_sec(1)
 #define DROPPED_MOST 16
 #define ENTRIES_MOST 4096
 
 /* What the manager has said of a script. */
 typedef struct entry {
-    int asking;              /* a thread is at it; the rest is not valid */
-    int status;              /* OK, or an HTTP status: refused */
-    apr_time_t until;        /* a refusal counts so long */
+    int asking;       /* a thread is at it; the rest is not valid */
+    int status;       /* OK, or an HTTP status: refused */
+    apr_time_t until; /* a refusal counts so long */
     char why[512];
     char name[65];
     pm_addr_t addr;
     int slot;
     apr_uint32_t generation;
-    apr_finfo_t file;        /* as it was when it was asked for */
+    apr_finfo_t file; /* as it was when it was asked for */
     char key[];
 } entry_t;
 
 struct hpm_memory {
     int config;
     apr_thread_mutex_t *lock;
-    apr_thread_cond_t *told;     /* somebody's question was answered */
-    apr_hash_t *entries;         /* key -> entry_t, from malloc() */
+    apr_thread_cond_t *told; /* somebody's question was answered */
+    apr_hash_t *entries;     /* key -> entry_t, from malloc() */
 };
 
 /* One request's search. */
@@ -48,9 +48,9 @@ typedef struct search {
     request_rec *r;
     const hpm_server_t *server;
     struct hpm_memory *memory;
-    const pm_script_template_t *template;   /* NULL: none covers it */
-    int wrapper;                     /* -1: none */
-    const char *host;                /* as the manager knows it */
+    const pm_script_template_t *template; /* NULL: none covers it */
+    int wrapper;                          /* -1: none */
+    const char *host;                     /* as the manager knows it */
     apr_time_t deadline;
 } search_t;
 
@@ -77,10 +77,10 @@ void hpm_script_init(apr_pool_t *pchild, server_rec *s, int config)
     memory = apr_pcalloc(pchild, sizeof(*memory));
     memory->config = config;
     memory->entries = apr_hash_make(pchild);
-    if (apr_thread_mutex_create(&memory->lock, APR_THREAD_MUTEX_DEFAULT,
-                                pchild) != APR_SUCCESS
+    if (apr_thread_mutex_create(&memory->lock, APR_THREAD_MUTEX_DEFAULT, pchild)
+            != APR_SUCCESS
         || apr_thread_cond_create(&memory->told, pchild) != APR_SUCCESS) {
-        return;    /* requests will say so */
+        return; /* requests will say so */
     }
     apr_pool_cleanup_register(pchild, memory, forget_all,
                               apr_pool_cleanup_null);
@@ -94,12 +94,12 @@ int hpm_script_is(const request_rec *r)
     return r->handler && !strcmp(r->handler, HPM_SCRIPT_HANDLER);
 }
 
-int hpm_script_gone(const hpm_server_t *server,
-                       const hpm_pool_t *pool)
+int hpm_script_gone(const hpm_server_t *server, const hpm_pool_t *pool)
 {
     return (pool->generation & PM_SCOREBOARD_SCRIPT_BIT)
            && pm_scoreboard_avail(pm_scoreboard_slot(server->board, pool->slot),
-                             pool->generation) == PM_AVAIL_NONE;
+                                  pool->generation)
+                  == PM_AVAIL_NONE;
 }
 
 /* --- asking the manager --------------------------------------------------- */
@@ -130,8 +130,8 @@ static int ask(const search_t *s, const char *line, char **answer)
 
     do {
         seen = __atomic_load_n(&head->adopted, __ATOMIC_SEQ_CST);
-        rv = pm_control_ask(s->server->global->socket, line, s->deadline, s->r->pool,
-                    answer, &why);
+        rv = pm_control_ask(s->server->global->socket, line, s->deadline,
+                            s->r->pool, answer, &why);
         if (rv == APR_SUCCESS && strcmp(*answer, "error later")) {
             return OK;
         }
@@ -201,8 +201,9 @@ static void take(entry_t *e, char *answer)
         status = strtol(answer + 6, &end, 10);
         why = end;
     }
-    refused(e, status < 400 || status > 599 ? HTTP_INTERNAL_SERVER_ERROR
-                                            : (int)status,
+    refused(e,
+            status < 400 || status > 599 ? HTTP_INTERNAL_SERVER_ERROR
+                                         : (int)status,
             why + strspn(why, " "));
 }
 
@@ -231,17 +232,18 @@ static const char *escape(const char *text, apr_pool_t *p)
 static void inquire(const search_t *s, entry_t *e)
 {
     request_rec *r = s->r;
-    const char *line = apr_psprintf(r->pool, "script %d %s %s",
-                                    s->memory->config,
-                                    escape(s->host, r->pool),
-                                    escape(r->filename, r->pool));
+    const char *line =
+        apr_psprintf(r->pool, "script %d %s %s", s->memory->config,
+                     escape(s->host, r->pool), escape(r->filename, r->pool));
     char *answer;
     int status;
 
     if (strlen(line) + 1 >= PM_CONTROL_PROTOCOL_LINE) {
-        refused(e, HTTP_FORBIDDEN, apr_psprintf(r->pool, "%.200s...: the "
-                                                "path is too long",
-                                                r->filename));
+        refused(e, HTTP_FORBIDDEN,
+                apr_psprintf(r->pool,
+                             "%.200s...: the "
+                             "path is too long",
+                             r->filename));
         return;
     }
     status = ask(s, line, &answer);
@@ -265,9 +267,9 @@ static const char *key_of(const search_t *s)
     if (s->wrapper < 0 || !s->template) {
         return apr_pstrcat(r->pool, s->host, " ", r->filename, NULL);
     }
-    return apr_psprintf(r->pool, "%s %s %d %ld", s->host, s->template->where,
-                        s->wrapper, s->template->rules->script_user
-                                        ? (long)r->finfo.user : -1L);
+    return apr_psprintf(
+        r->pool, "%s %s %d %ld", s->host, s->template->where, s->wrapper,
+        s->template->rules->script_user ? (long)r->finfo.user : -1L);
 }
 
 static int same_file(const search_t *s, const entry_t *e)
@@ -285,14 +287,15 @@ static int same_file(const search_t *s, const entry_t *e)
 static int is_there(const search_t *s, const entry_t *e)
 {
     return pm_scoreboard_avail(pm_scoreboard_slot(s->server->board, e->slot),
-                          e->generation) != PM_AVAIL_NONE;
+                               e->generation)
+           != PM_AVAIL_NONE;
 }
 
 /* Does it count still? */
 static int is_fresh(const search_t *s, const entry_t *e)
 {
-    return same_file(s, e) && (e->status == OK ? is_there(s, e)
-                                               : pm_time_now() < e->until);
+    return same_file(s, e)
+           && (e->status == OK ? is_there(s, e) : pm_time_now() < e->until);
 }
 
 /* There are too many: all that nobody is at go. */
@@ -342,11 +345,10 @@ static void ask_for(const search_t *s, entry_t *e)
 /* With the lock held.  @param not that generation
  * @return what is known, NULL: time is up */
 static const entry_t *look_up(const search_t *s, const char *key,
-                              apr_uint32_t not)
+                              apr_uint32_t not )
 {
     for (;;) {
-        entry_t *e = apr_hash_get(s->memory->entries, key,
-                                  APR_HASH_KEY_STRING);
+        entry_t *e = apr_hash_get(s->memory->entries, key, APR_HASH_KEY_STRING);
         apr_interval_time_t left = s->deadline - pm_time_now();
 
         if (e && e->asking) {
@@ -356,7 +358,7 @@ static const entry_t *look_up(const search_t *s, const char *key,
             apr_thread_cond_timedwait(s->memory->told, s->memory->lock, left);
             continue;
         }
-        if (e && is_fresh(s, e) && (e->status != OK || e->generation != not)) {
+        if (e && is_fresh(s, e) && (e->status != OK || e->generation != not )) {
             return e;
         }
         e = e ? e : add(s->memory, key);
@@ -382,31 +384,33 @@ static int fail(request_rec *r, int status, int level, const char *why)
 static int check(const search_t *s)
 {
     request_rec *r = s->r;
-    int is_virtual = s->template
-                     && pm_script_rules_is_virtual(s->template->rules,
-                                               s->wrapper);
+    int is_virtual =
+        s->template
+        && pm_script_rules_is_virtual(s->template->rules, s->wrapper);
 
     if (!(ap_allow_options(r) & OPT_EXECCGI)) {
         return fail(r, HTTP_FORBIDDEN, APLOG_ERR,
-                    apr_psprintf(r->pool, "%s: Options ExecCGI is off in "
-                                 "this directory", r->filename));
+                    apr_psprintf(r->pool,
+                                 "%s: Options ExecCGI is off in "
+                                 "this directory",
+                                 r->filename));
     }
     if (!is_virtual && r->finfo.filetype == APR_NOFILE) {
         return fail(r, HTTP_NOT_FOUND, APLOG_INFO,
-                    apr_psprintf(r->pool, "%s: it is not there",
-                                 r->filename));
+                    apr_psprintf(r->pool, "%s: it is not there", r->filename));
     }
     if (r->finfo.filetype == APR_DIR) {
-        return fail(r, HTTP_FORBIDDEN, APLOG_ERR,
-                    apr_psprintf(r->pool, "%s: it is a directory",
-                                 r->filename));
+        return fail(
+            r, HTTP_FORBIDDEN, APLOG_ERR,
+            apr_psprintf(r->pool, "%s: it is a directory", r->filename));
     }
     if (!s->template) {
         return fail(r, HTTP_INTERNAL_SERVER_ERROR, APLOG_ERR,
-                    apr_psprintf(r->pool, "%s: no <FcgiPMScripts> covers it; "
-                                 "<FcgiPMScripts %s> would", r->filename,
-                                 ap_make_dirstr_parent(r->pool,
-                                                       r->filename)));
+                    apr_psprintf(r->pool,
+                                 "%s: no <FcgiPMScripts> covers it; "
+                                 "<FcgiPMScripts %s> would",
+                                 r->filename,
+                                 ap_make_dirstr_parent(r->pool, r->filename)));
     }
     if (!s->memory) {
         return fail(r, HTTP_SERVICE_UNAVAILABLE, APLOG_ERR,
@@ -424,14 +428,14 @@ static void prepare(search_t *s, request_rec *r)
     s->server = hpm_server(r->server);
     s->memory = s->server->memory;
     s->deadline = pm_time_now() + ASK_MOST;
-    s->host = apr_hash_get(s->server->host_of, &r->server,
-                           sizeof(void *));
+    s->host = apr_hash_get(s->server->host_of, &r->server, sizeof(void *));
     templates = s->server->templates;
     i = pm_script_rules_find((pm_script_template_t *)(void *)templates->elts,
-                         templates->nelts, r->filename);
-    s->template = i < 0 ? NULL : &APR_ARRAY_IDX(templates, i, pm_script_template_t);
-    s->wrapper = i < 0 ? -1 : pm_script_rules_wrapper(s->template->rules,
-                                                  r->filename);
+                             templates->nelts, r->filename);
+    s->template =
+        i < 0 ? NULL : &APR_ARRAY_IDX(templates, i, pm_script_template_t);
+    s->wrapper =
+        i < 0 ? -1 : pm_script_rules_wrapper(s->template->rules, r->filename);
 }
 
 /* What is known, for this request. */
@@ -453,10 +457,10 @@ static int find(const search_t *s, apr_uint32_t not, hpm_pool_t *pool)
     int status = HTTP_SERVICE_UNAVAILABLE;
 
     if (!s->template || !s->memory) {
-        return HTTP_INTERNAL_SERVER_ERROR;    /* see check() */
+        return HTTP_INTERNAL_SERVER_ERROR; /* see check() */
     }
     apr_thread_mutex_lock(s->memory->lock);
-    e = look_up(s, key_of(s), not);
+    e = look_up(s, key_of(s), not );
     if (e) {
         status = e->status;
         why = status == OK ? NULL : apr_pstrdup(s->r->pool, e->why);
@@ -469,8 +473,9 @@ static int find(const search_t *s, apr_uint32_t not, hpm_pool_t *pool)
         return OK;
     }
     /* of what the manager has too many of it says so itself, once */
-    return fail(s->r, status, status == HTTP_SERVICE_UNAVAILABLE && e
-                                  ? APLOG_INFO : APLOG_ERR, why);
+    return fail(
+        s->r, status,
+        status == HTTP_SERVICE_UNAVAILABLE && e ? APLOG_INFO : APLOG_ERR, why);
 }
 
 int hpm_script_find(request_rec *r, hpm_pool_t *pool)
@@ -483,8 +488,7 @@ int hpm_script_find(request_rec *r, hpm_pool_t *pool)
     return status == OK ? find(&s, 0, pool) : status;
 }
 
-int hpm_script_again(request_rec *r, apr_uint32_t former,
-                        hpm_pool_t *pool)
+int hpm_script_again(request_rec *r, apr_uint32_t former, hpm_pool_t *pool)
 {
     search_t s;
 

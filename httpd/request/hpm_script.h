@@ -35,11 +35,9 @@ int hpm_script_find(request_rec *r, hpm_pool_t *pool);
 
 /** The pool of that generation could not be reached, or is no more: the same
  *  with that in mind. */
-int hpm_script_again(request_rec *r, apr_uint32_t former,
-                        hpm_pool_t *pool);
+int hpm_script_again(request_rec *r, apr_uint32_t former, hpm_pool_t *pool);
 
 /** Is it the pool of a script, and no more? */
-int hpm_script_gone(const hpm_server_t *server,
-                       const hpm_pool_t *pool);
+int hpm_script_gone(const hpm_server_t *server, const hpm_pool_t *pool);
 
 #endif /* HPM_SCRIPT_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE     /* O_PATH */
+#define _GNU_SOURCE /* O_PATH */
 #endif
 #include "httpd/request/hpm_sendfile.h"
 
@@ -25,24 +25,25 @@ APLOG_USE_MODULE(fcgipm);
 
 static const pm_conf_t *conf_of(const request_rec *r, const char *name)
 {
-    const hpm_pool_t *pool = apr_hash_get(hpm_server(r->server)->pools,
-                                             name, APR_HASH_KEY_STRING);
+    const hpm_pool_t *pool =
+        apr_hash_get(hpm_server(r->server)->pools, name, APR_HASH_KEY_STRING);
 
     return pool->conf;
 }
 
 const char *hpm_sendfile_take(request_rec *r, const char *name)
 {
-    const char *file = apr_table_get(r->err_headers_out,
-                                     HPM_SENDFILE_HEADER);
+    const char *file = apr_table_get(r->err_headers_out, HPM_SENDFILE_HEADER);
 
     if (!file) {
         return NULL;
     }
     apr_table_unset(r->err_headers_out, HPM_SENDFILE_HEADER);
     if (!conf_of(r, name)->xsendfile) {
-        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, "pool %s: X-Sendfile is "
-                      "ignored, FcgiPMXSendfile is off", name);
+        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+                      "pool %s: X-Sendfile is "
+                      "ignored, FcgiPMXSendfile is off",
+                      name);
         return NULL;
     }
     return file;
@@ -56,8 +57,7 @@ static const char *below(const char *path, const char *dir)
 {
     apr_size_t len = dir[1] ? strlen(dir) : 0;
 
-    return !strncmp(path, dir, len) && path[len] == '/' ? path + len + 1
-                                                        : NULL;
+    return !strncmp(path, dir, len) && path[len] == '/' ? path + len + 1 : NULL;
 }
 
 /* What is @a path, seen from @a dir without following any link?
@@ -70,9 +70,9 @@ static int look(apr_pool_t *p, const char *dir, const char *path,
     int err = 0;
 
     while (fd >= 0 && (slash = strchr(path, '/'))) {
-        int next = openat(fd, apr_pstrmemdup(p, path,
-                                             (apr_size_t)(slash - path)),
-                          O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int next =
+            openat(fd, apr_pstrmemdup(p, path, (apr_size_t)(slash - path)),
+                   O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
         err = errno;
         close(fd);
@@ -123,15 +123,14 @@ static const char *find_dir(apr_pool_t *p, const apr_array_header_t *dirs,
 static int open_same(request_rec *r, const char *real, const struct stat *st,
                      apr_file_t **fd, pm_reason_t *why)
 {
-    const core_dir_config *core = ap_get_core_module_config(
-        r->per_dir_config);
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
     apr_int32_t flags = APR_FOPEN_READ | APR_FOPEN_BINARY
                         | AP_SENDFILE_ENABLED(core->enable_sendfile);
     apr_status_t rv = apr_file_open(fd, real, flags, 0, r->pool);
 
     if (rv == APR_SUCCESS) {
-        rv = apr_file_info_get(&r->finfo, APR_FINFO_NORM | APR_FINFO_IDENT,
-                               *fd);
+        rv =
+            apr_file_info_get(&r->finfo, APR_FINFO_NORM | APR_FINFO_IDENT, *fd);
     }
     if (rv != APR_SUCCESS) {
         pm_fail_os(why, rv, "cannot open it");
@@ -209,15 +208,14 @@ static int set_header(request_rec *r)
 
 int hpm_sendfile(request_rec *r, const char *name, const char *file)
 {
-    const core_dir_config *core = ap_get_core_module_config(
-        r->per_dir_config);
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
     conn_rec *c = r->connection;
     apr_bucket_brigade *bb;
     apr_bucket *b;
     apr_file_t *fd = NULL;
     pm_reason_t why;
-    int status = open_file(r, conf_of(r, name)->xsendfile_path, file, &fd,
-                           &why);
+    int status =
+        open_file(r, conf_of(r, name)->xsendfile_path, file, &fd, &why);
 
     if (status != OK) {
         return refuse(r, name, file, status, why.text);

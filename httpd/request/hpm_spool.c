@@ -40,8 +40,7 @@ void hpm_spool_init(hpm_spool_t *s, request_rec *r)
 
 /* --- down the filters ----------------------------------------------------- */
 
-static apr_status_t failed(hpm_spool_t *s, apr_status_t rv,
-                           const char *what)
+static apr_status_t failed(hpm_spool_t *s, apr_status_t rv, const char *what)
 {
     s->rv = rv;
     return pm_fail_os(&s->why, rv, "%s", what);
@@ -58,7 +57,8 @@ static apr_status_t pass(hpm_spool_t *s, apr_bucket_brigade *bb)
         rv = APR_ECONNABORTED;
     }
     return rv == APR_SUCCESS
-               ? rv : failed(s, rv, "the answer could not be passed on");
+               ? rv
+               : failed(s, rv, "the answer could not be passed on");
 }
 
 apr_status_t hpm_spool_pass(hpm_spool_t *s)
@@ -108,7 +108,8 @@ static apr_status_t pass_filed(hpm_spool_t *s, apr_size_t most)
 {
     apr_bucket_alloc_t *list = s->r->connection->bucket_alloc;
     apr_size_t len = s->tail - s->head < (apr_off_t)most
-                         ? (apr_size_t)(s->tail - s->head) : most;
+                         ? (apr_size_t)(s->tail - s->head)
+                         : most;
     char *data = apr_bucket_alloc(len, list);
     ssize_t n = hpm_tempfile_read(s->file, data, len, s->head);
 
@@ -119,9 +120,9 @@ static apr_status_t pass_filed(hpm_spool_t *s, apr_size_t most)
     }
     s->head += n;
     s->passed_bytes += n;
-    APR_BRIGADE_INSERT_TAIL(s->out, apr_bucket_heap_create(data, (apr_size_t)n,
-                                                           apr_bucket_free,
-                                                           list));
+    APR_BRIGADE_INSERT_TAIL(
+        s->out,
+        apr_bucket_heap_create(data, (apr_size_t)n, apr_bucket_free, list));
     if (!in_file(s)) {
         rewind_file(s);
     }
@@ -150,8 +151,8 @@ static apr_status_t drain(hpm_spool_t *s)
 /* Out of the filters, whatever is in there. */
 static apr_status_t flush(hpm_spool_t *s)
 {
-    APR_BRIGADE_INSERT_TAIL(s->bb, apr_bucket_flush_create(
-                                       s->r->connection->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(
+        s->bb, apr_bucket_flush_create(s->r->connection->bucket_alloc));
     s->unflushed = 0;
     return hpm_spool_pass(s);
 }
@@ -180,9 +181,10 @@ static int may_flush(const hpm_spool_t *s)
 {
     conn_rec *c = s->r->connection;
 
-    return s->limit < 0 || (s->blind ? blind_will_do(s)
-                                     : !holds(s) && hpm_client_push(c)
-                                           && hpm_client_writable(c, 0));
+    return s->limit < 0
+           || (s->blind ? blind_will_do(s)
+                        : !holds(s) && hpm_client_push(c)
+                              && hpm_client_writable(c, 0));
 }
 
 apr_status_t hpm_spool_pause(hpm_spool_t *s)
@@ -237,8 +239,8 @@ apr_status_t hpm_spool_finish(hpm_spool_t *s)
                                 s->r->pool);
         s->head = s->tail;
     }
-    APR_BRIGADE_INSERT_TAIL(s->bb, apr_bucket_eos_create(
-                                       s->r->connection->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(
+        s->bb, apr_bucket_eos_create(s->r->connection->bucket_alloc));
     if (hpm_spool_pass(s) == APR_SUCCESS && small) {
         send_now(s);
     }
@@ -261,8 +263,7 @@ static int fits(const hpm_spool_t *s, apr_size_t len)
 {
     return s->limit < 0
            || (!in_file(s)
-               && (!s->held
-                   || (apr_int64_t)(s->held + len) <= s->limit));
+               && (!s->held || (apr_int64_t)(s->held + len) <= s->limit));
 }
 
 /* As long as the client is quick, wait for its socket. */
@@ -272,8 +273,7 @@ static void wait_for_room(hpm_spool_t *s, apr_size_t len)
     apr_time_t begin;
     int writable = 1;
 
-    while (hpm_spool_offer(s) == APR_SUCCESS && !fits(s, len)
-           && writable) {
+    while (hpm_spool_offer(s) == APR_SUCCESS && !fits(s, len) && writable) {
         left = GRACE + s->passed_bytes * APR_USEC_PER_SEC / HPM_SPOOL_QUICK
                - s->waited;
         if (left <= 0) {
@@ -288,7 +288,8 @@ static void wait_for_room(hpm_spool_t *s, apr_size_t len)
 /* Never again in this answer: the worker waits for the client. */
 static int without_file(hpm_spool_t *s, const char *why)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, s->r, "%s: the answer to a "
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, s->r,
+                  "%s: the answer to a "
                   "slow client holds its worker: %s",
                   s->r->handler ? s->r->handler : "fcgipm", why);
     s->no_file = 1;

@@ -39,27 +39,27 @@
 /** All is private but what is said to be not. */
 typedef struct hpm_spool {
     request_rec *r;
-    apr_int64_t limit;         /**< bytes of memory; -1: nothing is held, the
-                                *   worker waits.  May be set before the
-                                *   first byte */
-    apr_bucket_brigade *bb;    /**< what is in memory, the older part; who
-                                *   adds a bucket counts it in @c held */
-    apr_size_t held;           /**< bytes in @c bb */
-    int passed;                /**< something has gone down the filters; may
-                                *   be read */
-    apr_status_t rv;           /**< of the first failure, which is for good;
-                                *   may be read */
-    pm_reason_t why;           /**< of it; may be read */
+    apr_int64_t limit;      /**< bytes of memory; -1: nothing is held, the
+                             *   worker waits.  May be set before the
+                             *   first byte */
+    apr_bucket_brigade *bb; /**< what is in memory, the older part; who
+                             *   adds a bucket counts it in @c held */
+    apr_size_t held;        /**< bytes in @c bb */
+    int passed;             /**< something has gone down the filters; may
+                             *   be read */
+    apr_status_t rv;        /**< of the first failure, which is for good;
+                             *   may be read */
+    pm_reason_t why;        /**< of it; may be read */
 
     apr_bucket_brigade *out;
     apr_off_t passed_bytes;
-    apr_interval_time_t waited;   /* for the client, while the worker did */
+    apr_interval_time_t waited; /* for the client, while the worker did */
     apr_file_t *file;
-    apr_off_t head, tail;         /* of what is in the file */
-    unsigned int blind : 1;       /* the client cannot be asked */
-    unsigned int whole : 1;       /* nothing goes before the end */
-    unsigned int unflushed : 1;   /* there may be something in a filter */
-    unsigned int no_file : 1;     /* it cannot be had */
+    apr_off_t head, tail;       /* of what is in the file */
+    unsigned int blind : 1;     /* the client cannot be asked */
+    unsigned int whole : 1;     /* nothing goes before the end */
+    unsigned int unflushed : 1; /* there may be something in a filter */
+    unsigned int no_file : 1;   /* it cannot be had */
 } hpm_spool_t;
 
 /** With a limit of -1. */

@@ -8,7 +8,7 @@
 #include "apr_strings.h"
 
 apr_status_t hpm_tempfile_open(apr_file_t **file, apr_pool_t *p,
-                              pm_reason_t *why)
+                               pm_reason_t *why)
 {
     const char *dir;
     char *name;
@@ -16,7 +16,8 @@ apr_status_t hpm_tempfile_open(apr_file_t **file, apr_pool_t *p,
 
     rv = apr_temp_dir_get(&dir, p);
     if (rv != APR_SUCCESS) {
-        return pm_fail_os(why, rv, "there is no directory for temporary "
+        return pm_fail_os(why, rv,
+                          "there is no directory for temporary "
                           "files");
     }
     name = apr_pstrcat(p, dir, "/fcgipm.XXXXXX", NULL);
@@ -33,7 +34,7 @@ apr_status_t hpm_tempfile_open(apr_file_t **file, apr_pool_t *p,
 }
 
 apr_status_t hpm_tempfile_write(apr_file_t *file, const struct iovec *pieces,
-                               int n, pm_reason_t *why)
+                                int n, pm_reason_t *why)
 {
     apr_status_t rv = apr_file_writev_full(file, pieces, (apr_size_t)n, NULL);
 
@@ -43,7 +44,7 @@ apr_status_t hpm_tempfile_write(apr_file_t *file, const struct iovec *pieces,
 }
 
 ssize_t hpm_tempfile_read(apr_file_t *file, char *data, apr_size_t len,
-                         apr_off_t at)
+                          apr_off_t at)
 {
     apr_os_file_t fd;
     ssize_t n;

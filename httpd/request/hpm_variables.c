@@ -22,9 +22,9 @@ static void add_alias_vars(request_rec *r, const char *script_name)
     apr_table_setn(env, "SCRIPT_NAME", script_name);
     if (*path_info) {
         apr_table_setn(env, "PATH_INFO", path_info);
-        apr_table_setn(env, "PATH_TRANSLATED",
-                       apr_pstrcat(r->pool, ap_document_root(r), path_info,
-                                   NULL));
+        apr_table_setn(
+            env, "PATH_TRANSLATED",
+            apr_pstrcat(r->pool, ap_document_root(r), path_info, NULL));
     }
 }
 
@@ -89,8 +89,8 @@ void hpm_variables_authorizer(request_rec *r, const apr_table_t *more)
 /* Records of PARAMS, at most. */
 #define PARAMS_MAX 32
 
-int hpm_variables_encode(request_rec *r, int role, char **head,
-                         apr_size_t *len, pm_reason_t *why)
+int hpm_variables_encode(request_rec *r, int role, char **head, apr_size_t *len,
+                         pm_reason_t *why)
 {
     apr_table_t *env = r->subprocess_env;
     apr_size_t lens[PARAMS_MAX];
@@ -117,7 +117,8 @@ int hpm_variables_encode(request_rec *r, int role, char **head,
         hpm_codec_header(at, HPM_PARAMS, lens[i]);
         at += HPM_HEADER_LEN;
         if (ap_fcgi_encode_env(r, env, at, lens[i], &elem) != APR_SUCCESS) {
-            pm_fail(why, APR_EGENERAL, "the request's variables could not "
+            pm_fail(why, APR_EGENERAL,
+                    "the request's variables could not "
                     "be encoded");
             return HTTP_INTERNAL_SERVER_ERROR;
         }

@@ -42,7 +42,7 @@ void hpm_variables_authorizer(request_rec *r, const apr_table_t *more);
  * @param head made in the request's pool
  * @return OK or the HTTP status of the refusal, with a reason
  */
-int hpm_variables_encode(request_rec *r, int role, char **head,
-                         apr_size_t *len, pm_reason_t *why);
+int hpm_variables_encode(request_rec *r, int role, char **head, apr_size_t *len,
+                         pm_reason_t *why);
 
 #endif /* HPM_VARIABLES_H */

@@ -94,8 +94,8 @@ static hpm_listener_t *find_port(const apr_array_header_t *places,
 /* Can it be reached still?  Somebody may have removed a socket's file. */
 static int is_whole(const hpm_listener_t *place)
 {
-    return place->file && (!place->listener.path
-                           || pm_listen_is_there(&place->listener));
+    return place->file
+           && (!place->listener.path || pm_listen_is_there(&place->listener));
 }
 
 /* --- slots ---------------------------------------------------------------- */
@@ -155,25 +155,26 @@ static int take_socket(hpm_listener_t *place, hpm_listener_t *former,
     place->listener = former->listener;
     place->listener.text = apr_pstrdup(p, former->listener.text);
     if (former->listener.path) {
-        place->listener.path = place->listener.text + 5;   /* "unix:" */
+        place->listener.path = place->listener.text + 5; /* "unix:" */
     }
     place->file = former->file;
     former->file = NULL;
     hpm_move(&place->file, me->plog);
-    if (opts && pm_listen_adjust(&place->listener, opts, &why)
-                    != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, me->s, "pool %s: its "
-                     "socket is left as it was: %s", place->name, why.text);
+    if (opts && pm_listen_adjust(&place->listener, opts, &why) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, me->s,
+                     "pool %s: its "
+                     "socket is left as it was: %s",
+                     place->name, why.text);
     }
     return 1;
 }
 
 static apr_status_t open_socket(hpm_listener_t *place, const char *listen,
-                                const pm_listen_opts_t *opts,
-                                hpm_parent_t *me, pm_reason_t *why)
+                                const pm_listen_opts_t *opts, hpm_parent_t *me,
+                                pm_reason_t *why)
 {
-    apr_status_t rv = pm_listen_open(&place->listener, listen, opts,
-                                     me->retained->pool, why);
+    apr_status_t rv =
+        pm_listen_open(&place->listener, listen, opts, me->retained->pool, why);
 
     if (rv == APR_SUCCESS) {
         rv = hpm_hold(&place->file, place->listener.fd, me->plog);
@@ -203,12 +204,10 @@ static apr_status_t get_socket(hpm_listener_t *place,
 
 /* A pool whose new definition is no good keeps the place it had, and goes on
  * as it was defined then. */
-static void keep_place(hpm_listener_t *place,
-                       const apr_array_header_t *former, hpm_pool_t *pool,
-                       hpm_parent_t *me)
+static void keep_place(hpm_listener_t *place, const apr_array_header_t *former,
+                       hpm_pool_t *pool, hpm_parent_t *me)
 {
-    hpm_listener_t *same = find_place(former, place->name,
-                                      pool->conf->listen);
+    hpm_listener_t *same = find_place(former, place->name, pool->conf->listen);
 
     if (same && same->settings && take_socket(place, same, NULL, me)) {
         place->settings = apr_pstrdup(me->retained->pool, same->settings);
@@ -224,8 +223,8 @@ static void keep_place(hpm_listener_t *place,
 static int get_slot(hpm_listener_t *place, const hpm_listener_t *same,
                     char *taken, hpm_retained_t *r)
 {
-    if (same && (same->listener.fd < 0
-                 || same->listener.fd == place->listener.fd)) {
+    if (same
+        && (same->listener.fd < 0 || same->listener.fd == place->listener.fd)) {
         place->slot = same->slot;
         place->generation = same->generation;
         return 1;
@@ -251,8 +250,7 @@ static void renew(hpm_parent_t *me, hpm_pool_t *pool,
     if (pool->failed) {
         keep_place(&place, former, pool, me);
     }
-    else if (get_socket(&place, former, pool->conf, me, &why)
-             != APR_SUCCESS) {
+    else if (get_socket(&place, former, pool->conf, me, &why) != APR_SUCCESS) {
         pool->failed = apr_pstrdup(me->pconf, why.text);
     }
     else {
@@ -272,8 +270,7 @@ static void renew(hpm_parent_t *me, hpm_pool_t *pool,
     *(hpm_listener_t *)apr_array_push(r->places) = place;
 }
 
-apr_array_header_t *hpm_listeners_renew(hpm_parent_t *me,
-                                        apr_pool_t *ptemp)
+apr_array_header_t *hpm_listeners_renew(hpm_parent_t *me, apr_pool_t *ptemp)
 {
     hpm_retained_t *r = me->retained;
     apr_array_header_t *former = r->places;
@@ -287,8 +284,8 @@ apr_array_header_t *hpm_listeners_renew(hpm_parent_t *me,
     r->places = apr_array_make(r->pool, me->server->order->nelts,
                                sizeof(hpm_listener_t));
     for (i = 0; i < me->server->order->nelts; i++) {
-        renew(me, APR_ARRAY_IDX(me->server->order, i, hpm_pool_t *),
-              former, taken);
+        renew(me, APR_ARRAY_IDX(me->server->order, i, hpm_pool_t *), former,
+              taken);
     }
     return former;
 }

@@ -2,7 +2,7 @@
 /* The core's log sink onto httpd's error log, and the pools' own logs. */
 #include <stddef.h>
 
-#define SYSLOG_NAMES    /* facilitynames[]; before httpd includes it */
+#define SYSLOG_NAMES /* facilitynames[]; before httpd includes it */
 #include <syslog.h>
 
 #include "httpd/server/hpm_parent.h"
@@ -53,7 +53,7 @@ static int facility_of(const char *name, apr_size_t len)
             return facilitynames[i].c_val;
         }
     }
-    return LOG_LOCAL7;    /* httpd's default */
+    return LOG_LOCAL7; /* httpd's default */
 }
 
 /* "syslog:facility:tag", both of which may be missing (ErrorLog). */
@@ -86,7 +86,8 @@ static apr_status_t not_syslog(const char *target, pm_reason_t *why)
 {
     return strncasecmp(target, "syslog", 6) || (target[6] && target[6] != ':')
                ? APR_SUCCESS
-               : pm_fail(why, APR_EINVAL, "FcgiPMErrorLog %s: it is a file or "
+               : pm_fail(why, APR_EINVAL,
+                         "FcgiPMErrorLog %s: it is a file or "
                          "a program to pipe to; syslog is for ErrorLog",
                          target);
 }
@@ -116,8 +117,7 @@ static const char *path_of(const char *target, apr_pool_t *p)
     return path ? path : target;
 }
 
-apr_status_t hpm_log_check(const char *target, apr_pool_t *p,
-                              pm_reason_t *why)
+apr_status_t hpm_log_check(const char *target, apr_pool_t *p, pm_reason_t *why)
 {
     apr_status_t rv = not_syslog(target, why);
 
@@ -142,8 +142,7 @@ static apr_status_t open_program(int *fd, const char *program, apr_pool_t *p,
         program++;
     }
     pipe = ap_open_piped_log_ex(p, program, type);
-    *fd = pipe ? pm_logfile_unblock(hpm_fd(ap_piped_log_write_fd(pipe)))
-               : -1;
+    *fd = pipe ? pm_logfile_unblock(hpm_fd(ap_piped_log_write_fd(pipe))) : -1;
     return *fd < 0 ? pm_fail(why, APR_EGENERAL, "cannot start %s", program)
                    : APR_SUCCESS;
 }
@@ -166,8 +165,10 @@ static int *open_log(const char *target, apr_pool_t *p, server_rec *s)
                               : pm_logfile_open(fd, path_of(target, p), &why);
     }
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "FcgiPMErrorLog: %s; what "
-                     "workers say goes to this log", why.text);
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
+                     "FcgiPMErrorLog: %s; what "
+                     "workers say goes to this log",
+                     why.text);
         *fd = -1;
         return fd;
     }
@@ -193,22 +194,21 @@ static int get_log(apr_hash_t *open_logs, const char *target, apr_pool_t *p,
 }
 
 void hpm_log_open_pools(const hpm_server_t *server, apr_pool_t *p,
-                           server_rec *s)
+                        server_rec *s)
 {
     apr_hash_t *open_logs = apr_hash_make(p);
     int i;
 
     for (i = 0; i < server->order->nelts; i++) {
-        hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                            hpm_pool_t *);
+        hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
 
         if (!pool->failed) {
             pool->log_fd = get_log(open_logs, pool->conf->error_log, p, s);
         }
     }
     for (i = 0; i < server->templates->nelts; i++) {
-        pm_script_template_t *t = &APR_ARRAY_IDX(server->templates, i,
-                                          pm_script_template_t);
+        pm_script_template_t *t =
+            &APR_ARRAY_IDX(server->templates, i, pm_script_template_t);
 
         t->log_fd = get_log(open_logs, t->conf->error_log, p, s);
     }

@@ -21,8 +21,8 @@
 
 APLOG_USE_MODULE(fcgipm);
 
-#define SEND_TIMEOUT apr_time_from_sec(5)   /* a whole set handed over */
-#define YOUNG        apr_time_from_sec(10)  /* dying before that is early */
+#define SEND_TIMEOUT apr_time_from_sec(5)  /* a whole set handed over */
+#define YOUNG        apr_time_from_sec(10) /* dying before that is early */
 #define RETRY_LEAST  apr_time_from_sec(1)
 #define RETRY_MOST   apr_time_from_sec(60)
 
@@ -76,8 +76,7 @@ static void detach(const hpm_parent_t *me, int channel)
     pm_fds_close_others(keep, 4);
 }
 
-__attribute__((noreturn))
-static void manage(hpm_parent_t *me, int channel)
+__attribute__((noreturn)) static void manage(hpm_parent_t *me, int channel)
 {
     pm_manager_opts_t opts = {0};
     pm_log_t log;
@@ -202,7 +201,7 @@ static apr_status_t send_set(hpm_parent_t *me, pm_reason_t *why)
         return pm_fail_os(why, rv, "no memory");
     }
     rv = pm_pool_set_send(hpm_fd(me->retained->boss.channel), me->set,
-                     pm_time_now() + SEND_TIMEOUT, p, why);
+                          pm_time_now() + SEND_TIMEOUT, p, why);
     apr_pool_destroy(p);
     return rv;
 }
@@ -233,8 +232,10 @@ static void put_off(hpm_parent_t *me)
     }
     delay = pm_time_min(delay, RETRY_MOST);
     boss->retry_at = pm_time_now() + delay;
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, me->s, "the next manager is "
-                 "started in %d s or more", (int)apr_time_sec(delay));
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, me->s,
+                 "the next manager is "
+                 "started in %d s or more",
+                 (int)apr_time_sec(delay));
 }
 
 static void start_or_put_off(hpm_parent_t *me)
@@ -250,15 +251,17 @@ static void start_or_put_off(hpm_parent_t *me)
     }
     if (rv == APR_SUCCESS) {
         watch(me);
-        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, me->s, "manager %"
-                     APR_PID_T_FMT " has taken %d pools", boss->pid,
+        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, me->s,
+                     "manager %" APR_PID_T_FMT " has taken %d pools", boss->pid,
                      me->set->members->nelts);
         return;
     }
     kill_manager(me);
     boss->early++;
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "cannot start a manager, "
-                 "no pool can answer: %s", why.text);
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s,
+                 "cannot start a manager, "
+                 "no pool can answer: %s",
+                 why.text);
     put_off(me);
 }
 
@@ -281,10 +284,11 @@ static void note_death(hpm_parent_t *me, int how)
     }
     __atomic_add_fetch(&pm_scoreboard_header(me->retained->board)->restarts, 1,
                        __ATOMIC_RELAXED);
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "manager %" APR_PID_T_FMT
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s,
+                 "manager %" APR_PID_T_FMT
                  " has died%s; it is replaced, requests wait in the pools' "
-                 "queues", me->retained->boss.pid,
-                 text);
+                 "queues",
+                 me->retained->boss.pid, text);
 }
 
 static void replace_dead(hpm_parent_t *me, int how)
@@ -293,7 +297,7 @@ static void replace_dead(hpm_parent_t *me, int how)
     apr_time_t age = pm_time_now() - boss->born;
 
     if (is_stopping()) {
-        forget(me);    /* the next configuration starts one, or httpd ends */
+        forget(me); /* the next configuration starts one, or httpd ends */
         return;
     }
     note_death(me, how);
@@ -339,7 +343,8 @@ static int tell(hpm_parent_t *me)
         watch(me);
         return 1;
     }
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "manager %" APR_PID_T_FMT
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s,
+                 "manager %" APR_PID_T_FMT
                  " does not take the new configuration and is replaced: %s",
                  boss->pid, why.text);
     kill_manager(me);
@@ -357,9 +362,11 @@ void hpm_manager_process_renew(hpm_parent_t *me)
         kill_manager(me);
     }
     else if (strcmp(boss->identity, identity_of(me, me->pconf))) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, me->s, "manager %"
-                     APR_PID_T_FMT " is of another build or log and is "
-                     "replaced", boss->pid);
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, me->s,
+                     "manager %" APR_PID_T_FMT
+                     " is of another build or log and is "
+                     "replaced",
+                     boss->pid);
         kill_manager(me);
     }
     else if (tell(me)) {
@@ -400,8 +407,8 @@ void hpm_manager_process_stop(hpm_parent_t *me)
     boss->retry_at = 0;
     unwatch(me);
     if (!is_manager(boss->pid) || kill(boss->pid, SIGTERM)) {
-        forget(me);    /* httpd -X is root no longer: the end of the channel
-                        * has to do */
+        forget(me); /* httpd -X is root no longer: the end of the channel
+                     * has to do */
         return;
     }
     if (wait_gone(hpm_fd(boss->channel), pm_time_now() + most)) {
@@ -409,7 +416,8 @@ void hpm_manager_process_stop(hpm_parent_t *me)
         forget(me);
         return;
     }
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s, "manager %" APR_PID_T_FMT
-                 " did not end in time and is killed", boss->pid);
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s,
+                 "manager %" APR_PID_T_FMT " did not end in time and is killed",
+                 boss->pid);
     kill_manager(me);
 }

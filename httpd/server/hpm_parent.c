@@ -21,12 +21,12 @@ APLOG_USE_MODULE(fcgipm);
  * what the other one kept is closed by APR (see hpm_parent.h). */
 static const char *retained_key(apr_pool_t *p)
 {
-    return apr_psprintf(p, "mod_fcgipm 1 %d %d %d %d %d %d %d %d",
-                        (int)sizeof(hpm_retained_t),
-                        (int)sizeof(hpm_listener_t), (int)sizeof(pm_scoreboard_header_t),
-                        (int)sizeof(pm_scoreboard_slot_t), (int)sizeof(pm_admission_t),
-                        (int)sizeof(pm_scoreboard_cell_t), (int)pm_scoreboard_size(0),
-                        PM_SCOREBOARD_SLOTS);
+    return apr_psprintf(
+        p, "mod_fcgipm 1 %d %d %d %d %d %d %d %d", (int)sizeof(hpm_retained_t),
+        (int)sizeof(hpm_listener_t), (int)sizeof(pm_scoreboard_header_t),
+        (int)sizeof(pm_scoreboard_slot_t), (int)sizeof(pm_admission_t),
+        (int)sizeof(pm_scoreboard_cell_t), (int)pm_scoreboard_size(0),
+        PM_SCOREBOARD_SLOTS);
 }
 
 /* Were we there in the configuration before this one? */
@@ -77,7 +77,7 @@ static void move_calls(hpm_retained_t *r, apr_pool_t *p)
 
 /* Before httpd's log pool is cleared: see hpm_parent.h. */
 int hpm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
-                               apr_pool_t *ptemp, server_rec *s)
+                            apr_pool_t *ptemp, server_rec *s)
 {
     hpm_retained_t *r = ap_retained_data_get(retained_key(ptemp));
     int i;
@@ -91,8 +91,7 @@ int hpm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
     hpm_move(&r->boss.channel, r->pool);
     move_calls(r, r->pool);
     for (i = 0; i < r->places->nelts; i++) {
-        hpm_move(&APR_ARRAY_IDX(r->places, i, hpm_listener_t).file,
-                    r->pool);
+        hpm_move(&APR_ARRAY_IDX(r->places, i, hpm_listener_t).file, r->pool);
     }
     return OK;
 }
@@ -114,7 +113,7 @@ static apr_status_t board_ready(hpm_retained_t *r, apr_pool_t *process,
         return pm_fail_os(why, rv, "no memory");
     }
     return pm_scoreboard_create(&r->board, rows > 0 ? rows : 1, r->board_pool,
-                           why);
+                                why);
 }
 
 /* @param create of pm_wakeup.h, pm_slow_report.h */
@@ -153,8 +152,7 @@ static void fail_all(hpm_server_t *server, const char *reason)
     int i;
 
     for (i = 0; i < server->order->nelts; i++) {
-        hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                            hpm_pool_t *);
+        hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
 
         pool->failed = pool->failed ? pool->failed : reason;
     }
@@ -162,21 +160,21 @@ static void fail_all(hpm_server_t *server, const char *reason)
 
 /* The definition the place was run with before; it was good then. */
 static const pm_conf_t *former_conf(const hpm_pool_t *pool,
-                                    const hpm_listener_t *place,
-                                    apr_pool_t *p)
+                                    const hpm_listener_t *place, apr_pool_t *p)
 {
     pm_conf_t *conf = pm_conf_create(p, pool->name);
 
     return pm_conf_read(conf, 0, place->settings, p, NULL) == APR_SUCCESS
-               ? conf : pool->conf;
+               ? conf
+               : pool->conf;
 }
 
 /* Places are in the order of the pools that have one. */
 static void add_member(pm_pool_set_t *set, const hpm_pool_t *pool,
                        const apr_array_header_t *places, apr_pool_t *p)
 {
-    const hpm_listener_t *place = &APR_ARRAY_IDX(places, set->members->nelts,
-                                                 hpm_listener_t);
+    const hpm_listener_t *place =
+        &APR_ARRAY_IDX(places, set->members->nelts, hpm_listener_t);
     pm_member_t *m = apr_array_push(set->members);
 
     m->conf = pool->former ? former_conf(pool, place, p) : pool->conf;
@@ -201,8 +199,8 @@ static pm_pool_set_t *make_set(const hpm_parent_t *me)
     set->log_level = log.level;
     set->log_fd = hpm_fd(me->s->error_log);
     for (i = 0; i < me->server->order->nelts; i++) {
-        const hpm_pool_t *pool = APR_ARRAY_IDX(me->server->order, i,
-                                                  hpm_pool_t *);
+        const hpm_pool_t *pool =
+            APR_ARRAY_IDX(me->server->order, i, hpm_pool_t *);
 
         if (pool->slot >= 0) {
             add_member(set, pool, me->retained->places, me->pconf);
@@ -265,7 +263,7 @@ static apr_status_t stand_down(void *data)
 /* --- hooks ---------------------------------------------------------------- */
 
 int hpm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
-                              apr_pool_t *ptemp, server_rec *s)
+                           apr_pool_t *ptemp, server_rec *s)
 {
     hpm_parent_t *me;
     pm_reason_t why;
@@ -309,9 +307,8 @@ int hpm_parent_monitor(apr_pool_t *p, server_rec *s)
     return DECLINED;
 }
 
-void hpm_parent_child_status(server_rec *s, pid_t pid,
-                                ap_generation_t gen, int slot,
-                                mpm_child_status state)
+void hpm_parent_child_status(server_rec *s, pid_t pid, ap_generation_t gen,
+                             int slot, mpm_child_status state)
 {
     hpm_server_t *server = hpm_server(s);
 
@@ -352,7 +349,7 @@ void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
     }
     crowd = hpm_keepalive_wait_load(pchild);
     row = pm_scoreboard_row_claim(me->retained->board, (apr_uint32_t)getpid(),
-                             me->retained->config);
+                                  me->retained->config);
     for (v = s; v; v = v->next) {
         hpm_server(v)->row = row;
         hpm_server(v)->crowd = crowd;

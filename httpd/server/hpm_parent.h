@@ -31,40 +31,40 @@
 
 /** Where a pool lives: its slot on the board and its listening socket. */
 typedef struct hpm_listener {
-    const char *name;         /**< of the pool */
+    const char *name; /**< of the pool */
     int slot;
     apr_uint32_t generation;
-    pm_listener_t listener;   /**< text is set always, fd -1 when failed */
-    apr_file_t *file;         /**< owns the listener's fd; NULL when closed or
-                               *   handed to another place */
-    const char *settings;     /**< of the last definition that was good, as
-                               *   pm_conf_write() writes it; NULL: none */
+    pm_listener_t listener; /**< text is set always, fd -1 when failed */
+    apr_file_t *file;       /**< owns the listener's fd; NULL when closed or
+                             *   handed to another place */
+    const char *settings;   /**< of the last definition that was good, as
+                             *   pm_conf_write() writes it; NULL: none */
 } hpm_listener_t;
 
 /** The manager that lives, or the one that is to be started. */
 typedef struct hpm_manager_process {
-    pid_t pid;                /**< 0: none */
-    apr_file_t *channel;      /**< the parent's end; NULL: none */
-    apr_time_t born;          /**< pm_time_now() */
-    apr_time_t retry_at;      /**< pm_time_now(); 0: nothing to start */
-    int early;                /**< managers that died young, in a row */
-    char identity[256];       /**< build and kind of log; another one cannot
-                               *   be told the new configuration */
+    pid_t pid;           /**< 0: none */
+    apr_file_t *channel; /**< the parent's end; NULL: none */
+    apr_time_t born;     /**< pm_time_now() */
+    apr_time_t retry_at; /**< pm_time_now(); 0: nothing to start */
+    int early;           /**< managers that died young, in a row */
+    char identity[256];  /**< build and kind of log; another one cannot
+                          *   be told the new configuration */
 } hpm_manager_process_t;
 
 /** Everything that outlives a restart. */
 typedef struct hpm_retained {
-    pid_t parent;             /**< httpd's parent, whose all this is */
-    int config;               /**< AP_SQ_CONFIG_GEN when last seen */
-    apr_pool_t *board_pool;   /**< NULL: no board yet */
+    pid_t parent;           /**< httpd's parent, whose all this is */
+    int config;             /**< AP_SQ_CONFIG_GEN when last seen */
+    apr_pool_t *board_pool; /**< NULL: no board yet */
     pm_scoreboard_t *board;
     int next_slot;
-    apr_uint32_t generations; /**< given so far */
-    apr_pool_t *pool;         /**< of @c places; one for each configuration */
-    apr_array_header_t *places;  /**< of hpm_listener_t; NULL: none */
-    apr_file_t *bell[2];      /**< of all managers and children: to hear, and
-                               *   to ring; NULL: none yet */
-    apr_file_t *wire[2];      /**< likewise, of slow requests */
+    apr_uint32_t generations;   /**< given so far */
+    apr_pool_t *pool;           /**< of @c places; one for each configuration */
+    apr_array_header_t *places; /**< of hpm_listener_t; NULL: none */
+    apr_file_t *bell[2];        /**< of all managers and children: to hear, and
+                                 *   to ring; NULL: none yet */
+    apr_file_t *wire[2];        /**< likewise, of slow requests */
     hpm_manager_process_t boss;
 } hpm_retained_t;
 
@@ -74,8 +74,8 @@ typedef struct hpm_parent {
     hpm_server_t *server;
     apr_pool_t *pconf, *plog;
     hpm_retained_t *retained;
-    pm_pool_set_t *set;            /**< what a manager of this generation gets */
-    apr_proc_t proc;          /**< the manager, for APR's other-child list */
+    pm_pool_set_t *set; /**< what a manager of this generation gets */
+    apr_proc_t proc;    /**< the manager, for APR's other-child list */
 } hpm_parent_t;
 
 /* --- hpm_listeners.c ---------------------------------------------------- */
@@ -100,18 +100,19 @@ int hpm_fd(apr_file_t *file);
  * its place still gets @c former.
  * @return the former places, with the files of those that are no more
  */
-apr_array_header_t *hpm_listeners_renew(hpm_parent_t *me,
-                                        apr_pool_t *ptemp);
+apr_array_header_t *hpm_listeners_renew(hpm_parent_t *me, apr_pool_t *ptemp);
 
 /** Close the sockets of former places.
  *  @param unlink_too remove their files as well: there is no manager that
  *                    will do it when it has drained the pool */
 void hpm_listeners_close(apr_array_header_t *former, int unlink_too);
 
-/* --- hpm_manager_process.c --------------------------------------------------- */
+/* --- hpm_manager_process.c ---------------------------------------------------
+ */
 
 /** Bring the manager to this generation's set: tell the one that lives, or
- *  start one.  Failures are logged and tried again by hpm_manager_process_due(). */
+ *  start one.  Failures are logged and tried again by
+ * hpm_manager_process_due(). */
 void hpm_manager_process_renew(hpm_parent_t *me);
 
 /** Does the manager live?  Reaps it if not. */

@@ -13,18 +13,26 @@
 #include "pm_core/control/pm_report_status.h"
 
 /** What is shown of a pool, and of all. */
-enum { WORKERS, IN_FLIGHT, WAITING, REQUESTS, ABORTED, RETRIED, REFUSED,
-       CRASHED, KILLED, FIGURES };
+enum {
+    WORKERS,
+    IN_FLIGHT,
+    WAITING,
+    REQUESTS,
+    ABORTED,
+    RETRIED,
+    REFUSED,
+    CRASHED,
+    KILLED,
+    FIGURES
+};
 
 static const struct {
-    const char *word;   /* ?auto */
+    const char *word; /* ?auto */
     const char *head;
 } names[FIGURES] = {
-    {"Workers", "Workers"}, {"InFlight", "In flight"},
-    {"Waiting", "Waiting"}, {"Requests", "Requests"},
-    {"Aborted", "Aborted"}, {"Retried", "Retried"}, {"Refused", "Refused"},
-    {"Crashed", "Crashed"}, {"Killed", "Killed"}
-};
+    {"Workers", "Workers"},   {"InFlight", "In flight"}, {"Waiting", "Waiting"},
+    {"Requests", "Requests"}, {"Aborted", "Aborted"},    {"Retried", "Retried"},
+    {"Refused", "Refused"},   {"Crashed", "Crashed"},    {"Killed", "Killed"}};
 
 typedef struct figures {
     pm_avail_t avail;
@@ -54,7 +62,8 @@ static figures_t figures_of(pm_scoreboard_t *board, const hpm_pool_t *pool)
     f.n[REQUESTS] = sum.done - slot->done_base;
     f.n[ABORTED] = sum.aborted - slot->aborted_base;
     f.n[RETRIED] = meter.event[PM_REQUEST_STATS_RETRIED];
-    f.n[REFUSED] = meter.event[PM_REQUEST_STATS_FULL] + meter.event[PM_REQUEST_STATS_LATE]
+    f.n[REFUSED] = meter.event[PM_REQUEST_STATS_FULL]
+                   + meter.event[PM_REQUEST_STATS_LATE]
                    + meter.event[PM_REQUEST_STATS_UNAVAILABLE];
     f.n[CRASHED] = slot->crashed;
     f.n[KILLED] = slot->killed;
@@ -71,8 +80,7 @@ static int manager_of(pm_scoreboard_t *board)
 
 /* --- ?auto ---------------------------------------------------------------- */
 
-static void put_auto(request_rec *r, const hpm_server_t *server,
-                     int extended)
+static void put_auto(request_rec *r, const hpm_server_t *server, int extended)
 {
     apr_uint64_t all[FIGURES] = {0};
     int i, k;
@@ -80,8 +88,7 @@ static void put_auto(request_rec *r, const hpm_server_t *server,
     ap_rprintf(r, "FcgiPMManager: %d\nFcgiPMPools: %d\n",
                manager_of(server->board), server->order->nelts);
     for (i = 0; i < server->order->nelts; i++) {
-        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                                  hpm_pool_t *);
+        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
         figures_t f = figures_of(server->board, pool);
 
         if (extended) {
@@ -91,8 +98,7 @@ static void put_auto(request_rec *r, const hpm_server_t *server,
         for (k = 0; k < FIGURES; k++) {
             all[k] += f.n[k];
             if (extended) {
-                ap_rprintf(r, " %s=%" APR_UINT64_T_FMT, names[k].word,
-                           f.n[k]);
+                ap_rprintf(r, " %s=%" APR_UINT64_T_FMT, names[k].word, f.n[k]);
             }
         }
         ap_rputs(extended ? "\n" : "", r);
@@ -124,9 +130,9 @@ static void put_pool(request_rec *r, const char *name, const figures_t *f,
     int k;
 
     name = ap_escape_html(r->pool, name);
-    ap_rprintf(r, table ? "<tr><td><b>%s</b></td><td>%s</td>"
-                        : "<p><b>%s</b>: %s", name,
-               pm_report_status_state(f->avail));
+    ap_rprintf(r,
+               table ? "<tr><td><b>%s</b></td><td>%s</td>" : "<p><b>%s</b>: %s",
+               name, pm_report_status_state(f->avail));
     for (k = 0; k < FIGURES; k++) {
         if (table) {
             ap_rprintf(r, "<td align=\"right\">%" APR_UINT64_T_FMT "</td>",
@@ -152,12 +158,12 @@ static void put_html(request_rec *r, const hpm_server_t *server, int table)
     }
     else {
         ap_rputs("<p>Manager: there is none now. Workers are what it said "
-                 "last.</p>\n", r);
+                 "last.</p>\n",
+                 r);
     }
     put_head(r, table);
     for (i = 0; i < server->order->nelts; i++) {
-        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                                  hpm_pool_t *);
+        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
         figures_t f = figures_of(server->board, pool);
 
         put_pool(r, pool->name, &f, table);

@@ -12,29 +12,33 @@
 typedef struct writer {
     request_rec *r;
     const json_t *status;
-    apr_array_header_t *pools;   /* of const json_t *, each name once */
-    int managed;                 /* the manager answers */
+    apr_array_header_t *pools; /* of const json_t *, each name once */
+    int managed;               /* the manager answers */
 } writer_t;
 
 /** One number of each pool, or worker.  Rows of one family follow each
  *  other. */
 typedef struct metric {
     const char *family, *type, *unit, *help;
-    const char *label, *value;   /**< one more label, or NULL */
-    const char *member;          /**< of the pool, or worker */
-    int manager;                 /**< known to the manager only */
+    const char *label, *value; /**< one more label, or NULL */
+    const char *member;        /**< of the pool, or worker */
+    int manager;               /**< known to the manager only */
 } metric_t;
 
 #define COUNTER "counter"
 #define GAUGE   "gauge"
 
-#define WORKERS "fcgipm_pool_workers", GAUGE, NULL, \
-                "Workers of the pool by what they do.", "state"
-#define REFUSED "fcgipm_pool_requests_refused", COUNTER, NULL, \
-                "Requests answered with 503 as none of the pool's workers " \
-                "was to be had.", "reason"
-#define ENDED   "fcgipm_pool_workers_ended", COUNTER, NULL, \
-                "Workers that have ended.", "cause"
+#define WORKERS                                                                \
+    "fcgipm_pool_workers", GAUGE, NULL,                                        \
+        "Workers of the pool by what they do.", "state"
+#define REFUSED                                                                \
+    "fcgipm_pool_requests_refused", COUNTER, NULL,                             \
+        "Requests answered with 503 as none of the pool's workers "            \
+        "was to be had.",                                                      \
+        "reason"
+#define ENDED                                                                  \
+    "fcgipm_pool_workers_ended", COUNTER, NULL, "Workers that have ended.",    \
+        "cause"
 
 static const metric_t pool_metrics[] = {
     {WORKERS, "idle", "idle", 1},
@@ -46,8 +50,8 @@ static const metric_t pool_metrics[] = {
     {"fcgipm_pool_workers_max", GAUGE, NULL,
      "The most workers FcgiPMProcesses allows.", NULL, NULL, "max", 0},
     {"fcgipm_pool_requests_in_flight", GAUGE, NULL,
-     "Requests of httpd's that a worker has or that wait for one.", NULL,
-     NULL, "in_flight", 0},
+     "Requests of httpd's that a worker has or that wait for one.", NULL, NULL,
+     "in_flight", 0},
     {"fcgipm_pool_requests_queued", GAUGE, NULL,
      "Requests of httpd's that wait for a worker.", NULL, NULL, "queue", 1},
     {"fcgipm_pool_next_start_seconds", GAUGE, "seconds",
@@ -59,24 +63,23 @@ static const metric_t pool_metrics[] = {
      "Requests whose client went before the worker was done.", NULL, NULL,
      "aborted", 0},
     {"fcgipm_pool_requests_retried", COUNTER, NULL,
-     "Requests that were given to a second worker.", NULL, NULL, "retried",
-     0},
+     "Requests that were given to a second worker.", NULL, NULL, "retried", 0},
     {REFUSED, "queue_limit", "refused_limit", 0},
     {REFUSED, "queue_timeout", "refused_timeout", 0},
     {REFUSED, "unavailable", "refused_unavailable", 0},
-    {"fcgipm_pool_workers_started", COUNTER, NULL,
-     "Workers that were started.", NULL, NULL, "spawned", 0},
+    {"fcgipm_pool_workers_started", COUNTER, NULL, "Workers that were started.",
+     NULL, NULL, "spawned", 0},
     {ENDED, "exited", "exited", 0},
     {ENDED, "crashed", "crashed", 0},
     {ENDED, "killed", "killed", 0},
     {"fcgipm_pool_workers_recycled", COUNTER, NULL,
      "Workers that were replaced for a limit of requests, age or size, or by "
-     "a rolling reload.", NULL, NULL, "recycled", 0},
+     "a rolling reload.",
+     NULL, NULL, "recycled", 0},
     {"fcgipm_pool_workers_timed_out", COUNTER, NULL,
      "Workers that were ended for FcgiPMRequestTimeout.", NULL, NULL,
      "timed_out", 0},
-    {NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0}
-};
+    {NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0}};
 
 static const metric_t worker_metrics[] = {
     {"fcgipm_worker_requests", COUNTER, NULL,
@@ -88,8 +91,7 @@ static const metric_t worker_metrics[] = {
      "How long the worker has been there.", NULL, NULL, "uptime", 1},
     {"fcgipm_worker_resident_memory_bytes", GAUGE, "bytes",
      "Memory the worker occupies.", NULL, NULL, "rss", 1},
-    {NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0}
-};
+    {NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0}};
 
 /* --- lines ---------------------------------------------------------------- */
 
@@ -142,7 +144,8 @@ static void put(const writer_t *w, const metric_t *m, const char *labels,
 static const char *pool_label(const writer_t *w, const json_t *pool)
 {
     return apr_pstrcat(w->r->pool, "pool=\"",
-                       escaped(w, pm_control_reply_text(pool, "name")), "\"", NULL);
+                       escaped(w, pm_control_reply_text(pool, "name")), "\"",
+                       NULL);
 }
 
 static const json_t *pool_at(const writer_t *w, int i)
@@ -155,8 +158,8 @@ static const json_t *pool_at(const writer_t *w, int i)
 static apr_array_header_t *each_once(const apr_array_header_t *pools,
                                      apr_pool_t *p)
 {
-    apr_array_header_t *once = apr_array_make(p, pools->nelts + 1,
-                                              sizeof(const json_t *));
+    apr_array_header_t *once =
+        apr_array_make(p, pools->nelts + 1, sizeof(const json_t *));
     const char *before = "";
     int i;
 
@@ -202,37 +205,36 @@ static void pool_states(const writer_t *w)
         const char *is = pm_control_reply_text(pool_at(w, i), "state");
 
         for (s = 0; s < sizeof(states) / sizeof(states[0]); s++) {
-            ap_rvputs(w->r, "fcgipm_pool_state{",
-                      pool_label(w, pool_at(w, i)), ",fcgipm_pool_state=\"",
-                      states[s], "\"} ", strcmp(is, states[s]) ? "0" : "1",
-                      "\n", NULL);
+            ap_rvputs(w->r, "fcgipm_pool_state{", pool_label(w, pool_at(w, i)),
+                      ",fcgipm_pool_state=\"", states[s], "\"} ",
+                      strcmp(is, states[s]) ? "0" : "1", "\n", NULL);
         }
     }
 }
 
 /* --- histograms ----------------------------------------------------------- */
 
-static void histogram(const writer_t *w, const char *family,
-                      const char *labels, const json_t *h)
+static void histogram(const writer_t *w, const char *family, const char *labels,
+                      const json_t *h)
 {
     const json_t *bounds = json_object_get(w->status, "time_bounds");
     const json_t *count;
     apr_int64_t sum = 0;
     size_t i;
 
-    json_array_foreach (json_object_get(h, "counts"), i, count) {
+    json_array_foreach(json_object_get(h, "counts"), i, count)
+    {
         const json_t *bound = json_array_get(bounds, i);
 
         sum += json_integer_value(count);
         ap_rprintf(w->r, "%s_bucket{%s,le=\"%s\"} %" APR_INT64_T_FMT "\n",
                    family, labels,
-                   bound ? hpm_status_text(bound, w->r->pool) : "+Inf",
-                   sum);
+                   bound ? hpm_status_text(bound, w->r->pool) : "+Inf", sum);
     }
     ap_rprintf(w->r, "%s_count{%s} %" APR_INT64_T_FMT "\n", family, labels,
                sum);
-    ap_rvputs(w->r, family, "_sum{", labels, "} ", text_of(w, h, "sum"),
-              "\n", NULL);
+    ap_rvputs(w->r, family, "_sum{", labels, "} ", text_of(w, h, "sum"), "\n",
+              NULL);
 }
 
 static void histograms(const writer_t *w, const char *family,
@@ -261,11 +263,12 @@ static int worker_family(const writer_t *w, const metric_t *m)
     for (i = 0; i < w->pools->nelts; i++) {
         const char *label = pool_label(w, pool_at(w, i));
 
-        json_array_foreach (json_object_get(pool_at(w, i), "worker"), k,
-                            worker) {
+        json_array_foreach(json_object_get(pool_at(w, i), "worker"), k, worker)
+        {
             if (count++ < HPM_OPENMETRICS_WORKERS) {
-                put(w, m, apr_pstrcat(w->r->pool, label, ",pid=\"",
-                                      text_of(w, worker, "pid"), "\"", NULL),
+                put(w, m,
+                    apr_pstrcat(w->r->pool, label, ",pid=\"",
+                                text_of(w, worker, "pid"), "\"", NULL),
                     worker);
             }
         }
@@ -286,7 +289,7 @@ static void workers(const writer_t *w)
              "many.");
     ap_rprintf(w->r, "fcgipm_workers_left_out %d\n",
                count > HPM_OPENMETRICS_WORKERS ? count - HPM_OPENMETRICS_WORKERS
-                                              : 0);
+                                               : 0);
 }
 
 /* --- all ------------------------------------------------------------------ */
@@ -297,10 +300,9 @@ static void manager(const writer_t *w)
 
     describe(w, "fcgipm_build", "info", NULL, "The module.");
     ap_rvputs(w->r, "fcgipm_build_info{version=\"",
-              escaped(w, pm_control_reply_text(w->status, "version")), "\"} 1\n",
-              NULL);
-    describe(w, "fcgipm_manager_up", GAUGE, NULL,
-             "Does the manager answer?");
+              escaped(w, pm_control_reply_text(w->status, "version")),
+              "\"} 1\n", NULL);
+    describe(w, "fcgipm_manager_up", GAUGE, NULL, "Does the manager answer?");
     ap_rputs(w->managed ? "fcgipm_manager_up 1\n" : "fcgipm_manager_up 0\n",
              w->r);
     if (w->managed) {
@@ -311,12 +313,12 @@ static void manager(const writer_t *w)
     }
     describe(w, "fcgipm_manager_restarts", COUNTER, NULL,
              "Managers that died and were replaced.");
-    ap_rvputs(w->r, "fcgipm_manager_restarts_total ",
-              text_of(w, m, "restarts"), "\n", NULL);
+    ap_rvputs(w->r, "fcgipm_manager_restarts_total ", text_of(w, m, "restarts"),
+              "\n", NULL);
     describe(w, "fcgipm_manager_reloads", COUNTER, NULL,
              "Reloads that were carried out.");
-    ap_rvputs(w->r, "fcgipm_manager_reloads_total ",
-              text_of(w, m, "reloads"), "\n", NULL);
+    ap_rvputs(w->r, "fcgipm_manager_reloads_total ", text_of(w, m, "reloads"),
+              "\n", NULL);
 }
 
 void hpm_openmetrics_write(request_rec *r, const json_t *status)

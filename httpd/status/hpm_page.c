@@ -24,9 +24,8 @@ static const char script[] =
 static const char *escaped(const request_rec *r, const json_t *node,
                            const char *member)
 {
-    return ap_escape_html(r->pool,
-                          hpm_status_text(json_object_get(node, member),
-                                             r->pool));
+    return ap_escape_html(
+        r->pool, hpm_status_text(json_object_get(node, member), r->pool));
 }
 
 /** A column: its head, and the member of each row. */
@@ -34,21 +33,35 @@ typedef struct column {
     const char *head, *member;
 } column_t;
 
-static const column_t pool_columns[] = {
-    {"Pool", "name"}, {"State", "state"}, {"Workers", "workers"},
-    {"Idle", "idle"}, {"Busy", "busy"}, {"Starting", "starting"},
-    {"Stopping", "stopping"}, {"Min", "min"}, {"Max", "max"},
-    {"Waiting", "queue"}, {"Requests", "requests"}, {"Aborted", "aborted"},
-    {"Retried", "retried"}, {"Refused", "refused"}, {"Started", "spawned"},
-    {"Exited", "exited"}, {"Crashed", "crashed"}, {"Killed", "killed"},
-    {"Recycled", "recycled"}, {"Over time", "timed_out"}, {NULL, NULL}
-};
+static const column_t pool_columns[] = {{"Pool", "name"},
+                                        {"State", "state"},
+                                        {"Workers", "workers"},
+                                        {"Idle", "idle"},
+                                        {"Busy", "busy"},
+                                        {"Starting", "starting"},
+                                        {"Stopping", "stopping"},
+                                        {"Min", "min"},
+                                        {"Max", "max"},
+                                        {"Waiting", "queue"},
+                                        {"Requests", "requests"},
+                                        {"Aborted", "aborted"},
+                                        {"Retried", "retried"},
+                                        {"Refused", "refused"},
+                                        {"Started", "spawned"},
+                                        {"Exited", "exited"},
+                                        {"Crashed", "crashed"},
+                                        {"Killed", "killed"},
+                                        {"Recycled", "recycled"},
+                                        {"Over time", "timed_out"},
+                                        {NULL, NULL}};
 
-static const column_t worker_columns[] = {
-    {"Pid", "pid"}, {"State", "state"}, {"Requests", "requests"},
-    {"Busy for (s)", "busy_for"}, {"Age (s)", "uptime"},
-    {"Memory (bytes)", "rss"}, {NULL, NULL}
-};
+static const column_t worker_columns[] = {{"Pid", "pid"},
+                                          {"State", "state"},
+                                          {"Requests", "requests"},
+                                          {"Busy for (s)", "busy_for"},
+                                          {"Age (s)", "uptime"},
+                                          {"Memory (bytes)", "rss"},
+                                          {NULL, NULL}};
 
 static void write_heads(request_rec *r, const column_t *column)
 {
@@ -90,7 +103,8 @@ static void write_more(request_rec *r, const json_t *pool)
         return;
     }
     write_heads(r, worker_columns);
-    json_array_foreach (workers, i, worker) {
+    json_array_foreach(workers, i, worker)
+    {
         write_row(r, worker_columns, worker);
     }
     ap_rputs("</table></div>\n", r);
@@ -105,14 +119,15 @@ static void write_plain(request_rec *r, const json_t *status)
     ap_rputs("<div class=\"plain\">\n", r);
     if (!hpm_status_is_managed(status)) {
         ap_rvputs(r, "<p class=\"alarm\">The manager does not answer: ",
-                  escaped(r, manager, "error"), ". What is shown is what "
+                  escaped(r, manager, "error"),
+                  ". What is shown is what "
                   "httpd knows without it: workers are not listed, their "
-                  "number is what the manager said last.</p>\n", NULL);
+                  "number is what the manager said last.</p>\n",
+                  NULL);
     }
     write_heads(r, pool_columns);
     for (i = 0; i < pools->nelts; i++) {
-        write_row(r, pool_columns, APR_ARRAY_IDX(pools, i,
-                                                 const json_t *));
+        write_row(r, pool_columns, APR_ARRAY_IDX(pools, i, const json_t *));
     }
     ap_rputs("</table></div>\n", r);
     for (i = 0; i < pools->nelts; i++) {
@@ -145,7 +160,7 @@ static const char *make_nonce(apr_pool_t *p)
     char text[32];
 
     if (apr_generate_random_bytes(bytes, sizeof(bytes)) != APR_SUCCESS) {
-        return NULL;   /* neither style nor script is allowed, then */
+        return NULL; /* neither style nor script is allowed, then */
     }
     apr_base64_encode_binary(text, bytes, sizeof(bytes));
     return apr_pstrdup(p, text);
@@ -157,10 +172,11 @@ static void set_policy(request_rec *r, const char *nonce)
                          "form-action 'none'; frame-ancestors 'none'";
 
     if (nonce) {
-        policy = apr_psprintf(r->pool, "%s; style-src 'nonce-%s'; script-src "
+        policy = apr_psprintf(r->pool,
+                              "%s; style-src 'nonce-%s'; script-src "
                               "'nonce-%s'; connect-src 'self'; "
-                              "require-trusted-types-for 'script'", policy,
-                              nonce, nonce);
+                              "require-trusted-types-for 'script'",
+                              policy, nonce, nonce);
     }
     apr_table_setn(r->headers_out, "Content-Security-Policy", policy);
     apr_table_setn(r->headers_out, "Referrer-Policy", "no-referrer");
@@ -168,26 +184,30 @@ static void set_policy(request_rec *r, const char *nonce)
 
 static void write_head(request_rec *r, const char *nonce)
 {
-    const char *host = ap_escape_html(r->pool,
-                                      ap_get_server_name_for_url(r));
+    const char *host = ap_escape_html(r->pool, ap_get_server_name_for_url(r));
 
-    ap_rvputs(r, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
+    ap_rvputs(r,
+              "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
               "<meta charset=\"utf-8\">\n"
               "<meta name=\"viewport\" "
               "content=\"width=device-width, initial-scale=1\">\n"
               "<meta name=\"color-scheme\" content=\"light dark\">\n"
-              "<title>Pools of ", host, "</title>\n"
+              "<title>Pools of ",
+              host,
+              "</title>\n"
               "<noscript><meta http-equiv=\"refresh\" content=\"10\">"
-              "</noscript>\n<style nonce=\"", nonce, "\">\n", style,
-              "</style>\n<script nonce=\"", nonce, "\">"
+              "</noscript>\n<style nonce=\"",
+              nonce, "\">\n", style, "</style>\n<script nonce=\"", nonce,
+              "\">"
               "document.documentElement.className = \"js\";</script>\n"
-              "</head>\n<body>\n<header><h1>Pools of ", host,
+              "</head>\n<body>\n<header><h1>Pools of ",
+              host,
               "</h1><span id=\"manager\" class=\"soft\"></span>"
-              "<span id=\"clock\"></span></header>\n<main>\n", NULL);
+              "<span id=\"clock\"></span></header>\n<main>\n",
+              NULL);
 }
 
-void hpm_page_write(request_rec *r, const json_t *status,
-                       const char *json)
+void hpm_page_write(request_rec *r, const json_t *status, const char *json)
 {
     const char *nonce = make_nonce(r->pool);
 

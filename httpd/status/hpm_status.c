@@ -27,13 +27,13 @@ static char *own_status(const hpm_server_t *server, const char *error,
     int i;
 
     pm_json_init(&j, p);
-    pm_report_status_begin(&j, server->board ? pm_scoreboard_header(server->board) : NULL,
-                    error, now);
+    pm_report_status_begin(
+        &j, server->board ? pm_scoreboard_header(server->board) : NULL, error,
+        now);
     for (i = 0; i < server->order->nelts; i++) {
-        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i,
-                                                  hpm_pool_t *);
+        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
         pm_report_status_known_t known = {pool->conf, server->board, pool->slot,
-                                   pool->generation, pool->failed};
+                                          pool->generation, pool->failed};
 
         pm_report_status_known(&j, &known, now);
     }
@@ -50,22 +50,26 @@ static char *get_status(request_rec *r)
     char *text = NULL;
 
     pm_fail(&why, APR_ENOENT, "there is no control socket");
-    if (socket && pm_control_ask(socket, "status", pm_time_now() + PATIENCE, r->pool,
-                         &text, &why) == APR_SUCCESS) {
+    if (socket
+        && pm_control_ask(socket, "status", pm_time_now() + PATIENCE, r->pool,
+                          &text, &why)
+               == APR_SUCCESS) {
         if (text[0] == '{') {
             return text;
         }
         pm_fail(&why, APR_EGENERAL, "it says: %s", text);
     }
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "status without the manager: "
-                  "%s", why.text);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                  "status without the manager: "
+                  "%s",
+                  why.text);
     return own_status(server, why.text, r->pool);
 }
 
 int hpm_status_is_managed(const json_t *status)
 {
-    return json_is_true(json_object_get(json_object_get(status, "manager"),
-                                        "answers"));
+    return json_is_true(
+        json_object_get(json_object_get(status, "manager"), "answers"));
 }
 
 const char *hpm_status_text(const json_t *value, apr_pool_t *p)
@@ -133,9 +137,7 @@ int hpm_status_handler(request_rec *r)
         const char *word;
         void (*give)(request_rec *r, char *text);
     } forms[] = {
-        {"json", give_json}, {"openmetrics", give_metrics},
-        {NULL, give_page}
-    };
+        {"json", give_json}, {"openmetrics", give_metrics}, {NULL, give_page}};
     int i = 0;
     int status;
 

@@ -34,12 +34,11 @@ int hpm_status_is_managed(const json_t *status);
 /* --- hpm_page.c ------------------------------------------------------ */
 
 /** @param json the text of @a status, for the page's script */
-void hpm_page_write(request_rec *r, const json_t *status,
-                       const char *json);
+void hpm_page_write(request_rec *r, const json_t *status, const char *json);
 
 /* --- hpm_openmetrics.c --------------------------------------------------- */
 
-#define HPM_OPENMETRICS_TYPE \
+#define HPM_OPENMETRICS_TYPE                                                   \
     "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 /** Workers that have metrics of their own; how many others there are is said.

@@ -54,10 +54,8 @@ static hpm_verdict_t refused(hpm_turn_t *t, const char *why)
     return HPM_ADMISSION_REFUSED;
 }
 
-static hpm_verdict_t wait_turn(hpm_turn_t *t,
-                                  const hpm_server_t *server,
-                                  const hpm_pool_t *pool,
-                                  apr_uint32_t seen)
+static hpm_verdict_t wait_turn(hpm_turn_t *t, const hpm_server_t *server,
+                               const hpm_pool_t *pool, apr_uint32_t seen)
 {
     apr_time_t begin = pm_time_now();
     apr_time_t until = begin + pool->conf->queue_timeout;
@@ -71,7 +69,7 @@ static hpm_verdict_t wait_turn(hpm_turn_t *t,
         if (left <= 0) {
             pm_request_stats_count(t->meter, PM_REQUEST_STATS_LATE);
             return refused(t, "no worker has become free within "
-                           "FcgiPMQueueTimeout");
+                              "FcgiPMQueueTimeout");
         }
         pm_admission_sleep(t->gate, seen, left);
         not_now = hpm_handler_unavailable_reason(server, pool, &t->retry);
@@ -87,7 +85,7 @@ static hpm_verdict_t wait_turn(hpm_turn_t *t,
 }
 
 static hpm_verdict_t join(hpm_turn_t *t, const hpm_server_t *server,
-                             const hpm_pool_t *pool)
+                          const hpm_pool_t *pool)
 {
     apr_uint32_t seen = pm_admission_wakeups(t->gate);
     hpm_verdict_t verdict;
@@ -106,7 +104,7 @@ static hpm_verdict_t join(hpm_turn_t *t, const hpm_server_t *server,
 }
 
 hpm_verdict_t hpm_admission_enter(hpm_turn_t *t, const request_rec *r,
-                                    const hpm_pool_t *pool)
+                                  const hpm_pool_t *pool)
 {
     const hpm_server_t *server = hpm_server(r->server);
     hpm_verdict_t verdict;
@@ -114,8 +112,10 @@ hpm_verdict_t hpm_admission_enter(hpm_turn_t *t, const request_rec *r,
     t->retry = 1;
     t->waited = t->took = 0;
     t->cell = pm_scoreboard_cell(server->board, server->row, pool->slot);
-    t->gate = PM_FUTEX_WORKS && pm_scoreboard_row_is_own(server->board, server->row)
-                  ? pm_scoreboard_admission(server->board, pool->slot) : NULL;
+    t->gate =
+        PM_FUTEX_WORKS && pm_scoreboard_row_is_own(server->board, server->row)
+            ? pm_scoreboard_admission(server->board, pool->slot)
+            : NULL;
     t->meter = pm_scoreboard_stats(server->board, server->row, pool->slot);
     if (take(t)) {
         call(t, server, pool);

@@ -19,22 +19,22 @@
 
 /** How waiting ended. */
 typedef enum hpm_verdict {
-    HPM_ADMISSION_GRANTED,   /**< to be followed by hpm_admission_leave() */
-    HPM_ADMISSION_REFUSED,   /**< 503, see @c why: FcgiPMQueueLimit others wait
-                         *   already, FcgiPMQueueTimeout is over, or the pool
-                         *   cannot answer any more */
-    HPM_ADMISSION_GONE       /**< the client has gone */
+    HPM_ADMISSION_GRANTED, /**< to be followed by hpm_admission_leave() */
+    HPM_ADMISSION_REFUSED, /**< 503, see @c why: FcgiPMQueueLimit others wait
+                            *   already, FcgiPMQueueTimeout is over, or the pool
+                            *   cannot answer any more */
+    HPM_ADMISSION_GONE     /**< the client has gone */
 } hpm_verdict_t;
 
 /** A turn.  Lives on the stack of the request's handler. */
 typedef struct hpm_turn {
-    const char *why;     /**< REFUSED */
-    apr_int64_t retry;   /**< REFUSED: seconds, for Retry-After */
-    apr_interval_time_t waited;  /**< for the turn, or in vain */
-    apr_interval_time_t took;    /**< after hpm_admission_leave() */
+    const char *why;            /**< REFUSED */
+    apr_int64_t retry;          /**< REFUSED: seconds, for Retry-After */
+    apr_interval_time_t waited; /**< for the turn, or in vain */
+    apr_interval_time_t took;   /**< after hpm_admission_leave() */
 
-    pm_scoreboard_cell_t *cell;     /* all below is private */
-    pm_admission_t *gate;     /* NULL: there is none for us */
+    pm_scoreboard_cell_t *cell; /* all below is private */
+    pm_admission_t *gate;       /* NULL: there is none for us */
     pm_request_stats_t *meter;
     apr_time_t since;
 } hpm_turn_t;
@@ -42,7 +42,7 @@ typedef struct hpm_turn {
 /** Wait for a turn.  The request is counted on the board, as waiting, then
  *  as under way. */
 hpm_verdict_t hpm_admission_enter(hpm_turn_t *t, const request_rec *r,
-                                    const hpm_pool_t *pool);
+                                  const hpm_pool_t *pool);
 
 /** The worker's connection is closed. */
 void hpm_admission_leave(hpm_turn_t *t);

@@ -20,8 +20,7 @@ void hpm_codec_header(unsigned char *out, int type, apr_size_t len)
 
 void hpm_codec_begin(unsigned char *out, int role)
 {
-    hpm_codec_header(out, HPM_BEGIN_REQUEST,
-                         HPM_BEGIN_LEN - HPM_HEADER_LEN);
+    hpm_codec_header(out, HPM_BEGIN_REQUEST, HPM_BEGIN_LEN - HPM_HEADER_LEN);
     memset(out + HPM_HEADER_LEN, 0, HPM_BEGIN_LEN - HPM_HEADER_LEN);
     out[HPM_HEADER_LEN] = (unsigned char)(role >> 8);
     out[HPM_HEADER_LEN + 1] = (unsigned char)(role & 0xff);
@@ -43,12 +42,12 @@ apr_size_t hpm_codec_length(unsigned char *out, apr_size_t len)
 /* --- the parser --------------------------------------------------------- */
 
 enum {
-    AT_HEADER,    /* collecting a header */
-    AT_SPAN,      /* content that is handed on: STDOUT, STDERR */
-    AT_END,       /* collecting END_REQUEST's body */
-    AT_SKIP,      /* content nobody wants */
+    AT_HEADER, /* collecting a header */
+    AT_SPAN,   /* content that is handed on: STDOUT, STDERR */
+    AT_END,    /* collecting END_REQUEST's body */
+    AT_SKIP,   /* content nobody wants */
     AT_PADDING,
-    AT_DONE,      /* END_REQUEST was seen */
+    AT_DONE, /* END_REQUEST was seen */
     AT_ERROR
 };
 
@@ -56,12 +55,10 @@ enum {
  * here are those of the other direction, and those that do not exist. */
 static const struct {
     unsigned char state;
-    unsigned char ours;     /* 1: carries our request's id, 0: none */
+    unsigned char ours; /* 1: carries our request's id, 0: none */
 } kinds[] = {
-    [HPM_END_REQUEST] = {AT_END, 1},
-    [HPM_STDOUT] = {AT_SPAN, 1},
-    [HPM_STDERR] = {AT_SPAN, 1},
-    [HPM_GET_VALUES_RESULT] = {AT_SKIP, 0},
+    [HPM_END_REQUEST] = {AT_END, 1},   [HPM_STDOUT] = {AT_SPAN, 1},
+    [HPM_STDERR] = {AT_SPAN, 1},       [HPM_GET_VALUES_RESULT] = {AT_SKIP, 0},
     [HPM_UNKNOWN_TYPE] = {AT_SKIP, 0},
 };
 
@@ -76,8 +73,8 @@ int hpm_codec_parser_at_record(const hpm_codec_parser_t *ps)
     return ps->state == AT_HEADER && !ps->have;
 }
 
-__attribute__((format(printf, 2, 3)))
-static void fail(hpm_codec_parser_t *ps, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void fail(hpm_codec_parser_t *ps,
+                                                       const char *fmt, ...)
 {
     va_list ap;
 
@@ -154,7 +151,7 @@ static void take_header(hpm_codec_parser_t *ps)
 
 /* Content of STDOUT or STDERR, as far as it is here. */
 static hpm_event_t take_span(hpm_codec_parser_t *ps, const char **data,
-                                apr_size_t *len)
+                             apr_size_t *len)
 {
     apr_size_t before = *len;
 
@@ -163,7 +160,8 @@ static hpm_event_t take_span(hpm_codec_parser_t *ps, const char **data,
         leave_content(ps);
     }
     ps->span_len = before - *len;
-    return ps->type == HPM_STDOUT ? HPM_CODEC_EVENT_STDOUT : HPM_CODEC_EVENT_STDERR;
+    return ps->type == HPM_STDOUT ? HPM_CODEC_EVENT_STDOUT
+                                  : HPM_CODEC_EVENT_STDERR;
 }
 
 static hpm_event_t take_end(hpm_codec_parser_t *ps)

@@ -12,11 +12,11 @@
 
 #include "apr.h"
 
-#define HPM_VERSION 1
-#define HPM_HEADER_LEN 8
-#define HPM_BEGIN_LEN 16       /**< header and body of BEGIN_REQUEST */
-#define HPM_CONTENT_MAX 65535  /**< bytes in one record */
-#define HPM_REQUEST_ID 1       /**< one request on a connection, ever */
+#define HPM_VERSION     1
+#define HPM_HEADER_LEN  8
+#define HPM_BEGIN_LEN   16    /**< header and body of BEGIN_REQUEST */
+#define HPM_CONTENT_MAX 65535 /**< bytes in one record */
+#define HPM_REQUEST_ID  1     /**< one request on a connection, ever */
 
 /** Record types (8). */
 enum {
@@ -34,10 +34,7 @@ enum {
 };
 
 /** Roles (6). */
-enum {
-    HPM_RESPONDER = 1,
-    HPM_AUTHORIZER = 2
-};
+enum { HPM_RESPONDER = 1, HPM_AUTHORIZER = 2 };
 
 /** protocolStatus of END_REQUEST (5.5). */
 enum {
@@ -68,28 +65,28 @@ apr_size_t hpm_codec_length(unsigned char *out, apr_size_t len);
 
 /** What hpm_codec_parser_next() found. */
 typedef enum hpm_event {
-    HPM_CODEC_EVENT_MORE,    /**< all bytes are taken, nothing more to say */
-    HPM_CODEC_EVENT_STDOUT,  /**< @c span: a piece of the answer */
-    HPM_CODEC_EVENT_STDERR,  /**< @c span: a piece of what is for the log */
-    HPM_CODEC_EVENT_END,     /**< END_REQUEST: @c app_status, @c protocol_status */
-    HPM_CODEC_EVENT_ERROR    /**< @c reason; and nothing else from now on */
+    HPM_CODEC_EVENT_MORE,   /**< all bytes are taken, nothing more to say */
+    HPM_CODEC_EVENT_STDOUT, /**< @c span: a piece of the answer */
+    HPM_CODEC_EVENT_STDERR, /**< @c span: a piece of what is for the log */
+    HPM_CODEC_EVENT_END,  /**< END_REQUEST: @c app_status, @c protocol_status */
+    HPM_CODEC_EVENT_ERROR /**< @c reason; and nothing else from now on */
 } hpm_event_t;
 
 /** The state of one answer.  What stands under an event's name above may be
  *  read, all else is the parser's own. */
 typedef struct hpm_codec_parser {
-    const char *span;              /**< inside the bytes that were given */
-    apr_size_t span_len;           /**< never 0 in an event */
+    const char *span;    /**< inside the bytes that were given */
+    apr_size_t span_len; /**< never 0 in an event */
     apr_uint32_t app_status;
     unsigned int protocol_status;
     char reason[80];
 
     int state;
-    int type;                      /* of the record we are in */
-    apr_size_t have;               /* bytes collected in raw[] */
-    apr_size_t content;            /* bytes of content still to come */
-    apr_size_t padding;            /* bytes of padding still to come */
-    unsigned char raw[8];          /* a header, or END_REQUEST's body */
+    int type;             /* of the record we are in */
+    apr_size_t have;      /* bytes collected in raw[] */
+    apr_size_t content;   /* bytes of content still to come */
+    apr_size_t padding;   /* bytes of padding still to come */
+    unsigned char raw[8]; /* a header, or END_REQUEST's body */
 } hpm_codec_parser_t;
 
 void hpm_codec_parser_init(hpm_codec_parser_t *ps);

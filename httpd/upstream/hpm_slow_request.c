@@ -9,7 +9,7 @@
 APLOG_USE_MODULE(fcgipm);
 
 void hpm_slow_request_tell(const request_rec *r, const hpm_pool_t *pool,
-                      const hpm_upstream_t *x, apr_time_t since)
+                           const hpm_upstream_t *x, apr_time_t since)
 {
     pm_slow_report_t note = {0};
     struct stat st;
@@ -24,9 +24,11 @@ void hpm_slow_request_tell(const request_rec *r, const hpm_pool_t *pool,
                  r->hostname ? r->hostname : r->server->server_hostname,
                  r->unparsed_uri);
     if (!pm_slow_report_send(hpm_server(r->server)->wire, &note)) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "pool %s: slow: %s "
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "pool %s: slow: %s "
                       "%s: %.3f s so far: the manager cannot be asked for "
-                      "more", pool->name, note.method, note.url,
+                      "more",
+                      pool->name, note.method, note.url,
                       (double)(pm_time_now() - since) / 1e6);
     }
 }

@@ -14,6 +14,6 @@
  *  cannot be told.
  *  @param since pm_time_now() when it got its turn */
 void hpm_slow_request_tell(const request_rec *r, const hpm_pool_t *pool,
-                      const hpm_upstream_t *x, apr_time_t since);
+                           const hpm_upstream_t *x, apr_time_t since);
 
 #endif /* HPM_SLOW_REQUEST_H */

@@ -15,16 +15,15 @@
 #include "pm_core/os/pm_peer_pid.h"
 
 static hpm_outcome_t end(hpm_upstream_t *x, hpm_outcome_t outcome,
-                            const char *why)
+                         const char *why)
 {
     x->outcome = outcome;
     pm_fail(&x->why, APR_EGENERAL, "%s", why);
     return outcome;
 }
 
-static hpm_outcome_t end_errno(hpm_upstream_t *x,
-                                  hpm_outcome_t outcome, const char *why,
-                                  int err)
+static hpm_outcome_t end_errno(hpm_upstream_t *x, hpm_outcome_t outcome,
+                               const char *why, int err)
 {
     x->outcome = outcome;
     pm_fail_os(&x->why, APR_FROM_OS_ERROR(err), "%s", why);
@@ -178,8 +177,7 @@ static apr_status_t fill_batch(hpm_upstream_t *x)
         rv = next_piece(x);
     }
     for (i = 0; i < HPM_BATCH && x->piece_left; i++) {
-        len = x->piece_left < HPM_CONTENT_MAX ? x->piece_left
-                                                 : HPM_CONTENT_MAX;
+        len = x->piece_left < HPM_CONTENT_MAX ? x->piece_left : HPM_CONTENT_MAX;
         hpm_codec_header(x->heads[i], HPM_STDIN, len);
         push(x, x->heads[i], HPM_HEADER_LEN);
         push(x, x->piece, len);
@@ -196,8 +194,8 @@ static apr_status_t fill_batch(hpm_upstream_t *x)
 
 static int wants_to_send(const hpm_upstream_t *x)
 {
-    return !x->unreading && (x->iov_at < x->iov_n
-                             || (!x->ended && !x->starved));
+    return !x->unreading
+           && (x->iov_at < x->iov_n || (!x->ended && !x->starved));
 }
 
 /* n bytes of the batch are gone. */
@@ -310,7 +308,7 @@ static void receive(hpm_upstream_t *x)
 /* --- nothing can be done -------------------------------------------------- */
 
 #ifndef POLLRDHUP
-#define POLLRDHUP 0   /* a client that goes is known when it is written to */
+#define POLLRDHUP 0 /* a client that goes is known when it is written to */
 #endif
 
 /* What is waited for: more of the body, or the worker. */
@@ -323,7 +321,8 @@ static void timed_out(hpm_upstream_t *x)
 {
     if (waits_for_body(x)) {
         x->body_status = APR_TIMEUP;
-        end(x, HPM_UPSTREAM_BODY, "the client does not send the rest of the "
+        end(x, HPM_UPSTREAM_BODY,
+            "the client does not send the rest of the "
             "request's body");
         return;
     }
@@ -340,10 +339,9 @@ static void timed_out(hpm_upstream_t *x)
  * who is waited for. */
 static apr_interval_time_t patience(hpm_upstream_t *x)
 {
-    apr_interval_time_t timeout = waits_for_body(x) ? x->watch->timeout
-                                                    : x->timeout;
-    int silence = x->watch->out || x->starved || x->slow_at
-                  || x->silent_since;
+    apr_interval_time_t timeout =
+        waits_for_body(x) ? x->watch->timeout : x->timeout;
+    int silence = x->watch->out || x->starved || x->slow_at || x->silent_since;
     apr_time_t now = silence || x->deadline ? pm_time_now() : 0;
 
     if (silence) {
@@ -374,12 +372,12 @@ static void wait_ready(hpm_upstream_t *x)
 {
     struct pollfd pfd[2] = {
         {x->fd, (short)(POLLIN | (wants_to_send(x) ? POLLOUT : 0)), 0},
-        {x->watch->fd, (short)(POLLRDHUP | (x->watch->out ? POLLOUT : 0)
-                               | (waits_for_body(x) ? POLLIN : 0)), 0}
-    };
+        {x->watch->fd,
+         (short)(POLLRDHUP | (x->watch->out ? POLLOUT : 0)
+                 | (waits_for_body(x) ? POLLIN : 0)),
+         0}};
     apr_interval_time_t timeout = patience(x);
-    int n = timeout > 0 ? wait_for(pfd, x->watch->fd < 0 ? 1 : 2, timeout)
-                        : 0;
+    int n = timeout > 0 ? wait_for(pfd, x->watch->fd < 0 ? 1 : 2, timeout) : 0;
 
     if (n < 0) {
         end_errno(x, HPM_UPSTREAM_FAILED, "cannot wait for the worker", errno);
@@ -411,11 +409,11 @@ static void over(hpm_upstream_t *x)
     } ends[] = {
         [HPM_REQUEST_COMPLETE] = {HPM_UPSTREAM_COMPLETE, "complete"},
         [HPM_CANT_MPX_CONN] = {HPM_UPSTREAM_REFUSED,
-                                  "the worker refused: FCGI_CANT_MPX_CONN"},
+                               "the worker refused: FCGI_CANT_MPX_CONN"},
         [HPM_OVERLOADED] = {HPM_UPSTREAM_OVERLOADED,
-                               "the worker refused: FCGI_OVERLOADED"},
+                            "the worker refused: FCGI_OVERLOADED"},
         [HPM_UNKNOWN_ROLE] = {HPM_UPSTREAM_REFUSED,
-                                 "the worker refused: FCGI_UNKNOWN_ROLE"},
+                              "the worker refused: FCGI_UNKNOWN_ROLE"},
     };
     unsigned int status = x->parser.protocol_status;
 
@@ -442,8 +440,7 @@ static hpm_xevent_t parse(hpm_upstream_t *x)
         return HPM_UPSTREAM_EVENT_OVER;
     case HPM_CODEC_EVENT_ERROR:
         x->outcome = HPM_UPSTREAM_BROKEN;
-        pm_fail(&x->why, APR_EGENERAL, "the worker sent %s",
-                x->parser.reason);
+        pm_fail(&x->why, APR_EGENERAL, "the worker sent %s", x->parser.reason);
         return HPM_UPSTREAM_EVENT_OVER;
     case HPM_CODEC_EVENT_MORE:
         break;
@@ -498,8 +495,7 @@ void hpm_upstream_watch(hpm_upstream_t *x, const hpm_watch_t *watch)
 }
 
 void hpm_upstream_init(hpm_upstream_t *x, apr_interval_time_t timeout,
-                          const hpm_source_t *body,
-                          const hpm_buffer_t *buffer)
+                       const hpm_source_t *body, const hpm_buffer_t *buffer)
 {
     hpm_codec_parser_init(&x->parser);
     x->outcome = HPM_UPSTREAM_OPEN;
@@ -525,10 +521,9 @@ void hpm_upstream_init(hpm_upstream_t *x, apr_interval_time_t timeout,
     x->iov_at = x->iov_n = 0;
 }
 
-hpm_outcome_t hpm_upstream_open(hpm_upstream_t *x,
-                                      const pm_addr_t *addr,
-                                      apr_interval_time_t connect_timeout,
-                                      const void *head, apr_size_t head_len)
+hpm_outcome_t hpm_upstream_open(hpm_upstream_t *x, const pm_addr_t *addr,
+                                apr_interval_time_t connect_timeout,
+                                const void *head, apr_size_t head_len)
 {
     x->fd = socket(addr->sa.ss_family,
                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -548,7 +543,8 @@ hpm_outcome_t hpm_upstream_open(hpm_upstream_t *x,
     push(x, head, head_len);
     x->body_status = fill_batch(x);
     if (x->body_status != APR_SUCCESS) {
-        return end(x, HPM_UPSTREAM_BODY, "the request's body could not be read");
+        return end(x, HPM_UPSTREAM_BODY,
+                   "the request's body could not be read");
     }
     send_batch(x);
     return x->outcome;

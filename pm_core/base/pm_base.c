@@ -26,8 +26,7 @@ apr_status_t pm_fail(pm_reason_t *why, apr_status_t rv, const char *fmt, ...)
     return rv;
 }
 
-apr_status_t pm_fail_os(pm_reason_t *why, apr_status_t rv,
-                        const char *fmt, ...)
+apr_status_t pm_fail_os(pm_reason_t *why, apr_status_t rv, const char *fmt, ...)
 {
     va_list ap;
     apr_size_t len;

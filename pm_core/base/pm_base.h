@@ -45,8 +45,8 @@ apr_status_t pm_fail(pm_reason_t *why, apr_status_t rv, const char *fmt, ...)
 
 /** Like pm_fail(), with ": " and the text of @a rv (an errno or any APR
  *  status) appended. */
-apr_status_t pm_fail_os(pm_reason_t *why, apr_status_t rv,
-                        const char *fmt, ...) PM_PRINTF(3, 4);
+apr_status_t pm_fail_os(pm_reason_t *why, apr_status_t rv, const char *fmt, ...)
+    PM_PRINTF(3, 4);
 
 /** Severity, the numbers of syslog(3) and of httpd's LogLevel. */
 typedef enum pm_level {
@@ -91,14 +91,14 @@ static inline apr_time_t pm_time_min(apr_time_t a, apr_time_t b)
  * What must be true whatever the world sends.  A failure is a bug of ours:
  * it says where on stderr and aborts, so that the parent replaces us.
  */
-#define PM_ASSERT(exp)                                       \
-    do {                                                     \
-        if (!(exp)) {                                        \
-            pm_assert_failed(#exp, __FILE__, __LINE__);      \
-        }                                                    \
+#define PM_ASSERT(exp)                                                         \
+    do {                                                                       \
+        if (!(exp)) {                                                          \
+            pm_assert_failed(#exp, __FILE__, __LINE__);                        \
+        }                                                                      \
     } while (0)
-__attribute__((noreturn))
-void pm_assert_failed(const char *exp, const char *file, int line);
+__attribute__((noreturn)) void pm_assert_failed(const char *exp,
+                                                const char *file, int line);
 
 /** Version of the product, "0.1.0". */
 #define PM_VERSION "0.1.0"
@@ -110,7 +110,7 @@ const char *pm_build(void);
 /** A process's memory in bytes, as the kernel counts it; all 0: not known. */
 typedef struct pm_memory {
     apr_int64_t resident;
-    apr_int64_t shared;        /**< of that, what others have as well */
+    apr_int64_t shared; /**< of that, what others have as well */
 } pm_memory_t;
 
 #endif /* PM_BASE_H */

@@ -11,17 +11,17 @@
 
 typedef struct pm_inode {
     apr_uint64_t dev, ino;
-    apr_uint32_t mode;         /**< st_mode */
+    apr_uint32_t mode; /**< st_mode */
     apr_uint32_t uid, gid;
     apr_int64_t size;
-    apr_int64_t mtime, ctime;  /**< nanoseconds */
+    apr_int64_t mtime, ctime; /**< nanoseconds */
 } pm_inode_t;
 
-#define PM_WALK_DIRS 64        /**< directories on a way at the most */
+#define PM_WALK_DIRS 64 /**< directories on a way at the most */
 
 /** A way through the file system, as pm_path_walk() went it. */
 typedef struct pm_walk {
-    int ndirs;                 /**< at least 1; the last one holds the file */
+    int ndirs; /**< at least 1; the last one holds the file */
     pm_inode_t dirs[PM_WALK_DIRS];
     pm_inode_t file;
 } pm_walk_t;

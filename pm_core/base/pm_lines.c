@@ -5,8 +5,8 @@
 
 #include "apr_lib.h"
 
-void pm_lines_end(pm_lines_t *lines,
-                  void (*take)(void *ctx, const char *line), void *ctx)
+void pm_lines_end(pm_lines_t *lines, void (*take)(void *ctx, const char *line),
+                  void *ctx)
 {
     if (lines->len && lines->text[lines->len - 1] == '\r') {
         lines->len--;
@@ -20,8 +20,8 @@ void pm_lines_end(pm_lines_t *lines,
 }
 
 /* It is passed on now, not when its end comes, which may be never. */
-static void cut(pm_lines_t *lines,
-                void (*take)(void *ctx, const char *line), void *ctx)
+static void cut(pm_lines_t *lines, void (*take)(void *ctx, const char *line),
+                void *ctx)
 {
     memcpy(lines->text + lines->len, PM_LINES_CUT, sizeof(PM_LINES_CUT));
     take(ctx, lines->text);

@@ -16,7 +16,7 @@
 
 typedef struct pm_lines {
     apr_size_t len;
-    int cut;             /**< the rest of this line is left out */
+    int cut; /**< the rest of this line is left out */
     char text[PM_LINES_MAX + sizeof(PM_LINES_CUT)];
 } pm_lines_t;
 
@@ -29,8 +29,8 @@ void pm_lines_feed(pm_lines_t *lines, const char *bytes, apr_size_t n,
                    void (*take)(void *ctx, const char *line), void *ctx);
 
 /** What is left without a newline is a line, too. */
-void pm_lines_end(pm_lines_t *lines,
-                  void (*take)(void *ctx, const char *line), void *ctx);
+void pm_lines_end(pm_lines_t *lines, void (*take)(void *ctx, const char *line),
+                  void *ctx);
 
 /** A line of httpd's log is at most 8192 bytes (MAX_STRING_LEN), of which its
  *  beginning takes some. */

@@ -14,8 +14,9 @@ static void begin(pm_log_ratelimit_t *quota, apr_time_t now)
     }
 }
 
-pm_log_ratelimit_verdict_t pm_log_ratelimit_take(pm_log_ratelimit_t *quota, apr_int64_t limit,
-                                 apr_time_t now)
+pm_log_ratelimit_verdict_t pm_log_ratelimit_take(pm_log_ratelimit_t *quota,
+                                                 apr_int64_t limit,
+                                                 apr_time_t now)
 {
     if (!limit) {
         return PM_LOG_RATELIMIT_PASS;
@@ -25,7 +26,8 @@ pm_log_ratelimit_verdict_t pm_log_ratelimit_take(pm_log_ratelimit_t *quota, apr_
         return PM_LOG_RATELIMIT_PASS;
     }
     return __atomic_add_fetch(&quota->dropped, 1, __ATOMIC_ACQ_REL) == 1
-               ? PM_LOG_RATELIMIT_FIRST : PM_LOG_RATELIMIT_DROP;
+               ? PM_LOG_RATELIMIT_FIRST
+               : PM_LOG_RATELIMIT_DROP;
 }
 
 apr_int64_t pm_log_ratelimit_dropped(pm_log_ratelimit_t *quota)

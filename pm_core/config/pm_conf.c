@@ -12,21 +12,19 @@
 #define WHERE_MAX 1024
 
 #define IS_pm_global_t 1
-#define IS_pm_conf_t 0
-#define IS_pm_rules_t 2
+#define IS_pm_conf_t   0
+#define IS_pm_rules_t  2
 
 const pm_row_t pm_conf_rows[PM_ROWS + 1] = {
-#define PM_ROW(field, name, type, st, init, min, max, choices, change, help) \
-    {name,    type,   IS_##st, offsetof(st, field), init, min, max, choices, \
-     change,  help},
+#define PM_ROW(field, name, type, st, init, min, max, choices, change, help)   \
+    {name,    type,   IS_##st, offsetof(st, field), init, min, max,            \
+     choices, change, help},
 #include "pm_core/config/pm_conf_rows.h"
-    {NULL, PM_T_STRING, 0, 0, NULL, 0, 0, NULL, PM_CHANGE_NOTHING, NULL}
-};
+    {NULL, PM_T_STRING, 0, 0, NULL, 0, 0, NULL, PM_CHANGE_NOTHING, NULL}};
 
 _Static_assert(PM_ROWS <= 64, "one bit of `set` for each row");
 _Static_assert(offsetof(pm_conf_t, where) == offsetof(pm_global_t, where)
-                   && offsetof(pm_conf_t, where)
-                          == offsetof(pm_rules_t, where),
+                   && offsetof(pm_conf_t, where) == offsetof(pm_rules_t, where),
                "all structures begin in the same way");
 
 static apr_uint64_t bit(const pm_row_t *row)
@@ -96,9 +94,9 @@ apr_status_t pm_conf_set(void *conf, const pm_row_t *row, int argc,
                          const char *const *argv, apr_pool_t *p,
                          pm_reason_t *why)
 {
-    apr_status_t rv = pm_value_read(row, field_of(conf, row),
-                                    !(*set_of(conf) & bit(row)), argc, argv,
-                                    p, why);
+    apr_status_t rv =
+        pm_value_read(row, field_of(conf, row), !(*set_of(conf) & bit(row)),
+                      argc, argv, p, why);
 
     if (rv == APR_SUCCESS) {
         *set_of(conf) |= bit(row);
@@ -155,7 +153,8 @@ apr_status_t pm_conf_name_check(const char *name, pm_reason_t *why)
                                   "0123456789._-");
 
     if (name[len] || len < 1 || len > 64 || name[0] == '.') {
-        return pm_fail(why, APR_EINVAL, "\"%.100s\" is not a pool's name: 1 "
+        return pm_fail(why, APR_EINVAL,
+                       "\"%.100s\" is not a pool's name: 1 "
                        "to 64 of A-Z a-z 0-9 . _ -, not starting with a dot",
                        name);
     }
@@ -197,8 +196,7 @@ static const char *write_where(apr_pool_t *p, const void *conf,
 }
 
 /* @return how many rows differ; the strongest change among them */
-static int compare(const pm_conf_t *a, const pm_conf_t *b,
-                   pm_change_t *change)
+static int compare(const pm_conf_t *a, const pm_conf_t *b, pm_change_t *change)
 {
     const pm_row_t *row;
     apr_pool_t *p;
@@ -206,7 +204,7 @@ static int compare(const pm_conf_t *a, const pm_conf_t *b,
 
     *change = PM_CHANGE_NOTHING;
     if (apr_pool_create(&p, NULL) != APR_SUCCESS) {
-        *change = PM_CHANGE_WORKERS;   /* the safe side */
+        *change = PM_CHANGE_WORKERS; /* the safe side */
         return 1;
     }
     for (row = pm_conf_rows; row->name; row++) {
@@ -250,9 +248,8 @@ char *pm_conf_write(const void *conf, int global, apr_pool_t *p)
 }
 
 /* "Name word word" into the definition.  A word can be empty. */
-static apr_status_t read_line(void *conf, int global, char *line,
-                              apr_pool_t *p, apr_pool_t *ptemp,
-                              pm_reason_t *why)
+static apr_status_t read_line(void *conf, int global, char *line, apr_pool_t *p,
+                              apr_pool_t *ptemp, pm_reason_t *why)
 {
     const char *argv[257];
     const pm_row_t *row;

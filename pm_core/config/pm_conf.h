@@ -33,7 +33,7 @@ typedef struct pm_jittered {
 
 /** PM_ROW_die_timeout: the row's index in pm_conf_rows, bit in @c set. */
 enum {
-#define PM_ROW(field, name, type, st, init, min, max, choices, change, help) \
+#define PM_ROW(field, name, type, st, init, min, max, choices, change, help)   \
     PM_ROW_##field,
 #include "pm_core/config/pm_conf_rows.h"
     PM_ROWS
@@ -42,108 +42,108 @@ enum {
 /** FcgiPMSlowLog: a time, and what is executed when it is over. */
 typedef struct pm_timed {
     apr_time_t time;
-    apr_array_header_t *command;   /**< of const char *; NULL: nothing */
+    apr_array_header_t *command; /**< of const char *; NULL: nothing */
 } pm_timed_t;
 
 /** A pool's definition.  Strings and arrays belong to the apr_pool_t it was
  *  made in; a definition is never changed after it has been handed on. */
 typedef struct pm_conf {
-    apr_uint64_t set;              /**< bit i: pm_conf_rows[i] was given */
-    const char *where[PM_ROWS];    /**< see pm_conf_note() */
-    const char *name;              /**< of the pool; [A-Za-z0-9._-]{1,64} */
+    apr_uint64_t set;           /**< bit i: pm_conf_rows[i] was given */
+    const char *where[PM_ROWS]; /**< see pm_conf_note() */
+    const char *name;           /**< of the pool; [A-Za-z0-9._-]{1,64} */
 
-    apr_array_header_t *command;   /**< of const char *: program, arguments */
+    apr_array_header_t *command; /**< of const char *: program, arguments */
     pm_range_t processes;
-    apr_time_t idle_timeout;       /**< 0: who was started stays */
-    apr_int64_t spare;             /**< idle workers ahead of the need */
-    const char *listen;            /**< "unix:/path" or "host:port"; NULL:
-                                    *   NAME.sock in the runtime directory */
+    apr_time_t idle_timeout; /**< 0: who was started stays */
+    apr_int64_t spare;       /**< idle workers ahead of the need */
+    const char *listen;      /**< "unix:/path" or "host:port"; NULL:
+                              *   NAME.sock in the runtime directory */
     apr_int64_t listen_backlog;
-    apr_int64_t listen_mode;       /**< of a unix socket's file */
-    const char *listen_owner;      /**< "user[:group]"; NULL: httpd's user */
+    apr_int64_t listen_mode;  /**< of a unix socket's file */
+    const char *listen_owner; /**< "user[:group]"; NULL: httpd's user */
 
-    const char *user;              /**< NULL: httpd's user */
-    const char *group;             /**< NULL: the user's own */
-    const char *directory;         /**< NULL: "/" */
-    const char *chroot;            /**< NULL: none */
+    const char *user;      /**< NULL: httpd's user */
+    const char *group;     /**< NULL: the user's own */
+    const char *directory; /**< NULL: "/" */
+    const char *chroot;    /**< NULL: none */
     apr_int64_t umask;
     apr_int64_t nice;
-    apr_array_header_t *setenv;    /**< of "NAME=value" */
-    apr_array_header_t *passenv;   /**< of "NAME" */
-    apr_array_header_t *rlimit;    /**< of "resource soft hard", checked */
-    const char *process_name;      /**< argv[0] of workers; NULL: as it is */
+    apr_array_header_t *setenv;  /**< of "NAME=value" */
+    apr_array_header_t *passenv; /**< of "NAME" */
+    apr_array_header_t *rlimit;  /**< of "resource soft hard", checked */
+    const char *process_name;    /**< argv[0] of workers; NULL: as it is */
 
-    apr_int64_t guard;             /**< 1: on */
-    apr_int64_t no_new_privs;      /**< 1: on */
-    const char *cgroup;            /**< its directory; NULL: httpd's own */
-    apr_time_t start_delay;        /**< between two starts in one pool */
-    apr_time_t start_timeout;      /**< 0: none */
-    apr_time_t drain_timeout;      /**< 0: never */
-    pm_jittered_t max_requests;    /**< 0: no limit */
-    apr_time_t lifetime;           /**< 0: for ever */
-    apr_time_t request_timeout;    /**< 0: none */
-    apr_int64_t size_check;        /**< requests between two looks at sizes */
-    apr_int64_t max_size;          /**< bytes; less than 1: no limit */
-    apr_int64_t max_unshared;      /**< likewise */
-    apr_int64_t min_share;         /**< likewise */
-    apr_int64_t reload;            /**< 1: rolling */
-    apr_array_header_t *watch;     /**< of const char *, absolute */
-    const char *error_log;         /**< file or "|program"; NULL: httpd's */
-    pm_timed_t slow_log;           /**< time 0: none */
-    apr_int64_t log_limit;         /**< lines in ten seconds; 0: any number */
+    apr_int64_t guard;          /**< 1: on */
+    apr_int64_t no_new_privs;   /**< 1: on */
+    const char *cgroup;         /**< its directory; NULL: httpd's own */
+    apr_time_t start_delay;     /**< between two starts in one pool */
+    apr_time_t start_timeout;   /**< 0: none */
+    apr_time_t drain_timeout;   /**< 0: never */
+    pm_jittered_t max_requests; /**< 0: no limit */
+    apr_time_t lifetime;        /**< 0: for ever */
+    apr_time_t request_timeout; /**< 0: none */
+    apr_int64_t size_check;     /**< requests between two looks at sizes */
+    apr_int64_t max_size;       /**< bytes; less than 1: no limit */
+    apr_int64_t max_unshared;   /**< likewise */
+    apr_int64_t min_share;      /**< likewise */
+    apr_int64_t reload;         /**< 1: rolling */
+    apr_array_header_t *watch;  /**< of const char *, absolute */
+    const char *error_log;      /**< file or "|program"; NULL: httpd's */
+    pm_timed_t slow_log;        /**< time 0: none */
+    apr_int64_t log_limit;      /**< lines in ten seconds; 0: any number */
 
-    apr_time_t connect_timeout;    /**< the exchange; httpd's side only */
-    apr_time_t io_timeout;         /**< 0: httpd's Timeout */
-    apr_int64_t request_buffer;    /**< bytes; -1 is "off" */
-    apr_int64_t response_buffer;   /**< bytes; -1 is "off" */
-    apr_int64_t queue_limit;       /**< 0: none */
+    apr_time_t connect_timeout;  /**< the exchange; httpd's side only */
+    apr_time_t io_timeout;       /**< 0: httpd's Timeout */
+    apr_int64_t request_buffer;  /**< bytes; -1 is "off" */
+    apr_int64_t response_buffer; /**< bytes; -1 is "off" */
+    apr_int64_t queue_limit;     /**< 0: none */
     apr_time_t queue_timeout;
-    apr_int64_t xsendfile;         /**< 1: on */
+    apr_int64_t xsendfile;              /**< 1: on */
     apr_array_header_t *xsendfile_path; /**< of const char *, absolute */
 } pm_conf_t;
 
 /** FcgiPMGraceful: what a graceful does to pools whose definition did not
  *  change. */
 typedef enum pm_graceful {
-    PM_GRACEFUL_HUP = 0,           /**< told and replaced like all others */
-    PM_GRACEFUL_CHANGED = 1,       /**< left alone */
-    PM_GRACEFUL_NONE = 2           /**< even changed ones keep their workers */
+    PM_GRACEFUL_HUP = 0,     /**< told and replaced like all others */
+    PM_GRACEFUL_CHANGED = 1, /**< left alone */
+    PM_GRACEFUL_NONE = 2     /**< even changed ones keep their workers */
 } pm_graceful_t;
 
 /** The manager's own settings. */
 typedef struct pm_global {
-    apr_uint64_t set;              /**< as in pm_conf_t */
-    const char *where[PM_ROWS];    /**< likewise */
-    const char *socket;            /**< control socket; NULL: fcgipm.sock in
-                                    *   the runtime directory */
+    apr_uint64_t set;           /**< as in pm_conf_t */
+    const char *where[PM_ROWS]; /**< likewise */
+    const char *socket;         /**< control socket; NULL: fcgipm.sock in
+                                 *   the runtime directory */
     apr_int64_t socket_mode;
-    const char *runtime_dir;       /**< NULL: the embedder's */
-    const char *pid_file;          /**< NULL: none */
+    const char *runtime_dir; /**< NULL: the embedder's */
+    const char *pid_file;    /**< NULL: none */
     apr_time_t die_timeout;
-    const char *manager_name;      /**< title of the manager in ps */
-    apr_int64_t graceful;          /**< a pm_graceful_t */
-    apr_int64_t max_processes;     /**< of all pools; 0: no limit */
-    apr_int64_t max_scripts;       /**< pools of scripts */
+    const char *manager_name;  /**< title of the manager in ps */
+    apr_int64_t graceful;      /**< a pm_graceful_t */
+    apr_int64_t max_processes; /**< of all pools; 0: no limit */
+    apr_int64_t max_scripts;   /**< pools of scripts */
 } pm_global_t;
 
 /** FcgiPMScriptOwner: whom a script and its directory may belong to. */
 typedef enum pm_owner {
-    PM_OWNER_AUTO = 0,             /**< USER where a user is named, else
-                                    *   ROOT */
-    PM_OWNER_USER = 1,             /**< whom it runs as, user and group */
-    PM_OWNER_ROOT = 2,             /**< or root */
+    PM_OWNER_AUTO = 0, /**< USER where a user is named, else
+                        *   ROOT */
+    PM_OWNER_USER = 1, /**< whom it runs as, user and group */
+    PM_OWNER_ROOT = 2, /**< or root */
     PM_OWNER_ANY = 3
 } pm_owner_t;
 
 /** What <FcgiPMScripts> asks of its scripts, besides being a pool. */
 typedef struct pm_rules {
-    apr_uint64_t set;              /**< as in pm_conf_t */
-    const char *where[PM_ROWS];    /**< likewise */
-    apr_array_header_t *wrapper;   /**< of "COMMAND SUFFIX KIND": COMMAND
-                                    *   escaped as in a URL, SUFFIX "*" for
-                                    *   any, KIND "file" or "virtual" */
-    apr_int64_t script_user;       /**< 1: its owner */
-    apr_int64_t script_owner;      /**< a pm_owner_t */
+    apr_uint64_t set;            /**< as in pm_conf_t */
+    const char *where[PM_ROWS];  /**< likewise */
+    apr_array_header_t *wrapper; /**< of "COMMAND SUFFIX KIND": COMMAND
+                                  *   escaped as in a URL, SUFFIX "*" for
+                                  *   any, KIND "file" or "virtual" */
+    apr_int64_t script_user;     /**< 1: its owner */
+    apr_int64_t script_owner;    /**< a pm_owner_t */
     apr_int64_t min_uid;
     apr_int64_t min_gid;
 } pm_rules_t;
@@ -171,28 +171,28 @@ typedef enum pm_type {
 
 /** What a changed value asks of a pool that is running. */
 typedef enum pm_change {
-    PM_CHANGE_NOTHING,   /**< takes effect by itself */
-    PM_CHANGE_SCALE,     /**< the number of workers is planned again */
-    PM_CHANGE_WORKERS,   /**< workers of the new kind replace the old ones */
-    PM_CHANGE_LISTEN     /**< another socket: the old pool drains, a new one
-                          *   of that name starts */
+    PM_CHANGE_NOTHING, /**< takes effect by itself */
+    PM_CHANGE_SCALE,   /**< the number of workers is planned again */
+    PM_CHANGE_WORKERS, /**< workers of the new kind replace the old ones */
+    PM_CHANGE_LISTEN   /**< another socket: the old pool drains, a new one
+                        *   of that name starts */
 } pm_change_t;
 
 /** One setting. */
 typedef struct pm_row {
-    const char *name;      /**< of the directive, "FcgiPMDieTimeout" */
+    const char *name; /**< of the directive, "FcgiPMDieTimeout" */
     pm_type_t type;
-    int global;            /**< 1: a field of pm_global_t, 2: of pm_rules_t,
-                            *   0: of pm_conf_t */
-    apr_size_t offset;     /**< of the field */
-    const char *init;      /**< the default, as one would write it; NULL:
-                            *   zero */
-    apr_int64_t min, max;  /**< bounds; PM_T_TIME: microseconds;
-                            *   PM_T_WORDS, _NAMES, _PATHS: number of words
-                            */
-    const char *choices;   /**< PM_T_CHOICE: "hup|changed|none" */
+    int global;           /**< 1: a field of pm_global_t, 2: of pm_rules_t,
+                           *   0: of pm_conf_t */
+    apr_size_t offset;    /**< of the field */
+    const char *init;     /**< the default, as one would write it; NULL:
+                           *   zero */
+    apr_int64_t min, max; /**< bounds; PM_T_TIME: microseconds;
+                           *   PM_T_WORDS, _NAMES, _PATHS: number of words
+                           */
+    const char *choices;  /**< PM_T_CHOICE: "hup|changed|none" */
     pm_change_t change;
-    const char *help;      /**< one line, as httpd -L shows it */
+    const char *help; /**< one line, as httpd -L shows it */
 } pm_row_t;
 
 /** The table, from pm_conf_rows.h; PM_ROWS rows and one whose name is NULL.

@@ -16,14 +16,14 @@
 /* --- the manager's own --------------------------------------------------- */
 PM_ROW(socket, "FcgiPMSocket", PM_T_PATH, pm_global_t, NULL, 1, 107, NULL,
        PM_CHANGE_NOTHING, "path of the control socket")
-PM_ROW(socket_mode, "FcgiPMSocketMode", PM_T_OCTAL, pm_global_t, "0600",
-       0, 0777, NULL, PM_CHANGE_NOTHING, "mode of the control socket")
-PM_ROW(runtime_dir, "FcgiPMRuntimeDir", PM_T_PATH, pm_global_t, NULL,
-       1, 4095, NULL, PM_CHANGE_NOTHING, "directory of the sockets")
-PM_ROW(pid_file, "FcgiPMPidFile", PM_T_PATH, pm_global_t, NULL, 1, 4095,
-       NULL, PM_CHANGE_NOTHING, "file that holds the manager's pid")
-PM_ROW(die_timeout, "FcgiPMDieTimeout", PM_T_TIME, pm_global_t, "3s",
-       0, PM_H, NULL, PM_CHANGE_NOTHING,
+PM_ROW(socket_mode, "FcgiPMSocketMode", PM_T_OCTAL, pm_global_t, "0600", 0,
+       0777, NULL, PM_CHANGE_NOTHING, "mode of the control socket")
+PM_ROW(runtime_dir, "FcgiPMRuntimeDir", PM_T_PATH, pm_global_t, NULL, 1, 4095,
+       NULL, PM_CHANGE_NOTHING, "directory of the sockets")
+PM_ROW(pid_file, "FcgiPMPidFile", PM_T_PATH, pm_global_t, NULL, 1, 4095, NULL,
+       PM_CHANGE_NOTHING, "file that holds the manager's pid")
+PM_ROW(die_timeout, "FcgiPMDieTimeout", PM_T_TIME, pm_global_t, "3s", 0, PM_H,
+       NULL, PM_CHANGE_NOTHING,
        "time from SIGTERM to SIGKILL when the manager ends")
 PM_ROW(manager_name, "FcgiPMManagerName", PM_T_STRING, pm_global_t,
        "fcgipm-manager", 1, 255, NULL, PM_CHANGE_NOTHING,
@@ -31,17 +31,17 @@ PM_ROW(manager_name, "FcgiPMManagerName", PM_T_STRING, pm_global_t,
 PM_ROW(graceful, "FcgiPMGraceful", PM_T_CHOICE, pm_global_t, "hup", 0, 0,
        "hup|changed|none", PM_CHANGE_NOTHING,
        "what a graceful does to pools that did not change")
-PM_ROW(max_processes, "FcgiPMMaxProcesses", PM_T_NUMBER, pm_global_t, "0",
-       0, 1000000, NULL, PM_CHANGE_NOTHING,
+PM_ROW(max_processes, "FcgiPMMaxProcesses", PM_T_NUMBER, pm_global_t, "0", 0,
+       1000000, NULL, PM_CHANGE_NOTHING,
        "workers of all pools together; 0: no limit")
-PM_ROW(max_scripts, "FcgiPMMaxScripts", PM_T_NUMBER, pm_global_t, "256",
-       0, 2048, NULL, PM_CHANGE_NOTHING, "pools made of scripts together")
+PM_ROW(max_scripts, "FcgiPMMaxScripts", PM_T_NUMBER, pm_global_t, "256", 0,
+       2048, NULL, PM_CHANGE_NOTHING, "pools made of scripts together")
 
 /* --- a pool -------------------------------------------------------------- */
 PM_ROW(command, "FcgiPMCommand", PM_T_WORDS, pm_conf_t, NULL, 1, 256, NULL,
        PM_CHANGE_WORKERS, "program and arguments of a worker (no shell)")
-PM_ROW(processes, "FcgiPMProcesses", PM_T_RANGE, pm_conf_t, "1", 0, 10000,
-       NULL, PM_CHANGE_SCALE, "number of workers, or least and most")
+PM_ROW(processes, "FcgiPMProcesses", PM_T_RANGE, pm_conf_t, "1", 0, 10000, NULL,
+       PM_CHANGE_SCALE, "number of workers, or least and most")
 PM_ROW(idle_timeout, "FcgiPMIdleTimeout", PM_T_TIME, pm_conf_t, "60s", 0,
        24 * PM_H, NULL, PM_CHANGE_SCALE,
        "time after which workers that were not needed go; 0: never")
@@ -49,19 +49,19 @@ PM_ROW(spare, "FcgiPMSpareProcesses", PM_T_NUMBER, pm_conf_t, "0", 0, 10000,
        NULL, PM_CHANGE_SCALE, "idle workers ahead of what is needed")
 PM_ROW(listen, "FcgiPMListen", PM_T_STRING, pm_conf_t, NULL, 1, 255, NULL,
        PM_CHANGE_LISTEN, "unix:/path or host:port the workers accept on")
-PM_ROW(listen_backlog, "FcgiPMListenBacklog", PM_T_NUMBER, pm_conf_t, "511",
-       1, 65535, NULL, PM_CHANGE_NOTHING, "length of the kernel's queue")
-PM_ROW(listen_mode, "FcgiPMListenMode", PM_T_OCTAL, pm_conf_t, "0600",
-       0, 0777, NULL, PM_CHANGE_NOTHING, "mode of a unix listening socket")
-PM_ROW(listen_owner, "FcgiPMListenOwner", PM_T_STRING, pm_conf_t, NULL,
-       1, 255, NULL, PM_CHANGE_NOTHING,
+PM_ROW(listen_backlog, "FcgiPMListenBacklog", PM_T_NUMBER, pm_conf_t, "511", 1,
+       65535, NULL, PM_CHANGE_NOTHING, "length of the kernel's queue")
+PM_ROW(listen_mode, "FcgiPMListenMode", PM_T_OCTAL, pm_conf_t, "0600", 0, 0777,
+       NULL, PM_CHANGE_NOTHING, "mode of a unix listening socket")
+PM_ROW(listen_owner, "FcgiPMListenOwner", PM_T_STRING, pm_conf_t, NULL, 1, 255,
+       NULL, PM_CHANGE_NOTHING,
        "user[:group] that owns a unix listening socket")
 PM_ROW(user, "FcgiPMUser", PM_T_STRING, pm_conf_t, NULL, 1, 255, NULL,
        PM_CHANGE_WORKERS, "user of the workers")
 PM_ROW(group, "FcgiPMGroup", PM_T_STRING, pm_conf_t, NULL, 1, 255, NULL,
        PM_CHANGE_WORKERS, "group of the workers")
-PM_ROW(directory, "FcgiPMDirectory", PM_T_PATH, pm_conf_t, NULL, 1, 4095,
-       NULL, PM_CHANGE_WORKERS, "working directory of the workers")
+PM_ROW(directory, "FcgiPMDirectory", PM_T_PATH, pm_conf_t, NULL, 1, 4095, NULL,
+       PM_CHANGE_WORKERS, "working directory of the workers")
 PM_ROW(chroot, "FcgiPMChroot", PM_T_PATH, pm_conf_t, NULL, 1, 4095, NULL,
        PM_CHANGE_WORKERS, "root directory of the workers")
 PM_ROW(umask, "FcgiPMUmask", PM_T_OCTAL, pm_conf_t, "0022", 0, 0777, NULL,
@@ -75,8 +75,8 @@ PM_ROW(passenv, "FcgiPMPassEnv", PM_T_NAMES, pm_conf_t, NULL, 1, 256, NULL,
 PM_ROW(rlimit, "FcgiPMRLimit", PM_T_RLIMIT, pm_conf_t, NULL, 2, 3,
        "cpu|as|nofile|nproc|core", PM_CHANGE_WORKERS,
        "cpu|as|nofile|nproc|core, soft and hard limit")
-PM_ROW(process_name, "FcgiPMProcessName", PM_T_STRING, pm_conf_t, NULL,
-       1, 255, NULL, PM_CHANGE_WORKERS, "title of the workers in ps")
+PM_ROW(process_name, "FcgiPMProcessName", PM_T_STRING, pm_conf_t, NULL, 1, 255,
+       NULL, PM_CHANGE_WORKERS, "title of the workers in ps")
 PM_ROW(guard, "FcgiPMGuard", PM_T_CHOICE, pm_conf_t, "on", 0, 0, "off|on",
        PM_CHANGE_WORKERS, "whether the guard is preloaded into the workers")
 PM_ROW(no_new_privs, "FcgiPMNoNewPrivs", PM_T_CHOICE, pm_conf_t, "on", 0, 0,
@@ -89,11 +89,11 @@ PM_ROW(start_delay, "FcgiPMStartDelay", PM_T_TIME, pm_conf_t, "0", 0, PM_H,
 PM_ROW(start_timeout, "FcgiPMStartTimeout", PM_T_TIME, pm_conf_t, "10s", 0,
        PM_H, NULL, PM_CHANGE_NOTHING,
        "time for a worker to wait for its first request; 0: any")
-PM_ROW(drain_timeout, "FcgiPMDrainTimeout", PM_T_TIME, pm_conf_t, "0",
-       0, 24 * PM_H, NULL, PM_CHANGE_SCALE,
+PM_ROW(drain_timeout, "FcgiPMDrainTimeout", PM_T_TIME, pm_conf_t, "0", 0,
+       24 * PM_H, NULL, PM_CHANGE_SCALE,
        "SIGKILL for a worker that was told to go and did not; 0: never")
-PM_ROW(max_requests, "FcgiPMMaxRequests", PM_T_JITTERED, pm_conf_t, "0",
-       0, 1000000000, NULL, PM_CHANGE_NOTHING,
+PM_ROW(max_requests, "FcgiPMMaxRequests", PM_T_JITTERED, pm_conf_t, "0", 0,
+       1000000000, NULL, PM_CHANGE_NOTHING,
        "requests after which a worker is replaced; 0: none")
 PM_ROW(lifetime, "FcgiPMProcessLifetime", PM_T_TIME, pm_conf_t, "0", 0,
        365 * 24 * PM_H, NULL, PM_CHANGE_NOTHING,
@@ -101,8 +101,8 @@ PM_ROW(lifetime, "FcgiPMProcessLifetime", PM_T_TIME, pm_conf_t, "0", 0,
 PM_ROW(request_timeout, "FcgiPMRequestTimeout", PM_T_TIME, pm_conf_t, "0", 0,
        24 * PM_H, NULL, PM_CHANGE_NOTHING,
        "time a worker may take for a request; 0: any")
-PM_ROW(size_check, "FcgiPMSizeCheckRequests", PM_T_NUMBER, pm_conf_t, "10",
-       1, 1000000, NULL, PM_CHANGE_NOTHING,
+PM_ROW(size_check, "FcgiPMSizeCheckRequests", PM_T_NUMBER, pm_conf_t, "10", 1,
+       1000000, NULL, PM_CHANGE_NOTHING,
        "requests between two looks at a worker's memory")
 PM_ROW(max_size, "FcgiPMMaxProcessSize", PM_T_SIZE, pm_conf_t, "off", 0,
        APR_INT64_C(1) << 40, NULL, PM_CHANGE_NOTHING,
@@ -116,11 +116,10 @@ PM_ROW(min_share, "FcgiPMMinShareSize", PM_T_SIZE, pm_conf_t, "off", 0,
 PM_ROW(reload, "FcgiPMReload", PM_T_CHOICE, pm_conf_t, "all", 0, 0,
        "all|rolling", PM_CHANGE_NOTHING,
        "whether a reload replaces all workers at once or one by one")
-PM_ROW(error_log, "FcgiPMErrorLog", PM_T_STRING, pm_conf_t, NULL, 1, 4095,
+PM_ROW(error_log, "FcgiPMErrorLog", PM_T_STRING, pm_conf_t, NULL, 1, 4095, NULL,
+       PM_CHANGE_NOTHING, "file, or |program, for what the workers say")
+PM_ROW(log_limit, "FcgiPMLogLimit", PM_T_NUMBER, pm_conf_t, "1000", 0, 10000000,
        NULL, PM_CHANGE_NOTHING,
-       "file, or |program, for what the workers say")
-PM_ROW(log_limit, "FcgiPMLogLimit", PM_T_NUMBER, pm_conf_t, "1000", 0,
-       10000000, NULL, PM_CHANGE_NOTHING,
        "lines of its workers logged within ten seconds; 0: any number")
 PM_ROW(slow_log, "FcgiPMSlowLog", PM_T_TIMED, pm_conf_t, "0", 0, 24 * PM_H,
        NULL, PM_CHANGE_NOTHING,
@@ -129,37 +128,37 @@ PM_ROW(watch, "FcgiPMWatch", PM_T_PATHS, pm_conf_t, NULL, 1, 16, NULL,
        PM_CHANGE_NOTHING, "files that reload the pool when they are touched")
 PM_ROW(connect_timeout, "FcgiPMConnectTimeout", PM_T_TIME, pm_conf_t, "5s",
        PM_MS, PM_H, NULL, PM_CHANGE_NOTHING, "time to reach the pool's socket")
-PM_ROW(io_timeout, "FcgiPMIOTimeout", PM_T_TIME, pm_conf_t, "0", 0,
-       24 * PM_H, NULL, PM_CHANGE_NOTHING,
+PM_ROW(io_timeout, "FcgiPMIOTimeout", PM_T_TIME, pm_conf_t, "0", 0, 24 * PM_H,
+       NULL, PM_CHANGE_NOTHING,
        "silence allowed to a worker; 0: httpd's Timeout")
-PM_ROW(request_buffer, "FcgiPMRequestBuffer", PM_T_SIZE, pm_conf_t, "64K",
-       0, APR_INT64_C(1) << 30, NULL, PM_CHANGE_NOTHING,
+PM_ROW(request_buffer, "FcgiPMRequestBuffer", PM_T_SIZE, pm_conf_t, "64K", 0,
+       APR_INT64_C(1) << 30, NULL, PM_CHANGE_NOTHING,
        "memory for a request's body before a file takes over, or off")
-PM_ROW(response_buffer, "FcgiPMResponseBuffer", PM_T_SIZE, pm_conf_t, "64K",
-       0, APR_INT64_C(1) << 30, NULL, PM_CHANGE_NOTHING,
+PM_ROW(response_buffer, "FcgiPMResponseBuffer", PM_T_SIZE, pm_conf_t, "64K", 0,
+       APR_INT64_C(1) << 30, NULL, PM_CHANGE_NOTHING,
        "memory for what a slow client has not taken, or off")
-PM_ROW(queue_limit, "FcgiPMQueueLimit", PM_T_NUMBER, pm_conf_t, "0",
-       0, 1000000, NULL, PM_CHANGE_NOTHING,
+PM_ROW(queue_limit, "FcgiPMQueueLimit", PM_T_NUMBER, pm_conf_t, "0", 0, 1000000,
+       NULL, PM_CHANGE_NOTHING,
        "requests that may wait for a worker; 0: any number")
-PM_ROW(queue_timeout, "FcgiPMQueueTimeout", PM_T_TIME, pm_conf_t, "60s",
-       PM_MS, 24 * PM_H, NULL, PM_CHANGE_NOTHING,
+PM_ROW(queue_timeout, "FcgiPMQueueTimeout", PM_T_TIME, pm_conf_t, "60s", PM_MS,
+       24 * PM_H, NULL, PM_CHANGE_NOTHING,
        "time a request may wait for a worker")
 PM_ROW(xsendfile, "FcgiPMXSendfile", PM_T_CHOICE, pm_conf_t, "off", 0, 0,
        "off|on", PM_CHANGE_NOTHING,
        "whether a worker may name a file (X-Sendfile) for httpd to send")
-PM_ROW(xsendfile_path, "FcgiPMXSendfilePath", PM_T_PATHS, pm_conf_t, NULL,
-       1, 256, NULL, PM_CHANGE_NOTHING,
+PM_ROW(xsendfile_path, "FcgiPMXSendfilePath", PM_T_PATHS, pm_conf_t, NULL, 1,
+       256, NULL, PM_CHANGE_NOTHING,
        "directories with files that X-Sendfile may name")
 
 /* --- what scripts have to be like ----------------------------------------- */
 PM_ROW(wrapper, "FcgiPMWrapper", PM_T_WRAPPER, pm_rules_t, NULL, 1, 3, NULL,
        PM_CHANGE_WORKERS,
        "command that runs the scripts, .suffix of their names, virtual")
-PM_ROW(script_user, "FcgiPMScriptUser", PM_T_CHOICE, pm_rules_t,
-       "configured", 0, 0, "configured|owner", PM_CHANGE_WORKERS,
+PM_ROW(script_user, "FcgiPMScriptUser", PM_T_CHOICE, pm_rules_t, "configured",
+       0, 0, "configured|owner", PM_CHANGE_WORKERS,
        "whether a script runs as whom it belongs to")
-PM_ROW(script_owner, "FcgiPMScriptOwner", PM_T_CHOICE, pm_rules_t, "auto", 0,
-       0, "auto|user|root|any", PM_CHANGE_NOTHING, "whom a script may belong to")
+PM_ROW(script_owner, "FcgiPMScriptOwner", PM_T_CHOICE, pm_rules_t, "auto", 0, 0,
+       "auto|user|root|any", PM_CHANGE_NOTHING, "whom a script may belong to")
 PM_ROW(min_uid, "FcgiPMScriptMinUid", PM_T_NUMBER, pm_rules_t, "100", 1,
        2147483647, NULL, PM_CHANGE_NOTHING,
        "the least uid that FcgiPMScriptUser owner may come to")

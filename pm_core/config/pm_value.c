@@ -28,16 +28,19 @@ typedef struct unit {
 
 /* The first is meant when none is written.  ap_timeout_parameter_parse()
  * knows these and no other. */
-static const unit_t time_units[] = {
-    {"", 1000000}, {"s", 1000000}, {"ms", 1000},
-    {"mi", APR_INT64_C(60000000)}, {"min", APR_INT64_C(60000000)},
-    {"h", APR_INT64_C(3600000000)}, {NULL, 0}
-};
+static const unit_t time_units[] = {{"", 1000000},
+                                    {"s", 1000000},
+                                    {"ms", 1000},
+                                    {"mi", APR_INT64_C(60000000)},
+                                    {"min", APR_INT64_C(60000000)},
+                                    {"h", APR_INT64_C(3600000000)},
+                                    {NULL, 0}};
 
-static const unit_t size_units[] = {
-    {"", 1}, {"K", 1024}, {"M", 1024 * 1024}, {"G", 1024 * 1024 * 1024},
-    {NULL, 0}
-};
+static const unit_t size_units[] = {{"", 1},
+                                    {"K", 1024},
+                                    {"M", 1024 * 1024},
+                                    {"G", 1024 * 1024 * 1024},
+                                    {NULL, 0}};
 
 static const unit_t no_units[] = {{"", 1}, {NULL, 0}};
 
@@ -80,7 +83,7 @@ static const char *write_number(apr_pool_t *p, apr_int64_t n,
             best = units;
         }
     }
-    PM_ASSERT(best);   /* every setting is a multiple of its least unit */
+    PM_ASSERT(best); /* every setting is a multiple of its least unit */
     return apr_psprintf(p, "%" APR_INT64_T_FMT "%s", n / best->factor,
                         best->name);
 }
@@ -101,10 +104,11 @@ static apr_status_t read_string(const task_t *t)
     apr_size_t len = strlen(t->argv[0]);
 
     if (len < (apr_size_t)t->row->min || len > (apr_size_t)t->row->max) {
-        return pm_fail(t->why, APR_EINVAL, "%s: \"%.100s%s\" has %" APR_SIZE_T_FMT
-                       " characters, %" APR_INT64_T_FMT " to %"
-                       APR_INT64_T_FMT " are allowed", t->row->name,
-                       t->argv[0], len > 100 ? "..." : "", len,
+        return pm_fail(t->why, APR_EINVAL,
+                       "%s: \"%.100s%s\" has %" APR_SIZE_T_FMT
+                       " characters, %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT
+                       " are allowed",
+                       t->row->name, t->argv[0], len > 100 ? "..." : "", len,
                        t->row->min, t->row->max);
     }
     *(const char **)t->field = apr_pstrdup(t->p, t->argv[0]);
@@ -114,8 +118,10 @@ static apr_status_t read_string(const task_t *t)
 static apr_status_t read_path(const task_t *t)
 {
     if (t->argv[0][0] != '/') {
-        return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not an absolute "
-                       "path", t->row->name, t->argv[0]);
+        return pm_fail(t->why, APR_EINVAL,
+                       "%s: \"%s\" is not an absolute "
+                       "path",
+                       t->row->name, t->argv[0]);
     }
     return read_string(t);
 }
@@ -138,8 +144,8 @@ static apr_status_t read_names(const task_t *t)
         append(t, apr_pstrdup(t->p, t->argv[i]));
     }
     return t->argv[0][0] ? APR_SUCCESS
-                         : pm_fail(t->why, APR_EINVAL,
-                                   "%s: \"\" is not a name", t->row->name);
+                         : pm_fail(t->why, APR_EINVAL, "%s: \"\" is not a name",
+                                   t->row->name);
 }
 
 static apr_status_t read_paths(const task_t *t)
@@ -148,8 +154,10 @@ static apr_status_t read_paths(const task_t *t)
 
     for (i = 0; i < t->argc; i++) {
         if (t->argv[i][0] != '/') {
-            return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not an "
-                           "absolute path", t->row->name, t->argv[i]);
+            return pm_fail(t->why, APR_EINVAL,
+                           "%s: \"%s\" is not an "
+                           "absolute path",
+                           t->row->name, t->argv[i]);
         }
     }
     return read_names(t);
@@ -158,11 +166,13 @@ static apr_status_t read_paths(const task_t *t)
 static apr_status_t read_pair(const task_t *t)
 {
     if (t->argv[0][0] == '\0' || strchr(t->argv[0], '=')) {
-        return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not the name of a "
-                       "variable", t->row->name, t->argv[0]);
+        return pm_fail(t->why, APR_EINVAL,
+                       "%s: \"%s\" is not the name of a "
+                       "variable",
+                       t->row->name, t->argv[0]);
     }
-    append(t, apr_pstrcat(t->p, t->argv[0], "=",
-                          t->argc > 1 ? t->argv[1] : "", NULL));
+    append(t, apr_pstrcat(t->p, t->argv[0], "=", t->argc > 1 ? t->argv[1] : "",
+                          NULL));
     return APR_SUCCESS;
 }
 
@@ -178,9 +188,10 @@ static apr_status_t read_octal(const task_t *t)
     if (read_number(t->argv[0], 8, no_units, t->row, t->field)) {
         return APR_SUCCESS;
     }
-    return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not an octal number "
-                   "from 0 to 0%o", t->row->name, t->argv[0],
-                   (unsigned)t->row->max);
+    return pm_fail(t->why, APR_EINVAL,
+                   "%s: \"%s\" is not an octal number "
+                   "from 0 to 0%o",
+                   t->row->name, t->argv[0], (unsigned)t->row->max);
 }
 
 static apr_status_t read_time(const task_t *t)
@@ -211,8 +222,8 @@ static int choice_index(const char *choices, const char *word)
     int i;
 
     for (i = 0; c; i++, c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL) {
-        if (!strncasecmp(c, word, len) && (c[len] == '|' || !c[len])
-            && len && !strchr(word, '|')) {
+        if (!strncasecmp(c, word, len) && (c[len] == '|' || !c[len]) && len
+            && !strchr(word, '|')) {
             return i;
         }
     }
@@ -244,8 +255,10 @@ static apr_status_t read_range(const task_t *t)
         }
     }
     if (range.min > range.max) {
-        return pm_fail(t->why, APR_EINVAL, "%s: \"%s %s\": the first number "
-                       "is the lesser one", t->row->name, text[0], text[1]);
+        return pm_fail(t->why, APR_EINVAL,
+                       "%s: \"%s %s\": the first number "
+                       "is the lesser one",
+                       t->row->name, text[0], text[1]);
     }
     *(pm_range_t *)t->field = range;
     return APR_SUCCESS;
@@ -268,8 +281,10 @@ static apr_status_t read_jittered(const task_t *t)
             text[strlen(text) - 1] = '\0';
         }
         if (!read_number(text, 10, no_units, &percents, &percent)) {
-            return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not 0%% to "
-                           "100%%", t->row->name, t->argv[1]);
+            return pm_fail(t->why, APR_EINVAL,
+                           "%s: \"%s\" is not 0%% to "
+                           "100%%",
+                           t->row->name, t->argv[1]);
         }
     }
     field->n = n;
@@ -317,17 +332,18 @@ static apr_status_t read_rlimit(const task_t *t)
                        t->row->name, t->argv[0], t->row->choices);
     }
     if (!read_limit(t->argv[1], &soft) || !read_limit(hard, &most)) {
-        return pm_fail(t->why, APR_EINVAL, "%s: \"%s %s\": a limit is a "
-                       "number (K, M, G) or \"unlimited\"", t->row->name,
-                       t->argv[1], hard);
+        return pm_fail(t->why, APR_EINVAL,
+                       "%s: \"%s %s\": a limit is a "
+                       "number (K, M, G) or \"unlimited\"",
+                       t->row->name, t->argv[1], hard);
     }
     if (soft > most) {
-        return pm_fail(t->why, APR_EINVAL, "%s: \"%s %s\": the soft limit "
-                       "is above the hard one", t->row->name, t->argv[1],
-                       hard);
+        return pm_fail(t->why, APR_EINVAL,
+                       "%s: \"%s %s\": the soft limit "
+                       "is above the hard one",
+                       t->row->name, t->argv[1], hard);
     }
-    append(t, apr_pstrcat(t->p, t->argv[0], " ", t->argv[1], " ", hard,
-                          NULL));
+    append(t, apr_pstrcat(t->p, t->argv[0], " ", t->argv[1], " ", hard, NULL));
     return APR_SUCCESS;
 }
 
@@ -338,20 +354,26 @@ static apr_status_t read_wrapper(const task_t *t)
     const char *kind = t->argc > 2 ? t->argv[2] : "file";
 
     if (t->argv[0][0] != '/') {
-        return pm_fail(t->why, APR_EINVAL, "%s: \"%.100s\" does not begin "
-                       "with an absolute path", t->row->name, t->argv[0]);
+        return pm_fail(t->why, APR_EINVAL,
+                       "%s: \"%.100s\" does not begin "
+                       "with an absolute path",
+                       t->row->name, t->argv[0]);
     }
     if (strcmp(suffix, "*")
         && (suffix[0] != '.' || !suffix[1] || strpbrk(suffix, " \n/"))) {
-        return pm_fail(t->why, APR_EINVAL, "%s: \"%.100s\" is not a suffix: "
-                       "it begins with a dot", t->row->name, suffix);
+        return pm_fail(t->why, APR_EINVAL,
+                       "%s: \"%.100s\" is not a suffix: "
+                       "it begins with a dot",
+                       t->row->name, suffix);
     }
     if (strcmp(kind, "file") && strcmp(kind, "virtual")) {
-        return pm_fail(t->why, APR_EINVAL, "%s: \"%.100s\" is not "
-                       "\"virtual\"", t->row->name, kind);
+        return pm_fail(t->why, APR_EINVAL,
+                       "%s: \"%.100s\" is not "
+                       "\"virtual\"",
+                       t->row->name, kind);
     }
-    append(t, apr_pstrcat(t->p, apr_pescape_urlencoded(t->p, t->argv[0]),
-                          " ", suffix, " ", kind, NULL));
+    append(t, apr_pstrcat(t->p, apr_pescape_urlencoded(t->p, t->argv[0]), " ",
+                          suffix, " ", kind, NULL));
     return APR_SUCCESS;
 }
 
@@ -380,8 +402,7 @@ static const char *write_integer(apr_pool_t *p, const void *field,
     if (row->type == PM_T_OCTAL) {
         return apr_psprintf(p, "%o", (unsigned)n);
     }
-    return n < 0 && row->type == PM_T_SIZE ? "off"
-                                           : write_number(p, n, units);
+    return n < 0 && row->type == PM_T_SIZE ? "off" : write_number(p, n, units);
 }
 
 static const char *write_choice(apr_pool_t *p, const void *field,
@@ -402,8 +423,8 @@ static const char *write_jittered(apr_pool_t *p, const void *field,
     const pm_jittered_t *v = field;
 
     (void)row;
-    return apr_psprintf(p, "%" APR_INT64_T_FMT " %" APR_INT64_T_FMT,
-                        v->n, v->percent);
+    return apr_psprintf(p, "%" APR_INT64_T_FMT " %" APR_INT64_T_FMT, v->n,
+                        v->percent);
 }
 
 static const char *write_range(apr_pool_t *p, const void *field,
@@ -415,16 +436,15 @@ static const char *write_range(apr_pool_t *p, const void *field,
     if (range->min == range->max) {
         return apr_psprintf(p, "%" APR_INT64_T_FMT, range->min);
     }
-    return apr_psprintf(p, "%" APR_INT64_T_FMT " %" APR_INT64_T_FMT,
-                        range->min, range->max);
+    return apr_psprintf(p, "%" APR_INT64_T_FMT " %" APR_INT64_T_FMT, range->min,
+                        range->max);
 }
 
 /* "a b c", each word escaped. */
 static const char *write_words(apr_pool_t *p, const void *field,
                                const pm_row_t *row)
 {
-    const apr_array_header_t *list =
-        *(const apr_array_header_t *const *)field;
+    const apr_array_header_t *list = *(const apr_array_header_t *const *)field;
     const char *line = NULL;
     int i;
 
@@ -453,33 +473,30 @@ static const char *write_timed(apr_pool_t *p, const void *field,
 static const struct {
     apr_status_t (*read)(const task_t *t);
     writer_t *write;
-    int max_words;       /* 0: row->max */
-    int list;            /* a line of text for each element */
-} types[] = {
-    [PM_T_STRING] = {read_string, write_string, 1, 0},
-    [PM_T_PATH]   = {read_path, write_string, 1, 0},
-    [PM_T_WORDS]  = {read_names, write_words, 0, 0},
-    [PM_T_PAIR]   = {read_pair, NULL, 2, 1},
-    [PM_T_NAMES]  = {read_names, write_words, 0, 0},
-    [PM_T_PATHS]  = {read_paths, write_words, 0, 0},
-    [PM_T_RLIMIT] = {read_rlimit, NULL, 3, 1},
-    [PM_T_NUMBER] = {read_number_type, write_integer, 1, 0},
-    [PM_T_OCTAL]  = {read_octal, write_integer, 1, 0},
-    [PM_T_TIME]   = {read_time, write_integer, 1, 0},
-    [PM_T_SIZE]   = {read_size, write_integer, 1, 0},
-    [PM_T_CHOICE] = {read_choice, write_choice, 1, 0},
-    [PM_T_RANGE]  = {read_range, write_range, 2, 0},
-    [PM_T_JITTERED] = {read_jittered, write_jittered, 2, 0},
-    [PM_T_TIMED]  = {read_timed, write_timed, 256, 0},
-    [PM_T_WRAPPER] = {read_wrapper, NULL, 3, 1}
-};
+    int max_words; /* 0: row->max */
+    int list;      /* a line of text for each element */
+} types[] = {[PM_T_STRING] = {read_string, write_string, 1, 0},
+             [PM_T_PATH] = {read_path, write_string, 1, 0},
+             [PM_T_WORDS] = {read_names, write_words, 0, 0},
+             [PM_T_PAIR] = {read_pair, NULL, 2, 1},
+             [PM_T_NAMES] = {read_names, write_words, 0, 0},
+             [PM_T_PATHS] = {read_paths, write_words, 0, 0},
+             [PM_T_RLIMIT] = {read_rlimit, NULL, 3, 1},
+             [PM_T_NUMBER] = {read_number_type, write_integer, 1, 0},
+             [PM_T_OCTAL] = {read_octal, write_integer, 1, 0},
+             [PM_T_TIME] = {read_time, write_integer, 1, 0},
+             [PM_T_SIZE] = {read_size, write_integer, 1, 0},
+             [PM_T_CHOICE] = {read_choice, write_choice, 1, 0},
+             [PM_T_RANGE] = {read_range, write_range, 2, 0},
+             [PM_T_JITTERED] = {read_jittered, write_jittered, 2, 0},
+             [PM_T_TIMED] = {read_timed, write_timed, 256, 0},
+             [PM_T_WRAPPER] = {read_wrapper, NULL, 3, 1}};
 
 /* A list row, as lines "Name word word\n", one for each element. */
 static const char *write_list(apr_pool_t *p, const void *field,
                               const pm_row_t *row)
 {
-    const apr_array_header_t *list =
-        *(const apr_array_header_t *const *)field;
+    const apr_array_header_t *list = *(const apr_array_header_t *const *)field;
     const char sep = row->type == PM_T_PAIR ? '=' : ' ';
     const char *text = "";
     int i;
@@ -491,8 +508,8 @@ static const char *write_list(apr_pool_t *p, const void *field,
             p, apr_pstrmemdup(p, element, (apr_size_t)(cut - element)));
 
         if (row->type == PM_T_PAIR) {
-            line = apr_pstrcat(p, line, " ",
-                               apr_pescape_urlencoded(p, cut + 1), NULL);
+            line = apr_pstrcat(p, line, " ", apr_pescape_urlencoded(p, cut + 1),
+                               NULL);
         }
         else {
             line = element;
@@ -551,8 +568,7 @@ apr_size_t pm_value_size(const pm_row_t *row)
     return row->type == PM_T_RANGE      ? sizeof(pm_range_t)
            : row->type == PM_T_JITTERED ? sizeof(pm_jittered_t)
            : row->type == PM_T_TIMED    ? sizeof(pm_timed_t)
-           : row->type == PM_T_STRING || row->type == PM_T_PATH
-               ? sizeof(char *)
+           : row->type == PM_T_STRING || row->type == PM_T_PATH ? sizeof(char *)
            : is_array(row) ? sizeof(apr_array_header_t *)
                            : sizeof(apr_int64_t);
 }

@@ -16,7 +16,7 @@ typedef struct asked {
     pm_context_t *world;
     pm_control_caller_t *caller;
     const pm_request_t *req;
-    apr_pool_t *p;          /* goes when the answer has been sent */
+    apr_pool_t *p; /* goes when the answer has been sent */
 } asked_t;
 
 /* @return the answer; NULL: it comes later */
@@ -104,7 +104,8 @@ static const char *status(asked_t *a)
     int n;
 
     pm_json_init(&j, a->p);
-    pm_report_status_begin(&j, pm_scoreboard_header(a->world->board), NULL, pm_time_now());
+    pm_report_status_begin(&j, pm_scoreboard_header(a->world->board), NULL,
+                           pm_time_now());
     n = each_named(a, status_one, &j);
     pm_report_status_end(&j);
     return n || !a->req->pool[0] ? pm_json_text(&j) : no_such(a);
@@ -171,8 +172,7 @@ static const char *reload(asked_t *a)
         return wrong;
     }
     if (pool && pm_pool_held(pool)) {
-        return apr_psprintf(a->p, "error pool %s is stopped",
-                            pool->conf->name);
+        return apr_psprintf(a->p, "error pool %s is stopped", pool->conf->name);
     }
     if (a->req->wait) {
         waits = pm_reload_wait_create(a->caller);
@@ -224,12 +224,14 @@ static const char *scale(asked_t *a)
                      a->req->number[i]);
     }
     if (pm_conf_set(conf, &pm_conf_rows[PM_ROW_processes], a->req->n, word,
-                    a->p, &why) != APR_SUCCESS) {
+                    a->p, &why)
+        != APR_SUCCESS) {
         return apr_pstrcat(a->p, "error ", why.text, NULL);
     }
-    say(a, pool, apr_psprintf(a->p, "scale: %" APR_INT64_T_FMT " to %"
-                              APR_INT64_T_FMT " workers", conf->processes.min,
-                              conf->processes.max));
+    say(a, pool,
+        apr_psprintf(
+            a->p, "scale: %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT " workers",
+            conf->processes.min, conf->processes.max));
     pm_pool_scale(pool, conf->processes);
     return "ok";
 }
@@ -258,10 +260,10 @@ static command_t *const commands[PM_VERBS] = {
     [PM_VERB_CONFIG] = config, [PM_VERB_RELOAD] = reload,
     [PM_VERB_START] = hold,    [PM_VERB_STOP] = hold,
     [PM_VERB_SCALE] = scale,   [PM_VERB_KILL] = kill_worker,
-    [PM_VERB_SCRIPT] = script
-};
+    [PM_VERB_SCRIPT] = script};
 
-void pm_control_commands_run(void *ctx, pm_control_caller_t *caller, const char *line)
+void pm_control_commands_run(void *ctx, pm_control_caller_t *caller,
+                             const char *line)
 {
     pm_context_t *world = ctx;
     pm_request_t req;
@@ -269,8 +271,9 @@ void pm_control_commands_run(void *ctx, pm_control_caller_t *caller, const char 
     pm_reason_t why;
     const char *answer;
 
-    if (pm_control_protocol_parse(&req, line, right_of(world, pm_control_peer(caller)),
-                       &why) == APR_SUCCESS) {
+    if (pm_control_protocol_parse(
+            &req, line, right_of(world, pm_control_peer(caller)), &why)
+        == APR_SUCCESS) {
         answer = commands[req.verb](&asked);
     }
     else {

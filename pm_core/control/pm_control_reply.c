@@ -42,7 +42,8 @@ static int compare(const void *left, const void *right)
 {
     const json_t *a = *(const json_t *const *)left;
     const json_t *b = *(const json_t *const *)right;
-    int order = strcmp(pm_control_reply_text(a, "name"), pm_control_reply_text(b, "name"));
+    int order = strcmp(pm_control_reply_text(a, "name"),
+                       pm_control_reply_text(b, "name"));
 
     return order ? order
                  : !strcmp(pm_control_reply_text(a, "state"), "draining")
@@ -55,7 +56,8 @@ apr_array_header_t *pm_control_reply_pools(const json_t *reply, apr_pool_t *p)
     const json_t *pool;
     size_t i;
 
-    json_array_foreach (json_object_get(reply, "pools"), i, pool) {
+    json_array_foreach(json_object_get(reply, "pools"), i, pool)
+    {
         APR_ARRAY_PUSH(pools, const json_t *) = pool;
     }
     qsort(pools->elts, (size_t)pools->nelts, sizeof(json_t *), compare);

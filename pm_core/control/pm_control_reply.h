@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_control_reply.h
- * @brief Layer 0: what a manager says as JSON (docs/admin/control.md), read with
- *        libjansson.
+ * @brief Layer 0: what a manager says as JSON (docs/admin/control.md), read
+ * with libjansson.
  *
  * Members are looked at with jansson's own functions, which take anything for
  * an object or array and find nothing in it when it is none.  The length of

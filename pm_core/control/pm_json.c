@@ -21,11 +21,11 @@ static void put(pm_json_t *j, const char *bytes, apr_size_t n)
  */
 static apr_size_t utf8_length(const unsigned char *s)
 {
-    apr_size_t n = s[0] < 0x80                    ? 1
-                   : s[0] >= 0xc2 && s[0] < 0xe0  ? 2
-                   : (s[0] & 0xf0) == 0xe0        ? 3
-                   : s[0] >= 0xf0 && s[0] < 0xf5  ? 4
-                                                  : 0;
+    apr_size_t n = s[0] < 0x80                   ? 1
+                   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                   : (s[0] & 0xf0) == 0xe0       ? 3
+                   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                 : 0;
     apr_size_t i;
 
     for (i = 1; i < n; i++) {

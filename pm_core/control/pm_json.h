@@ -13,7 +13,7 @@
 #include "pm_core/base/pm_base.h"
 
 typedef struct pm_json {
-    apr_array_header_t *bytes;   /**< of char */
+    apr_array_header_t *bytes; /**< of char */
 } pm_json_t;
 
 void pm_json_init(pm_json_t *j, apr_pool_t *p);

@@ -31,8 +31,8 @@ static void put_line(pm_json_t *j, char *line, apr_pool_t *p)
 static void put_value(pm_json_t *j, const void *conf, const pm_row_t *row)
 {
     apr_pool_t *p = j->bytes->pool;
-    char *text = apr_pstrdup(p, pm_value_write(row, pm_conf_field(conf, row),
-                                               p));
+    char *text =
+        apr_pstrdup(p, pm_value_write(row, pm_conf_field(conf, row), p));
     char *last = NULL;
     char *line;
 
@@ -60,10 +60,9 @@ static void put_settings(pm_json_t *j, const void *conf, int global)
         pm_json_open(j, NULL, '{');
         pm_json_string(j, "name", row->name);
         put_value(j, conf, row);
-        pm_json_string(j, "from", where ? apr_pstrmemdup(p, where, len)
-                                        : "default");
-        pm_json_string(j, "where", where && where[len] ? where + len + 1
-                                                       : "");
+        pm_json_string(j, "from",
+                       where ? apr_pstrmemdup(p, where, len) : "default");
+        pm_json_string(j, "where", where && where[len] ? where + len + 1 : "");
         pm_json_close(j, '}');
     }
     pm_json_close(j, ']');

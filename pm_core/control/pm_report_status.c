@@ -6,8 +6,8 @@
 
 /* --- the whole ------------------------------------------------------------ */
 
-static void manager(pm_json_t *j, const pm_scoreboard_header_t *head, const char *error,
-                    apr_time_t now)
+static void manager(pm_json_t *j, const pm_scoreboard_header_t *head,
+                    const char *error, apr_time_t now)
 {
     pm_json_open(j, "manager", '{');
     pm_json_int(j, "pid", head ? head->pid : 0);
@@ -19,8 +19,8 @@ static void manager(pm_json_t *j, const pm_scoreboard_header_t *head, const char
     pm_json_close(j, '}');
 }
 
-void pm_report_status_begin(pm_json_t *j, const pm_scoreboard_header_t *head, const char *error,
-                     apr_time_t now)
+void pm_report_status_begin(pm_json_t *j, const pm_scoreboard_header_t *head,
+                            const char *error, apr_time_t now)
 {
     int i;
 
@@ -47,10 +47,9 @@ void pm_report_status_end(pm_json_t *j)
  */
 static const char *const state_names[] = {
     [PM_WORKER_BORN] = "starting",   [PM_WORKER_LOADING] = "starting",
-    [PM_WORKER_READY] = "idle",
-    [PM_WORKER_STOPPING] = "stopping", [PM_WORKER_KILLED] = "stopping",
-    [PM_WORKER_LEFT] = "stopping",   [PM_WORKER_GONE] = "stopping"
-};
+    [PM_WORKER_READY] = "idle",      [PM_WORKER_STOPPING] = "stopping",
+    [PM_WORKER_KILLED] = "stopping", [PM_WORKER_LEFT] = "stopping",
+    [PM_WORKER_GONE] = "stopping"};
 
 static void worker(pm_json_t *j, const pm_worker_t *w, apr_time_t now)
 {
@@ -72,10 +71,10 @@ static void worker(pm_json_t *j, const pm_worker_t *w, apr_time_t now)
 /* What of a pool is known, in the manager and outside. */
 typedef struct view {
     const pm_conf_t *conf;
-    const pm_scoreboard_slot_t *slot;     /* zeros: nothing has been told */
+    const pm_scoreboard_slot_t *slot; /* zeros: nothing has been told */
     pm_avail_t avail;
     int alive, ready, starting, stopping;
-    pm_scoreboard_totals_t sum;              /* of the slot's pool alone */
+    pm_scoreboard_totals_t sum; /* of the slot's pool alone */
     pm_request_stats_t meter;
     const char *last_error, *last_stderr;
 } view_t;
@@ -83,10 +82,9 @@ typedef struct view {
 const char *pm_report_status_state(pm_avail_t avail)
 {
     static const char *const names[] = {
-        [PM_AVAIL_NONE] = "stopped",       [PM_AVAIL_STARTING] = "starting",
-        [PM_AVAIL_RUNNING] = "running",    [PM_AVAIL_BACKOFF] = "backoff",
-        [PM_AVAIL_STOPPED] = "stopped",    [PM_AVAIL_DRAINING] = "draining"
-    };
+        [PM_AVAIL_NONE] = "stopped",    [PM_AVAIL_STARTING] = "starting",
+        [PM_AVAIL_RUNNING] = "running", [PM_AVAIL_BACKOFF] = "backoff",
+        [PM_AVAIL_STOPPED] = "stopped", [PM_AVAIL_DRAINING] = "draining"};
 
     return names[avail <= PM_AVAIL_DRAINING ? avail : PM_AVAIL_NONE];
 }
@@ -97,9 +95,9 @@ static void definition(pm_json_t *j, const view_t *v)
 
     pm_json_string(j, "name", v->conf->name);
     pm_json_string(j, "state", pm_report_status_state(v->avail));
-    pm_json_string(j, "command",
-                   v->conf->command
-                       ? apr_array_pstrcat(p, v->conf->command, ' ') : "");
+    pm_json_string(
+        j, "command",
+        v->conf->command ? apr_array_pstrcat(p, v->conf->command, ' ') : "");
     pm_json_string(j, "listen", v->conf->listen ? v->conf->listen : "");
     pm_json_int(j, "min", v->conf->processes.min);
     pm_json_int(j, "max", v->conf->processes.max);
@@ -143,11 +141,13 @@ static void requests(pm_json_t *j, const view_t *v)
     pm_json_int(j, "requests", (apr_int64_t)v->sum.done);
     pm_json_int(j, "aborted", v->sum.aborted);
     pm_json_int(j, "retried", (apr_int64_t)event[PM_REQUEST_STATS_RETRIED]);
-    pm_json_int(j, "refused", (apr_int64_t)(event[PM_REQUEST_STATS_FULL]
-                                            + event[PM_REQUEST_STATS_LATE]
-                                            + event[PM_REQUEST_STATS_UNAVAILABLE]));
+    pm_json_int(j, "refused",
+                (apr_int64_t)(event[PM_REQUEST_STATS_FULL]
+                              + event[PM_REQUEST_STATS_LATE]
+                              + event[PM_REQUEST_STATS_UNAVAILABLE]));
     pm_json_int(j, "refused_limit", (apr_int64_t)event[PM_REQUEST_STATS_FULL]);
-    pm_json_int(j, "refused_timeout", (apr_int64_t)event[PM_REQUEST_STATS_LATE]);
+    pm_json_int(j, "refused_timeout",
+                (apr_int64_t)event[PM_REQUEST_STATS_LATE]);
     pm_json_int(j, "refused_unavailable",
                 (apr_int64_t)event[PM_REQUEST_STATS_UNAVAILABLE]);
     pm_json_open(j, "request_time", '{');
@@ -158,8 +158,7 @@ static void requests(pm_json_t *j, const view_t *v)
 
 static void workers_past(pm_json_t *j, const view_t *v, apr_time_t now)
 {
-    apr_time_t retry_at = v->avail == PM_AVAIL_BACKOFF ? v->slot->retry_at
-                                                       : 0;
+    apr_time_t retry_at = v->avail == PM_AVAIL_BACKOFF ? v->slot->retry_at : 0;
 
     pm_json_int(j, "spawned", v->slot->spawned);
     pm_json_int(j, "exited", v->slot->exited);
@@ -217,7 +216,7 @@ void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
 }
 
 void pm_report_status_known(pm_json_t *j, const pm_report_status_known_t *pool,
-                     apr_time_t now)
+                            apr_time_t now)
 {
     static const pm_scoreboard_slot_t nothing;
     view_t v = {0};
@@ -226,13 +225,13 @@ void pm_report_status_known(pm_json_t *j, const pm_report_status_known_t *pool,
     v.slot = &nothing;
     v.avail = PM_AVAIL_STOPPED;
     if (pool->board && pool->slot >= 0 && !pool->failed) {
-        v.avail = pm_scoreboard_avail(pm_scoreboard_slot(pool->board, pool->slot),
-                                 pool->generation);
+        v.avail = pm_scoreboard_avail(
+            pm_scoreboard_slot(pool->board, pool->slot), pool->generation);
     }
     if (v.avail != PM_AVAIL_NONE && v.avail != PM_AVAIL_STOPPED) {
         look_at_board(&v, pool->board, pool->slot);
-        v.alive = v.ready = (int)pm_scoreboard_admission(pool->board,
-                                               pool->slot)->workers;
+        v.alive = v.ready =
+            (int)pm_scoreboard_admission(pool->board, pool->slot)->workers;
     }
     v.last_error = pool->failed ? pool->failed : "";
     v.last_stderr = "";

@@ -28,8 +28,7 @@ apr_status_t pm_channel_pair(int fd[2], pm_reason_t *why)
     return APR_SUCCESS;
 }
 
-apr_status_t pm_channel_send(int fd, const pm_message_t *msg,
-                             pm_reason_t *why)
+apr_status_t pm_channel_send(int fd, const pm_message_t *msg, pm_reason_t *why)
 {
     struct iovec iov = {msg->text, strlen(msg->text)};
     struct msghdr hdr = {0};
@@ -65,8 +64,7 @@ static void take_fds(pm_message_t *msg, struct msghdr *hdr)
     struct cmsghdr *cmsg;
 
     for (cmsg = CMSG_FIRSTHDR(hdr); cmsg; cmsg = CMSG_NXTHDR(hdr, cmsg)) {
-        if (cmsg->cmsg_level == SOL_SOCKET
-            && cmsg->cmsg_type == SCM_RIGHTS) {
+        if (cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS) {
             size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
             n = n > PM_CHANNEL_FDS ? PM_CHANNEL_FDS : n;
@@ -106,7 +104,8 @@ apr_status_t pm_channel_recv(int fd, pm_message_t *msg, apr_pool_t *p,
         while (msg->nfds) {
             pm_fds_close(&msg->fds[--msg->nfds]);
         }
-        return pm_fail(why, APR_EGENERAL, hdr.msg_flags & MSG_TRUNC
+        return pm_fail(why, APR_EGENERAL,
+                       hdr.msg_flags & MSG_TRUNC
                            ? "a message was too long"
                            : "there is no descriptor free for what came");
     }
@@ -136,9 +135,8 @@ static apr_status_t wait_for(int fd, short events, apr_time_t deadline,
 }
 
 /* The answer's text lives in p. */
-static apr_status_t call(int fd, const pm_message_t *msg,
-                         apr_time_t deadline, apr_pool_t *p,
-                         pm_reason_t *why)
+static apr_status_t call(int fd, const pm_message_t *msg, apr_time_t deadline,
+                         apr_pool_t *p, pm_reason_t *why)
 {
     pm_message_t answer = {0};
     apr_status_t rv;
@@ -158,8 +156,7 @@ static apr_status_t call(int fd, const pm_message_t *msg,
     if (rv != APR_SUCCESS || !strcmp(answer.text, "ok")) {
         return rv;
     }
-    return pm_fail(why, APR_EGENERAL, "the manager says: %.300s",
-                   answer.text);
+    return pm_fail(why, APR_EGENERAL, "the manager says: %.300s", answer.text);
 }
 
 apr_status_t pm_channel_call(int fd, const pm_message_t *msg,

@@ -20,7 +20,7 @@
 typedef struct pm_message {
     char *text;
     int nfds;
-    int fds[PM_CHANNEL_FDS];        /**< received: owned by who received */
+    int fds[PM_CHANNEL_FDS]; /**< received: owned by who received */
 } pm_message_t;
 
 /** @param fd [0] the parent's end, [1] the manager's */
@@ -28,8 +28,7 @@ apr_status_t pm_channel_pair(int fd[2], pm_reason_t *why);
 
 /** Send a message whole or not at all.
  *  @return APR_EAGAIN when a non-blocking end cannot take it now */
-apr_status_t pm_channel_send(int fd, const pm_message_t *msg,
-                             pm_reason_t *why);
+apr_status_t pm_channel_send(int fd, const pm_message_t *msg, pm_reason_t *why);
 
 /**
  * Take one message.  Descriptors come close-on-exec.

@@ -35,8 +35,9 @@ static apr_status_t reach(int fd, const pm_addr_t *addr, apr_time_t until)
     return rc == 0 ? APR_SUCCESS : errno == EAGAIN ? APR_TIMEUP : errno;
 }
 
-apr_status_t pm_control_client_open(pm_control_client_t *a, const char *path, apr_time_t until,
-                         apr_pool_t *p, pm_reason_t *why)
+apr_status_t pm_control_client_open(pm_control_client_t *a, const char *path,
+                                    apr_time_t until, apr_pool_t *p,
+                                    pm_reason_t *why)
 {
     pm_addr_t addr;
     apr_status_t rv;
@@ -66,10 +67,11 @@ void pm_control_client_close(pm_control_client_t *a)
 }
 
 /* A line is short: it goes at once, or something is wrong. */
-apr_status_t pm_control_client_send(pm_control_client_t *a, const char *line, pm_reason_t *why)
+apr_status_t pm_control_client_send(pm_control_client_t *a, const char *line,
+                                    pm_reason_t *why)
 {
     struct iovec part[2] = {{(void *)(apr_uintptr_t)line, strlen(line)},
-                            {(void *)(apr_uintptr_t)"\n", 1}};
+                            {(void *)(apr_uintptr_t) "\n", 1}};
     struct msghdr msg = {.msg_iov = part, .msg_iovlen = 2};
     ssize_t n = sendmsg(a->fd, &msg, MSG_NOSIGNAL);
 
@@ -103,7 +105,8 @@ static int grow(pm_control_client_t *a)
 }
 
 /* More bytes, or none yet. */
-static apr_status_t receive(pm_control_client_t *a, apr_time_t until, pm_reason_t *why)
+static apr_status_t receive(pm_control_client_t *a, apr_time_t until,
+                            pm_reason_t *why)
 {
     struct pollfd pfd = {a->fd, POLLIN, 0};
     apr_time_t left = until - pm_time_now();
@@ -113,8 +116,7 @@ static apr_status_t receive(pm_control_client_t *a, apr_time_t until, pm_reason_
         return pm_fail(why, APR_EGENERAL, "the manager's answer is too long");
     }
     if (left <= 0) {
-        return pm_fail(why, APR_TIMEUP,
-                       "the manager has not answered in time");
+        return pm_fail(why, APR_TIMEUP, "the manager has not answered in time");
     }
     n = poll(&pfd, 1, until == PM_TIME_NEVER ? -1 : (int)(left / 1000 + 1));
     if (n > 0) {
@@ -130,8 +132,8 @@ static apr_status_t receive(pm_control_client_t *a, apr_time_t until, pm_reason_
     return APR_SUCCESS;
 }
 
-apr_status_t pm_control_client_receive(pm_control_client_t *a, apr_time_t until, char **line,
-                         pm_reason_t *why)
+apr_status_t pm_control_client_receive(pm_control_client_t *a, apr_time_t until,
+                                       char **line, pm_reason_t *why)
 {
     apr_size_t seen = 0;
     apr_status_t rv;
@@ -156,8 +158,9 @@ apr_status_t pm_control_client_receive(pm_control_client_t *a, apr_time_t until,
     return APR_SUCCESS;
 }
 
-apr_status_t pm_control_ask(const char *path, const char *line, apr_time_t until,
-                    apr_pool_t *p, char **answer, pm_reason_t *why)
+apr_status_t pm_control_ask(const char *path, const char *line,
+                            apr_time_t until, apr_pool_t *p, char **answer,
+                            pm_reason_t *why)
 {
     pm_control_client_t a;
     apr_status_t rv = pm_control_client_open(&a, path, until, p, why);

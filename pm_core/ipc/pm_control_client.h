@@ -16,9 +16,9 @@
 typedef struct pm_control_ask {
     int fd;
     apr_pool_t *p;
-    char *text;              /**< what has come */
+    char *text; /**< what has come */
     apr_size_t len, size;
-    apr_size_t told;         /**< of it, what was handed out */
+    apr_size_t told; /**< of it, what was handed out */
 } pm_control_client_t;
 
 /**
@@ -28,21 +28,24 @@ typedef struct pm_control_ask {
  * @param until for all of it
  * @param answer out: without its newline, in @a p
  */
-apr_status_t pm_control_ask(const char *path, const char *line, apr_time_t until,
-                    apr_pool_t *p, char **answer, pm_reason_t *why);
+apr_status_t pm_control_ask(const char *path, const char *line,
+                            apr_time_t until, apr_pool_t *p, char **answer,
+                            pm_reason_t *why);
 
 /** Connect; the rest is in @a p.  Nothing is open when that fails. */
-apr_status_t pm_control_client_open(pm_control_client_t *a, const char *path, apr_time_t until,
-                         apr_pool_t *p, pm_reason_t *why);
+apr_status_t pm_control_client_open(pm_control_client_t *a, const char *path,
+                                    apr_time_t until, apr_pool_t *p,
+                                    pm_reason_t *why);
 
 void pm_control_client_close(pm_control_client_t *a);
 
 /** Say a line, @a line without its newline. */
-apr_status_t pm_control_client_send(pm_control_client_t *a, const char *line, pm_reason_t *why);
+apr_status_t pm_control_client_send(pm_control_client_t *a, const char *line,
+                                    pm_reason_t *why);
 
 /** Hear the next line.
  *  @param line out: without its newline, valid until the next is heard */
-apr_status_t pm_control_client_receive(pm_control_client_t *a, apr_time_t until, char **line,
-                         pm_reason_t *why);
+apr_status_t pm_control_client_receive(pm_control_client_t *a, apr_time_t until,
+                                       char **line, pm_reason_t *why);
 
 #endif /* PM_CONTROL_CLIENT_H */

@@ -18,20 +18,20 @@ struct pm_control_peer_id {
     apr_pool_t *p;
     int fd;
     uid_t uid;
-    int own;                /* it has one of PM_CONTROL_OWN places */
-    apr_pool_t *pwatch;     /* what the loop needs to watch it */
+    int own;            /* it has one of PM_CONTROL_OWN places */
+    apr_pool_t *pwatch; /* what the loop needs to watch it */
     pm_watch_t watch;
     pm_timer_t idle;
     char line[PM_CONTROL_LINE];
     apr_size_t len;
     apr_pool_t *panswer;
-    apr_pool_t *psay;       /* holds what is being sent; NULL: nothing */
+    apr_pool_t *psay; /* holds what is being sent; NULL: nothing */
     const char *say;
     apr_size_t left;
-    apr_pool_t *pnext;      /* and what is to be sent then */
+    apr_pool_t *pnext; /* and what is to be sent then */
     const char *next;
-    int last;               /* the last line of the answer is among these */
-    int asking;             /* what is said now is sent by who asked */
+    int last;   /* the last line of the answer is among these */
+    int asking; /* what is said now is sent by who asked */
 };
 
 typedef struct pm_control_peer_id client_t;
@@ -43,10 +43,10 @@ struct pm_control {
     pm_loop_t *loop;
     apr_pool_t *p;
     int fd;
-    int spare;              /* for a caller when there is no other one */
+    int spare; /* for a caller when there is no other one */
     pm_watch_t watch;
     struct clients clients;
-    int nclients[2];        /* others, own */
+    int nclients[2]; /* others, own */
     pm_control_handler_t *ask;
     void *ctx;
 };
@@ -77,12 +77,11 @@ static void on_idle(void *ctx, apr_time_t now)
 static void client_wait(client_t *c)
 {
     pm_loop_t *loop = c->control->loop;
-    int events = c->psay ? APR_POLLOUT : c->panswer ? APR_POLLPRI
-                                                    : APR_POLLIN;
+    int events = c->psay ? APR_POLLOUT : c->panswer ? APR_POLLPRI : APR_POLLIN;
 
-    pm_loop_at(loop, &c->idle, events == APR_POLLPRI
-                                   ? PM_TIME_NEVER
-                                   : pm_time_now() + PM_CONTROL_IDLE);
+    pm_loop_at(loop, &c->idle,
+               events == APR_POLLPRI ? PM_TIME_NEVER
+                                     : pm_time_now() + PM_CONTROL_IDLE);
     if (c->watch.pfd.reqevents != events) {
         pm_loop_unwatch(loop, &c->watch);
         apr_pool_clear(c->pwatch);
@@ -157,7 +156,7 @@ void pm_control_answer(pm_control_caller_t *c, const char *text, int last)
         c->next = text;
     }
     if (!c->asking) {
-        client_wait(c);   /* it is sent from the loop */
+        client_wait(c); /* it is sent from the loop */
     }
 }
 
@@ -193,8 +192,8 @@ static int client_ask(client_t *c)
 /* Reads what has come.  @return 0 when the client is gone */
 static int client_read(client_t *c)
 {
-    ssize_t n = recv(c->fd, c->line + c->len, sizeof(c->line) - c->len,
-                     MSG_DONTWAIT);
+    ssize_t n =
+        recv(c->fd, c->line + c->len, sizeof(c->line) - c->len, MSG_DONTWAIT);
 
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
         client_drop(c);
@@ -204,9 +203,9 @@ static int client_read(client_t *c)
     if (c->len == sizeof(c->line) && !memchr(c->line, '\n', c->len)) {
         static const char text[] = "error line too long\n";
 
-        if (send(c->fd, text, sizeof(text) - 1,
-                 MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-            errno = 0;   /* it is dropped in any case */
+        if (send(c->fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT)
+            < 0) {
+            errno = 0; /* it is dropped in any case */
         }
         client_drop(c);
         return 0;
@@ -222,7 +221,7 @@ static void on_client(void *ctx, int events)
     APR_RING_REMOVE(c, link);
     APR_RING_INSERT_TAIL(&c->control->clients, c, pm_control_peer_id, link);
     if (c->panswer && !c->psay) {
-        client_drop(c);   /* it waited, and has gone */
+        client_drop(c); /* it waited, and has gone */
         return;
     }
     if (c->psay ? !client_send(c) : !client_read(c)) {
@@ -262,8 +261,7 @@ static void make_room(pm_control_server_t *control, int own)
     client_t *c = NULL;
     client_t *worst = NULL;
 
-    if (control->nclients[own]
-        < (own ? PM_CONTROL_OWN : PM_CONTROL_OTHERS)) {
+    if (control->nclients[own] < (own ? PM_CONTROL_OWN : PM_CONTROL_OTHERS)) {
         return;
     }
     APR_RING_FOREACH(c, &control->clients, pm_control_peer_id, link)
@@ -337,9 +335,10 @@ static void on_connect(void *ctx, int events)
     client_create(control, fd, uid);
 }
 
-apr_status_t pm_control_server_create(pm_control_server_t **out, pm_loop_t *loop, int fd,
-                               pm_control_handler_t *ask, void *ctx,
-                               apr_pool_t *parent, pm_reason_t *why)
+apr_status_t pm_control_server_create(pm_control_server_t **out,
+                                      pm_loop_t *loop, int fd,
+                                      pm_control_handler_t *ask, void *ctx,
+                                      apr_pool_t *parent, pm_reason_t *why)
 {
     pm_control_server_t *control;
     apr_pool_t *p;

@@ -34,15 +34,16 @@ typedef struct pm_control_peer_id pm_control_caller_t;
 /** One request.  It has to be answered with pm_control_answer(), now or later.
  *  @param line without newline, valid during the call */
 typedef void pm_control_handler_t(void *ctx, pm_control_caller_t *caller,
-                              const char *line);
+                                  const char *line);
 
 /**
  * Serve an open listening socket (pm_listen_open()).
  * @param fd the control socket's from here on
  */
-apr_status_t pm_control_server_create(pm_control_server_t **control, pm_loop_t *loop,
-                               int fd, pm_control_handler_t *ask, void *ctx,
-                               apr_pool_t *p, pm_reason_t *why);
+apr_status_t pm_control_server_create(pm_control_server_t **control,
+                                      pm_loop_t *loop, int fd,
+                                      pm_control_handler_t *ask, void *ctx,
+                                      apr_pool_t *p, pm_reason_t *why);
 
 /** Close it and drop its clients.  Harmless for NULL. */
 void pm_control_server_destroy(pm_control_server_t *control);

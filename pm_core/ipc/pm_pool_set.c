@@ -9,11 +9,12 @@
 #include "pm_core/shm/pm_scoreboard.h"
 #include "pm_core/os/pm_fds.h"
 
-#define HOSTS_MOST 100   /* in one message */
+#define HOSTS_MOST 100 /* in one message */
 
-/* A set that pm_pool_set_receive() makes carries its pool, for pm_pool_set_destroy(). */
+/* A set that pm_pool_set_receive() makes carries its pool, for
+ * pm_pool_set_destroy(). */
 typedef struct taken {
-    pm_pool_set_t set;      /* first: a pm_pool_set_t * is a taken_t * */
+    pm_pool_set_t set; /* first: a pm_pool_set_t * is a taken_t * */
     apr_pool_t *p;     /* NULL for sets of pm_pool_set_create() */
 } taken_t;
 
@@ -44,8 +45,8 @@ void pm_pool_set_destroy(pm_pool_set_t *set)
         pm_fds_close(&APR_ARRAY_IDX(set->members, i, pm_member_t).log_fd);
     }
     for (i = 0; i < set->templates->nelts; i++) {
-        pm_fds_close(&APR_ARRAY_IDX(set->templates, i,
-                                    pm_script_template_t).log_fd);
+        pm_fds_close(
+            &APR_ARRAY_IDX(set->templates, i, pm_script_template_t).log_fd);
     }
     if (taken->p) {
         apr_pool_destroy(taken->p);
@@ -61,26 +62,25 @@ static void add_fd(pm_message_t *msg, int fd)
     }
 }
 
-static void write_head(pm_message_t *msg, const pm_pool_set_t *set, apr_pool_t *p)
+static void write_head(pm_message_t *msg, const pm_pool_set_t *set,
+                       apr_pool_t *p)
 {
     msg->nfds = 0;
     add_fd(msg, set->log_fd);
-    msg->text = apr_psprintf(p, "set %d %d\n%s", set->config,
-                             (int)set->log_level,
-                             pm_conf_write(set->global, 1, p));
+    msg->text =
+        apr_psprintf(p, "set %d %d\n%s", set->config, (int)set->log_level,
+                     pm_conf_write(set->global, 1, p));
 }
 
-static void write_member(pm_message_t *msg, const pm_member_t *m,
-                         apr_pool_t *p)
+static void write_member(pm_message_t *msg, const pm_member_t *m, apr_pool_t *p)
 {
     const char *settings = pm_conf_write(m->conf, 0, p);
 
     msg->nfds = 0;
     if (m->failed) {
-        msg->text = apr_psprintf(p, "failed %s %d %u\n%.*s\n%s",
-                                 m->conf->name, m->slot, m->generation,
-                                 (int)strcspn(m->failed, "\n"), m->failed,
-                                 settings);
+        msg->text = apr_psprintf(
+            p, "failed %s %d %u\n%.*s\n%s", m->conf->name, m->slot,
+            m->generation, (int)strcspn(m->failed, "\n"), m->failed, settings);
         return;
     }
     add_fd(msg, m->fd);
@@ -96,8 +96,7 @@ static void write_template(pm_message_t *msg, const pm_script_template_t *t,
     add_fd(msg, t->log_fd);
     msg->text = apr_psprintf(p, "scripts %s %d %d\n%s\n%s",
                              apr_pescape_urlencoded(p, t->where), t->suexec,
-                             t->named,
-                             pm_conf_write(t->rules, 2, p),
+                             t->named, pm_conf_write(t->rules, 2, p),
                              pm_conf_write(t->conf, 0, p));
 }
 
@@ -105,9 +104,9 @@ static const char *host_line(const pm_host_t *host, apr_pool_t *p)
 {
     const char *name = apr_pescape_urlencoded(p, host->name);
 
-    return host->suexec ? apr_psprintf(p, "%s %u %u\n", name, host->uid,
-                                       host->gid)
-                        : apr_pstrcat(p, name, "\n", NULL);
+    return host->suexec
+               ? apr_psprintf(p, "%s %u %u\n", name, host->uid, host->gid)
+               : apr_pstrcat(p, name, "\n", NULL);
 }
 
 /* Some of them at a time: a message has an end. */
@@ -115,8 +114,8 @@ static apr_status_t send_hosts(int channel, const apr_array_header_t *hosts,
                                apr_time_t deadline, apr_pool_t *p,
                                pm_reason_t *why)
 {
-    apr_array_header_t *lines = apr_array_make(p, HOSTS_MOST + 1,
-                                               sizeof(const char *));
+    apr_array_header_t *lines =
+        apr_array_make(p, HOSTS_MOST + 1, sizeof(const char *));
     apr_status_t rv = APR_SUCCESS;
     int i, k;
 
@@ -144,18 +143,18 @@ static apr_status_t send_templates(int channel, const pm_pool_set_t *set,
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < set->templates->nelts; i++) {
-        write_template(&msg, &APR_ARRAY_IDX(set->templates, i,
-                                            pm_script_template_t), p);
+        write_template(
+            &msg, &APR_ARRAY_IDX(set->templates, i, pm_script_template_t), p);
         rv = pm_channel_call(channel, &msg, deadline, p, why);
     }
-    return rv == APR_SUCCESS && i ? send_hosts(channel, set->hosts, deadline,
-                                               p, why)
-                                  : rv;
+    return rv == APR_SUCCESS && i
+               ? send_hosts(channel, set->hosts, deadline, p, why)
+               : rv;
 }
 
 apr_status_t pm_pool_set_send(int channel, const pm_pool_set_t *set,
-                         apr_time_t deadline, apr_pool_t *p,
-                         pm_reason_t *why)
+                              apr_time_t deadline, apr_pool_t *p,
+                              pm_reason_t *why)
 {
     pm_message_t msg;
     apr_status_t rv;
@@ -201,8 +200,8 @@ static int first_line(char **text, char **word, int max)
 /* Digits only, up to max; -1 for anything else. */
 static long number(const char *text, long max)
 {
-    long n = strspn(text, "0123456789") == strlen(text)
-                 ? strtol(text, NULL, 10) : -1;
+    long n = strspn(text, "0123456789") == strlen(text) ? strtol(text, NULL, 10)
+                                                        : -1;
 
     return n > max || !*text ? -1 : n;
 }
@@ -294,8 +293,8 @@ static apr_status_t take_template(pm_pool_set_t *set, char **word, int n,
     apr_status_t rv;
 
     t.where = n == 4 ? unescape(word[1], p) : NULL;
-    if (!t.where || number(word[2], 1) < 0 || number(word[3], 1) < 0
-        || !middle || msg->nfds > 1
+    if (!t.where || number(word[2], 1) < 0 || number(word[3], 1) < 0 || !middle
+        || msg->nfds > 1
         || pm_script_rules_where_check(t.where, NULL) != APR_SUCCESS) {
         return bad_message(why);
     }
@@ -328,8 +327,9 @@ static apr_status_t take_host(pm_pool_set_t *set, char *line, pm_reason_t *why)
     memset(host, 0, sizeof(*host));
     host->name = n ? unescape(word[0], set->members->pool) : NULL;
     if (!host->name || (n != 1 && n != 3)
-        || (n == 3 && (number(word[1], ID_MOST) < 0
-                       || number(word[2], ID_MOST) < 0))) {
+        || (n == 3
+            && (number(word[1], ID_MOST) < 0
+                || number(word[2], ID_MOST) < 0))) {
         return bad_message(why);
     }
     host->suexec = n == 3;
@@ -338,7 +338,8 @@ static apr_status_t take_host(pm_pool_set_t *set, char *line, pm_reason_t *why)
     return APR_SUCCESS;
 }
 
-static apr_status_t take_hosts(pm_pool_set_t *set, char *lines, pm_reason_t *why)
+static apr_status_t take_hosts(pm_pool_set_t *set, char *lines,
+                               pm_reason_t *why)
 {
     apr_status_t rv = APR_SUCCESS;
     char *last = NULL;
@@ -351,10 +352,11 @@ static apr_status_t take_hosts(pm_pool_set_t *set, char *lines, pm_reason_t *why
     return rv;
 }
 
-apr_status_t pm_pool_set_receive(pm_pool_set_t **set, const pm_message_t *message,
-                         int *whole, apr_pool_t *p, pm_reason_t *why)
+apr_status_t pm_pool_set_receive(pm_pool_set_t **set,
+                                 const pm_message_t *message, int *whole,
+                                 apr_pool_t *p, pm_reason_t *why)
 {
-    pm_message_t msg = *message;   /* what is taken out of it is set to 0 */
+    pm_message_t msg = *message; /* what is taken out of it is set to 0 */
     apr_status_t rv = APR_SUCCESS;
     char *text = msg.text;
     char *word[6] = {NULL};
@@ -384,7 +386,7 @@ apr_status_t pm_pool_set_receive(pm_pool_set_t **set, const pm_message_t *messag
         pm_fds_close(&msg.fds[--msg.nfds]);
     }
     if (rv != APR_SUCCESS) {
-        pm_pool_set_destroy(*set);   /* half a set is none */
+        pm_pool_set_destroy(*set); /* half a set is none */
         *set = NULL;
     }
     return rv;

@@ -37,25 +37,25 @@
 
 /** A pool and where it lives. */
 typedef struct pm_member {
-    const pm_conf_t *conf;       /**< complete: defaults merged, user, listen
-                                  *   and listen_owner filled in */
-    int slot;                    /**< on the board */
-    apr_uint32_t generation;     /**< the same for as long as name and listen
-                                  *   address are the same */
-    int fd;                      /**< the listening socket; -1 when failed */
-    int log_fd;                  /**< its own log; -1: there is none */
-    const char *failed;          /**< why it cannot run, or NULL */
+    const pm_conf_t *conf;   /**< complete: defaults merged, user, listen
+                              *   and listen_owner filled in */
+    int slot;                /**< on the board */
+    apr_uint32_t generation; /**< the same for as long as name and listen
+                              *   address are the same */
+    int fd;                  /**< the listening socket; -1 when failed */
+    int log_fd;              /**< its own log; -1: there is none */
+    const char *failed;      /**< why it cannot run, or NULL */
 } pm_member_t;
 
 typedef struct pm_pool_set {
-    const pm_global_t *global;   /**< complete: socket path filled in */
-    apr_array_header_t *members; /**< of pm_member_t */
-    apr_array_header_t *templates;   /**< of pm_script_template_t */
-    apr_array_header_t *hosts;   /**< of pm_host_t; all whose scripts the
-                                  *   templates may run */
-    int config;                  /**< httpd's number of this configuration */
+    const pm_global_t *global;     /**< complete: socket path filled in */
+    apr_array_header_t *members;   /**< of pm_member_t */
+    apr_array_header_t *templates; /**< of pm_script_template_t */
+    apr_array_header_t *hosts;     /**< of pm_host_t; all whose scripts the
+                                    *   templates may run */
+    int config;                    /**< httpd's number of this configuration */
     pm_level_t log_level;
-    int log_fd;                  /**< the error log; -1: keep the present */
+    int log_fd; /**< the error log; -1: keep the present */
 } pm_pool_set_t;
 
 /** An empty set in @a p, with no descriptors. */
@@ -68,8 +68,8 @@ pm_pool_set_t *pm_pool_set_create(apr_pool_t *p);
  *         former set
  */
 apr_status_t pm_pool_set_send(int channel, const pm_pool_set_t *set,
-                         apr_time_t deadline, apr_pool_t *p,
-                         pm_reason_t *why);
+                              apr_time_t deadline, apr_pool_t *p,
+                              pm_reason_t *why);
 
 /** The manager's side: take one message into the set being received.
  *  @param set NULL-able; "set" makes a new one in a pool of its own below
@@ -77,11 +77,11 @@ apr_status_t pm_pool_set_send(int channel, const pm_pool_set_t *set,
  *  @param whole set to 1 when the message was "commit"
  *  @return an error to be answered, and no set any more; the message's
  *          descriptors are the set's or closed in any case */
-apr_status_t pm_pool_set_receive(pm_pool_set_t **set, const pm_message_t *msg, int *whole,
-                         apr_pool_t *p, pm_reason_t *why);
+apr_status_t pm_pool_set_receive(pm_pool_set_t **set, const pm_message_t *msg,
+                                 int *whole, apr_pool_t *p, pm_reason_t *why);
 
-/** Close the descriptors the set owns and free it, if pm_pool_set_receive() made
- *  it.  Harmless for NULL. */
+/** Close the descriptors the set owns and free it, if pm_pool_set_receive()
+ * made it.  Harmless for NULL. */
 void pm_pool_set_destroy(pm_pool_set_t *set);
 
 #endif /* PM_POOL_SET_H */

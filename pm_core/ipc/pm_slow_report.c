@@ -12,15 +12,15 @@
 
 typedef struct message {
     apr_uint32_t mark;
-    pm_slow_report_t note;       /* as much of it as is used */
+    pm_slow_report_t note; /* as much of it as is used */
 } message_t;
 
 #define FIXED offsetof(message_t, note.url)
 
 apr_status_t pm_slow_report_create(int fd[2], pm_reason_t *why)
 {
-    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                      0, fd)
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+                      fd)
                ? pm_fail_os(why, errno, "cannot make a socketpair")
                : APR_SUCCESS;
 }
@@ -48,7 +48,7 @@ static int is_end(int fd)
 {
     struct pollfd pfd = {fd, 0, 0};
 
-    return poll(&pfd, 1, 0) == 1;   /* POLLHUP, which is always looked for */
+    return poll(&pfd, 1, 0) == 1; /* POLLHUP, which is always looked for */
 }
 
 int pm_slow_report_receive(int fd, pm_slow_report_t *note)

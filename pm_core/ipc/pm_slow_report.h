@@ -22,14 +22,14 @@
 
 /** One request, as the httpd child sees it. */
 typedef struct pm_slow_report {
-    int slot;                  /**< of the pool, on the board */
-    apr_uint32_t generation;   /**< of the pool in there */
-    apr_time_t since;          /**< pm_time_now() when it got its turn */
-    apr_uint64_t inode;        /**< of the child's socket to the worker */
-    pid_t pid;                 /**< the worker, if it has said a word; else 0
-                                */
+    int slot;                /**< of the pool, on the board */
+    apr_uint32_t generation; /**< of the pool in there */
+    apr_time_t since;        /**< pm_time_now() when it got its turn */
+    apr_uint64_t inode;      /**< of the child's socket to the worker */
+    pid_t pid;               /**< the worker, if it has said a word; else 0
+                              */
     char method[PM_SLOW_REPORT_METHOD];
-    char url[PM_SLOW_REPORT_URL];     /**< host and path, cut if it is longer */
+    char url[PM_SLOW_REPORT_URL]; /**< host and path, cut if it is longer */
 } pm_slow_report_t;
 
 /** @param fd the manager's end, the children's end; both close-on-exec */

@@ -5,9 +5,9 @@
  *
  * A pipe through which slot numbers go, four bytes each.  Nobody waits at
  * either end: a slot is called for at most once until the manager has looked
- * (pm_admission_need_manager()), so what is under way always fits.  Made by httpd's
- * parent, who keeps both ends: a manager that dies leaves its calls to the
- * next.
+ * (pm_admission_need_manager()), so what is under way always fits.  Made by
+ * httpd's parent, who keeps both ends: a manager that dies leaves its calls to
+ * the next.
  */
 #ifndef PM_WAKEUP_H
 #define PM_WAKEUP_H

@@ -41,17 +41,17 @@ struct pm_manager {
     pm_watch_t channel_watch;
     pm_watch_t bell_watch;
     pm_watch_t wire_watch;
-    pm_timer_t last_timer;    /* the end of all waiting */
+    pm_timer_t last_timer; /* the end of all waiting */
     int given_up;
-    int orphaned;             /* httpd has gone: its sockets are ours to
-                               * clear away */
+    int orphaned; /* httpd has gone: its sockets are ours to
+                   * clear away */
     pm_phase_t phase;
-    pm_pool_set_t *set;            /* in force; NULL: none yet */
-    pm_pool_set_t *taking;         /* being received */
-    pm_pool_set_t *staged;         /* whole, to be adopted at SIGHUP */
+    pm_pool_set_t *set;    /* in force; NULL: none yet */
+    pm_pool_set_t *taking; /* being received */
+    pm_pool_set_t *staged; /* whole, to be adopted at SIGHUP */
     pm_control_server_t *control;
     pm_listener_t control_listener;
-    apr_pool_t *pcontrol;     /* its strings */
+    apr_pool_t *pcontrol; /* its strings */
     const char *pid_file;
 };
 
@@ -91,7 +91,8 @@ static void adopt_member(pm_manager_t *m, pm_member_t *member)
                                    sizeof(member->generation));
     pm_graceful_t graceful = (pm_graceful_t)m->set->global->graceful;
 
-    switch (pm_reload_policy_plan(graceful, pool ? pool->conf : NULL, member->conf)) {
+    switch (pm_reload_policy_plan(graceful, pool ? pool->conf : NULL,
+                                  member->conf)) {
     case PM_RELOAD_POLICY_RELOAD:
         pm_pool_define(pool, member);
         pm_pool_reload(pool);
@@ -148,8 +149,7 @@ static int keeps_control(pm_manager_t *m, const pm_listen_opts_t *opts)
 
     return m->control && path && !strcmp(path, m->control_listener.path)
            && pm_listen_is_there(&m->control_listener)
-           && pm_listen_adjust(&m->control_listener, opts, NULL)
-                  == APR_SUCCESS;
+           && pm_listen_adjust(&m->control_listener, opts, NULL) == APR_SUCCESS;
 }
 
 /* The control socket of the set; a manager without one is still a manager. */
@@ -174,13 +174,15 @@ static void open_control(pm_manager_t *m)
                         apr_pstrcat(m->pcontrol, "unix:", path, NULL), &opts,
                         m->pcontrol, &why);
     if (rv == APR_SUCCESS) {
-        rv = pm_control_server_create(&m->control, m->world.loop,
-                               m->control_listener.fd, pm_control_commands_run,
-                               &m->world, m->p, &why);
+        rv = pm_control_server_create(
+            &m->control, m->world.loop, m->control_listener.fd,
+            pm_control_commands_run, &m->world, m->p, &why);
     }
     if (rv != APR_SUCCESS) {
-        pm_log(m->opts.log, PM_ERROR, "manager (pid %d): no control socket, "
-               "it cannot be asked: %s", (int)getpid(), why.text);
+        pm_log(m->opts.log, PM_ERROR,
+               "manager (pid %d): no control socket, "
+               "it cannot be asked: %s",
+               (int)getpid(), why.text);
     }
 }
 
@@ -258,8 +260,9 @@ static void command_reload(pm_manager_t *m)
 {
     m->head->reloads++;
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): reload: %s",
-           (int)getpid(), m->staged ? "a new configuration is put in force"
-                                    : "all workers are replaced");
+           (int)getpid(),
+           m->staged ? "a new configuration is put in force"
+                     : "all workers are replaced");
     if (m->staged) {
         pm_pool_set_t *set = m->staged;
 
@@ -276,8 +279,10 @@ static void command_die(pm_manager_t *m, const char *why)
     if (m->phase == PM_PHASE_DYING) {
         return;
     }
-    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): %s: every worker is "
-           "told to go", (int)getpid(), why);
+    pm_log(m->opts.log, PM_NOTICE,
+           "manager (pid %d): %s: every worker is "
+           "told to go",
+           (int)getpid(), why);
     m->phase = PM_PHASE_DYING;
     m->world.dying_at = pm_time_now();
     pm_loop_at(m->world.loop, &m->last_timer,
@@ -290,10 +295,10 @@ static void reap(pm_manager_t *m)
     pm_reaped_t dead;
 
     while (pm_reap_next(&dead)) {
-        pm_worker_t *w = apr_hash_get(m->world.workers, &dead.pid,
-                                      sizeof(dead.pid));
-        pm_worker_t *leader = apr_hash_get(m->world.workers, &dead.group,
-                                           sizeof(dead.group));
+        pm_worker_t *w =
+            apr_hash_get(m->world.workers, &dead.pid, sizeof(dead.pid));
+        pm_worker_t *leader =
+            apr_hash_get(m->world.workers, &dead.group, sizeof(dead.group));
 
         if (w && w->state != PM_WORKER_LEFT) {
             pm_worker_reaped(w, dead.status);
@@ -354,8 +359,10 @@ static void reply(pm_manager_t *m, char *text)
     pm_reason_t why;
 
     if (pm_channel_send(m->opts.channel, &msg, &why) != APR_SUCCESS) {
-        pm_log(m->opts.log, PM_ERROR, "manager (pid %d): cannot answer "
-               "httpd, which will replace it: %s", (int)getpid(), why.text);
+        pm_log(m->opts.log, PM_ERROR,
+               "manager (pid %d): cannot answer "
+               "httpd, which will replace it: %s",
+               (int)getpid(), why.text);
     }
 }
 
@@ -367,7 +374,7 @@ static void take_message(pm_manager_t *m, const pm_message_t *msg,
     apr_status_t rv = pm_pool_set_receive(&m->taking, msg, &whole, m->p, &why);
 
     if (whole) {
-        take_whole(m);   /* first: the answer lets httpd serve */
+        take_whole(m); /* first: the answer lets httpd serve */
     }
     reply(m, rv == APR_SUCCESS ? apr_pstrdup(p, "ok")
                                : apr_pstrcat(p, "error ", why.text, NULL));
@@ -417,7 +424,8 @@ static void on_bell(void *ctx, int events)
     (void)events;
     for (i = 0; i < n; i++) {
         if (slots[i] >= 0 && slots[i] < PM_SCOREBOARD_SLOTS) {
-            pm_admission_manager_called(pm_scoreboard_admission(m->world.board, slots[i]));
+            pm_admission_manager_called(
+                pm_scoreboard_admission(m->world.board, slots[i]));
             if (m->world.slots[slots[i]]) {
                 pm_pool_touch(m->world.slots[slots[i]]);
                 pm_output_attend(m->world.slots[slots[i]]);
@@ -439,7 +447,9 @@ static void on_wire(void *ctx, int events)
     int i;
 
     (void)events;
-    for (i = 0; i < 16 && (got = pm_slow_report_receive(m->opts.wire, &note)) > 0; i++) {
+    for (i = 0;
+         i < 16 && (got = pm_slow_report_receive(m->opts.wire, &note)) > 0;
+         i++) {
         pm_slow_log_told(&m->world, &note);
     }
     if (got < 0) {
@@ -470,8 +480,7 @@ static void introduce(pm_manager_t *m)
 {
     m->head->pid = (apr_uint32_t)getpid();
     m->head->started = pm_time_now();
-    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): started",
-           (int)getpid());
+    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): started", (int)getpid());
 }
 
 apr_status_t pm_manager_create(pm_manager_t **out,
@@ -505,8 +514,8 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->last_timer = (pm_timer_t){.due = on_last, .ctx = m};
     rv = pm_loop_create(&m->world.loop, p, why);
     if (rv == APR_SUCCESS) {
-        rv = pm_signals_open(&m->signals, pm_signal_map_taken, pm_signal_map_ignored,
-                             p, why);
+        rv = pm_signals_open(&m->signals, pm_signal_map_taken,
+                             pm_signal_map_ignored, p, why);
     }
     if (rv == APR_SUCCESS) {
         rv = pm_loop_watch(m->world.loop, &m->signal_watch,
@@ -573,13 +582,13 @@ static int end(pm_manager_t *m)
 int pm_manager_run(pm_manager_t *m)
 {
     for (;;) {
-        plan_touched(m);            /* what has happened, pool by pool */
+        plan_touched(m); /* what has happened, pool by pool */
         if (finished(m)) {
             return end(m);
         }
-        pm_loop_turn(m->world.loop);   /* births, output, questions, sets,
-                                        * deadlines */
-        run_signals(m);             /* then signals: when the dead are
-                                     * counted, their words have been read */
+        pm_loop_turn(m->world.loop); /* births, output, questions, sets,
+                                      * deadlines */
+        run_signals(m);              /* then signals: when the dead are
+                                      * counted, their words have been read */
     }
 }

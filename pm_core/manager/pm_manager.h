@@ -21,15 +21,15 @@ typedef struct pm_manager pm_manager_t;
 
 /** What the embedder gives. */
 typedef struct pm_manager_opts {
-    pm_log_t *log;          /**< its level follows the set's */
+    pm_log_t *log; /**< its level follows the set's */
     pm_scoreboard_t *board;
-    int channel;            /**< the manager's end; -1: none */
-    int bell;               /**< where httpd's children call (pm_wakeup.h); -1:
-                             *   nobody does */
-    int wire;               /**< where they tell of slow requests (pm_slow_report.h);
-                             *   -1: nobody does */
-    uid_t peer_uid;         /**< who may ask on the control socket, besides
-                             *   root and the manager's own uid, and owns it */
+    int channel;    /**< the manager's end; -1: none */
+    int bell;       /**< where httpd's children call (pm_wakeup.h); -1:
+                     *   nobody does */
+    int wire;       /**< where they tell of slow requests (pm_slow_report.h);
+                     *   -1: nobody does */
+    uid_t peer_uid; /**< who may ask on the control socket, besides
+                     *   root and the manager's own uid, and owns it */
     gid_t peer_gid;
     /** A new error log has come: write there from now on.  Takes @a fd. */
     void (*relog)(void *ctx, int fd);
@@ -41,9 +41,8 @@ typedef struct pm_manager_opts {
  * process that is to be the manager, after pm_fds_close_others().
  * @param p a pool of the process's own
  */
-apr_status_t pm_manager_create(pm_manager_t **m,
-                               const pm_manager_opts_t *opts, apr_pool_t *p,
-                               pm_reason_t *why);
+apr_status_t pm_manager_create(pm_manager_t **m, const pm_manager_opts_t *opts,
+                               apr_pool_t *p, pm_reason_t *why);
 
 /** Take this set now (fcgipm-run: before pm_manager_run()).  The manager
  *  owns @a set and its descriptors from here on. */

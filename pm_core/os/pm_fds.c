@@ -60,7 +60,7 @@ void pm_fds_close_others(int *keep, int n)
 
 void pm_fds_close_all_but(int one, int other)
 {
-    unsigned a = (unsigned)one;     /* -1 becomes the highest number */
+    unsigned a = (unsigned)one; /* -1 becomes the highest number */
     unsigned b = (unsigned)other;
     unsigned low = a < b ? a : b;
     unsigned high = a < b ? b : a;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 void pm_futex_wait(const apr_uint32_t *word, apr_uint32_t seen,
-             apr_interval_time_t timeout)
+                   apr_interval_time_t timeout)
 {
     struct timespec ts;
 
@@ -26,7 +26,7 @@ void pm_futex_wake(apr_uint32_t *word, int n)
 #else
 
 void pm_futex_wait(const apr_uint32_t *word, apr_uint32_t seen,
-             apr_interval_time_t timeout)
+                   apr_interval_time_t timeout)
 {
     (void)word;
     (void)seen;

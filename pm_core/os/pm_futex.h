@@ -18,14 +18,14 @@
 #endif
 
 /**
- * Sleep until pm_futex_wake() is called on @a word, unless it is not @a seen any
- * more.  Who sleeps longest is woken first.
+ * Sleep until pm_futex_wake() is called on @a word, unless it is not @a seen
+ * any more.  Who sleeps longest is woken first.
  * @param timeout > 0
  * @return to be followed by another look at the world: woken, time is up, a
  *         signal came, or for no reason at all
  */
 void pm_futex_wait(const apr_uint32_t *word, apr_uint32_t seen,
-             apr_interval_time_t timeout);
+                   apr_interval_time_t timeout);
 
 /** Wake up to @a n that sleep on @a word, in whatever process. */
 void pm_futex_wake(apr_uint32_t *word, int n);

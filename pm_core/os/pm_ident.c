@@ -22,8 +22,8 @@ static int by_number(const char *name, unsigned long *number)
     return *end == '\0' && *number < 0xffffffffUL;
 }
 
-static apr_status_t user_find(const char *name, struct passwd **pw,
-                              uid_t *uid, pm_reason_t *why)
+static apr_status_t user_find(const char *name, struct passwd **pw, uid_t *uid,
+                              pm_reason_t *why)
 {
     unsigned long number;
 
@@ -40,8 +40,7 @@ static apr_status_t user_find(const char *name, struct passwd **pw,
     return APR_SUCCESS;
 }
 
-static apr_status_t group_find(const char *name, gid_t *gid,
-                               pm_reason_t *why)
+static apr_status_t group_find(const char *name, gid_t *gid, pm_reason_t *why)
 {
     unsigned long number;
     struct group *gr;
@@ -62,14 +61,18 @@ static apr_status_t group_find(const char *name, gid_t *gid,
 static apr_status_t allow(pm_ident_t *id, pm_reason_t *why)
 {
     if (id->uid == 0) {
-        return pm_fail(why, EPERM, "workers never run as uid 0 (%s): "
-                       "name another user", id->user);
+        return pm_fail(why, EPERM,
+                       "workers never run as uid 0 (%s): "
+                       "name another user",
+                       id->user);
     }
     if (geteuid() != 0) {
         id->change = 0;
         if (id->uid != geteuid()) {
-            return pm_fail(why, EPERM, "only root can run workers as "
-                           "another user (%s)", id->user);
+            return pm_fail(why, EPERM,
+                           "only root can run workers as "
+                           "another user (%s)",
+                           id->user);
         }
     }
     return APR_SUCCESS;
@@ -90,15 +93,18 @@ apr_status_t pm_ident_lookup(pm_ident_t *id, const char *user,
     }
     pw = pw ? pw : getpwuid(id->uid);
     id->gid = pw ? pw->pw_gid : getegid();
-    apr_cpystrn(id->user, pw ? pw->pw_name : user ? user : "?",
+    apr_cpystrn(id->user,
+                pw     ? pw->pw_name
+                : user ? user
+                       : "?",
                 sizeof(id->user));
     rv = group ? group_find(group, &id->gid, why) : APR_SUCCESS;
     if (rv != APR_SUCCESS) {
         return rv;
     }
     id->ngroups = PM_IDENT_GROUPS;
-    if (!pw || getgrouplist(pw->pw_name, id->gid, id->groups, &id->ngroups)
-                   < 0) {
+    if (!pw
+        || getgrouplist(pw->pw_name, id->gid, id->groups, &id->ngroups) < 0) {
         id->ngroups = 1;
         id->groups[0] = id->gid;
     }
@@ -118,9 +124,10 @@ apr_status_t pm_ident_owner(const char *text, uid_t *uid, gid_t *gid,
     if (!text) {
         return APR_SUCCESS;
     }
-    apr_cpystrn(user, text, colon && (apr_size_t)(colon - text) < sizeof(user)
-                                ? (apr_size_t)(colon - text) + 1
-                                : sizeof(user));
+    apr_cpystrn(user, text,
+                colon && (apr_size_t)(colon - text) < sizeof(user)
+                    ? (apr_size_t)(colon - text) + 1
+                    : sizeof(user));
     rv = user[0] ? user_find(user, &pw, uid, why) : APR_SUCCESS;
     if (rv == APR_SUCCESS && colon) {
         rv = group_find(colon + 1, gid, why);

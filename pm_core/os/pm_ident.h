@@ -10,17 +10,17 @@
 
 #include "pm_core/base/pm_base.h"
 
-#define PM_IDENT_GROUPS 128  /**< supplementary groups at the most */
+#define PM_IDENT_GROUPS 128 /**< supplementary groups at the most */
 
 /** Who a process runs as, looked up before fork(). */
 typedef struct pm_ident {
     uid_t uid;
     gid_t gid;
-    int change;              /**< 0: we are that user already and are not
-                              *   root; nothing to set */
+    int change; /**< 0: we are that user already and are not
+                 *   root; nothing to set */
     int ngroups;
     gid_t groups[PM_IDENT_GROUPS];
-    char user[64];           /**< for USER, HOME is not set */
+    char user[64]; /**< for USER, HOME is not set */
 } pm_ident_t;
 
 /**

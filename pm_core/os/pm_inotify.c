@@ -18,14 +18,14 @@
 typedef struct file {
     const char *path;
     void *who;
-    int doubtful;           /* something on the way to it has changed */
+    int doubtful; /* something on the way to it has changed */
 } file_t;
 
 /* An entry of a watched directory that leads to a file, or is one. */
 typedef struct entry {
-    struct entry *next;     /* of that directory and name */
+    struct entry *next; /* of that directory and name */
     file_t *file;
-    int last;               /* it is the file itself */
+    int last; /* it is the file itself */
 } entry_t;
 
 struct pm_inotify {
@@ -33,11 +33,11 @@ struct pm_inotify {
     pm_loop_t *loop;
     pm_watch_t watch;
     pm_inotify_changed_t *changed;
-    apr_array_header_t *files;   /* of file_t * */
+    apr_array_header_t *files; /* of file_t * */
     int fd;
-    apr_pool_t *pwatch;          /* holds what follows */
-    apr_hash_t *entries;         /* "WD/NAME" -> entry_t */
-    int stale;                   /* the watches are to be made anew */
+    apr_pool_t *pwatch;  /* holds what follows */
+    apr_hash_t *entries; /* "WD/NAME" -> entry_t */
+    int stale;           /* the watches are to be made anew */
 };
 
 static const char *key_of(apr_pool_t *p, int wd, const char *name,
@@ -46,8 +46,8 @@ static const char *key_of(apr_pool_t *p, int wd, const char *name,
     return apr_psprintf(p, "%d/%.*s", wd, (int)len, name);
 }
 
-static void add_entry(pm_inotify_t *n, int wd, const char *name,
-                      apr_size_t len, file_t *file, int last)
+static void add_entry(pm_inotify_t *n, int wd, const char *name, apr_size_t len,
+                      file_t *file, int last)
 {
     entry_t *entry = apr_pcalloc(n->pwatch, sizeof(*entry));
     const char *key = key_of(n->pwatch, wd, name, len);
@@ -71,10 +71,10 @@ static int watch_file(pm_inotify_t *n, file_t *file)
                                          (apr_size_t)(name - file->path));
         const char *next = name + len + strspn(name + len, "/");
 
-        wd = inotify_add_watch(n->fd, dir,
-                               IN_ONLYDIR | IN_MASK_ADD | IN_CREATE
-                                   | IN_MOVED_TO
-                                   | (*next ? 0 : IN_CLOSE_WRITE | IN_ATTRIB));
+        wd =
+            inotify_add_watch(n->fd, dir,
+                              IN_ONLYDIR | IN_MASK_ADD | IN_CREATE | IN_MOVED_TO
+                                  | (*next ? 0 : IN_CLOSE_WRITE | IN_ATTRIB));
         if (wd >= 0) {
             add_entry(n, wd, name, len, file, !*next);
         }
@@ -96,8 +96,8 @@ static void rewatch(pm_inotify_t *n)
     n->stale = 0;
     n->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (n->fd < 0
-        || pm_loop_watch(n->loop, &n->watch, n->fd, APR_POLLIN, n->pwatch,
-                         NULL) != APR_SUCCESS) {
+        || pm_loop_watch(n->loop, &n->watch, n->fd, APR_POLLIN, n->pwatch, NULL)
+               != APR_SUCCESS) {
         return;
     }
     for (i = 0; i < n->files->nelts; i++) {
@@ -129,7 +129,7 @@ static void take(pm_inotify_t *n, const struct inotify_event *event)
     int i;
 
     if (event->mask & IN_Q_OVERFLOW) {
-        for (i = 0; i < n->files->nelts; i++) {   /* nobody knows which */
+        for (i = 0; i < n->files->nelts; i++) { /* nobody knows which */
             APR_ARRAY_IDX(n->files, i, file_t *)->doubtful = 1;
         }
     }
@@ -169,8 +169,8 @@ static void on_event(void *ctx, int events)
 }
 
 apr_status_t pm_inotify_create(pm_inotify_t **notify, pm_loop_t *loop,
-                              pm_inotify_changed_t *changed,
-                              apr_pool_t *parent, pm_reason_t *why)
+                               pm_inotify_changed_t *changed,
+                               apr_pool_t *parent, pm_reason_t *why)
 {
     pm_inotify_t *n;
     apr_pool_t *p;
@@ -198,16 +198,16 @@ apr_status_t pm_inotify_create(pm_inotify_t **notify, pm_loop_t *loop,
 }
 
 apr_status_t pm_inotify_add(pm_inotify_t *n, const char *path, void *who,
-                           pm_reason_t *why)
+                            pm_reason_t *why)
 {
     file_t *file = apr_pcalloc(n->p, sizeof(*file));
 
     file->path = apr_pstrdup(n->p, path);
     file->who = who;
     *(file_t **)apr_array_push(n->files) = file;
-    return watch_file(n, file) ? APR_SUCCESS
-                               : pm_fail_os(why, errno, "cannot watch %s",
-                                            path);
+    return watch_file(n, file)
+               ? APR_SUCCESS
+               : pm_fail_os(why, errno, "cannot watch %s", path);
 }
 
 void pm_inotify_destroy(pm_inotify_t *n)
@@ -222,8 +222,8 @@ void pm_inotify_destroy(pm_inotify_t *n)
 #else
 
 apr_status_t pm_inotify_create(pm_inotify_t **notify, pm_loop_t *loop,
-                              pm_inotify_changed_t *changed,
-                              apr_pool_t *parent, pm_reason_t *why)
+                               pm_inotify_changed_t *changed,
+                               apr_pool_t *parent, pm_reason_t *why)
 {
     (void)notify;
     (void)loop;
@@ -233,7 +233,7 @@ apr_status_t pm_inotify_create(pm_inotify_t **notify, pm_loop_t *loop,
 }
 
 apr_status_t pm_inotify_add(pm_inotify_t *n, const char *path, void *who,
-                           pm_reason_t *why)
+                            pm_reason_t *why)
 {
     (void)n;
     (void)path;

@@ -23,8 +23,8 @@ typedef struct pm_inotify pm_inotify_t;
 typedef void pm_inotify_changed_t(void *who, const char *path);
 
 apr_status_t pm_inotify_create(pm_inotify_t **notify, pm_loop_t *loop,
-                              pm_inotify_changed_t *changed, apr_pool_t *p,
-                              pm_reason_t *why);
+                               pm_inotify_changed_t *changed, apr_pool_t *p,
+                               pm_reason_t *why);
 
 /**
  * A file to be watched: written and closed, touched, made, moved there.
@@ -33,7 +33,7 @@ apr_status_t pm_inotify_create(pm_inotify_t **notify, pm_loop_t *loop,
  *         soon as it is made, unless none above it can be watched either
  */
 apr_status_t pm_inotify_add(pm_inotify_t *notify, const char *path, void *who,
-                           pm_reason_t *why);
+                            pm_reason_t *why);
 
 /** Harmless for NULL. */
 void pm_inotify_destroy(pm_inotify_t *notify);

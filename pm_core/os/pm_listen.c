@@ -23,14 +23,17 @@ static apr_status_t parse_unix(const char *path, pm_addr_t *addr,
     apr_size_t len = strlen(path);
 
     if (path[0] != '/') {
-        return pm_fail(why, APR_EINVAL, "\"unix:%s\": the path of a socket "
-                       "must be absolute", path);
+        return pm_fail(why, APR_EINVAL,
+                       "\"unix:%s\": the path of a socket "
+                       "must be absolute",
+                       path);
     }
     if (len >= sizeof(un->sun_path)) {
-        return pm_fail(why, APR_EINVAL, "\"unix:%.40s...\" has a path of %"
-                       APR_SIZE_T_FMT " characters, a unix socket can have "
-                       "1 to %" APR_SIZE_T_FMT, path, len,
-                       sizeof(un->sun_path) - 1);
+        return pm_fail(why, APR_EINVAL,
+                       "\"unix:%.40s...\" has a path of %" APR_SIZE_T_FMT
+                       " characters, a unix socket can have "
+                       "1 to %" APR_SIZE_T_FMT,
+                       path, len, sizeof(un->sun_path) - 1);
     }
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path, path, len + 1);
@@ -39,8 +42,7 @@ static apr_status_t parse_unix(const char *path, pm_addr_t *addr,
 }
 
 static apr_status_t resolve(const char *host, const char *port,
-                            const char *text, pm_addr_t *addr,
-                            pm_reason_t *why)
+                            const char *text, pm_addr_t *addr, pm_reason_t *why)
 {
     struct addrinfo hints = {0};
     struct addrinfo *found;
@@ -50,8 +52,7 @@ static apr_status_t resolve(const char *host, const char *port,
     hints.ai_flags = AI_NUMERICSERV;
     err = getaddrinfo(host, port, &hints, &found);
     if (err) {
-        return pm_fail(why, APR_EINVAL, "\"%s\": %s", text,
-                       gai_strerror(err));
+        return pm_fail(why, APR_EINVAL, "\"%s\": %s", text, gai_strerror(err));
     }
     memcpy(&addr->sa, found->ai_addr, found->ai_addrlen);
     addr->len = found->ai_addrlen;
@@ -74,13 +75,17 @@ apr_status_t pm_listen_parse(const char *text, pm_addr_t *addr,
     }
     len = colon ? (apr_size_t)(colon - text) : 0;
     if (!len || len >= sizeof(host)) {
-        return pm_fail(why, APR_EINVAL, "\"%.100s\" is neither unix:/path "
-                       "nor host:port", text);
+        return pm_fail(why, APR_EINVAL,
+                       "\"%.100s\" is neither unix:/path "
+                       "nor host:port",
+                       text);
     }
     port = strtol(colon + 1, &end, 10);
     if (*end || end == colon + 1 || port < 1 || port > 65535) {
-        return pm_fail(why, APR_EINVAL, "\"%.100s\": the port must be a "
-                       "number from 1 to 65535", text);
+        return pm_fail(why, APR_EINVAL,
+                       "\"%.100s\": the port must be a "
+                       "number from 1 to 65535",
+                       text);
     }
     if (text[0] == '[' && text[len - 1] == ']') {
         apr_cpystrn(host, text + 1, len - 1);
@@ -116,8 +121,10 @@ static apr_status_t check_place(const char *path, pm_reason_t *why)
     struct stat st;
 
     return lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)
-               ? pm_fail(why, EEXIST, "cannot make the socket %s: there is "
-                         "something else", path)
+               ? pm_fail(why, EEXIST,
+                         "cannot make the socket %s: there is "
+                         "something else",
+                         path)
                : APR_SUCCESS;
 }
 
@@ -136,9 +143,8 @@ static apr_status_t bind_unix(pm_listener_t *l, const pm_listen_opts_t *opts,
                               apr_pool_t *p, pm_reason_t *why)
 {
     const char *slash = strrchr(l->path, '/');
-    const char *temp = apr_psprintf(p, "unix:%.*s/.%d",
-                                    (int)(slash - l->path), l->path,
-                                    (int)getpid());
+    const char *temp = apr_psprintf(p, "unix:%.*s/.%d", (int)(slash - l->path),
+                                    l->path, (int)getpid());
     const char *path = temp + 5;
     struct stat st;
     pm_addr_t addr;
@@ -216,8 +222,7 @@ apr_status_t pm_listen_open(pm_listener_t *l, const char *text,
     return rv;
 }
 
-void pm_listen_adopt(pm_listener_t *l, const char *text, int fd,
-                     apr_pool_t *p)
+void pm_listen_adopt(pm_listener_t *l, const char *text, int fd, apr_pool_t *p)
 {
     struct stat st;
 

@@ -22,10 +22,10 @@ typedef struct pm_addr {
 
 /** A listening socket. */
 typedef struct pm_listener {
-    int fd;              /**< close-on-exec; -1: closed */
-    const char *text;    /**< the address as configured */
-    const char *path;    /**< of a unix socket, else NULL */
-    dev_t dev;           /**< of @c path, to know it again */
+    int fd;           /**< close-on-exec; -1: closed */
+    const char *text; /**< the address as configured */
+    const char *path; /**< of a unix socket, else NULL */
+    dev_t dev;        /**< of @c path, to know it again */
     ino_t ino;
 } pm_listener_t;
 
@@ -33,8 +33,8 @@ typedef struct pm_listener {
 typedef struct pm_listen_opts {
     int backlog;
     mode_t mode;
-    uid_t uid;           /**< (uid_t)-1: leave */
-    gid_t gid;           /**< (gid_t)-1: leave */
+    uid_t uid; /**< (uid_t)-1: leave */
+    gid_t gid; /**< (gid_t)-1: leave */
 } pm_listen_opts_t;
 
 /**
@@ -63,13 +63,11 @@ apr_status_t pm_listen_open(pm_listener_t *l, const char *text,
 
 /** Fill @a l for a socket that another process has opened just now.
  *  @param fd is @a l's from here on */
-void pm_listen_adopt(pm_listener_t *l, const char *text, int fd,
-                     apr_pool_t *p);
+void pm_listen_adopt(pm_listener_t *l, const char *text, int fd, apr_pool_t *p);
 
 /** Backlog, mode and owner of an open listener as they are to be now. */
 apr_status_t pm_listen_adjust(const pm_listener_t *l,
-                              const pm_listen_opts_t *opts,
-                              pm_reason_t *why);
+                              const pm_listen_opts_t *opts, pm_reason_t *why);
 
 /** Is the file at its path still this socket's? */
 int pm_listen_is_there(const pm_listener_t *l);

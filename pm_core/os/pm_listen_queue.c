@@ -24,7 +24,8 @@ static int read_tcp(int fd)
     socklen_t len = sizeof(info);
 
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len)
-               ? -1 : (int)info.tcpi_unacked;
+               ? -1
+               : (int)info.tcpi_unacked;
 }
 
 static int count(pm_sock_diag_t *diag, int fd)

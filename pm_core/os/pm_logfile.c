@@ -10,14 +10,15 @@
 
 #include "apr_strings.h"
 
-#define TEXT_MAX 8192              /* of the words themselves */
-#define ROOM (4 * TEXT_MAX + 256)
+#define TEXT_MAX 8192 /* of the words themselves */
+#define ROOM     (4 * TEXT_MAX + 256)
 
 /* O_NONBLOCK: nobody waits for somebody to read from a named pipe. */
 apr_status_t pm_logfile_open(int *fd, const char *path, pm_reason_t *why)
 {
-    *fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY
-                         | O_NONBLOCK, 0644);
+    *fd = open(
+        path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+        0644);
     return *fd < 0 ? pm_fail_os(why, errno, "cannot write to %s", path)
                    : APR_SUCCESS;
 }
@@ -68,7 +69,8 @@ static int plain(const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;
     unsigned low = s[0] == 0xc2 || s[0] == 0xe0 ? 0xa0
-                   : s[0] == 0xf0               ? 0x90 : 0x80;
+                   : s[0] == 0xf0               ? 0x90
+                                                : 0x80;
     unsigned high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
     int n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
     int i;
@@ -106,7 +108,8 @@ static apr_size_t most(int fd, apr_size_t len)
     struct stat st;
 
     return len > PIPE_BUF && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)
-               ? PIPE_BUF : len;
+               ? PIPE_BUF
+               : len;
 }
 
 int pm_logfile_write(int fd, const char *pool, const char *who,

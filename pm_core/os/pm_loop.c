@@ -6,12 +6,12 @@
 #include "apr_portable.h"
 #include "apr_skiplist.h"
 
-#define EVENTS 256   /* taken in one turn */
+#define EVENTS 256 /* taken in one turn */
 
 struct pm_loop {
     apr_pollset_t *pollset;
     apr_skiplist *timers;
-    pm_watch_t *found[EVENTS];   /* of this turn, not yet delivered */
+    pm_watch_t *found[EVENTS]; /* of this turn, not yet delivered */
     int nfound;
 };
 

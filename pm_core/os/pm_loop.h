@@ -21,18 +21,17 @@ typedef struct pm_watch {
     /** @param events APR_POLLIN, APR_POLLOUT, APR_POLLHUP, APR_POLLERR */
     void (*ready)(void *ctx, int events);
     void *ctx;
-    apr_pollfd_t pfd;      /**< the loop's; reqevents 0: not watched */
+    apr_pollfd_t pfd; /**< the loop's; reqevents 0: not watched */
 } pm_watch_t;
 
 /** A deadline.  Lives in the owner's structure, zeroed at first. */
 typedef struct pm_timer {
     void (*due)(void *ctx, apr_time_t now);
     void *ctx;
-    apr_time_t when;       /**< the loop's; 0: not set */
+    apr_time_t when; /**< the loop's; 0: not set */
 } pm_timer_t;
 
-apr_status_t pm_loop_create(pm_loop_t **loop, apr_pool_t *p,
-                            pm_reason_t *why);
+apr_status_t pm_loop_create(pm_loop_t **loop, apr_pool_t *p, pm_reason_t *why);
 
 /**
  * Watch a descriptor, level-triggered.

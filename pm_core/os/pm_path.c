@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #ifndef O_PATH
-#define O_PATH O_NONBLOCK     /* where there is none: nor may it wait */
+#define O_PATH O_NONBLOCK /* where there is none: nor may it wait */
 #endif
 
 #define LOOK (O_PATH | O_CLOEXEC | O_NOCTTY)
@@ -104,8 +104,8 @@ static int walk_parts(pm_walk_t *walk, int *fd, const char *path,
     return err;
 }
 
-apr_status_t pm_path_walk(pm_walk_t *walk, const char *path,
-                          apr_size_t fixed, pm_reason_t *why)
+apr_status_t pm_path_walk(pm_walk_t *walk, const char *path, apr_size_t fixed,
+                          pm_reason_t *why)
 {
     int fd = AT_FDCWD;
     apr_size_t at;
@@ -120,8 +120,7 @@ apr_status_t pm_path_walk(pm_walk_t *walk, const char *path,
     return err ? pm_fail_os(why, err, "%.*s", (int)at, path) : APR_SUCCESS;
 }
 
-int pm_path_check(const char *path, apr_size_t fixed,
-                  const pm_inode_t *inode)
+int pm_path_check(const char *path, apr_size_t fixed, const pm_inode_t *inode)
 {
     pm_walk_t walk;
     int fd = AT_FDCWD;
@@ -131,10 +130,10 @@ int pm_path_check(const char *path, apr_size_t fixed,
     if (fd >= 0) {
         close(fd);
     }
-    if (!err && (walk.file.dev != inode->dev || walk.file.ino != inode->ino
-                 || walk.file.uid != inode->uid
-                 || walk.file.gid != inode->gid
-                 || walk.file.mode != inode->mode)) {
+    if (!err
+        && (walk.file.dev != inode->dev || walk.file.ino != inode->ino
+            || walk.file.uid != inode->uid || walk.file.gid != inode->gid
+            || walk.file.mode != inode->mode)) {
         err = ESTALE;
     }
     return err;

@@ -21,15 +21,14 @@
  * @return ENOENT or ENOTDIR: it is not there; ELOOP: a symbolic link;
  *         EACCES or another errno; with a reason
  */
-apr_status_t pm_path_walk(pm_walk_t *walk, const char *path,
-                          apr_size_t fixed, pm_reason_t *why);
+apr_status_t pm_path_walk(pm_walk_t *walk, const char *path, apr_size_t fixed,
+                          pm_reason_t *why);
 
 /**
  * Does the path still lead to that file, with that owner and mode?
  * Async-signal-safe: for a process about to execute it.
  * @return 0; ESTALE: another one; or an errno
  */
-int pm_path_check(const char *path, apr_size_t fixed,
-                  const pm_inode_t *inode);
+int pm_path_check(const char *path, apr_size_t fixed, const pm_inode_t *inode);
 
 #endif /* PM_PATH_H */

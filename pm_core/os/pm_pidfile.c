@@ -7,14 +7,13 @@
 
 #include "apr_strings.h"
 
-apr_status_t pm_pidfile_write(const char *path, apr_pool_t *p,
-                              pm_reason_t *why)
+apr_status_t pm_pidfile_write(const char *path, apr_pool_t *p, pm_reason_t *why)
 {
     const char *temp = apr_psprintf(p, "%s.%d", path, (int)getpid());
     FILE *f;
     int bad;
 
-    unlink(temp);   /* of one that died, and had our number */
+    unlink(temp); /* of one that died, and had our number */
     f = fopen(temp, "wxe");
     if (!f) {
         return pm_fail_os(why, errno, "cannot write the pid file %s", path);

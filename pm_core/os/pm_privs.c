@@ -9,10 +9,9 @@
 #include <cap-ng.h>
 
 static const int needed[] = {
-    CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER,   /* sockets, logs, pid file */
-    CAP_KILL,
-    CAP_SETGID, CAP_SETUID, CAP_SYS_CHROOT, CAP_SYS_NICE, CAP_SYS_RESOURCE,
-    CAP_SYS_PTRACE                             /* /proc/PID/smaps_rollup */
+    CAP_CHOWN,    CAP_DAC_OVERRIDE, CAP_FOWNER, /* sockets, logs, pid file */
+    CAP_KILL,     CAP_SETGID,       CAP_SETUID,    CAP_SYS_CHROOT,
+    CAP_SYS_NICE, CAP_SYS_RESOURCE, CAP_SYS_PTRACE /* /proc/PID/smaps_rollup */
 };
 
 static int is_needed(int cap)
@@ -31,8 +30,8 @@ static int is_needed(int cap)
  * than root has elsewhere. */
 void pm_privs_keep_needed(void)
 {
-    const capng_type_t sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED
-                              | CAPNG_INHERITABLE;
+    const capng_type_t sets =
+        CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE;
     int cap;
 
     if (capng_get_caps_process()) {

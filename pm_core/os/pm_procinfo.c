@@ -41,7 +41,8 @@ apr_int64_t pm_procinfo_rss(pid_t pid)
 
     read_proc(pid, "statm", text, sizeof(text));
     return sscanf(text, "%*d %ld", &resident) == 1
-               ? (apr_int64_t)resident * sysconf(_SC_PAGESIZE) : 0;
+               ? (apr_int64_t)resident * sysconf(_SC_PAGESIZE)
+               : 0;
 }
 
 int pm_procinfo_has_children(pid_t pid)
@@ -165,42 +166,53 @@ static const struct {
 #ifdef SYS_pause
     {SYS_pause, 0, "pause"},
 #endif
-    {SYS_ppoll, 0, "ppoll"}, {SYS_pselect6, 0, "pselect6"},
+    {SYS_ppoll, 0, "ppoll"},
+    {SYS_pselect6, 0, "pselect6"},
     {SYS_epoll_pwait, 1, "epoll_pwait"},
-    {SYS_read, 1, "read"}, {SYS_readv, 1, "readv"},
+    {SYS_read, 1, "read"},
+    {SYS_readv, 1, "readv"},
     {SYS_pread64, 1, "pread64"},
-    {SYS_write, 1, "write"}, {SYS_writev, 1, "writev"},
-    {SYS_recvfrom, 1, "recvfrom"}, {SYS_recvmsg, 1, "recvmsg"},
-    {SYS_sendto, 1, "sendto"}, {SYS_sendmsg, 1, "sendmsg"},
+    {SYS_write, 1, "write"},
+    {SYS_writev, 1, "writev"},
+    {SYS_recvfrom, 1, "recvfrom"},
+    {SYS_recvmsg, 1, "recvmsg"},
+    {SYS_sendto, 1, "sendto"},
+    {SYS_sendmsg, 1, "sendmsg"},
     {SYS_accept4, 1, "accept4"},
-    {SYS_connect, 1, "connect"}, {SYS_flock, 1, "flock"},
-    {SYS_fcntl, 1, "fcntl"}, {SYS_fsync, 1, "fsync"},
-    {SYS_fdatasync, 1, "fdatasync"}, {SYS_ioctl, 1, "ioctl"},
-    {SYS_futex, 0, "futex"}, {SYS_nanosleep, 0, "nanosleep"},
-    {SYS_clock_nanosleep, 0, "clock_nanosleep"}, {SYS_wait4, 0, "wait4"},
-    {SYS_waitid, 0, "waitid"}, {SYS_openat, 0, "openat"},
+    {SYS_connect, 1, "connect"},
+    {SYS_flock, 1, "flock"},
+    {SYS_fcntl, 1, "fcntl"},
+    {SYS_fsync, 1, "fsync"},
+    {SYS_fdatasync, 1, "fdatasync"},
+    {SYS_ioctl, 1, "ioctl"},
+    {SYS_futex, 0, "futex"},
+    {SYS_nanosleep, 0, "nanosleep"},
+    {SYS_clock_nanosleep, 0, "clock_nanosleep"},
+    {SYS_wait4, 0, "wait4"},
+    {SYS_waitid, 0, "waitid"},
+    {SYS_openat, 0, "openat"},
     {SYS_rt_sigtimedwait, 0, "rt_sigtimedwait"},
     {SYS_rt_sigsuspend, 0, "rt_sigsuspend"},
 #endif
-    {-1, 0, NULL}
-};
+    {-1, 0, NULL}};
 
 static const char *state_of(pid_t pid)
 {
     static const struct {
         char letter;
         const char *text;
-    } states[] = {
-        {'R', "it runs"}, {'S', "it sleeps"},
-        {'D', "it sleeps, waiting for a device"}, {'T', "it is stopped"},
-        {'t', "it is being traced"}, {'Z', "it has ended"}
-    };
+    } states[] = {{'R', "it runs"},
+                  {'S', "it sleeps"},
+                  {'D', "it sleeps, waiting for a device"},
+                  {'T', "it is stopped"},
+                  {'t', "it is being traced"},
+                  {'Z', "it has ended"}};
     char text[512];
     const char *end;
     size_t i;
 
     read_proc(pid, "stat", text, sizeof(text));
-    end = strrchr(text, ')');   /* its name can have one, too */
+    end = strrchr(text, ')'); /* its name can have one, too */
     for (i = 0; end && i < sizeof(states) / sizeof(states[0]); i++) {
         if (end[1] && end[2] == states[i].letter) {
             return states[i].text;
@@ -242,7 +254,7 @@ static int read_call(pid_t pid, char *buf, apr_size_t size)
 
     read_proc(pid, "syscall", text, sizeof(text));
     if (sscanf(text, "%ld %lx", &number, &arg) < 1
-        || number < 0) {   /* "running", or stopped elsewhere */
+        || number < 0) { /* "running", or stopped elsewhere */
         return 0;
     }
     name_call(buf, size, pid, number, arg);

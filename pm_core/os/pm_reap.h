@@ -12,8 +12,8 @@
 
 typedef struct pm_reaped {
     pid_t pid;
-    pid_t group;     /**< the process group it was in */
-    int status;      /**< as waitpid(2) gives it */
+    pid_t group; /**< the process group it was in */
+    int status;  /**< as waitpid(2) gives it */
 } pm_reaped_t;
 
 /** Orphans of our workers become our children, so that their end is an event

@@ -24,7 +24,7 @@ static void note(int sig)
 
     __atomic_or_fetch(&here->noted, APR_UINT64_C(1) << sig, __ATOMIC_SEQ_CST);
     n = write(here->pipe[1], "", 1);
-    (void)n;   /* full: it is readable, which is all that is wanted */
+    (void)n; /* full: it is readable, which is all that is wanted */
     errno = err;
 }
 
@@ -81,8 +81,7 @@ apr_status_t pm_signals_open(pm_signals_t **out, const int *taken,
     }
     here = signals;
     signals->taken = taken;
-    apr_pool_cleanup_register(p, signals, signals_close,
-                              apr_pool_cleanup_null);
+    apr_pool_cleanup_register(p, signals, signals_close, apr_pool_cleanup_null);
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     pm_signals_reset();

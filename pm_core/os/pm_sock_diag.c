@@ -22,8 +22,8 @@ static ssize_t ask(pm_sock_diag_t *diag, apr_uint64_t inode, unsigned show,
     question_t q;
 
     if (diag->netlink < 0) {
-        diag->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
-                               NETLINK_SOCK_DIAG);
+        diag->netlink =
+            socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     }
     if (diag->netlink < 0) {
         return -1;
@@ -76,10 +76,8 @@ static int read_one(pm_sock_diag_t *diag, apr_uint64_t inode, unsigned show,
     size_t fixed = NLMSG_LENGTH(NLMSG_ALIGN(sizeof(struct unix_diag_msg)));
     ssize_t n = ask(diag, inode, show, &answer, sizeof(answer));
 
-    return n >= (ssize_t)fixed
-           && answer.head.nlmsg_type == SOCK_DIAG_BY_FAMILY
-           && find(answer.bytes + fixed, (size_t)n - fixed, type, value,
-                   size);
+    return n >= (ssize_t)fixed && answer.head.nlmsg_type == SOCK_DIAG_BY_FAMILY
+           && find(answer.bytes + fixed, (size_t)n - fixed, type, value, size);
 }
 
 int pm_sock_diag_waiting(pm_sock_diag_t *diag, apr_uint64_t inode)
@@ -87,10 +85,13 @@ int pm_sock_diag_waiting(pm_sock_diag_t *diag, apr_uint64_t inode)
     struct unix_diag_rqlen wait;
 
     return read_one(diag, inode, UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN, &wait,
-                    sizeof(wait)) ? (int)wait.udiag_rqueue : -1;
+                    sizeof(wait))
+               ? (int)wait.udiag_rqueue
+               : -1;
 }
 
-int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode, apr_uint64_t *peer)
+int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode,
+                      apr_uint64_t *peer)
 {
     __u32 value;
 
@@ -111,7 +112,8 @@ int pm_sock_diag_waiting(pm_sock_diag_t *diag, apr_uint64_t inode)
     return -1;
 }
 
-int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode, apr_uint64_t *peer)
+int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode,
+                      apr_uint64_t *peer)
 {
     (void)diag;
     (void)inode;

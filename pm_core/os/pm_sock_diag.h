@@ -23,6 +23,7 @@ int pm_sock_diag_waiting(pm_sock_diag_t *diag, apr_uint64_t inode);
 /** The inode of the other end of the connected socket with this inode.
  *  @param peer 0: nobody has accepted it yet
  *  @return 0: not known */
-int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode, apr_uint64_t *peer);
+int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode,
+                      apr_uint64_t *peer);
 
 #endif /* PM_SOCK_DIAG_H */

@@ -13,18 +13,16 @@ static const struct row {
     pm_verb_t verb;
     const char *args;
     pm_right_t right;
-} words[] = {
-    {"ping",   PM_VERB_PING,   "",               PM_RIGHT_ASK},
-    {"status", PM_VERB_STATUS, "[POOL]",         PM_RIGHT_ASK},
-    {"config", PM_VERB_CONFIG, "[POOL]",         PM_RIGHT_ALL},
-    {"reload", PM_VERB_RELOAD, "[POOL] [wait]",  PM_RIGHT_ALL},
-    {"start",  PM_VERB_START,  "POOL",           PM_RIGHT_ALL},
-    {"stop",   PM_VERB_STOP,   "POOL",           PM_RIGHT_ALL},
-    {"scale",  PM_VERB_SCALE,  "POOL MIN [MAX]", PM_RIGHT_ALL},
-    {"kill",   PM_VERB_KILL,   "PID",            PM_RIGHT_ALL},
-    {"script", PM_VERB_SCRIPT, "CONFIG HOST PATH", PM_RIGHT_ASK},
-    {NULL,     PM_VERB_PING,   "",               PM_RIGHT_NONE}
-};
+} words[] = {{"ping", PM_VERB_PING, "", PM_RIGHT_ASK},
+             {"status", PM_VERB_STATUS, "[POOL]", PM_RIGHT_ASK},
+             {"config", PM_VERB_CONFIG, "[POOL]", PM_RIGHT_ALL},
+             {"reload", PM_VERB_RELOAD, "[POOL] [wait]", PM_RIGHT_ALL},
+             {"start", PM_VERB_START, "POOL", PM_RIGHT_ALL},
+             {"stop", PM_VERB_STOP, "POOL", PM_RIGHT_ALL},
+             {"scale", PM_VERB_SCALE, "POOL MIN [MAX]", PM_RIGHT_ALL},
+             {"kill", PM_VERB_KILL, "PID", PM_RIGHT_ALL},
+             {"script", PM_VERB_SCRIPT, "CONFIG HOST PATH", PM_RIGHT_ASK},
+             {NULL, PM_VERB_PING, "", PM_RIGHT_NONE}};
 
 typedef struct word {
     const char *text;
@@ -88,11 +86,10 @@ static int take_wait(pm_request_t *req, const word_t *word)
 static const struct {
     const char *name;
     int (*take)(pm_request_t *req, const word_t *word);
-} values[] = {
-    {"POOL", take_pool},  {"MIN", take_number}, {"MAX", take_number},
-    {"PID", take_number}, {"wait", take_wait},  {"CONFIG", take_number},
-    {"HOST", take_host},  {"PATH", take_path}
-};
+} values[] = {{"POOL", take_pool},  {"MIN", take_number},
+              {"MAX", take_number}, {"PID", take_number},
+              {"wait", take_wait},  {"CONFIG", take_number},
+              {"HOST", take_host},  {"PATH", take_path}};
 
 static int take(pm_request_t *req, const word_t *arg, const word_t *word)
 {
@@ -175,7 +172,7 @@ static int match(pm_request_t *req, const char *args, const word_t *word,
 }
 
 apr_status_t pm_control_protocol_parse(pm_request_t *req, const char *line,
-                            pm_right_t right, pm_reason_t *why)
+                                       pm_right_t right, pm_reason_t *why)
 {
     word_t word[PM_CONTROL_PROTOCOL_WORDS];
     int n = split(line, word, PM_CONTROL_PROTOCOL_WORDS);
@@ -194,7 +191,8 @@ apr_status_t pm_control_protocol_parse(pm_request_t *req, const char *line,
     }
     memset(req, 0, sizeof(*req));
     req->verb = row->verb;
-    if (n > PM_CONTROL_PROTOCOL_WORDS || !match(req, row->args, word + 1, n - 1)) {
+    if (n > PM_CONTROL_PROTOCOL_WORDS
+        || !match(req, row->args, word + 1, n - 1)) {
         return pm_fail(why, APR_EINVAL, "usage: %s%s%s", row->word,
                        row->args[0] ? " " : "", row->args);
     }

@@ -5,7 +5,8 @@
  *
  * A request is one line of words.  Its answer is a last line, `ok...`,
  * `error REASON` or a JSON object; further lines can come before it, see
- * pm_control_protocol_is_last().  Several requests can be sent on one connection.
+ * pm_control_protocol_is_last().  Several requests can be sent on one
+ * connection.
  *
  * A word is a row of one table: what may follow it stands there as it is
  * shown to people, and is what a request is matched with.
@@ -15,8 +16,8 @@
 
 #include "pm_core/base/pm_base.h"
 
-#define PM_CONTROL_PROTOCOL_LINE 1024   /**< bytes of a request at the most */
-#define PM_CONTROL_PROTOCOL_WORDS 8     /**< words of a request at the most */
+#define PM_CONTROL_PROTOCOL_LINE  1024 /**< bytes of a request at the most */
+#define PM_CONTROL_PROTOCOL_WORDS 8    /**< words of a request at the most */
 
 typedef enum pm_verb {
     PM_VERB_PING,
@@ -27,15 +28,15 @@ typedef enum pm_verb {
     PM_VERB_STOP,
     PM_VERB_SCALE,
     PM_VERB_KILL,
-    PM_VERB_SCRIPT,          /**< see pm_script_pools_ask() */
+    PM_VERB_SCRIPT, /**< see pm_script_pools_ask() */
     PM_VERBS
 } pm_verb_t;
 
 /** Who may say a word.  A peer of a class may do what lower ones may. */
 typedef enum pm_right {
     PM_RIGHT_NONE,
-    PM_RIGHT_ASK,            /**< httpd's user */
-    PM_RIGHT_ALL             /**< root, and the manager's own uid */
+    PM_RIGHT_ASK, /**< httpd's user */
+    PM_RIGHT_ALL  /**< root, and the manager's own uid */
 } pm_right_t;
 
 typedef struct pm_request {
@@ -54,7 +55,7 @@ typedef struct pm_request {
  * @return APR_EINVAL, or EACCES when the peer may not; with a reason
  */
 apr_status_t pm_control_protocol_parse(pm_request_t *req, const char *line,
-                            pm_right_t right, pm_reason_t *why);
+                                       pm_right_t right, pm_reason_t *why);
 
 /** @return a word by its number, 0 and up, with what may follow it in
  *  @a args; NULL behind the last one */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/policy/pm_recycle.h"
 
-#define JITTER 10   /* per cent, of a lifetime */
+#define JITTER 10 /* per cent, of a lifetime */
 
 /* n less up to so many per cent of it. */
 static apr_uint64_t less(apr_uint64_t n, apr_int64_t percent, unsigned chance)
@@ -15,8 +15,8 @@ pm_recycle_terms_t pm_recycle_terms(const pm_conf_t *conf, unsigned chance)
 
     terms.requests = less((apr_uint64_t)conf->max_requests.n,
                           conf->max_requests.percent, chance);
-    terms.lifetime = (apr_time_t)less((apr_uint64_t)conf->lifetime, JITTER,
-                                      chance);
+    terms.lifetime =
+        (apr_time_t)less((apr_uint64_t)conf->lifetime, JITTER, chance);
     if (conf->max_size > 0 || conf->max_unshared > 0 || conf->min_share > 0) {
         terms.size_check = (apr_uint64_t)conf->size_check;
     }
@@ -42,8 +42,7 @@ apr_uint64_t pm_recycle_ring_at(const pm_recycle_terms_t *terms,
                                 apr_uint64_t done)
 {
     apr_uint64_t next = terms->size_check
-                            ? (done / terms->size_check + 1)
-                                  * terms->size_check
+                            ? (done / terms->size_check + 1) * terms->size_check
                             : 0;
 
     if (terms->requests && (!next || terms->requests < next)) {

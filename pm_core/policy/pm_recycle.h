@@ -18,10 +18,10 @@
 /** What one worker is given, of the pool's definition; jitter keeps workers
  *  that were started together from being due together. */
 typedef struct pm_recycle_terms {
-    apr_uint64_t requests;     /**< it is due after so many; 0: never */
-    apr_time_t lifetime;       /**< since its birth; 0: for ever */
-    apr_uint64_t size_check;   /**< its memory is looked at each so many
-                                *   requests; 0: never */
+    apr_uint64_t requests;   /**< it is due after so many; 0: never */
+    apr_time_t lifetime;     /**< since its birth; 0: for ever */
+    apr_uint64_t size_check; /**< its memory is looked at each so many
+                              *   requests; 0: never */
 } pm_recycle_terms_t;
 
 /** @param chance of 0 to 0xffff: takes up to the jitter away */
@@ -37,23 +37,23 @@ apr_uint64_t pm_recycle_ring_at(const pm_recycle_terms_t *terms,
 
 typedef enum pm_recycle_verdict {
     PM_RECYCLE_WELL,
-    PM_RECYCLE_DUE,            /**< it is to be replaced */
-    PM_RECYCLE_LATE,           /**< it is not ready after FcgiPMStartTimeout */
-    PM_RECYCLE_OVERDUE         /**< busy beyond FcgiPMRequestTimeout */
+    PM_RECYCLE_DUE,    /**< it is to be replaced */
+    PM_RECYCLE_LATE,   /**< it is not ready after FcgiPMStartTimeout */
+    PM_RECYCLE_OVERDUE /**< busy beyond FcgiPMRequestTimeout */
 } pm_recycle_verdict_t;
 
 typedef struct pm_recycle_facts {
     apr_time_t born_at;
-    int ready;                 /**< it has waited for a request, or that will
-                                *   never be known */
+    int ready; /**< it has waited for a request, or that will
+                *   never be known */
     apr_uint64_t requests;
-    apr_time_t busy_since;     /**< 0: it is not, or not known to be */
+    apr_time_t busy_since; /**< 0: it is not, or not known to be */
 } pm_recycle_facts_t;
 
 typedef struct pm_recycle_plan {
     pm_recycle_verdict_t verdict;
-    const char *reason;        /**< of DUE */
-    apr_time_t next;           /**< when to plan again; PM_TIME_NEVER */
+    const char *reason; /**< of DUE */
+    apr_time_t next;    /**< when to plan again; PM_TIME_NEVER */
 } pm_recycle_plan_t;
 
 /** A worker that has not been told to go. */

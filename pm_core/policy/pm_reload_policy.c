@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/policy/pm_reload_policy.h"
 
-pm_reload_policy_t pm_reload_policy_plan(pm_graceful_t graceful, const pm_conf_t *was,
-                       const pm_conf_t *is)
+pm_reload_policy_t pm_reload_policy_plan(pm_graceful_t graceful,
+                                         const pm_conf_t *was,
+                                         const pm_conf_t *is)
 {
     if (!was) {
         return PM_RELOAD_POLICY_START;
@@ -15,7 +16,8 @@ pm_reload_policy_t pm_reload_policy_plan(pm_graceful_t graceful, const pm_conf_t
         return PM_RELOAD_POLICY_KEEP;
     case PM_GRACEFUL_CHANGED:
         return pm_conf_compare(was, is) >= PM_CHANGE_WORKERS
-                   ? PM_RELOAD_POLICY_RELOAD : PM_RELOAD_POLICY_KEEP;
+                   ? PM_RELOAD_POLICY_RELOAD
+                   : PM_RELOAD_POLICY_KEEP;
     case PM_GRACEFUL_HUP:
     default:
         return PM_RELOAD_POLICY_RELOAD;

@@ -15,7 +15,8 @@ pm_exit_t pm_restart_policy_judge(const pm_exit_facts_t *facts)
     return facts->clean ? PM_EXIT_NORMAL : PM_EXIT_CRASHED;
 }
 
-int pm_restart_policy_credit(apr_uint64_t given, apr_uint64_t *paid, int workers)
+int pm_restart_policy_credit(apr_uint64_t given, apr_uint64_t *paid,
+                             int workers)
 {
     apr_uint64_t most = (apr_uint64_t)workers;
 
@@ -26,7 +27,7 @@ int pm_restart_policy_credit(apr_uint64_t given, apr_uint64_t *paid, int workers
         ++*paid;
         return 1;
     }
-    *paid = given;   /* some under way came to nothing */
+    *paid = given; /* some under way came to nothing */
     return 0;
 }
 

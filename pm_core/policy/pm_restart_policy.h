@@ -7,8 +7,9 @@
  * A worker that has served, or lived for a while, is replaced at once,
  * however it went: php-cgi ends after 500 requests, gitweb after each 404.
  * Only workers that die at birth slow their pool down: the first is replaced
- * at once, then the delay doubles from PM_RESTART_POLICY_FIRST to PM_RESTART_POLICY_LONGEST,
- * and one worker at a time is tried until one has settled.
+ * at once, then the delay doubles from PM_RESTART_POLICY_FIRST to
+ * PM_RESTART_POLICY_LONGEST, and one worker at a time is tried until one has
+ * settled.
  */
 #ifndef PM_RESTART_POLICY_H
 #define PM_RESTART_POLICY_H
@@ -19,31 +20,31 @@
 #define PM_RESTART_POLICY_LONGEST apr_time_from_sec(30)
 
 /** A worker that lives this long after its start has not died at birth. */
-#define PM_RESTART_POLICY_SETTLE  apr_time_from_sec(1)
+#define PM_RESTART_POLICY_SETTLE apr_time_from_sec(1)
 
 /** A pool's memory of its failures.  All zero: none. */
 typedef struct pm_restart_policy {
-    int failures;         /**< in a row */
-    apr_time_t retry_at;  /**< no start before; 0: none */
-    apr_time_t trial_at;  /**< when the worker on trial was started; 0: none
-                           *   is on trial */
+    int failures;        /**< in a row */
+    apr_time_t retry_at; /**< no start before; 0: none */
+    apr_time_t trial_at; /**< when the worker on trial was started; 0: none
+                          *   is on trial */
 } pm_restart_policy_t;
 
 /** How a worker went. */
 typedef struct pm_exit_facts {
-    int told;             /**< it was told to go */
-    int runs;             /**< its program had been executed */
-    int clean;            /**< exit status 0, no signal */
-    int served;           /**< its pool has answered a request that can have
-                           *   been its own: see pm_restart_policy_credit() */
+    int told;   /**< it was told to go */
+    int runs;   /**< its program had been executed */
+    int clean;  /**< exit status 0, no signal */
+    int served; /**< its pool has answered a request that can have
+                 *   been its own: see pm_restart_policy_credit() */
     apr_time_t lived;
 } pm_exit_facts_t;
 
 typedef enum pm_exit {
-    PM_EXIT_NORMAL,       /**< as told, or by itself after its work */
-    PM_EXIT_CRASHED,      /**< by a signal or status of its own, after it had
-                           *   served or settled: replaced at once */
-    PM_EXIT_FAILED        /**< at birth: the next start is delayed */
+    PM_EXIT_NORMAL,  /**< as told, or by itself after its work */
+    PM_EXIT_CRASHED, /**< by a signal or status of its own, after it had
+                      *   served or settled: replaced at once */
+    PM_EXIT_FAILED   /**< at birth: the next start is delayed */
 } pm_exit_t;
 
 pm_exit_t pm_restart_policy_judge(const pm_exit_facts_t *facts);
@@ -60,7 +61,8 @@ pm_exit_t pm_restart_policy_judge(const pm_exit_facts_t *facts);
  * @param workers that the pool has
  * @return 1 when there was one to pay with
  */
-int pm_restart_policy_credit(apr_uint64_t given, apr_uint64_t *paid, int workers);
+int pm_restart_policy_credit(apr_uint64_t given, apr_uint64_t *paid,
+                             int workers);
 
 /** A worker has FAILED.  Several that fail together count once. */
 void pm_restart_policy_failed(pm_restart_policy_t *crash, apr_time_t now);

@@ -37,12 +37,11 @@ static int move(pm_scale_window_t *window, apr_time_t part, apr_time_t now)
     return 0;
 }
 
-void pm_scale_note(pm_scale_window_t *window, apr_time_t idle_timeout,
-                   int peak, int need, apr_time_t now)
+void pm_scale_note(pm_scale_window_t *window, apr_time_t idle_timeout, int peak,
+                   int need, apr_time_t now)
 {
     raise_to(&window->most[0], peak);
-    if (idle_timeout
-        && !move(window, idle_timeout / PM_SCALE_PARTS, now)) {
+    if (idle_timeout && !move(window, idle_timeout / PM_SCALE_PARTS, now)) {
         window->since = now;
     }
     raise_to(&window->most[0], need);
@@ -72,11 +71,11 @@ static int for_need(const pm_conf_t *conf, int need)
 }
 
 /* The next start may not be before. */
-static apr_time_t earliest(const pm_conf_t *conf,
-                           const pm_scale_facts_t *facts)
+static apr_time_t earliest(const pm_conf_t *conf, const pm_scale_facts_t *facts)
 {
     apr_time_t delayed = conf->start_delay && facts->last_start
-                             ? facts->last_start + conf->start_delay : 0;
+                             ? facts->last_start + conf->start_delay
+                             : 0;
 
     return delayed > facts->crash_next ? delayed : facts->crash_next;
 }

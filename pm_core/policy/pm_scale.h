@@ -21,8 +21,8 @@
 
 /** The need within the idle timeout.  All zero: there was none. */
 typedef struct pm_scale_window {
-    apr_time_t since;               /**< of the present part */
-    int most[PM_SCALE_PARTS + 1];   /**< in the present part, and before */
+    apr_time_t since;             /**< of the present part */
+    int most[PM_SCALE_PARTS + 1]; /**< in the present part, and before */
 } pm_scale_window_t;
 
 /** When the present part ends; PM_TIME_NEVER with an idle timeout of 0. */
@@ -34,36 +34,36 @@ apr_time_t pm_scale_part_end(const pm_scale_window_t *window,
  * @param peak workers needed at once at some time since the last call
  * @param need workers needed now
  */
-void pm_scale_note(pm_scale_window_t *window, apr_time_t idle_timeout,
-                   int peak, int need, apr_time_t now);
+void pm_scale_note(pm_scale_window_t *window, apr_time_t idle_timeout, int peak,
+                   int need, apr_time_t now);
 
 /** The most that stands in the window. */
 int pm_scale_most(const pm_scale_window_t *window);
 
 typedef struct pm_scale_facts {
-    int alive;              /**< workers not told to go */
-    int closing;            /**< 1: the pool is to have none */
-    apr_time_t last_start;  /**< of a worker in this pool; 0: none yet */
-    apr_time_t crash_next;  /**< pm_restart_policy_next() */
-    int trial;              /**< 1: only one may be started at a time, and
-                             *   only for a need there is now */
-    int need;               /**< workers needed now */
-    int most;               /**< pm_scale_most() */
-    int room;               /**< workers that FcgiPMMaxProcesses leaves */
-    int extra;              /**< workers for the sake of due ones, see
-                             *   pm_recycle.h */
+    int alive;             /**< workers not told to go */
+    int closing;           /**< 1: the pool is to have none */
+    apr_time_t last_start; /**< of a worker in this pool; 0: none yet */
+    apr_time_t crash_next; /**< pm_restart_policy_next() */
+    int trial;             /**< 1: only one may be started at a time, and
+                            *   only for a need there is now */
+    int need;              /**< workers needed now */
+    int most;              /**< pm_scale_most() */
+    int room;              /**< workers that FcgiPMMaxProcesses leaves */
+    int extra;             /**< workers for the sake of due ones, see
+                            *   pm_recycle.h */
 } pm_scale_facts_t;
 
 typedef struct pm_scale_plan {
-    int start;              /**< workers to start now */
-    int stop;               /**< workers to tell to go, busy ones last */
-    int busy;               /**< how many of them may be busy */
-    apr_time_t next;        /**< when to plan again; PM_TIME_NEVER */
-    int open;               /**< 1: if there were more need, or now came some,
-                             *   more workers could be started at once */
-    int want_room;          /**< 1: only FcgiPMMaxProcesses stands against
-                             *   more workers */
-    int want;               /**< workers it is to have, the extra ones apart */
+    int start;       /**< workers to start now */
+    int stop;        /**< workers to tell to go, busy ones last */
+    int busy;        /**< how many of them may be busy */
+    apr_time_t next; /**< when to plan again; PM_TIME_NEVER */
+    int open;        /**< 1: if there were more need, or now came some,
+                      *   more workers could be started at once */
+    int want_room;   /**< 1: only FcgiPMMaxProcesses stands against
+                      *   more workers */
+    int want;        /**< workers it is to have, the extra ones apart */
 } pm_scale_plan_t;
 
 /** @param end pm_scale_part_end() */

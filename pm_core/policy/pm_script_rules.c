@@ -9,8 +9,7 @@
 
 /* --- paths ---------------------------------------------------------------- */
 
-static apr_status_t check(const char *what, const char *path,
-                          pm_reason_t *why)
+static apr_status_t check(const char *what, const char *path, pm_reason_t *why)
 {
     const char *c;
 
@@ -19,20 +18,28 @@ static apr_status_t check(const char *what, const char *path,
                        path);
     }
     if (strlen(path) > PATH_MOST) {
-        return pm_fail(why, APR_EINVAL, "%s \"%.100s...\" is longer than %d "
-                       "bytes", what, path, PATH_MOST);
+        return pm_fail(why, APR_EINVAL,
+                       "%s \"%.100s...\" is longer than %d "
+                       "bytes",
+                       what, path, PATH_MOST);
     }
     for (c = path; *c; c++) {
         apr_size_t len = strcspn(c + 1, "/");
 
-        if (*c == '/' && (len < 3 && (len == 0 ? path[1] != '\0'
-                                      : c[1] == '.' && c[len] == '.'))) {
-            return pm_fail(why, APR_EINVAL, "%s \"%.200s\" has an empty "
-                           "part, \".\" or \"..\"", what, path);
+        if (*c == '/'
+            && (len < 3
+                && (len == 0 ? path[1] != '\0'
+                             : c[1] == '.' && c[len] == '.'))) {
+            return pm_fail(why, APR_EINVAL,
+                           "%s \"%.200s\" has an empty "
+                           "part, \".\" or \"..\"",
+                           what, path);
         }
         if ((unsigned char)*c < ' ' || *c == 0x7f) {
-            return pm_fail(why, APR_EINVAL, "%s \"%.*s...\" has a control "
-                           "character", what, (int)(c - path), path);
+            return pm_fail(why, APR_EINVAL,
+                           "%s \"%.*s...\" has a control "
+                           "character",
+                           what, (int)(c - path), path);
         }
     }
     return APR_SUCCESS;
@@ -100,7 +107,7 @@ apr_size_t pm_script_rules_match(const char *where, const char *path)
         p = pend;
     }
     if (p == path) {
-        return *p == '/';    /* of "/" */
+        return *p == '/'; /* of "/" */
     }
     return *p == '/' ? (apr_size_t)(p - path) : 0;
 }
@@ -128,15 +135,16 @@ static int parts(const char *where)
     return n;
 }
 
-int pm_script_rules_find(const pm_script_template_t *templates, int n, const char *path)
+int pm_script_rules_find(const pm_script_template_t *templates, int n,
+                         const char *path)
 {
     int best = -1;
     int i;
 
     for (i = 0; i < n; i++) {
         if (pm_script_rules_match(templates[i].where, path)
-            && (best < 0 || parts(templates[i].where)
-                                > parts(templates[best].where))) {
+            && (best < 0
+                || parts(templates[i].where) > parts(templates[best].where))) {
             best = i;
         }
     }
@@ -183,8 +191,10 @@ int pm_script_rules_wrapper(const pm_rules_t *rules, const char *path)
 int pm_script_rules_is_virtual(const pm_rules_t *rules, int wrapper)
 {
     return wrapper >= 0
-           && !strcmp(strrchr(APR_ARRAY_IDX(rules->wrapper, wrapper,
-                                            const char *), ' '), " virtual");
+           && !strcmp(
+               strrchr(APR_ARRAY_IDX(rules->wrapper, wrapper, const char *),
+                       ' '),
+               " virtual");
 }
 
 /* --- who may have put it there -------------------------------------------- */
@@ -207,9 +217,9 @@ static const char *judge_dirs(const pm_walk_t *walk)
 
 static const char *judge_file(const pm_inode_t *file, int wrapped)
 {
-    return !S_ISREG(file->mode)     ? "it is not a regular file"
-           : file->mode & S_IWOTH   ? "it can be written to by anybody"
-           : file->mode & S_IWGRP   ? "it can be written to by a group"
+    return !S_ISREG(file->mode)   ? "it is not a regular file"
+           : file->mode & S_IWOTH ? "it can be written to by anybody"
+           : file->mode & S_IWGRP ? "it can be written to by a group"
            : file->mode & (S_ISUID | S_ISGID)
                ? "it is set-user-ID or set-group-ID"
            : !wrapped && !(file->mode & (S_IXUSR | S_IXGRP | S_IXOTH))
@@ -245,8 +255,8 @@ static int is_owned(pm_owner_t rule, const pm_walk_t *walk,
     }
 }
 
-static const char *judge_owner(const pm_rules_t *rules,
-                               const pm_walk_t *walk, const pm_runner_t *as)
+static const char *judge_owner(const pm_rules_t *rules, const pm_walk_t *walk,
+                               const pm_runner_t *as)
 {
     pm_owner_t rule = (pm_owner_t)rules->script_owner;
 
@@ -274,8 +284,8 @@ static const char *judge_owner(const pm_rules_t *rules,
 }
 
 apr_status_t pm_script_rules_judge(const pm_rules_t *rules, const char *path,
-                               const pm_walk_t *walk,
-                               const pm_runner_t *as, pm_reason_t *why)
+                                   const pm_walk_t *walk, const pm_runner_t *as,
+                                   pm_reason_t *why)
 {
     const char *because = judge_dirs(walk);
 

@@ -15,32 +15,32 @@
 
 /** A <FcgiPMScripts>. */
 typedef struct pm_script_rules {
-    const char *where;           /**< its directory, which can have * and ? */
+    const char *where; /**< its directory, which can have * and ? */
     const pm_rules_t *rules;
-    const pm_conf_t *conf;       /**< of the pools it makes: all but command
-                                  *   and listen; directory NULL: the
-                                  *   script's own */
-    int suexec;                  /**< it names no user: SuexecUserGroup, where
-                                  *   there is one, does */
-    int named;                   /**< FcgiPMUser names one that is not
-                                  *   httpd's own */
-    int log_fd;                  /**< FcgiPMErrorLog, of all its pools; -1:
-                                  *   there is none */
+    const pm_conf_t *conf; /**< of the pools it makes: all but command
+                            *   and listen; directory NULL: the
+                            *   script's own */
+    int suexec;            /**< it names no user: SuexecUserGroup, where
+                            *   there is one, does */
+    int named;             /**< FcgiPMUser names one that is not
+                            *   httpd's own */
+    int log_fd;            /**< FcgiPMErrorLog, of all its pools; -1:
+                            *   there is none */
 } pm_script_template_t;
 
 /** As whom a script is to run, and how. */
 typedef struct pm_runner {
     apr_uint32_t uid, gid;
-    int named;                   /**< the configuration names him, or it is
-                                  *   the script's owner; else it is httpd's
-                                  *   own user */
-    int wrapped;                 /**< a wrapper is what is executed */
+    int named;   /**< the configuration names him, or it is
+                  *   the script's owner; else it is httpd's
+                  *   own user */
+    int wrapped; /**< a wrapper is what is executed */
 } pm_runner_t;
 
 /** A virtual host, as the manager knows it. */
 typedef struct pm_host {
     const char *name;
-    int suexec;                  /**< it has a SuexecUserGroup: */
+    int suexec; /**< it has a SuexecUserGroup: */
     apr_uint32_t uid, gid;
 } pm_host_t;
 
@@ -63,7 +63,7 @@ apr_size_t pm_script_rules_fixed(const char *where);
 /** The template for a path: the one with most parts, of equal ones the first.
  *  @return its index, -1: none */
 int pm_script_rules_find(const pm_script_template_t *templates, int n,
-                     const char *path);
+                         const char *path);
 
 /** Which FcgiPMWrapper runs the path?  The first whose suffix it has, else
  *  the first without.  @return its index, -1: none */
@@ -82,7 +82,7 @@ apr_size_t pm_script_rules_command_length(const char *wrapper);
  * @return EACCES with a reason that begins with the path
  */
 apr_status_t pm_script_rules_judge(const pm_rules_t *rules, const char *path,
-                               const pm_walk_t *walk,
-                               const pm_runner_t *as, pm_reason_t *why);
+                                   const pm_walk_t *walk, const pm_runner_t *as,
+                                   pm_reason_t *why);
 
 #endif /* PM_SCRIPT_RULES_H */

@@ -10,14 +10,13 @@ const int pm_signal_map_ignored[] = {SIGPIPE, SIGUSR1, SIGUSR2, SIGWINCH, 0};
 
 static const struct {
     int sig;
-    pm_signal_command_t in[2];   /* by pm_phase_t */
+    pm_signal_command_t in[2]; /* by pm_phase_t */
 } map[] = {
     /*           running             dying */
-    {SIGHUP,  {PM_SIGNAL_RELOAD, PM_SIGNAL_NONE}},
-    {SIGTERM, {PM_SIGNAL_DIE,    PM_SIGNAL_NONE}},
-    {SIGINT,  {PM_SIGNAL_DIE,    PM_SIGNAL_NONE}},
-    {SIGCHLD, {PM_SIGNAL_REAP,   PM_SIGNAL_REAP}}
-};
+    {SIGHUP, {PM_SIGNAL_RELOAD, PM_SIGNAL_NONE}},
+    {SIGTERM, {PM_SIGNAL_DIE, PM_SIGNAL_NONE}},
+    {SIGINT, {PM_SIGNAL_DIE, PM_SIGNAL_NONE}},
+    {SIGCHLD, {PM_SIGNAL_REAP, PM_SIGNAL_REAP}}};
 
 pm_signal_command_t pm_signal_map(int sig, pm_phase_t phase)
 {

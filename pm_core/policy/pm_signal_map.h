@@ -12,15 +12,15 @@
 /** Where the manager is in its life. */
 typedef enum pm_phase {
     PM_PHASE_RUNNING,
-    PM_PHASE_DYING       /**< told to end; nothing turns that back */
+    PM_PHASE_DYING /**< told to end; nothing turns that back */
 } pm_phase_t;
 
 /** What it is to do. */
 typedef enum pm_control_commands {
     PM_SIGNAL_NONE,
-    PM_SIGNAL_RELOAD,   /**< tell every worker to go, and go on */
-    PM_SIGNAL_DIE,      /**< tell every worker to go, then end */
-    PM_SIGNAL_REAP      /**< children have ended */
+    PM_SIGNAL_RELOAD, /**< tell every worker to go, and go on */
+    PM_SIGNAL_DIE,    /**< tell every worker to go, then end */
+    PM_SIGNAL_REAP    /**< children have ended */
 } pm_signal_command_t;
 
 /** The signals the manager takes, 0 at the end, in the order in which they

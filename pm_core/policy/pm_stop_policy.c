@@ -20,7 +20,8 @@ static apr_time_t kill_at(const pm_stop_policy_conf_t *conf,
 }
 
 pm_stop_policy_plan_t pm_stop_plan(const pm_stop_policy_conf_t *conf,
-                            const pm_stop_policy_facts_t *facts, apr_time_t now)
+                                   const pm_stop_policy_facts_t *facts,
+                                   apr_time_t now)
 {
     pm_stop_policy_plan_t plan = {PM_STOP_WAIT, kill_at(conf, facts)};
 

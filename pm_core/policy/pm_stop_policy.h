@@ -20,22 +20,23 @@
 
 typedef struct pm_stop_policy_conf {
     apr_time_t die_timeout;
-    apr_time_t drain_timeout;  /**< 0: never */
+    apr_time_t drain_timeout; /**< 0: never */
 } pm_stop_policy_conf_t;
 
 typedef struct pm_stop_policy_facts {
-    apr_time_t told_at;        /**< first SIGTERM */
-    apr_time_t retold_at;      /**< the last one */
-    apr_time_t dying_at;       /**< the manager's own end began; 0: no */
-    int idle;                  /**< 1: it is known to wait for a request */
+    apr_time_t told_at;   /**< first SIGTERM */
+    apr_time_t retold_at; /**< the last one */
+    apr_time_t dying_at;  /**< the manager's own end began; 0: no */
+    int idle;             /**< 1: it is known to wait for a request */
 } pm_stop_policy_facts_t;
 
 typedef struct pm_stop_plan {
     enum { PM_STOP_WAIT, PM_STOP_TELL, PM_STOP_KILL } act;
-    apr_time_t next;           /**< when to plan again; PM_TIME_NEVER */
+    apr_time_t next; /**< when to plan again; PM_TIME_NEVER */
 } pm_stop_policy_plan_t;
 
 pm_stop_policy_plan_t pm_stop_plan(const pm_stop_policy_conf_t *conf,
-                            const pm_stop_policy_facts_t *facts, apr_time_t now);
+                                   const pm_stop_policy_facts_t *facts,
+                                   apr_time_t now);
 
 #endif /* PM_STOP_POLICY_H */

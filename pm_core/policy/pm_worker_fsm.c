@@ -13,39 +13,31 @@ static const struct {
     int given;
     pm_worker_move_t move;
 } life[PM_WORKER_GONE + 1][PM_WORKER_EVENT_EMPTY + 1] = {
-    [PM_WORKER_BORN] = {
-        [PM_WORKER_EVENT_RUNS]   = {1, {PM_WORKER_LOADING,  0}},
-        [PM_WORKER_EVENT_STOP]   = {1, {PM_WORKER_STOPPING, T}},
-        [PM_WORKER_EVENT_KILL]   = {1, {PM_WORKER_KILLED,   K}},
-        [PM_WORKER_EVENT_EXIT]   = {1, {PM_WORKER_LEFT,     C | S}}
-    },
-    [PM_WORKER_LOADING] = {
-        [PM_WORKER_EVENT_READY]  = {1, {PM_WORKER_READY,    0}},
-        [PM_WORKER_EVENT_STOP]   = {1, {PM_WORKER_STOPPING, T}},
-        [PM_WORKER_EVENT_KILL]   = {1, {PM_WORKER_KILLED,   K}},
-        [PM_WORKER_EVENT_EXIT]   = {1, {PM_WORKER_LEFT,     C | S}}
-    },
-    [PM_WORKER_READY] = {
-        [PM_WORKER_EVENT_STOP]   = {1, {PM_WORKER_STOPPING, T}},
-        [PM_WORKER_EVENT_KILL]   = {1, {PM_WORKER_KILLED,   K}},
-        [PM_WORKER_EVENT_EXIT]   = {1, {PM_WORKER_LEFT,     C | S}}
-    },
-    [PM_WORKER_STOPPING] = {
-        [PM_WORKER_EVENT_RETELL] = {1, {PM_WORKER_STOPPING, T}},
-        [PM_WORKER_EVENT_KILL]   = {1, {PM_WORKER_KILLED,   K}},
-        [PM_WORKER_EVENT_EXIT]   = {1, {PM_WORKER_LEFT,     C | S}}
-    },
-    [PM_WORKER_KILLED] = {
-        [PM_WORKER_EVENT_EXIT]   = {1, {PM_WORKER_LEFT,     C | S}}
-    },
-    [PM_WORKER_LEFT] = {
-        [PM_WORKER_EVENT_KILL]   = {1, {PM_WORKER_GONE,     K | F}},
-        [PM_WORKER_EVENT_EMPTY]  = {1, {PM_WORKER_GONE,     F}}
-    },
-    [PM_WORKER_GONE] = {{0, {PM_WORKER_GONE, 0}}}
-};
+    [PM_WORKER_BORN] = {[PM_WORKER_EVENT_RUNS] = {1, {PM_WORKER_LOADING, 0}},
+                        [PM_WORKER_EVENT_STOP] = {1, {PM_WORKER_STOPPING, T}},
+                        [PM_WORKER_EVENT_KILL] = {1, {PM_WORKER_KILLED, K}},
+                        [PM_WORKER_EVENT_EXIT] = {1, {PM_WORKER_LEFT, C | S}}},
+    [PM_WORKER_LOADING] = {[PM_WORKER_EVENT_READY] = {1, {PM_WORKER_READY, 0}},
+                           [PM_WORKER_EVENT_STOP] = {1,
+                                                     {PM_WORKER_STOPPING, T}},
+                           [PM_WORKER_EVENT_KILL] = {1, {PM_WORKER_KILLED, K}},
+                           [PM_WORKER_EVENT_EXIT] = {1,
+                                                     {PM_WORKER_LEFT, C | S}}},
+    [PM_WORKER_READY] = {[PM_WORKER_EVENT_STOP] = {1, {PM_WORKER_STOPPING, T}},
+                         [PM_WORKER_EVENT_KILL] = {1, {PM_WORKER_KILLED, K}},
+                         [PM_WORKER_EVENT_EXIT] = {1, {PM_WORKER_LEFT, C | S}}},
+    [PM_WORKER_STOPPING] =
+        {[PM_WORKER_EVENT_RETELL] = {1, {PM_WORKER_STOPPING, T}},
+         [PM_WORKER_EVENT_KILL] = {1, {PM_WORKER_KILLED, K}},
+         [PM_WORKER_EVENT_EXIT] = {1, {PM_WORKER_LEFT, C | S}}},
+    [PM_WORKER_KILLED] = {[PM_WORKER_EVENT_EXIT] = {1,
+                                                    {PM_WORKER_LEFT, C | S}}},
+    [PM_WORKER_LEFT] = {[PM_WORKER_EVENT_KILL] = {1, {PM_WORKER_GONE, K | F}},
+                        [PM_WORKER_EVENT_EMPTY] = {1, {PM_WORKER_GONE, F}}},
+    [PM_WORKER_GONE] = {{0, {PM_WORKER_GONE, 0}}}};
 
-pm_worker_move_t pm_worker_fsm_step(pm_worker_state_t state, pm_worker_event_t event)
+pm_worker_move_t pm_worker_fsm_step(pm_worker_state_t state,
+                                    pm_worker_event_t event)
 {
     pm_worker_move_t stay = {state, 0};
 

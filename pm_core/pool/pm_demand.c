@@ -85,7 +85,8 @@ static void on_connection(void *ctx, int events)
         return;
     }
     d->pause = now - d->since > PAUSE_LAST
-                   ? PAUSE_FIRST : pm_time_min(d->pause * 2, PAUSE_LAST);
+                   ? PAUSE_FIRST
+                   : pm_time_min(d->pause * 2, PAUSE_LAST);
     pm_loop_at(pool->world->loop, &d->timer, now + d->pause);
 }
 
@@ -102,9 +103,12 @@ static void watch(pm_pool_t *pool, apr_time_t now)
     }
     d->since = now;
     if (pm_loop_watch(pool->world->loop, &d->watch, pool->listener.fd,
-                      APR_POLLIN, d->p, &why) != APR_SUCCESS) {
-        pm_pool_error(pool, PM_ERROR, "requests that others send do not make "
-                      "it grow: %s", why.text);
+                      APR_POLLIN, d->p, &why)
+        != APR_SUCCESS) {
+        pm_pool_error(pool, PM_ERROR,
+                      "requests that others send do not make "
+                      "it grow: %s",
+                      why.text);
     }
 }
 
@@ -117,7 +121,8 @@ void pm_demand_init(pm_pool_t *pool)
     d->watch = (pm_watch_t){.ready = on_connection, .ctx = pool};
     d->timer = (pm_timer_t){.due = on_timer, .ctx = pool};
     d->pause = PAUSE_FIRST;
-    pm_admission_manager_called(gate_of(pool));   /* whoever was called has died */
+    pm_admission_manager_called(
+        gate_of(pool)); /* whoever was called has died */
 }
 
 void pm_demand_close(pm_pool_t *pool)
@@ -152,7 +157,7 @@ void pm_demand_attend(pm_pool_t *pool, int open, apr_time_t now)
         pm_admission_set_enough(gate_of(pool), UINT_MAX);
         pm_demand_close(pool);
         if (pm_pool_held(pool) && pool->listener.fd >= 0) {
-            watch(pool, now);   /* nobody is to wait for it */
+            watch(pool, now); /* nobody is to wait for it */
         }
         return;
     }

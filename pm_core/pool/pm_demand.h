@@ -24,14 +24,14 @@ struct pm_pool;
 /** A pool's; all zero but for pm_demand_init(). */
 typedef struct pm_demand {
     pm_scale_window_t window;
-    int now;               /**< workers needed, as pm_demand_ask() found */
-    int looked;            /**< needed as the last look found; 0: asked for
-                            *   already */
-    pm_watch_t watch;      /**< of the listening socket */
-    apr_pool_t *p;         /**< the watch's; NULL: none yet */
-    pm_timer_t timer;      /**< the pause before a look */
+    int now;          /**< workers needed, as pm_demand_ask() found */
+    int looked;       /**< needed as the last look found; 0: asked for
+                       *   already */
+    pm_watch_t watch; /**< of the listening socket */
+    apr_pool_t *p;    /**< the watch's; NULL: none yet */
+    pm_timer_t timer; /**< the pause before a look */
     apr_time_t pause;
-    apr_time_t since;      /**< when the watch began */
+    apr_time_t since; /**< when the watch began */
 } pm_demand_t;
 
 void pm_demand_init(struct pm_pool *pool);

@@ -13,8 +13,10 @@ static void on_pause(void *ctx, apr_time_t now)
     (void)now;
     if (pool->phase == PM_POOL_RUNNING && !pm_pool_held(pool)
         && !pool->world->dying_at) {
-        pm_log(pool->world->log, PM_NOTICE, "pool %s: a file of FcgiPMWatch "
-               "has changed: reload", pool->conf->name);
+        pm_log(pool->world->log, PM_NOTICE,
+               "pool %s: a file of FcgiPMWatch "
+               "has changed: reload",
+               pool->conf->name);
         pm_scoreboard_header(pool->world->board)->reloads++;
         pm_pool_reload(pool);
     }
@@ -42,7 +44,7 @@ static void add(pm_pool_t *pool)
     pool->watch_timer.ctx = pool;
     for (i = 0; i < paths->nelts; i++) {
         if (pm_inotify_add(pool->world->notify,
-                          APR_ARRAY_IDX(paths, i, const char *), pool, &why)
+                           APR_ARRAY_IDX(paths, i, const char *), pool, &why)
             != APR_SUCCESS) {
             pm_log(pool->world->log, PM_WARNING, "pool %s: FcgiPMWatch: %s",
                    pool->conf->name, why.text);
@@ -57,8 +59,7 @@ void pm_filewatch_renew(pm_context_t *world)
 
     pm_inotify_destroy(world->notify);
     world->notify = NULL;
-    for (hi = apr_hash_first(NULL, world->pools); hi;
-         hi = apr_hash_next(hi)) {
+    for (hi = apr_hash_first(NULL, world->pools); hi; hi = apr_hash_next(hi)) {
         pm_pool_t *pool = apr_hash_this_val(hi);
 
         if (!pool->conf->watch || pool->phase == PM_POOL_DRAINING
@@ -67,7 +68,8 @@ void pm_filewatch_renew(pm_context_t *world)
         }
         if (!world->notify
             && pm_inotify_create(&world->notify, world->loop, on_change,
-                                world->p, &why) != APR_SUCCESS) {
+                                 world->p, &why)
+                   != APR_SUCCESS) {
             pm_log(world->log, PM_WARNING, "FcgiPMWatch: %s", why.text);
             return;
         }

@@ -22,11 +22,13 @@ static void on_quota(void *ctx, apr_time_t now)
 
     (void)now;
     if (n) {
-        apr_snprintf(text, sizeof(text), "%" APR_INT64_T_FMT " lines of its "
-                     "workers were dropped: more than FcgiPMLogLimit %"
-                     APR_INT64_T_FMT " within %d s", n,
-                     pool->conf->log_limit,
-                     (int)apr_time_sec(PM_LOG_RATELIMIT_WINDOW));
+        apr_snprintf(
+            text, sizeof(text),
+            "%" APR_INT64_T_FMT " lines of its "
+            "workers were dropped: more than FcgiPMLogLimit %" APR_INT64_T_FMT
+            " within %d s",
+            n, pool->conf->log_limit,
+            (int)apr_time_sec(PM_LOG_RATELIMIT_WINDOW));
         put(pool, "manager", text);
     }
 }
@@ -54,9 +56,8 @@ void pm_output_open(pm_pool_t *pool, int fd)
 /* @return 0: it is one too many */
 static int may(pm_pool_t *pool)
 {
-    pm_log_ratelimit_verdict_t verdict = pm_log_ratelimit_take(pool->quota,
-                                               pool->conf->log_limit,
-                                               pm_time_now());
+    pm_log_ratelimit_verdict_t verdict = pm_log_ratelimit_take(
+        pool->quota, pool->conf->log_limit, pm_time_now());
 
     if (verdict == PM_LOG_RATELIMIT_FIRST) {
         pm_output_attend(pool);

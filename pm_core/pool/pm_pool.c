@@ -163,7 +163,8 @@ static void take_slot(pm_pool_t *pool)
 {
     pm_scoreboard_slot_t *slot = pool->board;
 
-    pm_scoreboard_totals_t sum = pm_scoreboard_sum(pool->world->board, pool->slot);
+    pm_scoreboard_totals_t sum =
+        pm_scoreboard_sum(pool->world->board, pool->slot);
 
     pool->paid = sum.done;
     if (slot->generation != pool->generation) {
@@ -172,8 +173,7 @@ static void take_slot(pm_pool_t *pool)
         slot->aborted_base = sum.aborted;
         pm_scoreboard_stats_begin(pool->world->board, pool->slot);
         slot->avail = PM_AVAIL_STARTING;
-        __atomic_store_n(&slot->generation, pool->generation,
-                         __ATOMIC_RELEASE);
+        __atomic_store_n(&slot->generation, pool->generation, __ATOMIC_RELEASE);
     }
 }
 
@@ -200,8 +200,10 @@ pm_pool_t *pm_pool_create(pm_context_t *world, pm_member_t *member)
     pm_output_init(pool);
     pm_demand_init(pool);
     if (pm_worker_shm_create(&pool->page, p, &why) != APR_SUCCESS) {
-        pm_log(world->log, PM_INFO, "pool %s: whether workers are busy will "
-               "not be known: %s", pool->conf->name, why.text);
+        pm_log(world->log, PM_INFO,
+               "pool %s: whether workers are busy will "
+               "not be known: %s",
+               pool->conf->name, why.text);
     }
     take_slot(pool);
     pm_output_attend(pool);
@@ -238,7 +240,8 @@ static int tell_some(pm_pool_t *pool, int n, int is, int due)
          n > 0 && w != APR_RING_SENTINEL(&pool->workers, pm_worker, link);
          w = next) {
         next = APR_RING_NEXT(w, link);
-        if (pm_worker_fsm_alive(w->state) && w->rank == is && (w->due || !due)) {
+        if (pm_worker_fsm_alive(w->state) && w->rank == is
+            && (w->due || !due)) {
             pool->board->recycled += (apr_uint32_t)due;
             pm_worker_handle(w, PM_WORKER_EVENT_STOP);
             n--;
@@ -280,7 +283,8 @@ void pm_pool_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
 
     pm_restart_policy_failed(&pool->crash, now);
     if (pool->crash.failures > before && pool->crash.retry_at > now) {
-        pm_log(pool->world->log, PM_WARNING, "pool %s: %d starts in a row have "
+        pm_log(pool->world->log, PM_WARNING,
+               "pool %s: %d starts in a row have "
                "failed: the next one is in %.3f s at the earliest",
                pool->conf->name, pool->crash.failures,
                (double)(pool->crash.retry_at - now) / 1e6);
@@ -292,13 +296,15 @@ void pm_pool_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
     apr_cpystrn(failure->said, w && w->said ? w->said : "",
                 sizeof(failure->said));
     if (pool->rolling) {
-        pm_log(pool->world->log, PM_ERROR, "pool %s: the rolling reload ends: "
+        pm_log(pool->world->log, PM_ERROR,
+               "pool %s: the rolling reload ends: "
                "a new worker has failed, %d old ones are kept",
                pool->conf->name, pool->rolling);
         set_due(pool, PM_DUE_NOT);
     }
     if (pm_rollback_failed(pool, w)) {
-        pm_log(pool->world->log, PM_WARNING, "pool %s: until the next reload "
+        pm_log(pool->world->log, PM_WARNING,
+               "pool %s: until the next reload "
                "workers are started as it was defined before",
                pool->conf->name);
         pm_restart_policy_forget(&pool->crash);
@@ -323,8 +329,8 @@ void pm_pool_reload(pm_pool_t *pool)
         return;
     }
     /* each is to be replaced, needed or not */
-    pm_scale_note(&pool->demand.window, pool->conf->idle_timeout, alive,
-                  alive, now);
+    pm_scale_note(&pool->demand.window, pool->conf->idle_timeout, alive, alive,
+                  now);
     tell(pool, alive, alive, 0, now);
 }
 
@@ -381,8 +387,7 @@ int pm_pool_retire(pm_pool_t *pool)
     __atomic_store_n(&pool->board->generation, 0, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     sum = pm_scoreboard_sum(pool->world->board, pool->slot);
-    if (sum.in_flight || sum.waiting
-        || pm_listen_pending(pool->listener.fd)) {
+    if (sum.in_flight || sum.waiting || pm_listen_pending(pool->listener.fd)) {
         __atomic_store_n(&pool->board->generation, pool->generation,
                          __ATOMIC_SEQ_CST);
         return 0;
@@ -465,8 +470,9 @@ static pm_scale_plan_t scale(pm_pool_t *pool, apr_time_t now)
     facts.need = pool->demand.now;
     facts.most = pm_scale_most(window);
     facts.room = room(pool->world);
-    facts.extra = facts.closing ? 0 : pm_recycle_extra(pool->due, facts.alive,
-                                                       pool->rolling);
+    facts.extra = facts.closing
+                      ? 0
+                      : pm_recycle_extra(pool->due, facts.alive, pool->rolling);
     return pm_scale_plan(pool->conf, &facts,
                          pm_scale_part_end(window, pool->conf->idle_timeout),
                          now);
@@ -476,8 +482,7 @@ static pm_scale_plan_t scale(pm_pool_t *pool, apr_time_t now)
  * FcgiPMMaxProcesses leaves no room for another, one goes before it comes. */
 static void plan_recycle(pm_pool_t *pool, int want, apr_time_t now)
 {
-    int starting = pool->count[PM_WORKER_BORN]
-                   + pool->count[PM_WORKER_LOADING];
+    int starting = pool->count[PM_WORKER_BORN] + pool->count[PM_WORKER_LOADING];
     int many = pool->count[PM_WORKER_READY] - want;
 
     if (pool->due && many < 1 && !starting && room(pool->world) < 1) {
@@ -495,9 +500,9 @@ static apr_time_t plan_scale(pm_pool_t *pool, apr_time_t now)
     plan_recycle(pool, plan.want, now);
     pool->open = plan.open;
     hunger(pool, plan.want_room);
-    return pool->crash.failures > 1 && pool->crash.trial_at
-               ? pm_time_min(plan.next, pool->crash.trial_at + PM_RESTART_POLICY_SETTLE)
-               : plan.next;
+    return pool->crash.failures > 1 && pool->crash.trial_at ? pm_time_min(
+               plan.next, pool->crash.trial_at + PM_RESTART_POLICY_SETTLE)
+                                                            : plan.next;
 }
 
 /* --- what others see ------------------------------------------------------ */
@@ -528,10 +533,10 @@ static pm_avail_t avail_of(const pm_pool_t *pool)
         return PM_AVAIL_DRAINING;
     case PM_POOL_RUNNING:
     default:
-        return pm_pool_held(pool)  ? PM_AVAIL_STOPPED
-               : in_backoff(pool)  ? PM_AVAIL_BACKOFF
-               : can_serve(pool)   ? PM_AVAIL_RUNNING
-                                   : PM_AVAIL_STARTING;
+        return pm_pool_held(pool) ? PM_AVAIL_STOPPED
+               : in_backoff(pool) ? PM_AVAIL_BACKOFF
+               : can_serve(pool)  ? PM_AVAIL_RUNNING
+                                  : PM_AVAIL_STARTING;
     }
 }
 
@@ -556,13 +561,14 @@ static void publish(pm_pool_t *pool)
     pm_avail_t avail = avail_of(pool);
     apr_uint32_t before = pool->board->avail;
 
-    pool->board->retry_at = pool->crash.trial_at
-                                ? pool->crash.trial_at + PM_RESTART_POLICY_SETTLE
-                                : pool->crash.retry_at;
+    pool->board->retry_at =
+        pool->crash.trial_at ? pool->crash.trial_at + PM_RESTART_POLICY_SETTLE
+                             : pool->crash.retry_at;
     __atomic_store_n(&pool->board->avail, (apr_uint32_t)avail,
                      __ATOMIC_RELEASE);
-    pm_admission_set_workers(pm_scoreboard_admission(pool->world->board, pool->slot),
-                    holders(pool), avail != before);
+    pm_admission_set_workers(
+        pm_scoreboard_admission(pool->world->board, pool->slot), holders(pool),
+        avail != before);
     if ((avail == PM_AVAIL_BACKOFF || pm_pool_held(pool))
         && !pm_pool_alive(pool)) {
         /* who connected while there was hope need not wait for the timeout */
@@ -596,8 +602,10 @@ int pm_pool_is_gone(const pm_pool_t *pool)
 
 void pm_pool_destroy(pm_pool_t *pool)
 {
-    pm_log(pool->world->log, PM_INFO, "pool %s: has gone, nobody calls it any "
-           "more", pool->conf->name);
+    pm_log(pool->world->log, PM_INFO,
+           "pool %s: has gone, nobody calls it any "
+           "more",
+           pool->conf->name);
     pm_loop_at(pool->world->loop, &pool->timer, PM_TIME_NEVER);
     pm_script_pools_gone(pool);
     if (pool->is_touched) {
@@ -619,7 +627,8 @@ void pm_pool_destroy(pm_pool_t *pool)
     pm_worker_shm_destroy(pool->page);
     if (pool->board->generation == pool->generation) {
         memset(pool->board, 0, sizeof(*pool->board));
-        pm_admission_set_workers(pm_scoreboard_admission(pool->world->board, pool->slot), 0, 1);
+        pm_admission_set_workers(
+            pm_scoreboard_admission(pool->world->board, pool->slot), 0, 1);
     }
     apr_pool_destroy(pool->p);
 }

@@ -10,11 +10,11 @@ typedef struct pm_reload_wait_part part_t;
 struct pm_reload_wait {
     pm_control_caller_t *caller;
     apr_pool_t *p;
-    apr_array_header_t *parts;           /* of part_t * */
+    apr_array_header_t *parts; /* of part_t * */
     int begun;
-    int left;                            /* parts that have not ended */
-    const char *said;                    /* lines before the last */
-    const char *errors;                  /* "pool a: ...; pool b: ..." */
+    int left;           /* parts that have not ended */
+    const char *said;   /* lines before the last */
+    const char *errors; /* "pool a: ...; pool b: ..." */
 };
 
 static void part_end(part_t *part)
@@ -86,8 +86,8 @@ static void quote(pm_reload_wait_t *reload, const pm_start_failure_t *failure)
 
     for (line = apr_strtok(text, "\n", &last); line;
          line = apr_strtok(NULL, "\n", &last)) {
-        reload->said = apr_psprintf(reload->p, "%sstderr %d %s\n",
-                                    reload->said, (int)failure->pid, line);
+        reload->said = apr_psprintf(reload->p, "%sstderr %d %s\n", reload->said,
+                                    (int)failure->pid, line);
     }
 }
 
@@ -100,8 +100,10 @@ static const char *explain(pm_reload_wait_t *reload, const pm_pool_t *pool)
         return apr_psprintf(reload->p, "%s; starts are tried again",
                             failure->reason);
     }
-    return apr_psprintf(reload->p, "%s; the rolling reload has ended, %d old "
-                        "workers are kept", failure->reason, failure->roll);
+    return apr_psprintf(reload->p,
+                        "%s; the rolling reload has ended, %d old "
+                        "workers are kept",
+                        failure->reason, failure->roll);
 }
 
 static void finish(pm_reload_wait_t *reload)
@@ -110,20 +112,20 @@ static void finish(pm_reload_wait_t *reload)
         return;
     }
     pm_control_answer(reload->caller,
-                   reload->errors[0]
-                       ? apr_pstrcat(reload->p, reload->said, "error ",
-                                     reload->errors, NULL)
-                       : "ok",
-                   1);
+                      reload->errors[0]
+                          ? apr_pstrcat(reload->p, reload->said, "error ",
+                                        reload->errors, NULL)
+                          : "ok",
+                      1);
 }
 
 static void part_failed(part_t *part, const char *reason)
 {
     pm_reload_wait_t *reload = part->reload;
 
-    reload->errors = apr_pstrcat(reload->p, reload->errors,
-                                 reload->errors[0] ? "; " : "", "pool ",
-                                 part->pool->conf->name, ": ", reason, NULL);
+    reload->errors =
+        apr_pstrcat(reload->p, reload->errors, reload->errors[0] ? "; " : "",
+                    "pool ", part->pool->conf->name, ": ", reason, NULL);
     part_end(part);
     finish(reload);
 }
@@ -133,9 +135,9 @@ static void tell(part_t *part, int gone)
     if (gone != part->gone) {
         part->gone = gone;
         pm_control_answer(part->reload->caller,
-                       apr_psprintf(part->reload->p, "progress %d %d %s",
-                                    gone, part->old, part->pool->conf->name),
-                       0);
+                          apr_psprintf(part->reload->p, "progress %d %d %s",
+                                       gone, part->old, part->pool->conf->name),
+                          0);
     }
 }
 

@@ -23,14 +23,14 @@ typedef struct pm_reload_wait pm_reload_wait_t;
 
 /** One pool of those that are waited for. */
 struct pm_reload_wait_part {
-    APR_RING_ENTRY(pm_reload_wait_part) link;   /**< in pool->waits */
+    APR_RING_ENTRY(pm_reload_wait_part) link; /**< in pool->waits */
     pm_reload_wait_t *reload;
-    pm_pool_t *pool;                     /**< NULL: ended */
-    apr_uint64_t newest;                 /**< number of the newest old worker
-                                          */
-    int old;                             /**< old workers at the beginning */
-    int gone;                            /**< of them, as was told */
-    apr_uint32_t failures;               /**< the pool had seen before */
+    pm_pool_t *pool;       /**< NULL: ended */
+    apr_uint64_t newest;   /**< number of the newest old worker
+                            */
+    int old;               /**< old workers at the beginning */
+    int gone;              /**< of them, as was told */
+    apr_uint32_t failures; /**< the pool had seen before */
 };
 
 pm_reload_wait_t *pm_reload_wait_create(pm_control_caller_t *caller);

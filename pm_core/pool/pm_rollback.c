@@ -48,8 +48,8 @@ void pm_rollback_ready(pm_worker_t *w)
 int pm_rollback_failed(pm_pool_t *pool, const pm_worker_t *w)
 {
     pm_rollback_t *r = &pool->release;
-    int turns = r->former && !r->back && !r->proven
-                && (!w || w->release == r->number);
+    int turns =
+        r->former && !r->back && !r->proven && (!w || w->release == r->number);
 
     r->back |= turns;
     return turns;

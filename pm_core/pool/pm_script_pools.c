@@ -15,14 +15,14 @@
 #include "pm_core/os/pm_ident.h"
 #include "pm_core/pool/pm_pool.h"
 
-#define NAME_MOST 64     /* see pm_conf_name_check() */
-#define HASH_LEN 16
-#define LOOKS 4          /* within an idle timeout */
+#define NAME_MOST 64 /* see pm_conf_name_check() */
+#define HASH_LEN  16
+#define LOOKS     4 /* within an idle timeout */
 
 struct pm_script_pools {
-    const pm_pool_set_t *set;     /* in force; NULL: none yet */
-    apr_hash_t *by_key;      /* key -> pm_script_pool_t */
-    int full;                /* that was said */
+    const pm_pool_set_t *set; /* in force; NULL: none yet */
+    apr_hash_t *by_key;       /* key -> pm_script_pool_t */
+    int full;                 /* that was said */
 };
 
 struct pm_script_pool {
@@ -32,9 +32,9 @@ struct pm_script_pool {
     const char *host, *path; /* who was asked for first */
     int known;               /* it is in by_key */
     pm_launch_file_t file;
-    apr_time_t changed_at;   /* workers born before run the former file */
-    apr_uint64_t used;       /* what was done when it was looked at last */
-    int quiet;               /* looks that found nothing new, in a row */
+    apr_time_t changed_at; /* workers born before run the former file */
+    apr_uint64_t used;     /* what was done when it was looked at last */
+    int quiet;             /* looks that found nothing new, in a row */
     pm_timer_t timer;
 };
 
@@ -93,7 +93,8 @@ static void arm(pm_script_pool_t *script, const pm_script_target_t *f)
     }
 }
 
-static int is_changed(const pm_script_pool_t *script, const pm_script_target_t *f)
+static int is_changed(const pm_script_pool_t *script,
+                      const pm_script_target_t *f)
 {
     return f->is_file && !pm_inode_same(&script->file.inode, &f->file);
 }
@@ -117,8 +118,10 @@ static void define(pm_script_pool_t *script, pm_script_target_t *f)
 
 static void renew(pm_script_pool_t *script, pm_script_target_t *f)
 {
-    pm_log(script->pool->world->log, PM_NOTICE, "pool %s: %s has changed and "
-           "is started anew", script->pool->conf->name, script->path);
+    pm_log(script->pool->world->log, PM_NOTICE,
+           "pool %s: %s has changed and "
+           "is started anew",
+           script->pool->conf->name, script->path);
     define(script, f);
     script->changed_at = pm_time_now();
     pm_pool_reload(script->pool);
@@ -168,12 +171,14 @@ static void on_look(void *ctx, apr_time_t now)
 {
     pm_script_pool_t *script = ctx;
     pm_pool_t *pool = script->pool;
-    pm_scoreboard_totals_t sum = pm_scoreboard_sum(pool->world->board, pool->slot);
+    pm_scoreboard_totals_t sum =
+        pm_scoreboard_sum(pool->world->board, pool->slot);
     apr_uint64_t used = sum.done + sum.aborted + pool->board->spawned;
 
     script->quiet = used == script->used && !sum.in_flight && !sum.waiting
                             && !pm_pool_held(pool)
-                        ? script->quiet + 1 : 0;
+                        ? script->quiet + 1
+                        : 0;
     script->used = used;
     if (script->quiet < LOOKS || !pm_pool_retire(pool)) {
         if (!pool->rolling) {
@@ -182,8 +187,10 @@ static void on_look(void *ctx, apr_time_t now)
         watch(script, now);
         return;
     }
-    pm_log(pool->world->log, PM_INFO, "pool %s: was not used for "
-           "FcgiPMIdleTimeout", pool->conf->name);
+    pm_log(pool->world->log, PM_INFO,
+           "pool %s: was not used for "
+           "FcgiPMIdleTimeout",
+           pool->conf->name);
     forget(script);
 }
 
@@ -213,8 +220,8 @@ static apr_status_t open_socket(pm_member_t *member, const pm_conf_t *conf,
     pm_listen_opts_t opts = {(int)conf->listen_backlog,
                              (mode_t)conf->listen_mode, 0, 0};
     pm_listener_t l;
-    apr_status_t rv = pm_ident_owner(conf->listen_owner, &opts.uid,
-                                     &opts.gid, why);
+    apr_status_t rv =
+        pm_ident_owner(conf->listen_owner, &opts.uid, &opts.gid, why);
 
     if (rv == APR_SUCCESS) {
         rv = pm_listen_open(&l, conf->listen, &opts, p, why);
@@ -233,7 +240,8 @@ static int is_full(pm_context_t *world)
     }
     if (!all->full) {
         all->full = 1;
-        pm_log(world->log, PM_ERROR, "there are pools of %d scripts "
+        pm_log(world->log, PM_ERROR,
+               "there are pools of %d scripts "
                "(FcgiPMMaxScripts): no other script is started",
                (int)most);
     }
@@ -241,7 +249,8 @@ static int is_full(pm_context_t *world)
 }
 
 static void create(pm_context_t *world, pm_member_t *member,
-                   const pm_script_target_t *f, const char *host, const char *path)
+                   const pm_script_target_t *f, const char *host,
+                   const char *path)
 {
     pm_script_pool_t *script;
     pm_pool_t *pool = pm_pool_create(world, member);
@@ -261,13 +270,14 @@ static void create(pm_context_t *world, pm_member_t *member,
                  script);
     arm(script, f);
     watch(script, pm_time_now());
-    pm_log(world->log, PM_INFO, "pool %s: for %s of %s", pool->conf->name,
-           path, host);
+    pm_log(world->log, PM_INFO, "pool %s: for %s of %s", pool->conf->name, path,
+           host);
 }
 
 /* @return f->status on failure */
-static apr_status_t make(pm_context_t *world, pm_script_target_t *f, const char *host,
-                         const char *path, apr_pool_t *p, pm_reason_t *why)
+static apr_status_t make(pm_context_t *world, pm_script_target_t *f,
+                         const char *host, const char *path, apr_pool_t *p,
+                         pm_reason_t *why)
 {
     pm_member_t member = {.fd = -1, .log_fd = -1};
     pm_launch_spec_t *birth;
@@ -275,8 +285,10 @@ static apr_status_t make(pm_context_t *world, pm_script_target_t *f, const char 
 
     f->status = 503;
     if (is_full(world) || !find_place(world, &member)) {
-        return pm_fail(why, APR_EGENERAL, "%s: there are too many pools of "
-                       "scripts (FcgiPMMaxScripts)", path);
+        return pm_fail(why, APR_EGENERAL,
+                       "%s: there are too many pools of "
+                       "scripts (FcgiPMMaxScripts)",
+                       path);
     }
     f->conf->name = name_of(f, p);
     f->conf->listen = address_of(world->scripts->set, member.generation, p);
@@ -304,8 +316,8 @@ static const char *unescape(const char *word, apr_size_t len, apr_pool_t *p)
     return apr_punescape_url(p, apr_pstrmemdup(p, word, len), NULL, NULL, 1);
 }
 
-static const char *find(pm_context_t *world, const char *host,
-                        const char *path, apr_pool_t *p)
+static const char *find(pm_context_t *world, const char *host, const char *path,
+                        apr_pool_t *p)
 {
     pm_script_pools_t *all = world->scripts;
     pm_reason_t why = {""};
@@ -316,7 +328,7 @@ static const char *find(pm_context_t *world, const char *host,
     if (rv == APR_SUCCESS) {
         script = apr_hash_get(all->by_key, f.key, APR_HASH_KEY_STRING);
         if (script && !pm_listen_is_there(&script->pool->listener)) {
-            forget(script);    /* somebody has removed its socket */
+            forget(script); /* somebody has removed its socket */
             pm_pool_remove(script->pool);
             script = NULL;
         }
@@ -337,7 +349,7 @@ static const char *find(pm_context_t *world, const char *host,
 }
 
 const char *pm_script_pools_ask(pm_context_t *world, const pm_request_t *req,
-                          apr_pool_t *p)
+                                apr_pool_t *p)
 {
     const char *host = unescape(req->host, req->host_len, p);
     const char *path = unescape(req->path, req->path_len, p);
@@ -359,7 +371,7 @@ static void clear_away(pm_context_t *world, const pm_pool_set_t *set)
     int i;
 
     if (!pm_scoreboard_header(world->board)->scripts) {
-        return;    /* a slot that was never touched costs nothing */
+        return; /* a slot that was never touched costs nothing */
     }
     for (i = PM_SCOREBOARD_SCRIPTS; i < PM_SCOREBOARD_SLOTS; i++) {
         pm_scoreboard_slot_t *slot = pm_scoreboard_slot(world->board, i);
@@ -367,12 +379,14 @@ static void clear_away(pm_context_t *world, const pm_pool_set_t *set)
         if (slot->generation) {
             unlink(address_of(set, slot->generation, p) + 5);
             memset(slot, 0, sizeof(*slot));
-            pm_admission_set_workers(pm_scoreboard_admission(world->board, i), 0, 1);
+            pm_admission_set_workers(pm_scoreboard_admission(world->board, i),
+                                     0, 1);
         }
     }
 }
 
-static void adopt(pm_script_pool_t *script, const pm_pool_set_t *set, apr_pool_t *p)
+static void adopt(pm_script_pool_t *script, const pm_pool_set_t *set,
+                  apr_pool_t *p)
 {
     pm_pool_t *pool = script->pool;
     pm_graceful_t graceful = (pm_graceful_t)set->global->graceful;
@@ -383,8 +397,8 @@ static void adopt(pm_script_pool_t *script, const pm_pool_set_t *set, apr_pool_t
     if (pm_script_resolve(&f, set, script->host, script->path, p, &why)
             != APR_SUCCESS
         || strcmp(f.key, script->key)) {
-        pm_log(pool->world->log, PM_INFO, "pool %s: goes: %s",
-               pool->conf->name, why.text);
+        pm_log(pool->world->log, PM_INFO, "pool %s: goes: %s", pool->conf->name,
+               why.text);
         forget(script);
         pm_pool_remove(pool);
         return;
@@ -392,7 +406,8 @@ static void adopt(pm_script_pool_t *script, const pm_pool_set_t *set, apr_pool_t
     f.conf->name = pool->conf->name;
     f.conf->listen = pool->conf->listen;
     reload = is_changed(script, &f)
-             || pm_reload_policy_plan(graceful, pool->conf, f.conf) == PM_RELOAD_POLICY_RELOAD;
+             || pm_reload_policy_plan(graceful, pool->conf, f.conf)
+                    == PM_RELOAD_POLICY_RELOAD;
     define(script, &f);
     if (reload) {
         pm_pool_reload(pool);
@@ -429,14 +444,16 @@ int pm_script_pools_verify(pm_pool_t *pool)
     apr_status_t rv;
 
     if (!script || !script->known) {
-        return 1;    /* one that drains is as it was: see pm_path_check() */
+        return 1; /* one that drains is as it was: see pm_path_check() */
     }
     PM_ASSERT(apr_pool_create(&p, pool->p) == APR_SUCCESS);
     rv = pm_script_resolve(&f, pool->world->scripts->set, script->host,
-                         script->path, p, &why);
+                           script->path, p, &why);
     if (rv == APR_SUCCESS && strcmp(f.key, script->key)) {
-        rv = pm_fail(&why, APR_EGENERAL, "%s: it belongs to somebody else "
-                     "now", script->path);
+        rv = pm_fail(&why, APR_EGENERAL,
+                     "%s: it belongs to somebody else "
+                     "now",
+                     script->path);
     }
     if (rv != APR_SUCCESS) {
         pm_pool_error(pool, PM_ERROR, "cannot run: %s", why.text);

@@ -3,13 +3,13 @@
  * @file pm_script_pools.h
  * @brief Layer 3: pools that are made of scripts when they are asked for.
  *
- * A pool for each script that was asked for and may be run (pm_script_resolve.h),
- * FcgiPMMaxScripts at the most.  The manager makes its socket, its slot and
- * its generation, and tells them to who asked; the board tells all when it
- * is no more.  A pool that nobody has used for its idle timeout goes, with
- * its socket; a script that has changed is started anew, one worker after
- * the other.  The script is looked at again before each birth, and by the
- * newborn itself before it executes it.
+ * A pool for each script that was asked for and may be run
+ * (pm_script_resolve.h), FcgiPMMaxScripts at the most.  The manager makes its
+ * socket, its slot and its generation, and tells them to who asked; the board
+ * tells all when it is no more.  A pool that nobody has used for its idle
+ * timeout goes, with its socket; a script that has changed is started anew, one
+ * worker after the other.  The script is looked at again before each birth, and
+ * by the newborn itself before it executes it.
  */
 #ifndef PM_SCRIPT_POOLS_H
 #define PM_SCRIPT_POOLS_H
@@ -37,8 +37,8 @@ void pm_script_pools_init(struct pm_context *world);
  *         configuration that old is not in force any more, or that new not
  *         yet
  */
-const char *pm_script_pools_ask(struct pm_context *world, const pm_request_t *req,
-                          apr_pool_t *p);
+const char *pm_script_pools_ask(struct pm_context *world,
+                                const pm_request_t *req, apr_pool_t *p);
 
 /** The set that is in force from now on, and lives as long: pools whose
  *  script no template covers any more are removed. */

@@ -14,9 +14,9 @@ typedef struct search {
     pm_script_target_t *f;
     const pm_host_t *host;
     const char *path;
-    int wrapper;             /* -1: none */
+    int wrapper; /* -1: none */
     pm_ident_t ident;
-    int named;               /* by the configuration, or the script */
+    int named; /* by the configuration, or the script */
     apr_pool_t *p;
     pm_reason_t *why;
 } search_t;
@@ -44,13 +44,15 @@ static const pm_host_t *find_host(const pm_pool_set_t *set, const char *name)
 static apr_status_t find_template(search_t *s, const pm_pool_set_t *set,
                                   const char *host)
 {
-    const pm_script_template_t *all = (pm_script_template_t *)(void *)set->templates->elts;
+    const pm_script_template_t *all =
+        (pm_script_template_t *)(void *)set->templates->elts;
     int i = pm_script_rules_find(all, set->templates->nelts, s->path);
 
     if (i < 0) {
-        pm_fail(s->why, ENOENT, "%s: no <FcgiPMScripts> covers it; "
-                "<FcgiPMScripts %.*s> would", s->path,
-                (int)(strrchr(s->path, '/') - s->path), s->path);
+        pm_fail(s->why, ENOENT,
+                "%s: no <FcgiPMScripts> covers it; "
+                "<FcgiPMScripts %.*s> would",
+                s->path, (int)(strrchr(s->path, '/') - s->path), s->path);
         return refuse(s->f, 500, ENOENT);
     }
     s->f->by = &all[i];
@@ -155,48 +157,48 @@ static void run_file(search_t *s)
     f->conf->command = apr_array_make(s->p, 1, sizeof(const char *));
     *(const char **)apr_array_push(f->conf->command) = s->path;
     if (!f->conf->directory) {
-        f->conf->directory =
-            apr_pstrmemdup(s->p, s->path, slash > s->path
-                                              ? (apr_size_t)(slash - s->path)
-                                              : 1);
+        f->conf->directory = apr_pstrmemdup(
+            s->p, s->path, slash > s->path ? (apr_size_t)(slash - s->path) : 1);
     }
     f->label = slash + 1;
-    f->key = apr_psprintf(s->p, "%u:%u %s", s->ident.uid, s->ident.gid,
-                          s->path);
+    f->key =
+        apr_psprintf(s->p, "%u:%u %s", s->ident.uid, s->ident.gid, s->path);
 }
 
 static apr_status_t run_wrapper(search_t *s)
 {
     pm_script_target_t *f = s->f;
-    const char *wrapper = APR_ARRAY_IDX(f->by->rules->wrapper, s->wrapper,
-                                        const char *);
+    const char *wrapper =
+        APR_ARRAY_IDX(f->by->rules->wrapper, s->wrapper, const char *);
     const char *command = apr_punescape_url(
-        s->p, apr_pstrmemdup(s->p, wrapper,
-                             pm_script_rules_command_length(wrapper)),
+        s->p,
+        apr_pstrmemdup(s->p, wrapper, pm_script_rules_command_length(wrapper)),
         NULL, NULL, 1);
     char **word;
 
-    if (!command
-        || apr_tokenize_to_argv(command, &word, s->p) != APR_SUCCESS
+    if (!command || apr_tokenize_to_argv(command, &word, s->p) != APR_SUCCESS
         || !word[0]) {
-        return refuse(f, 500, pm_fail(s->why, APR_EINVAL, "FcgiPMWrapper: "
-                                      "not a command: \"%.200s\"", wrapper));
+        return refuse(f, 500,
+                      pm_fail(s->why, APR_EINVAL,
+                              "FcgiPMWrapper: "
+                              "not a command: \"%.200s\"",
+                              wrapper));
     }
     f->conf->command = apr_array_make(s->p, 4, sizeof(const char *));
     for (; *word; word++) {
         *(const char **)apr_array_push(f->conf->command) = *word;
     }
     word = (char **)(void *)f->conf->command->elts;
-    f->label = apr_pstrcat(s->p, strrchr(word[0], '/') + 1, "-",
-                           s->host->name, NULL);
+    f->label =
+        apr_pstrcat(s->p, strrchr(word[0], '/') + 1, "-", s->host->name, NULL);
     f->key = apr_psprintf(s->p, "%u:%u %s %s %s", s->ident.uid, s->ident.gid,
                           f->by->where, wrapper, s->host->name);
     return APR_SUCCESS;
 }
 
 apr_status_t pm_script_resolve(pm_script_target_t *f, const pm_pool_set_t *set,
-                             const char *host, const char *path,
-                             apr_pool_t *p, pm_reason_t *why)
+                               const char *host, const char *path,
+                               apr_pool_t *p, pm_reason_t *why)
 {
     search_t s = {.f = f, .path = path, .p = p, .why = why};
     apr_status_t rv = pm_script_rules_path_check(path, why);

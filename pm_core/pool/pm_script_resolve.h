@@ -14,14 +14,14 @@
 #include "pm_core/ipc/pm_pool_set.h"
 
 typedef struct pm_finding {
-    int status;               /**< refused: an HTTP status */
-    const pm_script_template_t *by;  /**< the template */
-    const char *key;          /**< tells its pool from all others: what is
-                               *   executed, and as whom */
-    pm_conf_t *conf;          /**< of its pool: all but name and listen */
-    const char *label;        /**< its name for people, any characters */
-    int is_file;              /**< the script itself is executed: */
-    apr_size_t fixed;         /**< see pm_path.h */
+    int status;                     /**< refused: an HTTP status */
+    const pm_script_template_t *by; /**< the template */
+    const char *key;                /**< tells its pool from all others: what is
+                                     *   executed, and as whom */
+    pm_conf_t *conf;                /**< of its pool: all but name and listen */
+    const char *label;              /**< its name for people, any characters */
+    int is_file;                    /**< the script itself is executed: */
+    apr_size_t fixed;               /**< see pm_path.h */
     pm_inode_t file;
 } pm_script_target_t;
 
@@ -32,7 +32,7 @@ typedef struct pm_finding {
  *         it is not there, 500 the configuration has nothing for it
  */
 apr_status_t pm_script_resolve(pm_script_target_t *f, const pm_pool_set_t *set,
-                             const char *host, const char *path,
-                             apr_pool_t *p, pm_reason_t *why);
+                               const char *host, const char *path,
+                               apr_pool_t *p, pm_reason_t *why);
 
 #endif /* PM_SCRIPT_RESOLVE_H */

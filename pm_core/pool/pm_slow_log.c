@@ -21,11 +21,11 @@
 struct pm_slow_log {
     pm_pool_t *pool;
     apr_pool_t *p;
-    pm_launch_spec_t birth;          /* with its own argv */
+    pm_launch_spec_t birth; /* with its own argv */
     pid_t pid;
-    pid_t worker;              /* it was started for */
+    pid_t worker; /* it was started for */
     int reaped;
-    int lines;                 /* it has said */
+    int lines; /* it has said */
     int birth_fd, output_fd;
     pm_watch_t birth_watch, output_watch;
     pm_timer_t timer;
@@ -35,8 +35,9 @@ struct pm_slow_log {
 /* --- its definition ------------------------------------------------------- */
 
 /* The same as the workers', but for the program.  The guard is not for it. */
-apr_status_t pm_slow_log_prepare(pm_launch_spec_t **birth, const pm_conf_t *conf,
-                             apr_pool_t *p, pm_reason_t *why)
+apr_status_t pm_slow_log_prepare(pm_launch_spec_t **birth,
+                                 const pm_conf_t *conf, apr_pool_t *p,
+                                 pm_reason_t *why)
 {
     static const char ours[] = "FcgiPMCommand";
     pm_conf_t *copy;
@@ -111,9 +112,10 @@ static void free_if_over(pm_slow_log_t *slow)
     pm_loop_at(pool->world->loop, &slow->timer, PM_TIME_NEVER);
     unwatch(slow, &slow->birth_watch, &slow->birth_fd);
     if (slow->lines > PM_SLOW_LINES) {
-        pm_log(pool->world->log, PM_WARNING, "pool %s: pid %d: slow: %d more "
-               "lines of %s are left out", pool->conf->name,
-               (int)slow->worker, slow->lines - PM_SLOW_LINES,
+        pm_log(pool->world->log, PM_WARNING,
+               "pool %s: pid %d: slow: %d more "
+               "lines of %s are left out",
+               pool->conf->name, (int)slow->worker, slow->lines - PM_SLOW_LINES,
                slow->birth.program);
     }
     pool->slow = NULL;
@@ -142,8 +144,8 @@ static void on_birth(void *ctx, int events)
     pm_slow_log_t *slow = ctx;
     pm_reason_t why;
     int guarded;
-    apr_status_t rv = pm_spawn_verdict(slow->birth_fd, &slow->birth, &guarded,
-                                       &why);
+    apr_status_t rv =
+        pm_spawn_verdict(slow->birth_fd, &slow->birth, &guarded, &why);
 
     (void)events;
     if (APR_STATUS_IS_EAGAIN(rv)) {
@@ -151,8 +153,10 @@ static void on_birth(void *ctx, int events)
     }
     unwatch(slow, &slow->birth_watch, &slow->birth_fd);
     if (rv != APR_SUCCESS) {
-        pm_log(slow->pool->world->log, PM_ERROR, "pool %s: FcgiPMSlowLog: "
-               "%s; requests go on", slow->pool->conf->name, why.text);
+        pm_log(slow->pool->world->log, PM_ERROR,
+               "pool %s: FcgiPMSlowLog: "
+               "%s; requests go on",
+               slow->pool->conf->name, why.text);
     }
 }
 
@@ -161,7 +165,8 @@ static void on_timer(void *ctx, apr_time_t now)
     pm_slow_log_t *slow = ctx;
 
     (void)now;
-    pm_log(slow->pool->world->log, PM_WARNING, "pool %s: pid %d: slow: %s "
+    pm_log(slow->pool->world->log, PM_WARNING,
+           "pool %s: pid %d: slow: %s "
            "(pid %d) takes longer than %d s: SIGKILL",
            slow->pool->conf->name, (int)slow->worker, slow->birth.program,
            (int)slow->pid, (int)apr_time_sec(PM_SLOW_TIME));
@@ -174,7 +179,8 @@ static int watch(pm_slow_log_t *slow, pm_watch_t *watch, int fd,
     watch->ready = ready;
     watch->ctx = slow;
     return pm_loop_watch(slow->pool->world->loop, watch, fd, APR_POLLIN,
-                         slow->p, why) == APR_SUCCESS;
+                         slow->p, why)
+           == APR_SUCCESS;
 }
 
 static pm_slow_log_t *create(pm_pool_t *pool, pid_t worker)
@@ -221,8 +227,10 @@ static void run(pm_pool_t *pool, pid_t worker)
     pm_reason_t why;
 
     if (spawn(slow, &why) != APR_SUCCESS) {
-        pm_log(world->log, PM_ERROR, "pool %s: FcgiPMSlowLog: %s; requests "
-               "go on", pool->conf->name, why.text);
+        pm_log(world->log, PM_ERROR,
+               "pool %s: FcgiPMSlowLog: %s; requests "
+               "go on",
+               pool->conf->name, why.text);
         apr_pool_destroy(slow->p);
         return;
     }
@@ -248,10 +256,11 @@ int pm_slow_log_reaped(pm_context_t *world, pid_t pid, int status)
     if (slow->birth_fd >= 0) {
         on_birth(slow, 0);
     }
-    pm_log(world->log, PM_INFO, "pool %s: pid %d: slow: %s (pid %d) has "
-           "ended: %s", slow->pool->conf->name, (int)slow->worker,
-           slow->birth.program, (int)pid,
-           pm_reap_text(status, how, sizeof(how)));
+    pm_log(world->log, PM_INFO,
+           "pool %s: pid %d: slow: %s (pid %d) has "
+           "ended: %s",
+           slow->pool->conf->name, (int)slow->worker, slow->birth.program,
+           (int)pid, pm_reap_text(status, how, sizeof(how)));
     apr_hash_set(world->commands, &slow->pid, sizeof(slow->pid), NULL);
     pm_reap_group(slow->pid, SIGKILL);
     slow->reaped = 1;
@@ -306,17 +315,16 @@ static int judge(const pm_worker_t *w, apr_time_t since, apr_time_t now)
 {
     pm_worker_facts_t page = pm_worker_read_facts(w, now);
 
-    return page.idle || !w->runs                ? IMPOSSIBLE
-           : !page.busy                         ? POSSIBLE
-           : page.busy_since < since - SOON
-                 || page.busy_since > since + SOON ? POSSIBLE
-                                                : LIKELY;
+    return page.idle || !w->runs ? IMPOSSIBLE
+           : !page.busy          ? POSSIBLE
+           : page.busy_since < since - SOON || page.busy_since > since + SOON
+               ? POSSIBLE
+               : LIKELY;
 }
 
 /* Who has that socket?  The likely ones are asked first. */
 static pm_worker_t *find_holder(pm_pool_t *pool, const pm_slow_report_t *note,
-                                apr_uint64_t inode, apr_time_t now,
-                                pid_t *pid)
+                                apr_uint64_t inode, apr_time_t now, pid_t *pid)
 {
     pm_worker_t *w = NULL;
     int like;
@@ -354,15 +362,16 @@ static pm_worker_t *guess(pm_pool_t *pool, const pm_slow_report_t *note,
 static pm_worker_t *find(pm_pool_t *pool, const pm_slow_report_t *note,
                          apr_time_t now, pid_t *pid)
 {
-    pm_worker_t *w = apr_hash_get(pool->world->workers, &note->pid,
-                                  sizeof(note->pid));
+    pm_worker_t *w =
+        apr_hash_get(pool->world->workers, &note->pid, sizeof(note->pid));
     apr_uint64_t peer;
 
     if (w && w->pool == pool) {
         *pid = w->pid;
         return w;
     }
-    if (note->inode && pm_sock_diag_peer(&pool->world->diag, note->inode, &peer)) {
+    if (note->inode
+        && pm_sock_diag_peer(&pool->world->diag, note->inode, &peer)) {
         *pid = peer ? 0 : -1;
         return peer ? find_holder(pool, note, peer, now, pid) : NULL;
     }
@@ -394,7 +403,8 @@ void pm_slow_log_told(pm_context_t *world, const pm_slow_report_t *note)
 {
     apr_time_t now = pm_time_now();
     pm_pool_t *pool = note->slot >= 0 && note->slot < PM_SCOREBOARD_SLOTS
-                          ? world->slots[note->slot] : NULL;
+                          ? world->slots[note->slot]
+                          : NULL;
     char what[PM_SLOW_REPORT_METHOD + PM_SLOW_REPORT_URL + 2];
     pm_worker_t *w;
     pid_t pid = 0;
@@ -448,7 +458,8 @@ void pm_slow_log_attend(pm_worker_t *w, const pm_worker_facts_t *page)
     }
     pm_loop_at(w->pool->world->loop, &w->slow_timer,
                limit && page->busy && page->busy_since != w->slow_since
-                   ? due : PM_TIME_NEVER);
+                   ? due
+                   : PM_TIME_NEVER);
 }
 
 void pm_slow_log_forget(pm_worker_t *w)

@@ -5,9 +5,10 @@
  *
  * WHO KNOWS WHAT
  *   An httpd child knows the request and the socket to its worker, not who is
- *   at the other end; it tells the manager when the time is over (pm_slow_report.h).
- *   The manager looks the other end of that socket up (pm_sock_diag.h) and finds
- *   who has it among the pool's workers.  A fast request costs nothing.
+ *   at the other end; it tells the manager when the time is over
+ * (pm_slow_report.h). The manager looks the other end of that socket up
+ * (pm_sock_diag.h) and finds who has it among the pool's workers.  A fast
+ * request costs nothing.
  *
  *   Of requests that others send to the pool's socket only the worker's page
  *   tells: who is busy for that long, and was not spoken of by a child within
@@ -28,13 +29,14 @@
 /** How much later requests of others are spoken of. */
 #define PM_SLOW_GRACE apr_time_from_msec(250)
 
-#define PM_SLOW_TIME  apr_time_from_sec(10)   /**< then a command is killed */
-#define PM_SLOW_LINES 400                     /**< of it that are logged */
+#define PM_SLOW_TIME  apr_time_from_sec(10) /**< then a command is killed */
+#define PM_SLOW_LINES 400                   /**< of it that are logged */
 
 /** Does the command work?  What a definition needs to be one.
  *  @param birth NULL: there is none */
-apr_status_t pm_slow_log_prepare(pm_launch_spec_t **birth, const pm_conf_t *conf,
-                             apr_pool_t *p, pm_reason_t *why);
+apr_status_t pm_slow_log_prepare(pm_launch_spec_t **birth,
+                                 const pm_conf_t *conf, apr_pool_t *p,
+                                 pm_reason_t *why);
 
 /** An httpd child says so; the note is checked here. */
 void pm_slow_log_told(pm_context_t *world, const pm_slow_report_t *note);

@@ -77,7 +77,7 @@ static void on_output(void *ctx, int events)
     if (!read_output(w)) {
         close_output(w);
     }
-    if (w->rang) {   /* the bell, see pm_worker_status.h */
+    if (w->rang) { /* the bell, see pm_worker_status.h */
         w->rang = 0;
         pm_worker_attend(w, pm_time_now());
     }
@@ -95,7 +95,8 @@ static void on_birth(void *ctx, int events)
 {
     pm_worker_t *w = ctx;
     pm_reason_t why;
-    apr_status_t rv = pm_spawn_verdict(w->birth_fd, w->birth, &w->guarded, &why);
+    apr_status_t rv =
+        pm_spawn_verdict(w->birth_fd, w->birth, &w->guarded, &why);
 
     (void)events;
     if (APR_STATUS_IS_EAGAIN(rv)) {
@@ -122,10 +123,10 @@ static void plan_stop(pm_worker_t *w, apr_time_t now)
 {
     const pm_context_t *world = w->pool->world;
     pm_stop_policy_conf_t conf = {world->die_timeout,
-                           w->overdue ? world->die_timeout + 1
-                                      : w->pool->conf->drain_timeout};
+                                  w->overdue ? world->die_timeout + 1
+                                             : w->pool->conf->drain_timeout};
     pm_stop_policy_facts_t facts = {w->told_at, w->retold_at, world->dying_at,
-                             pm_worker_read_facts(w, now).idle};
+                                    pm_worker_read_facts(w, now).idle};
     pm_stop_policy_plan_t plan = pm_stop_plan(&conf, &facts, now);
 
     pm_loop_at(world->loop, &w->timer, plan.next);
@@ -152,7 +153,6 @@ static void on_timer(void *ctx, apr_time_t now)
     }
 }
 
-
 static void act_term(pm_worker_t *w)
 {
     apr_time_t now = pm_time_now();
@@ -168,8 +168,10 @@ static void act_kill(pm_worker_t *w)
     if (w->state == PM_WORKER_KILLED) {
         w->pool->world->killed += w->pool->world->dying_at != 0;
         w->pool->board->killed++;
-        pm_log(w->pool->world->log, PM_WARNING, "pool %s: worker %d %s: "
-               "SIGKILL to its process group", w->pool->conf->name, (int)w->pid,
+        pm_log(w->pool->world->log, PM_WARNING,
+               "pool %s: worker %d %s: "
+               "SIGKILL to its process group",
+               w->pool->conf->name, (int)w->pid,
                w->wanted_dead ? "is killed by command"
                               : "was told to go and has not");
     }
@@ -242,7 +244,8 @@ void pm_worker_handle(pm_worker_t *w, pm_worker_event_t event)
     pm_worker_move_t move = pm_worker_fsm_step(w->state, event);
 
     pool->count[w->state]--;
-    pool->world->alive += pm_worker_fsm_alive(move.next) - pm_worker_fsm_alive(w->state);
+    pool->world->alive +=
+        pm_worker_fsm_alive(move.next) - pm_worker_fsm_alive(w->state);
     w->state = move.next;
     pool->count[w->state]++;
     if (!pm_worker_fsm_alive(w->state)) {
@@ -259,7 +262,7 @@ void pm_worker_handle(pm_worker_t *w, pm_worker_event_t event)
         act_kill(w);
     }
     if (move.actions & PM_WORKER_ACT_SWEEP) {
-        act_sweep(w);   /* its EMPTY may have freed w */
+        act_sweep(w); /* its EMPTY may have freed w */
     }
     if (move.actions & PM_WORKER_ACT_FREE) {
         act_free(w);
@@ -288,8 +291,10 @@ void pm_worker_due(pm_worker_t *w, pm_due_t due)
 static void is_due(pm_worker_t *w, const char *reason)
 {
     if (w->due == PM_DUE_NOT) {
-        pm_log(w->pool->world->log, PM_INFO, "pool %s: worker %d is to be "
-               "replaced: %s", w->pool->conf->name, (int)w->pid, reason);
+        pm_log(w->pool->world->log, PM_INFO,
+               "pool %s: worker %d is to be "
+               "replaced: %s",
+               w->pool->conf->name, (int)w->pid, reason);
         pm_worker_due(w, PM_DUE_RECYCLE);
     }
 }
@@ -310,7 +315,8 @@ static void is_late(pm_worker_t *w, apr_time_t now)
         pm_worker_handle(w, PM_WORKER_EVENT_READY);
         return;
     }
-    pm_pool_error(w->pool, PM_WARNING, "worker %d does not wait for a request "
+    pm_pool_error(w->pool, PM_WARNING,
+                  "worker %d does not wait for a request "
                   "after %.3f s (FcgiPMStartTimeout) and is ended: SIGTERM",
                   (int)w->pid, (double)(now - w->born_at) / 1e6);
     pm_pool_failed(w->pool, w, now);
@@ -320,7 +326,8 @@ static void is_late(pm_worker_t *w, apr_time_t now)
 
 static void is_overdue(pm_worker_t *w, apr_time_t since, apr_time_t now)
 {
-    pm_pool_error(w->pool, PM_WARNING, "worker %d has been busy with a request "
+    pm_pool_error(w->pool, PM_WARNING,
+                  "worker %d has been busy with a request "
                   "for %.3f s (FcgiPMRequestTimeout) and is ended: SIGTERM",
                   (int)w->pid, (double)(now - since) / 1e6);
     w->pool->board->timed_out++;
@@ -358,9 +365,9 @@ static void wish(const pm_worker_t *w, const pm_recycle_terms_t *terms,
                  const pm_worker_facts_t *page)
 {
     pm_worker_shm_notify_at(w->pool->page, w->place,
-                    page->busy && page->busy_since == w->slow_since
-                        ? page->requests
-                        : pm_recycle_ring_at(terms, page->requests));
+                            page->busy && page->busy_since == w->slow_since
+                                ? page->requests
+                                : pm_recycle_ring_at(terms, page->requests));
     if (is_timed(w) && !page->busy) {
         pm_worker_shm_notify_busy(w->pool->page, w->place);
     }
@@ -369,15 +376,15 @@ static void wish(const pm_worker_t *w, const pm_recycle_terms_t *terms,
 /* What we wish to hear of is written before the page is read: what happens in
  * between is seen there, or rings. */
 static pm_worker_facts_t read_page(const pm_worker_t *w,
-                                 const pm_recycle_terms_t *terms,
-                                 apr_time_t now)
+                                   const pm_recycle_terms_t *terms,
+                                   apr_time_t now)
 {
     pm_worker_facts_t before = pm_worker_read_facts(w, now);
     pm_worker_facts_t page;
 
     wish(w, terms, &before);
     page = pm_worker_read_facts(w, now);
-    if (before.busy && !page.busy) {   /* it has done meanwhile */
+    if (before.busy && !page.busy) { /* it has done meanwhile */
         wish(w, terms, &page);
         page = pm_worker_read_facts(w, now);
     }
@@ -388,7 +395,8 @@ static pm_worker_facts_t read_page(const pm_worker_t *w,
  * go for it, or who waits for a reload? */
 static int matters(const pm_pool_t *pool)
 {
-    return pool->rolling || !APR_RING_EMPTY(&pool->waits, pm_reload_wait_part, link);
+    return pool->rolling
+           || !APR_RING_EMPTY(&pool->waits, pm_reload_wait_part, link);
 }
 
 void pm_worker_attend(pm_worker_t *w, apr_time_t now)
@@ -404,7 +412,7 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
         && now < w->born_at + PM_RESTART_POLICY_SETTLE) {
         pm_loop_at(w->pool->world->loop, &w->timer,
                    w->born_at + PM_RESTART_POLICY_SETTLE);
-        return;   /* it may die at once */
+        return; /* it may die at once */
     }
     if (w->state == PM_WORKER_LOADING
         && (!w->guarded || page.known || page.forked)) {
@@ -444,17 +452,23 @@ static void say_exit(pm_worker_t *w, int status, pm_exit_t verdict,
 
     switch (verdict) {
     case PM_EXIT_NORMAL:
-        pm_log(w->pool->world->log, PM_INFO, "pool %s: worker %d has gone: "
-               "%s after %.3f s", w->pool->conf->name, (int)w->pid, how, s);
+        pm_log(w->pool->world->log, PM_INFO,
+               "pool %s: worker %d has gone: "
+               "%s after %.3f s",
+               w->pool->conf->name, (int)w->pid, how, s);
         break;
     case PM_EXIT_CRASHED:
-        pm_pool_error(w->pool, PM_WARNING, "worker %d has crashed and is "
-                      "replaced: %s after %.3f s", (int)w->pid, how, s);
+        pm_pool_error(w->pool, PM_WARNING,
+                      "worker %d has crashed and is "
+                      "replaced: %s after %.3f s",
+                      (int)w->pid, how, s);
         break;
     case PM_EXIT_FAILED:
-        if (w->runs) {   /* else the verdict on its birth has been said */
-            pm_pool_error(w->pool, PM_WARNING, "worker %d has died at birth: "
-                          "%s after %.3f s", (int)w->pid, how, s);
+        if (w->runs) { /* else the verdict on its birth has been said */
+            pm_pool_error(w->pool, PM_WARNING,
+                          "worker %d has died at birth: "
+                          "%s after %.3f s",
+                          (int)w->pid, how, s);
         }
         break;
     }
@@ -464,16 +478,19 @@ static void count_exit(pm_worker_t *w, int status)
 {
     pm_pool_t *pool = w->pool;
     apr_time_t now = pm_time_now();
-    pm_scoreboard_totals_t sum = pm_scoreboard_sum(pool->world->board, pool->slot);
+    pm_scoreboard_totals_t sum =
+        pm_scoreboard_sum(pool->world->board, pool->slot);
     pm_exit_facts_t facts = {w->told_at != 0, w->runs,
                              WIFEXITED(status) && !WEXITSTATUS(status), 0,
                              now - w->born_at};
     pm_worker_facts_t known = pm_worker_read_facts(w, now);
     pm_exit_t verdict;
 
-    facts.served = known.known ? known.requests > 0 : !facts.told
-                   && pm_restart_policy_credit(sum.done + sum.in_flight, &pool->paid,
-                                      (int)pool->conf->processes.max);
+    facts.served = known.known ? known.requests > 0
+                               : !facts.told
+                                     && pm_restart_policy_credit(
+                                         sum.done + sum.in_flight, &pool->paid,
+                                         (int)pool->conf->processes.max);
     verdict = pm_restart_policy_judge(&facts);
     if (pool->rolling && w->state < PM_WORKER_READY && !facts.told) {
         /* what old ones serve is not to its credit, nor how long it took */
@@ -534,8 +551,9 @@ int pm_worker_start(pm_pool_t *pool, apr_time_t now)
     pm_launch_spec_t *birth = pm_rollback_birth(pool);
     int place = pm_worker_shm_claim(pool->page);
 
-    if (pm_spawn(&born, birth, pool->listener.fd,
-                 pm_worker_shm_fd(pool->page), place, &why) != APR_SUCCESS) {
+    if (pm_spawn(&born, birth, pool->listener.fd, pm_worker_shm_fd(pool->page),
+                 place, &why)
+        != APR_SUCCESS) {
         pm_worker_shm_release(pool->page, place);
         pm_pool_error(pool, PM_ERROR, "cannot start a worker: %s", why.text);
         return 0;
@@ -552,8 +570,7 @@ int pm_worker_start(pm_pool_t *pool, apr_time_t now)
     w->place = place;
     w->born_at = now;
     w->guarded = birth->guard && place >= 0;
-    apr_generate_random_bytes((unsigned char *)&w->chance,
-                              sizeof(w->chance));
+    apr_generate_random_bytes((unsigned char *)&w->chance, sizeof(w->chance));
     w->birth_fd = born.birth_fd;
     w->output_fd = born.stderr_fd;
     w->timer.due = on_timer;
@@ -566,7 +583,7 @@ int pm_worker_start(pm_pool_t *pool, apr_time_t now)
     pool->board->spawned++;
     watch(w, &w->birth_watch, w->birth_fd, on_birth);
     watch(w, &w->output_watch, w->output_fd, on_output);
-    pm_log(world->log, PM_INFO, "pool %s: worker %d started",
-           pool->conf->name, (int)w->pid);
+    pm_log(world->log, PM_INFO, "pool %s: worker %d started", pool->conf->name,
+           (int)w->pid);
     return 1;
 }

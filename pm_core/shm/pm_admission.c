@@ -8,15 +8,15 @@
 /* In every pair of "change one word, look at another" below both are
  * sequentially consistent: of two who do it the other way round at least one
  * sees what the other has changed (Dekker). */
-#define LOAD(word)      __atomic_load_n(&(word), __ATOMIC_SEQ_CST)
-#define ADD(word, n)    __atomic_add_fetch(&(word), (n), __ATOMIC_SEQ_CST)
+#define LOAD(word)   __atomic_load_n(&(word), __ATOMIC_SEQ_CST)
+#define ADD(word, n) __atomic_add_fetch(&(word), (n), __ATOMIC_SEQ_CST)
 
 /* --- arithmetic ----------------------------------------------------------- */
 
 /* What waits in the kernel's queue saves two switches between processes for
  * each request.  It is worth it as long as it is over in a blink. */
-#define BLINK 8000   /* us */
-#define EXTRA 3      /* for each worker, at most */
+#define BLINK 8000 /* us */
+#define EXTRA 3    /* for each worker, at most */
 
 apr_uint32_t pm_admission_capacity(apr_uint32_t workers, apr_uint32_t pace)
 {
@@ -30,8 +30,9 @@ apr_uint32_t pm_admission_capacity(apr_uint32_t workers, apr_uint32_t pace)
 
 apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took)
 {
-    apr_uint32_t last = took < 1 ? 1
-                        : took > INT_MAX ? INT_MAX : (apr_uint32_t)took;
+    apr_uint32_t last = took < 1         ? 1
+                        : took > INT_MAX ? INT_MAX
+                                         : (apr_uint32_t)took;
 
     if (!pace) {
         return last;
@@ -43,8 +44,8 @@ apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took)
 
 static apr_uint32_t room(const pm_admission_t *gate)
 {
-    return pm_admission_capacity(LOAD(gate->workers),
-                        __atomic_load_n(&gate->pace, __ATOMIC_RELAXED));
+    return pm_admission_capacity(
+        LOAD(gate->workers), __atomic_load_n(&gate->pace, __ATOMIC_RELAXED));
 }
 
 /* --- words ---------------------------------------------------------------- */
@@ -206,8 +207,10 @@ int pm_admission_enqueue(pm_admission_t *gate, apr_uint32_t limit)
         return 0;
     }
     if (limit
-        && others + pm_admission_excess(LOAD(gate->granted),
-                                   LOAD(gate->workers)) >= limit) {
+        && others
+                   + pm_admission_excess(LOAD(gate->granted),
+                                         LOAD(gate->workers))
+               >= limit) {
         line_leave(gate, 1);
         return 0;
     }
@@ -227,7 +230,7 @@ int pm_admission_claim(pm_admission_t *gate, int woken)
 }
 
 void pm_admission_sleep(const pm_admission_t *gate, apr_uint32_t seen,
-                   apr_interval_time_t timeout)
+                        apr_interval_time_t timeout)
 {
     pm_futex_wait(&gate->bell, seen, timeout);
 }
@@ -245,7 +248,8 @@ apr_uint32_t pm_admission_load(const pm_admission_t *gate)
     apr_uint32_t n = LOAD(gate->granted) + PM_ADMISSION_WAITING(line);
 
     /* what is reserved is granted, and its owner waits */
-    return n > PM_ADMISSION_RESERVED(line) ? n - PM_ADMISSION_RESERVED(line) : 0;
+    return n > PM_ADMISSION_RESERVED(line) ? n - PM_ADMISSION_RESERVED(line)
+                                           : 0;
 }
 
 static void raise_to(apr_uint32_t *word, apr_uint32_t n)
@@ -282,15 +286,16 @@ void pm_admission_manager_called(pm_admission_t *gate)
 apr_uint32_t pm_admission_peak(pm_admission_t *gate)
 {
     apr_uint32_t load = pm_admission_load(gate);
-    apr_uint32_t peak = __atomic_exchange_n(&gate->peak, load,
-                                            __ATOMIC_SEQ_CST);
+    apr_uint32_t peak =
+        __atomic_exchange_n(&gate->peak, load, __ATOMIC_SEQ_CST);
 
     return peak > load ? peak : load;
 }
 
 /* --- manager and parent --------------------------------------------------- */
 
-void pm_admission_set_workers(pm_admission_t *gate, apr_uint32_t workers, int changed)
+void pm_admission_set_workers(pm_admission_t *gate, apr_uint32_t workers,
+                              int changed)
 {
     apr_uint32_t before = gate->workers;
 
@@ -304,7 +309,8 @@ void pm_admission_set_workers(pm_admission_t *gate, apr_uint32_t workers, int ch
     }
 }
 
-void pm_admission_forget_process(pm_admission_t *gate, apr_uint32_t granted, apr_uint32_t waits)
+void pm_admission_forget_process(pm_admission_t *gate, apr_uint32_t granted,
+                                 apr_uint32_t waits)
 {
     line_leave(gate, waits);
     lower(&gate->granted, granted);

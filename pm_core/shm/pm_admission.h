@@ -15,8 +15,8 @@
  * and for each one that waits is awake, or has been woken, to take it.
  *
  * A process that dies with grants leaves them to be given back by another
- * (pm_scoreboard_row_release()); it is the board's cells that know how many.  The
- * cell is counted up before the gate and down after it, so that a process
+ * (pm_scoreboard_row_release()); it is the board's cells that know how many.
+ * The cell is counted up before the gate and down after it, so that a process
  * killed between the two can leave the gate too low, never too high: a
  * request too many is in the kernel's queue, or one is not woken in its
  * turn.  Counts stop at zero, so that this does not last.
@@ -28,21 +28,22 @@
 
 /** All zeros is a good gate: of a pool that has no workers yet. */
 typedef struct pm_admission {
-    apr_uint32_t workers;    /**< as the manager said last */
-    apr_uint32_t granted;    /**< requests that workers have, and reserved */
-    apr_uint32_t line;       /**< how many wait, and grants on their way to
-                              *   them: PM_ADMISSION_WAITING, PM_ADMISSION_RESERVED */
-    apr_uint32_t bell;       /**< what is waited on */
-    apr_uint32_t pace;       /**< us from grant to end, moving average; 0: not
-                              *   known */
-    apr_uint32_t enough;     /**< requests for which the manager need not be
-                              *   called; as it said last */
-    apr_uint32_t called;     /**< 1: it was, and has not looked yet */
-    apr_uint32_t peak;       /**< most requests at once since it looked */
+    apr_uint32_t workers; /**< as the manager said last */
+    apr_uint32_t granted; /**< requests that workers have, and reserved */
+    apr_uint32_t line;    /**< how many wait, and grants on their way to
+                           *   them: PM_ADMISSION_WAITING,
+                            *   PM_ADMISSION_RESERVED */
+    apr_uint32_t bell;    /**< what is waited on */
+    apr_uint32_t pace;    /**< us from grant to end, moving average; 0: not
+                           *   known */
+    apr_uint32_t enough;  /**< requests for which the manager need not be
+                           *   called; as it said last */
+    apr_uint32_t called;  /**< 1: it was, and has not looked yet */
+    apr_uint32_t peak;    /**< most requests at once since it looked */
 } __attribute__((aligned(64))) pm_admission_t;
 
 /** What stands in pm_admission_t.line, which changes as one. */
-#define PM_ADMISSION_WAITING(line)  ((line) & 0xffffU)
+#define PM_ADMISSION_WAITING(line)  ((line)&0xffffU)
 #define PM_ADMISSION_RESERVED(line) ((line) >> 16)
 
 /* --- arithmetic: no side effects ------------------------------------------ */
@@ -53,7 +54,7 @@ apr_uint32_t pm_admission_capacity(apr_uint32_t workers, apr_uint32_t pace);
 
 /** Requests that no worker can have at once, but those in @a waiting. */
 static inline apr_uint32_t pm_admission_excess(apr_uint32_t granted,
-                                          apr_uint32_t workers)
+                                               apr_uint32_t workers)
 {
     return granted > workers ? granted - workers : 0;
 }
@@ -86,8 +87,8 @@ void pm_admission_release(pm_admission_t *gate, apr_interval_time_t took);
  *  @return 0: there are as many; nothing has begun */
 int pm_admission_enqueue(pm_admission_t *gate, apr_uint32_t limit);
 
-/** What the bell says; to be asked before pm_admission_enqueue(), and again before
- *  each further pm_admission_claim(). */
+/** What the bell says; to be asked before pm_admission_enqueue(), and again
+ * before each further pm_admission_claim(). */
 static inline apr_uint32_t pm_admission_wakeups(const pm_admission_t *gate)
 {
     return __atomic_load_n(&gate->bell, __ATOMIC_SEQ_CST);
@@ -101,12 +102,13 @@ int pm_admission_claim(pm_admission_t *gate, int woken);
 /** Wait until the bell says something else than @a seen.  For what it may
  *  return of, see pm_futex_wait(). */
 void pm_admission_sleep(const pm_admission_t *gate, apr_uint32_t seen,
-                   apr_interval_time_t timeout);
+                        apr_interval_time_t timeout);
 
 /** Wait no longer, without a grant. */
 void pm_admission_leave(pm_admission_t *gate);
 
-/* --- are there enough workers? --------------------------------------------- */
+/* --- are there enough workers? ---------------------------------------------
+ */
 
 /** Requests that workers have, or that wait for one. */
 apr_uint32_t pm_admission_load(const pm_admission_t *gate);
@@ -132,10 +134,11 @@ apr_uint32_t pm_admission_peak(pm_admission_t *gate);
 
 /** The manager: there are so many workers.
  *  @param changed all who wait are to look at the world */
-void pm_admission_set_workers(pm_admission_t *gate, apr_uint32_t workers, int changed);
+void pm_admission_set_workers(pm_admission_t *gate, apr_uint32_t workers,
+                              int changed);
 
 /** A process has died that had so many grants, and so many who waited. */
 void pm_admission_forget_process(pm_admission_t *gate, apr_uint32_t granted,
-                  apr_uint32_t waits);
+                                 apr_uint32_t waits);
 
 #endif /* PM_ADMISSION_H */

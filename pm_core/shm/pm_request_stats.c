@@ -7,16 +7,18 @@
 /* The meter as what it is: a row of numbers. */
 #define WORDS (sizeof(pm_request_stats_t) / sizeof(apr_uint64_t))
 
-const apr_interval_time_t pm_request_stats_bounds[PM_REQUEST_STATS_BUCKETS - 1] = {
-    1 * MS, 5 * MS / 2, 5 * MS, 10 * MS, 25 * MS, 50 * MS, 100 * MS, 250 * MS,
-    500 * MS, 1 * S, 5 * S / 2, 5 * S, 10 * S, 30 * S, 60 * S
-};
+const apr_interval_time_t
+    pm_request_stats_bounds[PM_REQUEST_STATS_BUCKETS - 1] = {
+        1 * MS,    5 * MS / 2, 5 * MS,   10 * MS,  25 * MS,
+        50 * MS,   100 * MS,   250 * MS, 500 * MS, 1 * S,
+        5 * S / 2, 5 * S,      10 * S,   30 * S,   60 * S};
 
 int pm_request_stats_bucket(apr_interval_time_t time)
 {
     int i = 0;
 
-    while (i < PM_REQUEST_STATS_BUCKETS - 1 && time > pm_request_stats_bounds[i]) {
+    while (i < PM_REQUEST_STATS_BUCKETS - 1
+           && time > pm_request_stats_bounds[i]) {
         i++;
     }
     return i;
@@ -32,8 +34,9 @@ static void observe(pm_histogram_t *h, apr_interval_time_t time)
     __atomic_add_fetch(&h->sum, us, __ATOMIC_RELAXED);
 }
 
-void pm_request_stats_add_served(pm_request_stats_t *meter, apr_interval_time_t took,
-                   apr_interval_time_t waited)
+void pm_request_stats_add_served(pm_request_stats_t *meter,
+                                 apr_interval_time_t took,
+                                 apr_interval_time_t waited)
 {
     observe(&meter->took, took);
     if (waited > 0) {
@@ -42,12 +45,14 @@ void pm_request_stats_add_served(pm_request_stats_t *meter, apr_interval_time_t 
     }
 }
 
-void pm_request_stats_add_unserved(pm_request_stats_t *meter, apr_interval_time_t waited)
+void pm_request_stats_add_unserved(pm_request_stats_t *meter,
+                                   apr_interval_time_t waited)
 {
     observe(&meter->waited, waited);
 }
 
-void pm_request_stats_add(pm_request_stats_t *sum, const pm_request_stats_t *meter)
+void pm_request_stats_add(pm_request_stats_t *sum,
+                          const pm_request_stats_t *meter)
 {
     apr_uint64_t *to = (apr_uint64_t *)sum;
     const apr_uint64_t *from = (const apr_uint64_t *)meter;
@@ -58,7 +63,8 @@ void pm_request_stats_add(pm_request_stats_t *sum, const pm_request_stats_t *met
     }
 }
 
-void pm_request_stats_subtract(pm_request_stats_t *sum, const pm_request_stats_t *meter)
+void pm_request_stats_subtract(pm_request_stats_t *sum,
+                               const pm_request_stats_t *meter)
 {
     apr_uint64_t *from = (apr_uint64_t *)sum;
     const apr_uint64_t *what = (const apr_uint64_t *)meter;

@@ -20,9 +20,9 @@ typedef struct meter {
 
 /* Row 0 is the parent's, the last is shared by children that found none. */
 typedef struct row {
-    apr_uint32_t pid;        /* 0: free; claimed with compare-and-swap */
+    apr_uint32_t pid; /* 0: free; claimed with compare-and-swap */
     int config;
-    apr_uint64_t used;       /* a bit for each block of slots */
+    apr_uint64_t used; /* a bit for each block of slots */
     pm_scoreboard_cell_t cells[PM_SCOREBOARD_SLOTS];
 } row_t;
 
@@ -32,7 +32,8 @@ struct pm_scoreboard {
     pm_scoreboard_slot_t slots[PM_SCOREBOARD_SLOTS];
     pm_admission_t gates[PM_SCOREBOARD_SLOTS];
     pm_log_ratelimit_t quotas[PM_SCOREBOARD_SLOTS];
-    pm_request_stats_t before[PM_SCOREBOARD_SLOTS];   /* of the slot's former pools */
+    pm_request_stats_t
+        before[PM_SCOREBOARD_SLOTS]; /* of the slot's former pools */
     meter_t meters[PM_SCOREBOARD_SLOTS][METERS];
     row_t rows[];
 };
@@ -43,8 +44,8 @@ apr_size_t pm_scoreboard_size(int rows)
            + sizeof(row_t) * (apr_size_t)(rows + 2);
 }
 
-apr_status_t pm_scoreboard_create(pm_scoreboard_t **board, int rows, apr_pool_t *p,
-                             pm_reason_t *why)
+apr_status_t pm_scoreboard_create(pm_scoreboard_t **board, int rows,
+                                  apr_pool_t *p, pm_reason_t *why)
 {
     apr_size_t size = pm_scoreboard_size(rows);
     apr_shm_t *shm;
@@ -55,12 +56,14 @@ apr_status_t pm_scoreboard_create(pm_scoreboard_t **board, int rows, apr_pool_t 
      * nothing. */
     rv = apr_shm_create(&shm, size, NULL, p);
     if (rv != APR_SUCCESS) {
-        return pm_fail_os(why, rv, "cannot get %" APR_SIZE_T_FMT " bytes of "
-                          "shared memory", size);
+        return pm_fail_os(why, rv,
+                          "cannot get %" APR_SIZE_T_FMT " bytes of "
+                          "shared memory",
+                          size);
     }
     base = (apr_uintptr_t)apr_shm_baseaddr_get(shm);
-    *board = (pm_scoreboard_t *)((base + CACHE_LINE - 1) / CACHE_LINE
-                            * CACHE_LINE);
+    *board =
+        (pm_scoreboard_t *)((base + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
     (*board)->nrows = rows + 2;
     return APR_SUCCESS;
 }
@@ -82,13 +85,15 @@ pm_admission_t *pm_scoreboard_admission(pm_scoreboard_t *board, int slot)
     return &board->gates[slot];
 }
 
-pm_log_ratelimit_t *pm_scoreboard_log_ratelimit(pm_scoreboard_t *board, int slot)
+pm_log_ratelimit_t *pm_scoreboard_log_ratelimit(pm_scoreboard_t *board,
+                                                int slot)
 {
     PM_ASSERT(slot >= 0 && slot < PM_SCOREBOARD_SLOTS);
     return &board->quotas[slot];
 }
 
-pm_scoreboard_cell_t *pm_scoreboard_cell(pm_scoreboard_t *board, int row, int slot)
+pm_scoreboard_cell_t *pm_scoreboard_cell(pm_scoreboard_t *board, int row,
+                                         int slot)
 {
     apr_uint64_t bit = APR_UINT64_C(1) << slot / BLOCK;
     row_t *r = &board->rows[row];
@@ -101,13 +106,15 @@ pm_scoreboard_cell_t *pm_scoreboard_cell(pm_scoreboard_t *board, int row, int sl
     return &r->cells[slot];
 }
 
-pm_request_stats_t *pm_scoreboard_stats(pm_scoreboard_t *board, int row, int slot)
+pm_request_stats_t *pm_scoreboard_stats(pm_scoreboard_t *board, int row,
+                                        int slot)
 {
     PM_ASSERT(slot >= 0 && slot < PM_SCOREBOARD_SLOTS && row >= 0);
     return &board->meters[slot][row % METERS].meter;
 }
 
-static void add_meters(pm_request_stats_t *sum, const pm_scoreboard_t *board, int slot)
+static void add_meters(pm_request_stats_t *sum, const pm_scoreboard_t *board,
+                       int slot)
 {
     int i;
 
@@ -122,7 +129,8 @@ void pm_scoreboard_stats_begin(pm_scoreboard_t *board, int slot)
     add_meters(&board->before[slot], board, slot);
 }
 
-pm_request_stats_t pm_scoreboard_stats_sum(const pm_scoreboard_t *board, int slot)
+pm_request_stats_t pm_scoreboard_stats_sum(const pm_scoreboard_t *board,
+                                           int slot)
 {
     pm_request_stats_t sum = {0};
 
@@ -131,7 +139,8 @@ pm_request_stats_t pm_scoreboard_stats_sum(const pm_scoreboard_t *board, int slo
     return sum;
 }
 
-int pm_scoreboard_row_claim(pm_scoreboard_t *board, apr_uint32_t pid, int config)
+int pm_scoreboard_row_claim(pm_scoreboard_t *board, apr_uint32_t pid,
+                            int config)
 {
     int i;
 
@@ -140,8 +149,7 @@ int pm_scoreboard_row_claim(pm_scoreboard_t *board, apr_uint32_t pid, int config
 
         if (__atomic_compare_exchange_n(&board->rows[i].pid, &none, pid, 0,
                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-            __atomic_store_n(&board->rows[i].config, config,
-                             __ATOMIC_RELEASE);
+            __atomic_store_n(&board->rows[i].config, config, __ATOMIC_RELEASE);
             return i;
         }
     }
@@ -154,7 +162,8 @@ int pm_scoreboard_row_is_own(const pm_scoreboard_t *board, int row)
 }
 
 /* What the dead child's cell has goes to row 0 and to the gate. */
-static void cell_release(pm_scoreboard_t *board, pm_scoreboard_cell_t *cell, int slot)
+static void cell_release(pm_scoreboard_t *board, pm_scoreboard_cell_t *cell,
+                         int slot)
 {
     pm_scoreboard_cell_t *sum = &board->rows[0].cells[slot];
 
@@ -167,7 +176,8 @@ static void cell_release(pm_scoreboard_t *board, pm_scoreboard_cell_t *cell, int
         __atomic_store_n(&cell->aborted, 0, __ATOMIC_RELAXED);
     }
     if (cell->in_flight || cell->waiting) {
-        pm_admission_forget_process(&board->gates[slot], cell->in_flight, cell->waiting);
+        pm_admission_forget_process(&board->gates[slot], cell->in_flight,
+                                    cell->waiting);
         __atomic_store_n(&cell->in_flight, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&cell->waiting, 0, __ATOMIC_RELAXED);
     }

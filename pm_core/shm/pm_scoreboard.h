@@ -17,8 +17,8 @@
  * Meters (pm_request_stats.h) have many writers, who only ever add.
  *
  * Which slot a pool has is decided by the httpd parent, of those from
- * PM_SCOREBOARD_SCRIPTS by the manager; a generation number tells the pools that
- * have lived in one slot apart.
+ * PM_SCOREBOARD_SCRIPTS by the manager; a generation number tells the pools
+ * that have lived in one slot apart.
  */
 #ifndef PM_SCOREBOARD_H
 #define PM_SCOREBOARD_H
@@ -28,7 +28,7 @@
 #include "pm_core/base/pm_log_ratelimit.h"
 #include "pm_core/shm/pm_request_stats.h"
 
-#define PM_SCOREBOARD_SLOTS 4096   /**< pools at the most */
+#define PM_SCOREBOARD_SLOTS 4096 /**< pools at the most */
 
 /** From here up slots are the manager's to give, to the pools it makes of
  *  scripts; their generations have this bit. */
@@ -37,15 +37,15 @@
 
 /** Can the pool answer?  What the request handler acts on. */
 typedef enum pm_avail {
-    PM_AVAIL_NONE = 0,     /**< no such pool (yet): 503 */
-    PM_AVAIL_STARTING,     /**< first workers are being born: connect, the
-                            *   kernel queues */
-    PM_AVAIL_RUNNING,      /**< at least one worker lives: connect */
-    PM_AVAIL_BACKOFF,      /**< no worker lives and the next start is
-                            *   delayed: 503 with Retry-After */
-    PM_AVAIL_STOPPED,      /**< stopped or failed: 503 */
-    PM_AVAIL_DRAINING      /**< removed; who still knows its socket may
-                            *   connect */
+    PM_AVAIL_NONE = 0, /**< no such pool (yet): 503 */
+    PM_AVAIL_STARTING, /**< first workers are being born: connect, the
+                        *   kernel queues */
+    PM_AVAIL_RUNNING,  /**< at least one worker lives: connect */
+    PM_AVAIL_BACKOFF,  /**< no worker lives and the next start is
+                        *   delayed: 503 with Retry-After */
+    PM_AVAIL_STOPPED,  /**< stopped or failed: 503 */
+    PM_AVAIL_DRAINING  /**< removed; who still knows its socket may
+                        *   connect */
 } pm_avail_t;
 
 /** A pool, as its manager tells it.  Numbers are totals since the slot was
@@ -70,23 +70,23 @@ typedef struct pm_scoreboard_slot_entry {
 
 /** One pool's requests in one httpd child. */
 typedef struct pm_scoreboard_cell_entry {
-    apr_uint32_t in_flight;    /**< given to a worker: from before connect()
-                                *   to the end */
-    apr_uint32_t waiting;      /**< at the gate */
-    apr_uint64_t done;         /**< a worker began to answer */
-    apr_uint32_t aborted;      /**< the client went before the answer's end */
+    apr_uint32_t in_flight; /**< given to a worker: from before connect()
+                             *   to the end */
+    apr_uint32_t waiting;   /**< at the gate */
+    apr_uint64_t done;      /**< a worker began to answer */
+    apr_uint32_t aborted;   /**< the client went before the answer's end */
 } pm_scoreboard_cell_t;
 
 /** The manager, for whoever asks while it is not there. */
 typedef struct pm_scoreboard_header {
-    apr_uint32_t pid;          /**< of the manager that lives or lived last */
-    apr_uint32_t restarts;     /**< managers that died and were replaced;
-                                *   written by the httpd parent */
-    apr_uint32_t reloads;      /**< HUPs carried out, by all of them */
-    apr_uint32_t scripts;      /**< pools made of scripts, by all of them */
-    apr_uint32_t adopted;      /**< sets of pools put in force, by all of
-                                *   them; waited on, see pm_futex.h */
-    apr_int64_t started;       /**< pm_time_now() */
+    apr_uint32_t pid;      /**< of the manager that lives or lived last */
+    apr_uint32_t restarts; /**< managers that died and were replaced;
+                            *   written by the httpd parent */
+    apr_uint32_t reloads;  /**< HUPs carried out, by all of them */
+    apr_uint32_t scripts;  /**< pools made of scripts, by all of them */
+    apr_uint32_t adopted;  /**< sets of pools put in force, by all of
+                            *   them; waited on, see pm_futex.h */
+    apr_int64_t started;   /**< pm_time_now() */
 } pm_scoreboard_header_t;
 
 typedef struct pm_scoreboard pm_scoreboard_t;
@@ -97,8 +97,8 @@ typedef struct pm_scoreboard pm_scoreboard_t;
  *             row 0 and one that late children share
  * @param p    the process's pool; the memory lives as long
  */
-apr_status_t pm_scoreboard_create(pm_scoreboard_t **board, int rows, apr_pool_t *p,
-                             pm_reason_t *why);
+apr_status_t pm_scoreboard_create(pm_scoreboard_t **board, int rows,
+                                  apr_pool_t *p, pm_reason_t *why);
 
 /** How many bytes such a board has; a build that says another number for the
  *  same rows cannot read it. */
@@ -115,13 +115,15 @@ pm_admission_t *pm_scoreboard_admission(pm_scoreboard_t *board, int slot);
 
 /** How many lines of the pool's workers are logged: the manager and the
  *  children count there. */
-pm_log_ratelimit_t *pm_scoreboard_log_ratelimit(pm_scoreboard_t *board, int slot);
+pm_log_ratelimit_t *pm_scoreboard_log_ratelimit(pm_scoreboard_t *board,
+                                                int slot);
 
 /** A child takes a row for itself (child_init).
  *  @param config httpd's number of the configuration it has
  *                (AP_SQ_CONFIG_GEN)
  *  @return the row's number, to be given to pm_scoreboard_cell() */
-int pm_scoreboard_row_claim(pm_scoreboard_t *board, apr_uint32_t pid, int config);
+int pm_scoreboard_row_claim(pm_scoreboard_t *board, apr_uint32_t pid,
+                            int config);
 
 /** Does a child live that has a configuration older than @a config?  It may
  *  still know pools that are no more.  Walks the rows. */
@@ -138,17 +140,20 @@ void pm_scoreboard_row_release(pm_scoreboard_t *board, apr_uint32_t pid);
 
 /** A child's cell for a pool; it alone writes there, its threads with the
  *  functions below. */
-pm_scoreboard_cell_t *pm_scoreboard_cell(pm_scoreboard_t *board, int row, int slot);
+pm_scoreboard_cell_t *pm_scoreboard_cell(pm_scoreboard_t *board, int row,
+                                         int slot);
 
 /** Where a child counts the pool's times. */
-pm_request_stats_t *pm_scoreboard_stats(pm_scoreboard_t *board, int row, int slot);
+pm_request_stats_t *pm_scoreboard_stats(pm_scoreboard_t *board, int row,
+                                        int slot);
 
 /** The manager gives the slot to a pool: what is counted there belongs to
  *  others. */
 void pm_scoreboard_stats_begin(pm_scoreboard_t *board, int slot);
 
 /** What was counted of the slot's pool. */
-pm_request_stats_t pm_scoreboard_stats_sum(const pm_scoreboard_t *board, int slot);
+pm_request_stats_t pm_scoreboard_stats_sum(const pm_scoreboard_t *board,
+                                           int slot);
 
 static inline void pm_scoreboard_begin(pm_scoreboard_cell_t *cell)
 {
@@ -181,14 +186,14 @@ static inline void pm_scoreboard_count_aborted(pm_scoreboard_cell_t *cell)
  *  there, STARTING when the manager has not come to this one yet.  A script's
  *  pool is there before anybody hears of it: when it is not, it has gone. */
 static inline pm_avail_t pm_scoreboard_avail(const pm_scoreboard_slot_t *slot,
-                                        apr_uint32_t generation)
+                                             apr_uint32_t generation)
 {
-    apr_uint32_t there = __atomic_load_n(&slot->generation,
-                                         __ATOMIC_ACQUIRE);
+    apr_uint32_t there = __atomic_load_n(&slot->generation, __ATOMIC_ACQUIRE);
 
     if (there != generation) {
         return there < generation && !(generation & PM_SCOREBOARD_SCRIPT_BIT)
-                   ? PM_AVAIL_STARTING : PM_AVAIL_NONE;
+                   ? PM_AVAIL_STARTING
+                   : PM_AVAIL_NONE;
     }
     return (pm_avail_t)__atomic_load_n(&slot->avail, __ATOMIC_ACQUIRE);
 }
@@ -198,8 +203,8 @@ static inline pm_avail_t pm_scoreboard_avail(const pm_scoreboard_slot_t *slot,
 typedef struct pm_scoreboard_totals {
     apr_uint32_t in_flight;
     apr_uint32_t waiting;
-    apr_uint32_t aborted;      /**< including pools before this one */
-    apr_uint64_t done;         /**< likewise */
+    apr_uint32_t aborted; /**< including pools before this one */
+    apr_uint64_t done;    /**< likewise */
 } pm_scoreboard_totals_t;
 
 pm_scoreboard_totals_t pm_scoreboard_sum(pm_scoreboard_t *board, int slot);

@@ -15,8 +15,8 @@
 struct pm_worker_shm {
     int fd;
     pm_worker_status_t *claims;
-    int next;                  /* where to begin looking for a free one */
-    unsigned char taken[PM_WORKER_STATUS_MAX / 8];   /* a bit for each */
+    int next; /* where to begin looking for a free one */
+    unsigned char taken[PM_WORKER_STATUS_MAX / 8]; /* a bit for each */
 };
 
 /* A descriptor of SIZE bytes that stay SIZE bytes. */
@@ -52,7 +52,8 @@ static void *apart(int fd)
 #endif
 }
 
-apr_status_t pm_worker_shm_create(pm_worker_shm_t **out, apr_pool_t *p, pm_reason_t *why)
+apr_status_t pm_worker_shm_create(pm_worker_shm_t **out, apr_pool_t *p,
+                                  pm_reason_t *why)
 {
     pm_worker_shm_t *page = apr_pcalloc(p, sizeof(*page));
     void *claims;
@@ -125,8 +126,8 @@ void pm_worker_shm_release(pm_worker_shm_t *page, int place)
     }
 }
 
-pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *page, int place, pid_t pid,
-                             apr_time_t now)
+pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *page, int place,
+                                     pid_t pid, apr_time_t now)
 {
     pm_worker_facts_t facts = {0};
     const pm_worker_status_t *claim;
@@ -145,14 +146,15 @@ pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *page, int place, pid
     since = __atomic_load_n(&claim->busy_since, __ATOMIC_ACQUIRE);
     facts.known = 1;
     facts.busy = busy > 0;
-    facts.idle = !busy
-                 && __atomic_load_n(&claim->waiting, __ATOMIC_ACQUIRE) > 0;
+    facts.idle =
+        !busy && __atomic_load_n(&claim->waiting, __ATOMIC_ACQUIRE) > 0;
     facts.busy_since = busy && since < (uint64_t)now ? (apr_time_t)since : now;
     facts.requests = __atomic_load_n(&claim->requests, __ATOMIC_ACQUIRE);
     return facts;
 }
 
-void pm_worker_shm_notify_at(pm_worker_shm_t *page, int place, apr_uint64_t requests)
+void pm_worker_shm_notify_at(pm_worker_shm_t *page, int place,
+                             apr_uint64_t requests)
 {
     if (page && place >= 0) {
         __atomic_store_n(&page->claims[place].ring_at, requests,
@@ -163,7 +165,6 @@ void pm_worker_shm_notify_at(pm_worker_shm_t *page, int place, apr_uint64_t requ
 void pm_worker_shm_notify_busy(pm_worker_shm_t *page, int place)
 {
     if (page && place >= 0) {
-        __atomic_store_n(&page->claims[place].ring_busy, 1,
-                         __ATOMIC_SEQ_CST);
+        __atomic_store_n(&page->claims[place].ring_busy, 1, __ATOMIC_SEQ_CST);
     }
 }

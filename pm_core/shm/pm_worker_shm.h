@@ -20,18 +20,18 @@ typedef struct pm_worker_shm pm_worker_shm_t;
 
 /** What is known of a worker. */
 typedef struct pm_worker_facts {
-    int known;               /**< 0: all that follows is 0 */
-    int idle;                /**< it waits for a request and has none */
-    int busy;                /**< it has one */
+    int known; /**< 0: all that follows is 0 */
+    int idle;  /**< it waits for a request and has none */
+    int busy;  /**< it has one */
     apr_time_t busy_since;
-    apr_uint64_t requests;   /**< it has accepted */
-    int forked;              /**< it has forked before it waited for its first
-                              *   request; also when not known */
+    apr_uint64_t requests; /**< it has accepted */
+    int forked;            /**< it has forked before it waited for its first
+                            *   request; also when not known */
 } pm_worker_facts_t;
 
 /** @return an error where there cannot be one; the pool works without */
 apr_status_t pm_worker_shm_create(pm_worker_shm_t **page, apr_pool_t *p,
-                            pm_reason_t *why);
+                                  pm_reason_t *why);
 
 /** Unmap and close; workers keep what they have mapped.  NULL is harmless. */
 void pm_worker_shm_destroy(pm_worker_shm_t *page);
@@ -50,12 +50,13 @@ void pm_worker_shm_release(pm_worker_shm_t *page, int place);
  * pid stands there, and its time is not ahead of ours.
  * @param place -1: nothing is known
  */
-pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *page, int place, pid_t pid,
-                             apr_time_t now);
+pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *page, int place,
+                                     pid_t pid, apr_time_t now);
 
 /** Wishes to a worker, which rings when they come true: see pm_worker_status.h.
  *  Harmless for -1. */
-void pm_worker_shm_notify_at(pm_worker_shm_t *page, int place, apr_uint64_t requests);
+void pm_worker_shm_notify_at(pm_worker_shm_t *page, int place,
+                             apr_uint64_t requests);
 void pm_worker_shm_notify_busy(pm_worker_shm_t *page, int place);
 
 #endif /* PM_WORKER_SHM_H */

@@ -13,10 +13,9 @@
 static const struct {
     const char *name;
     int resource;
-} resources[] = {
-    {"cpu", RLIMIT_CPU}, {"as", RLIMIT_AS}, {"nofile", RLIMIT_NOFILE},
-    {"nproc", RLIMIT_NPROC}, {"core", RLIMIT_CORE}, {NULL, 0}
-};
+} resources[] = {{"cpu", RLIMIT_CPU},       {"as", RLIMIT_AS},
+                 {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC},
+                 {"core", RLIMIT_CORE},     {NULL, 0}};
 
 /* Could id execute this file, as far as its mode says? */
 static int executable(const struct stat *st, const pm_ident_t *id)
@@ -47,16 +46,17 @@ static apr_status_t program_check(const char *program, const pm_ident_t *id,
                        program);
     }
     if (!executable(&st, id)) {
-        return pm_fail(why, EACCES, "FcgiPMCommand: %s is not executable by "
-                       "%s", program, id->user);
+        return pm_fail(why, EACCES,
+                       "FcgiPMCommand: %s is not executable by "
+                       "%s",
+                       program, id->user);
     }
     return APR_SUCCESS;
 }
 
 /* A program without a slash, along PATH. */
-static apr_status_t program_search(const char **program,
-                                   const pm_ident_t *id, apr_pool_t *p,
-                                   pm_reason_t *why)
+static apr_status_t program_search(const char **program, const pm_ident_t *id,
+                                   apr_pool_t *p, pm_reason_t *why)
 {
     const char *path = getenv("PATH");
     char *dirs = apr_pstrdup(p, path ? path : "/usr/bin:/bin");
@@ -72,8 +72,10 @@ static apr_status_t program_search(const char **program,
             return APR_SUCCESS;
         }
     }
-    return pm_fail(why, ENOENT, "FcgiPMCommand: there is no program \"%s\" "
-                   "along PATH", *program);
+    return pm_fail(why, ENOENT,
+                   "FcgiPMCommand: there is no program \"%s\" "
+                   "along PATH",
+                   *program);
 }
 
 static apr_status_t find_program(pm_launch_spec_t *birth, const pm_conf_t *conf,
@@ -87,8 +89,10 @@ static apr_status_t find_program(pm_launch_spec_t *birth, const pm_conf_t *conf,
         return program_search(&birth->program, &birth->ident, p, why);
     }
     if (birth->program[0] != '/') {
-        return pm_fail(why, APR_EINVAL, "FcgiPMCommand: \"%s\" is neither an "
-                       "absolute path nor a plain name", birth->program);
+        return pm_fail(why, APR_EINVAL,
+                       "FcgiPMCommand: \"%s\" is neither an "
+                       "absolute path nor a plain name",
+                       birth->program);
     }
     /* Behind a chroot the file cannot be judged from here. */
     return conf->chroot ? APR_SUCCESS
@@ -149,12 +153,13 @@ static void pass(apr_array_header_t *env, const char *name, apr_pool_t *p)
     }
 }
 
-static void make_env(pm_launch_spec_t *birth, const pm_conf_t *conf, apr_pool_t *p)
+static void make_env(pm_launch_spec_t *birth, const pm_conf_t *conf,
+                     apr_pool_t *p)
 {
     apr_array_header_t *env = apr_array_make(p, 16, sizeof(const char *));
     int i;
 
-    *(const char **)apr_array_push(env) = "";   /* the guard's two */
+    *(const char **)apr_array_push(env) = ""; /* the guard's two */
     *(const char **)apr_array_push(env) = "";
     *(const char **)apr_array_push(env) = PM_SPAWN_MANAGER "=";
     /* FcgiPMSetEnv wins over all others, and the last of one name over the
@@ -216,8 +221,9 @@ static void make_limits(pm_launch_spec_t *birth, const pm_conf_t *conf,
     const int most = (int)(sizeof(birth->limits) / sizeof(birth->limits[0]));
     int i, r;
 
-    for (i = 0; conf->rlimit && i < conf->rlimit->nelts
-                && birth->nlimits < most; i++) {
+    for (i = 0;
+         conf->rlimit && i < conf->rlimit->nelts && birth->nlimits < most;
+         i++) {
         char *text = apr_pstrdup(p, APR_ARRAY_IDX(conf->rlimit, i, char *));
         char *last = NULL;
         const char *name = apr_strtok(text, " ", &last);
@@ -247,15 +253,18 @@ static apr_status_t find_cgroup(pm_launch_spec_t *birth, const pm_conf_t *conf,
         return APR_SUCCESS;
     }
     if (stat(apr_pstrcat(p, conf->cgroup, "/cgroup.controllers", NULL), &st)) {
-        return pm_fail_os(why, errno, "FcgiPMCgroup: %s is not the directory "
-                          "of a cgroup (v2)", conf->cgroup);
+        return pm_fail_os(why, errno,
+                          "FcgiPMCgroup: %s is not the directory "
+                          "of a cgroup (v2)",
+                          conf->cgroup);
     }
     birth->cgroup = apr_pstrcat(p, conf->cgroup, "/cgroup.procs", NULL);
     return APR_SUCCESS;
 }
 
-apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **out, const pm_conf_t *conf,
-                              apr_pool_t *p, pm_reason_t *why)
+apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **out,
+                                    const pm_conf_t *conf, apr_pool_t *p,
+                                    pm_reason_t *why)
 {
     pm_launch_spec_t *birth = apr_pcalloc(p, sizeof(*birth));
     apr_status_t rv;

@@ -36,8 +36,7 @@ const char *pm_preload_path(apr_pool_t *p)
     }
     slash = strrchr(path, '/');
     if (slash) {
-        path = apr_psprintf(p, "%.*s/libfcgipm.so", (int)(slash - path),
-                            path);
+        path = apr_psprintf(p, "%.*s/libfcgipm.so", (int)(slash - path), path);
         if (access(path, R_OK) == 0) {
             return path;
         }
@@ -58,7 +57,7 @@ typedef ElfW(Nhdr) note_t;
 typedef struct elf {
     int is_elf;
     unsigned machine;
-    char loader[256];   /* "": it is linked statically */
+    char loader[256]; /* "": it is linked statically */
     int is_go;
 } elf_t;
 
@@ -108,8 +107,7 @@ static elf_t read_elf(int fd)
     elf.machine = head.e_machine;
     for (i = 0; i < head.e_phnum; i++) {
         if (read_at(fd, &part, sizeof(part),
-                    (off_t)(head.e_phoff
-                            + (size_t)i * head.e_phentsize))) {
+                    (off_t)(head.e_phoff + (size_t)i * head.e_phentsize))) {
             read_part(fd, &part, &elf);
         }
     }
@@ -133,7 +131,7 @@ static int find_loader(struct dl_phdr_info *program, size_t size, void *data)
                         sizeof(elf->loader));
         }
     }
-    return 1;   /* the program itself comes first, and is all */
+    return 1; /* the program itself comes first, and is all */
 }
 
 /* This process's own program, to compare with; from memory, as not every
@@ -165,8 +163,7 @@ static int is_guardable(int fd)
     elf_t own = read_own();
 
     return elf.is_elf && elf.machine == own.machine && elf.loader[0]
-           && !strcmp(elf.loader, own.loader) && !elf.is_go
-           && !gets_rights(fd);
+           && !strcmp(elf.loader, own.loader) && !elf.is_go && !gets_rights(fd);
 }
 
 /* "#! /bin/sh -e" -> "/bin/sh" */

@@ -24,15 +24,15 @@ typedef struct child {
     const pm_launch_spec_t *birth;
     pid_t parent;
     int listen_fd;
-    int output_fd;    /* becomes 1 and 2 */
-    int page_fd;      /* -1: none */
+    int output_fd; /* becomes 1 and 2 */
+    int page_fd;   /* -1: none */
     int place;
-    int verdict_fd;   /* close-on-exec */
+    int verdict_fd; /* close-on-exec */
 } child_t;
 
 /* What goes through the pipe. */
 typedef struct verdict {
-    unsigned step;    /* that failed; or UNGUARDED, which is no failure */
+    unsigned step; /* that failed; or UNGUARDED, which is no failure */
     int error;
 } verdict_t;
 
@@ -86,7 +86,7 @@ static int step_cgroup(const child_t *c)
         return 0;
     }
     fd = open(c->birth->cgroup, O_WRONLY | O_CLOEXEC);
-    err = fd < 0 || write(fd, "0", 1) != 1 ? errno : 0;   /* 0: who writes */
+    err = fd < 0 || write(fd, "0", 1) != 1 ? errno : 0; /* 0: who writes */
     if (fd >= 0) {
         close(fd);
     }
@@ -122,8 +122,8 @@ static int step_nice(const child_t *c)
 
 static int step_chroot(const child_t *c)
 {
-    return c->birth->chroot && (chdir(c->birth->chroot) || chroot("."))
-               ? errno : 0;
+    return c->birth->chroot && (chdir(c->birth->chroot) || chroot(".")) ? errno
+                                                                        : 0;
 }
 
 static int step_directory(const child_t *c)
@@ -136,8 +136,10 @@ static int step_groups(const child_t *c)
     const pm_ident_t *id = &c->birth->ident;
 
     return id->change
-           && (setgroups((size_t)id->ngroups, id->groups)
-               || setgid(id->gid)) ? errno : 0;
+                   && (setgroups((size_t)id->ngroups, id->groups)
+                       || setgid(id->gid))
+               ? errno
+               : 0;
 }
 
 static int step_user(const child_t *c)
@@ -170,7 +172,7 @@ static int step_script(const child_t *c)
  * directory) would only make the loader complain: then there is no guard. */
 static int step_guard(const child_t *c)
 {
-    static char orders[64];   /* in the child's own copy of all memory */
+    static char orders[64]; /* in the child's own copy of all memory */
     char **envp = c->birth->envp;
     int with_page = c->place >= 0 && c->page_fd >= 0;
 
@@ -185,7 +187,8 @@ static int step_guard(const child_t *c)
     }
     apr_snprintf(orders, sizeof(orders), "FCGIPM_GUARD=%d:%d:%d:%d",
                  (int)getpid(), with_page ? c->place : 0,
-                 with_page ? PM_SPAWN_WORKER_SHM_FD : -1, PM_WORKER_STATUS_LAYOUT);
+                 with_page ? PM_SPAWN_WORKER_SHM_FD : -1,
+                 PM_WORKER_STATUS_LAYOUT);
     envp[0] = (char *)(apr_uintptr_t)c->birth->guard;
     envp[1] = orders;
     return 0;
@@ -206,34 +209,31 @@ static int step_exec(const child_t *c)
 static const struct step {
     const char *name;
     int (*run)(const child_t *c);
-} ladder[] = {
-    {"process group", step_group},
-    {"signals", step_signals},
-    {"descriptors", step_descriptors},
-    {"FcgiPMCgroup", step_cgroup},
-    {"FcgiPMRLimit", step_limits},
-    {"FcgiPMNice", step_nice},
-    {"FcgiPMChroot", step_chroot},
-    {"FcgiPMGroup", step_groups},
-    {"FcgiPMUser", step_user},
-    {"FcgiPMNoNewPrivs", step_privs},
-    {"FcgiPMDirectory", step_directory},
-    {"parent", step_parent},
-    {"the script that was looked at", step_script},
-    {"FcgiPMGuard", step_guard},
-    {"FcgiPMCommand", step_exec}
-};
+} ladder[] = {{"process group", step_group},
+              {"signals", step_signals},
+              {"descriptors", step_descriptors},
+              {"FcgiPMCgroup", step_cgroup},
+              {"FcgiPMRLimit", step_limits},
+              {"FcgiPMNice", step_nice},
+              {"FcgiPMChroot", step_chroot},
+              {"FcgiPMGroup", step_groups},
+              {"FcgiPMUser", step_user},
+              {"FcgiPMNoNewPrivs", step_privs},
+              {"FcgiPMDirectory", step_directory},
+              {"parent", step_parent},
+              {"the script that was looked at", step_script},
+              {"FcgiPMGuard", step_guard},
+              {"FcgiPMCommand", step_exec}};
 
 #define STEPS (sizeof(ladder) / sizeof(ladder[0]))
 
-__attribute__((noreturn))
-static void climb(const child_t *c)
+__attribute__((noreturn)) static void climb(const child_t *c)
 {
     unsigned step = 0;
     int error;
 
     while ((error = ladder[step].run(c)) == 0) {
-        step++;       /* the last one never returns 0 */
+        step++; /* the last one never returns 0 */
     }
     report(c, step, error);
     _exit(127);
@@ -287,8 +287,7 @@ static void make_blocking(int fd)
 }
 
 apr_status_t pm_spawn(pm_spawned_t *born, const pm_launch_spec_t *birth,
-                      int listen_fd, int page_fd, int place,
-                      pm_reason_t *why)
+                      int listen_fd, int page_fd, int place, pm_reason_t *why)
 {
     child_t c = {birth, getpid(), listen_fd, -1, page_fd, place, -1};
     int verdict[2] = {-1, -1}, output[2] = {-1, -1};
@@ -316,7 +315,7 @@ apr_status_t pm_spawn(pm_spawned_t *born, const pm_launch_spec_t *birth,
         close(output[0]);
         return pm_fail_os(why, err, "cannot fork");
     }
-    setpgid(born->pid, born->pid);   /* who comes first: both do it */
+    setpgid(born->pid, born->pid); /* who comes first: both do it */
     born->birth_fd = verdict[0];
     born->stderr_fd = output[0];
     return APR_SUCCESS;
@@ -342,7 +341,6 @@ apr_status_t pm_spawn_verdict(int birth_fd, const pm_launch_spec_t *birth,
     if (n != sizeof(v) || v.step >= STEPS) {
         return pm_fail(why, APR_EGENERAL, "the worker's birth broke off");
     }
-    return pm_fail_os(why, v.error, "cannot start %s as %s: %s",
-                      birth->program, birth->ident.user,
-                      ladder[v.step].name);
+    return pm_fail_os(why, v.error, "cannot start %s as %s: %s", birth->program,
+                      birth->ident.user, ladder[v.step].name);
 }

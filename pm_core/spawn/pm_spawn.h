@@ -24,7 +24,7 @@
 /** A script that was looked at. */
 typedef struct pm_launch_file {
     const char *path;
-    apr_size_t fixed;        /**< see pm_path.h */
+    apr_size_t fixed; /**< see pm_path.h */
     pm_inode_t inode;
 } pm_launch_file_t;
 
@@ -32,25 +32,25 @@ typedef struct pm_launch_file {
 typedef struct pm_launch_spec {
     const char *program;
     char *const *argv;
-    char **envp;             /**< its first two are kept for the guard, the
-                              *   third for PM_SPAWN_MANAGER */
-    const char *guard;       /**< "LD_PRELOAD=..."; NULL: there is none */
+    char **envp;       /**< its first two are kept for the guard, the
+                        *   third for PM_SPAWN_MANAGER */
+    const char *guard; /**< "LD_PRELOAD=..."; NULL: there is none */
     const char *directory;
     const char *chroot;
-    const char *cgroup;      /**< its file cgroup.procs; NULL: none */
+    const char *cgroup; /**< its file cgroup.procs; NULL: none */
     int no_new_privs;
     mode_t umask;
     int nice;
-    struct rlimit files;     /**< descriptors (pm_fds_raise()); 0: as this
-                              *   process has them */
+    struct rlimit files; /**< descriptors (pm_fds_raise()); 0: as this
+                          *   process has them */
     int nlimits;
     struct {
         int resource;
         struct rlimit limit;
     } limits[8];
     pm_ident_t ident;
-    const pm_launch_file_t *file;   /**< what is executed has to be this one;
-                              *   NULL: any */
+    const pm_launch_file_t *file; /**< what is executed has to be this one;
+                                   *   NULL: any */
 } pm_launch_spec_t;
 
 /**
@@ -60,14 +60,15 @@ typedef struct pm_launch_spec {
  * @return an error with a reason that names the setting: no such program,
  *         not executable, no such user...
  */
-apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **birth, const pm_conf_t *conf,
-                              apr_pool_t *p, pm_reason_t *why);
+apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **birth,
+                                    const pm_conf_t *conf, apr_pool_t *p,
+                                    pm_reason_t *why);
 
 /** A process that has been born. */
 typedef struct pm_spawned {
     pid_t pid;
-    int birth_fd;    /**< read end: pm_spawn_verdict() when readable */
-    int stderr_fd;   /**< read end of the worker's stdout and stderr */
+    int birth_fd;  /**< read end: pm_spawn_verdict() when readable */
+    int stderr_fd; /**< read end of the worker's stdout and stderr */
 } pm_spawned_t;
 
 /** The descriptor of the pool's page in a guarded worker; the guard closes
@@ -89,8 +90,7 @@ typedef struct pm_spawned {
  * @return an error (fork or pipe failed) with reason; nothing is left open
  */
 apr_status_t pm_spawn(pm_spawned_t *born, const pm_launch_spec_t *birth,
-                      int listen_fd, int page_fd, int place,
-                      pm_reason_t *why);
+                      int listen_fd, int page_fd, int place, pm_reason_t *why);
 
 /**
  * How did the birth go?  To be called when birth_fd is readable.

@@ -35,8 +35,8 @@ typedef struct filter {
     unsigned short n;
 } filter_t;
 
-static void add(filter_t *f, unsigned short code, unsigned k,
-                unsigned char jt, unsigned char jf)
+static void add(filter_t *f, unsigned short code, unsigned k, unsigned char jt,
+                unsigned char jf)
 {
     struct sock_filter step = {code, jt, jf, k};
 
@@ -99,16 +99,17 @@ static void deny_all(filter_t *f, const long *calls, size_t n)
 
 static int take_word(filter_t *f, const char *word)
 {
-    static const long services[] = {
-        SYS_ptrace, SYS_process_vm_readv, SYS_mount, SYS_umount2,
-        SYS_pivot_root, SYS_keyctl, SYS_add_key, SYS_bpf,
-        SYS_perf_event_open, SYS_reboot, SYS_swapon, SYS_userfaultfd,
-        SYS_unshare, SYS_setns, SYS_quotactl, SYS_personality
-    };
-    static const long resources[] = {
-        SYS_setrlimit, SYS_setpriority, SYS_sched_setscheduler,
-        SYS_sched_setparam, SYS_sched_setaffinity, SYS_ioprio_set
-    };
+    static const long services[] = {SYS_ptrace,          SYS_process_vm_readv,
+                                    SYS_mount,           SYS_umount2,
+                                    SYS_pivot_root,      SYS_keyctl,
+                                    SYS_add_key,         SYS_bpf,
+                                    SYS_perf_event_open, SYS_reboot,
+                                    SYS_swapon,          SYS_userfaultfd,
+                                    SYS_unshare,         SYS_setns,
+                                    SYS_quotactl,        SYS_personality};
+    static const long resources[] = {SYS_setrlimit,          SYS_setpriority,
+                                     SYS_sched_setscheduler, SYS_sched_setparam,
+                                     SYS_sched_setaffinity,  SYS_ioprio_set};
 
     if (!strcmp(word, "netlink")) {
         deny_netlink(f);

@@ -21,8 +21,10 @@ int main(void)
         if (ms) {
             usleep((useconds_t)strtoul(ms + 6, NULL, 10) * 1000);
         }
-        FCGX_FPrintF(req.out, "Content-Type: text/plain\r\n\r\npid=%d "
-                     "tag=loop", (int)getpid());
+        FCGX_FPrintF(req.out,
+                     "Content-Type: text/plain\r\n\r\npid=%d "
+                     "tag=loop",
+                     (int)getpid());
         FCGX_Finish_r(&req);
     }
     return 0;

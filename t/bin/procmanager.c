@@ -44,7 +44,7 @@ static const char *term_kind(void)
     struct sigaction act;
 
     sigaction(SIGTERM, NULL, &act);
-    return act.sa_handler == SIG_DFL     ? "default"
+    return act.sa_handler == SIG_DFL   ? "default"
            : act.sa_flags & SA_RESTART ? "restarts"
                                        : "interrupts";
 }
@@ -70,19 +70,19 @@ static void found(fcgipm_t *pm, void *hook)
     struct stat st;
     char text[256];
 
-    snprintf(text, sizeof(text),
-             "hook %s: role %s, TERM %s, title %s, pid file %s",
-             (const char *)hook,
-             fcgipm_role(pm) == FCGIPM_MANAGER ? "manager" : "server",
-             term_kind(), title(),
-             file != NULL && stat(file, &st) == 0 && st.st_size > 0
-                 ? "there" : "missing");
+    snprintf(
+        text, sizeof(text), "hook %s: role %s, TERM %s, title %s, pid file %s",
+        (const char *)hook,
+        fcgipm_role(pm) == FCGIPM_MANAGER ? "manager" : "server", term_kind(),
+        title(),
+        file != NULL && stat(file, &st) == 0 && st.st_size > 0 ? "there"
+                                                               : "missing");
     note(text);
 }
 
 static void nap(void)
 {
-    struct timespec ts = { 0, 10 * 1000000L };
+    struct timespec ts = {0, 10 * 1000000L};
 
     nanosleep(&ts, NULL);
 }
@@ -112,9 +112,8 @@ static void hold(fcgipm_t *pm, void *until)
 
 static void trace(fcgipm_t *pm)
 {
-    static char name[4][16] = {
-        "manager_init", "server_init", "pre_dispatch", "post_dispatch"
-    };
+    static char name[4][16] = {"manager_init", "server_init", "pre_dispatch",
+                               "post_dispatch"};
 
     fcgipm_on_manager_init(pm, found, name[0]);
     fcgipm_on_server_init(pm, found, name[1]);
@@ -149,19 +148,17 @@ static int set_one(const char *name, const char *value)
         int (*number)(fcgipm_t *pm, int n);
         int (*size)(fcgipm_t *pm, long n);
         int (*text)(fcgipm_t *pm, const char *text);
-    } rows[] = {
-        { "n_processes", fcgipm_set_n_processes, NULL, NULL },
-        { "start_delay", fcgipm_set_start_delay, NULL, NULL },
-        { "die_timeout", fcgipm_set_die_timeout, NULL, NULL },
-        { "no_signals", set_no_signals, NULL, NULL },
-        { "max_requests", NULL, fcgipm_set_max_requests, NULL },
-        { "sizecheck_num_requests", NULL, fcgipm_set_sizecheck_num_requests,
-          NULL },
-        { "max_process_size", NULL, fcgipm_set_max_process_size, NULL },
-        { "max_unshared_size", NULL, fcgipm_set_max_unshared_size, NULL },
-        { "min_share_size", NULL, fcgipm_set_min_share_size, NULL },
-        { "pidfile", NULL, NULL, fcgipm_set_pidfile }
-    };
+    } rows[] = {{"n_processes", fcgipm_set_n_processes, NULL, NULL},
+                {"start_delay", fcgipm_set_start_delay, NULL, NULL},
+                {"die_timeout", fcgipm_set_die_timeout, NULL, NULL},
+                {"no_signals", set_no_signals, NULL, NULL},
+                {"max_requests", NULL, fcgipm_set_max_requests, NULL},
+                {"sizecheck_num_requests", NULL,
+                 fcgipm_set_sizecheck_num_requests, NULL},
+                {"max_process_size", NULL, fcgipm_set_max_process_size, NULL},
+                {"max_unshared_size", NULL, fcgipm_set_max_unshared_size, NULL},
+                {"min_share_size", NULL, fcgipm_set_min_share_size, NULL},
+                {"pidfile", NULL, NULL, fcgipm_set_pidfile}};
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -28,8 +28,10 @@ static void *serve(void *unused)
         if (ms) {
             usleep((useconds_t)strtoul(ms + 6, NULL, 10) * 1000);
         }
-        FCGX_FPrintF(req.out, "Content-Type: text/plain\r\n\r\npid=%d "
-                     "tag=threaded", (int)getpid());
+        FCGX_FPrintF(req.out,
+                     "Content-Type: text/plain\r\n\r\npid=%d "
+                     "tag=threaded",
+                     (int)getpid());
         FCGX_Finish_r(&req);
     }
     return unused;

@@ -44,11 +44,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CONNS 64
+#define CONNS  64
 #define LEAVES 7
 
 typedef struct conn {
-    int fd;            /* 0: free */
+    int fd; /* 0: free */
     size_t got;
     int64_t answer_at; /* 0: it is not read yet */
     char in[4096];
@@ -61,7 +61,7 @@ static struct {
     pthread_t thread[2000];
     int threads_begun;
     int listen;
-    int queue[2];      /* of --dispatch: descriptors */
+    int queue[2]; /* of --dispatch: descriptors */
     int told;
 } self = {.wait = "accept", .close = "close", .handler = ""};
 
@@ -115,10 +115,12 @@ static void write_answer(int fd)
 {
     char out[256];
     char *body = out + 8;
-    int n = sprintf(body, "Content-Type: text/plain\r\n\r\n"
-                    "pid=%d tag=ways told=%d", (int)getpid(), is_told());
-    static const char end[] = {1, 6, 0, 1, 0, 0, 0, 0, 1, 3, 0, 1, 0, 8, 0, 0,
-                               0, 0, 0, 0, 0, 0, 0, 0};
+    int n = sprintf(body,
+                    "Content-Type: text/plain\r\n\r\n"
+                    "pid=%d tag=ways told=%d",
+                    (int)getpid(), is_told());
+    static const char end[] = {1, 6, 0, 1, 0, 0, 0, 0, 1, 3, 0, 1,
+                               0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     char head[] = {1, 6, 0, 1, 0, (char)n, 0, 0};
 
     memcpy(out, head, sizeof(head));
@@ -157,10 +159,10 @@ static void close_conn(int fd)
 /* What Python's subprocess does. */
 static void start_child(void)
 {
-    pid_t pid = vfork();   /* NOLINT: what is tested */
+    pid_t pid = vfork(); /* NOLINT: what is tested */
 
     if (pid == 0) {
-        close_range(3, ~0U, 0);   /* NOLINT: likewise */
+        close_range(3, ~0U, 0); /* NOLINT: likewise */
         _exit(0);
     }
     waitpid(pid, NULL, 0);
@@ -402,7 +404,7 @@ static void *serve_loop(void *unused)
 /* --- main ----------------------------------------------------------------- */
 
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"   /* sigset */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* sigset */
 static void handle(void)
 {
     struct sigaction act;
@@ -491,20 +493,18 @@ static int options(int argc, char **argv)
         const char **text;
         int *number;
         int *flag;
-    } rows[] = {
-        {"--wait", &self.wait, NULL, NULL},
-        {"--close", &self.close, NULL, NULL},
-        {"--handler", &self.handler, NULL, NULL},
-        {"--threads", NULL, &self.threads, NULL},
-        {"--dispatch", NULL, &self.dispatch, NULL},
-        {"--fork", NULL, &self.forks, NULL},
-        {"--loop", NULL, NULL, &self.loop},
-        {"--main", NULL, NULL, &self.main},
-        {"--copy", NULL, NULL, &self.copy},
-        {"--vfork", NULL, NULL, &self.vfork},
-        {"--exec", NULL, NULL, &self.exec},
-        {"--raw", NULL, NULL, &self.raw}
-    };
+    } rows[] = {{"--wait", &self.wait, NULL, NULL},
+                {"--close", &self.close, NULL, NULL},
+                {"--handler", &self.handler, NULL, NULL},
+                {"--threads", NULL, &self.threads, NULL},
+                {"--dispatch", NULL, &self.dispatch, NULL},
+                {"--fork", NULL, &self.forks, NULL},
+                {"--loop", NULL, NULL, &self.loop},
+                {"--main", NULL, NULL, &self.main},
+                {"--copy", NULL, NULL, &self.copy},
+                {"--vfork", NULL, NULL, &self.vfork},
+                {"--exec", NULL, NULL, &self.exec},
+                {"--raw", NULL, NULL, &self.raw}};
     int i, row;
 
     for (i = 1; i < argc; i++) {

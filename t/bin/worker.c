@@ -69,8 +69,8 @@
 /** What the arguments say. */
 typedef struct options {
     long slow_start;
-    long exit_at_once;         /**< -1: no */
-    long exit_after;           /**< 0: no */
+    long exit_at_once; /**< -1: no */
+    long exit_after;   /**< 0: no */
     int ignore_term;
     int crash_at_birth;
     int children;
@@ -84,9 +84,9 @@ typedef struct worker {
     options_t opt;
     FCGX_Request req;
     long requests;
-    int body_begun;            /**< the header is out */
-    long exit_status;          /**< after this answer; -1: go on */
-    const char *crash_after;   /**< HOW, after this answer */
+    int body_begun;          /**< the header is out */
+    long exit_status;        /**< after this answer; -1: go on */
+    const char *crash_after; /**< HOW, after this answer */
     volatile sig_atomic_t waiting;
     volatile sig_atomic_t told;
 } worker_t;
@@ -99,7 +99,7 @@ extern char **environ;
 
 static void nap(long ms)
 {
-    struct timespec left = { ms / 1000, (ms % 1000) * 1000000L };
+    struct timespec left = {ms / 1000, (ms % 1000) * 1000000L};
 
     while (nanosleep(&left, &left) == -1 && errno == EINTR) {
         ;
@@ -149,17 +149,15 @@ static void trace(const char *what)
     }
 }
 
-__attribute__((noreturn))
-static void leave(int status)
+__attribute__((noreturn)) static void leave(int status)
 {
     trace("exit ");
     _exit(status);
 }
 
-__attribute__((noreturn))
-static void die_by(const char *how)
+__attribute__((noreturn)) static void die_by(const char *how)
 {
-    struct rlimit none = { 0, 0 };
+    struct rlimit none = {0, 0};
     int sig;
 
     if (how[0] == 'x') {
@@ -281,14 +279,15 @@ static void put_limits(void)
     static const struct {
         const char *name;
         __rlimit_resource_t what;
-    } rows[] = {
-        { "cpu", RLIMIT_CPU }, { "as", RLIMIT_AS }, { "core", RLIMIT_CORE },
-        { "nofile", RLIMIT_NOFILE }, { "nproc", RLIMIT_NPROC }
-    };
+    } rows[] = {{"cpu", RLIMIT_CPU},
+                {"as", RLIMIT_AS},
+                {"core", RLIMIT_CORE},
+                {"nofile", RLIMIT_NOFILE},
+                {"nproc", RLIMIT_NPROC}};
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct rlimit r = { 0, 0 };
+        struct rlimit r = {0, 0};
 
         getrlimit(rows[i].what, &r);
         FCGX_FPrintF(body(), "rlimit_%s=%ld %ld\n", rows[i].name,
@@ -323,8 +322,8 @@ static void do_proc(char *value)
                  (long)getuid(), (long)geteuid(), (long)getgid(),
                  (long)getegid());
     FCGX_FPrintF(body(), "cwd=%s\numask=%03o\nnice=%d\n",
-                 getcwd(dir, sizeof(dir)) != NULL ? dir : "?",
-                 (unsigned)mask, getpriority(PRIO_PROCESS, 0));
+                 getcwd(dir, sizeof(dir)) != NULL ? dir : "?", (unsigned)mask,
+                 getpriority(PRIO_PROCESS, 0));
     put_groups();
     put_limits();
 }
@@ -484,18 +483,13 @@ static const struct command {
     const char *name;
     void (*run)(char *value);
 } commands[] = {
-    { "pid", do_pid },           { "env", do_env },
-    { "environ", do_environ },   { "proc", do_proc },
-    { "text", do_text },         { "big", do_big },
-    { "chunks", do_chunks },     { "echo", do_echo },
-    { "cat", do_cat },           { "sleep", do_sleep },
-    { "hang", do_hang },         { "status", do_status },
-    { "location", do_location }, { "header", do_header },
-    { "stderr", do_stderr },     { "fd1", do_fd1 },
-    { "fd2", do_fd2 },           { "nonblock", do_nonblock },
-    { "child", do_child },       { "exit", do_exit },
-    { "crash", do_crash }
-};
+    {"pid", do_pid},           {"env", do_env},       {"environ", do_environ},
+    {"proc", do_proc},         {"text", do_text},     {"big", do_big},
+    {"chunks", do_chunks},     {"echo", do_echo},     {"cat", do_cat},
+    {"sleep", do_sleep},       {"hang", do_hang},     {"status", do_status},
+    {"location", do_location}, {"header", do_header}, {"stderr", do_stderr},
+    {"fd1", do_fd1},           {"fd2", do_fd2},       {"nonblock", do_nonblock},
+    {"child", do_child},       {"exit", do_exit},     {"crash", do_crash}};
 
 /** @return 1 when there is such a command */
 static int command_run(char *word)
@@ -669,17 +663,15 @@ static int options_read(options_t *o, int argc, char **argv)
         long *number;
         int *flag;
         const char **text;
-    } rows[] = {
-        { "--slow-start", &o->slow_start, NULL, NULL },
-        { "--exit-at-once", &o->exit_at_once, NULL, NULL },
-        { "--exit-after", &o->exit_after, NULL, NULL },
-        { "--ignore-term", NULL, &o->ignore_term, NULL },
-        { "--crash-at-birth", NULL, &o->crash_at_birth, NULL },
-        { "--children", NULL, &o->children, NULL },
-        { "--plain", NULL, &o->plain, NULL },
-        { "--trace", NULL, NULL, &o->trace },
-        { "--tag", NULL, NULL, &o->tag }
-    };
+    } rows[] = {{"--slow-start", &o->slow_start, NULL, NULL},
+                {"--exit-at-once", &o->exit_at_once, NULL, NULL},
+                {"--exit-after", &o->exit_after, NULL, NULL},
+                {"--ignore-term", NULL, &o->ignore_term, NULL},
+                {"--crash-at-birth", NULL, &o->crash_at_birth, NULL},
+                {"--children", NULL, &o->children, NULL},
+                {"--plain", NULL, &o->plain, NULL},
+                {"--trace", NULL, NULL, &o->trace},
+                {"--tag", NULL, NULL, &o->tag}};
     const size_t count = sizeof(rows) / sizeof(rows[0]);
     int i;
     size_t row;
@@ -734,10 +726,10 @@ int main(int argc, char **argv)
         return 1;
     }
     if (o->ignore_term) {
-        signal(SIGTERM, SIG_IGN);   /* libfcgi has taken it meanwhile */
+        signal(SIGTERM, SIG_IGN); /* libfcgi has taken it meanwhile */
     }
-    if (FCGX_InitRequest(&self.req, 0,
-                         o->plain ? 0 : FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
+    if (FCGX_InitRequest(&self.req, 0, o->plain ? 0 : FCGI_FAIL_ACCEPT_ON_INTR)
+        != 0) {
         return 1;
     }
     serve();

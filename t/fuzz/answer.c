@@ -32,25 +32,25 @@
 #include "must.h"
 #include "util_script.h"
 
-#define LONG 20011         /* bytes of STDOUT in a long record */
-#define HOLE 40009         /* bytes of nothing in another */
-#define LONGS 7            /* of those in a run */
-#define LIMIT 50000        /* a buffer for the response, if there is one */
+#define LONG  20011 /* bytes of STDOUT in a long record */
+#define HOLE  40009 /* bytes of nothing in another */
+#define LONGS 7     /* of those in a run */
+#define LIMIT 50000 /* a buffer for the response, if there is one */
 
 /* One run: what the worker has said, and what the client has got. */
 static struct run {
-    unsigned char *said;       /* STDOUT */
+    unsigned char *said; /* STDOUT */
     apr_size_t nsaid;
-    apr_size_t got;            /* bytes of the body */
-    apr_size_t body_at;        /* where in `said` the header ends, or what
-                                * there is of it */
-    apr_size_t line_at;        /* where its last line begins */
-    int has_body;              /* it has ended */
-    int holding;               /* the client takes nothing in */
-    int complete;              /* END_REQUEST, and all is well */
+    apr_size_t got;     /* bytes of the body */
+    apr_size_t body_at; /* where in `said` the header ends, or what
+                         * there is of it */
+    apr_size_t line_at; /* where its last line begins */
+    int has_body;       /* it has ended */
+    int holding;        /* the client takes nothing in */
+    int complete;       /* END_REQUEST, and all is well */
     int ends, errors;
     apr_bucket_brigade *kept;
-    apr_size_t gone;           /* of what was got, this is not in there */
+    apr_size_t gone; /* of what was got, this is not in there */
 } run;
 
 /* --- in httpd's place ---------------------------------------------------- */
@@ -143,8 +143,8 @@ const char *hpm_sendfile_take(request_rec *r, const char *pool)
 
 /* What is logged is a line that a string can hold. */
 void ap_log_rerror_(const char *file, int line, int module_index, int level,
-                    apr_status_t status, const request_rec *r,
-                    const char *fmt, ...)
+                    apr_status_t status, const request_rec *r, const char *fmt,
+                    ...)
 {
     char text[4096];
     va_list ap;
@@ -350,9 +350,8 @@ static int come_long(hpm_response_t *a, hpm_codec_parser_t *ps, int nothing)
                    : come(a, ps, body, sizeof(body));
 }
 
-static void talk(hpm_response_t *a, hpm_codec_parser_t *ps,
-                 const uint8_t *how, size_t n, const uint8_t *data,
-                 size_t len)
+static void talk(hpm_response_t *a, hpm_codec_parser_t *ps, const uint8_t *how,
+                 size_t n, const uint8_t *data, size_t len)
 {
     apr_size_t step, i;
     int longs = 0;

@@ -66,13 +66,12 @@ static void check_view(ctl_sample_t *s, ctl_view_t view)
         ctl_sample_sort(s, view, i, i % 2);
     }
     for (i = 0; i < s->lines[view]->nelts; i++) {
-        const ctl_line_t *line = APR_ARRAY_IDX(s->lines[view], i,
-                                               const ctl_line_t *);
+        const ctl_line_t *line =
+            APR_ARRAY_IDX(s->lines[view], i, const ctl_line_t *);
 
         MUST(apr_hash_get(s->by_key[view], line->key, APR_HASH_KEY_STRING));
         for (k = 0; k < n; k++) {
-            const char *text = ctl_sample_cell(buf, sizeof(buf), view, line,
-                                               k);
+            const char *text = ctl_sample_cell(buf, sizeof(buf), view, line, k);
 
             must_be_text(text, strlen(text), 0);
         }
@@ -83,10 +82,10 @@ static void try_top(const char *json, size_t size, apr_pool_t *p)
 {
     size_t len = strlen(json);
     ctl_sample_t *was = ctl_sample_read(json, apr_time_from_sec(1), NULL, p);
-    ctl_sample_t *now = len < size
-                            ? ctl_sample_read(json + len + 1,
-                                              apr_time_from_sec(2), was, p)
-                            : was;
+    ctl_sample_t *now =
+        len < size
+            ? ctl_sample_read(json + len + 1, apr_time_from_sec(2), was, p)
+            : was;
 
     if (now) {
         check_view(now, CTL_POOLS);

@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MUST(exp)                                                     \
-    do {                                                              \
-        if (!(exp)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #exp); \
-            abort();                                                  \
-        }                                                             \
+#define MUST(exp)                                                              \
+    do {                                                                       \
+        if (!(exp)) {                                                          \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #exp);          \
+            abort();                                                           \
+        }                                                                      \
     } while (0)
 
 #endif /* MUST_H */

@@ -22,7 +22,7 @@
 typedef struct heard {
     hpm_codec_parser_t ps;
     uint64_t hash;
-    apr_size_t said;     /* bytes in spans */
+    apr_size_t said; /* bytes in spans */
     int ended, failed;
 } heard_t;
 
@@ -49,8 +49,7 @@ static void hear_event(heard_t *h, hpm_event_t ev)
     case HPM_CODEC_EVENT_END:
         MUST(!h->ended && !h->failed && h->ps.protocol_status <= 255);
         note(h, (int)ev, &h->ps.app_status, sizeof(h->ps.app_status));
-        note(h, (int)ev, &h->ps.protocol_status,
-             sizeof(h->ps.protocol_status));
+        note(h, (int)ev, &h->ps.protocol_status, sizeof(h->ps.protocol_status));
         h->ended = 1;
         break;
     case HPM_CODEC_EVENT_ERROR:

@@ -51,7 +51,8 @@ static void check_template(const pm_script_template_t *t, apr_pool_t *p)
     MUST(t->log_fd == -1 || fcntl(t->log_fd, F_GETFD) >= 0);
     must_be_same(t->conf, pm_conf_create(p, "x"), 0, p);
     must_be_same(t->rules, pm_rules_create(p), 2, p);
-    pm_script_rules_is_virtual(t->rules, pm_script_rules_wrapper(t->rules, "/a.b"));
+    pm_script_rules_is_virtual(t->rules,
+                               pm_script_rules_wrapper(t->rules, "/a.b"));
 }
 
 static void check_set(const pm_pool_set_t *set, apr_pool_t *p)
@@ -64,14 +65,15 @@ static void check_set(const pm_pool_set_t *set, apr_pool_t *p)
         check_member(&APR_ARRAY_IDX(set->members, i, pm_member_t), p);
     }
     for (i = 0; i < set->templates->nelts; i++) {
-        check_template(&APR_ARRAY_IDX(set->templates, i, pm_script_template_t), p);
+        check_template(&APR_ARRAY_IDX(set->templates, i, pm_script_template_t),
+                       p);
     }
 }
 
 /* The next message of the input, with real descriptors, which are noted.
  * @return bytes of it */
-static size_t next_message(pm_message_t *msg, const uint8_t *data,
-                           size_t size, int *given, int *ngiven)
+static size_t next_message(pm_message_t *msg, const uint8_t *data, size_t size,
+                           int *given, int *ngiven)
 {
     const uint8_t *end = memchr(data, 0, size);
     size_t len = end ? (size_t)(end - data) : size;

@@ -17,7 +17,7 @@
 
 /* --- lines ---------------------------------------------------------------- */
 
-#define ROOM 20000   /* of each text that is collected */
+#define ROOM 20000 /* of each text that is collected */
 
 static void add(char *text, const char *more)
 {
@@ -38,13 +38,11 @@ static void test_lines(apr_pool_t *p)
         const char *bytes;
         apr_size_t n;
         const char *want;
-    } cases[] = {
-        {"a\nb\n", 4, "a|b|"},
-        {"a\r\n\r\n\n", 6, "a|"},
-        {"half", 4, "half|"},
-        {"x\0y\n", 4, "xy|"},
-        {"", 0, ""}
-    };
+    } cases[] = {{"a\nb\n", 4, "a|b|"},
+                 {"a\r\n\r\n\n", 6, "a|"},
+                 {"half", 4, "half|"},
+                 {"x\0y\n", 4, "xy|"},
+                 {"", 0, ""}};
     pm_lines_t *lines = apr_pcalloc(p, sizeof(*lines));
     char *text = apr_pcalloc(p, ROOM);
     char *big = apr_palloc(p, 10000);
@@ -66,7 +64,8 @@ static void test_lines(apr_pool_t *p)
     text[0] = '\0';
     pm_lines_feed(lines, big, 10000, collect, text);
     pm_lines_end(lines, collect, text);
-    is_int((long)strlen(text), PM_LINES_MAX + 7, "lines: of a long one the "
+    is_int((long)strlen(text), PM_LINES_MAX + 7,
+           "lines: of a long one the "
            "rest is left out");
     ok(strstr(text, "xxx [cut]|") != NULL, "lines: and it says so");
     text[0] = '\0';
@@ -96,7 +95,8 @@ static void test_fit(void)
     ok(strstr(buf, "aaa" PM_LINES_CUT) != NULL, "fit: and it says so");
     memset(line, '\x01', 63);
     is_int((long)strlen(pm_lines_fit(buf, sizeof(buf), line)),
-           (long)(64 - sizeof(PM_LINES_CUT)) / 4 + 6, "fit: nothing but "
+           (long)(64 - sizeof(PM_LINES_CUT)) / 4 + 6,
+           "fit: nothing but "
            "escapes");
 }
 
@@ -105,16 +105,14 @@ static void test_logfile(void)
 {
     static const struct {
         const char *text, *want;
-    } cases[] = {
-        {"plain \"text\"", "plain \"text\""},
-        {"a\tb\033[7m\177\\", "a\\tb\\x1b[7m\\x7f\\\\"},
-        {"\303\244 \342\202\254 \360\237\230\200",
-         "\303\244 \342\202\254 \360\237\230\200"},
-        {"\302\233m \233m", "\\xc2\\x9bm \\x9bm"},
-        {"\303", "\\xc3"},
-        {"\340\200\200 \355\240\200 \364\220\200\200",
-         "\\xe0\\x80\\x80 \\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80"}
-    };
+    } cases[] = {{"plain \"text\"", "plain \"text\""},
+                 {"a\tb\033[7m\177\\", "a\\tb\\x1b[7m\\x7f\\\\"},
+                 {"\303\244 \342\202\254 \360\237\230\200",
+                  "\303\244 \342\202\254 \360\237\230\200"},
+                 {"\302\233m \233m", "\\xc2\\x9bm \\x9bm"},
+                 {"\303", "\\xc3"},
+                 {"\340\200\200 \355\240\200 \364\220\200\200",
+                  "\\xe0\\x80\\x80 \\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80"}};
     char got[8192], big[8000];
     const char *at;
     int fd[2], loose;
@@ -130,7 +128,8 @@ static void test_logfile(void)
         got[n > 0 ? n : 0] = '\0';
         at = strstr(got, "] [pool app:pid 7] ");
         is_str(at ? apr_strtok((char *)(apr_uintptr_t)at + 19, "\n",
-                               &(char *){NULL}) : got,
+                               &(char *){NULL})
+                  : got,
                cases[i].want, "logfile: case %d", (int)i);
     }
     memset(big, 'x', sizeof(big) - 1);
@@ -140,7 +139,7 @@ static void test_logfile(void)
     ok(i > 1 && i < 1000, "logfile: a pipe that is full (%d)", (int)i);
     n = read(fd[0], got, 4096);
     ok(n == 4096 && got[4095] == '\n', "logfile: what goes into a pipe is "
-       "one piece");
+                                       "one piece");
     ok(!pm_logfile_write(-1, "app", "pid 7", "x"), "logfile: there is none");
     close(fd[0]);
     close(fd[1]);
@@ -151,15 +150,13 @@ static void test_keep(void)
 {
     static const struct {
         const char *line, *want;
-    } rows[] = {
-        {"one", "one"},
-        {"two", "one\ntwo"},
-        {"three", "two\nthree"},
-        {"ten, ten, ", "ten, ten, "},
-        {"four", "four"},
-        {"more than there is room for", "s room for"},
-        {"", ""}
-    };
+    } rows[] = {{"one", "one"},
+                {"two", "one\ntwo"},
+                {"three", "two\nthree"},
+                {"ten, ten, ", "ten, ten, "},
+                {"four", "four"},
+                {"more than there is room for", "s room for"},
+                {"", ""}};
     char tail[11] = "";
     size_t i;
 
@@ -187,7 +184,8 @@ static void test_json(apr_pool_t *p)
     pm_json_close(&j, '}');
     is_str(pm_json_text(&j),
            "{\"a\\u0022\\u005c\":\"x\\u000a\\u0001\\u007f\xc3\xa4\\ufffd"
-           "\\ufffd\\ufffd\\ufffd\",\"b\":[],\"c\":[-5,1.234]}", "JSON");
+           "\\ufffd\\ufffd\\ufffd\",\"b\":[],\"c\":[-5,1.234]}",
+           "JSON");
 }
 
 /* --- the board ------------------------------------------------------------ */
@@ -212,9 +210,11 @@ static void test_board(apr_pool_t *p)
     ok(pm_scoreboard_has_older(board, 2) && !pm_scoreboard_has_older(board, 1),
        "a child of configuration 1 lives");
     pm_scoreboard_row_release(board, 100);
-    is_int((long)pm_scoreboard_sum(board, 5).in_flight, 1, "a child has died: its "
+    is_int((long)pm_scoreboard_sum(board, 5).in_flight, 1,
+           "a child has died: its "
            "requests are forgotten");
-    is_int((long)pm_scoreboard_sum(board, 5).done, 1, "what it had done is not");
+    is_int((long)pm_scoreboard_sum(board, 5).done, 1,
+           "what it had done is not");
     ok(!pm_scoreboard_has_older(board, 2), "no child of configuration 1 lives");
     pm_scoreboard_row_release(board, 999);
     is_int(pm_scoreboard_row_claim(board, 400, 2), a, "its row is free");
@@ -222,30 +222,30 @@ static void test_board(apr_pool_t *p)
     slot->generation = 7;
     slot->avail = PM_AVAIL_RUNNING;
     is_int(pm_scoreboard_avail(slot, 7), PM_AVAIL_RUNNING, "the pool runs");
-    is_int(pm_scoreboard_avail(slot, 6), PM_AVAIL_NONE, "the one before is gone");
-    is_int(pm_scoreboard_avail(slot, 8), PM_AVAIL_STARTING, "the next one comes");
+    is_int(pm_scoreboard_avail(slot, 6), PM_AVAIL_NONE,
+           "the one before is gone");
+    is_int(pm_scoreboard_avail(slot, 8), PM_AVAIL_STARTING,
+           "the next one comes");
 }
 
 /* --- addresses ------------------------------------------------------------ */
 
 static const struct {
     const char *text;
-    int family;               /* 0: refused */
+    int family; /* 0: refused */
     const char *complaint;
-} addresses[] = {
-    {"unix:/tmp/x.sock", AF_UNIX, NULL},
-    {"127.0.0.1:9000", AF_INET, NULL},
-    {"[::1]:9000", AF_INET6, NULL},
-    {"unix:x.sock", 0, "must be absolute"},
-    {"unix:", 0, "must be absolute"},
-    {"127.0.0.1", 0, "neither"},
-    {":9000", 0, "neither"},
-    {"127.0.0.1:", 0, "1 to 65535"},
-    {"127.0.0.1:0", 0, "1 to 65535"},
-    {"127.0.0.1:65536", 0, "1 to 65535"},
-    {"127.0.0.1:9x", 0, "1 to 65535"},
-    {"", 0, "neither"}
-};
+} addresses[] = {{"unix:/tmp/x.sock", AF_UNIX, NULL},
+                 {"127.0.0.1:9000", AF_INET, NULL},
+                 {"[::1]:9000", AF_INET6, NULL},
+                 {"unix:x.sock", 0, "must be absolute"},
+                 {"unix:", 0, "must be absolute"},
+                 {"127.0.0.1", 0, "neither"},
+                 {":9000", 0, "neither"},
+                 {"127.0.0.1:", 0, "1 to 65535"},
+                 {"127.0.0.1:0", 0, "1 to 65535"},
+                 {"127.0.0.1:65536", 0, "1 to 65535"},
+                 {"127.0.0.1:9x", 0, "1 to 65535"},
+                 {"", 0, "neither"}};
 
 static void test_addresses(apr_pool_t *p)
 {
@@ -258,14 +258,14 @@ static void test_addresses(apr_pool_t *p)
         apr_status_t rv = pm_listen_parse(addresses[i].text, &addr, &why);
 
         ok(addresses[i].family
-               ? rv == APR_SUCCESS
-                     && addr.sa.ss_family == addresses[i].family
+               ? rv == APR_SUCCESS && addr.sa.ss_family == addresses[i].family
                : rv != APR_SUCCESS
                      && strstr(why.text, addresses[i].complaint) != NULL,
            "address \"%s\"", addresses[i].text);
     }
     ok(pm_listen_parse(path, &addr, &why) != APR_SUCCESS
-           && strstr(why.text, "1 to 107"), "108 characters: %s", why.text);
+           && strstr(why.text, "1 to 107"),
+       "108 characters: %s", why.text);
     path[strlen(path) - 1] = '\0';
     ok(pm_listen_parse(path, &addr, &why) == APR_SUCCESS, "107 are allowed");
 }
@@ -280,17 +280,23 @@ static pm_message_t message(char *text)
 }
 
 static const char *const strange[] = {
-    "", "commit", "pool x 0 1\n", "set", "set 1 2 3\n", "set -1 5\n",
+    "",           "commit",      "pool x 0 1\n",
+    "set",        "set 1 2 3\n", "set -1 5\n",
     "set 1 99\n", "set 1 5 1\n", "set 1 5\nNonsense 1\n",
-    "set x y\n", "nonsense", "\n\n\n"
-};
+    "set x y\n",  "nonsense",    "\n\n\n"};
 
 /* After a good head. */
 static const char *const strange_member[] = {
-    "pool", "pool x", "pool x 0 1\n", "pool ../x 0 1\n", "failed x 4096 1\n",
-    "failed x -1 1\n", "failed x 0 99999999999\n", "failed x 0 1 2 3 4 5\n",
-    "failed x 0 1\nwhy\nFcgiPMProcesses -1\n", "set 1 5 6\n"
-};
+    "pool",
+    "pool x",
+    "pool x 0 1\n",
+    "pool ../x 0 1\n",
+    "failed x 4096 1\n",
+    "failed x -1 1\n",
+    "failed x 0 99999999999\n",
+    "failed x 0 1 2 3 4 5\n",
+    "failed x 0 1\nwhy\nFcgiPMProcesses -1\n",
+    "set 1 5 6\n"};
 
 static void test_set_strange(apr_pool_t *p)
 {
@@ -302,7 +308,8 @@ static void test_set_strange(apr_pool_t *p)
         pm_message_t msg = message(apr_pstrdup(p, strange[i]));
         pm_pool_set_t *set = NULL;
 
-        ok(pm_pool_set_receive(&set, &msg, &whole, p, &why) != APR_SUCCESS && !whole,
+        ok(pm_pool_set_receive(&set, &msg, &whole, p, &why) != APR_SUCCESS
+               && !whole,
            "set: message %d is refused", (int)i);
         pm_pool_set_destroy(set);
     }
@@ -312,7 +319,8 @@ static void test_set_strange(apr_pool_t *p)
         pm_pool_set_t *set = NULL;
 
         pm_pool_set_receive(&set, &head, &whole, p, &why);
-        ok(pm_pool_set_receive(&set, &msg, &whole, p, &why) != APR_SUCCESS && !whole,
+        ok(pm_pool_set_receive(&set, &msg, &whole, p, &why) != APR_SUCCESS
+               && !whole,
            "set: member %d is refused", (int)i);
         ok(!set, "and there is no set any more");
         pm_pool_set_destroy(set);
@@ -347,8 +355,9 @@ static void test_set(apr_pool_t *p)
     is_int(pm_channel_pair(fd, &why), APR_SUCCESS, "a channel");
     child = fork();
     if (child == 0) {
-        _exit(pm_pool_set_send(fd[0], set, pm_time_now() + apr_time_from_sec(20),
-                          p, &why) != APR_SUCCESS);
+        _exit(pm_pool_set_send(fd[0], set,
+                               pm_time_now() + apr_time_from_sec(20), p, &why)
+              != APR_SUCCESS);
     }
     while (!whole) {
         apr_status_t rv = pm_channel_recv(fd[1], &msg, p, &why);
@@ -357,7 +366,8 @@ static void test_set(apr_pool_t *p)
             continue;
         }
         if (rv != APR_SUCCESS
-            || pm_pool_set_receive(&taken, &msg, &whole, p, &why) != APR_SUCCESS) {
+            || pm_pool_set_receive(&taken, &msg, &whole, p, &why)
+                   != APR_SUCCESS) {
             break;
         }
         pm_channel_send(fd[1], &ok_msg, &why);
@@ -370,7 +380,8 @@ static void test_set(apr_pool_t *p)
     is_int(taken->members->nelts, 2, "set: two members");
     m = &APR_ARRAY_IDX(taken->members, 0, pm_member_t);
     ok(!strcmp(m->conf->name, "app") && m->slot == 7 && m->generation == 9
-           && m->fd >= 0 && m->log_fd >= 0 && !m->failed, "set: the first");
+           && m->fd >= 0 && m->log_fd >= 0 && !m->failed,
+       "set: the first");
     m = &APR_ARRAY_IDX(taken->members, 1, pm_member_t);
     ok(m->fd == -1 && m->log_fd == -1 && m->slot == 8, "set: the second");
     is_str(m->failed, "no", "set: its reason, the first line");

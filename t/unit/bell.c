@@ -24,7 +24,8 @@ static void test_bell(void)
     int i, n, heard = 0;
 
     ok(pm_wakeup_create(fd, &why) == APR_SUCCESS, "bell: there is one");
-    is_int(pm_wakeup_receive(fd[0], slots), 0, "bell: nothing to hear, no wait");
+    is_int(pm_wakeup_receive(fd[0], slots), 0,
+           "bell: nothing to hear, no wait");
     for (i = 0; i < PM_SCOREBOARD_SLOTS && pm_wakeup_send(fd[1], i); i++) {
         ;
     }
@@ -38,7 +39,8 @@ static void test_bell(void)
     is_int(heard, PM_SCOREBOARD_SLOTS, "bell: each was heard, in order");
     ok(!pm_wakeup_send(-1, 1), "bell: none is no harm");
     close(fd[1]);
-    is_int(pm_wakeup_receive(fd[0], slots), -1, "bell: nobody can ring any more");
+    is_int(pm_wakeup_receive(fd[0], slots), -1,
+           "bell: nobody can ring any more");
     close(fd[0]);
 }
 
@@ -56,16 +58,20 @@ static void test_wire(void)
     memset(longest.method, 'm', sizeof(longest.method));
     ok(pm_slow_report_send(fd[1], &note), "wire: tell");
     ok(send(fd[1], "", 0, 0) == 0 && send(fd[1], "x", 1, 0) == 1
-           && send(fd[1], longest.url, 900, 0) == 900, "wire: noise");
+           && send(fd[1], longest.url, 900, 0) == 900,
+       "wire: noise");
     ok(pm_slow_report_send(fd[1], &longest), "wire: tell at length");
     is_int(pm_slow_report_receive(fd[0], &got), 1, "wire: hear");
     ok(got.slot == 7 && got.generation == 9 && got.since == 11
-           && got.inode == 13 && got.pid == 15, "wire: the numbers");
+           && got.inode == 13 && got.pid == 15,
+       "wire: the numbers");
     is_str(got.method, "GET", "wire: the method");
     is_str(got.url, "host/path", "wire: the URL");
     is_int(pm_slow_report_receive(fd[0], &got), 1, "wire: hear past the noise");
-    is_int((long)strlen(got.url), PM_SLOW_REPORT_URL - 1, "wire: a URL that is cut");
-    is_int((long)strlen(got.method), PM_SLOW_REPORT_METHOD - 1, "wire: a method");
+    is_int((long)strlen(got.url), PM_SLOW_REPORT_URL - 1,
+           "wire: a URL that is cut");
+    is_int((long)strlen(got.method), PM_SLOW_REPORT_METHOD - 1,
+           "wire: a method");
     for (i = 0; i < 10000 && pm_slow_report_send(fd[1], &longest); i++) {
     }
     ok(i > 50 && i < 10000, "wire: nobody waits (%d)", i);
@@ -75,7 +81,8 @@ static void test_wire(void)
     is_int(n, i, "wire: what was told is heard");
     ok(!pm_slow_report_send(-1, &note), "wire: there is none");
     close(fd[1]);
-    is_int(pm_slow_report_receive(fd[0], &got), -1, "wire: nobody can tell any more");
+    is_int(pm_slow_report_receive(fd[0], &got), -1,
+           "wire: nobody can tell any more");
     close(fd[0]);
 }
 

@@ -58,7 +58,8 @@ static void test_children(pm_scoreboard_t *board)
         work(board, row);
     }
     row = pm_scoreboard_row_claim(board, 9999, 1);
-    ok(!pm_scoreboard_row_is_own(board, row), "one child too many shares a row");
+    ok(!pm_scoreboard_row_is_own(board, row),
+       "one child too many shares a row");
     for (i = 0; i < N; i++) {
         sum = pm_scoreboard_sum(board, slots[i]);
         is_int((long)sum.done, 2L * ROWS, "slot %d: done", slots[i]);

@@ -9,8 +9,8 @@
 /* One setting: words in, text out, or a complaint that holds these words. */
 static const struct {
     const char *name;
-    const char *words;      /* separated by a blank */
-    const char *text;       /* as pm_conf_write() says it; NULL: refused */
+    const char *words; /* separated by a blank */
+    const char *text;  /* as pm_conf_write() says it; NULL: refused */
     const char *complaint;
 } cases[] = {
     {"FcgiPMDieTimeout", "3", "3", NULL},
@@ -71,8 +71,7 @@ static const struct {
     {"FcgiPMSetEnv", "A b", "A b", NULL},
     {"FcgiPMSetEnv", "A", "A ", NULL},
     {"FcgiPMSetEnv", "A=b c", NULL, "is not the name of a variable"},
-    {"FcgiPMPassEnv", "A B", "A B", NULL}
-};
+    {"FcgiPMPassEnv", "A B", "A B", NULL}};
 
 static void test_cases(apr_pool_t *p)
 {
@@ -82,7 +81,7 @@ static void test_cases(apr_pool_t *p)
         const pm_row_t *row = pm_conf_row(cases[i].name);
         void *conf = row->global == 2 ? (void *)pm_rules_create(p)
                      : row->global    ? (void *)pm_global_create(p)
-                                 : (void *)pm_conf_create(p, "x");
+                                      : (void *)pm_conf_create(p, "x");
         const char *argv[8];
         pm_reason_t why = {""};
         int argc = 0;
@@ -98,8 +97,8 @@ static void test_cases(apr_pool_t *p)
         }
         rv = pm_conf_set(conf, row, argc, argv, p, &why);
         if (cases[i].text) {
-            const char *line = apr_pstrcat(p, row->name, " ", cases[i].text,
-                                           "\n", NULL);
+            const char *line =
+                apr_pstrcat(p, row->name, " ", cases[i].text, "\n", NULL);
 
             ok(rv == APR_SUCCESS
                    && strstr(pm_conf_write(conf, row->global, p), line),
@@ -118,15 +117,15 @@ static void set(pm_conf_t *conf, const char *name, int argc,
 {
     pm_reason_t why = {""};
 
-    ok(pm_conf_set(conf, pm_conf_row(name), argc, argv, p, &why)
-           == APR_SUCCESS, "set %s", name);
+    ok(pm_conf_set(conf, pm_conf_row(name), argc, argv, p, &why) == APR_SUCCESS,
+       "set %s", name);
 }
 
 /* Bytes that could be taken for structure go through unharmed. */
 static void test_roundtrip(apr_pool_t *p)
 {
-    static const char *const command[] = {"/a b", "x\ny", "", "%41", "\xff+",
-                                          "\"'\\", ""};
+    static const char *const command[] = {"/a b",  "x\ny",  "", "%41",
+                                          "\xff+", "\"'\\", ""};
     static const char *const env[] = {"A", "b = c\n%"};
     pm_conf_t *conf = pm_conf_create(p, "x");
     pm_conf_t *back = pm_conf_create(p, "x");
@@ -150,15 +149,13 @@ static void test_roundtrip(apr_pool_t *p)
 static const struct {
     const char *text;
     const char *complaint;
-} bad[] = {
-    {"Nothing 1\n", "is not a setting"},
-    {"FcgiPMDieTimeout 3\n", "is not a setting"},   /* not a pool's */
-    {"FcgiPMProcesses 1 2 3\n", "words"},
-    {"FcgiPMProcesses\n", "words"},
-    {"FcgiPMCommand %zz\n", "bad escape"},
-    {"FcgiPMProcesses x\n", "whole number"},
-    {" \n", "is not a setting"}
-};
+} bad[] = {{"Nothing 1\n", "is not a setting"},
+           {"FcgiPMDieTimeout 3\n", "is not a setting"}, /* not a pool's */
+           {"FcgiPMProcesses 1 2 3\n", "words"},
+           {"FcgiPMProcesses\n", "words"},
+           {"FcgiPMCommand %zz\n", "bad escape"},
+           {"FcgiPMProcesses x\n", "whole number"},
+           {" \n", "is not a setting"}};
 
 static void test_bad_text(apr_pool_t *p)
 {
@@ -238,7 +235,8 @@ static void test_where(apr_pool_t *p)
     pm_conf_note(over, list, "pool x:5", p);
     conf = pm_conf_merge(p, base, over);
     ok(pm_conf_read(again, 0, pm_conf_write(conf, 0, p), p, NULL)
-           == APR_SUCCESS, "where: written and read");
+           == APR_SUCCESS,
+       "where: written and read");
     is_str(pm_conf_noted(again, nice), "server /etc/a b:1", "of the server");
     is_str(pm_conf_noted(again, mask), "pool x:3", "of the pool");
     is_str(pm_conf_noted(again, list), "pool x:4, x:5", "of a list");
@@ -250,7 +248,8 @@ static void test_where(apr_pool_t *p)
     ok(pm_conf_read(again, 0, "@FcgiPMNowhere x\n", p, NULL) != APR_SUCCESS,
        "no such setting");
     ok(pm_conf_read(again, 0, "@FcgiPMNice\n", p, NULL) == APR_SUCCESS
-           && !pm_conf_noted(again, nice), "nothing to note");
+           && !pm_conf_noted(again, nice),
+       "nothing to note");
 }
 
 static void test_names(void)
@@ -266,8 +265,8 @@ static void test_names(void)
            good[i]);
     }
     for (i = 0; i < 5; i++) {
-        ok(pm_conf_name_check(wrong[i], &why) != APR_SUCCESS,
-           "refused: %s", why.text);
+        ok(pm_conf_name_check(wrong[i], &why) != APR_SUCCESS, "refused: %s",
+           why.text);
     }
     memset(longest, 'x', sizeof(longest));
     longest[64] = '\0';

@@ -18,23 +18,21 @@ static void test_room(void)
     static const struct {
         const char *name;
         apr_uint32_t workers, pace, room;
-    } rows[] = {
-        {"no worker: one may knock", 0, 0, 1},
-        {"no worker, a quick pool", 0, 100, 1},
-        {"nothing known yet", 8, 0, 8},
-        {"slow requests", 8, 50000, 8},
-        {"just too slow", 8, 8001, 8},
-        {"one more for each", 8, 8000, 16},
-        {"two more", 8, 4000, 24},
-        {"three more", 8, 2000, 32},
-        {"never more than that", 8, 1, 32},
-        {"one worker", 1, 100, 4}
-    };
+    } rows[] = {{"no worker: one may knock", 0, 0, 1},
+                {"no worker, a quick pool", 0, 100, 1},
+                {"nothing known yet", 8, 0, 8},
+                {"slow requests", 8, 50000, 8},
+                {"just too slow", 8, 8001, 8},
+                {"one more for each", 8, 8000, 16},
+                {"two more", 8, 4000, 24},
+                {"three more", 8, 2000, 32},
+                {"never more than that", 8, 1, 32},
+                {"one worker", 1, 100, 4}};
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        is_int(pm_admission_capacity(rows[i].workers, rows[i].pace), rows[i].room,
-               "room: %s", rows[i].name);
+        is_int(pm_admission_capacity(rows[i].workers, rows[i].pace),
+               rows[i].room, "room: %s", rows[i].name);
     }
 }
 
@@ -44,9 +42,11 @@ static void test_average(void)
     int i;
 
     is_int(pace, 800, "average: the first is it");
-    is_int(pm_admission_average(800, 1600), 900, "average: an eighth of the way");
+    is_int(pm_admission_average(800, 1600), 900,
+           "average: an eighth of the way");
     is_int(pm_admission_average(800, 0), 700, "average: down as well");
-    is_int(pm_admission_average(0, -5), 1, "average: never 0, which is unknown");
+    is_int(pm_admission_average(0, -5), 1,
+           "average: never 0, which is unknown");
     for (i = 0; i < 100; i++) {
         pace = pm_admission_average(pace, 50000);
     }
@@ -84,7 +84,7 @@ static int take(pm_admission_t *g, int n)
 
 static void test_turns(void)
 {
-    static pm_admission_t g;   /* ASan's stack is not aligned for it */
+    static pm_admission_t g; /* ASan's stack is not aligned for it */
 
     pm_admission_set_workers(&g, 2, 1);
     is_int(take(&g, 3), 2, "turns: two workers, two grants, no third");
@@ -110,7 +110,7 @@ static void test_turns(void)
 
 static void test_given_up(void)
 {
-    static pm_admission_t g;   /* ASan's stack is not aligned for it */
+    static pm_admission_t g; /* ASan's stack is not aligned for it */
 
     pm_admission_set_workers(&g, 1, 1);
     pm_admission_try(&g);
@@ -124,7 +124,7 @@ static void test_given_up(void)
 
 static void test_workers(void)
 {
-    static pm_admission_t g;   /* ASan's stack is not aligned for it */
+    static pm_admission_t g; /* ASan's stack is not aligned for it */
     int i;
 
     is_int(take(&g, 2), 1, "workers: none, and one may knock");
@@ -144,7 +144,7 @@ static void test_workers(void)
 
 static void test_bury(void)
 {
-    static pm_admission_t g;   /* ASan's stack is not aligned for it */
+    static pm_admission_t g; /* ASan's stack is not aligned for it */
 
     pm_admission_set_workers(&g, 2, 1);
     pm_admission_try(&g);
@@ -162,17 +162,17 @@ static void test_bury(void)
 
 /* --- all at once ---------------------------------------------------------- */
 
-#define WORKERS 8
+#define WORKERS  8
 #define FIGHTERS 32
-#define TURNS 1000
+#define TURNS    1000
 
 typedef struct arena {
     pm_admission_t gate;
     apr_uint32_t inside;
     apr_uint32_t most;
     apr_uint32_t failed;
-    int impatient;           /* some give up early */
-    int moody;               /* some are quick, some are slow */
+    int impatient; /* some give up early */
+    int moody;     /* some are quick, some are slow */
 } arena_t;
 
 /* @return 1 with a grant, 0 given up, -1 waited in vain */
@@ -224,9 +224,10 @@ static void fight(arena_t *a, unsigned seed)
         }
         if (got > 0) {
             stay(a, &seed);
-            pm_admission_release(&a->gate, !a->moody           ? -1
-                                   : rand_r(&seed) % 8 ? 300
-                                                       : rand_r(&seed) % 30000);
+            pm_admission_release(&a->gate, !a->moody ? -1
+                                           : rand_r(&seed) % 8
+                                               ? 300
+                                               : rand_r(&seed) % 30000);
         }
     }
 }
@@ -251,8 +252,10 @@ static void test_fight(const char *name, int impatient, int moody)
         ;
     }
     is_int(a->failed, 0, "%s: nobody slept when there was a grant", name);
-    ok(a->most <= pm_admission_capacity(WORKERS, moody), "%s: never more inside than "
-       "there is room for (%u)", name, a->most);
+    ok(a->most <= pm_admission_capacity(WORKERS, moody),
+       "%s: never more inside than "
+       "there is room for (%u)",
+       name, a->most);
     is_int(a->gate.granted, 0, "%s: all grants are back", name);
     is_int(a->gate.line, 0, "%s: nobody waits, nothing is reserved", name);
     munmap(a, sizeof(*a));
@@ -262,7 +265,7 @@ static void test_fight(const char *name, int impatient, int moody)
 
 static void test_short(void)
 {
-    static pm_admission_t g;   /* ASan's stack is not aligned for it */
+    static pm_admission_t g; /* ASan's stack is not aligned for it */
 
     pm_admission_try(&g);
     ok(pm_admission_need_manager(&g), "short: who said nothing yet is called");
@@ -277,7 +280,8 @@ static void test_short(void)
     is_int(pm_admission_load(&g), 3, "short: who waits counts");
     ok(pm_admission_need_manager(&g), "short: the third is one more");
     pm_admission_release(&g, -1);
-    is_int(pm_admission_load(&g), 2, "short: what is on its way to somebody "
+    is_int(pm_admission_load(&g), 2,
+           "short: what is on its way to somebody "
            "counts once");
     is_int(pm_admission_peak(&g), 3, "peak: three at once");
     is_int(pm_admission_peak(&g), 2, "peak: then two");

@@ -11,11 +11,19 @@ static void test_buckets(void)
     static const struct {
         apr_interval_time_t time;
         int bucket;
-    } rows[] = {
-        {-5, 0}, {0, 0}, {1, 0}, {1000, 0}, {1001, 1}, {2500, 1}, {2501, 2},
-        {50000, 5}, {1000000, 9}, {1000001, 10}, {60000000, 14},
-        {60000001, 15}, {APR_INT64_C(0x7fffffffffffffff), 15}
-    };
+    } rows[] = {{-5, 0},
+                {0, 0},
+                {1, 0},
+                {1000, 0},
+                {1001, 1},
+                {2500, 1},
+                {2501, 2},
+                {50000, 5},
+                {1000000, 9},
+                {1000001, 10},
+                {60000000, 14},
+                {60000001, 15},
+                {APR_INT64_C(0x7fffffffffffffff), 15}};
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -66,7 +74,8 @@ static void test_board(apr_pool_t *p)
     }
     for (row = 0; row < 42; row++) {
         pm_request_stats_add_served(pm_scoreboard_stats(board, row, 7), 100, 0);
-        pm_request_stats_count(pm_scoreboard_stats(board, row, 7), PM_REQUEST_STATS_FULL);
+        pm_request_stats_count(pm_scoreboard_stats(board, row, 7),
+                               PM_REQUEST_STATS_FULL);
     }
     sum = pm_scoreboard_stats_sum(board, 7);
     is_int((long)pm_request_stats_total(&sum.took), 42, "each child counts");
@@ -75,7 +84,8 @@ static void test_board(apr_pool_t *p)
     is_int((long)pm_request_stats_total(&sum.took), 0, "for its pool alone");
     pm_scoreboard_stats_begin(board, 7);
     sum = pm_scoreboard_stats_sum(board, 7);
-    is_int((long)pm_request_stats_total(&sum.took), 0, "another pool begins at 0");
+    is_int((long)pm_request_stats_total(&sum.took), 0,
+           "another pool begins at 0");
     pm_request_stats_add_served(pm_scoreboard_stats(board, 3, 7), 100, 0);
     sum = pm_scoreboard_stats_sum(board, 7);
     is_int((long)pm_request_stats_total(&sum.took), 1, "and counts on");

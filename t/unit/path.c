@@ -42,7 +42,8 @@ static void make(apr_pool_t *p)
            && !symlink("sub", in(p, "real/way"))
            && !symlink("real", in(p, "admin"))
            && !symlink("nowhere", in(p, "real/sub/broken"))
-           && !mkfifo(in(p, "real/sub/pipe"), 0755), "files");
+           && !mkfifo(in(p, "real/sub/pipe"), 0755),
+       "files");
 }
 
 static void test_walk(apr_pool_t *p)
@@ -53,7 +54,7 @@ static void test_walk(apr_pool_t *p)
     } cases[] = {
         {"real/sub/f", "real/sub", 0, 1},
         {"real/sub/f", "real", 0, 2},
-        {"admin/sub/f", "admin", 0, 2},     /* the administrator's link */
+        {"admin/sub/f", "admin", 0, 2}, /* the administrator's link */
         {"admin/sub/f", "", ELOOP, 0},
         {"real/way/f", "real", ELOOP, 0},
         {"real/way/f", "real/way", 0, 1},
@@ -64,7 +65,7 @@ static void test_walk(apr_pool_t *p)
         {"none/f", "none", ENOENT, 0},
         {"real/sub/f/more", "real", ENOTDIR, 0},
         {"real/sub/f/more", "real/sub/f", ENOTDIR, 0},
-        {"real/sub/pipe", "real", 0, 2}     /* and it does not wait */
+        {"real/sub/pipe", "real", 0, 2} /* and it does not wait */
     };
     pm_walk_t walk;
     size_t i;
@@ -72,8 +73,8 @@ static void test_walk(apr_pool_t *p)
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *fixed = cases[i].fixed[0] ? in(p, cases[i].fixed) : dir;
         pm_reason_t why = {""};
-        apr_status_t rv = pm_path_walk(&walk, in(p, cases[i].path),
-                                       strlen(fixed), &why);
+        apr_status_t rv =
+            pm_path_walk(&walk, in(p, cases[i].path), strlen(fixed), &why);
 
         is_int(rv, cases[i].err, "%s from %s%s%s", cases[i].path,
                cases[i].fixed, rv ? ": " : "", rv ? why.text : "");
@@ -115,7 +116,8 @@ static void test_check(apr_pool_t *p)
     is_int(pm_path_walk(&walk, path, fixed, NULL), 0, "check: a file");
     is_int(pm_path_check(path, fixed, &walk.file), 0, "check: it is there");
     ok(!pm_path_walk(&again, path, fixed, NULL)
-           && pm_inode_same(&walk.file, &again.file), "check: the same");
+           && pm_inode_same(&walk.file, &again.file),
+       "check: the same");
     chmod(path, 0777);
     is_int(pm_path_check(path, fixed, &walk.file), ESTALE,
            "check: another mode");

@@ -14,7 +14,7 @@
 #include "pm_core/policy/pm_stop_policy.h"
 #include "tap.h"
 
-#define S(n) apr_time_from_sec(n)
+#define S(n)  apr_time_from_sec(n)
 #define MS(n) apr_time_from_msec(n)
 #define NEVER PM_TIME_NEVER
 
@@ -22,28 +22,26 @@
 
 static const struct {
     const char *name;
-    pm_exit_facts_t facts;   /* told, runs, clean, served, lived */
+    pm_exit_facts_t facts; /* told, runs, clean, served, lived */
     pm_exit_t want;
-} exits[] = {
-    {"told, clean",            {1, 1, 1, 0, MS(5)},  PM_EXIT_NORMAL},
-    {"told, by a signal",      {1, 1, 0, 0, MS(5)},  PM_EXIT_NORMAL},
-    {"told before exec",       {1, 0, 0, 0, MS(1)},  PM_EXIT_NORMAL},
-    {"exec failed",            {0, 0, 0, 1, MS(1)},  PM_EXIT_FAILED},
-    {"exit 0 after a request", {0, 1, 1, 1, MS(5)},  PM_EXIT_NORMAL},
-    {"exit 0 at once",         {0, 1, 1, 0, MS(5)},  PM_EXIT_FAILED},
-    {"exit 0, settled",        {0, 1, 1, 0, S(1)},   PM_EXIT_NORMAL},
-    {"crash at birth",         {0, 1, 0, 0, MS(5)},  PM_EXIT_FAILED},
-    {"crash after a request",  {0, 1, 0, 1, MS(5)},  PM_EXIT_CRASHED},
-    {"crash, settled",         {0, 1, 0, 0, S(1)},   PM_EXIT_CRASHED}
-};
+} exits[] = {{"told, clean", {1, 1, 1, 0, MS(5)}, PM_EXIT_NORMAL},
+             {"told, by a signal", {1, 1, 0, 0, MS(5)}, PM_EXIT_NORMAL},
+             {"told before exec", {1, 0, 0, 0, MS(1)}, PM_EXIT_NORMAL},
+             {"exec failed", {0, 0, 0, 1, MS(1)}, PM_EXIT_FAILED},
+             {"exit 0 after a request", {0, 1, 1, 1, MS(5)}, PM_EXIT_NORMAL},
+             {"exit 0 at once", {0, 1, 1, 0, MS(5)}, PM_EXIT_FAILED},
+             {"exit 0, settled", {0, 1, 1, 0, S(1)}, PM_EXIT_NORMAL},
+             {"crash at birth", {0, 1, 0, 0, MS(5)}, PM_EXIT_FAILED},
+             {"crash after a request", {0, 1, 0, 1, MS(5)}, PM_EXIT_CRASHED},
+             {"crash, settled", {0, 1, 0, 0, S(1)}, PM_EXIT_CRASHED}};
 
 static void test_exits(void)
 {
     size_t i;
 
     for (i = 0; i < sizeof(exits) / sizeof(exits[0]); i++) {
-        is_int(pm_restart_policy_judge(&exits[i].facts), exits[i].want, "exit: %s",
-               exits[i].name);
+        is_int(pm_restart_policy_judge(&exits[i].facts), exits[i].want,
+               "exit: %s", exits[i].name);
     }
 }
 
@@ -52,12 +50,15 @@ static void test_credit(void)
     apr_uint64_t paid = 100;
     int i;
 
-    ok(!pm_restart_policy_credit(100, &paid, 2), "credit: nothing was answered");
+    ok(!pm_restart_policy_credit(100, &paid, 2),
+       "credit: nothing was answered");
     ok(pm_restart_policy_credit(101, &paid, 2), "credit: one answer, one exit");
     ok(!pm_restart_policy_credit(101, &paid, 2), "credit: it is used up");
     for (i = 0; i < 3; i++) {
-        is_int(pm_restart_policy_credit(9000, &paid, 2), i < 2, "credit: thousands of "
-               "answers are good for one exit of each worker (%d)", i + 1);
+        is_int(pm_restart_policy_credit(9000, &paid, 2), i < 2,
+               "credit: thousands of "
+               "answers are good for one exit of each worker (%d)",
+               i + 1);
     }
 }
 
@@ -66,10 +67,9 @@ static void test_credit(void)
 /* A worker that dies 10 ms after each start: the starts' times. */
 static void test_backoff(void)
 {
-    static const apr_time_t want[] = {0, MS(10), MS(120), MS(330), MS(740),
-                                      MS(1550), MS(3160), MS(6370),
-                                      MS(12780), MS(25590), MS(51200),
-                                      MS(81210)};
+    static const apr_time_t want[] = {
+        0,        MS(10),   MS(120),   MS(330),   MS(740),   MS(1550),
+        MS(3160), MS(6370), MS(12780), MS(25590), MS(51200), MS(81210)};
     pm_restart_policy_t crash = {0};
     apr_time_t now = S(100);
     size_t i;
@@ -90,7 +90,8 @@ static void test_trial(void)
     pm_restart_policy_t crash = {0};
 
     pm_restart_policy_failed(&crash, S(10));
-    is_int((long)pm_restart_policy_next(&crash, S(10)), S(10), "one death costs "
+    is_int((long)pm_restart_policy_next(&crash, S(10)), S(10),
+           "one death costs "
            "nothing");
     pm_restart_policy_failed(&crash, S(10));
     is_int((long)(pm_restart_policy_next(&crash, S(10)) - S(10)), MS(100),
@@ -98,7 +99,8 @@ static void test_trial(void)
     pm_restart_policy_failed(&crash, S(10));
     is_int(crash.failures, 2, "who dies with others is not counted again");
     pm_restart_policy_started(&crash, S(11));
-    is_int((long)pm_restart_policy_next(&crash, S(11)), S(12), "one on trial at a "
+    is_int((long)pm_restart_policy_next(&crash, S(11)), S(12),
+           "one on trial at a "
            "time");
     ok(pm_restart_policy_next(&crash, S(12)) <= S(12), "it has settled");
     is_int(crash.failures, 0, "and all is forgotten");
@@ -112,39 +114,54 @@ static void test_trial(void)
 
 static const struct {
     const char *name;
-    pm_stop_policy_conf_t conf;     /* die, drain timeout */
-    pm_stop_policy_facts_t facts;   /* told, retold, dying, idle */
+    pm_stop_policy_conf_t conf;   /* die, drain timeout */
+    pm_stop_policy_facts_t facts; /* told, retold, dying, idle */
     int act;
-    apr_time_t next;         /* now is S(10) */
+    apr_time_t next; /* now is S(10) */
 } stops[] = {
     {"busy: told once", {S(3), 0}, {S(1), S(1), 0, 0}, PM_STOP_WAIT, NEVER},
-    {"busy: drain timeout to come", {S(3), S(20)}, {S(1), S(1), 0, 0},
-     PM_STOP_WAIT, S(21)},
-    {"busy: drain timeout", {S(3), S(9)}, {S(1), S(1), 0, 0}, PM_STOP_KILL,
+    {"busy: drain timeout to come",
+     {S(3), S(20)},
+     {S(1), S(1), 0, 0},
+     PM_STOP_WAIT,
+     S(21)},
+    {"busy: drain timeout",
+     {S(3), S(9)},
+     {S(1), S(1), 0, 0},
+     PM_STOP_KILL,
      NEVER},
     {"idle: told again", {S(30), 0}, {S(9), S(9), 0, 1}, PM_STOP_TELL, S(11)},
-    {"idle: not yet again", {S(30), 0}, {S(9), S(10) - MS(1), 0, 1},
-     PM_STOP_WAIT, S(11) - MS(1)},
-    {"idle: die timeout", {S(1), 0}, {S(9), S(9), 0, 1}, PM_STOP_KILL,
-     NEVER},
-    {"idle: die timeout is the next", {MS(1500), 0}, {S(9), S(10) - MS(1), 0,
-     1}, PM_STOP_WAIT, S(10) + MS(500)},
-    {"end: die timeout to come", {S(3), 0}, {S(1), S(1), S(9), 0},
-     PM_STOP_WAIT, S(12)},
-    {"end: die timeout", {S(1), 0}, {S(9), S(9), S(9), 0}, PM_STOP_KILL,
-     NEVER},
-    {"end: counts from the end, not from being told", {S(3), 0},
-     {S(1), S(1), S(8), 0}, PM_STOP_WAIT, S(11)},
-    {"end: at once", {0, 0}, {S(10), S(10), S(10), 0}, PM_STOP_KILL, NEVER}
-};
+    {"idle: not yet again",
+     {S(30), 0},
+     {S(9), S(10) - MS(1), 0, 1},
+     PM_STOP_WAIT,
+     S(11) - MS(1)},
+    {"idle: die timeout", {S(1), 0}, {S(9), S(9), 0, 1}, PM_STOP_KILL, NEVER},
+    {"idle: die timeout is the next",
+     {MS(1500), 0},
+     {S(9), S(10) - MS(1), 0, 1},
+     PM_STOP_WAIT,
+     S(10) + MS(500)},
+    {"end: die timeout to come",
+     {S(3), 0},
+     {S(1), S(1), S(9), 0},
+     PM_STOP_WAIT,
+     S(12)},
+    {"end: die timeout", {S(1), 0}, {S(9), S(9), S(9), 0}, PM_STOP_KILL, NEVER},
+    {"end: counts from the end, not from being told",
+     {S(3), 0},
+     {S(1), S(1), S(8), 0},
+     PM_STOP_WAIT,
+     S(11)},
+    {"end: at once", {0, 0}, {S(10), S(10), S(10), 0}, PM_STOP_KILL, NEVER}};
 
 static void test_stop(void)
 {
     size_t i;
 
     for (i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
-        pm_stop_policy_plan_t got = pm_stop_plan(&stops[i].conf, &stops[i].facts,
-                                          S(10));
+        pm_stop_policy_plan_t got =
+            pm_stop_plan(&stops[i].conf, &stops[i].facts, S(10));
 
         ok((int)got.act == stops[i].act && got.next == stops[i].next,
            "stop: %s", stops[i].name);
@@ -162,27 +179,34 @@ static const struct {
     {PM_WORKER_BORN, PM_WORKER_EVENT_RUNS, PM_WORKER_LOADING, 0},
     {PM_WORKER_BORN, PM_WORKER_EVENT_READY, PM_WORKER_BORN, 0},
     {PM_WORKER_LOADING, PM_WORKER_EVENT_READY, PM_WORKER_READY, 0},
-    {PM_WORKER_LOADING, PM_WORKER_EVENT_STOP, PM_WORKER_STOPPING, PM_WORKER_ACT_TERM},
+    {PM_WORKER_LOADING, PM_WORKER_EVENT_STOP, PM_WORKER_STOPPING,
+     PM_WORKER_ACT_TERM},
     {PM_WORKER_LOADING, PM_WORKER_EVENT_EXIT, PM_WORKER_LEFT,
      PM_WORKER_ACT_COUNT | PM_WORKER_ACT_SWEEP},
-    {PM_WORKER_BORN, PM_WORKER_EVENT_STOP, PM_WORKER_STOPPING, PM_WORKER_ACT_TERM},
-    {PM_WORKER_BORN, PM_WORKER_EVENT_EXIT, PM_WORKER_LEFT, PM_WORKER_ACT_COUNT | PM_WORKER_ACT_SWEEP},
+    {PM_WORKER_BORN, PM_WORKER_EVENT_STOP, PM_WORKER_STOPPING,
+     PM_WORKER_ACT_TERM},
+    {PM_WORKER_BORN, PM_WORKER_EVENT_EXIT, PM_WORKER_LEFT,
+     PM_WORKER_ACT_COUNT | PM_WORKER_ACT_SWEEP},
     {PM_WORKER_READY, PM_WORKER_EVENT_RUNS, PM_WORKER_READY, 0},
-    {PM_WORKER_READY, PM_WORKER_EVENT_STOP, PM_WORKER_STOPPING, PM_WORKER_ACT_TERM},
-    {PM_WORKER_READY, PM_WORKER_EVENT_KILL, PM_WORKER_KILLED, PM_WORKER_ACT_KILL},
+    {PM_WORKER_READY, PM_WORKER_EVENT_STOP, PM_WORKER_STOPPING,
+     PM_WORKER_ACT_TERM},
+    {PM_WORKER_READY, PM_WORKER_EVENT_KILL, PM_WORKER_KILLED,
+     PM_WORKER_ACT_KILL},
     {PM_WORKER_STOPPING, PM_WORKER_EVENT_STOP, PM_WORKER_STOPPING, 0},
     {PM_WORKER_STOPPING, PM_WORKER_EVENT_RUNS, PM_WORKER_STOPPING, 0},
-    {PM_WORKER_STOPPING, PM_WORKER_EVENT_RETELL, PM_WORKER_STOPPING, PM_WORKER_ACT_TERM},
-    {PM_WORKER_STOPPING, PM_WORKER_EVENT_KILL, PM_WORKER_KILLED, PM_WORKER_ACT_KILL},
+    {PM_WORKER_STOPPING, PM_WORKER_EVENT_RETELL, PM_WORKER_STOPPING,
+     PM_WORKER_ACT_TERM},
+    {PM_WORKER_STOPPING, PM_WORKER_EVENT_KILL, PM_WORKER_KILLED,
+     PM_WORKER_ACT_KILL},
     {PM_WORKER_KILLED, PM_WORKER_EVENT_KILL, PM_WORKER_KILLED, 0},
     {PM_WORKER_KILLED, PM_WORKER_EVENT_STOP, PM_WORKER_KILLED, 0},
     {PM_WORKER_KILLED, PM_WORKER_EVENT_EXIT, PM_WORKER_LEFT,
      PM_WORKER_ACT_COUNT | PM_WORKER_ACT_SWEEP},
     {PM_WORKER_LEFT, PM_WORKER_EVENT_EXIT, PM_WORKER_LEFT, 0},
     {PM_WORKER_LEFT, PM_WORKER_EVENT_EMPTY, PM_WORKER_GONE, PM_WORKER_ACT_FREE},
-    {PM_WORKER_LEFT, PM_WORKER_EVENT_KILL, PM_WORKER_GONE, PM_WORKER_ACT_KILL | PM_WORKER_ACT_FREE},
-    {PM_WORKER_GONE, PM_WORKER_EVENT_STOP, PM_WORKER_GONE, 0}
-};
+    {PM_WORKER_LEFT, PM_WORKER_EVENT_KILL, PM_WORKER_GONE,
+     PM_WORKER_ACT_KILL | PM_WORKER_ACT_FREE},
+    {PM_WORKER_GONE, PM_WORKER_EVENT_STOP, PM_WORKER_GONE, 0}};
 
 static void test_life(void)
 {
@@ -190,18 +214,20 @@ static void test_life(void)
     int s, e;
 
     for (i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
-        pm_worker_move_t got = pm_worker_fsm_step(moves[i].from, moves[i].event);
+        pm_worker_move_t got =
+            pm_worker_fsm_step(moves[i].from, moves[i].event);
 
         ok(got.next == moves[i].to && got.actions == moves[i].actions,
-           "life: state %d, event %d", (int)moves[i].from,
-           (int)moves[i].event);
+           "life: state %d, event %d", (int)moves[i].from, (int)moves[i].event);
     }
     for (s = 0; s <= PM_WORKER_GONE; s++) {
         for (e = 0; e <= PM_WORKER_EVENT_EMPTY; e++) {
-            pm_worker_move_t got = pm_worker_fsm_step((pm_worker_state_t)s, (pm_worker_event_t)e);
+            pm_worker_move_t got =
+                pm_worker_fsm_step((pm_worker_state_t)s, (pm_worker_event_t)e);
 
             if (got.next < (pm_worker_state_t)s
-                || (s != PM_WORKER_LEFT && (got.actions & PM_WORKER_ACT_FREE))) {
+                || (s != PM_WORKER_LEFT
+                    && (got.actions & PM_WORKER_ACT_FREE))) {
                 ok(0, "life: state %d, event %d goes back or frees early", s,
                    e);
             }
@@ -216,13 +242,11 @@ static void test_signals(void)
     static const struct {
         int sig;
         pm_signal_command_t running, dying;
-    } want[] = {
-        {SIGHUP, PM_SIGNAL_RELOAD, PM_SIGNAL_NONE},
-        {SIGTERM, PM_SIGNAL_DIE, PM_SIGNAL_NONE},
-        {SIGINT, PM_SIGNAL_DIE, PM_SIGNAL_NONE},
-        {SIGCHLD, PM_SIGNAL_REAP, PM_SIGNAL_REAP},
-        {SIGUSR1, PM_SIGNAL_NONE, PM_SIGNAL_NONE}
-    };
+    } want[] = {{SIGHUP, PM_SIGNAL_RELOAD, PM_SIGNAL_NONE},
+                {SIGTERM, PM_SIGNAL_DIE, PM_SIGNAL_NONE},
+                {SIGINT, PM_SIGNAL_DIE, PM_SIGNAL_NONE},
+                {SIGCHLD, PM_SIGNAL_REAP, PM_SIGNAL_REAP},
+                {SIGUSR1, PM_SIGNAL_NONE, PM_SIGNAL_NONE}};
     size_t i;
 
     for (i = 0; i < 5; i++) {
@@ -251,17 +275,19 @@ static void test_diff(apr_pool_t *p)
         {"gone, none", PM_GRACEFUL_NONE, a, NULL, PM_RELOAD_POLICY_DRAIN},
         {"same, hup", PM_GRACEFUL_HUP, a, same, PM_RELOAD_POLICY_RELOAD},
         {"same, changed", PM_GRACEFUL_CHANGED, a, same, PM_RELOAD_POLICY_KEEP},
-        {"number, changed", PM_GRACEFUL_CHANGED, a, more, PM_RELOAD_POLICY_KEEP},
-        {"workers, changed", PM_GRACEFUL_CHANGED, a, nice, PM_RELOAD_POLICY_RELOAD},
-        {"workers, none", PM_GRACEFUL_NONE, a, nice, PM_RELOAD_POLICY_KEEP}
-    };
+        {"number, changed", PM_GRACEFUL_CHANGED, a, more,
+         PM_RELOAD_POLICY_KEEP},
+        {"workers, changed", PM_GRACEFUL_CHANGED, a, nice,
+         PM_RELOAD_POLICY_RELOAD},
+        {"workers, none", PM_GRACEFUL_NONE, a, nice, PM_RELOAD_POLICY_KEEP}};
     size_t i;
 
     more->processes.max = more->processes.min = 9;
     nice->nice = 9;
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        is_int(pm_reload_policy_plan(cases[i].graceful, cases[i].was, cases[i].is),
-               cases[i].want, "diff: %s", cases[i].name);
+        is_int(
+            pm_reload_policy_plan(cases[i].graceful, cases[i].was, cases[i].is),
+            cases[i].want, "diff: %s", cases[i].name);
     }
 }
 
@@ -273,7 +299,7 @@ static const struct {
     pm_right_t right;
     apr_status_t rv;
     pm_verb_t verb;
-    const char *pool;       /* NULL: it is refused */
+    const char *pool; /* NULL: it is refused */
     int wait, n, number[2];
 } requests[] = {
     {"ping", ASK, 0, PM_VERB_PING, "", 0, 0, {0, 0}},
@@ -309,12 +335,23 @@ static const struct {
     {"", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
     {"pin", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
     {"pings", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0, {0, 0}},
-    {"ping 1 2 3 4 5 6 7 8 9", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0,
+    {"ping 1 2 3 4 5 6 7 8 9",
+     ALL,
+     APR_EINVAL,
+     PM_VERB_PING,
+     NULL,
+     0,
+     0,
      {0, 0}},
     {"status 1234567890123456789012345678901234567890"
-     "1234567890123456789012345", ALL, APR_EINVAL, PM_VERB_PING, NULL, 0, 0,
-     {0, 0}}
-};
+     "1234567890123456789012345",
+     ALL,
+     APR_EINVAL,
+     PM_VERB_PING,
+     NULL,
+     0,
+     0,
+     {0, 0}}};
 
 static void test_proto(void)
 {
@@ -324,9 +361,10 @@ static void test_proto(void)
         pm_request_t req;
         pm_reason_t why = {""};
 
-        is_int(pm_control_protocol_parse(&req, requests[i].line, requests[i].right,
-                              &why), requests[i].rv, "control: \"%s\" %s",
-               requests[i].line, why.text);
+        is_int(pm_control_protocol_parse(&req, requests[i].line,
+                                         requests[i].right, &why),
+               requests[i].rv, "control: \"%s\" %s", requests[i].line,
+               why.text);
         if (requests[i].pool) {
             is_int(req.verb, requests[i].verb, "its verb");
             is_str(req.pool, requests[i].pool, "its pool");
@@ -338,7 +376,8 @@ static void test_proto(void)
     }
 }
 
-/* --- so many in ten seconds ------------------------------------------------ */
+/* --- so many in ten seconds ------------------------------------------------
+ */
 
 static void test_quota(void)
 {
@@ -356,25 +395,28 @@ static void test_quota(void)
     is_int(n, 4, "quota: 4 of 10");
     is_int(q.until, S(30), "quota: ten seconds from the first one on");
     is_int(pm_log_ratelimit_due(&q), S(30), "quota: then it is to be said");
-    is_int(pm_log_ratelimit_take(&q, 4, S(30) - 1), PM_LOG_RATELIMIT_DROP, "quota: not yet");
+    is_int(pm_log_ratelimit_take(&q, 4, S(30) - 1), PM_LOG_RATELIMIT_DROP,
+           "quota: not yet");
     is_int(pm_log_ratelimit_dropped(&q), 7, "quota: 7 were dropped");
     is_int(pm_log_ratelimit_dropped(&q), 0, "quota: that is said once");
     is_int(pm_log_ratelimit_take(&q, 4, S(30)), PM_LOG_RATELIMIT_PASS,
            "quota: another ten seconds");
     is_int(q.until, S(40), "quota: from then on");
-    is_int(pm_log_ratelimit_take(&q, 1, S(31)), PM_LOG_RATELIMIT_FIRST, "quota: the first "
+    is_int(pm_log_ratelimit_take(&q, 1, S(31)), PM_LOG_RATELIMIT_FIRST,
+           "quota: the first "
            "one too many");
 }
 
 static void test_last(void)
 {
     static const char *const last[] = {"ok", "ok 1 0.1.0", "error x", "{}"};
-    static const char *const more[] = {"progress 1 2 app", "stderr 7 ok",
-                                       "okay", "errors", "", " ok"};
+    static const char *const more[] = {
+        "progress 1 2 app", "stderr 7 ok", "okay", "errors", "", " ok"};
     size_t i;
 
     for (i = 0; i < sizeof(last) / sizeof(last[0]); i++) {
-        ok(pm_control_protocol_is_last(last[i]), "\"%s\" is the last line", last[i]);
+        ok(pm_control_protocol_is_last(last[i]), "\"%s\" is the last line",
+           last[i]);
     }
     for (i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
         ok(!pm_control_protocol_is_last(more[i]), "\"%s\" is not", more[i]);

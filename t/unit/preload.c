@@ -42,7 +42,8 @@ static void own_loader(char *loader, size_t size, unsigned *machine)
     *machine = elf.e_machine;
     for (i = 0; i < elf.e_phnum; i++) {
         if (pread(fd, &part, sizeof(part),
-                  (off_t)(elf.e_phoff + (size_t)i * sizeof(part))) > 0
+                  (off_t)(elf.e_phoff + (size_t)i * sizeof(part)))
+                > 0
             && part.p_type == PT_INTERP && part.p_filesz < size
             && pread(fd, loader, part.p_filesz, (off_t)part.p_offset) < 0) {
             exit(1);
@@ -133,7 +134,7 @@ static void check_damage(void)
     size_t n;
     int wrong = 0;
 
-    h.elf.e_phoff = (ElfW(Off))-8;
+    h.elf.e_phoff = (ElfW(Off)) - 8;
     ok(!works(&h), "headers beyond the end");
     h = dynamic();
     h.part[0].p_filesz = 100000;

@@ -35,16 +35,15 @@ static void test_written(void)
     } headers[] = {
         {"params", HPM_PARAMS, 0x1234, "0104000112340000"},
         {"end of params", HPM_PARAMS, 0, "0104000100000000"},
-        {"the longest stdin", HPM_STDIN, HPM_CONTENT_MAX,
-         "01050001ffff0000"},
+        {"the longest stdin", HPM_STDIN, HPM_CONTENT_MAX, "01050001ffff0000"},
         {"abort", HPM_ABORT_REQUEST, 0, "0102000100000000"},
     };
     static const struct {
         apr_size_t len;
         const char *want;
     } lengths[] = {
-        {0, "00"}, {1, "01"}, {127, "7f"}, {128, "80000080"},
-        {65536, "80010000"}, {0x7fffffff, "ffffffff"},
+        {0, "00"},         {1, "01"},           {127, "7f"},
+        {128, "80000080"}, {65536, "80010000"}, {0x7fffffff, "ffffffff"},
     };
     unsigned char out[HPM_BEGIN_LEN];
     apr_size_t i;
@@ -62,8 +61,8 @@ static void test_written(void)
     is_str(hex(out, sizeof(out)), "01010001000800000002000000000000",
            "begin: an authorizer");
     for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-        is_str(hex(out, hpm_codec_length(out, lengths[i].len)),
-               lengths[i].want, "length %lu", (unsigned long)lengths[i].len);
+        is_str(hex(out, hpm_codec_length(out, lengths[i].len)), lengths[i].want,
+               "length %lu", (unsigned long)lengths[i].len);
     }
 }
 
@@ -71,7 +70,9 @@ static void test_written(void)
 
 #define OUT(len, pad) "\1\6\0\1\0" len pad "\0"
 #define ERR(len, pad) "\1\7\0\1\0" len pad "\0"
-#define END(app, proto) "\1\3\0\1\0\10\0\0" "\0\0\0" app proto "\0\0\0"
+#define END(app, proto)                                                        \
+    "\1\3\0\1\0\10\0\0"                                                        \
+    "\0\0\0" app proto "\0\0\0"
 
 /* What the answer comes to: pieces of a stream that follow each other are
  * one, "out:", "err:", "end:app,protocol", "error:reason", each closed with
@@ -81,9 +82,12 @@ static const struct {
     const char *bytes;
     apr_size_t len;
     const char *want;
-    int at_record;      /* hpm_codec_parser_at_record() afterwards */
+    int at_record; /* hpm_codec_parser_at_record() afterwards */
 } answers[] = {
-#define ANSWER(name, bytes, want, at) {name, bytes, sizeof(bytes) - 1, want, at}
+#define ANSWER(name, bytes, want, at)                                          \
+    {                                                                          \
+        name, bytes, sizeof(bytes) - 1, want, at                               \
+    }
     ANSWER("nothing", "", "", 1),
     ANSWER("an answer", OUT("\5", "\0") "hello" END("\0", "\0"),
            "out:hello;end:0,0;", 0),
@@ -94,63 +98,108 @@ static const struct {
     ANSWER("padding after nothing", OUT("\0", "\3") "XXX" OUT("\1", "\0") "a",
            "out:a;", 1),
     ANSWER("padding still to come", OUT("\1", "\3") "aXX", "out:a;", 0),
-    ANSWER("255 bytes of padding", OUT("\1", "\377") "a"
-           "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-           "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-           "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-           "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde"
-           OUT("\1", "\0") "b", "out:ab;", 1),
-    ANSWER("end of stdout, then end", OUT("\1", "\0") "a" OUT("\0", "\0")
-           END("\0", "\0"), "out:a;end:0,0;", 0),
-    ANSWER("an empty record closes nothing", OUT("\1", "\0") "a"
-           OUT("\0", "\0") OUT("\1", "\0") "b", "out:ab;", 1),
-    ANSWER("stderr between", OUT("\1", "\0") "a" ERR("\4", "\4") "oops0000"
-           OUT("\1", "\0") "b", "out:a;err:oops;out:b;", 1),
+    ANSWER("255 bytes of padding",
+           OUT("\1", "\377") "a"
+                             "0123456789abcdef0123456789abcdef0123456789abcdef0"
+                             "123456789abcdef"
+                             "0123456789abcdef0123456789abcdef0123456789abcdef0"
+                             "123456789abcdef"
+                             "0123456789abcdef0123456789abcdef0123456789abcdef0"
+                             "123456789abcdef"
+                             "0123456789abcdef0123456789abcdef0123456789abcdef0"
+                             "123456789abcde" OUT("\1", "\0") "b",
+           "out:ab;", 1),
+    ANSWER("end of stdout, then end",
+           OUT("\1", "\0") "a" OUT("\0", "\0") END("\0", "\0"),
+           "out:a;end:0,0;", 0),
+    ANSWER("an empty record closes nothing",
+           OUT("\1", "\0") "a" OUT("\0", "\0") OUT("\1", "\0") "b", "out:ab;",
+           1),
+    ANSWER("stderr between",
+           OUT("\1", "\0") "a" ERR("\4", "\4") "oops0000" OUT("\1", "\0") "b",
+           "out:a;err:oops;out:b;", 1),
     ANSWER("the reserved byte is not looked at",
-           "\1\6\0\1\0\1\0\377" "a", "out:a;", 1),
+           "\1\6\0\1\0\1\0\377"
+           "a",
+           "out:a;", 1),
     ANSWER("a content with NULs", OUT("\3", "\0") "\0a\0", "out:?a?;", 1),
     ANSWER("status of the application", END("\7", "\0"), "end:7,0;", 0),
-    ANSWER("a large status", "\1\3\0\1\0\10\0\0" "\377\376\375\374\0\0\0\0",
+    ANSWER("a large status",
+           "\1\3\0\1\0\10\0\0"
+           "\377\376\375\374\0\0\0\0",
            "end:4294901244,0;", 0),
     ANSWER("no multiplexing", END("\0", "\1"), "end:0,1;", 0),
     ANSWER("overloaded", END("\0", "\2"), "end:0,2;", 0),
     ANSWER("unknown role", END("\0", "\3"), "end:0,3;", 0),
-    ANSWER("an undefined protocol status", END("\0", "\377"), "end:0,255;",
-           0),
-    ANSWER("a long end", "\1\3\0\1\0\14\0\0" "\0\0\0\0\0\0\0\0" "XXXX",
+    ANSWER("an undefined protocol status", END("\0", "\377"), "end:0,255;", 0),
+    ANSWER("a long end",
+           "\1\3\0\1\0\14\0\0"
+           "\0\0\0\0\0\0\0\0"
+           "XXXX",
            "end:0,0;", 0),
-    ANSWER("a short end", "\1\3\0\1\0\7\0\0" "\0\0\0\0\0\0\0",
+    ANSWER("a short end",
+           "\1\3\0\1\0\7\0\0"
+           "\0\0\0\0\0\0\0",
            "error:an END_REQUEST of 7 bytes;", 0),
     ANSWER("an empty end", "\1\3\0\1\0\0\0\0",
            "error:an END_REQUEST of 0 bytes;", 0),
     ANSWER("bytes after the end", END("\0", "\0") "HTTP/1.1 200 OK\r\n",
            "end:0,0;", 0),
-    ANSWER("an end cut short", "\1\3\0\1\0\10\0\0" "\0\0\0\0", "", 0),
-    ANSWER("a header cut short", OUT("\1", "\0") "a" "\1\6\0", "out:a;", 0),
+    ANSWER("an end cut short",
+           "\1\3\0\1\0\10\0\0"
+           "\0\0\0\0",
+           "", 0),
+    ANSWER("a header cut short",
+           OUT("\1", "\0") "a"
+                           "\1\6\0",
+           "out:a;", 0),
     ANSWER("a content cut short", OUT("\5", "\0") "hel", "out:hel;", 0),
-    ANSWER("version 0", "\0\6\0\1\0\1\0\0" "a",
+    ANSWER("version 0",
+           "\0\6\0\1\0\1\0\0"
+           "a",
            "error:a record of FastCGI version 0;", 0),
-    ANSWER("version 2", OUT("\1", "\0") "a" "\2\6\0\1\0\1\0\0" "b",
+    ANSWER("version 2",
+           OUT("\1", "\0") "a"
+                           "\2\6\0\1\0\1\0\0"
+                           "b",
            "out:a;error:a record of FastCGI version 2;", 0),
     ANSWER("not FastCGI", "HTTP/1.1 200 OK\r\n\r\n",
            "error:a record of FastCGI version 72;", 0),
-    ANSWER("stdout of another request", "\1\6\0\2\0\1\0\0" "a",
+    ANSWER("stdout of another request",
+           "\1\6\0\2\0\1\0\0"
+           "a",
            "error:a record with the wrong request id 2;", 0),
-    ANSWER("request id 256", "\1\6\1\0\0\1\0\0" "a",
+    ANSWER("request id 256",
+           "\1\6\1\0\0\1\0\0"
+           "a",
            "error:a record with the wrong request id 256;", 0),
-    ANSWER("stdout of no request", "\1\6\0\0\0\1\0\0" "a",
+    ANSWER("stdout of no request",
+           "\1\6\0\0\0\1\0\0"
+           "a",
            "error:a record with the wrong request id 0;", 0),
-    ANSWER("end of another request", "\1\3\0\2\0\10\0\0" "\0\0\0\0\0\0\0\0",
+    ANSWER("end of another request",
+           "\1\3\0\2\0\10\0\0"
+           "\0\0\0\0\0\0\0\0",
            "error:a record with the wrong request id 2;", 0),
-    ANSWER("an unknown type is reported to us", "\1\13\0\0\0\10\0\0"
-           "\11\0\0\0\0\0\0\0" OUT("\1", "\0") "a", "out:a;", 1),
-    ANSWER("values nobody asked for", "\1\12\0\0\0\2\1\0" "XXY"
-           OUT("\1", "\0") "a", "out:a;", 1),
-    ANSWER("values in a request", "\1\12\0\1\0\2\0\0" "XX",
+    ANSWER("an unknown type is reported to us",
+           "\1\13\0\0\0\10\0\0"
+           "\11\0\0\0\0\0\0\0" OUT("\1", "\0") "a",
+           "out:a;", 1),
+    ANSWER("values nobody asked for",
+           "\1\12\0\0\0\2\1\0"
+           "XXY" OUT("\1", "\0") "a",
+           "out:a;", 1),
+    ANSWER("values in a request",
+           "\1\12\0\1\0\2\0\0"
+           "XX",
            "error:a record with the wrong request id 1;", 0),
-    ANSWER("type 0", "\1\0\0\1\0\1\0\0" "a",
+    ANSWER("type 0",
+           "\1\0\0\1\0\1\0\0"
+           "a",
            "error:a record of the unexpected type 0;", 0),
-    ANSWER("begin", "\1\1\0\1\0\10\0\0" "\0\1\0\0\0\0\0\0",
+    ANSWER("begin",
+           "\1\1\0\1\0\10\0\0"
+           "\0\1\0\0\0\0\0\0",
            "error:a record of the unexpected type 1;", 0),
     ANSWER("abort", "\1\2\0\1\0\0\0\0",
            "error:a record of the unexpected type 2;", 0),
@@ -172,7 +221,7 @@ static const struct {
 typedef struct heard {
     hpm_codec_parser_t ps;
     char text[1024];
-    int stream;         /* the event whose text is open, or MORE */
+    int stream; /* the event whose text is open, or MORE */
 } heard_t;
 
 static void note(heard_t *h, const char *text, apr_size_t len)
@@ -292,7 +341,8 @@ static void test_error_stays(void)
     apr_size_t len = 8;
 
     hpm_codec_parser_init(&ps);
-    is_int(hpm_codec_parser_next(&ps, &at, &len), HPM_CODEC_EVENT_ERROR, "an error");
+    is_int(hpm_codec_parser_next(&ps, &at, &len), HPM_CODEC_EVENT_ERROR,
+           "an error");
     at = OUT("\1", "\0") "a";
     len = 9;
     is_int(hpm_codec_parser_next(&ps, &at, &len), HPM_CODEC_EVENT_ERROR,
@@ -311,7 +361,8 @@ static void test_no_copy(void)
     hpm_codec_parser_t ps;
 
     hpm_codec_parser_init(&ps);
-    is_int(hpm_codec_parser_next(&ps, &at, &len), HPM_CODEC_EVENT_STDOUT, "a span");
+    is_int(hpm_codec_parser_next(&ps, &at, &len), HPM_CODEC_EVENT_STDOUT,
+           "a span");
     ok(ps.span == bytes + HPM_HEADER_LEN, "is where it was read");
     is_int((long)ps.span_len, 5, "as long as it is there");
     is_int((long)len, 0, "all is taken");

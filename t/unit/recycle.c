@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pm_recycle: when a worker is due, late or overdue, and how many go at once. */
+/* pm_recycle: when a worker is due, late or overdue, and how many go at once.
+ */
 #include <string.h>
 
 #include "pm_core/policy/pm_recycle.h"
@@ -12,8 +13,8 @@
 
 static void test_terms(void)
 {
-    pm_conf_t conf = {.max_requests = {1000, 20}, .lifetime = 3600 * S,
-                      .size_check = 10};
+    pm_conf_t conf = {
+        .max_requests = {1000, 20}, .lifetime = 3600 * S, .size_check = 10};
     pm_recycle_terms_t terms = pm_recycle_terms(&conf, 0);
     unsigned chance;
 
@@ -50,16 +51,14 @@ static void test_ring(void)
         const char *name;
         pm_recycle_terms_t terms;
         apr_uint64_t done, at;
-    } cases[] = {
-        {"nothing to ring for", {0, 0, 0}, 5, 0},
-        {"the last request", {100, 0, 0}, 5, 100},
-        {"a look at its size", {0, 0, 10}, 0, 10},
-        {"the next look", {0, 0, 10}, 10, 20},
-        {"late to look", {0, 0, 10}, 25, 30},
-        {"the last request comes first", {15, 0, 10}, 10, 15},
-        {"the look comes first", {25, 0, 10}, 10, 20},
-        {"long past the last", {25, 0, 0}, 30, 25}
-    };
+    } cases[] = {{"nothing to ring for", {0, 0, 0}, 5, 0},
+                 {"the last request", {100, 0, 0}, 5, 100},
+                 {"a look at its size", {0, 0, 10}, 0, 10},
+                 {"the next look", {0, 0, 10}, 10, 20},
+                 {"late to look", {0, 0, 10}, 25, 30},
+                 {"the last request comes first", {15, 0, 10}, 10, 15},
+                 {"the look comes first", {25, 0, 10}, 10, 20},
+                 {"long past the last", {25, 0, 0}, 30, 25}};
     size_t i;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -76,7 +75,7 @@ static void test_size(void)
         const char *name;
         apr_int64_t max_size, max_unshared, min_share;
         pm_memory_t memory;
-        const char *reason;   /* a word of it */
+        const char *reason; /* a word of it */
     } cases[] = {
         {"no limit", 0, 0, 0, {900 * K, 100 * K}, NULL},
         {"off", -1, -1, -1, {900 * K, 0}, NULL},
@@ -84,12 +83,19 @@ static void test_size(void)
         {"just not too large", 900 * K, 0, 0, {900 * K, 0}, NULL},
         {"too large", 899 * K, 0, 0, {900 * K, 0}, "FcgiPMMaxProcessSize"},
         {"just enough of its own", 0, 800 * K, 0, {900 * K, 100 * K}, NULL},
-        {"too much of its own", 0, 799 * K, 0, {900 * K, 100 * K},
+        {"too much of its own",
+         0,
+         799 * K,
+         0,
+         {900 * K, 100 * K},
          "FcgiPMMaxUnsharedSize"},
         {"shares enough", 0, 0, 100 * K, {900 * K, 100 * K}, NULL},
-        {"shares too little", 0, 0, 101 * K, {900 * K, 100 * K},
-         "FcgiPMMinShareSize"}
-    };
+        {"shares too little",
+         0,
+         0,
+         101 * K,
+         {900 * K, 100 * K},
+         "FcgiPMMinShareSize"}};
     size_t i;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -99,7 +105,8 @@ static void test_size(void)
         const char *reason = pm_recycle_size(&conf, &cases[i].memory);
 
         ok(cases[i].reason ? reason && strstr(reason, cases[i].reason)
-                           : !reason, "%s", cases[i].name);
+                           : !reason,
+           "%s", cases[i].name);
     }
 }
 
@@ -115,49 +122,128 @@ static void test_plan(void)
         apr_time_t now;
         pm_recycle_verdict_t verdict;
         apr_time_t next;
-    } cases[] = {
-        {"young, no limits", 0, 0, {0, 0, 0}, {1 * S, 0, 0, 0}, 2 * S,
-         PM_RECYCLE_WELL, PM_TIME_NEVER},
-        {"not ready yet", 10 * S, 0, {0, 0, 0}, {1 * S, 0, 0, 0}, 2 * S,
-         PM_RECYCLE_WELL, 11 * S},
-        {"not ready in time", 10 * S, 0, {0, 0, 0}, {1 * S, 0, 0, 0}, 11 * S,
-         PM_RECYCLE_LATE, PM_TIME_NEVER},
-        {"ready in time", 10 * S, 0, {0, 0, 0}, {1 * S, 1, 0, 0}, 11 * S,
-         PM_RECYCLE_WELL, PM_TIME_NEVER},
-        {"not ready: its lifetime does not count", 10 * S, 0, {0, 1 * S, 0},
-         {1 * S, 0, 0, 0}, 5 * S, PM_RECYCLE_WELL, 11 * S},
-        {"requests left", 10 * S, 0, {100, 0, 0}, {1 * S, 1, 99, 0}, 20 * S,
-         PM_RECYCLE_WELL, PM_TIME_NEVER},
-        {"no request left", 10 * S, 0, {100, 0, 0}, {1 * S, 1, 100, 0},
-         20 * S, PM_RECYCLE_DUE, PM_TIME_NEVER},
-        {"some life left", 0, 0, {0, 60 * S, 0}, {1 * S, 1, 0, 0}, 60 * S,
-         PM_RECYCLE_WELL, 61 * S},
-        {"no life left", 0, 0, {0, 60 * S, 0}, {1 * S, 1, 0, 0}, 61 * S,
-         PM_RECYCLE_DUE, PM_TIME_NEVER},
-        {"busy", 0, 30 * S, {0, 0, 0}, {1 * S, 1, 7, 10 * S}, 39 * S,
-         PM_RECYCLE_WELL, 40 * S},
-        {"busy for too long", 0, 30 * S, {0, 0, 0}, {1 * S, 1, 7, 10 * S},
-         40 * S, PM_RECYCLE_OVERDUE, PM_TIME_NEVER},
-        {"busy for too long and due", 0, 30 * S, {5, 0, 0},
-         {1 * S, 1, 7, 10 * S}, 40 * S, PM_RECYCLE_OVERDUE, PM_TIME_NEVER},
-        {"idle: no request to be late with", 0, 30 * S, {0, 0, 0},
-         {1 * S, 1, 7, 0}, 99 * S, PM_RECYCLE_WELL, PM_TIME_NEVER},
-        {"busy, with a lifetime: what comes first", 0, 30 * S,
-         {0, 35 * S, 0}, {1 * S, 1, 7, 10 * S}, 20 * S, PM_RECYCLE_WELL,
-         36 * S}
-    };
+    } cases[] = {{"young, no limits",
+                  0,
+                  0,
+                  {0, 0, 0},
+                  {1 * S, 0, 0, 0},
+                  2 * S,
+                  PM_RECYCLE_WELL,
+                  PM_TIME_NEVER},
+                 {"not ready yet",
+                  10 * S,
+                  0,
+                  {0, 0, 0},
+                  {1 * S, 0, 0, 0},
+                  2 * S,
+                  PM_RECYCLE_WELL,
+                  11 * S},
+                 {"not ready in time",
+                  10 * S,
+                  0,
+                  {0, 0, 0},
+                  {1 * S, 0, 0, 0},
+                  11 * S,
+                  PM_RECYCLE_LATE,
+                  PM_TIME_NEVER},
+                 {"ready in time",
+                  10 * S,
+                  0,
+                  {0, 0, 0},
+                  {1 * S, 1, 0, 0},
+                  11 * S,
+                  PM_RECYCLE_WELL,
+                  PM_TIME_NEVER},
+                 {"not ready: its lifetime does not count",
+                  10 * S,
+                  0,
+                  {0, 1 * S, 0},
+                  {1 * S, 0, 0, 0},
+                  5 * S,
+                  PM_RECYCLE_WELL,
+                  11 * S},
+                 {"requests left",
+                  10 * S,
+                  0,
+                  {100, 0, 0},
+                  {1 * S, 1, 99, 0},
+                  20 * S,
+                  PM_RECYCLE_WELL,
+                  PM_TIME_NEVER},
+                 {"no request left",
+                  10 * S,
+                  0,
+                  {100, 0, 0},
+                  {1 * S, 1, 100, 0},
+                  20 * S,
+                  PM_RECYCLE_DUE,
+                  PM_TIME_NEVER},
+                 {"some life left",
+                  0,
+                  0,
+                  {0, 60 * S, 0},
+                  {1 * S, 1, 0, 0},
+                  60 * S,
+                  PM_RECYCLE_WELL,
+                  61 * S},
+                 {"no life left",
+                  0,
+                  0,
+                  {0, 60 * S, 0},
+                  {1 * S, 1, 0, 0},
+                  61 * S,
+                  PM_RECYCLE_DUE,
+                  PM_TIME_NEVER},
+                 {"busy",
+                  0,
+                  30 * S,
+                  {0, 0, 0},
+                  {1 * S, 1, 7, 10 * S},
+                  39 * S,
+                  PM_RECYCLE_WELL,
+                  40 * S},
+                 {"busy for too long",
+                  0,
+                  30 * S,
+                  {0, 0, 0},
+                  {1 * S, 1, 7, 10 * S},
+                  40 * S,
+                  PM_RECYCLE_OVERDUE,
+                  PM_TIME_NEVER},
+                 {"busy for too long and due",
+                  0,
+                  30 * S,
+                  {5, 0, 0},
+                  {1 * S, 1, 7, 10 * S},
+                  40 * S,
+                  PM_RECYCLE_OVERDUE,
+                  PM_TIME_NEVER},
+                 {"idle: no request to be late with",
+                  0,
+                  30 * S,
+                  {0, 0, 0},
+                  {1 * S, 1, 7, 0},
+                  99 * S,
+                  PM_RECYCLE_WELL,
+                  PM_TIME_NEVER},
+                 {"busy, with a lifetime: what comes first",
+                  0,
+                  30 * S,
+                  {0, 35 * S, 0},
+                  {1 * S, 1, 7, 10 * S},
+                  20 * S,
+                  PM_RECYCLE_WELL,
+                  36 * S}};
     size_t i;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         pm_conf_t conf = {.start_timeout = cases[i].start_timeout,
                           .request_timeout = cases[i].request_timeout};
         pm_recycle_plan_t plan = pm_recycle_plan(&conf, &cases[i].terms,
-                                                 &cases[i].facts,
-                                                 cases[i].now);
+                                                 &cases[i].facts, cases[i].now);
 
         ok(plan.verdict == cases[i].verdict
-               && (plan.next == cases[i].next
-                   || plan.verdict == PM_RECYCLE_DUE)
+               && (plan.next == cases[i].next || plan.verdict == PM_RECYCLE_DUE)
                && (plan.verdict == PM_RECYCLE_DUE) == (plan.reason != NULL),
            "%s", cases[i].name);
     }

@@ -23,7 +23,9 @@ static void test_text(void)
     is_str(ctl_text_age(buf, sizeof(buf), 10 * 86400), "10d", "days");
     is_str(ctl_text_size(buf, sizeof(buf), 512 * 1024), "512K", "KB");
     is_str(ctl_text_size(buf, sizeof(buf), 5.5 * 1048576), "5.5M", "MB");
-    is_str(ctl_text_safe(buf, sizeof(buf), "a\033[2Jb\xc2\x9b" "c\xc3\xa9"),
+    is_str(ctl_text_safe(buf, sizeof(buf),
+                         "a\033[2Jb\xc2\x9b"
+                         "c\xc3\xa9"),
            "a?[2Jb\xc2?c\xc3\xa9", "no terminal is controlled by it");
     is_str(ctl_text_safe(buf, 4, "abcdef"), "abc", "it is cut");
 }
@@ -68,19 +70,20 @@ static const char *column(ctl_sample_t *s, ctl_view_t view, const char *sort,
 
     ctl_sample_sort(s, view, column_of(view, sort), reverse);
     for (i = 0; i < s->lines[view]->nelts; i++) {
-        text = apr_pstrcat(p, text, i ? "," : "",
-                           ctl_sample_cell(buf, sizeof(buf), view,
-                                           APR_ARRAY_IDX(s->lines[view], i,
-                                                         ctl_line_t *),
-                                           column_of(view, head)), NULL);
+        text = apr_pstrcat(
+            p, text, i ? "," : "",
+            ctl_sample_cell(buf, sizeof(buf), view,
+                            APR_ARRAY_IDX(s->lines[view], i, ctl_line_t *),
+                            column_of(view, head)),
+            NULL);
     }
     return text;
 }
 
 static void test_sample(apr_pool_t *p)
 {
-    ctl_sample_t *a = ctl_sample_read(former_text,
-                                      apr_time_from_sec(10), NULL, p);
+    ctl_sample_t *a =
+        ctl_sample_read(former_text, apr_time_from_sec(10), NULL, p);
     ctl_sample_t *b;
 
     ok(a != NULL, "a sample");
@@ -89,8 +92,7 @@ static void test_sample(apr_pool_t *p)
     }
     is_str(column(a, CTL_POOLS, "POOL", 0, "REQ/S", p), "0.0,0.0",
            "no rates yet");
-    b = ctl_sample_read(next_text, apr_time_from_sec(12), a,
-                        p);
+    b = ctl_sample_read(next_text, apr_time_from_sec(12), a, p);
     ok(b != NULL, "another");
     if (!b) {
         return;
@@ -105,8 +107,7 @@ static void test_sample(apr_pool_t *p)
     ok(b->rate > 12.4 && b->rate < 12.6, "of all pools");
     is_str(column(b, CTL_WORKERS, "PID", 1, "REQ/S", p), "5.0,0.0",
            "of workers");
-    is_str(column(b, CTL_WORKERS, "PID", 1, "POOL", p), "b,b",
-           "their pools");
+    is_str(column(b, CTL_WORKERS, "PID", 1, "POOL", p), "b,b", "their pools");
 }
 
 /* The longest line of what is written there. */
@@ -135,7 +136,8 @@ static void test_width(apr_pool_t *p)
         "\"last_error\":\""
         "worker 4194304 has died at birth: a reason that is longer than a line "
         "of a terminal is, and has to go on in the next one, which it does\","
-        "\"command\":\"/usr/local/a/very/long/path/without/any/blank/in/it/that/"
+        "\"command\":\"/usr/local/a/very/long/path/without/any/blank/in/it/"
+        "that/"
         "has/to/be/cut/somewhere/in/the/middle\",\"worker\":[{\"pid\":4194304,"
         "\"state\":\"stopping\",\"requests\":99999999999999,\"uptime\":"
         "99999999.5,\"busy_for\":99999999.5,\"rss\":999999999999999}]}]}";
@@ -149,7 +151,7 @@ static void test_width(apr_pool_t *p)
     ok(widest(text) <= CTL_COLUMNS, "is %d columns wide", (int)widest(text));
     ok(strstr(text, "does\n") != NULL, "no reason is cut");
     ok(strstr(text, "\n  next start: in 29s\n") != NULL, "nor when it is tried "
-       "again");
+                                                         "again");
     free(text);
     for (view = 0; view < CTL_VIEWS; view++) {
         const ctl_column_t *c = ctl_sample_columns((ctl_view_t)view, &n);
@@ -164,19 +166,19 @@ static void test_width(apr_pool_t *p)
 
 static void test_nonsense(apr_pool_t *p)
 {
-    static const char *const texts[] = {
-        "", "{", "[]", "{}", "7", "{\"manager\":1,\"pools\":[]}", "null",
-        "{\"manager\":{}"
-    };
+    static const char *const texts[] = {"",     "{",
+                                        "[]",   "{}",
+                                        "7",    "{\"manager\":1,\"pools\":[]}",
+                                        "null", "{\"manager\":{}"};
     ctl_sample_t *s;
     size_t i;
 
     for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        ok(!ctl_sample_read(texts[i], 1, NULL, p),
-           "no status: %s", texts[i]);
+        ok(!ctl_sample_read(texts[i], 1, NULL, p), "no status: %s", texts[i]);
     }
     s = ctl_sample_read("{\"manager\":{},\"pools\":[1,{\"name\":[]},"
-                        "{\"worker\":[null,{}]}]}", 1, NULL, p);
+                        "{\"worker\":[null,{}]}]}",
+                        1, NULL, p);
     ok(s && s->lines[CTL_POOLS]->nelts == 3, "odd pools do no harm");
     if (s) {
         column(s, CTL_POOLS, "STATE", 0, "STATE", p);

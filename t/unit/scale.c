@@ -10,111 +10,310 @@
 #include "pm_core/policy/pm_restart_policy.h"
 #include "pm_core/policy/pm_scale.h"
 
-#define S(n) apr_time_from_sec(n)
+#define S(n)  apr_time_from_sec(n)
 #define MS(n) apr_time_from_msec(n)
 #define NEVER PM_TIME_NEVER
-#define ANY INT_MAX
+#define ANY   INT_MAX
 
 /* --- cases ---------------------------------------------------------------- */
 
-#define END S(25)   /* of the window's present part; now is S(10) */
+#define END S(25) /* of the window's present part; now is S(10) */
 
 static const struct {
     const char *name;
     int min, max, spare;
     apr_time_t delay;
-    pm_scale_facts_t facts;  /* alive, closing, last_start, crash_next, trial,
-                              * need, most, room, extra */
-    pm_scale_plan_t want;    /* start, stop, busy, next, open, want_room;
-                              * want when it is not 0 */
+    pm_scale_facts_t facts; /* alive, closing, last_start, crash_next, trial,
+                             * need, most, room, extra */
+    pm_scale_plan_t want;   /* start, stop, busy, next, open, want_room;
+                             * want when it is not 0 */
 } scales[] = {
     /* as many as ever */
-    {"empty", 4, 4, 0, 0, {0, 0, 0, 0, 0, 0, 0, ANY, 0},
+    {"empty",
+     4,
+     4,
+     0,
+     0,
+     {0, 0, 0, 0, 0, 0, 0, ANY, 0},
      {4, 0, 0, NEVER, 0, 0, 0}},
-    {"full", 4, 4, 0, 0, {4, 0, S(1), 0, 0, 9, 9, ANY, 0},
+    {"full",
+     4,
+     4,
+     0,
+     0,
+     {4, 0, S(1), 0, 0, 9, 9, ANY, 0},
      {0, 0, 0, NEVER, 0, 0, 0}},
-    {"one missing", 4, 4, 0, 0, {3, 0, S(10), 0, 0, 0, 0, ANY, 0},
+    {"one missing",
+     4,
+     4,
+     0,
+     0,
+     {3, 0, S(10), 0, 0, 0, 0, ANY, 0},
      {1, 0, 0, NEVER, 0, 0, 0}},
-    {"too many, even if busy", 2, 2, 0, 0, {5, 0, S(1), 0, 0, 5, 5, ANY, 0},
+    {"too many, even if busy",
+     2,
+     2,
+     0,
+     0,
+     {5, 0, S(1), 0, 0, 5, 5, ANY, 0},
      {0, 3, 3, NEVER, 0, 0, 0}},
-    {"closing", 4, 4, 0, 0, {4, 1, S(1), 0, 0, 4, 4, ANY, 0},
+    {"closing",
+     4,
+     4,
+     0,
+     0,
+     {4, 1, S(1), 0, 0, 4, 4, ANY, 0},
      {0, 4, 4, NEVER, 0, 0, 0}},
-    {"closing, none", 4, 4, 0, 0, {0, 1, S(1), 0, 0, 0, 0, ANY, 0},
+    {"closing, none",
+     4,
+     4,
+     0,
+     0,
+     {0, 1, S(1), 0, 0, 0, 0, ANY, 0},
      {0, 0, 0, NEVER, 0, 0, 0}},
-    {"none allowed", 0, 0, 0, 0, {0, 0, 0, 0, 0, 5, 5, ANY, 0},
+    {"none allowed",
+     0,
+     0,
+     0,
+     0,
+     {0, 0, 0, 0, 0, 5, 5, ANY, 0},
      {0, 0, 0, NEVER, 0, 0, 0}},
     /* the delay between two starts */
-    {"delay, first", 4, 4, 0, S(2), {0, 0, 0, 0, 0, 0, 0, ANY, 0},
+    {"delay, first",
+     4,
+     4,
+     0,
+     S(2),
+     {0, 0, 0, 0, 0, 0, 0, ANY, 0},
      {1, 0, 0, S(12), 0, 0, 0}},
-    {"delay, too soon", 4, 4, 0, S(2), {1, 0, S(9), 0, 0, 0, 0, ANY, 0},
+    {"delay, too soon",
+     4,
+     4,
+     0,
+     S(2),
+     {1, 0, S(9), 0, 0, 0, 0, ANY, 0},
      {0, 0, 0, S(11), 0, 0, 0}},
-    {"delay, due", 4, 4, 0, S(2), {1, 0, S(8), 0, 0, 0, 0, ANY, 0},
+    {"delay, due",
+     4,
+     4,
+     0,
+     S(2),
+     {1, 0, S(8), 0, 0, 0, 0, ANY, 0},
      {1, 0, 0, S(12), 0, 0, 0}},
-    {"delay, last one", 4, 4, 0, S(2), {3, 0, S(8), 0, 0, 0, 0, ANY, 0},
+    {"delay, last one",
+     4,
+     4,
+     0,
+     S(2),
+     {3, 0, S(8), 0, 0, 0, 0, ANY, 0},
      {1, 0, 0, NEVER, 0, 0, 0}},
-    {"delay, nobody called for: look when it is over", 0, 4, 0, S(2),
-     {0, 0, S(9), 0, 0, 0, 0, ANY, 0}, {0, 0, 0, S(11), 0, 0, 0}},
-    {"delay over, nobody called for", 0, 4, 0, S(2),
-     {0, 0, S(8), 0, 0, 0, 0, ANY, 0}, {0, 0, 0, NEVER, 1, 0, 0}},
-    /* backoff */
-    {"backoff", 4, 4, 0, 0, {0, 0, S(9), S(11), 1, 0, 0, ANY, 0},
+    {"delay, nobody called for: look when it is over",
+     0,
+     4,
+     0,
+     S(2),
+     {0, 0, S(9), 0, 0, 0, 0, ANY, 0},
      {0, 0, 0, S(11), 0, 0, 0}},
-    {"backoff is over", 4, 4, 0, 0, {0, 0, S(9), S(10), 1, 0, 0, ANY, 0},
-     {1, 0, 0, NEVER, 0, 0, 0}},
-    {"backoff and delay", 4, 4, 0, S(5), {0, 0, S(9), S(11), 1, 0, 0, ANY, 0},
-     {0, 0, 0, S(14), 0, 0, 0}},
-    {"on demand, backoff over, nobody there any more", 0, 4, 0, 0,
-     {0, 0, S(9), S(10), 1, 0, 7, ANY, 0}, {0, 0, 0, NEVER, 1, 0, 0}},
-    {"on demand, backoff over, somebody there", 0, 4, 0, 0,
-     {0, 0, S(9), S(10), 1, 3, 7, ANY, 0}, {1, 0, 0, END, 0, 0, 0}},
-    {"backoff is no reason to lose those that live", 0, 8, 0, 0,
-     {5, 0, S(9), S(11), 1, 1, 6, ANY, 0}, {0, 0, 0, S(11), 0, 0, 0}},
-    /* elastic */
-    {"the least", 2, 8, 0, 0, {0, 0, 0, 0, 0, 0, 0, ANY, 0},
-     {2, 0, 0, NEVER, 1, 0, 0}},
-    {"all that are missing at once", 2, 8, 0, 0,
-     {2, 0, S(1), 0, 0, 7, 7, ANY, 0}, {5, 0, 0, END, 1, 0, 0}},
-    {"no more than the most", 2, 8, 0, 0, {2, 0, S(1), 0, 0, 99, 99, ANY, 0},
-     {6, 0, 0, END, 0, 0, 0}},
-    {"needed a while ago", 2, 8, 0, 0, {6, 0, S(1), 0, 0, 0, 6, ANY, 0},
-     {0, 0, 0, END, 1, 0, 0}},
-    {"two not needed for long", 2, 8, 0, 0, {6, 0, S(1), 0, 0, 1, 4, ANY, 0},
-     {0, 2, 0, END, 1, 0, 0}},
-    {"from the most", 2, 8, 0, 0, {8, 0, S(1), 0, 0, 1, 4, ANY, 0},
-     {0, 4, 0, END, 1, 0, 0}},
-    {"down to the least", 2, 8, 0, 0, {6, 0, S(1), 0, 0, 0, 0, ANY, 0},
-     {0, 4, 0, NEVER, 1, 0, 0}},
-    {"at the least nothing is to come", 2, 8, 0, 0,
-     {2, 0, S(1), 0, 0, 1, 2, ANY, 0}, {0, 0, 0, NEVER, 1, 0, 0}},
-    {"on demand, at rest", 0, 8, 0, 0, {0, 0, 0, 0, 0, 0, 0, ANY, 0},
+    {"delay over, nobody called for",
+     0,
+     4,
+     0,
+     S(2),
+     {0, 0, S(8), 0, 0, 0, 0, ANY, 0},
      {0, 0, 0, NEVER, 1, 0, 0}},
-    {"on demand, called", 0, 8, 0, 0, {0, 0, 0, 0, 0, 3, 3, ANY, 0},
-     {3, 0, 0, END, 1, 0, 0}},
-    {"spare ones are ahead of the need", 1, 8, 2, 0,
-     {3, 0, S(1), 0, 0, 2, 2, ANY, 0}, {1, 0, 0, END, 1, 0, 0}},
-    {"and there at rest", 0, 8, 2, 0, {0, 0, 0, 0, 0, 0, 0, ANY, 0},
+    /* backoff */
+    {"backoff",
+     4,
+     4,
+     0,
+     0,
+     {0, 0, S(9), S(11), 1, 0, 0, ANY, 0},
+     {0, 0, 0, S(11), 0, 0, 0}},
+    {"backoff is over",
+     4,
+     4,
+     0,
+     0,
+     {0, 0, S(9), S(10), 1, 0, 0, ANY, 0},
+     {1, 0, 0, NEVER, 0, 0, 0}},
+    {"backoff and delay",
+     4,
+     4,
+     0,
+     S(5),
+     {0, 0, S(9), S(11), 1, 0, 0, ANY, 0},
+     {0, 0, 0, S(14), 0, 0, 0}},
+    {"on demand, backoff over, nobody there any more",
+     0,
+     4,
+     0,
+     0,
+     {0, 0, S(9), S(10), 1, 0, 7, ANY, 0},
+     {0, 0, 0, NEVER, 1, 0, 0}},
+    {"on demand, backoff over, somebody there",
+     0,
+     4,
+     0,
+     0,
+     {0, 0, S(9), S(10), 1, 3, 7, ANY, 0},
+     {1, 0, 0, END, 0, 0, 0}},
+    {"backoff is no reason to lose those that live",
+     0,
+     8,
+     0,
+     0,
+     {5, 0, S(9), S(11), 1, 1, 6, ANY, 0},
+     {0, 0, 0, S(11), 0, 0, 0}},
+    /* elastic */
+    {"the least",
+     2,
+     8,
+     0,
+     0,
+     {0, 0, 0, 0, 0, 0, 0, ANY, 0},
      {2, 0, 0, NEVER, 1, 0, 0}},
-    {"and no more than the most", 1, 8, 2, 0, {7, 0, S(1), 0, 0, 8, 8, ANY, 0},
+    {"all that are missing at once",
+     2,
+     8,
+     0,
+     0,
+     {2, 0, S(1), 0, 0, 7, 7, ANY, 0},
+     {5, 0, 0, END, 1, 0, 0}},
+    {"no more than the most",
+     2,
+     8,
+     0,
+     0,
+     {2, 0, S(1), 0, 0, 99, 99, ANY, 0},
+     {6, 0, 0, END, 0, 0, 0}},
+    {"needed a while ago",
+     2,
+     8,
+     0,
+     0,
+     {6, 0, S(1), 0, 0, 0, 6, ANY, 0},
+     {0, 0, 0, END, 1, 0, 0}},
+    {"two not needed for long",
+     2,
+     8,
+     0,
+     0,
+     {6, 0, S(1), 0, 0, 1, 4, ANY, 0},
+     {0, 2, 0, END, 1, 0, 0}},
+    {"from the most",
+     2,
+     8,
+     0,
+     0,
+     {8, 0, S(1), 0, 0, 1, 4, ANY, 0},
+     {0, 4, 0, END, 1, 0, 0}},
+    {"down to the least",
+     2,
+     8,
+     0,
+     0,
+     {6, 0, S(1), 0, 0, 0, 0, ANY, 0},
+     {0, 4, 0, NEVER, 1, 0, 0}},
+    {"at the least nothing is to come",
+     2,
+     8,
+     0,
+     0,
+     {2, 0, S(1), 0, 0, 1, 2, ANY, 0},
+     {0, 0, 0, NEVER, 1, 0, 0}},
+    {"on demand, at rest",
+     0,
+     8,
+     0,
+     0,
+     {0, 0, 0, 0, 0, 0, 0, ANY, 0},
+     {0, 0, 0, NEVER, 1, 0, 0}},
+    {"on demand, called",
+     0,
+     8,
+     0,
+     0,
+     {0, 0, 0, 0, 0, 3, 3, ANY, 0},
+     {3, 0, 0, END, 1, 0, 0}},
+    {"spare ones are ahead of the need",
+     1,
+     8,
+     2,
+     0,
+     {3, 0, S(1), 0, 0, 2, 2, ANY, 0},
+     {1, 0, 0, END, 1, 0, 0}},
+    {"and there at rest",
+     0,
+     8,
+     2,
+     0,
+     {0, 0, 0, 0, 0, 0, 0, ANY, 0},
+     {2, 0, 0, NEVER, 1, 0, 0}},
+    {"and no more than the most",
+     1,
+     8,
+     2,
+     0,
+     {7, 0, S(1), 0, 0, 8, 8, ANY, 0},
      {1, 0, 0, END, 0, 0, 0}},
     /* room for all pools */
-    {"room for two", 0, 8, 0, 0, {0, 0, 0, 0, 0, 5, 5, 2, 0},
+    {"room for two",
+     0,
+     8,
+     0,
+     0,
+     {0, 0, 0, 0, 0, 5, 5, 2, 0},
      {2, 0, 0, END, 0, 1, 0}},
-    {"no room", 0, 8, 0, 0, {1, 0, S(1), 0, 0, 5, 5, 0, 0},
+    {"no room",
+     0,
+     8,
+     0,
+     0,
+     {1, 0, S(1), 0, 0, 5, 5, 0, 0},
      {0, 0, 0, END, 0, 1, 0}},
-    {"room was taken away", 0, 8, 0, 0, {1, 0, S(1), 0, 0, 5, 5, -3, 0},
+    {"room was taken away",
+     0,
+     8,
+     0,
+     0,
+     {1, 0, S(1), 0, 0, 5, 5, -3, 0},
      {0, 0, 0, END, 0, 1, 0}},
-    {"no room, none needed", 0, 8, 0, 0, {0, 0, 0, 0, 0, 0, 0, 0, 0},
+    {"no room, none needed",
+     0,
+     8,
+     0,
+     0,
+     {0, 0, 0, 0, 0, 0, 0, 0, 0},
      {0, 0, 0, NEVER, 1, 0, 0}},
     /* a replacement first */
-    {"extra: one more than ever", 4, 4, 0, 0,
-     {4, 0, S(1), 0, 0, 0, 0, ANY, 1}, {1, 0, 0, NEVER, 0, 0, 4}},
-    {"extra: it is there", 4, 4, 0, 0, {5, 0, S(1), 0, 0, 0, 0, ANY, 1},
+    {"extra: one more than ever",
+     4,
+     4,
+     0,
+     0,
+     {4, 0, S(1), 0, 0, 0, 0, ANY, 1},
+     {1, 0, 0, NEVER, 0, 0, 4}},
+    {"extra: it is there",
+     4,
+     4,
+     0,
+     0,
+     {5, 0, S(1), 0, 0, 0, 0, ANY, 1},
      {0, 0, 0, NEVER, 0, 0, 4}},
-    {"extra: no longer", 4, 4, 0, 0, {5, 0, S(1), 0, 0, 0, 0, ANY, 0},
+    {"extra: no longer",
+     4,
+     4,
+     0,
+     0,
+     {5, 0, S(1), 0, 0, 0, 0, ANY, 0},
      {0, 1, 1, NEVER, 0, 0, 4}},
-    {"extra: no room", 4, 4, 0, 0, {4, 0, S(1), 0, 0, 0, 0, 0, 1},
-     {0, 0, 0, NEVER, 0, 1, 4}}
-};
+    {"extra: no room",
+     4,
+     4,
+     0,
+     0,
+     {4, 0, S(1), 0, 0, 0, 0, 0, 1},
+     {0, 0, 0, NEVER, 0, 1, 4}}};
 
 static pm_conf_t *conf_of(apr_pool_t *p, int min, int max)
 {
@@ -139,13 +338,12 @@ static void test_cases(apr_pool_t *p)
         got = pm_scale_plan(conf, &scales[i].facts, END, S(10));
         ok(got.start == want->start && got.stop == want->stop
                && got.busy == want->busy && got.next == want->next
-               && got.open == want->open
-               && got.want_room == want->want_room
+               && got.open == want->open && got.want_room == want->want_room
                && (!want->want || got.want == want->want),
            "%s (start %d, stop %d, busy %d, next %ld, open %d, room %d)",
            scales[i].name, got.start, got.stop, got.busy,
-           got.next == NEVER ? -1L : (long)apr_time_as_msec(got.next),
-           got.open, got.want_room);
+           got.next == NEVER ? -1L : (long)apr_time_as_msec(got.next), got.open,
+           got.want_room);
     }
 }
 
@@ -158,25 +356,31 @@ static void test_window(void)
 
     pm_scale_note(&w, S(40), 0, 5, t);
     is_int(pm_scale_most(&w), 5, "window: five are needed");
-    is_int((long)(pm_scale_part_end(&w, S(40)) - t), S(10), "window: looked "
+    is_int((long)(pm_scale_part_end(&w, S(40)) - t), S(10),
+           "window: looked "
            "at again after a quarter");
     pm_scale_note(&w, S(40), 7, 0, t + S(9));
     is_int(pm_scale_most(&w), 7, "window: seven were, meanwhile");
     for (t += S(10); t < S(1050); t += S(10)) {
         pm_scale_note(&w, S(40), 1, 1, t);
-        is_int(pm_scale_most(&w), 7, "window: remembered "
-               "at %ld s", (long)apr_time_sec(t));
+        is_int(pm_scale_most(&w), 7,
+               "window: remembered "
+               "at %ld s",
+               (long)apr_time_sec(t));
     }
     pm_scale_note(&w, S(40), 1, 1, t);
-    is_int(pm_scale_most(&w), 1, "window: forgotten after the idle timeout "
+    is_int(pm_scale_most(&w), 1,
+           "window: forgotten after the idle timeout "
            "and a part");
     pm_scale_note(&w, S(40), 9, 2, t + S(3600));
-    is_int(pm_scale_most(&w), 2, "window: what was at some time within an "
+    is_int(pm_scale_most(&w), 2,
+           "window: what was at some time within an "
            "hour was long ago");
     is_int((long)(w.since - t), S(3600), "window: and begins anew");
     pm_scale_note(&w, 0, 4, 3, t + S(7200));
     pm_scale_note(&w, 0, 0, 0, t + S(99999));
-    is_int(pm_scale_most(&w), 4, "window: without an idle timeout nothing "
+    is_int(pm_scale_most(&w), 4,
+           "window: without an idle timeout nothing "
            "is forgotten");
     ok(pm_scale_part_end(&w, 0) == NEVER, "window: and nothing looked at");
 }
@@ -192,9 +396,9 @@ typedef struct sim {
     apr_time_t now;
     apr_time_t timer;
     apr_time_t last_start;
-    apr_time_t ends[AT_ONCE];   /* of requests under way */
+    apr_time_t ends[AT_ONCE]; /* of requests under way */
     int load;
-    int peak;                   /* as the gate keeps it */
+    int peak; /* as the gate keeps it */
     int alive;
     int open;
     long requests;
@@ -202,7 +406,7 @@ typedef struct sim {
     long starts;
     long stops;
     apr_time_t started[1 << 16];
-    int over, under, unmet;     /* what must not be */
+    int over, under, unmet; /* what must not be */
 } sim_t;
 
 static apr_uint32_t dice(void)
@@ -307,9 +511,9 @@ static void pass(sim_t *s, apr_time_t until)
 /* Requests a second: little at night, most at noon and in the evening. */
 static double rate_at(apr_time_t t)
 {
-    static const double hour[24] = {0.02, 0.01, 0, 0, 0, 0.01, 0.1, 1, 4, 9,
-                                    14, 20, 24, 12, 10, 9, 8, 9, 12, 18, 22,
-                                    9, 2, 0.2};
+    static const double hour[24] = {0.02, 0.01, 0,  0,  0,  0.01, 0.1, 1,
+                                    4,    9,    14, 20, 24, 12,   10,  9,
+                                    8,    9,    12, 18, 22, 9,    2,   0.2};
 
     return hour[apr_time_sec(t) / 3600 % 24];
 }
@@ -368,13 +572,11 @@ static void test_day(apr_pool_t *p)
     static const struct {
         const char *name;
         int min, max, spare;
-    } rows[] = {
-        {"elastic", 2, 16, 0},
-        {"on demand", 0, 16, 0},
-        {"with spare ones", 1, 16, 2},
-        {"too small", 1, 4, 0},
-        {"static", 8, 8, 0}
-    };
+    } rows[] = {{"elastic", 2, 16, 0},
+                {"on demand", 0, 16, 0},
+                {"with spare ones", 1, 16, 2},
+                {"too small", 1, 4, 0},
+                {"static", 8, 8, 0}};
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -383,22 +585,23 @@ static void test_day(apr_pool_t *p)
 
         one_day(s);
         printf("# a day, %s: %ld requests, %ld plans, %ld starts, %ld "
-               "stops\n", rows[i].name, s->requests, s->plans, s->starts,
-               s->stops);
+               "stops\n",
+               rows[i].name, s->requests, s->plans, s->starts, s->stops);
         ok(s->requests > 300000, "day, %s: requests", rows[i].name);
         is_int(s->over, 0, "day, %s: never more than max", rows[i].name);
         is_int(s->under, 0, "day, %s: never less than min", rows[i].name);
         is_int(s->unmet, 0, "day, %s: the need was met", rows[i].name);
-        is_int(s->alive, rest, "day, %s: in the end as at first",
-               rows[i].name);
+        is_int(s->alive, rest, "day, %s: in the end as at first", rows[i].name);
         ok(s->starts < (1 << 16), "day, %s: the starts can be looked at",
            rows[i].name);
-        ok(densest(s, s->starts) <= rows[i].max, "day, %s: no flapping: at "
-           "most %d starts within an idle timeout", rows[i].name,
-           densest(s, s->starts));
-        ok(s->starts < s->requests / 200, "day, %s: one start for %ld "
-           "requests", rows[i].name,
-           s->starts ? s->requests / s->starts : 0);
+        ok(densest(s, s->starts) <= rows[i].max,
+           "day, %s: no flapping: at "
+           "most %d starts within an idle timeout",
+           rows[i].name, densest(s, s->starts));
+        ok(s->starts < s->requests / 200,
+           "day, %s: one start for %ld "
+           "requests",
+           rows[i].name, s->starts ? s->requests / s->starts : 0);
     }
 }
 

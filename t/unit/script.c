@@ -46,8 +46,7 @@ static void say_nothing(void *ctx, pm_level_t level, const char *line)
     (void)line;
 }
 
-__attribute__((noreturn))
-static void manage(const scene_t *s, int channel)
+__attribute__((noreturn)) static void manage(const scene_t *s, int channel)
 {
     pm_log_t log = {PM_INFO, say_nothing, NULL};
     pm_manager_opts_t opts = {0};
@@ -63,7 +62,8 @@ static void manage(const scene_t *s, int channel)
     opts.peer_uid = geteuid();
     opts.peer_gid = (gid_t)-1;
     _exit(pm_manager_create(&manager, &opts, s->p, &why) == APR_SUCCESS
-              ? pm_manager_run(manager) : 9);
+              ? pm_manager_run(manager)
+              : 9);
 }
 
 static void start(scene_t *s)
@@ -141,16 +141,19 @@ static int tell(scene_t *s, const char *idle, const char *most)
            == APR_SUCCESS;
 }
 
-static const char *ask(const scene_t *s, const char *config,
-                       const char *host, const char *path)
+static const char *ask(const scene_t *s, const char *config, const char *host,
+                       const char *path)
 {
     pm_reason_t why = {""};
     char *answer;
 
-    return pm_control_ask(in(s, "ctl"),
-                  apr_psprintf(s->p, "script %s %s %s", config, host, path),
-                  pm_time_now() + LONG, s->p, &answer, &why) == APR_SUCCESS
-               ? answer : apr_pstrdup(s->p, why.text);
+    return pm_control_ask(
+               in(s, "ctl"),
+               apr_psprintf(s->p, "script %s %s %s", config, host, path),
+               pm_time_now() + LONG, s->p, &answer, &why)
+                   == APR_SUCCESS
+               ? answer
+               : apr_pstrdup(s->p, why.text);
 }
 
 static int told(const scene_t *s, const char *script, told_t *t)
@@ -159,8 +162,9 @@ static int told(const scene_t *s, const char *script, told_t *t)
 
     memset(t, 0, sizeof(*t));
     /* NOLINTNEXTLINE(cert-err34-c): what is missing is seen by the count */
-    return sscanf(answer, "ok %d %u %127s unix:%255s", &t->slot,
-                  &t->generation, t->name, t->address) == 4;
+    return sscanf(answer, "ok %d %u %127s unix:%255s", &t->slot, &t->generation,
+                  t->name, t->address)
+           == 4;
 }
 
 static void is_refused(const scene_t *s, const char *path, const char *answer,
@@ -175,7 +179,8 @@ static void is_refused(const scene_t *s, const char *path, const char *answer,
 
 static int is_there(const scene_t *s, const told_t *t)
 {
-    return pm_scoreboard_avail(pm_scoreboard_slot(s->board, t->slot), t->generation)
+    return pm_scoreboard_avail(pm_scoreboard_slot(s->board, t->slot),
+                               t->generation)
            != PM_AVAIL_NONE;
 }
 
@@ -199,12 +204,14 @@ static void test_ask(scene_t *s)
 
     ok(tell(s, "1h", "2"), "a set with a template");
     ok(told(s, "scripts/a", &a), "a script");
-    ok(a.slot >= PM_SCOREBOARD_SCRIPTS && (a.generation & PM_SCOREBOARD_SCRIPT_BIT),
+    ok(a.slot >= PM_SCOREBOARD_SCRIPTS
+           && (a.generation & PM_SCOREBOARD_SCRIPT_BIT),
        "its place is one of the manager's");
     ok(!strncmp(a.name, "a-", 2), "its name: %s", a.name);
     ok(is_there(s, &a), "the board has it");
     ok(!stat(a.address, &st) && S_ISSOCK(st.st_mode)
-           && (st.st_mode & 0777) == 0600, "so has the file system");
+           && (st.st_mode & 0777) == 0600,
+       "so has the file system");
     ok(told(s, "scripts/a", &again) && !memcmp(&a, &again, sizeof(a)),
        "once more: the same");
     ok(told(s, "scripts/b", &b) && b.slot != a.slot
@@ -317,8 +324,8 @@ int main(void)
     apr_initialize();
     apr_pool_create(&s.p, NULL);
     umask(022);
-    ok(mkdtemp(dir) && !chmod(dir, 0755)
-           && !mkdir(in(&s, "scripts"), 0755), "a directory");
+    ok(mkdtemp(dir) && !chmod(dir, 0755) && !mkdir(in(&s, "scripts"), 0755),
+       "a directory");
     make(&s, "scripts/a", 0755);
     make(&s, "scripts/b", 0755);
     make(&s, "scripts/c", 0755);

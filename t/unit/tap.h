@@ -11,8 +11,8 @@
 static int tap_count;
 static int tap_failed;
 
-__attribute__((format(printf, 2, 0), unused))
-static int tap_vok(int good, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0), unused)) static int tap_vok(
+    int good, const char *fmt, va_list ap)
 {
     tap_failed += !good;
     printf("%sok %d - ", good ? "" : "not ", ++tap_count);
@@ -21,8 +21,9 @@ static int tap_vok(int good, const char *fmt, va_list ap)
     return good;
 }
 
-__attribute__((format(printf, 2, 3), unused))
-static void ok(int good, const char *fmt, ...)
+__attribute__((format(printf, 2, 3), unused)) static void ok(int good,
+                                                             const char *fmt,
+                                                             ...)
 {
     va_list ap;
 
@@ -31,8 +32,8 @@ static void ok(int good, const char *fmt, ...)
     va_end(ap);
 }
 
-__attribute__((format(printf, 3, 4), unused))
-static void is_int(long got, long want, const char *fmt, ...)
+__attribute__((format(printf, 3, 4), unused)) static void is_int(
+    long got, long want, const char *fmt, ...)
 {
     va_list ap;
 
@@ -43,8 +44,8 @@ static void is_int(long got, long want, const char *fmt, ...)
     va_end(ap);
 }
 
-__attribute__((format(printf, 3, 4), unused))
-static void is_str(const char *got, const char *want, const char *fmt, ...)
+__attribute__((format(printf, 3, 4), unused)) static void is_str(
+    const char *got, const char *want, const char *fmt, ...)
 {
     va_list ap;
     int same = got && want ? !strcmp(got, want) : got == want;
@@ -57,8 +58,7 @@ static void is_str(const char *got, const char *want, const char *fmt, ...)
     va_end(ap);
 }
 
-__attribute__((unused))
-static int done_testing(void)
+__attribute__((unused)) static int done_testing(void)
 {
     printf("1..%d\n", tap_count);
     return tap_failed != 0;
