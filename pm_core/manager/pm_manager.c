@@ -276,9 +276,6 @@ static void command_reload(pm_manager_t *m)
 
 static void command_die(pm_manager_t *m, const char *why)
 {
-    if (m->phase == PM_PHASE_DYING) {
-        return;
-    }
     pm_log(m->opts.log, PM_NOTICE,
            "manager (pid %d): %s: every worker is "
            "told to go",
@@ -403,7 +400,9 @@ static void on_channel(void *ctx, int events)
     else if (is_gone(rv)) {
         pm_loop_unwatch(m->world.loop, &m->channel_watch);
         m->orphaned = 1;
-        command_die(m, "httpd has gone");
+        if (m->phase == PM_PHASE_RUNNING) {
+            command_die(m, "httpd has gone");
+        }
     }
     else if (!APR_STATUS_IS_EAGAIN(rv)) {
         /* no descriptor for what came: httpd, which is there, decides */

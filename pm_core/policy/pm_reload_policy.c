@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/policy/pm_reload_policy.h"
 
+/* The weakest change for which workers are replaced. */
+static const pm_change_t reload_from[] = {
+    [PM_GRACEFUL_HUP] = PM_CHANGE_NOTHING,
+    [PM_GRACEFUL_CHANGED] = PM_CHANGE_WORKERS,
+    [PM_GRACEFUL_NONE] = PM_CHANGE_LISTEN /* which makes another pool of it */
+};
+
 pm_reload_policy_t pm_reload_policy_plan(pm_graceful_t graceful,
                                          const pm_conf_t *was,
                                          const pm_conf_t *is)
@@ -8,18 +15,7 @@ pm_reload_policy_t pm_reload_policy_plan(pm_graceful_t graceful,
     if (!was) {
         return PM_RELOAD_POLICY_START;
     }
-    if (!is) {
-        return PM_RELOAD_POLICY_DRAIN;
-    }
-    switch (graceful) {
-    case PM_GRACEFUL_NONE:
-        return PM_RELOAD_POLICY_KEEP;
-    case PM_GRACEFUL_CHANGED:
-        return pm_conf_compare(was, is) >= PM_CHANGE_WORKERS
-                   ? PM_RELOAD_POLICY_RELOAD
-                   : PM_RELOAD_POLICY_KEEP;
-    case PM_GRACEFUL_HUP:
-    default:
-        return PM_RELOAD_POLICY_RELOAD;
-    }
+    return pm_conf_compare(was, is) >= reload_from[graceful]
+               ? PM_RELOAD_POLICY_RELOAD
+               : PM_RELOAD_POLICY_KEEP;
 }

@@ -9,16 +9,15 @@
 #include "pm_core/config/pm_conf.h"
 
 typedef enum pm_reload_policy {
-    PM_RELOAD_POLICY_START,  /**< it is new */
-    PM_RELOAD_POLICY_KEEP,   /**< it goes on as it is */
-    PM_RELOAD_POLICY_RELOAD, /**< its workers are told to go and replaced */
-    PM_RELOAD_POLICY_DRAIN   /**< it is no more */
+    PM_RELOAD_POLICY_START, /**< it is new */
+    PM_RELOAD_POLICY_KEEP,  /**< it goes on as it is */
+    PM_RELOAD_POLICY_RELOAD /**< its workers are told to go and replaced */
 } pm_reload_policy_t;
 
 /**
  * @param graceful what the new configuration says
  * @param was      the pool's definition, NULL when it is new
- * @param is       its new definition, NULL when there is none
+ * @param is       its new definition
  */
 pm_reload_policy_t pm_reload_policy_plan(pm_graceful_t graceful,
                                          const pm_conf_t *was,

@@ -6,7 +6,7 @@
 
 const int pm_signal_map_taken[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0};
 
-const int pm_signal_map_ignored[] = {SIGPIPE, SIGUSR1, SIGUSR2, SIGWINCH, 0};
+const int pm_signal_map_ignored[] = {SIGPIPE, SIGUSR1, SIGUSR2, 0};
 
 static const struct {
     int sig;

@@ -16,7 +16,7 @@ typedef enum pm_phase {
 } pm_phase_t;
 
 /** What it is to do. */
-typedef enum pm_control_commands {
+typedef enum pm_signal_command {
     PM_SIGNAL_NONE,
     PM_SIGNAL_RELOAD, /**< tell every worker to go, and go on */
     PM_SIGNAL_DIE,    /**< tell every worker to go, then end */

@@ -34,9 +34,8 @@ typedef enum pm_worker_event_kind {
 typedef enum pm_worker_action {
     PM_WORKER_ACT_TERM = 1,  /**< SIGTERM to the worker */
     PM_WORKER_ACT_KILL = 2,  /**< SIGKILL to its process group */
-    PM_WORKER_ACT_COUNT = 4, /**< judge and count its exit */
-    PM_WORKER_ACT_SWEEP = 8, /**< SIGTERM to what is left of its group */
-    PM_WORKER_ACT_FREE = 16  /**< take it off the books */
+    PM_WORKER_ACT_SWEEP = 4, /**< SIGTERM to what is left of its group */
+    PM_WORKER_ACT_FREE = 8   /**< the pool no longer has it */
 } pm_worker_action_t;
 
 typedef struct pm_worker_move {

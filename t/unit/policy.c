@@ -182,11 +182,10 @@ static const struct {
     {PM_WORKER_LOADING, PM_WORKER_EVENT_STOP, PM_WORKER_STOPPING,
      PM_WORKER_ACT_TERM},
     {PM_WORKER_LOADING, PM_WORKER_EVENT_EXIT, PM_WORKER_LEFT,
-     PM_WORKER_ACT_COUNT | PM_WORKER_ACT_SWEEP},
+     PM_WORKER_ACT_SWEEP},
     {PM_WORKER_BORN, PM_WORKER_EVENT_STOP, PM_WORKER_STOPPING,
      PM_WORKER_ACT_TERM},
-    {PM_WORKER_BORN, PM_WORKER_EVENT_EXIT, PM_WORKER_LEFT,
-     PM_WORKER_ACT_COUNT | PM_WORKER_ACT_SWEEP},
+    {PM_WORKER_BORN, PM_WORKER_EVENT_EXIT, PM_WORKER_LEFT, PM_WORKER_ACT_SWEEP},
     {PM_WORKER_READY, PM_WORKER_EVENT_RUNS, PM_WORKER_READY, 0},
     {PM_WORKER_READY, PM_WORKER_EVENT_STOP, PM_WORKER_STOPPING,
      PM_WORKER_ACT_TERM},
@@ -201,12 +200,11 @@ static const struct {
     {PM_WORKER_KILLED, PM_WORKER_EVENT_KILL, PM_WORKER_KILLED, 0},
     {PM_WORKER_KILLED, PM_WORKER_EVENT_STOP, PM_WORKER_KILLED, 0},
     {PM_WORKER_KILLED, PM_WORKER_EVENT_EXIT, PM_WORKER_LEFT,
-     PM_WORKER_ACT_COUNT | PM_WORKER_ACT_SWEEP},
+     PM_WORKER_ACT_SWEEP},
     {PM_WORKER_LEFT, PM_WORKER_EVENT_EXIT, PM_WORKER_LEFT, 0},
     {PM_WORKER_LEFT, PM_WORKER_EVENT_EMPTY, PM_WORKER_GONE, PM_WORKER_ACT_FREE},
     {PM_WORKER_LEFT, PM_WORKER_EVENT_KILL, PM_WORKER_GONE,
-     PM_WORKER_ACT_KILL | PM_WORKER_ACT_FREE},
-    {PM_WORKER_GONE, PM_WORKER_EVENT_STOP, PM_WORKER_GONE, 0}};
+     PM_WORKER_ACT_KILL | PM_WORKER_ACT_FREE}};
 
 static void test_life(void)
 {
@@ -220,7 +218,7 @@ static void test_life(void)
         ok(got.next == moves[i].to && got.actions == moves[i].actions,
            "life: state %d, event %d", (int)moves[i].from, (int)moves[i].event);
     }
-    for (s = 0; s <= PM_WORKER_GONE; s++) {
+    for (s = 0; s <= PM_WORKER_LEFT; s++) {
         for (e = 0; e <= PM_WORKER_EVENT_EMPTY; e++) {
             pm_worker_move_t got =
                 pm_worker_fsm_step((pm_worker_state_t)s, (pm_worker_event_t)e);
@@ -271,8 +269,6 @@ static void test_diff(apr_pool_t *p)
     } cases[] = {
         {"new", PM_GRACEFUL_HUP, NULL, a, PM_RELOAD_POLICY_START},
         {"new, none", PM_GRACEFUL_NONE, NULL, a, PM_RELOAD_POLICY_START},
-        {"gone", PM_GRACEFUL_HUP, a, NULL, PM_RELOAD_POLICY_DRAIN},
-        {"gone, none", PM_GRACEFUL_NONE, a, NULL, PM_RELOAD_POLICY_DRAIN},
         {"same, hup", PM_GRACEFUL_HUP, a, same, PM_RELOAD_POLICY_RELOAD},
         {"same, changed", PM_GRACEFUL_CHANGED, a, same, PM_RELOAD_POLICY_KEEP},
         {"number, changed", PM_GRACEFUL_CHANGED, a, more,
