@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The module record, and the hooks in the order httpd calls them. */
-#include "httpd/mod_fcgipm.h"
+#include "httpd/config/hpm_directives.h"
+#include "httpd/config/hpm_config_check.h"
+#include "httpd/server/hpm_parent.h"
+#include "httpd/request/hpm_handler.h"
 
 #include "http_connection.h"
 #include "http_protocol.h"
@@ -59,6 +62,6 @@ static void register_hooks(apr_pool_t *p)
 AP_DECLARE_MODULE(fcgipm) = {
     STANDARD20_MODULE_STUFF, hpm_auth_dir_create,
     hpm_auth_dir_merge,      hpm_server_create,
-    hpm_server_merge,        hpm_cmds,
+    hpm_server_merge,        hpm_directives,
     register_hooks,          0 /* flags */
 };

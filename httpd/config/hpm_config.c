@@ -2,7 +2,11 @@
 /* The directives: read, made whole, checked.  What a setting is called and
  * may hold stands in pm_core/pm_conf_rows.h; nothing here knows one by name
  * but those whose default only httpd can tell. */
-#include "httpd/mod_fcgipm.h"
+#include "httpd/config/hpm_server.h"
+#include "httpd/config/hpm_directives.h"
+#include "httpd/config/hpm_config_check.h"
+#include "httpd/config/hpm_script_rules.h"
+#include "httpd/server/hpm_log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -51,9 +55,9 @@ void *hpm_server_create(apr_pool_t *p, server_rec *s)
     server->global = pm_global_create(p);
     server->defaults = pm_conf_create(p, HPM_DEFAULT_POOL);
     server->pools = apr_hash_make(p);
-    server->order = apr_array_make(p, 4, sizeof(hpm_pool_t *));
+    server->pool_list = apr_array_make(p, 4, sizeof(hpm_pool_t *));
     server->aliases = apr_array_make(p, 4, sizeof(hpm_alias_t));
-    server->mentions = apr_array_make(p, 4, sizeof(hpm_pool_ref_t));
+    server->pool_refs = apr_array_make(p, 4, sizeof(hpm_pool_ref_t));
     server->templates = apr_array_make(p, 2, sizeof(pm_script_template_t));
     server->hosts = apr_array_make(p, 2, sizeof(pm_host_t));
     server->host_of = apr_hash_make(p);
@@ -69,7 +73,7 @@ void *hpm_server_merge(apr_pool_t *p, void *base, void *over)
     /* the virtual host's first, so that they win: see sort_aliases() */
     server->aliases =
         apr_array_append(p, virtual->aliases, main_server->aliases);
-    server->mentions = virtual->mentions;
+    server->pool_refs = virtual->pool_refs;
     return server;
 }
 
@@ -376,8 +380,8 @@ static hpm_server_t *own_server(const cmd_parms *cmd)
     return server;
 }
 
-const char *hpm_config_pool_ref(cmd_parms *cmd, const char *directive,
-                                const char *pool)
+const char *hpm_directives_pool_ref(cmd_parms *cmd, const char *directive,
+                                    const char *pool)
 {
     hpm_server_t *server = own_server(cmd);
     hpm_pool_ref_t *mention;
@@ -388,19 +392,19 @@ const char *hpm_config_pool_ref(cmd_parms *cmd, const char *directive,
     }
     if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
         /* all pools are known by now, and nothing may be written to */
-        return apr_hash_get(server->pools, pool, APR_HASH_KEY_STRING)
+        return hpm_server_pool(server, pool)
                    ? NULL
                    : apr_psprintf(cmd->pool, "%s: there is no pool \"%s\"",
                                   directive, pool);
     }
-    mention = apr_array_push(server->mentions);
+    mention = apr_array_push(server->pool_refs);
     mention->directive = directive;
     mention->pool = apr_pstrdup(cmd->pool, pool);
     mention->where = where_of(cmd);
     return NULL;
 }
 
-const command_rec hpm_cmds[] = {
+const command_rec hpm_directives[] = {
 #define PM_ROW(field, name, type, st, init, min, max, choices, change, help)   \
     AP_INIT_RAW_ARGS(name, set_row, (void *)&pm_conf_rows[PM_ROW_##field],     \
                      RSRC_CONF, help),
@@ -606,7 +610,7 @@ static void add_pool(hpm_server_t *server, pm_conf_t *conf, const char *where,
         pool->failed = apr_pstrdup(p, why.text);
     }
     apr_hash_set(server->pools, pool->name, APR_HASH_KEY_STRING, pool);
-    *(hpm_pool_t **)apr_array_push(server->order) = pool;
+    *(hpm_pool_t **)apr_array_push(server->pool_list) = pool;
 }
 
 static const hpm_scripts_t *first_scripts(const draft_t *draft, const char *dir)
@@ -699,8 +703,8 @@ static void check_addresses(const hpm_server_t *server, apr_pool_t *p,
     apr_hash_t *seen = apr_hash_make(ptemp);
     int i;
 
-    for (i = 0; i < server->order->nelts; i++) {
-        hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
+    for (i = 0; i < server->pool_list->nelts; i++) {
+        hpm_pool_t *pool = hpm_server_pool_at(server, i);
         const hpm_pool_t *first;
 
         if (!pool->addr.len) {
@@ -746,7 +750,7 @@ static void check_aliases(const hpm_server_t *server, int n, apr_pool_t *p)
         const hpm_alias_t *alias =
             &APR_ARRAY_IDX(server->aliases, i, hpm_alias_t);
 
-        if (!apr_hash_get(server->pools, alias->pool, APR_HASH_KEY_STRING)) {
+        if (!hpm_server_pool(server, alias->pool)) {
             problem(server->draft,
                     apr_psprintf(p,
                                  "FcgiPMAlias %s: there is no pool \"%s\" "
@@ -760,11 +764,11 @@ static void check_mentions(const hpm_server_t *server, apr_pool_t *p)
 {
     int i;
 
-    for (i = 0; i < server->mentions->nelts; i++) {
+    for (i = 0; i < server->pool_refs->nelts; i++) {
         const hpm_pool_ref_t *mention =
-            &APR_ARRAY_IDX(server->mentions, i, hpm_pool_ref_t);
+            &APR_ARRAY_IDX(server->pool_refs, i, hpm_pool_ref_t);
 
-        if (!apr_hash_get(server->pools, mention->pool, APR_HASH_KEY_STRING)) {
+        if (!hpm_server_pool(server, mention->pool)) {
             problem(server->draft,
                     apr_psprintf(p, "%s: there is no pool \"%s\" (%s)",
                                  mention->directive, mention->pool,
@@ -806,8 +810,8 @@ static int has_unix_pool(const hpm_server_t *server)
 {
     int i;
 
-    for (i = 0; i < server->order->nelts; i++) {
-        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
+    for (i = 0; i < server->pool_list->nelts; i++) {
+        const hpm_pool_t *pool = hpm_server_pool_at(server, i);
 
         if (pool->addr.sa.ss_family == AF_UNIX) {
             return 1;
@@ -838,18 +842,18 @@ int hpm_config_report(server_rec *s)
     for (i = 0; i < problems->nelts; i++) {
         complain(s, APR_ARRAY_IDX(problems, i, const char *));
     }
-    for (i = 0; i < server->order->nelts; i++) {
-        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
+    for (i = 0; i < server->pool_list->nelts; i++) {
+        const hpm_pool_t *pool = hpm_server_pool_at(server, i);
 
-        if (pool->failed || pool->former) {
-            complain(s,
-                     apr_psprintf(s->process->pconf, "pool %s (%s)%s: %s",
-                                  pool->name, pool->where,
-                                  is_test()      ? ""
-                                  : pool->failed ? " has failed"
-                                                 : " goes on as it was "
-                                                   "defined before",
-                                  pool->failed ? pool->failed : pool->former));
+        if (pool->failed || pool->rejected) {
+            complain(
+                s, apr_psprintf(s->process->pconf, "pool %s (%s)%s: %s",
+                                pool->name, pool->where,
+                                is_test()      ? ""
+                                : pool->failed ? " has failed"
+                                               : " goes on as it was "
+                                                 "defined before",
+                                pool->failed ? pool->failed : pool->rejected));
             n++;
         }
     }

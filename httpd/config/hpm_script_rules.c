@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* <FcgiPMScripts>: what scripts may be started, and as whom. */
-#include "httpd/mod_fcgipm.h"
+#include "httpd/config/hpm_script_rules.h"
+#include "httpd/server/hpm_log.h"
 
 #include <errno.h>
 #include <sys/stat.h>

@@ -9,6 +9,9 @@
 #include "mod_auth.h"
 #include "util_filter.h"
 
+#include "httpd/config/hpm_server.h"
+#include "httpd/request/hpm_request.h"
+#include "httpd/config/hpm_directives.h"
 #include "httpd/request/hpm_handler.h"
 #include "httpd/request/hpm_variables.h"
 
@@ -66,7 +69,7 @@ const char *hpm_auth_set(cmd_parms *cmd, void *dir, const char *pool)
         return NULL;
     }
     own->pool[role] = apr_pstrdup(cmd->pool, pool);
-    return hpm_config_pool_ref(cmd, roles[role].directive, pool);
+    return hpm_directives_pool_ref(cmd, roles[role].directive, pool);
 }
 
 /* @return the pool that has the role here, or NULL */
@@ -342,7 +345,7 @@ static verdict_t ask(request_rec *r, hpm_auth_role_t role, const char *name,
     char *head;
     int status, said;
 
-    pool = apr_hash_get(server->pools, name, APR_HASH_KEY_STRING);
+    pool = hpm_server_pool(server, name);
     if (!pool) {
         return no_answer(r, role, name, HTTP_INTERNAL_SERVER_ERROR, 0,
                          "there is no pool of this name");
@@ -400,7 +403,7 @@ static const char *read_require(cmd_parms *cmd, const char *line,
         pool = HPM_DEFAULT_POOL;
     }
     *parsed = pool;
-    return hpm_config_pool_ref(cmd, roles[HPM_REQUIRE].directive, pool);
+    return hpm_directives_pool_ref(cmd, roles[HPM_REQUIRE].directive, pool);
 }
 
 static authz_status check_authorization(request_rec *r, const char *line,

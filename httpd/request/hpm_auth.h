@@ -19,7 +19,7 @@
 #ifndef HPM_AUTH_H
 #define HPM_AUTH_H
 
-#include "httpd/mod_fcgipm.h"
+#include "httpd/config/hpm_module.h"
 
 typedef struct hpm_denial hpm_denial_t;
 

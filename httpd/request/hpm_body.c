@@ -6,7 +6,6 @@
 #include "httpd/request/hpm_tempfile.h"
 #include "http_log.h"
 #include "http_protocol.h"
-#include "httpd/mod_fcgipm.h"
 #include "util_filter.h"
 
 APLOG_USE_MODULE(fcgipm);

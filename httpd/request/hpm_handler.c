@@ -8,6 +8,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 
+#include "httpd/request/hpm_request.h"
 #include "httpd/request/hpm_client.h"
 #include "httpd/request/hpm_variables.h"
 #include "httpd/upstream/hpm_admission.h"
@@ -466,7 +467,7 @@ const char *hpm_handler_ask(hpm_response_t *a, hpm_upstream_t *x,
                      &(hpm_response_stderr_t){
                          pool->log_fd,
                          pm_scoreboard_log_ratelimit(server->board, pool->slot),
-                         pool->conf->log_limit, server->bell, pool->slot});
+                         pool->conf->log_limit, server->wakeup_fd, pool->slot});
     do {
         hpm_upstream_init(x, timeout, &body->source, &a->buffer);
         not_now = in_turn(x, a, pool, head, len, retry);
@@ -569,8 +570,7 @@ int hpm_handler(request_rec *r)
     if (!name) {
         return DECLINED;
     }
-    pool =
-        apr_hash_get(hpm_server(r->server)->pools, name, APR_HASH_KEY_STRING);
+    pool = hpm_server_pool(hpm_server(r->server), name);
     return pool ? answer(r, pool)
                 : fail(r, name, HTTP_INTERNAL_SERVER_ERROR, 0,
                        "there is no pool of this name");

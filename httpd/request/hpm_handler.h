@@ -10,7 +10,7 @@
 #include "httpd/request/hpm_response.h"
 #include "httpd/request/hpm_body.h"
 #include "httpd/upstream/hpm_upstream.h"
-#include "httpd/mod_fcgipm.h"
+#include "httpd/config/hpm_server.h"
 
 /** Can the pool answer?  Else the request counts as refused.  @return NULL, or
  * why not
@@ -32,6 +32,18 @@ const char *hpm_handler_ask(hpm_response_t *a, hpm_upstream_t *x,
                             const hpm_pool_t *pool, hpm_body_t *body,
                             const char *head, apr_size_t len,
                             apr_int64_t *retry);
+
+/** translate_name hook: FcgiPMAlias takes the URL. */
+int hpm_handler_translate(request_rec *r);
+
+/** map_to_storage hook: a URL that FcgiPMAlias has taken is not a file. */
+int hpm_handler_map_to_storage(request_rec *r);
+
+/** type_checker hook: it has no media type either. */
+int hpm_handler_type(request_rec *r);
+
+/** handler hook: a pool answers the request. */
+int hpm_handler(request_rec *r);
 
 /** The HTTP status for an exchange that gave no answer. */
 int hpm_handler_status(const hpm_upstream_t *x, const hpm_body_t *body);

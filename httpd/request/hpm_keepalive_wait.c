@@ -6,7 +6,7 @@
 #include "util_filter.h"
 
 #include "httpd/request/hpm_client.h"
-#include "httpd/mod_fcgipm.h"
+#include "httpd/config/hpm_server.h"
 
 /* What is known of a connection. */
 typedef struct habit {
@@ -22,7 +22,7 @@ static habit_t *of(const conn_rec *c)
 
 static hpm_thread_load_t *crowd(const conn_rec *c)
 {
-    return hpm_server(c->base_server)->crowd;
+    return hpm_server(c->base_server)->thread_load;
 }
 
 /* --- how many there are --------------------------------------------------- */

@@ -11,7 +11,6 @@
 #include "http_log.h"
 #include "http_protocol.h"
 #include "httpd/request/hpm_sendfile.h"
-#include "httpd/mod_fcgipm.h"
 #include "pm_core/ipc/pm_wakeup.h"
 #include "pm_core/os/pm_logfile.h"
 #include "util_script.h"

@@ -36,7 +36,7 @@ typedef struct entry {
     char key[];
 } entry_t;
 
-struct hpm_memory {
+struct hpm_script_cache {
     int config;
     apr_thread_mutex_t *lock;
     apr_thread_cond_t *told; /* somebody's question was answered */
@@ -47,7 +47,7 @@ struct hpm_memory {
 typedef struct search {
     request_rec *r;
     const hpm_server_t *server;
-    struct hpm_memory *memory;
+    struct hpm_script_cache *memory;
     const pm_script_template_t *template; /* NULL: none covers it */
     int wrapper;                          /* -1: none */
     const char *host;                     /* as the manager knows it */
@@ -56,7 +56,7 @@ typedef struct search {
 
 static apr_status_t forget_all(void *data)
 {
-    struct hpm_memory *memory = data;
+    struct hpm_script_cache *memory = data;
     apr_hash_index_t *hi;
 
     for (hi = apr_hash_first(NULL, memory->entries); hi;
@@ -68,7 +68,7 @@ static apr_status_t forget_all(void *data)
 
 void hpm_script_init(apr_pool_t *pchild, server_rec *s, int config)
 {
-    struct hpm_memory *memory;
+    struct hpm_script_cache *memory;
     server_rec *v;
 
     if (!hpm_server(s)->templates->nelts) {
@@ -85,7 +85,7 @@ void hpm_script_init(apr_pool_t *pchild, server_rec *s, int config)
     apr_pool_cleanup_register(pchild, memory, forget_all,
                               apr_pool_cleanup_null);
     for (v = s; v; v = v->next) {
-        hpm_server(v)->memory = memory;
+        hpm_server(v)->script_cache = memory;
     }
 }
 
@@ -299,7 +299,7 @@ static int is_fresh(const search_t *s, const entry_t *e)
 }
 
 /* There are too many: all that nobody is at go. */
-static void make_room(struct hpm_memory *memory)
+static void make_room(struct hpm_script_cache *memory)
 {
     apr_hash_index_t *hi;
 
@@ -314,7 +314,7 @@ static void make_room(struct hpm_memory *memory)
     }
 }
 
-static entry_t *add(struct hpm_memory *memory, const char *key)
+static entry_t *add(struct hpm_script_cache *memory, const char *key)
 {
     apr_size_t len = strlen(key) + 1;
     entry_t *e;
@@ -426,7 +426,7 @@ static void prepare(search_t *s, request_rec *r)
 
     s->r = r;
     s->server = hpm_server(r->server);
-    s->memory = s->server->memory;
+    s->memory = s->server->script_cache;
     s->deadline = pm_time_now() + ASK_MOST;
     s->host = apr_hash_get(s->server->host_of, &r->server, sizeof(void *));
     templates = s->server->templates;

@@ -14,7 +14,7 @@
 #ifndef HPM_SCRIPT_H
 #define HPM_SCRIPT_H
 
-#include "httpd/mod_fcgipm.h"
+#include "httpd/config/hpm_server.h"
 
 /** The handler's name. */
 #define HPM_SCRIPT_HANDLER "fcgipm-script"

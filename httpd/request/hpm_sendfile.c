@@ -17,6 +17,8 @@
 #include "http_request.h"
 #include "util_filter.h"
 
+#include "httpd/config/hpm_server.h"
+
 APLOG_USE_MODULE(fcgipm);
 
 #ifndef O_PATH
@@ -25,8 +27,7 @@ APLOG_USE_MODULE(fcgipm);
 
 static const pm_conf_t *conf_of(const request_rec *r, const char *name)
 {
-    const hpm_pool_t *pool =
-        apr_hash_get(hpm_server(r->server)->pools, name, APR_HASH_KEY_STRING);
+    const hpm_pool_t *pool = hpm_server_pool(hpm_server(r->server), name);
 
     return pool->conf;
 }

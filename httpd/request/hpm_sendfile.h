@@ -14,7 +14,7 @@
 #ifndef HPM_SENDFILE_H
 #define HPM_SENDFILE_H
 
-#include "httpd/mod_fcgipm.h"
+#include "httpd/config/hpm_module.h"
 
 /** The header's name. */
 #define HPM_SENDFILE_HEADER "X-Sendfile"

@@ -8,7 +8,6 @@
 #include "httpd/request/hpm_tempfile.h"
 #include "httpd/request/hpm_keepalive_wait.h"
 #include "http_log.h"
-#include "httpd/mod_fcgipm.h"
 
 APLOG_USE_MODULE(fcgipm);
 

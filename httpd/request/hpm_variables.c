@@ -3,7 +3,7 @@
 
 #include "apr_strings.h"
 #include "http_core.h"
-#include "httpd/mod_fcgipm.h"
+#include "httpd/request/hpm_request.h"
 #include "util_fcgi.h"
 #include "util_script.h"
 

@@ -1,72 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slots and listening sockets from one configuration to the next. */
-#include "httpd/server/hpm_parent.h"
+#include "httpd/server/hpm_listeners.h"
 
-#include <unistd.h>
-
-#include "apr_portable.h"
 #include "apr_strings.h"
+
+#include "httpd/server/hpm_file.h"
+#include "httpd/server/hpm_parent.h"
 
 #include "pm_core/os/pm_ident.h"
 
 APLOG_USE_MODULE(fcgipm);
 
-apr_status_t hpm_hold(apr_file_t **file, int fd, apr_pool_t *plog)
-{
-    apr_status_t rv = apr_os_pipe_put_ex(file, &fd, 1, plog);
-
-    if (rv != APR_SUCCESS) {
-        close(fd);
-        *file = NULL;
-    }
-    return rv;
-}
-
-void hpm_move(apr_file_t **file, apr_pool_t *p)
-{
-    apr_file_t *moved;
-
-    if (*file && apr_file_setaside(&moved, *file, p) == APR_SUCCESS) {
-        *file = moved;
-    }
-}
-
-void hpm_drop(apr_file_t **file)
-{
-    if (*file) {
-        apr_file_close(*file);
-        *file = NULL;
-    }
-}
-
-int hpm_fd(apr_file_t *file)
-{
-    apr_os_file_t fd = -1;
-
-    if (file) {
-        apr_os_file_get(&fd, file);
-    }
-    return fd;
-}
-
 /* --- finding -------------------------------------------------------------- */
 
-static hpm_listener_t *place_at(const apr_array_header_t *places, int i)
+static hpm_listener_t *listener_at(const apr_array_header_t *listeners, int i)
 {
-    return &APR_ARRAY_IDX(places, i, hpm_listener_t);
+    return &APR_ARRAY_IDX(listeners, i, hpm_listener_t);
 }
 
-static hpm_listener_t *find_place(const apr_array_header_t *places,
-                                  const char *name, const char *listen)
+static hpm_listener_t *listener_find(const apr_array_header_t *listeners,
+                                     const char *name, const char *listen)
 {
     int i;
 
-    for (i = 0; i < places->nelts; i++) {
-        hpm_listener_t *place = place_at(places, i);
+    for (i = 0; i < listeners->nelts; i++) {
+        hpm_listener_t *own = listener_at(listeners, i);
 
-        if (!strcmp(place->listener.text, listen)
-            && !strcmp(place->name, name)) {
-            return place;
+        if (!strcmp(own->listener.text, listen) && !strcmp(own->name, name)) {
+            return own;
         }
     }
     return NULL;
@@ -75,43 +35,44 @@ static hpm_listener_t *find_place(const apr_array_header_t *places,
 /* A host and port can be bound once: when another pool has it now, the
  * socket goes over.  The path of a unix socket is simply taken by a new one,
  * and what waits at the old one is answered by the old pool. */
-static hpm_listener_t *find_port(const apr_array_header_t *places,
-                                 const char *listen)
+static hpm_listener_t *listener_find_port(const apr_array_header_t *listeners,
+                                          const char *listen)
 {
     int i;
 
-    for (i = 0; i < places->nelts; i++) {
-        hpm_listener_t *place = place_at(places, i);
+    for (i = 0; i < listeners->nelts; i++) {
+        hpm_listener_t *own = listener_at(listeners, i);
 
-        if (place->file && !place->listener.path
-            && !strcmp(place->listener.text, listen)) {
-            return place;
+        if (own->file && !own->listener.path
+            && !strcmp(own->listener.text, listen)) {
+            return own;
         }
     }
     return NULL;
 }
 
 /* Can it be reached still?  Somebody may have removed a socket's file. */
-static int is_whole(const hpm_listener_t *place)
+static int listener_is_usable(const hpm_listener_t *own)
 {
-    return place->file
-           && (!place->listener.path || pm_listen_is_there(&place->listener));
+    return own->file
+           && (!own->listener.path || pm_listen_is_there(&own->listener));
 }
 
 /* --- slots ---------------------------------------------------------------- */
 
-static void note_slots(char *taken, const apr_array_header_t *places)
+static void listener_note_slots(char *taken,
+                                const apr_array_header_t *listeners)
 {
     int i;
 
-    for (i = 0; i < places->nelts; i++) {
-        taken[place_at(places, i)->slot] = 1;
+    for (i = 0; i < listeners->nelts; i++) {
+        taken[listener_at(listeners, i)->slot] = 1;
     }
 }
 
 /* Round and round, so that a slot rests as long as can be before another
  * pool has it; one where a removed pool is draining is taken last. */
-static int free_slot(hpm_retained_t *r, const char *taken)
+static int listener_free_slot(hpm_retained_t *r, const char *taken)
 {
     int i, draining;
 
@@ -133,8 +94,8 @@ static int free_slot(hpm_retained_t *r, const char *taken)
 
 /* --- sockets -------------------------------------------------------------- */
 
-static apr_status_t listen_opts(pm_listen_opts_t *opts, const pm_conf_t *conf,
-                                pm_reason_t *why)
+static apr_status_t listener_opts(pm_listen_opts_t *opts, const pm_conf_t *conf,
+                                  pm_reason_t *why)
 {
     opts->backlog = (int)conf->listen_backlog;
     opts->mode = (mode_t)conf->listen_mode;
@@ -142,42 +103,43 @@ static apr_status_t listen_opts(pm_listen_opts_t *opts, const pm_conf_t *conf,
 }
 
 /* The socket an earlier configuration had on that address, if any.  Its file
- * goes over to @a place. */
-static int take_socket(hpm_listener_t *place, hpm_listener_t *former,
-                       const pm_listen_opts_t *opts, hpm_parent_t *me)
+ * goes over to @a own. */
+static int listener_take_socket(hpm_listener_t *own, hpm_listener_t *former,
+                                const pm_listen_opts_t *opts, hpm_parent_t *me)
 {
     apr_pool_t *p = me->retained->pool;
     pm_reason_t why;
 
-    if (!former || !is_whole(former)) {
+    if (!former || !listener_is_usable(former)) {
         return 0;
     }
-    place->listener = former->listener;
-    place->listener.text = apr_pstrdup(p, former->listener.text);
+    own->listener = former->listener;
+    own->listener.text = apr_pstrdup(p, former->listener.text);
     if (former->listener.path) {
-        place->listener.path = place->listener.text + 5; /* "unix:" */
+        own->listener.path = own->listener.text + 5; /* "unix:" */
     }
-    place->file = former->file;
+    own->file = former->file;
     former->file = NULL;
-    hpm_move(&place->file, me->plog);
-    if (opts && pm_listen_adjust(&place->listener, opts, &why) != APR_SUCCESS) {
+    hpm_file_move(&own->file, me->plog);
+    if (opts && pm_listen_adjust(&own->listener, opts, &why) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, me->s,
                      "pool %s: its "
                      "socket is left as it was: %s",
-                     place->name, why.text);
+                     own->name, why.text);
     }
     return 1;
 }
 
-static apr_status_t open_socket(hpm_listener_t *place, const char *listen,
-                                const pm_listen_opts_t *opts, hpm_parent_t *me,
-                                pm_reason_t *why)
+static apr_status_t listener_open_socket(hpm_listener_t *own,
+                                         const char *listen,
+                                         const pm_listen_opts_t *opts,
+                                         hpm_parent_t *me, pm_reason_t *why)
 {
     apr_status_t rv =
-        pm_listen_open(&place->listener, listen, opts, me->retained->pool, why);
+        pm_listen_open(&own->listener, listen, opts, me->retained->pool, why);
 
     if (rv == APR_SUCCESS) {
-        rv = hpm_hold(&place->file, place->listener.fd, me->plog);
+        rv = hpm_file_hold(&own->file, own->listener.fd, me->plog);
         if (rv != APR_SUCCESS) {
             return pm_fail_os(why, rv, "cannot keep a socket");
         }
@@ -185,107 +147,110 @@ static apr_status_t open_socket(hpm_listener_t *place, const char *listen,
     return rv;
 }
 
-static apr_status_t get_socket(hpm_listener_t *place,
-                               const apr_array_header_t *former,
-                               const pm_conf_t *conf, hpm_parent_t *me,
-                               pm_reason_t *why)
+static apr_status_t listener_get_socket(hpm_listener_t *own,
+                                        const apr_array_header_t *former,
+                                        const pm_conf_t *conf, hpm_parent_t *me,
+                                        pm_reason_t *why)
 {
     pm_listen_opts_t opts;
-    apr_status_t rv = listen_opts(&opts, conf, why);
+    apr_status_t rv = listener_opts(&opts, conf, why);
 
     if (rv != APR_SUCCESS
-        || take_socket(place, find_place(former, place->name, conf->listen),
-                       &opts, me)
-        || take_socket(place, find_port(former, conf->listen), &opts, me)) {
+        || listener_take_socket(
+            own, listener_find(former, own->name, conf->listen), &opts, me)
+        || listener_take_socket(own, listener_find_port(former, conf->listen),
+                                &opts, me)) {
         return rv;
     }
-    return open_socket(place, conf->listen, &opts, me, why);
+    return listener_open_socket(own, conf->listen, &opts, me, why);
 }
 
-/* A pool whose new definition is no good keeps the place it had, and goes on
+/* A pool whose new definition is no good keeps the own it had, and goes on
  * as it was defined then. */
-static void keep_place(hpm_listener_t *place, const apr_array_header_t *former,
-                       hpm_pool_t *pool, hpm_parent_t *me)
+static void listener_keep(hpm_listener_t *own, const apr_array_header_t *former,
+                          hpm_pool_t *pool, hpm_parent_t *me)
 {
-    hpm_listener_t *same = find_place(former, place->name, pool->conf->listen);
+    hpm_listener_t *same = listener_find(former, own->name, pool->conf->listen);
 
-    if (same && same->settings && take_socket(place, same, NULL, me)) {
-        place->settings = apr_pstrdup(me->retained->pool, same->settings);
-        pool->former = pool->failed;
+    if (same && same->settings && listener_take_socket(own, same, NULL, me)) {
+        own->settings = apr_pstrdup(me->retained->pool, same->settings);
+        pool->rejected = pool->failed;
         pool->failed = NULL;
     }
 }
 
-/* --- places --------------------------------------------------------------- */
+/* --- listeners ---------------------------------------------------------------
+ */
 
 /* The slot it had is the pool's again, unless it had another socket: that
  * pool drains, and this one is another. */
-static int get_slot(hpm_listener_t *place, const hpm_listener_t *same,
-                    char *taken, hpm_retained_t *r)
+static int listener_get_slot(hpm_listener_t *own, const hpm_listener_t *same,
+                             char *taken, hpm_retained_t *r)
 {
     if (same
-        && (same->listener.fd < 0 || same->listener.fd == place->listener.fd)) {
-        place->slot = same->slot;
-        place->generation = same->generation;
+        && (same->listener.fd < 0 || same->listener.fd == own->listener.fd)) {
+        own->slot = same->slot;
+        own->generation = same->generation;
         return 1;
     }
-    place->slot = free_slot(r, taken);
-    if (place->slot < 0) {
+    own->slot = listener_free_slot(r, taken);
+    if (own->slot < 0) {
         return 0;
     }
-    taken[place->slot] = 1;
-    place->generation = ++r->generations;
+    taken[own->slot] = 1;
+    own->generation = ++r->generations;
     return 1;
 }
 
-static void renew(hpm_parent_t *me, hpm_pool_t *pool,
-                  const apr_array_header_t *former, char *taken)
+static void listener_renew(hpm_parent_t *me, hpm_pool_t *pool,
+                           const apr_array_header_t *former, char *taken)
 {
     hpm_retained_t *r = me->retained;
-    hpm_listener_t place = {0};
+    hpm_listener_t own = {0};
     pm_reason_t why;
 
-    place.name = apr_pstrdup(r->pool, pool->name);
-    place.listener.fd = -1;
+    own.name = apr_pstrdup(r->pool, pool->name);
+    own.listener.fd = -1;
     if (pool->failed) {
-        keep_place(&place, former, pool, me);
+        listener_keep(&own, former, pool, me);
     }
-    else if (get_socket(&place, former, pool->conf, me, &why) != APR_SUCCESS) {
+    else if (listener_get_socket(&own, former, pool->conf, me, &why)
+             != APR_SUCCESS) {
         pool->failed = apr_pstrdup(me->pconf, why.text);
     }
     else {
-        place.settings = pm_conf_write(pool->conf, 0, r->pool);
+        own.settings = pm_conf_write(pool->conf, 0, r->pool);
     }
-    if (!place.listener.text) {
-        place.listener.text = apr_pstrdup(r->pool, pool->conf->listen);
+    if (!own.listener.text) {
+        own.listener.text = apr_pstrdup(r->pool, pool->conf->listen);
     }
-    if (!get_slot(&place, find_place(former, pool->name, pool->conf->listen),
-                  taken, r)) {
+    if (!listener_get_slot(
+            &own, listener_find(former, pool->name, pool->conf->listen), taken,
+            r)) {
         pool->failed = "there are too many pools";
-        hpm_drop(&place.file);
+        hpm_file_close(&own.file);
         return;
     }
-    pool->slot = place.slot;
-    pool->generation = place.generation;
-    *(hpm_listener_t *)apr_array_push(r->places) = place;
+    pool->slot = own.slot;
+    pool->generation = own.generation;
+    *(hpm_listener_t *)apr_array_push(r->listeners) = own;
 }
 
 apr_array_header_t *hpm_listeners_renew(hpm_parent_t *me, apr_pool_t *ptemp)
 {
     hpm_retained_t *r = me->retained;
-    apr_array_header_t *former = r->places;
+    apr_array_header_t *former = r->listeners;
     char *taken = apr_pcalloc(ptemp, PM_SCOREBOARD_SCRIPTS);
     int i;
 
     if (!former) {
         former = apr_array_make(ptemp, 1, sizeof(hpm_listener_t));
     }
-    note_slots(taken, former);
-    r->places = apr_array_make(r->pool, me->server->order->nelts,
-                               sizeof(hpm_listener_t));
-    for (i = 0; i < me->server->order->nelts; i++) {
-        renew(me, APR_ARRAY_IDX(me->server->order, i, hpm_pool_t *), former,
-              taken);
+    listener_note_slots(taken, former);
+    r->listeners = apr_array_make(r->pool, me->server->pool_list->nelts,
+                                  sizeof(hpm_listener_t));
+    for (i = 0; i < me->server->pool_list->nelts; i++) {
+        listener_renew(me, hpm_server_pool_at(me->server, i), former, taken);
     }
     return former;
 }
@@ -295,11 +260,11 @@ void hpm_listeners_close(apr_array_header_t *former, int unlink_too)
     int i;
 
     for (i = 0; i < former->nelts; i++) {
-        hpm_listener_t *place = place_at(former, i);
+        hpm_listener_t *own = listener_at(former, i);
 
-        if (place->file && unlink_too) {
-            pm_listen_unlink(&place->listener);
+        if (own->file && unlink_too) {
+            pm_listen_unlink(&own->listener);
         }
-        hpm_drop(&place->file);
+        hpm_file_close(&own->file);
     }
 }

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The core's log sink onto httpd's error log, and the pools' own logs. */
 #include <stddef.h>
 
 #define SYSLOG_NAMES /* facilitynames[]; before httpd includes it */
 #include <syslog.h>
 
-#include "httpd/server/hpm_parent.h"
+#include "httpd/server/hpm_log.h"
 
 #include <unistd.h>
 
 #include "http_main.h"
 
+#include "httpd/server/hpm_file.h"
 #include "pm_core/base/pm_lines.h"
 #include "pm_core/os/pm_logfile.h"
 
@@ -18,7 +18,7 @@ APLOG_USE_MODULE(fcgipm);
 
 /* A server's level reaches further down (trace1 to trace8) and further up
  * (emerg, alert) than the core's levels do. */
-static pm_level_t level_of(const server_rec *s)
+static pm_level_t log_level(const server_rec *s)
 {
     int level = ap_get_server_module_loglevel(s, APLOG_MODULE_INDEX);
 
@@ -28,7 +28,7 @@ static pm_level_t level_of(const server_rec *s)
 }
 
 /* pm_level_t has httpd's numbers: see pm_base.h. */
-static void emit(void *ctx, pm_level_t level, const char *line)
+static void log_emit(void *ctx, pm_level_t level, const char *line)
 {
     server_rec *s = ctx;
     char buf[PM_LINES_FITS];
@@ -39,12 +39,12 @@ static void emit(void *ctx, pm_level_t level, const char *line)
 
 void hpm_log_open(pm_log_t *log, server_rec *s)
 {
-    log->level = level_of(s);
-    log->emit = emit;
+    log->level = log_level(s);
+    log->emit = log_emit;
     log->ctx = s;
 }
 
-static int facility_of(const char *name, apr_size_t len)
+static int log_facility(const char *name, apr_size_t len)
 {
     int i;
 
@@ -57,7 +57,7 @@ static int facility_of(const char *name, apr_size_t len)
 }
 
 /* "syslog:facility:tag", both of which may be missing (ErrorLog). */
-static void open_syslog(const char *name)
+static void log_open_syslog(const char *name)
 {
     const char *facility = strchr(name, ':');
     const char *tag;
@@ -65,7 +65,7 @@ static void open_syslog(const char *name)
     facility = facility ? facility + 1 : "";
     tag = strchr(facility, ':');
     openlog(tag && tag[1] ? tag + 1 : ap_server_argv0, LOG_CONS | LOG_PID,
-            facility_of(facility, strcspn(facility, ":")));
+            log_facility(facility, strcspn(facility, ":")));
 }
 
 void hpm_log_detach(server_rec *s)
@@ -74,7 +74,7 @@ void hpm_log_detach(server_rec *s)
      * that are kept. */
     closelog();
     if (!s->error_log) {
-        open_syslog(s->error_fname);
+        log_open_syslog(s->error_fname);
     }
     s->log.module_levels = NULL;
     s->log.level = APLOG_TRACE8;
@@ -82,7 +82,7 @@ void hpm_log_detach(server_rec *s)
 
 /* --- the pools' own logs -------------------------------------------------- */
 
-static apr_status_t not_syslog(const char *target, pm_reason_t *why)
+static apr_status_t log_refuse_syslog(const char *target, pm_reason_t *why)
 {
     return strncasecmp(target, "syslog", 6) || (target[6] && target[6] != ':')
                ? APR_SUCCESS
@@ -92,8 +92,8 @@ static apr_status_t not_syslog(const char *target, pm_reason_t *why)
                          target);
 }
 
-static apr_status_t check_file(const char *path, apr_pool_t *p,
-                               pm_reason_t *why)
+static apr_status_t log_check_file(const char *path, apr_pool_t *p,
+                                   pm_reason_t *why)
 {
     apr_finfo_t info;
     apr_status_t rv = apr_stat(&info, path, APR_FINFO_TYPE, p);
@@ -110,7 +110,7 @@ static apr_status_t check_file(const char *path, apr_pool_t *p,
     return APR_SUCCESS;
 }
 
-static const char *path_of(const char *target, apr_pool_t *p)
+static const char *log_path(const char *target, apr_pool_t *p)
 {
     const char *path = ap_server_root_relative(p, target);
 
@@ -119,17 +119,17 @@ static const char *path_of(const char *target, apr_pool_t *p)
 
 apr_status_t hpm_log_check(const char *target, apr_pool_t *p, pm_reason_t *why)
 {
-    apr_status_t rv = not_syslog(target, why);
+    apr_status_t rv = log_refuse_syslog(target, why);
 
     if (rv != APR_SUCCESS || target[0] == '|') {
         return rv;
     }
-    return check_file(path_of(target, p), p, why);
+    return log_check_file(log_path(target, p), p, why);
 }
 
 /* httpd starts the program, and another one when it dies (http_log.h). */
-static apr_status_t open_program(int *fd, const char *program, apr_pool_t *p,
-                                 pm_reason_t *why)
+static apr_status_t log_open_program(int *fd, const char *program,
+                                     apr_pool_t *p, pm_reason_t *why)
 {
     apr_cmdtype_e type = APR_PROGRAM_ENV;
     piped_log *pipe;
@@ -142,27 +142,28 @@ static apr_status_t open_program(int *fd, const char *program, apr_pool_t *p,
         program++;
     }
     pipe = ap_open_piped_log_ex(p, program, type);
-    *fd = pipe ? pm_logfile_unblock(hpm_fd(ap_piped_log_write_fd(pipe))) : -1;
+    *fd = pipe ? pm_logfile_unblock(hpm_file_fd(ap_piped_log_write_fd(pipe)))
+               : -1;
     return *fd < 0 ? pm_fail(why, APR_EGENERAL, "cannot start %s", program)
                    : APR_SUCCESS;
 }
 
-static apr_status_t close_fd(void *data)
+static apr_status_t log_close(void *data)
 {
     close(*(int *)data);
     return APR_SUCCESS;
 }
 
 /* @return -1 in it: it could not be opened */
-static int *open_log(const char *target, apr_pool_t *p, server_rec *s)
+static int *log_open(const char *target, apr_pool_t *p, server_rec *s)
 {
     int *fd = apr_palloc(p, sizeof(*fd));
     pm_reason_t why;
-    apr_status_t rv = not_syslog(target, &why);
+    apr_status_t rv = log_refuse_syslog(target, &why);
 
     if (rv == APR_SUCCESS) {
-        rv = target[0] == '|' ? open_program(fd, target + 1, p, &why)
-                              : pm_logfile_open(fd, path_of(target, p), &why);
+        rv = target[0] == '|' ? log_open_program(fd, target + 1, p, &why)
+                              : pm_logfile_open(fd, log_path(target, p), &why);
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
@@ -172,12 +173,12 @@ static int *open_log(const char *target, apr_pool_t *p, server_rec *s)
         *fd = -1;
         return fd;
     }
-    apr_pool_cleanup_register(p, fd, close_fd, apr_pool_cleanup_null);
+    apr_pool_cleanup_register(p, fd, log_close, apr_pool_cleanup_null);
     return fd;
 }
 
 /* One log that is named more than once is opened once. */
-static int get_log(apr_hash_t *open_logs, const char *target, apr_pool_t *p,
+static int log_get(apr_hash_t *open_logs, const char *target, apr_pool_t *p,
                    server_rec *s)
 {
     int *fd;
@@ -187,7 +188,7 @@ static int get_log(apr_hash_t *open_logs, const char *target, apr_pool_t *p,
     }
     fd = apr_hash_get(open_logs, target, APR_HASH_KEY_STRING);
     if (!fd) {
-        fd = open_log(target, p, s);
+        fd = log_open(target, p, s);
         apr_hash_set(open_logs, target, APR_HASH_KEY_STRING, fd);
     }
     return *fd;
@@ -199,17 +200,17 @@ void hpm_log_open_pools(const hpm_server_t *server, apr_pool_t *p,
     apr_hash_t *open_logs = apr_hash_make(p);
     int i;
 
-    for (i = 0; i < server->order->nelts; i++) {
-        hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
+    for (i = 0; i < server->pool_list->nelts; i++) {
+        hpm_pool_t *pool = hpm_server_pool_at(server, i);
 
         if (!pool->failed) {
-            pool->log_fd = get_log(open_logs, pool->conf->error_log, p, s);
+            pool->log_fd = log_get(open_logs, pool->conf->error_log, p, s);
         }
     }
     for (i = 0; i < server->templates->nelts; i++) {
         pm_script_template_t *t =
             &APR_ARRAY_IDX(server->templates, i, pm_script_template_t);
 
-        t->log_fd = get_log(open_logs, t->conf->error_log, p, s);
+        t->log_fd = log_get(open_logs, t->conf->error_log, p, s);
     }
 }

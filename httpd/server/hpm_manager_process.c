@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The manager process, seen from httpd's parent: started, told of a new
- * configuration, replaced when it dies, stopped with httpd. */
-#include "httpd/server/hpm_parent.h"
+#include "httpd/server/hpm_manager_process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,10 +8,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ap_mpm.h"
 #include "apr_portable.h"
 #include "apr_strings.h"
 #include "unixd.h"
 
+#include "httpd/server/hpm_file.h"
+#include "httpd/server/hpm_log.h"
+#include "httpd/server/hpm_parent.h"
 #include "pm_core/ipc/pm_channel.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/manager/pm_manager.h"
@@ -21,15 +23,17 @@
 
 APLOG_USE_MODULE(fcgipm);
 
-#define SEND_TIMEOUT apr_time_from_sec(5)  /* a whole set handed over */
-#define YOUNG        apr_time_from_sec(10) /* dying before that is early */
-#define RETRY_LEAST  apr_time_from_sec(1)
-#define RETRY_MOST   apr_time_from_sec(60)
+#define MANAGER_SEND_TIMEOUT                                                   \
+    apr_time_from_sec(5)                        /* a whole set handed over     \
+                                                 */
+#define MANAGER_EARLY     apr_time_from_sec(10) /* dying before that is early */
+#define MANAGER_RETRY_MIN apr_time_from_sec(1)
+#define MANAGER_RETRY_MAX apr_time_from_sec(60)
 
 /* A manager can be told a new configuration when it is of this build and
  * writes its log the way this configuration does: a new file can be handed
  * over, but not a change from file to syslog. */
-static const char *identity_of(const hpm_parent_t *me, apr_pool_t *p)
+static const char *manager_identity(const hpm_parent_t *me, apr_pool_t *p)
 {
     return apr_pstrcat(p, pm_build(), " ",
                        me->s->error_log ? "file" : me->s->error_fname, NULL);
@@ -39,18 +43,18 @@ static const char *identity_of(const hpm_parent_t *me, apr_pool_t *p)
 
 /* Everything the core writes goes where httpd's error log went at the time
  * of the fork; that descriptor is what a new log replaces. */
-static void relog(void *ctx, int fd)
+static void manager_relog(void *ctx, int fd)
 {
     server_rec *s = ctx;
 
     if (s->error_log) {
-        dup2(fd, hpm_fd(s->error_log));
+        dup2(fd, hpm_file_fd(s->error_log));
     }
     dup2(fd, STDERR_FILENO);
     close(fd);
 }
 
-static void no_terminal(void)
+static void manager_close_terminal(void)
 {
     int null = open("/dev/null", O_RDWR);
 
@@ -61,22 +65,23 @@ static void no_terminal(void)
 }
 
 /* Leave all of httpd's behind but its error log. */
-static void detach(const hpm_parent_t *me, int channel)
+static void manager_detach(const hpm_parent_t *me, int channel)
 {
-    int keep[4] = {channel, hpm_fd(me->s->error_log),
-                   hpm_fd(me->retained->bell[0]),
-                   hpm_fd(me->retained->wire[0])};
+    int keep[4] = {channel, hpm_file_fd(me->s->error_log),
+                   hpm_file_fd(me->retained->wakeup.manager_end),
+                   hpm_file_fd(me->retained->slow_report.manager_end)};
 
     setsid();
     if (!pm_pdeath_set(SIGTERM, me->retained->parent)) {
         _exit(0);
     }
-    no_terminal();
+    manager_close_terminal();
     hpm_log_detach(me->s);
     pm_fds_close_others(keep, 4);
 }
 
-__attribute__((noreturn)) static void manage(hpm_parent_t *me, int channel)
+__attribute__((noreturn)) static void manager_main(hpm_parent_t *me,
+                                                   int channel)
 {
     pm_manager_opts_t opts = {0};
     pm_log_t log;
@@ -85,15 +90,15 @@ __attribute__((noreturn)) static void manage(hpm_parent_t *me, int channel)
     apr_pool_t *p;
 
     hpm_log_open(&log, me->s);
-    detach(me, channel);
+    manager_detach(me, channel);
     opts.log = &log;
     opts.board = me->retained->board;
     opts.channel = channel;
-    opts.bell = hpm_fd(me->retained->bell[0]);
-    opts.wire = hpm_fd(me->retained->wire[0]);
+    opts.bell = hpm_file_fd(me->retained->wakeup.manager_end);
+    opts.wire = hpm_file_fd(me->retained->slow_report.manager_end);
     opts.peer_uid = geteuid() ? geteuid() : ap_unixd_config.user_id;
     opts.peer_gid = geteuid() ? getegid() : ap_unixd_config.group_id;
-    opts.relog = relog;
+    opts.relog = manager_relog;
     opts.ctx = me->s;
     pm_fail(&why, 0, "no memory");
     if (apr_pool_create(&p, NULL) != APR_SUCCESS
@@ -106,24 +111,25 @@ __attribute__((noreturn)) static void manage(hpm_parent_t *me, int channel)
 
 /* --- a manager's life ----------------------------------------------------- */
 
-static void died(int reason, void *data, int status);
+static void manager_on_exit(int reason, void *data, int status);
 
 /* It has gone, is going or is of no use: nothing of it is kept. */
-static void forget(hpm_parent_t *me)
+static void manager_forget(hpm_parent_t *me)
 {
-    hpm_manager_process_t *boss = &me->retained->boss;
+    hpm_manager_process_t *manager = &me->retained->manager;
 
-    hpm_drop(&boss->channel);
-    boss->pid = 0;
+    hpm_file_close(&manager->channel);
+    manager->pid = 0;
 }
 
-static void watch(hpm_parent_t *me)
+static void manager_watch(hpm_parent_t *me)
 {
-    me->proc.pid = me->retained->boss.pid;
-    apr_proc_other_child_register(&me->proc, died, me, NULL, me->pconf);
+    me->proc.pid = me->retained->manager.pid;
+    apr_proc_other_child_register(&me->proc, manager_on_exit, me, NULL,
+                                  me->pconf);
 }
 
-static void unwatch(hpm_parent_t *me)
+static void manager_unwatch(hpm_parent_t *me)
 {
     if (me->proc.pid) {
         me->proc.pid = 0;
@@ -133,23 +139,24 @@ static void unwatch(hpm_parent_t *me)
 
 /* Is that process the manager still?  It leads a session of its own, which
  * no other child of httpd's does that could have got its number. */
-static int is_manager(pid_t pid)
+static int manager_is_running(pid_t pid)
 {
     return pid > 0 && getsid(pid) == pid && waitpid(pid, NULL, WNOHANG) == 0;
 }
 
 int hpm_manager_process_alive(hpm_parent_t *me)
 {
-    hpm_manager_process_t *boss = &me->retained->boss;
-    struct pollfd pfd = {hpm_fd(boss->channel), 0, 0};
+    hpm_manager_process_t *manager = &me->retained->manager;
+    struct pollfd pfd = {hpm_file_fd(manager->channel), 0, 0};
 
     /* the other end of the channel is the manager's alone */
-    return is_manager(boss->pid) && boss->channel && poll(&pfd, 1, 0) == 0;
+    return manager_is_running(manager->pid) && manager->channel
+           && poll(&pfd, 1, 0) == 0;
 }
 
 /* All signals wait until the child has handlers of its own: those it
  * inherits are the MPM's. */
-static pid_t fork_manager(hpm_parent_t *me, const int channel[2])
+static pid_t manager_fork(hpm_parent_t *me, const int channel[2])
 {
     sigset_t all, before;
     pid_t pid;
@@ -158,41 +165,41 @@ static pid_t fork_manager(hpm_parent_t *me, const int channel[2])
     sigprocmask(SIG_SETMASK, &all, &before);
     pid = fork();
     if (pid == 0) {
-        manage(me, channel[1]);
+        manager_main(me, channel[1]);
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
     return pid;
 }
 
-static apr_status_t start(hpm_parent_t *me, pm_reason_t *why)
+static apr_status_t manager_start(hpm_parent_t *me, pm_reason_t *why)
 {
-    hpm_manager_process_t *boss = &me->retained->boss;
+    hpm_manager_process_t *manager = &me->retained->manager;
     int channel[2];
     apr_status_t rv = pm_channel_pair(channel, why);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    boss->pid = fork_manager(me, channel);
-    if (boss->pid < 0) {
+    manager->pid = manager_fork(me, channel);
+    if (manager->pid < 0) {
         rv = errno;
-        boss->pid = 0;
+        manager->pid = 0;
         close(channel[0]);
         close(channel[1]);
         return pm_fail_os(why, rv, "cannot fork");
     }
     close(channel[1]);
-    boss->born = pm_time_now();
-    apr_cpystrn(boss->identity, identity_of(me, me->pconf),
-                sizeof(boss->identity));
-    rv = hpm_hold(&boss->channel, channel[0], me->plog);
+    manager->born = pm_time_now();
+    apr_cpystrn(manager->identity, manager_identity(me, me->pconf),
+                sizeof(manager->identity));
+    rv = hpm_file_hold(&manager->channel, channel[0], me->plog);
     if (rv != APR_SUCCESS) {
         return pm_fail_os(why, rv, "cannot keep the channel");
     }
     return APR_SUCCESS;
 }
 
-static apr_status_t send_set(hpm_parent_t *me, pm_reason_t *why)
+static apr_status_t manager_send_set(hpm_parent_t *me, pm_reason_t *why)
 {
     apr_pool_t *p;
     apr_status_t rv = apr_pool_create(&p, me->s->process->pool);
@@ -200,72 +207,72 @@ static apr_status_t send_set(hpm_parent_t *me, pm_reason_t *why)
     if (rv != APR_SUCCESS) {
         return pm_fail_os(why, rv, "no memory");
     }
-    rv = pm_pool_set_send(hpm_fd(me->retained->boss.channel), me->set,
-                          pm_time_now() + SEND_TIMEOUT, p, why);
+    rv = pm_pool_set_send(hpm_file_fd(me->retained->manager.channel), me->set,
+                          pm_time_now() + MANAGER_SEND_TIMEOUT, p, why);
     apr_pool_destroy(p);
     return rv;
 }
 
 /* SIGKILL loses no request: the workers' parent-death signal lets each
  * finish the one it has. */
-static void kill_manager(hpm_parent_t *me)
+static void manager_kill(hpm_parent_t *me)
 {
-    pid_t pid = me->retained->boss.pid;
+    pid_t pid = me->retained->manager.pid;
 
-    unwatch(me);
-    if (is_manager(pid)) {
+    manager_unwatch(me);
+    if (manager_is_running(pid)) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
     }
-    forget(me);
+    manager_forget(me);
 }
 
 /* Managers that die young one after the other are started ever later. */
-static void put_off(hpm_parent_t *me)
+static void manager_put_off(hpm_parent_t *me)
 {
-    hpm_manager_process_t *boss = &me->retained->boss;
-    apr_time_t delay = RETRY_LEAST;
+    hpm_manager_process_t *manager = &me->retained->manager;
+    apr_time_t delay = MANAGER_RETRY_MIN;
     int i;
 
-    for (i = 2; i < boss->early && delay < RETRY_MOST; i++) {
+    for (i = 2; i < manager->early && delay < MANAGER_RETRY_MAX; i++) {
         delay *= 2;
     }
-    delay = pm_time_min(delay, RETRY_MOST);
-    boss->retry_at = pm_time_now() + delay;
+    delay = pm_time_min(delay, MANAGER_RETRY_MAX);
+    manager->retry_at = pm_time_now() + delay;
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, me->s,
                  "the next manager is "
                  "started in %d s or more",
                  (int)apr_time_sec(delay));
 }
 
-static void start_or_put_off(hpm_parent_t *me)
+static void manager_start_or_put_off(hpm_parent_t *me)
 {
-    hpm_manager_process_t *boss = &me->retained->boss;
+    hpm_manager_process_t *manager = &me->retained->manager;
     apr_status_t rv;
     pm_reason_t why;
 
-    boss->retry_at = 0;
-    rv = start(me, &why);
+    manager->retry_at = 0;
+    rv = manager_start(me, &why);
     if (rv == APR_SUCCESS) {
-        rv = send_set(me, &why);
+        rv = manager_send_set(me, &why);
     }
     if (rv == APR_SUCCESS) {
-        watch(me);
+        manager_watch(me);
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, me->s,
-                     "manager %" APR_PID_T_FMT " has taken %d pools", boss->pid,
-                     me->set->members->nelts);
+                     "manager %" APR_PID_T_FMT " has taken %d pools",
+                     manager->pid, me->set->members->nelts);
         return;
     }
-    kill_manager(me);
-    boss->early++;
+    manager_kill(me);
+    manager->early++;
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s,
                  "cannot start a manager, "
                  "no pool can answer: %s",
                  why.text);
-    put_off(me);
+    manager_put_off(me);
 }
 
-static int is_stopping(void)
+static int manager_httpd_stops(void)
 {
     int state;
 
@@ -275,7 +282,7 @@ static int is_stopping(void)
 
 /* @param how APR's status, which is an exit status or a signal; -1: not known
  */
-static void note_death(hpm_parent_t *me, int how)
+static void manager_log_death(hpm_parent_t *me, int how)
 {
     char text[64] = "";
 
@@ -288,105 +295,106 @@ static void note_death(hpm_parent_t *me, int how)
                  "manager %" APR_PID_T_FMT
                  " has died%s; it is replaced, requests wait in the pools' "
                  "queues",
-                 me->retained->boss.pid, text);
+                 me->retained->manager.pid, text);
 }
 
-static void replace_dead(hpm_parent_t *me, int how)
+static void manager_replace(hpm_parent_t *me, int how)
 {
-    hpm_manager_process_t *boss = &me->retained->boss;
-    apr_time_t age = pm_time_now() - boss->born;
+    hpm_manager_process_t *manager = &me->retained->manager;
+    apr_time_t age = pm_time_now() - manager->born;
 
-    if (is_stopping()) {
-        forget(me); /* the next configuration starts one, or httpd ends */
+    if (manager_httpd_stops()) {
+        manager_forget(
+            me); /* the next configuration starts one, or httpd ends */
         return;
     }
-    note_death(me, how);
-    forget(me);
-    boss->early = age < YOUNG ? boss->early + 1 : 0;
-    if (boss->early > 1) {
-        put_off(me);
+    manager_log_death(me, how);
+    manager_forget(me);
+    manager->early = age < MANAGER_EARLY ? manager->early + 1 : 0;
+    if (manager->early > 1) {
+        manager_put_off(me);
     }
     else {
-        start_or_put_off(me);
+        manager_start_or_put_off(me);
     }
 }
 
-/* APR calls this for the process given to watch(): DEATH when it was reaped
- * in httpd's main loop, LOST when somebody else had reaped it, RESTART
+/* APR calls this for the process given to manager_watch(): DEATH when it was
+ * reaped in httpd's main loop, LOST when somebody else had reaped it, RESTART
  * (again and again) while a restart or the end waits for httpd's children,
- * UNREGISTER from unwatch() and when pconf is cleared.  A manager outlives
- * restarts; only the first two mean something here.  An entry whose process
- * has gone must not stay in APR's list. */
-static void died(int reason, void *data, int status)
+ * UNREGISTER from manager_unwatch() and when pconf is cleared.  A manager
+ * outlives restarts; only the first two mean something here.  An entry whose
+ * process has gone must not stay in APR's list. */
+static void manager_on_exit(int reason, void *data, int status)
 {
     hpm_parent_t *me = data;
 
     if (reason == APR_OC_REASON_DEATH || reason == APR_OC_REASON_LOST) {
-        unwatch(me);
-        replace_dead(me, reason == APR_OC_REASON_DEATH ? status : -1);
+        manager_unwatch(me);
+        manager_replace(me, reason == APR_OC_REASON_DEATH ? status : -1);
     }
 }
 
 /* --- what the hooks ask for ----------------------------------------------- */
 
 /* The manager that lives takes the new set; SIGHUP is when it acts on it. */
-static int tell(hpm_parent_t *me)
+static int manager_update(hpm_parent_t *me)
 {
-    hpm_manager_process_t *boss = &me->retained->boss;
+    hpm_manager_process_t *manager = &me->retained->manager;
     pm_reason_t why;
-    apr_status_t rv = send_set(me, &why);
+    apr_status_t rv = manager_send_set(me, &why);
 
-    if (rv == APR_SUCCESS && kill(boss->pid, SIGHUP)) {
+    if (rv == APR_SUCCESS && kill(manager->pid, SIGHUP)) {
         rv = pm_fail_os(&why, errno, "SIGHUP");
     }
     if (rv == APR_SUCCESS) {
-        watch(me);
+        manager_watch(me);
         return 1;
     }
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s,
                  "manager %" APR_PID_T_FMT
                  " does not take the new configuration and is replaced: %s",
-                 boss->pid, why.text);
-    kill_manager(me);
+                 manager->pid, why.text);
+    manager_kill(me);
     return 0;
 }
 
 void hpm_manager_process_renew(hpm_parent_t *me)
 {
-    hpm_manager_process_t *boss = &me->retained->boss;
+    hpm_manager_process_t *manager = &me->retained->manager;
 
     if (!hpm_manager_process_alive(me)) {
-        if (boss->pid) {
-            note_death(me, -1);
+        if (manager->pid) {
+            manager_log_death(me, -1);
         }
-        kill_manager(me);
+        manager_kill(me);
     }
-    else if (strcmp(boss->identity, identity_of(me, me->pconf))) {
+    else if (strcmp(manager->identity, manager_identity(me, me->pconf))) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, me->s,
                      "manager %" APR_PID_T_FMT
                      " is of another build or log and is "
                      "replaced",
-                     boss->pid);
-        kill_manager(me);
+                     manager->pid);
+        manager_kill(me);
     }
-    else if (tell(me)) {
+    else if (manager_update(me)) {
         return;
     }
-    boss->early = 0;
-    start_or_put_off(me);
+    manager->early = 0;
+    manager_start_or_put_off(me);
 }
 
-void hpm_manager_process_due(hpm_parent_t *me)
+void hpm_manager_process_retry(hpm_parent_t *me)
 {
-    apr_time_t at = me->retained->boss.retry_at;
+    apr_time_t at = me->retained->manager.retry_at;
 
     if (at && at <= pm_time_now()) {
-        start_or_put_off(me);
+        manager_start_or_put_off(me);
     }
 }
 
 /* Wait for the manager's end of the channel to be closed. */
-static int wait_gone(int channel, apr_time_t deadline)
+static int manager_wait_gone(int channel, apr_time_t deadline)
 {
     struct pollfd pfd = {channel, 0, 0};
     apr_time_t left;
@@ -401,23 +409,24 @@ static int wait_gone(int channel, apr_time_t deadline)
 
 void hpm_manager_process_stop(hpm_parent_t *me)
 {
-    hpm_manager_process_t *boss = &me->retained->boss;
+    hpm_manager_process_t *manager = &me->retained->manager;
     apr_time_t most = me->set->global->die_timeout + apr_time_from_sec(1);
 
-    boss->retry_at = 0;
-    unwatch(me);
-    if (!is_manager(boss->pid) || kill(boss->pid, SIGTERM)) {
-        forget(me); /* httpd -X is root no longer: the end of the channel
-                     * has to do */
+    manager->retry_at = 0;
+    manager_unwatch(me);
+    if (!manager_is_running(manager->pid) || kill(manager->pid, SIGTERM)) {
+        manager_forget(me); /* httpd -X is root no longer: the end of the
+                             * channel has to do */
         return;
     }
-    if (wait_gone(hpm_fd(boss->channel), pm_time_now() + most)) {
-        waitpid(boss->pid, NULL, 0);
-        forget(me);
+    if (manager_wait_gone(hpm_file_fd(manager->channel),
+                          pm_time_now() + most)) {
+        waitpid(manager->pid, NULL, 0);
+        manager_forget(me);
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s,
                  "manager %" APR_PID_T_FMT " did not end in time and is killed",
-                 boss->pid);
-    kill_manager(me);
+                 manager->pid);
+    manager_kill(me);
 }

@@ -1,105 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The httpd parent's part: what happens in which hook. */
+/* The hooks of httpd's parent, and how a new configuration takes over from
+ * the one before. */
 #include "httpd/server/hpm_parent.h"
 
 #include <unistd.h>
 
+#include "ap_mpm.h"
 #include "apr_strings.h"
 #include "http_core.h"
-#include "mpm_common.h"
 
+#include "httpd/config/hpm_config_check.h"
 #include "httpd/request/hpm_keepalive_wait.h"
 #include "httpd/request/hpm_script.h"
-#include "pm_core/ipc/pm_wakeup.h"
+#include "httpd/server/hpm_file.h"
+#include "httpd/server/hpm_log.h"
 #include "pm_core/ipc/pm_slow_report.h"
+#include "pm_core/ipc/pm_wakeup.h"
 
 APLOG_USE_MODULE(fcgipm);
 
-/* --- what is kept --------------------------------------------------------- */
-
-/* A build that lays these out differently finds nothing and starts afresh;
- * what the other one kept is closed by APR (see hpm_parent.h). */
-static const char *retained_key(apr_pool_t *p)
-{
-    return apr_psprintf(
-        p, "mod_fcgipm 1 %d %d %d %d %d %d %d %d", (int)sizeof(hpm_retained_t),
-        (int)sizeof(hpm_listener_t), (int)sizeof(pm_scoreboard_header_t),
-        (int)sizeof(pm_scoreboard_slot_t), (int)sizeof(pm_admission_t),
-        (int)sizeof(pm_scoreboard_cell_t), (int)pm_scoreboard_size(0),
-        PM_SCOREBOARD_SLOTS);
-}
-
-/* Were we there in the configuration before this one? */
-static int is_next(const hpm_retained_t *r)
-{
-    return r->config + 1 == ap_state_query(AP_SQ_CONFIG_GEN);
-}
-
-/* The module was away for a while: its files have been closed, children have
- * come and gone unnoticed. */
-static void start_afresh(hpm_retained_t *r)
-{
-    if (r->board_pool) {
-        apr_pool_destroy(r->board_pool);
-    }
-    if (r->pool) {
-        apr_pool_destroy(r->pool);
-    }
-    memset(r, 0, sizeof(*r));
-}
-
-static hpm_retained_t *retained_get(apr_pool_t *ptemp)
-{
-    const char *key = retained_key(ptemp);
-    hpm_retained_t *r = ap_retained_data_get(key);
-
-    if (!r) {
-        r = ap_retained_data_create(key, sizeof(*r));
-    }
-    else if (!is_next(r)) {
-        start_afresh(r);
-    }
-    r->config = ap_state_query(AP_SQ_CONFIG_GEN);
-    r->parent = getpid();
-    return r;
-}
-
-/* The ways from httpd's children to the manager. */
-static void move_calls(hpm_retained_t *r, apr_pool_t *p)
-{
-    int i;
-
-    for (i = 0; i < 2; i++) {
-        hpm_move(&r->bell[i], p);
-        hpm_move(&r->wire[i], p);
-    }
-}
-
-/* Before httpd's log pool is cleared: see hpm_parent.h. */
-int hpm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
-                            apr_pool_t *ptemp, server_rec *s)
-{
-    hpm_retained_t *r = ap_retained_data_get(retained_key(ptemp));
-    int i;
-
-    (void)pconf;
-    (void)plog;
-    (void)s;
-    if (!r || !is_next(r) || !r->pool) {
-        return OK;
-    }
-    hpm_move(&r->boss.channel, r->pool);
-    move_calls(r, r->pool);
-    for (i = 0; i < r->places->nelts; i++) {
-        hpm_move(&APR_ARRAY_IDX(r->places, i, hpm_listener_t).file, r->pool);
-    }
-    return OK;
-}
-
 /* --- a new configuration -------------------------------------------------- */
 
-static apr_status_t board_ready(hpm_retained_t *r, apr_pool_t *process,
-                                pm_reason_t *why)
+static apr_status_t parent_open_board(hpm_retained_t *r, apr_pool_t *process,
+                                      pm_reason_t *why)
 {
     int rows = 0;
     apr_status_t rv;
@@ -116,16 +39,16 @@ static apr_status_t board_ready(hpm_retained_t *r, apr_pool_t *process,
                                 why);
 }
 
-/* @param create of pm_wakeup.h, pm_slow_report.h */
-static void call_ready(hpm_parent_t *me, apr_file_t *call[2],
-                       apr_status_t (*create)(int fd[2], pm_reason_t *why),
-                       const char *without)
+/* @param without what is missing when there is none, for the log */
+static void parent_open_pipe(hpm_parent_t *me, hpm_pipe_t *pipe,
+                             apr_status_t (*create)(int fd[2],
+                                                    pm_reason_t *why),
+                             const char *without)
 {
     pm_reason_t why;
     int fd[2];
-    int i;
 
-    if (call[0] && call[1]) {
+    if (pipe->manager_end && pipe->children_end) {
         return;
     }
     if (create(fd, &why) != APR_SUCCESS) {
@@ -133,59 +56,49 @@ static void call_ready(hpm_parent_t *me, apr_file_t *call[2],
                      without);
         return;
     }
-    for (i = 0; i < 2; i++) {
-        hpm_drop(&call[i]);
-        hpm_hold(&call[i], fd[i], me->plog);
-    }
+    hpm_file_close(&pipe->manager_end);
+    hpm_file_close(&pipe->children_end);
+    hpm_file_hold(&pipe->manager_end, fd[0], me->plog);
+    hpm_file_hold(&pipe->children_end, fd[1], me->plog);
 }
 
-static void calls_ready(hpm_parent_t *me)
-{
-    call_ready(me, me->retained->bell, pm_wakeup_create,
-               "pools grow as their sockets' queues do");
-    call_ready(me, me->retained->wire, pm_slow_report_create,
-               "what slow requests wait for will not be known");
-}
-
-static void fail_all(hpm_server_t *server, const char *reason)
+static void parent_fail_all(hpm_server_t *server, const char *reason)
 {
     int i;
 
-    for (i = 0; i < server->order->nelts; i++) {
-        hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
+    for (i = 0; i < server->pool_list->nelts; i++) {
+        hpm_pool_t *pool = hpm_server_pool_at(server, i);
 
         pool->failed = pool->failed ? pool->failed : reason;
     }
 }
 
-/* The definition the place was run with before; it was good then. */
-static const pm_conf_t *former_conf(const hpm_pool_t *pool,
-                                    const hpm_listener_t *place, apr_pool_t *p)
+/* The definition the pool's workers were started with. */
+static const pm_conf_t *parent_last_good(const hpm_pool_t *pool,
+                                         const hpm_listener_t *listener,
+                                         apr_pool_t *p)
 {
     pm_conf_t *conf = pm_conf_create(p, pool->name);
 
-    return pm_conf_read(conf, 0, place->settings, p, NULL) == APR_SUCCESS
+    return pm_conf_read(conf, 0, listener->settings, p, NULL) == APR_SUCCESS
                ? conf
                : pool->conf;
 }
 
-/* Places are in the order of the pools that have one. */
-static void add_member(pm_pool_set_t *set, const hpm_pool_t *pool,
-                       const apr_array_header_t *places, apr_pool_t *p)
+static void parent_add_member(pm_pool_set_t *set, const hpm_pool_t *pool,
+                              const hpm_listener_t *listener, apr_pool_t *p)
 {
-    const hpm_listener_t *place =
-        &APR_ARRAY_IDX(places, set->members->nelts, hpm_listener_t);
     pm_member_t *m = apr_array_push(set->members);
 
-    m->conf = pool->former ? former_conf(pool, place, p) : pool->conf;
+    m->conf = pool->rejected ? parent_last_good(pool, listener, p) : pool->conf;
     m->slot = pool->slot;
     m->generation = pool->generation;
     m->failed = pool->failed;
-    m->fd = pool->failed ? -1 : place->listener.fd;
+    m->fd = pool->failed ? -1 : listener->listener.fd;
     m->log_fd = pool->failed ? -1 : pool->log_fd;
 }
 
-static pm_pool_set_t *make_set(const hpm_parent_t *me)
+static pm_pool_set_t *parent_make_set(const hpm_parent_t *me)
 {
     pm_pool_set_t *set = pm_pool_set_create(me->pconf);
     pm_log_t log;
@@ -197,21 +110,24 @@ static pm_pool_set_t *make_set(const hpm_parent_t *me)
     set->hosts = me->server->hosts;
     set->config = me->retained->config;
     set->log_level = log.level;
-    set->log_fd = hpm_fd(me->s->error_log);
-    for (i = 0; i < me->server->order->nelts; i++) {
-        const hpm_pool_t *pool =
-            APR_ARRAY_IDX(me->server->order, i, hpm_pool_t *);
+    set->log_fd = hpm_file_fd(me->s->error_log);
+    for (i = 0; i < me->server->pool_list->nelts; i++) {
+        const hpm_pool_t *pool = hpm_server_pool_at(me->server, i);
 
         if (pool->slot >= 0) {
-            add_member(set, pool, me->retained->places, me->pconf);
+            /* listeners are in the order of the pools that have one */
+            parent_add_member(set, pool,
+                              &APR_ARRAY_IDX(me->retained->listeners,
+                                             set->members->nelts,
+                                             hpm_listener_t),
+                              me->pconf);
         }
     }
     return set;
 }
 
-/* From the former configuration's sockets to this one's, and the manager
- * along with them. */
-static void renew(hpm_parent_t *me, apr_pool_t *ptemp)
+/* Take sockets and manager over from the configuration before. */
+static void parent_renew(hpm_parent_t *me, apr_pool_t *ptemp)
 {
     hpm_retained_t *r = me->retained;
     apr_pool_t *former_pool = r->pool;
@@ -219,12 +135,11 @@ static void renew(hpm_parent_t *me, apr_pool_t *ptemp)
     int alive = hpm_manager_process_alive(me);
 
     apr_pool_create(&r->pool, me->s->process->pool);
-    hpm_move(&r->boss.channel, me->plog);
-    move_calls(r, me->plog);
+    hpm_retained_move(r, me->plog);
     former = hpm_listeners_renew(me, ptemp);
     hpm_log_open_pools(me->server, me->pconf, me->s);
     hpm_config_report(me->s);
-    me->set = make_set(me);
+    me->set = parent_make_set(me);
     if (alive || me->set->members->nelts || me->set->templates->nelts) {
         hpm_manager_process_renew(me);
     }
@@ -236,38 +151,65 @@ static void renew(hpm_parent_t *me, apr_pool_t *ptemp)
 
 /* --- the end -------------------------------------------------------------- */
 
-/* httpd ends.  Registered with the process's pool, to be run before anything
- * in it is gone: logs, what is retained, this generation. */
-static apr_status_t end(void *data)
+/* httpd ends.  A pre-cleanup of the process's pool: it runs before anything
+ * in that pool is gone, logs, retained data and this configuration
+ * included. */
+static apr_status_t parent_end(void *data)
 {
     hpm_parent_t *me = data;
     hpm_retained_t *r = me->retained;
 
     if (r->parent == getpid()) {
         hpm_manager_process_stop(me);
-        hpm_listeners_close(r->places, 1);
+        hpm_listeners_close(r->listeners, 1);
     }
     return APR_SUCCESS;
 }
 
-/* A restart, before this code is unloaded: httpd's end is not ours to see to
- * any more. */
-static apr_status_t stand_down(void *data)
+/* httpd restarts and will unload this code, so that it cannot be called at
+ * httpd's end. */
+static apr_status_t parent_unload(void *data)
 {
     hpm_parent_t *me = data;
 
-    apr_pool_cleanup_kill(me->s->process->pool, me, end);
+    apr_pool_cleanup_kill(me->s->process->pool, me, parent_end);
     return APR_SUCCESS;
 }
 
 /* --- hooks ---------------------------------------------------------------- */
+
+int hpm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
+                            apr_pool_t *ptemp, server_rec *s)
+{
+    (void)pconf;
+    (void)plog;
+    (void)s;
+    hpm_retained_save(ptemp);
+    return OK;
+}
+
+/* Virtual hosts have records of their own: let each know what the main
+ * server's knows by now. */
+static void parent_publish(hpm_parent_t *me)
+{
+    const hpm_retained_t *r = me->retained;
+    server_rec *v;
+
+    for (v = me->s; v; v = v->next) {
+        hpm_server_t *server = hpm_server(v);
+
+        server->board = r->board;
+        server->wakeup_fd = hpm_file_fd(r->wakeup.children_end);
+        server->slow_report_fd = hpm_file_fd(r->slow_report.children_end);
+        server->parent = me;
+    }
+}
 
 int hpm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
                            apr_pool_t *ptemp, server_rec *s)
 {
     hpm_parent_t *me;
     pm_reason_t why;
-    server_rec *v;
 
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
@@ -277,22 +219,21 @@ int hpm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     me->server = hpm_server(s);
     me->pconf = pconf;
     me->plog = plog;
-    me->retained = retained_get(ptemp);
-    if (board_ready(me->retained, s->process->pool, &why) != APR_SUCCESS) {
-        fail_all(me->server, apr_pstrdup(pconf, why.text));
+    me->retained = hpm_retained_get(ptemp);
+    if (parent_open_board(me->retained, s->process->pool, &why)
+        != APR_SUCCESS) {
+        parent_fail_all(me->server, apr_pstrdup(pconf, why.text));
         hpm_config_report(s);
         return OK;
     }
-    calls_ready(me);
-    renew(me, ptemp);
-    for (v = s; v; v = v->next) {
-        hpm_server(v)->board = me->retained->board;
-        hpm_server(v)->bell = hpm_fd(me->retained->bell[1]);
-        hpm_server(v)->wire = hpm_fd(me->retained->wire[1]);
-        hpm_server(v)->parent = me;
-    }
-    apr_pool_pre_cleanup_register(s->process->pool, me, end);
-    apr_pool_cleanup_register(pconf, me, stand_down, apr_pool_cleanup_null);
+    parent_open_pipe(me, &me->retained->wakeup, pm_wakeup_create,
+                     "pools grow as their sockets' queues do");
+    parent_open_pipe(me, &me->retained->slow_report, pm_slow_report_create,
+                     "what slow requests wait for will not be known");
+    parent_renew(me, ptemp);
+    parent_publish(me);
+    apr_pool_pre_cleanup_register(s->process->pool, me, parent_end);
+    apr_pool_cleanup_register(pconf, me, parent_unload, apr_pool_cleanup_null);
     return OK;
 }
 
@@ -302,7 +243,7 @@ int hpm_parent_monitor(apr_pool_t *p, server_rec *s)
 
     (void)p;
     if (me) {
-        hpm_manager_process_due(me);
+        hpm_manager_process_retry(me);
     }
     return DECLINED;
 }
@@ -319,20 +260,19 @@ void hpm_parent_child_status(server_rec *s, pid_t pid, ap_generation_t gen,
     }
 }
 
-static void close_parents_own(hpm_parent_t *me)
+/* In a child. */
+static void child_close_parents(hpm_retained_t *r)
 {
-    hpm_retained_t *r = me->retained;
-
-    hpm_drop(&r->boss.channel);
-    hpm_drop(&r->bell[0]);
-    hpm_drop(&r->wire[0]);
-    hpm_listeners_close(r->places, 0);
+    hpm_file_close(&r->manager.channel);
+    hpm_file_close(&r->wakeup.manager_end);
+    hpm_file_close(&r->slow_report.manager_end);
+    hpm_listeners_close(r->listeners, 0);
 }
 
 void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
 {
     hpm_parent_t *me = hpm_server(s)->parent;
-    hpm_thread_load_t *crowd;
+    hpm_thread_load_t *load;
     server_rec *v;
     int row;
 
@@ -342,17 +282,18 @@ void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
     if (me->retained->parent == getpid()) {
         /* httpd -X: the only process leaves without destroying more than
          * this pool */
-        apr_pool_cleanup_register(pchild, me, end, apr_pool_cleanup_null);
+        apr_pool_cleanup_register(pchild, me, parent_end,
+                                  apr_pool_cleanup_null);
     }
     else {
-        close_parents_own(me);
+        child_close_parents(me->retained);
     }
-    crowd = hpm_keepalive_wait_load(pchild);
+    load = hpm_keepalive_wait_load(pchild);
     row = pm_scoreboard_row_claim(me->retained->board, (apr_uint32_t)getpid(),
                                   me->retained->config);
     for (v = s; v; v = v->next) {
         hpm_server(v)->row = row;
-        hpm_server(v)->crowd = crowd;
+        hpm_server(v)->thread_load = load;
     }
     hpm_script_init(pchild, s, me->retained->config);
 }

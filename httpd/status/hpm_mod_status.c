@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The section on mod_status's page.  All of it is from the board: the page is
  * often asked for, and is not to wait for anybody. */
+#include "httpd/config/hpm_server.h"
 #include "httpd/status/hpm_status.h"
 
 #include <errno.h>
@@ -86,9 +87,9 @@ static void put_auto(request_rec *r, const hpm_server_t *server, int extended)
     int i, k;
 
     ap_rprintf(r, "FcgiPMManager: %d\nFcgiPMPools: %d\n",
-               manager_of(server->board), server->order->nelts);
-    for (i = 0; i < server->order->nelts; i++) {
-        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
+               manager_of(server->board), server->pool_list->nelts);
+    for (i = 0; i < server->pool_list->nelts; i++) {
+        const hpm_pool_t *pool = hpm_server_pool_at(server, i);
         figures_t f = figures_of(server->board, pool);
 
         if (extended) {
@@ -162,8 +163,8 @@ static void put_html(request_rec *r, const hpm_server_t *server, int table)
                  r);
     }
     put_head(r, table);
-    for (i = 0; i < server->order->nelts; i++) {
-        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
+    for (i = 0; i < server->pool_list->nelts; i++) {
+        const hpm_pool_t *pool = hpm_server_pool_at(server, i);
         figures_t f = figures_of(server->board, pool);
 
         put_pool(r, pool->name, &f, table);
@@ -175,7 +176,7 @@ int hpm_mod_status(request_rec *r, int flags)
 {
     const hpm_server_t *server = hpm_server(ap_server_conf);
 
-    if (!server->order || !server->order->nelts) {
+    if (!server->pool_list || !server->pool_list->nelts) {
         return OK;
     }
     if (flags & AP_STATUS_SHORT) {

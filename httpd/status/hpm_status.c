@@ -8,6 +8,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 
+#include "httpd/config/hpm_server.h"
 #include "pm_core/ipc/pm_control_client.h"
 #include "pm_core/control/pm_report_status.h"
 
@@ -30,8 +31,8 @@ static char *own_status(const hpm_server_t *server, const char *error,
     pm_report_status_begin(
         &j, server->board ? pm_scoreboard_header(server->board) : NULL, error,
         now);
-    for (i = 0; i < server->order->nelts; i++) {
-        const hpm_pool_t *pool = APR_ARRAY_IDX(server->order, i, hpm_pool_t *);
+    for (i = 0; i < server->pool_list->nelts; i++) {
+        const hpm_pool_t *pool = hpm_server_pool_at(server, i);
         pm_report_status_known_t known = {pool->conf, server->board, pool->slot,
                                           pool->generation, pool->failed};
 

@@ -16,7 +16,7 @@
 #ifndef HPM_STATUS_H
 #define HPM_STATUS_H
 
-#include "httpd/mod_fcgipm.h"
+#include "httpd/config/hpm_module.h"
 #include "pm_core/control/pm_control_reply.h"
 
 #define HPM_STATUS_HANDLER HPM_HANDLER "-status"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "httpd/upstream/hpm_admission.h"
 
+#include "httpd/config/hpm_server.h"
 #include "httpd/request/hpm_client.h"
 #include "httpd/request/hpm_handler.h"
 #include "pm_core/ipc/pm_wakeup.h"
@@ -43,7 +44,7 @@ static void call(const hpm_turn_t *t, const hpm_server_t *server,
                  const hpm_pool_t *pool)
 {
     if (t->gate && pm_admission_need_manager(t->gate)
-        && !pm_wakeup_send(server->bell, pool->slot)) {
+        && !pm_wakeup_send(server->wakeup_fd, pool->slot)) {
         pm_admission_manager_called(t->gate);
     }
 }

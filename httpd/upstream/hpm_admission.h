@@ -15,7 +15,9 @@
 #ifndef HPM_ADMISSION_H
 #define HPM_ADMISSION_H
 
-#include "httpd/mod_fcgipm.h"
+#include "httpd/config/hpm_module.h"
+#include "httpd/config/hpm_pool.h"
+#include "pm_core/shm/pm_scoreboard.h"
 
 /** How waiting ended. */
 typedef enum hpm_verdict {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "apr_strings.h"
+#include "httpd/config/hpm_server.h"
 #include "pm_core/ipc/pm_slow_report.h"
 
 APLOG_USE_MODULE(fcgipm);
@@ -23,7 +24,7 @@ void hpm_slow_request_tell(const request_rec *r, const hpm_pool_t *pool,
     apr_snprintf(note.url, sizeof(note.url), "%s%s",
                  r->hostname ? r->hostname : r->server->server_hostname,
                  r->unparsed_uri);
-    if (!pm_slow_report_send(hpm_server(r->server)->wire, &note)) {
+    if (!pm_slow_report_send(hpm_server(r->server)->slow_report_fd, &note)) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                       "pool %s: slow: %s "
                       "%s: %.3f s so far: the manager cannot be asked for "

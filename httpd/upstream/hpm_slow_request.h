@@ -7,7 +7,8 @@
 #ifndef HPM_SLOW_REQUEST_H
 #define HPM_SLOW_REQUEST_H
 
-#include "httpd/mod_fcgipm.h"
+#include "httpd/config/hpm_module.h"
+#include "httpd/config/hpm_pool.h"
 #include "httpd/upstream/hpm_upstream.h"
 
 /** The time is over, the request is not.  It is said here when the manager

@@ -28,7 +28,7 @@
 #include "http_core.h"
 #include "http_log.h"
 #include "http_protocol.h"
-#include "httpd/mod_fcgipm.h"
+#include "httpd/config/hpm_module.h"
 #include "must.h"
 #include "util_script.h"
 

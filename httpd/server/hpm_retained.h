@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file hpm_retained.h
+ * @brief What the parent keeps over a restart.
+ *
+ * httpd reads its configuration anew by clearing pconf, which unloads this
+ * module.  The module comes back at another address, as another build, or not
+ * at all.  What the parent keeps meanwhile lives in the process's pool and
+ * holds no pointer to code.  A build that lays it out differently does not
+ * find it and starts afresh; APR closes what the other build kept (see
+ * hpm_file.h).
+ *
+ * Parent only.
+ */
+#ifndef HPM_RETAINED_H
+#define HPM_RETAINED_H
+
+#include "httpd/server/hpm_listeners.h"
+#include "httpd/server/hpm_manager_process.h"
+#include "pm_core/shm/pm_scoreboard.h"
+
+/** A pair of connected descriptors: httpd's children write, the manager
+ *  reads.  NULL: none yet. */
+typedef struct hpm_pipe {
+    apr_file_t *manager_end;
+    apr_file_t *children_end;
+} hpm_pipe_t;
+
+typedef struct hpm_retained {
+    pid_t parent;           /**< httpd's parent, the owner of all this */
+    int config;             /**< AP_SQ_CONFIG_GEN when last seen */
+    apr_pool_t *board_pool; /**< NULL: no scoreboard yet */
+    pm_scoreboard_t *board;
+    int next_slot;
+    apr_uint32_t generations;      /**< given to pools so far */
+    apr_pool_t *pool;              /**< of @c listeners; one for each
+                                    *   configuration */
+    apr_array_header_t *listeners; /**< of hpm_listener_t, in the order of the
+                                    *   pools; NULL: none */
+    hpm_pipe_t wakeup;             /**< see pm_wakeup.h */
+    hpm_pipe_t slow_report;        /**< see pm_slow_report.h */
+    hpm_manager_process_t manager;
+} hpm_retained_t;
+
+/** @return what was kept by the configuration before this one, or an empty
+ *          record.  Call it once for each configuration. */
+hpm_retained_t *hpm_retained_get(apr_pool_t *ptemp);
+
+/** Take what is kept out of httpd's log pool, which httpd clears next. */
+void hpm_retained_save(apr_pool_t *ptemp);
+
+/** Move the descriptors that belong to no pool to @a p. */
+void hpm_retained_move(hpm_retained_t *r, apr_pool_t *p);
+
+#endif /* HPM_RETAINED_H */
