@@ -1,7 +1,7 @@
 dnl SPDX-License-Identifier: Apache-2.0
 dnl
-dnl mod_fcgipm inside of an httpd source tree.  Copy mod_fcgipm.c, httpd/,
-dnl pm_core/, config.m4 and Makefile.in to modules/fcgipm, then
+dnl mod_fcgipm inside of an httpd source tree.  Copy this directory to
+dnl modules/fcgipm, then
 dnl
 dnl     ./buildconf
 dnl     ./configure --enable-fcgipm=shared      (or =static)

@@ -32,7 +32,7 @@ typedef struct pm_admission {
     apr_uint32_t granted; /**< requests that workers have, and reserved */
     apr_uint32_t line;    /**< how many wait, and grants on their way to
                            *   them: PM_ADMISSION_WAITING,
-                            *   PM_ADMISSION_RESERVED */
+                           *   PM_ADMISSION_RESERVED */
     apr_uint32_t bell;    /**< what is waited on */
     apr_uint32_t pace;    /**< us from grant to end, moving average; 0: not
                            *   known */

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Trees built with sanitizers.  Read by Makefile.apxs, which make reads once
+# more for each of them with other values of B (the tree) and SAN.
+
+# build-asan/ has pm_core, the tools and the units.  Workers and libfcgipm.so
+# are those of build/: they are preloaded into programs without a sanitizer.
+asan: $(WORKERS) $(GUARD)
+	$(Q)mkdir -p build-asan/t
+	$(Q)ln -sfn ../../build/t/bin build-asan/t/bin
+	$(Q)ln -sfn ../build/examples build-asan/examples
+	$(Q)ln -sfn ../build/libfcgipm.so build-asan/libfcgipm.so
+	+$(Q)$(MAKE) --no-print-directory -f $(SELF) B=build-asan \
+	    SAN=address,undefined asan-here
+
+.PHONY: asan-here
+asan-here: $(TOOLS) $(UNITS)
+
+# procmanager-* test libfcgipm, which is build/'s there.
+ASAN_T  := $(patsubst build/%,build-asan/%,$(UNIT_T)) \
+           $(filter-out t/core/procmanager-%,$(CORE_T))
+asan_prove = ASAN_OPTIONS=detect_stack_use_after_return=1 \
+             UBSAN_OPTIONS=print_stacktrace=1 $(call prove,build-asan,$(1))
+
+run-check-sanitize: asan
+	@$(call asan_prove,$(ASAN_T))
+
+# build-tsan/ has the guard and programs with threads, for t/core/tsan.t.  The
+# tools are build/'s.
+TSAN_BIN := $(addprefix build-tsan/,libfcgipm.so t/bin/threaded t/bin/ways)
+
+.PHONY: tsan
+tsan: $(TOOLS)
+	+$(Q)$(MAKE) --no-print-directory -f $(SELF) B=build-tsan SAN=thread \
+	    $(TSAN_BIN)
+	$(Q)ln -f build/fcgipm-run build/fcgipmctl build-tsan/

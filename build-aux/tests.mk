@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Running what has been built: tests, the demo, the benchmarks.  Read by
+# Makefile.apxs.
+
+# Most tests wait most of their time, so more of them run at once than there
+# are processors.  ALONE are those that load the machine: one after the other.
+JOBS  ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
+ALONE := t/httpd/graceful-*.t t/httpd/bodies.t t/fuzz.t
+PROVE ?= prove
+PROVE_FLAGS ?= -j$(JOBS) --rules='seq={$(subst $(space),$(comma),$(ALONE))}' \
+               --rules='par=**'
+prove = FCGIPM_BUILD=$(1) $(PROVE) $(PROVE_FLAGS) $(2)
+
+UNIT_T  := $(UNITS)
+CORE_T  := $(sort $(wildcard t/core/*.t))
+HTTPD_T := $(sort $(wildcard t/httpd/*.t))
+TOP_T   := $(sort $(wildcard t/*.t))
+TESTS   ?= $(UNIT_T) $(TOP_T) $(CORE_T) $(HTTPD_T)
+
+# Without TESTS= everything runs, and what ASAN_T names a second time with
+# sanitizers (sanitize.mk).
+run-check: tests $(if $(filter file,$(origin TESTS)),asan fuzzers tsan) \
+           $(if $(filter %fuzz.t,$(TESTS)),fuzzers) \
+           $(if $(filter %tsan.t,$(TESTS)),tsan)
+	@rm -f build/failed; \
+	{ $(call prove,build,$(TESTS)) || : >build/failed; \
+	  if [ '$(origin TESTS)' = file ]; then \
+	      echo 'With the address and undefined-behaviour sanitizers:'; \
+	      $(call asan_prove,$(ASAN_T)) || : >build/failed; \
+	  fi; } 2>&1 | tee build/check.log; \
+	[ ! -e build/failed ] || { \
+	    echo 'What failed, once more:'; \
+	    grep -A 6 -E '^# +Failed|^t/.*Failed|Wstat: [1-9]' \
+	        build/check.log; \
+	    exit 1; \
+	}
+
+run-check-unit: tests
+	@$(call prove,build,$(UNIT_T) $(TOP_T))
+
+run-check-core: $(TOOLS) $(WORKERS)
+	@$(call prove,build,$(CORE_T))
+
+run-check-httpd: tests
+	@$(call prove,build,$(HTTPD_T))
+
+run-check-browser: all $(WORKERS)
+	@$(call prove,build,$(sort $(wildcard t/browser/*.t)))
+
+run-check-intree: all $(WORKERS)
+	@t/bin/intree
+
+STORM ?= 10000
+
+run-storm: tests
+	@FCGIPM_STORM=$(STORM) $(call prove,build,-v t/core/storm.t)
+
+run-soak: tests
+	@FCGIPM_SOAK=$(SOAK) $(call prove,build,-v t/soak/all.t)
+
+run-bench: tests
+	@FCGIPM_BUILD=$(B) exec bench/run
+
+run-demo: all $(WORKERS)
+	@FCGIPM_BUILD=$(B) exec examples/demo
