@@ -1,26 +1,26 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: Apache-2.0
 #
-# The documents say what the sources say: docs/admin/directives.md has a section for
-# each row of pm_conf_rows.h with its default, range and context,
-# docs/admin/control.md each member of the status and each command,
-# docs/internals/architecture.md each unit of pm_core.
+# The documents say what the program does: docs/admin/directives.md has a
+# section for each row of pm_conf_rows.h with its default, range and context;
+# docs/admin/control.md has each member of the status and each command;
+# docs/internals/architecture.md has each room.  Whatever a page names is there:
+# files, functions, and where its links lead.
 use strict;
 use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Find qw(find);
+use FCGIPM::Run;
 use FCGIPM::Test;
+use JSON::PP;
 use Test::More;
 
 my $core = root() . '/pm_core';
 
-sub doc {
-    my ($name) = @_;
-    my ($file) = glob root() . "/docs/{admin,internals,man}/$name";
-    return slurp($file);
-}
+sub doc { return slurp(root() . "/docs/$_[0]") }
 
 # --- the rows
 # "a, f(b, c), d" -> its parts; strings are whole.
@@ -110,7 +110,7 @@ my %EXCEPTION = (FcgiPMRuntimeDir => 'socket');
 
 # --- docs/admin/directives.md
 my (%section, @order);
-for my $text (split /^(?=### )/m, doc('directives.md')) {
+for my $text (split /^(?=### )/m, doc('admin/directives.md')) {
     my ($name) = $text =~ /^### (FcgiPM\w+)$/m or next;
     $section{$name} = $text;
     push @order, $name;
@@ -148,13 +148,26 @@ is_deeply([sort keys %section],
           'and there is no section without a row but these');
 
 # --- docs/admin/control.md
-my $control = doc('control.md');
-my %member;
-for my $file (map { "$core/$_" } qw(pm_report_status.c pm_report_config.c)) {
-    $member{$_} = 1
-        for slurp($file) =~ /pm_json_\w+\(\s*\&?\w+,\s*"(\w+)"/g;
+my $control = doc('admin/control.md');
+
+# The names of all members of a value, at any depth.
+sub members {
+    my ($value) = @_;
+    return map { members($_) } @$value if ref $value eq 'ARRAY';
+    return ref $value eq 'HASH'
+        ? (keys %$value, map { members($_) } values %$value) : ();
 }
-cmp_ok(scalar keys %member, '>', 25, 'the members were understood');
+
+my %member;
+{
+    my $run = FCGIPM::Run->new(control => 1, command => [bin('worker')]);
+    $run->workers(1);
+    for my $word (qw(status config)) {
+        my (undef, $json) = ctl($run->control_socket, '--json', $word);
+        $member{$_} = 1 for members(decode_json($json));
+    }
+}
+cmp_ok(scalar keys %member, '>', 25, 'the manager has told its members');
 my %told;
 for my $line ($control =~ /^\| (`\w+`(?:, `\w+`)*) \| /mg) {
     $told{$_} = 1 for $line =~ /`(\w+)`/g;
@@ -163,19 +176,18 @@ delete $told{ping};
 is_deeply([sort keys %told], [sort keys %member],
           'control.md has every member of the status, and no other');
 
-my ($words) = slurp("$core/pm_proto.c") =~ /words\[\] = \{(.*?)\n\};/s;
-ok($words, 'the commands were understood') or $words = '';
 my %right = (PM_RIGHT_ASK => 'all who may ask', PM_RIGHT_ALL => 'root');
+my $words = slurp("$core/policy/pm_control_protocol.c");
 my $commands = 0;
 while ($words =~ /\{"(\w+)",\s*\w+,\s*"([^"]*)",\s*(\w+)\}/g) {
-    my ($word, $args, $who) = ($1, $2 ? " $2" : '', $right{$3});
-    like($control, qr/^\| `\Q$word$args\E` \| .* \| \Q$who\E/m,
+    my ($word, $args, $right) = ($1, $2 ? " $2" : '', $right{$3});
+    like($control, qr/^\| `\Q$word$args\E` \| .* \| \Q$right\E/m,
          "the command $word");
-    like(doc('fcgipmctl.8'), qr/^\.BI?R? "? ?$word\b|^\.B $word$/m,
+    like(doc('man/fcgipmctl.8'), qr/^\.BI?R? "? ?$word\b|^\.B $word$/m,
          "$word in the manual page");
     like(slurp(root() . '/packaging/fcgipmctl.bash'),
          qr/^    local words="[^"]*\b$word\b/m, "$word is completed")
-        unless $word eq 'script';    # which httpd says, nobody else
+        unless $word eq 'script';    # httpd's children say it, people do not
     $args =~ s/\[wait\]/[--wait]/;
     like($control, qr/^    fcgipmctl .* \Q$word$args\E$/m,
          "and fcgipmctl $word");
@@ -183,23 +195,92 @@ while ($words =~ /\{"(\w+)",\s*\w+,\s*"([^"]*)",\s*(\w+)\}/g) {
 }
 cmp_ok($commands, '>=', 7, 'all of them');
 
-# --- docs/internals/architecture.md
-my $architecture = doc('architecture.md');
-my %layer = map { my ($n, @unit) = split; map { ($_ => $n) } @unit }
-    grep { /^[0-9]/ } split /\n/, slurp("$core/LAYERS");
-is_deeply([grep { $architecture !~ /`$_`/ } sort keys %layer], [],
-          'architecture.md names every unit of pm_core');
-my $now;
-for my $line (split /\n/, $architecture) {
-    my ($n, $unit) = $line =~ /^\| (?:(\d) \w+ )?\| `(pm_\w+)` \| / or next;
-    $now = $n if defined $n;
-    is($layer{$unit}, $now, "$unit is in layer $now");
+# --- every file and folder of the repository
+my %exists;
+find({ no_chdir => 1, wanted => sub {
+    (my $name = $_) =~ s{^\Q${\ root() }\E/?}{};
+    if ($name =~ m{^(?:\.git|build|build-(?:asan|fuzz|tsan))$}) {
+        $File::Find::prune = 1;
+        return;
+    }
+    $exists{$name} = 1;
+} }, root());
+my @page = sort grep { /\.md$/ } keys %exists;
+
+# --- rooms
+my $architecture = doc('internals/architecture.md');
+my @room = sort grep { m{^(?:httpd|pm_core|libfcgipm)/\w+$}
+                       && -d root() . "/$_" } keys %exists;
+for my $room (@room) {
+    ok($architecture =~ /^\| (?:\d+ \| )?`\Q$room\E` \| \S/m,
+       "architecture.md says what $room is for");
 }
-is_deeply([grep { !-e root() . "/$_" }
-           $architecture =~ /`((?:mod_)?fcgipm_?\w*\.[ch])`/g],
-          [], 'the files it names are there');
-is_deeply([grep { index($architecture, $_) < 0 }
-           map { m{([^/]+)$} } glob root() . '/fcgipm_*.c'],
-          [], 'and it names every file of the glue');
+is_deeply([$architecture =~ m{^\| \d+ \| `pm_core/(\w+)` \|}mg],
+          [slurp("$core/LAYERS") =~ /^(\w+)/mg],
+          'and its ranks are those of LAYERS');
+
+my ($map) = slurp(root() . '/CONTRIBUTING.md') =~ /^## The files\n(.*?)^## /ms;
+$map ||= '';
+for my $folder (grep { m{^\w[^/]*$} && -d root() . "/$_" } sort keys %exists) {
+    ok($map =~ m{^    \Q$folder\E/ }m, "CONTRIBUTING.md has $folder/");
+}
+
+# --- what a page names is there
+# A heading's anchor, as it is made of its text on the web.
+sub anchor {
+    my $text = lc $_[0];
+    $text =~ s/[^\w\- ]//g;
+    $text =~ tr/ /-/;
+    return $text;
+}
+
+# a/b/../c.md -> a/c.md
+sub normal {
+    my ($path) = @_;
+    1 while $path =~ s{(?:^|(?<=/))(?!\.\./)[^/]+/\.\./}{};
+    return $path =~ s{/$}{}r;
+}
+
+my (%anchor, %identifier);
+for my $page (@page) {
+    $anchor{$page}{ anchor($_) } = 1
+        for slurp(root() . "/$page") =~ /^#+ (.+)$/mg;
+}
+for my $file (grep { /\.[ch]$/ } keys %exists) {
+    $identifier{$_} = 1 for slurp(root() . "/$file") =~ /(\w+)/g,
+                            $file =~ m{(\w+)\.[ch]$};
+}
+
+my $top = join '|', grep { m{^\w[^/]*$} && -d root() . "/$_" } keys %exists;
+for my $page (@page) {
+    my $text = slurp(root() . "/$page");
+    my ($folder) = $page =~ m{^(.*/)};
+    my @lost;
+    for my $link ($text =~ /\]\(([^)\s]+)\)/g) {
+        next if $link =~ /^\w+:/;
+        my ($path, $anchor) = split /#/, $link;
+        my $file = $path eq '' ? $page : normal(($folder || '') . $path);
+        push @lost, "($link)"
+            if !$exists{$file}
+            || defined $anchor && $anchor{$file} && !$anchor{$file}{$anchor};
+    }
+    # `pm_core/os/pm_fds.h`, `t/core/watch.t`; `X` stands for something.
+    for my $path ($text =~ m{`((?:$top)/[\w./-]*\w)/?`}g) {
+        push @lost, $path if !$exists{$path} && $path !~ /\b[A-Z]+\b/;
+    }
+    # `pm_fds_close()`, `pm_fds`, `pm_fds.h`, `PM_CHANNEL_FDS`
+    for my $name ($text =~ /`((?:pm|hpm|ctl|guard|PM|HPM|GUARD)_\w+)/g) {
+        push @lost, $name if !$identifier{$name};
+    }
+    is_deeply(\@lost, [], "$page: what it names is there");
+}
+
+# --- the manual pages
+SKIP: {
+    skip 'mandoc is missing', 1 unless have('mandoc');
+    my @said = grep { !/missing date/ }
+               `cd '${\ root() }' && mandoc -Tlint docs/man/*`;
+    is_deeply(\@said, [], 'mandoc has nothing to say of the manual pages');
+}
 
 done_testing();
