@@ -386,8 +386,8 @@ int ctl_top(const char *path, const char *request, apr_pool_t *p)
         return complain("top wants a terminal", 1);
     }
     t.column[CTL_WORKERS] = 1;
-    PM_ASSERT(apr_pool_create(&t.psample[0], p) == APR_SUCCESS);
-    PM_ASSERT(apr_pool_create(&t.psample[1], p) == APR_SUCCESS);
+    t.psample[0] = pm_subpool_create(p);
+    t.psample[1] = pm_subpool_create(p);
     return run(&t);
 }
 

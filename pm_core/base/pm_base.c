@@ -71,6 +71,15 @@ void pm_assert_failed(const char *exp, const char *file, int line)
     abort();
 }
 
+apr_pool_t *pm_subpool_create(apr_pool_t *parent)
+{
+    apr_pool_t *p;
+    apr_status_t rv = apr_pool_create(&p, parent);
+
+    PM_ASSERT(rv == APR_SUCCESS);
+    return p;
+}
+
 const char *pm_build(void)
 {
     return PM_VERSION "-" PM_BUILD;

@@ -100,6 +100,13 @@ static inline apr_time_t pm_time_min(apr_time_t a, apr_time_t b)
 __attribute__((noreturn)) void pm_assert_failed(const char *exp,
                                                 const char *file, int line);
 
+/**
+ * Create a subpool.  Without memory for it the process aborts, as it does for
+ * any other allocation: APR's palloc functions have no error to return.
+ * @param parent the pool it is destroyed with at the latest
+ */
+apr_pool_t *pm_subpool_create(apr_pool_t *parent);
+
 /** Version of the product, "0.1.0". */
 #define PM_VERSION "0.1.0"
 

@@ -140,7 +140,7 @@ void pm_control_answer(pm_control_caller_t *c, const char *text, int last)
 {
     apr_pool_t *p;
 
-    PM_ASSERT(apr_pool_create(&p, c->panswer) == APR_SUCCESS);
+    p = pm_subpool_create(c->panswer);
     text = apr_pstrcat(p, text, "\n", NULL);
     c->last = last;
     if (!c->psay) {
@@ -295,7 +295,7 @@ static void client_create(pm_control_server_t *control, int fd, uid_t uid)
     c->fd = fd;
     c->uid = uid;
     c->own = own;
-    PM_ASSERT(apr_pool_create(&c->pwatch, p) == APR_SUCCESS);
+    c->pwatch = pm_subpool_create(p);
     c->watch = (pm_watch_t){.ready = on_client, .ctx = c};
     c->idle = (pm_timer_t){.due = on_idle, .ctx = c};
     APR_RING_INSERT_TAIL(&control->clients, c, pm_control_peer_id, link);

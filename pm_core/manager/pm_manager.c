@@ -392,7 +392,7 @@ static void on_channel(void *ctx, int events)
     apr_status_t rv;
 
     (void)events;
-    PM_ASSERT(apr_pool_create(&p, m->p) == APR_SUCCESS);
+    p = pm_subpool_create(m->p);
     rv = pm_channel_recv(m->opts.channel, &msg, p, &why);
     if (rv == APR_SUCCESS) {
         take_message(m, &msg, p);
@@ -494,7 +494,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->head = pm_scoreboard_header(opts->board);
     m->world.pools = apr_hash_make(p);
     m->control_listener.fd = -1;
-    PM_ASSERT(apr_pool_create(&m->pcontrol, p) == APR_SUCCESS);
+    m->pcontrol = pm_subpool_create(p);
     m->world.p = p;
     m->world.log = opts->log;
     m->world.board = opts->board;

@@ -186,7 +186,7 @@ apr_status_t pm_inotify_create(pm_inotify_t **notify, pm_loop_t *loop,
     n->files = apr_array_make(p, 4, sizeof(file_t *));
     n->fd = -1;
     n->watch = (pm_watch_t){.ready = on_event, .ctx = n};
-    PM_ASSERT(apr_pool_create(&n->pwatch, p) == APR_SUCCESS);
+    n->pwatch = pm_subpool_create(p);
     rewatch(n);
     if (n->fd < 0) {
         rv = errno;

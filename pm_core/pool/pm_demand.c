@@ -99,7 +99,7 @@ static void watch(pm_pool_t *pool, apr_time_t now)
         apr_pool_clear(d->p);
     }
     else {
-        PM_ASSERT(apr_pool_create(&d->p, pool->p) == APR_SUCCESS);
+        d->p = pm_subpool_create(pool->p);
     }
     d->since = now;
     if (pm_loop_watch(pool->world->loop, &d->watch, pool->listener.fd,

@@ -426,7 +426,7 @@ void pm_script_pools_adopt(pm_context_t *world, const pm_pool_set_t *set)
     }
     all->set = set;
     all->full = 0;
-    PM_ASSERT(apr_pool_create(&p, world->p) == APR_SUCCESS);
+    p = pm_subpool_create(world->p);
     for (hi = apr_hash_first(NULL, all->by_key); hi; hi = apr_hash_next(hi)) {
         adopt(apr_hash_this_val(hi), set, p);
     }
@@ -446,7 +446,7 @@ int pm_script_pools_verify(pm_pool_t *pool)
     if (!script || !script->known) {
         return 1; /* one that drains is as it was: see pm_path_check() */
     }
-    PM_ASSERT(apr_pool_create(&p, pool->p) == APR_SUCCESS);
+    p = pm_subpool_create(pool->p);
     rv = pm_script_resolve(&f, pool->world->scripts->set, script->host,
                            script->path, p, &why);
     if (rv == APR_SUCCESS && strcmp(f.key, script->key)) {

@@ -188,7 +188,7 @@ static pm_slow_log_t *create(pm_pool_t *pool, pid_t worker)
     pm_slow_log_t *slow;
     apr_pool_t *p;
 
-    PM_ASSERT(apr_pool_create(&p, pool->p) == APR_SUCCESS);
+    p = pm_subpool_create(pool->p);
     slow = apr_pcalloc(p, sizeof(*slow));
     slow->p = p;
     slow->pool = pool;

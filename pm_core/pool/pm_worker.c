@@ -558,7 +558,7 @@ int pm_worker_start(pm_pool_t *pool, apr_time_t now)
         pm_pool_error(pool, PM_ERROR, "cannot start a worker: %s", why.text);
         return 0;
     }
-    PM_ASSERT(apr_pool_create(&p, pool->p) == APR_SUCCESS);
+    p = pm_subpool_create(pool->p);
     w = apr_pcalloc(p, sizeof(*w));
     w->p = p;
     w->pool = pool;
