@@ -57,7 +57,7 @@ static void usage(FILE *out)
                  "them.  Options are the directives\nof mod_fcgipm, "
                  "FcgiPMDieTimeout is --die-timeout:\n\n");
     for (row = pm_conf_rows; row->name; row++) {
-        if (row->type != PM_T_WORDS && row->global != 2) {
+        if (row->type != PM_T_WORDS && row->scope != PM_SCOPE_RULES) {
             fprintf(out, "  %-22s %s%s%s%s\n", row->name + 6, row->help,
                     row->init ? " (" : "", row->init ? row->init : "",
                     row->init ? ")" : "");
@@ -142,6 +142,7 @@ static apr_status_t set_option(args_t *args, const char *option, char *value,
 {
     const pm_row_t *row = option_row(option);
     const char *word[33];
+    void *target;
 
     if (!value) {
         return pm_fail(why, APR_EINVAL, "%s wants a value", option);
@@ -153,14 +154,14 @@ static apr_status_t set_option(args_t *args, const char *option, char *value,
         args->conf->name = apr_pstrdup(p, value);
         return pm_conf_name_check(value, why);
     }
-    if (!row || row->type == PM_T_WORDS || row->global == 2) {
+    if (!row || row->type == PM_T_WORDS || row->scope == PM_SCOPE_RULES) {
         return pm_fail(why, APR_EINVAL, "%s is not an option; see --help",
                        option);
     }
-    pm_conf_note(row->global ? (void *)args->global : (void *)args->conf, row,
-                 apr_pstrcat(p, "option ", option, NULL), p);
-    return pm_conf_set(row->global ? (void *)args->global : (void *)args->conf,
-                       row, split(row, value, word), word, p, why);
+    target = row->scope == PM_SCOPE_GLOBAL ? (void *)args->global
+                                           : (void *)args->conf;
+    pm_conf_note(target, row, apr_pstrcat(p, "option ", option, NULL), p);
+    return pm_conf_set(target, row, split(row, value, word), word, p, why);
 }
 
 static apr_status_t read_args(args_t *args, int argc, char **argv,

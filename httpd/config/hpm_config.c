@@ -128,16 +128,16 @@ static void *target_of(hpm_server_t *server, const pm_row_t *row)
     const draft_t *draft = server->draft;
 
     if (draft->rules) {
-        return !hpm_script_rules_takes(row) ? NULL
-               : row->global                ? (void *)draft->rules
-                                            : (void *)draft->current;
+        return !hpm_script_rules_takes(row)  ? NULL
+               : row->scope != PM_SCOPE_POOL ? (void *)draft->rules
+                                             : (void *)draft->current;
     }
     if (draft->current) {
-        return row->global ? NULL : draft->current;
+        return row->scope == PM_SCOPE_POOL ? draft->current : NULL;
     }
-    return row->global == 2 ? NULL
-           : row->global    ? (void *)server->global
-                            : (void *)server->defaults;
+    return row->scope == PM_SCOPE_RULES    ? NULL
+           : row->scope == PM_SCOPE_GLOBAL ? (void *)server->global
+                                           : (void *)server->defaults;
 }
 
 /* Any directive that is a row of the table.  The words are taken apart here:
@@ -192,7 +192,9 @@ static const char *check_section(cmd_parms *cmd, int scripts)
     for (d = cmd->directive->first_child; d; d = d->next) {
         const pm_row_t *row = pm_conf_row(d->directive);
 
-        if (!row || (scripts ? !hpm_script_rules_takes(row) : row->global)) {
+        if (!row
+            || (scripts ? !hpm_script_rules_takes(row)
+                        : row->scope != PM_SCOPE_POOL)) {
             cmd->err_directive = d;
             return apr_psprintf(cmd->pool,
                                 "%s%s cannot occur within "
@@ -430,15 +432,15 @@ const command_rec hpm_directives[] = {
 static apr_status_t fill(void *conf, int row, const char *word, apr_pool_t *p,
                          pm_reason_t *why)
 {
-    apr_uint64_t set = *(const apr_uint64_t *)conf;
+    const pm_row_t *setting = &pm_conf_rows[row];
 
-    if ((set >> row & 1) || !word) {
+    if (pm_conf_is_given(conf, setting) || !word) {
         return APR_SUCCESS;
     }
-    if (!pm_conf_noted(conf, &pm_conf_rows[row])) {
-        pm_conf_note(conf, &pm_conf_rows[row], "httpd", p);
+    if (!pm_conf_noted(conf, setting)) {
+        pm_conf_note(conf, setting, "httpd", p);
     }
-    return pm_conf_set(conf, &pm_conf_rows[row], 1, &word, p, why);
+    return pm_conf_set(conf, setting, 1, &word, p, why);
 }
 
 static void fill_global(pm_global_t *global, draft_t *draft, apr_pool_t *p)
@@ -486,7 +488,7 @@ static apr_status_t fill_listen(pm_conf_t *conf, const pm_global_t *global,
     if (conf->listen && !strncmp(conf->listen, "unix:", 5)
         && conf->listen[5] != '/') {
         file = conf->listen + 5;
-        conf->set &= ~(APR_UINT64_C(1) << PM_ROW_listen);
+        pm_conf_unset(conf, &pm_conf_rows[PM_ROW_listen]);
     }
     return fill(conf, PM_ROW_listen,
                 apr_pstrcat(p, "unix:", global->runtime_dir, "/", file, NULL),
@@ -570,8 +572,9 @@ static apr_status_t check_pool(hpm_pool_t *pool, apr_pool_t *ptemp,
 static apr_status_t check_size(const pm_conf_t *conf, const pm_rules_t *rules,
                                apr_pool_t *ptemp, pm_reason_t *why)
 {
-    apr_size_t len = strlen(pm_conf_write(conf, 0, ptemp))
-                     + (rules ? strlen(pm_conf_write(rules, 2, ptemp)) : 0);
+    apr_size_t len =
+        strlen(pm_conf_write(conf, PM_SCOPE_POOL, ptemp))
+        + (rules ? strlen(pm_conf_write(rules, PM_SCOPE_RULES, ptemp)) : 0);
 
     return len < PM_CHANNEL_MAX / 2
                ? APR_SUCCESS
@@ -675,9 +678,8 @@ static void add_pools(hpm_server_t *server, apr_pool_t *p, apr_pool_t *ptemp)
 
     base->command = NULL;
     base->listen = NULL;
-    base->where[PM_ROW_command] = base->where[PM_ROW_listen] = NULL;
-    base->set &=
-        ~(APR_UINT64_C(1) << PM_ROW_command | APR_UINT64_C(1) << PM_ROW_listen);
+    base->origin[PM_ROW_command] = base->origin[PM_ROW_listen] =
+        (pm_origin_t){0};
     if (draft->command_where && named) {
         twice(p, draft, HPM_DEFAULT_POOL, named->where, draft->command_where);
     }

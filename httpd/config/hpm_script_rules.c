@@ -31,12 +31,7 @@ int hpm_script_rules_takes(const pm_row_t *row)
             return 0;
         }
     }
-    return row->global != 1;
-}
-
-static apr_uint64_t bit(int row)
-{
-    return APR_UINT64_C(1) << row;
+    return row->scope != PM_SCOPE_GLOBAL;
 }
 
 /* Somebody other than httpd's own user. */
@@ -56,26 +51,26 @@ pm_script_template_t hpm_script_rules_make(const hpm_scripts_t *scripts,
                                            pm_conf_t **out, apr_pool_t *p)
 {
     pm_conf_t *conf = pm_conf_merge(p, base, scripts->conf);
-    apr_uint64_t own = scripts->conf->set;
+    const pm_origin_t *own = scripts->conf->origin;
     pm_script_template_t t = {.where = scripts->dir,
                               .rules = scripts->rules,
                               .conf = conf,
                               .log_fd = -1};
 
-    if (!(own & bit(PM_ROW_processes))) {
+    if (!own[PM_ROW_processes].given) {
         conf->processes.min = LEAST;
         conf->processes.max = MOST;
     }
-    if (!(conf->set & bit(PM_ROW_reload))) {
+    if (!conf->origin[PM_ROW_reload].given) {
         conf->reload = 1; /* rolling */
     }
     conf->chroot = NULL;
     conf->watch = NULL;
     if (scripts->rules->script_user) {
         conf->user = NULL;
-        conf->group = own & bit(PM_ROW_group) ? conf->group : NULL;
+        conf->group = own[PM_ROW_group].given ? conf->group : NULL;
     }
-    t.suexec = !scripts->rules->script_user && !(own & bit(PM_ROW_user));
+    t.suexec = !scripts->rules->script_user && !own[PM_ROW_user].given;
     t.named = is_named(conf);
     *out = conf;
     return t;

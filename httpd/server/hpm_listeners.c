@@ -219,7 +219,7 @@ static void listener_renew(hpm_parent_t *me, hpm_pool_t *pool,
         pool->failed = apr_pstrdup(me->pconf, why.text);
     }
     else {
-        own.settings = pm_conf_write(pool->conf, 0, r->pool);
+        own.settings = pm_conf_write(pool->conf, PM_SCOPE_POOL, r->pool);
     }
     if (!own.listener.text) {
         own.listener.text = apr_pstrdup(r->pool, pool->conf->listen);

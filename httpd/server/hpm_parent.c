@@ -80,7 +80,8 @@ static const pm_conf_t *parent_last_good(const hpm_pool_t *pool,
 {
     pm_conf_t *conf = pm_conf_create(p, pool->name);
 
-    return pm_conf_read(conf, 0, listener->settings, p, NULL) == APR_SUCCESS
+    return pm_conf_read(conf, PM_SCOPE_POOL, listener->settings, p, NULL)
+                   == APR_SUCCESS
                ? conf
                : pool->conf;
 }

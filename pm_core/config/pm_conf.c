@@ -11,26 +11,22 @@
 /* Of a list's places no more are noted when they are so long. */
 #define WHERE_MAX 1024
 
-#define IS_pm_global_t 1
-#define IS_pm_conf_t   0
-#define IS_pm_rules_t  2
+#define SCOPE_pm_global_t PM_SCOPE_GLOBAL
+#define SCOPE_pm_conf_t   PM_SCOPE_POOL
+#define SCOPE_pm_rules_t  PM_SCOPE_RULES
 
 const pm_row_t pm_conf_rows[PM_ROWS + 1] = {
 #define PM_ROW(field, name, type, st, init, min, max, choices, change, help)   \
-    {name,    type,   IS_##st, offsetof(st, field), init, min, max,            \
+    {name,    type,   SCOPE_##st, offsetof(st, field), init, min, max,         \
      choices, change, help},
 #include "pm_core/config/pm_conf_rows.h"
-    {NULL, PM_T_STRING, 0, 0, NULL, 0, 0, NULL, PM_CHANGE_NOTHING, NULL}};
+    {NULL, PM_T_STRING, PM_SCOPE_POOL, 0, NULL, 0, 0, NULL, PM_CHANGE_NOTHING,
+     NULL}};
 
-_Static_assert(PM_ROWS <= 64, "one bit of `set` for each row");
-_Static_assert(offsetof(pm_conf_t, where) == offsetof(pm_global_t, where)
-                   && offsetof(pm_conf_t, where) == offsetof(pm_rules_t, where),
-               "all structures begin in the same way");
-
-static apr_uint64_t bit(const pm_row_t *row)
-{
-    return APR_UINT64_C(1) << (row - pm_conf_rows);
-}
+_Static_assert(offsetof(pm_conf_t, origin) == 0
+                   && offsetof(pm_global_t, origin) == 0
+                   && offsetof(pm_rules_t, origin) == 0,
+               "each structure begins with its origins");
 
 static void *field_of(void *conf, const pm_row_t *row)
 {
@@ -42,20 +38,24 @@ static const void *const_field_of(const void *conf, const pm_row_t *row)
     return (const char *)conf + row->offset;
 }
 
-/* All structures start with the bit set. */
-static apr_uint64_t *set_of(void *conf)
+static pm_origin_t *origin_of(void *conf, const pm_row_t *row)
 {
-    return conf;
+    return (pm_origin_t *)conf + (row - pm_conf_rows);
 }
 
-static const char **where_of(void *conf, const pm_row_t *row)
+static const pm_origin_t *const_origin_of(const void *conf, const pm_row_t *row)
 {
-    return &((pm_conf_t *)conf)->where[row - pm_conf_rows];
+    return (const pm_origin_t *)conf + (row - pm_conf_rows);
+}
+
+int pm_conf_is_given(const void *conf, const pm_row_t *row)
+{
+    return const_origin_of(conf, row)->given;
 }
 
 const char *pm_conf_noted(const void *conf, const pm_row_t *row)
 {
-    return ((const pm_conf_t *)conf)->where[row - pm_conf_rows];
+    return const_origin_of(conf, row)->where;
 }
 
 const void *pm_conf_field(const void *conf, const pm_row_t *row)
@@ -63,10 +63,15 @@ const void *pm_conf_field(const void *conf, const pm_row_t *row)
     return const_field_of(conf, row);
 }
 
+void pm_conf_unset(void *conf, const pm_row_t *row)
+{
+    origin_of(conf, row)->given = 0;
+}
+
 void pm_conf_note(void *conf, const pm_row_t *row, const char *where,
                   apr_pool_t *p)
 {
-    const char **noted = where_of(conf, row);
+    const char **noted = &origin_of(conf, row)->where;
     const char *place = where ? strchr(where, ' ') : NULL;
 
     if (*noted && place && pm_value_grows(row)) {
@@ -94,38 +99,39 @@ apr_status_t pm_conf_set(void *conf, const pm_row_t *row, int argc,
                          const char *const *argv, apr_pool_t *p,
                          pm_reason_t *why)
 {
-    apr_status_t rv =
-        pm_value_read(row, field_of(conf, row), !(*set_of(conf) & bit(row)),
-                      argc, argv, p, why);
+    pm_origin_t *origin = origin_of(conf, row);
+    apr_status_t rv = pm_value_read(row, field_of(conf, row), !origin->given,
+                                    argc, argv, p, why);
 
     if (rv == APR_SUCCESS) {
-        *set_of(conf) |= bit(row);
+        origin->given = 1;
     }
     return rv;
 }
 
 /* --- whole definitions ---------------------------------------------------- */
 
-static void set_defaults(void *conf, int global, apr_pool_t *p)
+/* A default goes into its field as an administrator would write it, but does
+ * not count as given. */
+static void set_defaults(void *conf, pm_scope_t scope, apr_pool_t *p)
 {
     const pm_row_t *row;
 
     for (row = pm_conf_rows; row->name; row++) {
-        if (row->global == global && row->init) {
-            pm_reason_t why = {""};
+        if (row->scope == scope && row->init) {
+            apr_status_t rv = pm_value_read(row, field_of(conf, row), 1, 1,
+                                            &row->init, p, NULL);
 
-            PM_ASSERT(pm_conf_set(conf, row, 1, &row->init, p, &why)
-                      == APR_SUCCESS);
+            PM_ASSERT(rv == APR_SUCCESS);
         }
     }
-    *set_of(conf) = 0;
 }
 
 pm_conf_t *pm_conf_create(apr_pool_t *p, const char *name)
 {
     pm_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
 
-    set_defaults(conf, 0, p);
+    set_defaults(conf, PM_SCOPE_POOL, p);
     conf->name = apr_pstrdup(p, name);
     return conf;
 }
@@ -134,7 +140,7 @@ pm_global_t *pm_global_create(apr_pool_t *p)
 {
     pm_global_t *global = apr_pcalloc(p, sizeof(*global));
 
-    set_defaults(global, 1, p);
+    set_defaults(global, PM_SCOPE_GLOBAL, p);
     return global;
 }
 
@@ -142,7 +148,7 @@ pm_rules_t *pm_rules_create(apr_pool_t *p)
 {
     pm_rules_t *rules = apr_pcalloc(p, sizeof(*rules));
 
-    set_defaults(rules, 2, p);
+    set_defaults(rules, PM_SCOPE_RULES, p);
     return rules;
 }
 
@@ -168,15 +174,30 @@ pm_conf_t *pm_conf_merge(apr_pool_t *p, const pm_conf_t *base,
     const pm_row_t *row;
 
     for (row = pm_conf_rows; row->name; row++) {
-        if (!row->global && (over->set & bit(row))) {
+        if (row->scope == PM_SCOPE_POOL && pm_conf_is_given(over, row)) {
             memcpy(field_of(conf, row), const_field_of(over, row),
                    pm_value_size(row));
-            *where_of(conf, row) = pm_conf_noted(over, row);
+            *origin_of(conf, row) = *const_origin_of(over, row);
         }
     }
-    conf->set |= over->set;
     conf->name = over->name;
     return conf;
+}
+
+pm_conf_t *pm_conf_copy(apr_pool_t *p, const pm_conf_t *conf)
+{
+    pm_conf_t *copy = apr_pmemdup(p, conf, sizeof(*conf));
+    const pm_row_t *row;
+
+    copy->name = apr_pstrdup(p, conf->name);
+    for (row = pm_conf_rows; row->name; row++) {
+        if (row->scope == PM_SCOPE_POOL) {
+            pm_value_detach(row, field_of(copy, row), p);
+            origin_of(copy, row)->where =
+                apr_pstrdup(p, pm_conf_noted(conf, row));
+        }
+    }
+    return copy;
 }
 
 static const char *write_row(apr_pool_t *p, const void *conf,
@@ -199,22 +220,17 @@ static const char *write_where(apr_pool_t *p, const void *conf,
 static int compare(const pm_conf_t *a, const pm_conf_t *b, pm_change_t *change)
 {
     const pm_row_t *row;
-    apr_pool_t *p;
     int n = 0;
 
     *change = PM_CHANGE_NOTHING;
-    if (apr_pool_create(&p, NULL) != APR_SUCCESS) {
-        *change = PM_CHANGE_WORKERS; /* the safe side */
-        return 1;
-    }
     for (row = pm_conf_rows; row->name; row++) {
-        if (!row->global
-            && strcmp(write_row(p, a, row), write_row(p, b, row))) {
+        if (row->scope == PM_SCOPE_POOL
+            && !pm_value_is_equal(row, const_field_of(a, row),
+                                  const_field_of(b, row))) {
             *change = row->change > *change ? row->change : *change;
             n++;
         }
     }
-    apr_pool_destroy(p);
     return n;
 }
 
@@ -226,20 +242,20 @@ pm_change_t pm_conf_compare(const pm_conf_t *a, const pm_conf_t *b)
     return change;
 }
 
-int pm_conf_equal(const pm_conf_t *a, const pm_conf_t *b)
+int pm_conf_is_equal(const pm_conf_t *a, const pm_conf_t *b)
 {
     pm_change_t change;
 
     return compare(a, b, &change) == 0;
 }
 
-char *pm_conf_write(const void *conf, int global, apr_pool_t *p)
+char *pm_conf_write(const void *conf, pm_scope_t scope, apr_pool_t *p)
 {
     apr_array_header_t *lines = apr_array_make(p, PM_ROWS, sizeof(char *));
     const pm_row_t *row;
 
     for (row = pm_conf_rows; row->name; row++) {
-        if (row->global == global) {
+        if (row->scope == scope) {
             *(const char **)apr_array_push(lines) = write_row(p, conf, row);
             *(const char **)apr_array_push(lines) = write_where(p, conf, row);
         }
@@ -248,8 +264,9 @@ char *pm_conf_write(const void *conf, int global, apr_pool_t *p)
 }
 
 /* "Name word word" into the definition.  A word can be empty. */
-static apr_status_t read_line(void *conf, int global, char *line, apr_pool_t *p,
-                              apr_pool_t *ptemp, pm_reason_t *why)
+static apr_status_t read_line(void *conf, pm_scope_t scope, char *line,
+                              apr_pool_t *p, apr_pool_t *ptemp,
+                              pm_reason_t *why)
 {
     const char *argv[257];
     const pm_row_t *row;
@@ -264,7 +281,7 @@ static apr_status_t read_line(void *conf, int global, char *line, apr_pool_t *p,
         *next++ = '\0';
     }
     row = pm_conf_row(line);
-    if (!row || row->global != global) {
+    if (!row || row->scope != scope) {
         return pm_fail(why, APR_EINVAL, "\"%.100s\" is not a setting", line);
     }
     for (word = next; word; word = next) {
@@ -289,7 +306,7 @@ static apr_status_t read_line(void *conf, int global, char *line, apr_pool_t *p,
 }
 
 /* A definition lives long: nothing but itself is left in its pool. */
-apr_status_t pm_conf_read(void *conf, int global, const char *text,
+apr_status_t pm_conf_read(void *conf, pm_scope_t scope, const char *text,
                           apr_pool_t *p, pm_reason_t *why)
 {
     apr_pool_t *ptemp;
@@ -302,7 +319,7 @@ apr_status_t pm_conf_read(void *conf, int global, const char *text,
     }
     for (line = apr_strtok(apr_pstrdup(ptemp, text), "\n", &last);
          line && rv == APR_SUCCESS; line = apr_strtok(NULL, "\n", &last)) {
-        rv = read_line(conf, global, line, p, ptemp, why);
+        rv = read_line(conf, scope, line, p, ptemp, why);
     }
     apr_pool_destroy(ptemp);
     return rv;

@@ -469,28 +469,51 @@ static const char *write_timed(apr_pool_t *p, const void *field,
                       : limit;
 }
 
-/* What is known of a type.  A writer that is NULL: see write_list(). */
+/* How a field is stored.  A list is an array of const char *, or NULL. */
+typedef enum shape {
+    SHAPE_NUMBERS, /* one or more apr_int64_t */
+    SHAPE_STRING,  /* const char *, or NULL */
+    SHAPE_WORDS,   /* a list that is written on one line */
+    SHAPE_LINES,   /* a list that is written on one line for each element */
+    SHAPE_TIMED    /* a pm_timed_t */
+} shape_t;
+
+/* What is known of a type.  Only SHAPE_LINES has no writer: write_list(). */
 static const struct {
     apr_status_t (*read)(const task_t *t);
     writer_t *write;
     int max_words; /* 0: row->max */
-    int list;      /* a line of text for each element */
-} types[] = {[PM_T_STRING] = {read_string, write_string, 1, 0},
-             [PM_T_PATH] = {read_path, write_string, 1, 0},
-             [PM_T_WORDS] = {read_names, write_words, 0, 0},
-             [PM_T_PAIR] = {read_pair, NULL, 2, 1},
-             [PM_T_NAMES] = {read_names, write_words, 0, 0},
-             [PM_T_PATHS] = {read_paths, write_words, 0, 0},
-             [PM_T_RLIMIT] = {read_rlimit, NULL, 3, 1},
-             [PM_T_NUMBER] = {read_number_type, write_integer, 1, 0},
-             [PM_T_OCTAL] = {read_octal, write_integer, 1, 0},
-             [PM_T_TIME] = {read_time, write_integer, 1, 0},
-             [PM_T_SIZE] = {read_size, write_integer, 1, 0},
-             [PM_T_CHOICE] = {read_choice, write_choice, 1, 0},
-             [PM_T_RANGE] = {read_range, write_range, 2, 0},
-             [PM_T_JITTERED] = {read_jittered, write_jittered, 2, 0},
-             [PM_T_TIMED] = {read_timed, write_timed, 256, 0},
-             [PM_T_WRAPPER] = {read_wrapper, NULL, 3, 1}};
+    shape_t shape;
+    apr_size_t size; /* of the field */
+} types[] = {
+#define NUMBERS(type) SHAPE_NUMBERS, sizeof(type)
+#define STRING        SHAPE_STRING, sizeof(const char *)
+#define WORDS         SHAPE_WORDS, sizeof(apr_array_header_t *)
+#define LINES         SHAPE_LINES, sizeof(apr_array_header_t *)
+    [PM_T_STRING] = {read_string, write_string, 1, STRING},
+    [PM_T_PATH] = {read_path, write_string, 1, STRING},
+    [PM_T_WORDS] = {read_names, write_words, 0, WORDS},
+    [PM_T_PAIR] = {read_pair, NULL, 2, LINES},
+    [PM_T_NAMES] = {read_names, write_words, 0, WORDS},
+    [PM_T_PATHS] = {read_paths, write_words, 0, WORDS},
+    [PM_T_RLIMIT] = {read_rlimit, NULL, 3, LINES},
+    [PM_T_NUMBER] = {read_number_type, write_integer, 1, NUMBERS(apr_int64_t)},
+    [PM_T_OCTAL] = {read_octal, write_integer, 1, NUMBERS(apr_int64_t)},
+    [PM_T_TIME] = {read_time, write_integer, 1, NUMBERS(apr_int64_t)},
+    [PM_T_SIZE] = {read_size, write_integer, 1, NUMBERS(apr_int64_t)},
+    [PM_T_CHOICE] = {read_choice, write_choice, 1, NUMBERS(apr_int64_t)},
+    [PM_T_RANGE] = {read_range, write_range, 2, NUMBERS(pm_range_t)},
+    [PM_T_JITTERED] = {read_jittered, write_jittered, 2,
+                       NUMBERS(pm_jittered_t)},
+    [PM_T_TIMED] = {read_timed, write_timed, 256, SHAPE_TIMED,
+                    sizeof(pm_timed_t)},
+    [PM_T_WRAPPER] = {read_wrapper, NULL, 3, LINES}};
+
+static int is_list(const pm_row_t *row)
+{
+    return types[row->type].shape == SHAPE_LINES
+           || types[row->type].shape == SHAPE_WORDS;
+}
 
 /* A list row, as lines "Name word word\n", one for each element. */
 static const char *write_list(apr_pool_t *p, const void *field,
@@ -524,21 +547,16 @@ const char *pm_value_write(const pm_row_t *row, const void *field,
 {
     const char *words;
 
-    if (types[row->type].list) {
+    if (types[row->type].shape == SHAPE_LINES) {
         return write_list(p, field, row);
     }
     words = types[row->type].write(p, field, row);
     return words ? apr_pstrcat(p, row->name, " ", words, "\n", NULL) : "";
 }
 
-static int is_array(const pm_row_t *row)
-{
-    return types[row->type].list || types[row->type].write == write_words;
-}
-
 int pm_value_grows(const pm_row_t *row)
 {
-    return is_array(row) && row->type != PM_T_WORDS;
+    return is_list(row) && row->type != PM_T_WORDS;
 }
 
 apr_status_t pm_value_read(const pm_row_t *row, void *field, int fresh,
@@ -556,7 +574,7 @@ apr_status_t pm_value_read(const pm_row_t *row, void *field, int fresh,
         return pm_fail(why, APR_EINVAL, "%s takes %d to %d words, %d given",
                        row->name, least, most, argc);
     }
-    if (is_array(row) && (fresh || !pm_value_grows(row))) {
+    if (is_list(row) && (fresh || !pm_value_grows(row))) {
         /* a command replaces, lists grow */
         *(apr_array_header_t **)field = NULL;
     }
@@ -565,10 +583,87 @@ apr_status_t pm_value_read(const pm_row_t *row, void *field, int fresh,
 
 apr_size_t pm_value_size(const pm_row_t *row)
 {
-    return row->type == PM_T_RANGE      ? sizeof(pm_range_t)
-           : row->type == PM_T_JITTERED ? sizeof(pm_jittered_t)
-           : row->type == PM_T_TIMED    ? sizeof(pm_timed_t)
-           : row->type == PM_T_STRING || row->type == PM_T_PATH ? sizeof(char *)
-           : is_array(row) ? sizeof(apr_array_header_t *)
-                           : sizeof(apr_int64_t);
+    return types[row->type].size;
+}
+
+/* --- copies and comparison ------------------------------------------------ */
+
+static apr_array_header_t *copy_list(apr_pool_t *p,
+                                     const apr_array_header_t *list)
+{
+    apr_array_header_t *copy = list ? apr_array_copy(p, list) : NULL;
+    int i;
+
+    for (i = 0; copy && i < copy->nelts; i++) {
+        const char **element = &APR_ARRAY_IDX(copy, i, const char *);
+
+        *element = apr_pstrdup(p, *element);
+    }
+    return copy;
+}
+
+void pm_value_detach(const pm_row_t *row, void *field, apr_pool_t *p)
+{
+    pm_timed_t *timed = field;
+
+    switch (types[row->type].shape) {
+    case SHAPE_NUMBERS:
+        break;
+    case SHAPE_STRING:
+        *(const char **)field = apr_pstrdup(p, *(const char **)field);
+        break;
+    case SHAPE_WORDS:
+    case SHAPE_LINES:
+        *(apr_array_header_t **)field =
+            copy_list(p, *(apr_array_header_t **)field);
+        break;
+    case SHAPE_TIMED:
+        timed->command = copy_list(p, timed->command);
+        break;
+    }
+}
+
+static int strings_are_equal(const char *a, const char *b)
+{
+    return a == b || (a && b && !strcmp(a, b));
+}
+
+/* NULL is an empty list. */
+static int lists_are_equal(const apr_array_header_t *a,
+                           const apr_array_header_t *b)
+{
+    int n = a ? a->nelts : 0;
+    int i;
+
+    if (n != (b ? b->nelts : 0)) {
+        return 0;
+    }
+    for (i = 0; i < n; i++) {
+        if (strcmp(APR_ARRAY_IDX(a, i, const char *),
+                   APR_ARRAY_IDX(b, i, const char *))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int pm_value_is_equal(const pm_row_t *row, const void *a, const void *b)
+{
+    const pm_timed_t *x = a;
+    const pm_timed_t *y = b;
+
+    switch (types[row->type].shape) {
+    case SHAPE_STRING:
+        return strings_are_equal(*(const char *const *)a,
+                                 *(const char *const *)b);
+    case SHAPE_WORDS:
+    case SHAPE_LINES:
+        return lists_are_equal(*(const apr_array_header_t *const *)a,
+                               *(const apr_array_header_t *const *)b);
+    case SHAPE_TIMED:
+        return x->time == y->time && lists_are_equal(x->command, y->command);
+    case SHAPE_NUMBERS:
+    default:
+        return !memcmp(a, b, types[row->type].size);
+    }
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_value.h
- * @brief Layer 0: the values of settings, by their type (pm_type_t): words
- *        into a field, a field into words.
+ * @brief The values of settings by their type (pm_type_t): read, write, copy
+ *        and compare a field.
  *
- * For pm_conf.c; everybody else says pm_conf_set() and pm_conf_write().
+ * For pm_conf.c, and for reports that show one setting; other callers use
+ * pm_conf_set() and pm_conf_write().  A field is the member of a structure
+ * that a row names (pm_conf_field()).
  */
 #ifndef PM_VALUE_H
 #define PM_VALUE_H
@@ -12,8 +14,9 @@
 #include "pm_core/config/pm_conf.h"
 
 /**
- * @param field where the value goes; what it is says pm_type_t
- * @param fresh a list starts anew; else it grows
+ * Read words into a field.
+ * @param field filled; strings are copied into @a p
+ * @param fresh 1: a list starts empty; 0: it grows
  * @return APR_EINVAL with a reason that names the directive, the text and
  *         the allowed range
  */
@@ -21,14 +24,22 @@ apr_status_t pm_value_read(const pm_row_t *row, void *field, int fresh,
                            int argc, const char *const *argv, apr_pool_t *p,
                            pm_reason_t *why);
 
-/** The value as lines of pm_conf_write(); "" when it holds nothing. */
+/** @return the field as lines of pm_conf_write(); "" when it is empty */
 const char *pm_value_write(const pm_row_t *row, const void *field,
                            apr_pool_t *p);
 
-/** Is it a list, to which each time it is given adds? */
+/** Does a further directive of this row add to the field instead of replacing
+ *  it? */
 int pm_value_grows(const pm_row_t *row);
 
-/** Bytes of the field. */
+/** @return the size of the field in bytes */
 apr_size_t pm_value_size(const pm_row_t *row);
+
+/** Replace the strings and arrays of a field by copies in @a p, so that it
+ *  shares nothing with the field it was copied from byte by byte. */
+void pm_value_detach(const pm_row_t *row, void *field, apr_pool_t *p);
+
+/** Are two fields of the row equal?  NULL and an empty list are. */
+int pm_value_is_equal(const pm_row_t *row, const void *a, const void *b);
 
 #endif /* PM_VALUE_H */

@@ -44,7 +44,7 @@ static void put_value(pm_json_t *j, const void *conf, const pm_row_t *row)
     pm_json_close(j, ']');
 }
 
-static void put_settings(pm_json_t *j, const void *conf, int global)
+static void put_settings(pm_json_t *j, const void *conf, pm_scope_t scope)
 {
     apr_pool_t *p = j->bytes->pool;
     const pm_row_t *row;
@@ -54,7 +54,7 @@ static void put_settings(pm_json_t *j, const void *conf, int global)
         const char *where = pm_conf_noted(conf, row);
         apr_size_t len = where ? strcspn(where, " ") : 0;
 
-        if (row->global != global) {
+        if (row->scope != scope) {
             continue;
         }
         pm_json_open(j, NULL, '{');
@@ -74,7 +74,7 @@ void pm_report_config_begin(pm_json_t *j, const pm_global_t *global)
     pm_json_string(j, "version", PM_VERSION);
     pm_json_open(j, "manager", '{');
     if (global) {
-        put_settings(j, global, 1);
+        put_settings(j, global, PM_SCOPE_GLOBAL);
     }
     pm_json_close(j, '}');
     pm_json_open(j, "pools", '[');
@@ -84,7 +84,7 @@ void pm_report_config_pool(pm_json_t *j, const pm_pool_t *pool)
 {
     pm_json_open(j, NULL, '{');
     pm_json_string(j, "name", pool->conf->name);
-    put_settings(j, pool->conf, 0);
+    put_settings(j, pool->conf, PM_SCOPE_POOL);
     pm_json_close(j, '}');
 }
 

@@ -69,12 +69,12 @@ static void write_head(pm_message_t *msg, const pm_pool_set_t *set,
     add_fd(msg, set->log_fd);
     msg->text =
         apr_psprintf(p, "set %d %d\n%s", set->config, (int)set->log_level,
-                     pm_conf_write(set->global, 1, p));
+                     pm_conf_write(set->global, PM_SCOPE_GLOBAL, p));
 }
 
 static void write_member(pm_message_t *msg, const pm_member_t *m, apr_pool_t *p)
 {
-    const char *settings = pm_conf_write(m->conf, 0, p);
+    const char *settings = pm_conf_write(m->conf, PM_SCOPE_POOL, p);
 
     msg->nfds = 0;
     if (m->failed) {
@@ -94,10 +94,10 @@ static void write_template(pm_message_t *msg, const pm_script_template_t *t,
 {
     msg->nfds = 0;
     add_fd(msg, t->log_fd);
-    msg->text = apr_psprintf(p, "scripts %s %d %d\n%s\n%s",
-                             apr_pescape_urlencoded(p, t->where), t->suexec,
-                             t->named, pm_conf_write(t->rules, 2, p),
-                             pm_conf_write(t->conf, 0, p));
+    msg->text = apr_psprintf(
+        p, "scripts %s %d %d\n%s\n%s", apr_pescape_urlencoded(p, t->where),
+        t->suexec, t->named, pm_conf_write(t->rules, PM_SCOPE_RULES, p),
+        pm_conf_write(t->conf, PM_SCOPE_POOL, p));
 }
 
 static const char *host_line(const pm_host_t *host, apr_pool_t *p)
@@ -236,7 +236,7 @@ static apr_status_t take_head(pm_pool_set_t **set, char **word, int n,
     (*set)->log_fd = msg->nfds ? msg->fds[0] : -1;
     msg->nfds = 0;
     (*set)->global = global = pm_global_create(p);
-    return pm_conf_read(global, 1, settings, p, why);
+    return pm_conf_read(global, PM_SCOPE_GLOBAL, settings, p, why);
 }
 
 static apr_status_t take_member(pm_pool_set_t *set, char **word, int n,
@@ -266,7 +266,7 @@ static apr_status_t take_member(pm_pool_set_t *set, char **word, int n,
         settings += strcspn(settings, "\n");
         m.failed = apr_pstrmemdup(p, reason, (apr_size_t)(settings - reason));
     }
-    rv = pm_conf_read(conf, 0, settings, p, why);
+    rv = pm_conf_read(conf, PM_SCOPE_POOL, settings, p, why);
     if (rv == APR_SUCCESS) {
         msg->nfds = 0;
         *(pm_member_t *)apr_array_push(set->members) = m;
@@ -304,9 +304,9 @@ static apr_status_t take_template(pm_pool_set_t *set, char **word, int n,
     t.rules = rules;
     t.conf = conf;
     t.log_fd = msg->nfds ? msg->fds[0] : -1;
-    rv = pm_conf_read(rules, 2, settings, p, why);
+    rv = pm_conf_read(rules, PM_SCOPE_RULES, settings, p, why);
     if (rv == APR_SUCCESS) {
-        rv = pm_conf_read(conf, 0, middle + 2, p, why);
+        rv = pm_conf_read(conf, PM_SCOPE_POOL, middle + 2, p, why);
     }
     if (rv == APR_SUCCESS) {
         msg->nfds = 0;

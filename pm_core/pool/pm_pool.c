@@ -46,19 +46,6 @@ static void on_timer(void *ctx, apr_time_t now)
 
 /* --- definition ----------------------------------------------------------- */
 
-/* A copy that stands on its own. */
-static pm_conf_t *clone(const pm_conf_t *conf, apr_pool_t *p)
-{
-    pm_conf_t *copy = pm_conf_create(p, conf->name);
-    apr_pool_t *ptemp;
-
-    PM_ASSERT(apr_pool_create(&ptemp, p) == APR_SUCCESS);
-    PM_ASSERT(pm_conf_read(copy, 0, pm_conf_write(conf, 0, ptemp), p, NULL)
-              == APR_SUCCESS);
-    apr_pool_destroy(ptemp);
-    return copy;
-}
-
 /* Its limits have changed. */
 static void attend(pm_pool_t *pool)
 {
@@ -84,13 +71,13 @@ static void rescale(pm_pool_t *pool, const pm_conf_t *former, pm_conf_t *conf)
         pm_conf_t was = *former;
 
         was.processes = pool->configured;
-        slot->scaled = slot->scaled && pm_conf_equal(&was, conf);
+        slot->scaled = slot->scaled && pm_conf_is_equal(&was, conf);
     }
     pool->configured = conf->processes;
     if (slot->scaled) {
         conf->processes.min = slot->scale_min;
         conf->processes.max = slot->scale_max;
-        conf->where[PM_ROW_processes] = "scale";
+        conf->origin[PM_ROW_processes].where = "scale";
     }
 }
 
@@ -102,8 +89,8 @@ static int define(pm_pool_t *pool, const pm_conf_t *given, pm_reason_t *why)
     pm_conf_t *conf;
     apr_pool_t *p;
 
-    PM_ASSERT(apr_pool_create(&p, pool->p) == APR_SUCCESS);
-    conf = clone(given, p);
+    p = pm_subpool_create(pool->p);
+    conf = pm_conf_copy(p, given);
     if (pm_launch_spec_prepare(&birth, conf, p, why) != APR_SUCCESS
         || pm_slow_log_prepare(&slow_birth, conf, p, why) != APR_SUCCESS) {
         apr_pool_destroy(p);
@@ -183,11 +170,11 @@ pm_pool_t *pm_pool_create(pm_context_t *world, pm_member_t *member)
     pm_reason_t why;
     apr_pool_t *p;
 
-    PM_ASSERT(apr_pool_create(&p, world->p) == APR_SUCCESS);
+    p = pm_subpool_create(world->p);
     pool = apr_pcalloc(p, sizeof(*pool));
     pool->p = p;
     pool->world = world;
-    pool->conf = clone(member->conf, p);
+    pool->conf = pm_conf_copy(p, member->conf);
     pool->slot = member->slot;
     pool->generation = member->generation;
     pool->board = pm_scoreboard_slot(world->board, member->slot);
@@ -347,7 +334,7 @@ void pm_pool_hold(pm_pool_t *pool, unsigned held)
 void pm_pool_scale(pm_pool_t *pool, pm_range_t processes)
 {
     pool->own->processes = processes;
-    pool->own->where[PM_ROW_processes] = "scale";
+    pool->own->origin[PM_ROW_processes].where = "scale";
     pool->board->scaled = 1;
     pool->board->scale_min = processes.min;
     pool->board->scale_max = processes.max;

@@ -23,14 +23,14 @@
 
 #define MESSAGES 32
 
-static void must_be_same(const void *conf, void *again, int global,
+static void must_be_same(const void *conf, void *again, pm_scope_t scope,
                          apr_pool_t *p)
 {
-    const char *text = pm_conf_write(conf, global, p);
+    const char *text = pm_conf_write(conf, scope, p);
     pm_reason_t why;
 
-    MUST(pm_conf_read(again, global, text, p, &why) == APR_SUCCESS);
-    MUST(!strcmp(text, pm_conf_write(again, global, p)));
+    MUST(pm_conf_read(again, scope, text, p, &why) == APR_SUCCESS);
+    MUST(!strcmp(text, pm_conf_write(again, scope, p)));
 }
 
 static void check_member(const pm_member_t *m, apr_pool_t *p)
@@ -41,7 +41,7 @@ static void check_member(const pm_member_t *m, apr_pool_t *p)
     MUST(m->slot >= 0 && m->slot < PM_SCOREBOARD_SLOTS);
     MUST(m->failed ? m->fd == -1 : fcntl(m->fd, F_GETFD) >= 0);
     MUST(m->log_fd == -1 || (!m->failed && fcntl(m->log_fd, F_GETFD) >= 0));
-    must_be_same(m->conf, again, 0, p);
+    must_be_same(m->conf, again, PM_SCOPE_POOL, p);
     MUST(pm_conf_compare(m->conf, again) == PM_CHANGE_NOTHING);
 }
 
@@ -49,8 +49,8 @@ static void check_template(const pm_script_template_t *t, apr_pool_t *p)
 {
     MUST(pm_script_rules_where_check(t->where, NULL) == APR_SUCCESS);
     MUST(t->log_fd == -1 || fcntl(t->log_fd, F_GETFD) >= 0);
-    must_be_same(t->conf, pm_conf_create(p, "x"), 0, p);
-    must_be_same(t->rules, pm_rules_create(p), 2, p);
+    must_be_same(t->conf, pm_conf_create(p, "x"), PM_SCOPE_POOL, p);
+    must_be_same(t->rules, pm_rules_create(p), PM_SCOPE_RULES, p);
     pm_script_rules_is_virtual(t->rules,
                                pm_script_rules_wrapper(t->rules, "/a.b"));
 }
@@ -60,7 +60,7 @@ static void check_set(const pm_pool_set_t *set, apr_pool_t *p)
     int i;
 
     MUST(set && set->config >= 0 && set->global);
-    must_be_same(set->global, pm_global_create(p), 1, p);
+    must_be_same(set->global, pm_global_create(p), PM_SCOPE_GLOBAL, p);
     for (i = 0; i < set->members->nelts; i++) {
         check_member(&APR_ARRAY_IDX(set->members, i, pm_member_t), p);
     }

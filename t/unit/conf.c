@@ -79,9 +79,10 @@ static void test_cases(apr_pool_t *p)
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const pm_row_t *row = pm_conf_row(cases[i].name);
-        void *conf = row->global == 2 ? (void *)pm_rules_create(p)
-                     : row->global    ? (void *)pm_global_create(p)
-                                      : (void *)pm_conf_create(p, "x");
+        void *conf = row->scope == PM_SCOPE_RULES ? (void *)pm_rules_create(p)
+                     : row->scope == PM_SCOPE_GLOBAL
+                         ? (void *)pm_global_create(p)
+                         : (void *)pm_conf_create(p, "x");
         const char *argv[8];
         pm_reason_t why = {""};
         int argc = 0;
@@ -101,7 +102,7 @@ static void test_cases(apr_pool_t *p)
                 apr_pstrcat(p, row->name, " ", cases[i].text, "\n", NULL);
 
             ok(rv == APR_SUCCESS
-                   && strstr(pm_conf_write(conf, row->global, p), line),
+                   && strstr(pm_conf_write(conf, row->scope, p), line),
                "%s %s is %s", row->name, cases[i].words, cases[i].text);
         }
         else {
@@ -134,7 +135,8 @@ static void test_roundtrip(apr_pool_t *p)
 
     set(conf, "FcgiPMCommand", 7, command, p);
     set(conf, "FcgiPMSetEnv", 2, env, p);
-    is_int(pm_conf_read(back, 0, pm_conf_write(conf, 0, p), p, &why),
+    is_int(pm_conf_read(back, PM_SCOPE_POOL,
+                        pm_conf_write(conf, PM_SCOPE_POOL, p), p, &why),
            APR_SUCCESS, "read what was written %s", why.text);
     is_int(back->command ? back->command->nelts : 0, 7, "seven words");
     for (i = 0; back->command && i < back->command->nelts; i++) {
@@ -164,7 +166,8 @@ static void test_bad_text(apr_pool_t *p)
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         pm_reason_t why = {""};
 
-        ok(pm_conf_read(pm_conf_create(p, "x"), 0, bad[i].text, p, &why)
+        ok(pm_conf_read(pm_conf_create(p, "x"), PM_SCOPE_POOL, bad[i].text, p,
+                        &why)
                    != APR_SUCCESS
                && strstr(why.text, bad[i].complaint),
            "refused: %.*s: %s", (int)strcspn(bad[i].text, "\n"), bad[i].text,
@@ -234,7 +237,8 @@ static void test_where(apr_pool_t *p)
     pm_conf_note(over, list, "pool x:4", p);
     pm_conf_note(over, list, "pool x:5", p);
     conf = pm_conf_merge(p, base, over);
-    ok(pm_conf_read(again, 0, pm_conf_write(conf, 0, p), p, NULL)
+    ok(pm_conf_read(again, PM_SCOPE_POOL, pm_conf_write(conf, PM_SCOPE_POOL, p),
+                    p, NULL)
            == APR_SUCCESS,
        "where: written and read");
     is_str(pm_conf_noted(again, nice), "server /etc/a b:1", "of the server");
@@ -242,14 +246,70 @@ static void test_where(apr_pool_t *p)
     is_str(pm_conf_noted(again, list), "pool x:4, x:5", "of a list");
     ok(!pm_conf_noted(again, pm_conf_row("FcgiPMUser")), "nobody said");
     pm_conf_note(conf, nice, "server elsewhere:1", p);
-    ok(pm_conf_equal(conf, again), "another line of a file is no change");
+    ok(pm_conf_is_equal(conf, again), "another line of a file is no change");
     conf->nice = 2;
-    ok(!pm_conf_equal(conf, again), "another value is one");
-    ok(pm_conf_read(again, 0, "@FcgiPMNowhere x\n", p, NULL) != APR_SUCCESS,
+    ok(!pm_conf_is_equal(conf, again), "another value is one");
+    ok(pm_conf_read(again, PM_SCOPE_POOL, "@FcgiPMNowhere x\n", p, NULL)
+           != APR_SUCCESS,
        "no such setting");
-    ok(pm_conf_read(again, 0, "@FcgiPMNice\n", p, NULL) == APR_SUCCESS
+    ok(pm_conf_read(again, PM_SCOPE_POOL, "@FcgiPMNice\n", p, NULL)
+               == APR_SUCCESS
            && !pm_conf_noted(again, nice),
        "nothing to note");
+}
+
+/* A copy lives on when what it was made from has gone. */
+static void test_copy(apr_pool_t *p)
+{
+    static const char *const command[] = {"/bin/a", "b"},
+                             *const env[] = {"A", "1"},
+                             *const slow[] = {"5s", "/bin/look"};
+    apr_pool_t *p1 = pm_subpool_create(p);
+    pm_conf_t *conf = pm_conf_create(p1, "app");
+    pm_conf_t *copy;
+    const char *text;
+
+    set(conf, "FcgiPMCommand", 2, command, p1);
+    set(conf, "FcgiPMSetEnv", 2, env, p1);
+    set(conf, "FcgiPMSlowLog", 2, slow, p1);
+    set(conf, "FcgiPMUser", 1, env, p1);
+    pm_conf_note(conf, pm_conf_row("FcgiPMUser"), "pool x:3", p1);
+    copy = pm_conf_copy(p, conf);
+    ok(pm_conf_is_equal(conf, copy), "copy: equal");
+    ok(copy->command != conf->command && copy->user != conf->user
+           && copy->slow_log.command != conf->slow_log.command,
+       "copy: it shares nothing");
+    text = pm_conf_write(conf, PM_SCOPE_POOL, p);
+    apr_pool_destroy(p1);
+    is_str(pm_conf_write(copy, PM_SCOPE_POOL, p), text, "copy: it lives on");
+    is_str(copy->name, "app", "copy: its name");
+    conf = pm_conf_copy(p, copy);
+    APR_ARRAY_IDX(conf->slow_log.command, 0, const char *) = "/bin/other";
+    ok(!pm_conf_is_equal(conf, copy), "copy: another command is another value");
+}
+
+/* Each row has a mark of its own, however many there are. */
+static void test_given(apr_pool_t *p)
+{
+    const pm_row_t *row, *other;
+
+    for (row = pm_conf_rows; row->name; row++) {
+        pm_conf_t *conf = pm_conf_create(p, "x");
+        int wrong = 0;
+
+        if (row->scope != PM_SCOPE_POOL || !row->init) {
+            continue;
+        }
+        ok(!pm_conf_is_given(conf, row), "%s: a default is not given",
+           row->name);
+        set(conf, row->name, 1, &row->init, p);
+        for (other = pm_conf_rows; other->name; other++) {
+            wrong += pm_conf_is_given(conf, other) != (other == row);
+        }
+        is_int(wrong, 0, "%s: given, and no other", row->name);
+        pm_conf_unset(conf, row);
+        ok(!pm_conf_is_given(conf, row), "%s: unset", row->name);
+    }
 }
 
 static void test_names(void)
@@ -288,6 +348,8 @@ int main(void)
     test_merge(p);
     test_compare(p);
     test_where(p);
+    test_copy(p);
+    test_given(p);
     test_names();
     apr_terminate();
     return done_testing();

@@ -142,11 +142,12 @@ static void test_wrapper(apr_pool_t *p)
         ok(pm_conf_set(rules, row, n, lines[i], p, NULL) == APR_SUCCESS,
            "wrapper %s", lines[i][0]);
     }
-    ok(pm_conf_read(copy, 2, pm_conf_write(rules, 2, p), p, NULL)
+    ok(pm_conf_read(copy, PM_SCOPE_RULES,
+                    pm_conf_write(rules, PM_SCOPE_RULES, p), p, NULL)
            == APR_SUCCESS,
        "wrapper: written and read again");
-    is_str(pm_conf_write(copy, 2, p), pm_conf_write(rules, 2, p),
-           "wrapper: all the same");
+    is_str(pm_conf_write(copy, PM_SCOPE_RULES, p),
+           pm_conf_write(rules, PM_SCOPE_RULES, p), "wrapper: all the same");
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         is_int(pm_script_rules_wrapper(copy, cases[i].path), cases[i].wrapper,
                "wrapper of %s", cases[i].path);
