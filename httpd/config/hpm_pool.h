@@ -17,6 +17,8 @@
 typedef struct hpm_pool {
     const char *name;
     const pm_conf_t *conf;   /**< complete: every default filled in */
+    const char *definition;  /**< @c conf as pm_conf_write() writes it: what
+                              *   goes to the manager; NULL: not to be sent */
     pm_addr_t addr;          /**< where its workers accept */
     int slot;                /**< on the scoreboard; -1: it has none */
     apr_uint32_t generation; /**< of the pool in that slot */

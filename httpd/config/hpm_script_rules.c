@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* <FcgiPMScripts>: what scripts may be started, and as whom. */
 #include "httpd/config/hpm_script_rules.h"
 #include "httpd/server/hpm_log.h"
 
@@ -15,27 +14,29 @@
 
 APLOG_USE_MODULE(fcgipm);
 
-/* Workers without an own number: none until a request comes. */
-#define LEAST 0
-#define MOST  8
+/* FcgiPMProcesses of a script's pool, unless it is given in the section: no
+ * worker until a request comes. */
+#define SCRIPTS_MIN 0
+#define SCRIPTS_MAX 8
 
-static const int not_here[] = {PM_ROW_command, PM_ROW_listen, PM_ROW_chroot,
-                               PM_ROW_watch};
+/* Settings that make no sense for a pool made of a script. */
+static const int rules_not_taken[] = {PM_ROW_command, PM_ROW_listen,
+                                      PM_ROW_chroot, PM_ROW_watch};
 
 int hpm_script_rules_takes(const pm_row_t *row)
 {
     unsigned i;
 
-    for (i = 0; i < sizeof(not_here) / sizeof(not_here[0]); i++) {
-        if (row == &pm_conf_rows[not_here[i]]) {
+    for (i = 0; i < sizeof(rules_not_taken) / sizeof(rules_not_taken[0]); i++) {
+        if (row == &pm_conf_rows[rules_not_taken[i]]) {
             return 0;
         }
     }
     return row->scope != PM_SCOPE_GLOBAL;
 }
 
-/* Somebody other than httpd's own user. */
-static int is_named(const pm_conf_t *conf)
+/* Is the user another one than httpd's? */
+static int rules_names_user(const pm_conf_t *conf)
 {
     uid_t httpd = geteuid() ? geteuid() : ap_unixd_config.user_id;
     pm_ident_t ident;
@@ -58,8 +59,8 @@ pm_script_template_t hpm_script_rules_make(const hpm_scripts_t *scripts,
                               .log_fd = -1};
 
     if (!own[PM_ROW_processes].given) {
-        conf->processes.min = LEAST;
-        conf->processes.max = MOST;
+        conf->processes.min = SCRIPTS_MIN;
+        conf->processes.max = SCRIPTS_MAX;
     }
     if (!conf->origin[PM_ROW_reload].given) {
         conf->reload = 1; /* rolling */
@@ -71,14 +72,15 @@ pm_script_template_t hpm_script_rules_make(const hpm_scripts_t *scripts,
         conf->group = own[PM_ROW_group].given ? conf->group : NULL;
     }
     t.suexec = !scripts->rules->script_user && !own[PM_ROW_user].given;
-    t.named = is_named(conf);
+    t.named = rules_names_user(conf);
     *out = conf;
     return t;
 }
 
 /* --- what can be wrong ---------------------------------------------------- */
 
-static const char *check_user(const pm_script_template_t *t, apr_pool_t *p)
+static const char *rules_check_user(const pm_script_template_t *t,
+                                    apr_pool_t *p)
 {
     pm_ident_t ident;
     pm_reason_t why;
@@ -91,8 +93,9 @@ static const char *check_user(const pm_script_template_t *t, apr_pool_t *p)
                : apr_pstrcat(p, "FcgiPMUser, FcgiPMGroup: ", why.text, NULL);
 }
 
-/* What is wrong with it is wrong with all scripts in it. */
-static const char *check_directory(const pm_script_template_t *t, apr_pool_t *p)
+/* A fault of the directory is one of every script in it. */
+static const char *rules_check_directory(const pm_script_template_t *t,
+                                         apr_pool_t *p)
 {
     const char *dir =
         apr_pstrmemdup(p, t->where, pm_script_rules_fixed(t->where));
@@ -112,8 +115,8 @@ static const char *check_directory(const pm_script_template_t *t, apr_pool_t *p)
                : NULL;
 }
 
-static const char *check_wrapper(const pm_script_template_t *t,
-                                 const char *wrapper, apr_pool_t *p)
+static const char *rules_check_wrapper(const pm_script_template_t *t,
+                                       const char *wrapper, apr_pool_t *p)
 {
     const char *command = apr_punescape_url(
         p, apr_pstrmemdup(p, wrapper, pm_script_rules_command_length(wrapper)),
@@ -137,14 +140,15 @@ static const char *check_wrapper(const pm_script_template_t *t,
                : apr_pstrcat(p, "FcgiPMWrapper: ", why.text, NULL);
 }
 
-static const char *check_wrappers(const pm_script_template_t *t, apr_pool_t *p)
+static const char *rules_check_wrappers(const pm_script_template_t *t,
+                                        apr_pool_t *p)
 {
     const char *wrong = NULL;
     int i;
 
     for (i = 0; !wrong && t->rules->wrapper && i < t->rules->wrapper->nelts;
          i++) {
-        wrong = check_wrapper(
+        wrong = rules_check_wrapper(
             t, APR_ARRAY_IDX(t->rules->wrapper, i, const char *), p);
         if (pm_script_rules_is_virtual(t->rules, i) && t->rules->script_user) {
             wrong = "with FcgiPMWrapper virtual there is no file, and nobody "
@@ -158,12 +162,12 @@ const char *hpm_script_rules_check(const pm_script_template_t *t,
                                    const pm_global_t *global, int testing,
                                    apr_pool_t *p, apr_pool_t *ptemp)
 {
-    const char *wrong = check_user(t, ptemp);
+    const char *wrong = rules_check_user(t, ptemp);
     pm_reason_t why;
     pm_addr_t addr;
 
-    wrong = wrong ? wrong : check_directory(t, ptemp);
-    wrong = wrong ? wrong : check_wrappers(t, ptemp);
+    wrong = wrong ? wrong : rules_check_directory(t, ptemp);
+    wrong = wrong ? wrong : rules_check_wrappers(t, ptemp);
     if (!wrong && testing && t->conf->error_log
         && hpm_log_check(t->conf->error_log, ptemp, &why) != APR_SUCCESS) {
         wrong = why.text;
@@ -180,8 +184,8 @@ const char *hpm_script_rules_check(const pm_script_template_t *t,
 
 /* --- hosts ---------------------------------------------------------------- */
 
-/* mod_suexec tells it to who asks for a request. */
-static void find_user(pm_host_t *host, server_rec *s, apr_pool_t *p)
+/* mod_suexec has the user of a request, so a request is made up for it. */
+static void host_set_user(pm_host_t *host, server_rec *s, apr_pool_t *p)
 {
     request_rec *r = apr_pcalloc(p, sizeof(*r));
     const ap_unix_identity_t *id;
@@ -201,8 +205,10 @@ static void find_user(pm_host_t *host, server_rec *s, apr_pool_t *p)
     }
 }
 
-/* Two hosts of one name are two nevertheless. */
-static const char *name_of(const server_rec *s, apr_hash_t *seen, apr_pool_t *p)
+/* Virtual hosts of one name and port get numbers: the manager tells them
+ * apart by name. */
+static const char *host_name(const server_rec *s, apr_hash_t *seen,
+                             apr_pool_t *p)
 {
     apr_port_t port = s->port ? s->port : s->addrs ? s->addrs->host_port : 0;
     const char *plain = apr_psprintf(
@@ -229,8 +235,8 @@ void hpm_script_rules_hosts(hpm_server_t *server, server_rec *s, apr_pool_t *p)
 
         *key = v;
         memset(host, 0, sizeof(*host));
-        host->name = name_of(v, seen, p);
-        find_user(host, v, p);
+        host->name = host_name(v, seen, p);
+        host_set_user(host, v, p);
         apr_hash_set(server->host_of, key, sizeof(void *), host->name);
     }
 }

@@ -49,7 +49,7 @@ typedef struct hpm_server {
     apr_array_header_t *hosts; /**< of pm_host_t: main server and virtual
                                 *   hosts; empty without templates */
     apr_hash_t *host_of;       /**< server_rec * -> a pm_host_t's name */
-    struct hpm_draft *draft;   /**< see hpm_config.c */
+    struct hpm_parsed *parsed; /**< see hpm_parsed.h */
 
     pm_scoreboard_t *board;    /**< NULL before post_config */
     int wakeup_fd;             /**< asks the manager for a worker, see

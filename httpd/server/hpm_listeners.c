@@ -23,39 +23,41 @@ static hpm_listener_t *listener_find(const apr_array_header_t *listeners,
     int i;
 
     for (i = 0; i < listeners->nelts; i++) {
-        hpm_listener_t *own = listener_at(listeners, i);
+        hpm_listener_t *listener = listener_at(listeners, i);
 
-        if (!strcmp(own->listener.text, listen) && !strcmp(own->name, name)) {
-            return own;
+        if (!strcmp(listener->socket.text, listen)
+            && !strcmp(listener->name, name)) {
+            return listener;
         }
     }
     return NULL;
 }
 
-/* A host and port can be bound once: when another pool has it now, the
- * socket goes over.  The path of a unix socket is simply taken by a new one,
- * and what waits at the old one is answered by the old pool. */
+/* Host and port can be bound once: a pool that takes them from another pool
+ * takes that socket.  The path of a unix socket can be bound again, and the
+ * former pool answers the requests that wait at its socket. */
 static hpm_listener_t *listener_find_port(const apr_array_header_t *listeners,
                                           const char *listen)
 {
     int i;
 
     for (i = 0; i < listeners->nelts; i++) {
-        hpm_listener_t *own = listener_at(listeners, i);
+        hpm_listener_t *listener = listener_at(listeners, i);
 
-        if (own->file && !own->listener.path
-            && !strcmp(own->listener.text, listen)) {
-            return own;
+        if (listener->file && !listener->socket.path
+            && !strcmp(listener->socket.text, listen)) {
+            return listener;
         }
     }
     return NULL;
 }
 
-/* Can it be reached still?  Somebody may have removed a socket's file. */
-static int listener_is_usable(const hpm_listener_t *own)
+/* Can clients still reach it?  The file of a unix socket may have been
+ * removed. */
+static int listener_is_usable(const hpm_listener_t *listener)
 {
-    return own->file
-           && (!own->listener.path || pm_listen_is_there(&own->listener));
+    return listener->file
+           && (!listener->socket.path || pm_listen_is_there(&listener->socket));
 }
 
 /* --- slots ---------------------------------------------------------------- */
@@ -70,8 +72,8 @@ static void listener_note_slots(char *taken,
     }
 }
 
-/* Round and round, so that a slot rests as long as can be before another
- * pool has it; one where a removed pool is draining is taken last. */
+/* Slots are given in turn, so that a slot rests as long as possible before
+ * another pool gets it.  One whose removed pool still drains comes last. */
 static int listener_free_slot(hpm_retained_t *r, const char *taken)
 {
     int i, draining;
@@ -102,9 +104,11 @@ static apr_status_t listener_opts(pm_listen_opts_t *opts, const pm_conf_t *conf,
     return pm_ident_owner(conf->listen_owner, &opts->uid, &opts->gid, why);
 }
 
-/* The socket an earlier configuration had on that address, if any.  Its file
- * goes over to @a own. */
-static int listener_take_socket(hpm_listener_t *own, hpm_listener_t *former,
+/* Take the socket that @a former has, if there is one.
+ * @param opts NULL: leave its mode and owner as they are
+ * @return 1: @a listener has it now, 0: it cannot be had */
+static int listener_take_socket(hpm_listener_t *listener,
+                                hpm_listener_t *former,
                                 const pm_listen_opts_t *opts, hpm_parent_t *me)
 {
     apr_pool_t *p = me->retained->pool;
@@ -113,33 +117,34 @@ static int listener_take_socket(hpm_listener_t *own, hpm_listener_t *former,
     if (!former || !listener_is_usable(former)) {
         return 0;
     }
-    own->listener = former->listener;
-    own->listener.text = apr_pstrdup(p, former->listener.text);
-    if (former->listener.path) {
-        own->listener.path = own->listener.text + 5; /* "unix:" */
+    listener->socket = former->socket;
+    listener->socket.text = apr_pstrdup(p, former->socket.text);
+    if (former->socket.path) {
+        listener->socket.path = listener->socket.text + 5; /* "unix:" */
     }
-    own->file = former->file;
+    listener->file = former->file;
     former->file = NULL;
-    hpm_file_move(&own->file, me->plog);
-    if (opts && pm_listen_adjust(&own->listener, opts, &why) != APR_SUCCESS) {
+    hpm_file_move(&listener->file, me->plog);
+    if (opts
+        && pm_listen_adjust(&listener->socket, opts, &why) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, me->s,
                      "pool %s: its "
                      "socket is left as it was: %s",
-                     own->name, why.text);
+                     listener->name, why.text);
     }
     return 1;
 }
 
-static apr_status_t listener_open_socket(hpm_listener_t *own,
+static apr_status_t listener_open_socket(hpm_listener_t *listener,
                                          const char *listen,
                                          const pm_listen_opts_t *opts,
                                          hpm_parent_t *me, pm_reason_t *why)
 {
-    apr_status_t rv =
-        pm_listen_open(&own->listener, listen, opts, me->retained->pool, why);
+    apr_status_t rv = pm_listen_open(&listener->socket, listen, opts,
+                                     me->retained->pool, why);
 
     if (rv == APR_SUCCESS) {
-        rv = hpm_file_hold(&own->file, own->listener.fd, me->plog);
+        rv = hpm_file_hold(&listener->file, listener->socket.fd, me->plog);
         if (rv != APR_SUCCESS) {
             return pm_fail_os(why, rv, "cannot keep a socket");
         }
@@ -147,7 +152,7 @@ static apr_status_t listener_open_socket(hpm_listener_t *own,
     return rv;
 }
 
-static apr_status_t listener_get_socket(hpm_listener_t *own,
+static apr_status_t listener_get_socket(hpm_listener_t *listener,
                                         const apr_array_header_t *former,
                                         const pm_conf_t *conf, hpm_parent_t *me,
                                         pm_reason_t *why)
@@ -157,48 +162,52 @@ static apr_status_t listener_get_socket(hpm_listener_t *own,
 
     if (rv != APR_SUCCESS
         || listener_take_socket(
-            own, listener_find(former, own->name, conf->listen), &opts, me)
-        || listener_take_socket(own, listener_find_port(former, conf->listen),
-                                &opts, me)) {
+            listener, listener_find(former, listener->name, conf->listen),
+            &opts, me)
+        || listener_take_socket(
+            listener, listener_find_port(former, conf->listen), &opts, me)) {
         return rv;
     }
-    return listener_open_socket(own, conf->listen, &opts, me, why);
+    return listener_open_socket(listener, conf->listen, &opts, me, why);
 }
 
-/* A pool whose new definition is no good keeps the own it had, and goes on
- * as it was defined then. */
-static void listener_keep(hpm_listener_t *own, const apr_array_header_t *former,
-                          hpm_pool_t *pool, hpm_parent_t *me)
+/* A pool whose new definition cannot be run keeps its listener and its last
+ * good definition. */
+static void listener_keep(hpm_listener_t *listener,
+                          const apr_array_header_t *former, hpm_pool_t *pool,
+                          hpm_parent_t *me)
 {
-    hpm_listener_t *same = listener_find(former, own->name, pool->conf->listen);
+    hpm_listener_t *same =
+        listener_find(former, listener->name, pool->conf->listen);
 
-    if (same && same->settings && listener_take_socket(own, same, NULL, me)) {
-        own->settings = apr_pstrdup(me->retained->pool, same->settings);
+    if (same && same->settings
+        && listener_take_socket(listener, same, NULL, me)) {
+        listener->settings = apr_pstrdup(me->retained->pool, same->settings);
         pool->rejected = pool->failed;
         pool->failed = NULL;
     }
 }
 
-/* --- listeners ---------------------------------------------------------------
- */
+/* --- listeners ------------------------------------------------------------ */
 
-/* The slot it had is the pool's again, unless it had another socket: that
- * pool drains, and this one is another. */
-static int listener_get_slot(hpm_listener_t *own, const hpm_listener_t *same,
-                             char *taken, hpm_retained_t *r)
+/* A pool gets the slot it had, unless its socket is another one now: then the
+ * pool that had the slot drains, and this is a new pool. */
+static int listener_get_slot(hpm_listener_t *listener,
+                             const hpm_listener_t *same, char *taken,
+                             hpm_retained_t *r)
 {
     if (same
-        && (same->listener.fd < 0 || same->listener.fd == own->listener.fd)) {
-        own->slot = same->slot;
-        own->generation = same->generation;
+        && (same->socket.fd < 0 || same->socket.fd == listener->socket.fd)) {
+        listener->slot = same->slot;
+        listener->generation = same->generation;
         return 1;
     }
-    own->slot = listener_free_slot(r, taken);
-    if (own->slot < 0) {
+    listener->slot = listener_free_slot(r, taken);
+    if (listener->slot < 0) {
         return 0;
     }
-    taken[own->slot] = 1;
-    own->generation = ++r->generations;
+    taken[listener->slot] = 1;
+    listener->generation = ++r->generations;
     return 1;
 }
 
@@ -206,34 +215,34 @@ static void listener_renew(hpm_parent_t *me, hpm_pool_t *pool,
                            const apr_array_header_t *former, char *taken)
 {
     hpm_retained_t *r = me->retained;
-    hpm_listener_t own = {0};
+    hpm_listener_t listener = {0};
     pm_reason_t why;
 
-    own.name = apr_pstrdup(r->pool, pool->name);
-    own.listener.fd = -1;
+    listener.name = apr_pstrdup(r->pool, pool->name);
+    listener.socket.fd = -1;
     if (pool->failed) {
-        listener_keep(&own, former, pool, me);
+        listener_keep(&listener, former, pool, me);
     }
-    else if (listener_get_socket(&own, former, pool->conf, me, &why)
+    else if (listener_get_socket(&listener, former, pool->conf, me, &why)
              != APR_SUCCESS) {
         pool->failed = apr_pstrdup(me->pconf, why.text);
     }
     else {
-        own.settings = pm_conf_write(pool->conf, PM_SCOPE_POOL, r->pool);
+        listener.settings = apr_pstrdup(r->pool, pool->definition);
     }
-    if (!own.listener.text) {
-        own.listener.text = apr_pstrdup(r->pool, pool->conf->listen);
+    if (!listener.socket.text) {
+        listener.socket.text = apr_pstrdup(r->pool, pool->conf->listen);
     }
     if (!listener_get_slot(
-            &own, listener_find(former, pool->name, pool->conf->listen), taken,
-            r)) {
+            &listener, listener_find(former, pool->name, pool->conf->listen),
+            taken, r)) {
         pool->failed = "there are too many pools";
-        hpm_file_close(&own.file);
+        hpm_file_close(&listener.file);
         return;
     }
-    pool->slot = own.slot;
-    pool->generation = own.generation;
-    *(hpm_listener_t *)apr_array_push(r->listeners) = own;
+    pool->slot = listener.slot;
+    pool->generation = listener.generation;
+    *(hpm_listener_t *)apr_array_push(r->listeners) = listener;
 }
 
 apr_array_header_t *hpm_listeners_renew(hpm_parent_t *me, apr_pool_t *ptemp)
@@ -260,11 +269,11 @@ void hpm_listeners_close(apr_array_header_t *former, int unlink_too)
     int i;
 
     for (i = 0; i < former->nelts; i++) {
-        hpm_listener_t *own = listener_at(former, i);
+        hpm_listener_t *listener = listener_at(former, i);
 
-        if (own->file && unlink_too) {
-            pm_listen_unlink(&own->listener);
+        if (listener->file && unlink_too) {
+            pm_listen_unlink(&listener->socket);
         }
-        hpm_file_close(&own->file);
+        hpm_file_close(&listener->file);
     }
 }

@@ -20,11 +20,11 @@ typedef struct hpm_listener {
     const char *name; /**< of the pool */
     int slot;
     apr_uint32_t generation;
-    pm_listener_t listener; /**< text is set always, fd -1 when failed */
-    apr_file_t *file;       /**< owns the listener's fd; NULL when closed or
-                             *   handed to another listener */
-    const char *settings;   /**< the last definition that could be run, as
-                             *   pm_conf_write() writes it; NULL: none */
+    pm_listener_t socket; /**< text is set always; fd -1: it has failed */
+    apr_file_t *file;     /**< owns the socket's fd; NULL: closed, or taken by
+                           *   another listener */
+    const char *settings; /**< the last definition that could be run, as
+                           *   pm_conf_write() writes it; NULL: none */
 } hpm_listener_t;
 
 /**

@@ -16,8 +16,8 @@
 
 APLOG_USE_MODULE(fcgipm);
 
-/* A server's level reaches further down (trace1 to trace8) and further up
- * (emerg, alert) than the core's levels do. */
+/* httpd has levels below (trace1 to trace8) and above (emerg, alert) the
+ * core's. */
 static pm_level_t log_level(const server_rec *s)
 {
     int level = ap_get_server_module_loglevel(s, APLOG_MODULE_INDEX);
@@ -27,7 +27,7 @@ static pm_level_t log_level(const server_rec *s)
                              : (pm_level_t)level;
 }
 
-/* pm_level_t has httpd's numbers: see pm_base.h. */
+/* pm_level_t has httpd's numbers, see pm_base.h. */
 static void log_emit(void *ctx, pm_level_t level, const char *line)
 {
     server_rec *s = ctx;
@@ -56,7 +56,7 @@ static int log_facility(const char *name, apr_size_t len)
     return LOG_LOCAL7; /* httpd's default */
 }
 
-/* "syslog:facility:tag", both of which may be missing (ErrorLog). */
+/* An ErrorLog "syslog:facility:tag"; facility and tag may be missing. */
 static void log_open_syslog(const char *name)
 {
     const char *facility = strchr(name, ':');
@@ -127,7 +127,7 @@ apr_status_t hpm_log_check(const char *target, apr_pool_t *p, pm_reason_t *why)
     return log_check_file(log_path(target, p), p, why);
 }
 
-/* httpd starts the program, and another one when it dies (http_log.h). */
+/* httpd starts the program, and another one when it dies (see http_log.h). */
 static apr_status_t log_open_program(int *fd, const char *program,
                                      apr_pool_t *p, pm_reason_t *why)
 {
@@ -154,7 +154,8 @@ static apr_status_t log_close(void *data)
     return APR_SUCCESS;
 }
 
-/* @return -1 in it: it could not be opened */
+/* @return a descriptor; -1: the log could not be opened, which has been
+ *         logged */
 static int *log_open(const char *target, apr_pool_t *p, server_rec *s)
 {
     int *fd = apr_palloc(p, sizeof(*fd));
@@ -177,7 +178,7 @@ static int *log_open(const char *target, apr_pool_t *p, server_rec *s)
     return fd;
 }
 
-/* One log that is named more than once is opened once. */
+/* A log that several pools name is opened once. */
 static int log_get(apr_hash_t *open_logs, const char *target, apr_pool_t *p,
                    server_rec *s)
 {

@@ -23,16 +23,17 @@
 
 APLOG_USE_MODULE(fcgipm);
 
-#define MANAGER_SEND_TIMEOUT                                                   \
-    apr_time_from_sec(5)                        /* a whole set handed over     \
-                                                 */
-#define MANAGER_EARLY     apr_time_from_sec(10) /* dying before that is early */
+/* For the whole set of pools. */
+#define MANAGER_SEND_TIMEOUT apr_time_from_sec(5)
+
+/* A manager that dies younger than that dies early. */
+#define MANAGER_EARLY     apr_time_from_sec(10)
 #define MANAGER_RETRY_MIN apr_time_from_sec(1)
 #define MANAGER_RETRY_MAX apr_time_from_sec(60)
 
-/* A manager can be told a new configuration when it is of this build and
- * writes its log the way this configuration does: a new file can be handed
- * over, but not a change from file to syslog. */
+/* A running manager can take a new configuration if it is of this build and
+ * logs in the same way: the parent can hand it another file, but it cannot
+ * change from a file to syslog. */
 static const char *manager_identity(const hpm_parent_t *me, apr_pool_t *p)
 {
     return apr_pstrcat(p, pm_build(), " ",
@@ -41,8 +42,8 @@ static const char *manager_identity(const hpm_parent_t *me, apr_pool_t *p)
 
 /* --- in the manager process ----------------------------------------------- */
 
-/* Everything the core writes goes where httpd's error log went at the time
- * of the fork; that descriptor is what a new log replaces. */
+/* The manager writes to the descriptor that was httpd's error log when it was
+ * forked; a new log replaces that descriptor. */
 static void manager_relog(void *ctx, int fd)
 {
     server_rec *s = ctx;
@@ -64,7 +65,7 @@ static void manager_close_terminal(void)
     }
 }
 
-/* Leave all of httpd's behind but its error log. */
+/* Let go of everything of httpd's but its error log. */
 static void manager_detach(const hpm_parent_t *me, int channel)
 {
     int keep[4] = {channel, hpm_file_fd(me->s->error_log),
@@ -113,7 +114,7 @@ __attribute__((noreturn)) static void manager_main(hpm_parent_t *me,
 
 static void manager_on_exit(int reason, void *data, int status);
 
-/* It has gone, is going or is of no use: nothing of it is kept. */
+/* Keep nothing of a manager that has gone or is to go. */
 static void manager_forget(hpm_parent_t *me)
 {
     hpm_manager_process_t *manager = &me->retained->manager;
@@ -137,8 +138,8 @@ static void manager_unwatch(hpm_parent_t *me)
     }
 }
 
-/* Is that process the manager still?  It leads a session of its own, which
- * no other child of httpd's does that could have got its number. */
+/* Is that process still the manager?  The manager leads a session, which no
+ * other child of httpd does that could have got its pid. */
 static int manager_is_running(pid_t pid)
 {
     return pid > 0 && getsid(pid) == pid && waitpid(pid, NULL, WNOHANG) == 0;
@@ -149,12 +150,12 @@ int hpm_manager_process_alive(hpm_parent_t *me)
     hpm_manager_process_t *manager = &me->retained->manager;
     struct pollfd pfd = {hpm_file_fd(manager->channel), 0, 0};
 
-    /* the other end of the channel is the manager's alone */
+    /* no process but the manager has the other end of the channel */
     return manager_is_running(manager->pid) && manager->channel
            && poll(&pfd, 1, 0) == 0;
 }
 
-/* All signals wait until the child has handlers of its own: those it
+/* All signals stay blocked until the manager has its own handlers: those it
  * inherits are the MPM's. */
 static pid_t manager_fork(hpm_parent_t *me, const int channel[2])
 {
@@ -213,8 +214,8 @@ static apr_status_t manager_send_set(hpm_parent_t *me, pm_reason_t *why)
     return rv;
 }
 
-/* SIGKILL loses no request: the workers' parent-death signal lets each
- * finish the one it has. */
+/* SIGKILL loses no request: at the death of its parent a worker gets SIGTERM,
+ * and finishes the request it has. */
 static void manager_kill(hpm_parent_t *me)
 {
     pid_t pid = me->retained->manager.pid;
@@ -227,7 +228,7 @@ static void manager_kill(hpm_parent_t *me)
     manager_forget(me);
 }
 
-/* Managers that die young one after the other are started ever later. */
+/* The delay doubles with each manager in a row that dies early. */
 static void manager_put_off(hpm_parent_t *me)
 {
     hpm_manager_process_t *manager = &me->retained->manager;
@@ -280,8 +281,8 @@ static int manager_httpd_stops(void)
            && state == AP_MPMQ_STOPPING;
 }
 
-/* @param how APR's status, which is an exit status or a signal; -1: not known
- */
+/* @param how an exit status or the number of a signal, as APR gives it; -1:
+ *            not known */
 static void manager_log_death(hpm_parent_t *me, int how)
 {
     char text[64] = "";
@@ -304,8 +305,8 @@ static void manager_replace(hpm_parent_t *me, int how)
     apr_time_t age = pm_time_now() - manager->born;
 
     if (manager_httpd_stops()) {
-        manager_forget(
-            me); /* the next configuration starts one, or httpd ends */
+        /* the next configuration starts one, or httpd ends */
+        manager_forget(me);
         return;
     }
     manager_log_death(me, how);
@@ -319,12 +320,12 @@ static void manager_replace(hpm_parent_t *me, int how)
     }
 }
 
-/* APR calls this for the process given to manager_watch(): DEATH when it was
- * reaped in httpd's main loop, LOST when somebody else had reaped it, RESTART
- * (again and again) while a restart or the end waits for httpd's children,
- * UNREGISTER from manager_unwatch() and when pconf is cleared.  A manager
- * outlives restarts; only the first two mean something here.  An entry whose
- * process has gone must not stay in APR's list. */
+/* APR calls this for the process given to manager_watch():
+ * DEATH when httpd's main loop has reaped it; LOST when other code had reaped
+ * it; RESTART, again and again, while a restart or the end waits for httpd's
+ * children; UNREGISTER from manager_unwatch() and when pconf is cleared.
+ * A manager outlives restarts, so only the first two matter.  A process that
+ * has gone must not stay in APR's list. */
 static void manager_on_exit(int reason, void *data, int status)
 {
     hpm_parent_t *me = data;
@@ -337,7 +338,7 @@ static void manager_on_exit(int reason, void *data, int status)
 
 /* --- what the hooks ask for ----------------------------------------------- */
 
-/* The manager that lives takes the new set; SIGHUP is when it acts on it. */
+/* Give the running manager the new set; it acts on it at SIGHUP. */
 static int manager_update(hpm_parent_t *me)
 {
     hpm_manager_process_t *manager = &me->retained->manager;
@@ -393,7 +394,7 @@ void hpm_manager_process_retry(hpm_parent_t *me)
     }
 }
 
-/* Wait for the manager's end of the channel to be closed. */
+/* Wait until the manager has closed its end of the channel. */
 static int manager_wait_gone(int channel, apr_time_t deadline)
 {
     struct pollfd pfd = {channel, 0, 0};
@@ -415,8 +416,8 @@ void hpm_manager_process_stop(hpm_parent_t *me)
     manager->retry_at = 0;
     manager_unwatch(me);
     if (!manager_is_running(manager->pid) || kill(manager->pid, SIGTERM)) {
-        manager_forget(me); /* httpd -X is root no longer: the end of the
-                             * channel has to do */
+        manager_forget(me); /* httpd -X may not signal it as it is not root any
+                             * more: the end of the channel stops it */
         return;
     }
     if (manager_wait_gone(hpm_file_fd(manager->channel),

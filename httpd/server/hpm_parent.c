@@ -73,7 +73,9 @@ static void parent_fail_all(hpm_server_t *server, const char *reason)
     }
 }
 
-/* The definition the pool's workers were started with. */
+/* The definition the pool's workers were started with.  Another build may
+ * have written it: what this one cannot read must not go to the manager,
+ * which would refuse the set. */
 static const pm_conf_t *parent_last_good(const hpm_pool_t *pool,
                                          const hpm_listener_t *listener,
                                          apr_pool_t *p)
@@ -95,7 +97,7 @@ static void parent_add_member(pm_pool_set_t *set, const hpm_pool_t *pool,
     m->slot = pool->slot;
     m->generation = pool->generation;
     m->failed = pool->failed;
-    m->fd = pool->failed ? -1 : listener->listener.fd;
+    m->fd = pool->failed ? -1 : listener->socket.fd;
     m->log_fd = pool->failed ? -1 : pool->log_fd;
 }
 

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "httpd/config/hpm_config_check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apr_strings.h"
+#include "http_core.h"
+
+#include "httpd/config/hpm_parsed.h"
+#include "httpd/config/hpm_pools.h"
+#include "httpd/config/hpm_script_rules.h"
+#include "httpd/config/hpm_server.h"
+
+APLOG_USE_MODULE(fcgipm);
+
+static int check_is_test(void)
+{
+    return ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
+}
+
+/* --- what is wrong between pools ------------------------------------------ */
+
+static void check_addresses(const hpm_server_t *server, apr_pool_t *p,
+                            apr_pool_t *ptemp)
+{
+    apr_hash_t *seen = apr_hash_make(ptemp);
+    int i;
+
+    for (i = 0; i < server->pool_list->nelts; i++) {
+        hpm_pool_t *pool = hpm_server_pool_at(server, i);
+        const hpm_pool_t *first;
+
+        if (!pool->addr.len) {
+            continue;
+        }
+        first = apr_hash_get(seen, &pool->addr.sa, pool->addr.len);
+        if (!first) {
+            apr_hash_set(seen, &pool->addr.sa, pool->addr.len, pool);
+        }
+        else if (!pool->failed) {
+            pool->failed =
+                apr_psprintf(p, "FcgiPMListen: %s is pool %s's already (%s)",
+                             pool->conf->listen, first->name, first->where);
+        }
+    }
+}
+
+/* Longest first; of two that are equal, the one that stands first. */
+static void check_sort_aliases(apr_array_header_t *aliases)
+{
+    hpm_alias_t *a = (hpm_alias_t *)(void *)aliases->elts;
+    int i, k;
+
+    for (i = 1; i < aliases->nelts; i++) {
+        hpm_alias_t alias = a[i];
+
+        for (k = i; k > 0 && strlen(a[k - 1].url) < strlen(alias.url); k--) {
+            a[k] = a[k - 1];
+        }
+        a[k] = alias;
+    }
+}
+
+/* Check the first @a n.  In a virtual host's record the main server's follow
+ * its own; their faults are noted once. */
+static void check_aliases(const hpm_server_t *server, int n, apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; i < n; i++) {
+        const hpm_alias_t *alias =
+            &APR_ARRAY_IDX(server->aliases, i, hpm_alias_t);
+
+        if (!hpm_server_pool(server, alias->pool)) {
+            hpm_parsed_add_fault(
+                server->parsed,
+                apr_psprintf(p, "FcgiPMAlias %s: there is no pool \"%s\" (%s)",
+                             alias->url, alias->pool, alias->where));
+        }
+    }
+}
+
+static void check_pool_refs(const hpm_server_t *server, apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; i < server->pool_refs->nelts; i++) {
+        const hpm_pool_ref_t *ref =
+            &APR_ARRAY_IDX(server->pool_refs, i, hpm_pool_ref_t);
+
+        if (!hpm_server_pool(server, ref->pool)) {
+            hpm_parsed_add_fault(
+                server->parsed,
+                apr_psprintf(p, "%s: there is no pool \"%s\" (%s)",
+                             ref->directive, ref->pool, ref->where));
+        }
+    }
+}
+
+static void check_all_references(hpm_server_t *server, server_rec *s,
+                                 apr_pool_t *p)
+{
+    int n = server->aliases->nelts;
+    server_rec *v;
+
+    check_aliases(server, n, p);
+    for (v = s->next; v; v = v->next) {
+        check_aliases(hpm_server(v), hpm_server(v)->aliases->nelts - n, p);
+    }
+    for (v = s; v; v = v->next) {
+        check_sort_aliases(hpm_server(v)->aliases);
+        if (v == s || hpm_server(v) != server) {
+            check_pool_refs(hpm_server(v), p);
+        }
+    }
+}
+
+/* --- the runtime directory ------------------------------------------------ */
+
+/* Can sockets be made in it?  A start leaves the directory made, a test
+ * leaves nothing behind. */
+static void check_runtime_dir(const pm_global_t *global, hpm_parsed_t *parsed,
+                              apr_pool_t *p)
+{
+    const char *dir = global->runtime_dir;
+    char *probe = apr_pstrcat(p, dir, "/.fcgipm-XXXXXX", NULL);
+    int made = mkdir(dir, 0755) == 0;
+    int fd;
+
+    if (made) {
+        chmod(dir, 0755); /* whatever the umask is */
+    }
+    fd = mkstemp(probe);
+    if (fd < 0) {
+        hpm_parsed_add_fault(
+            parsed, apr_psprintf(p, "FcgiPMRuntimeDir: cannot write to %s: %s",
+                                 dir, strerror(errno)));
+    }
+    else {
+        unlink(probe);
+        close(fd);
+    }
+    if (made && check_is_test()) {
+        rmdir(dir);
+    }
+}
+
+static int check_has_unix_socket(const hpm_server_t *server)
+{
+    int i;
+
+    for (i = 0; i < server->pool_list->nelts; i++) {
+        if (hpm_server_pool_at(server, i)->addr.sa.ss_family == AF_UNIX) {
+            return 1;
+        }
+    }
+    return server->templates->nelts > 0;
+}
+
+/* --- the report ----------------------------------------------------------- */
+
+/* Under `httpd -t` no log is open yet: the line goes to stderr. */
+static void check_log(server_rec *s, const char *text)
+{
+    if (check_is_test()) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, NULL,
+                     "mod_fcgipm: %s", text);
+    }
+    else {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "%s", text);
+    }
+}
+
+static void check_log_pool(server_rec *s, const hpm_pool_t *pool)
+{
+    const char *outcome = check_is_test() ? ""
+                          : pool->failed  ? " has failed"
+                                          : " goes on as it was defined before";
+
+    check_log(s, apr_psprintf(s->process->pconf, "pool %s (%s)%s: %s",
+                              pool->name, pool->where, outcome,
+                              pool->failed ? pool->failed : pool->rejected));
+}
+
+int hpm_config_report(server_rec *s)
+{
+    const hpm_server_t *server = hpm_server(s);
+    const apr_array_header_t *faults = server->parsed->faults;
+    int n = faults->nelts;
+    int i;
+
+    for (i = 0; i < faults->nelts; i++) {
+        check_log(s, APR_ARRAY_IDX(faults, i, const char *));
+    }
+    for (i = 0; i < server->pool_list->nelts; i++) {
+        const hpm_pool_t *pool = hpm_server_pool_at(server, i);
+
+        if (pool->failed || pool->rejected) {
+            check_log_pool(s, pool);
+            n++;
+        }
+    }
+    return n;
+}
+
+/* --- the hook ------------------------------------------------------------- */
+
+int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                     server_rec *s)
+{
+    hpm_server_t *server = hpm_server(s);
+
+    (void)plog;
+    if (!check_is_test()
+        && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_CONFIG) {
+        return OK; /* httpd reads this configuration for its syntax only */
+    }
+    hpm_pools_make(server, check_is_test(), pconf, ptemp);
+    hpm_script_rules_hosts(server, s, pconf);
+    check_addresses(server, pconf, ptemp);
+    check_all_references(server, s, pconf);
+    if (check_has_unix_socket(server)) {
+        check_runtime_dir(server->global, server->parsed, pconf);
+    }
+    return check_is_test() && hpm_config_report(s) ? HTTP_INTERNAL_SERVER_ERROR
+                                                   : OK;
+}

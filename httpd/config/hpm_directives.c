@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* No setting stands here by name but those whose value only httpd can
+ * complete: pm_core/config/pm_conf_rows.h has them all. */
+#include "httpd/config/hpm_directives.h"
+
+#include <string.h>
+
+#include "apr_strings.h"
+
+#include "httpd/config/hpm_parsed.h"
+#include "httpd/config/hpm_script_rules.h"
+#include "httpd/config/hpm_server.h"
+#include "httpd/request/hpm_auth.h"
+
+static const char *directive_where(const cmd_parms *cmd)
+{
+    return apr_psprintf(cmd->pool, "%s:%d", cmd->directive->filename,
+                        cmd->directive->line_num);
+}
+
+static apr_array_header_t *directive_words(apr_pool_t *p, const char *text)
+{
+    apr_array_header_t *words = apr_array_make(p, 8, sizeof(const char *));
+
+    while (*text) {
+        *(const char **)apr_array_push(words) = ap_getword_conf(p, &text);
+    }
+    return words;
+}
+
+/* --- a setting ------------------------------------------------------------ */
+
+/* Paths may be written relative to what httpd's own are relative to. */
+static const struct {
+    int row;
+    char *(*absolute)(apr_pool_t *p, const char *path);
+} paths[] = {{PM_ROW_runtime_dir, ap_server_root_relative},
+             {PM_ROW_socket, ap_runtime_dir_relative},
+             {PM_ROW_pid_file, ap_runtime_dir_relative},
+             {PM_ROW_directory, ap_server_root_relative},
+             {PM_ROW_chroot, ap_server_root_relative},
+             {PM_ROW_command, ap_server_root_relative}};
+
+static void directive_make_absolute(apr_pool_t *p, const pm_row_t *row,
+                                    const char **word)
+{
+    char *path;
+    unsigned i;
+
+    if (!strchr(*word, '/') && row->type != PM_T_PATH) {
+        return; /* a program along PATH */
+    }
+    for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        if (row == &pm_conf_rows[paths[i].row]) {
+            path = paths[i].absolute(p, *word);
+            *word = path ? path : *word;
+        }
+    }
+}
+
+/* The structure that a setting goes to: that of the section it stands in, or
+ * the server's.  NULL: it may not stand there. */
+static void *directive_target(const hpm_server_t *server, const pm_row_t *row)
+{
+    const hpm_parsed_t *parsed = server->parsed;
+    void *target[] = {[PM_SCOPE_POOL] = server->defaults,
+                      [PM_SCOPE_GLOBAL] = server->global,
+                      [PM_SCOPE_RULES] = NULL};
+
+    if (parsed->current) {
+        target[PM_SCOPE_POOL] = parsed->current;
+        target[PM_SCOPE_GLOBAL] = NULL;
+        target[PM_SCOPE_RULES] = parsed->rules;
+    }
+    return parsed->rules && !hpm_script_rules_takes(row) ? NULL
+                                                         : target[row->scope];
+}
+
+static const char *directive_misplaced(const hpm_parsed_t *parsed)
+{
+    return parsed->rules     ? "cannot occur within <FcgiPMScripts> section"
+           : parsed->current ? "cannot occur within <FcgiPMPool> section"
+                             : "stands in <FcgiPMScripts>";
+}
+
+/* Any directive that is a row of the table.  The words are taken apart here:
+ * httpd's TAKE_ARGV knows 64 at the most, and no empty one at the end. */
+static const char *directive_set(cmd_parms *cmd, void *unused, const char *args)
+{
+    const pm_row_t *row = cmd->info;
+    hpm_server_t *server = hpm_server(cmd->server);
+    apr_array_header_t *words = directive_words(cmd->pool, args);
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    void *target = directive_target(server, row);
+    const char *where = directive_where(cmd);
+    pm_reason_t why;
+
+    (void)unused;
+    if (err) {
+        return err;
+    }
+    if (!target) {
+        return apr_psprintf(cmd->pool, "%s %s", row->name,
+                            directive_misplaced(server->parsed));
+    }
+    if (words->nelts) {
+        directive_make_absolute(cmd->pool, row,
+                                &APR_ARRAY_IDX(words, 0, const char *));
+    }
+    if (row == &pm_conf_rows[PM_ROW_command] && target == server->defaults) {
+        server->parsed->command_where = where;
+    }
+    if (pm_conf_set(target, row, words->nelts,
+                    (const char *const *)(void *)words->elts, cmd->pool, &why)
+        != APR_SUCCESS) {
+        return apr_pstrdup(cmd->pool, why.text);
+    }
+    where = apr_pstrcat(
+        cmd->pool, server->parsed->current ? "pool " : "server ", where, NULL);
+    pm_conf_note(target, row, where, cmd->pool);
+    return NULL;
+}
+
+/* --- a section ------------------------------------------------------------ */
+
+static int section_pool_takes(const pm_row_t *row)
+{
+    return row->scope == PM_SCOPE_POOL;
+}
+
+typedef struct section_kind {
+    const char *name;
+    const char *word; /* what stands behind the name */
+    int (*takes)(const pm_row_t *row);
+} section_kind_t;
+
+static const section_kind_t section_pool = {"FcgiPMPool", "the pool's name",
+                                            section_pool_takes};
+static const section_kind_t section_scripts = {"FcgiPMScripts", "a directory",
+                                               hpm_script_rules_takes};
+
+/* A section holds settings of a pool and nothing else.  httpd would take any
+ * other directive in it for one of the main server. */
+static const char *section_check(cmd_parms *cmd, const section_kind_t *kind)
+{
+    const ap_directive_t *d;
+
+    for (d = cmd->directive->first_child; d; d = d->next) {
+        const pm_row_t *row = pm_conf_row(d->directive);
+
+        if (!row || !kind->takes(row)) {
+            cmd->err_directive = d;
+            return apr_psprintf(
+                cmd->pool, "%s%s cannot occur within <%s> section",
+                d->directive, d->directive[0] == '<' ? ">" : "", kind->name);
+        }
+    }
+    return NULL;
+}
+
+/* The one word behind the name. */
+static const char *section_word(cmd_parms *cmd, const char *args,
+                                const char **word)
+{
+    const section_kind_t *kind = cmd->info;
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *end = ap_strrchr_c(args, '>');
+    apr_array_header_t *words;
+
+    if (err || (err = section_check(cmd, kind))) {
+        return err;
+    }
+    if (!end || end[1]) {
+        return apr_psprintf(cmd->pool, "<%s> directive missing closing '>'",
+                            kind->name);
+    }
+    words =
+        directive_words(cmd->pool, apr_pstrmemdup(cmd->pool, args, end - args));
+    if (words->nelts != 1) {
+        return apr_psprintf(cmd->pool, "<%s> takes one word, %s", kind->name,
+                            kind->word);
+    }
+    *word = APR_ARRAY_IDX(words, 0, const char *);
+    return NULL;
+}
+
+/* Let httpd read the settings inside; directive_target() finds them here. */
+static const char *section_read(cmd_parms *cmd, pm_conf_t *conf,
+                                pm_rules_t *rules)
+{
+    hpm_parsed_t *parsed = hpm_server(cmd->server)->parsed;
+    ap_directive_t *self = cmd->directive;
+    const char *err;
+
+    parsed->current = conf;
+    parsed->rules = rules;
+    err = ap_walk_config(self->first_child, cmd, cmd->context);
+    parsed->current = NULL;
+    parsed->rules = NULL;
+    if (!err) {
+        cmd->directive = self;
+    }
+    return err;
+}
+
+static const char *section_open_pool(cmd_parms *cmd, void *unused,
+                                     const char *args)
+{
+    const char *where = directive_where(cmd);
+    const char *name = NULL;
+    const char *err = section_word(cmd, args, &name);
+    pm_reason_t why;
+    pm_conf_t *conf;
+
+    (void)unused;
+    if (err) {
+        return err;
+    }
+    if (pm_conf_name_check(name, &why) != APR_SUCCESS) {
+        return apr_pstrcat(cmd->pool, "<FcgiPMPool>: ", why.text, NULL);
+    }
+    conf = pm_conf_create(cmd->pool, name);
+    err = section_read(cmd, conf, NULL);
+    if (!err) {
+        hpm_parsed_add(hpm_server(cmd->server)->parsed, conf, where, cmd->pool);
+    }
+    return err;
+}
+
+/* As <Directory> is written: absolute, a slash at the end means nothing. */
+static const char *section_open_scripts(cmd_parms *cmd, void *unused,
+                                        const char *args)
+{
+    hpm_parsed_t *parsed = hpm_server(cmd->server)->parsed;
+    hpm_scripts_t scripts = {.where = directive_where(cmd)};
+    const char *word = NULL;
+    const char *err = section_word(cmd, args, &word);
+    char *dir;
+    pm_reason_t why;
+
+    (void)unused;
+    if (err) {
+        return err;
+    }
+    scripts.dir = dir = apr_pstrdup(cmd->pool, word);
+    if (strlen(dir) > 1 && dir[strlen(dir) - 1] == '/') {
+        dir[strlen(dir) - 1] = '\0';
+    }
+    if (pm_script_rules_where_check(dir, &why) != APR_SUCCESS) {
+        return apr_pstrcat(cmd->pool, "<FcgiPMScripts>: ", why.text, NULL);
+    }
+    scripts.conf = pm_conf_create(cmd->pool, "scripts");
+    scripts.rules = pm_rules_create(cmd->pool);
+    err = section_read(cmd, scripts.conf, scripts.rules);
+    if (!err) {
+        *(hpm_scripts_t *)apr_array_push(parsed->scripts) = scripts;
+    }
+    return err;
+}
+
+/* --- a pool's name -------------------------------------------------------- */
+
+static const char *directive_add_alias(cmd_parms *cmd, void *unused,
+                                       const char *url, const char *pool)
+{
+    hpm_alias_t *alias;
+    pm_reason_t why;
+
+    (void)unused;
+    if (url[0] != '/') {
+        return apr_psprintf(
+            cmd->pool, "FcgiPMAlias: \"%s\" does not start with a slash", url);
+    }
+    if (pm_conf_name_check(pool, &why) != APR_SUCCESS) {
+        return apr_pstrcat(cmd->pool, "FcgiPMAlias: ", why.text, NULL);
+    }
+    alias = apr_array_push(hpm_server(cmd->server)->aliases);
+    alias->url = apr_pstrdup(cmd->pool, url);
+    alias->pool = apr_pstrdup(cmd->pool, pool);
+    alias->where = directive_where(cmd);
+    return NULL;
+}
+
+/* httpd has made a record for a virtual host only if a directive of this
+ * module stands in it, and Require is another module's. */
+static hpm_server_t *directive_server(const cmd_parms *cmd)
+{
+    hpm_server_t *server = hpm_server(cmd->server);
+
+    if (!server) {
+        server = hpm_server_create(cmd->pool, cmd->server);
+        ap_set_module_config(cmd->server->module_config, &fcgipm_module,
+                             server);
+    }
+    return server;
+}
+
+const char *hpm_directives_pool_ref(cmd_parms *cmd, const char *directive,
+                                    const char *pool)
+{
+    hpm_server_t *server = directive_server(cmd);
+    hpm_pool_ref_t *ref;
+    pm_reason_t why;
+
+    if (pm_conf_name_check(pool, &why) != APR_SUCCESS) {
+        return apr_pstrcat(cmd->pool, directive, ": ", why.text, NULL);
+    }
+    if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
+        /* a request: all pools are known, and threads share the record */
+        return hpm_server_pool(server, pool)
+                   ? NULL
+                   : apr_psprintf(cmd->pool, "%s: there is no pool \"%s\"",
+                                  directive, pool);
+    }
+    ref = apr_array_push(server->pool_refs);
+    ref->directive = directive;
+    ref->pool = apr_pstrdup(cmd->pool, pool);
+    ref->where = directive_where(cmd);
+    return NULL;
+}
+
+const command_rec hpm_directives[] = {
+#define PM_ROW(field, name, type, st, init, min, max, choices, change, help)   \
+    AP_INIT_RAW_ARGS(name, directive_set,                                      \
+                     (void *)&pm_conf_rows[PM_ROW_##field], RSRC_CONF, help),
+#include "pm_core/config/pm_conf_rows.h"
+    AP_INIT_RAW_ARGS("<FcgiPMPool", section_open_pool, (void *)&section_pool,
+                     RSRC_CONF, "name of a pool; its settings stand inside"),
+    AP_INIT_RAW_ARGS("<FcgiPMScripts", section_open_scripts,
+                     (void *)&section_scripts, RSRC_CONF,
+                     "directory of scripts that are started on demand"),
+    AP_INIT_TAKE2("FcgiPMAlias", directive_add_alias, NULL, RSRC_CONF,
+                  "a URL prefix and the pool that answers it"),
+    AP_INIT_TAKE1("FcgiPMAuthenticator", hpm_auth_set,
+                  (void *)HPM_AUTHENTICATOR, OR_AUTHCFG,
+                  "the pool behind AuthBasicProvider fcgipm, or none"),
+    AP_INIT_TAKE1("FcgiPMAccessChecker", hpm_auth_set,
+                  (void *)HPM_ACCESS_CHECKER, OR_AUTHCFG,
+                  "the pool that is asked for access here, or none"),
+    {NULL}};

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "httpd/config/hpm_server.h"
+
+#include "apr_strings.h"
+
+#include "httpd/config/hpm_parsed.h"
+
+void *hpm_server_create(apr_pool_t *p, server_rec *s)
+{
+    hpm_server_t *server = apr_pcalloc(p, sizeof(*server));
+
+    (void)s;
+    server->parsed = hpm_parsed_create(p);
+    server->global = pm_global_create(p);
+    server->defaults = pm_conf_create(p, HPM_DEFAULT_POOL);
+    server->pools = apr_hash_make(p);
+    server->pool_list = apr_array_make(p, 4, sizeof(hpm_pool_t *));
+    server->aliases = apr_array_make(p, 4, sizeof(hpm_alias_t));
+    server->pool_refs = apr_array_make(p, 4, sizeof(hpm_pool_ref_t));
+    server->templates = apr_array_make(p, 2, sizeof(pm_script_template_t));
+    server->hosts = apr_array_make(p, 2, sizeof(pm_host_t));
+    server->host_of = apr_hash_make(p);
+    server->wakeup_fd = -1;
+    server->slow_report_fd = -1;
+    return server;
+}
+
+void *hpm_server_merge(apr_pool_t *p, void *base, void *over)
+{
+    hpm_server_t *main_server = base;
+    hpm_server_t *virtual = over;
+    hpm_server_t *server = apr_pmemdup(p, main_server, sizeof(*server));
+
+    /* the virtual host's come first, so that they win over equal ones */
+    server->aliases =
+        apr_array_append(p, virtual->aliases, main_server->aliases);
+    server->pool_refs = virtual->pool_refs;
+    return server;
+}
