@@ -61,8 +61,8 @@ static void sample(top_t *t)
     t->next = pm_time_now() + PERIOD;
     t->why.text[0] = '\0';
     apr_pool_clear(p);
-    if (pm_control_ask(t->path, t->request, pm_time_now() + PATIENCE, p, &reply,
-                       &t->why)
+    if (pm_control_client_ask(t->path, t->request, pm_time_now() + PATIENCE, p,
+                              &reply, &t->why)
         != APR_SUCCESS) {
         return;
     }

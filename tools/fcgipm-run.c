@@ -210,8 +210,8 @@ static apr_status_t make_set(pm_pool_set_t **out, pm_listener_t *l,
         rv = pm_slow_log_prepare(&birth, args->conf, p, why);
     }
     if (rv == APR_SUCCESS) {
-        rv =
-            pm_ident_owner(args->conf->listen_owner, &opts.uid, &opts.gid, why);
+        rv = pm_ident_parse_owner(args->conf->listen_owner, &opts.uid,
+                                  &opts.gid, why);
     }
     if (rv == APR_SUCCESS) {
         rv = pm_listen_open(l, args->conf->listen, &opts, p, why);

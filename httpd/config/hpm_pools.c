@@ -133,7 +133,7 @@ static apr_status_t pools_check_owner(const char *owner, pm_reason_t *why)
     pm_reason_t cause;
     uid_t uid;
     gid_t gid;
-    apr_status_t rv = pm_ident_owner(owner, &uid, &gid, &cause);
+    apr_status_t rv = pm_ident_parse_owner(owner, &uid, &gid, &cause);
 
     return rv == APR_SUCCESS ? rv
                              : pm_fail(why, rv, "FcgiPMListenOwner %s: %s",

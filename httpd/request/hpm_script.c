@@ -130,8 +130,8 @@ static int ask(const search_t *s, const char *line, char **answer)
 
     do {
         seen = __atomic_load_n(&head->adopted, __ATOMIC_SEQ_CST);
-        rv = pm_control_ask(s->server->global->socket, line, s->deadline,
-                            s->r->pool, answer, &why);
+        rv = pm_control_client_ask(s->server->global->socket, line, s->deadline,
+                                   s->r->pool, answer, &why);
         if (rv == APR_SUCCESS && strcmp(*answer, "error later")) {
             return OK;
         }

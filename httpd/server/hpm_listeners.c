@@ -101,7 +101,8 @@ static apr_status_t listener_opts(pm_listen_opts_t *opts, const pm_conf_t *conf,
 {
     opts->backlog = (int)conf->listen_backlog;
     opts->mode = (mode_t)conf->listen_mode;
-    return pm_ident_owner(conf->listen_owner, &opts->uid, &opts->gid, why);
+    return pm_ident_parse_owner(conf->listen_owner, &opts->uid, &opts->gid,
+                                why);
 }
 
 /* Take the socket that @a former has, if there is one.

@@ -52,8 +52,8 @@ static char *get_status(request_rec *r)
 
     pm_fail(&why, APR_ENOENT, "there is no control socket");
     if (socket
-        && pm_control_ask(socket, "status", pm_time_now() + PATIENCE, r->pool,
-                          &text, &why)
+        && pm_control_client_ask(socket, "status", pm_time_now() + PATIENCE,
+                                 r->pool, &text, &why)
                == APR_SUCCESS) {
         if (text[0] == '{') {
             return text;

@@ -45,7 +45,7 @@ static void call(const hpm_turn_t *t, const hpm_server_t *server,
 {
     if (t->gate && pm_admission_need_manager(t->gate)
         && !pm_wakeup_send(server->wakeup_fd, pool->slot)) {
-        pm_admission_manager_called(t->gate);
+        pm_admission_reset_call(t->gate);
     }
 }
 

@@ -81,7 +81,7 @@ static void wait_for_all(fcgipm_t *pm)
     const pm_stop_policy_facts_t facts = {now, now, pm->die_timeout ? now : 0, 0};
 
     while (pm->pids.count) {
-        pm_stop_policy_plan_t plan = pm_stop_plan(&conf, &facts, fcgipm_now());
+        pm_stop_policy_plan_t plan = pm_stop_policy_plan(&conf, &facts, fcgipm_now());
 
         if (plan.act == PM_STOP_KILL) {
             fcgipm_abort(pm, "wait timeout", 1);

@@ -115,10 +115,10 @@ static void first_wait(void)
 /* Has it done as many as the manager wants to know of? */
 static void ring_if_done(void)
 {
-    uint64_t at = __atomic_load_n(&guard.slot->ring_at, __ATOMIC_ACQUIRE);
+    uint64_t at = __atomic_load_n(&guard.slot->notify_at, __ATOMIC_ACQUIRE);
 
     if (at && __atomic_load_n(&guard.slot->requests, __ATOMIC_ACQUIRE) >= at
-        && SWAP(guard.slot->ring_at, 0)) {
+        && SWAP(guard.slot->notify_at, 0)) {
         guard_ring();
     }
 }

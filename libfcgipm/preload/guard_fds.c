@@ -257,7 +257,7 @@ void guard_conn_open(int fd)
 
     conn_begin(fd);
     ADD(slot->requests, 1);
-    if (LOAD(slot->ring_busy) && SWAP(slot->ring_busy, 0)) {
+    if (LOAD(slot->notify_busy) && SWAP(slot->notify_busy, 0)) {
         guard_ring();
     }
 }

@@ -30,7 +30,7 @@ pm_log_ratelimit_verdict_t pm_log_ratelimit_take(pm_log_ratelimit_t *quota,
                : PM_LOG_RATELIMIT_DROP;
 }
 
-apr_int64_t pm_log_ratelimit_dropped(pm_log_ratelimit_t *quota)
+apr_int64_t pm_log_ratelimit_take_dropped(pm_log_ratelimit_t *quota)
 {
     return __atomic_exchange_n(&quota->dropped, 0, __ATOMIC_ACQ_REL);
 }

@@ -36,7 +36,7 @@ pm_log_ratelimit_verdict_t pm_log_ratelimit_take(pm_log_ratelimit_t *quota,
                                                  apr_time_t now);
 
 /** How many were dropped since this was asked last. */
-apr_int64_t pm_log_ratelimit_dropped(pm_log_ratelimit_t *quota);
+apr_int64_t pm_log_ratelimit_take_dropped(pm_log_ratelimit_t *quota);
 
 /** When to ask that: @c until, or never if none was. */
 apr_time_t pm_log_ratelimit_due(const pm_log_ratelimit_t *quota);

@@ -133,7 +133,7 @@ static const char *config(asked_t *a)
 static void say(asked_t *a, const pm_pool_t *pool, const char *what)
 {
     pm_log(a->world->log, PM_NOTICE, "pool %s: %s (control socket, uid %ld)",
-           pool->conf->name, what, (long)pm_control_peer(a->caller));
+           pool->conf->name, what, (long)pm_control_server_peer_uid(a->caller));
 }
 
 static void reload_one(asked_t *a, pm_reload_wait_t *waits, pm_pool_t *pool)
@@ -267,12 +267,13 @@ void pm_control_commands_run(void *ctx, pm_control_caller_t *caller,
 {
     pm_context_t *world = ctx;
     pm_request_t req;
-    asked_t asked = {world, caller, &req, pm_control_pool(caller)};
+    asked_t asked = {world, caller, &req, pm_control_server_pool(caller)};
     pm_reason_t why;
     const char *answer;
 
     if (pm_control_protocol_parse(
-            &req, line, right_of(world, pm_control_peer(caller)), &why)
+            &req, line, right_of(world, pm_control_server_peer_uid(caller)),
+            &why)
         == APR_SUCCESS) {
         answer = commands[req.verb](&asked);
     }
@@ -280,6 +281,6 @@ void pm_control_commands_run(void *ctx, pm_control_caller_t *caller,
         answer = apr_pstrcat(asked.p, "error ", why.text, NULL);
     }
     if (answer) {
-        pm_control_answer(caller, answer, 1);
+        pm_control_server_answer(caller, answer, 1);
     }
 }

@@ -158,9 +158,9 @@ apr_status_t pm_control_client_receive(pm_control_client_t *a, apr_time_t until,
     return APR_SUCCESS;
 }
 
-apr_status_t pm_control_ask(const char *path, const char *line,
-                            apr_time_t until, apr_pool_t *p, char **answer,
-                            pm_reason_t *why)
+apr_status_t pm_control_client_ask(const char *path, const char *line,
+                                   apr_time_t until, apr_pool_t *p,
+                                   char **answer, pm_reason_t *why)
 {
     pm_control_client_t a;
     apr_status_t rv = pm_control_client_open(&a, path, until, p, why);

@@ -13,7 +13,7 @@
 #include "pm_core/base/pm_base.h"
 
 /** A connection. */
-typedef struct pm_control_ask {
+typedef struct pm_control_client {
     int fd;
     apr_pool_t *p;
     char *text; /**< what has come */
@@ -28,9 +28,9 @@ typedef struct pm_control_ask {
  * @param until for all of it
  * @param answer out: without its newline, in @a p
  */
-apr_status_t pm_control_ask(const char *path, const char *line,
-                            apr_time_t until, apr_pool_t *p, char **answer,
-                            pm_reason_t *why);
+apr_status_t pm_control_client_ask(const char *path, const char *line,
+                                   apr_time_t until, apr_pool_t *p,
+                                   char **answer, pm_reason_t *why);
 
 /** Connect; the rest is in @a p.  Nothing is open when that fails. */
 apr_status_t pm_control_client_open(pm_control_client_t *a, const char *path,

@@ -12,17 +12,17 @@
 #include "pm_core/os/pm_fds.h"
 
 /* A client; what it has asked is under way as long as there is panswer. */
-struct pm_control_peer_id {
-    APR_RING_ENTRY(pm_control_peer_id) link;
+struct pm_control_caller {
+    APR_RING_ENTRY(pm_control_caller) link;
     pm_control_server_t *control;
     apr_pool_t *p;
     int fd;
     uid_t uid;
-    int own;            /* it has one of PM_CONTROL_OWN places */
+    int own;            /* it has one of PM_CONTROL_SERVER_OWN places */
     apr_pool_t *pwatch; /* what the loop needs to watch it */
     pm_watch_t watch;
     pm_timer_t idle;
-    char line[PM_CONTROL_LINE];
+    char line[PM_CONTROL_PROTOCOL_LINE];
     apr_size_t len;
     apr_pool_t *panswer;
     apr_pool_t *psay; /* holds what is being sent; NULL: nothing */
@@ -34,12 +34,12 @@ struct pm_control_peer_id {
     int asking; /* what is said now is sent by who asked */
 };
 
-typedef struct pm_control_peer_id client_t;
+typedef struct pm_control_caller client_t;
 
 /* Who has been silent for longest is first. */
-APR_RING_HEAD(clients, pm_control_peer_id);
+APR_RING_HEAD(clients, pm_control_caller);
 
-struct pm_control {
+struct pm_control_server {
     pm_loop_t *loop;
     apr_pool_t *p;
     int fd;
@@ -81,7 +81,7 @@ static void client_wait(client_t *c)
 
     pm_loop_at(loop, &c->idle,
                events == APR_POLLPRI ? PM_TIME_NEVER
-                                     : pm_time_now() + PM_CONTROL_IDLE);
+                                     : pm_time_now() + PM_CONTROL_SERVER_IDLE);
     if (c->watch.pfd.reqevents != events) {
         pm_loop_unwatch(loop, &c->watch);
         apr_pool_clear(c->pwatch);
@@ -126,17 +126,18 @@ static int client_send(client_t *c)
     return 1;
 }
 
-apr_pool_t *pm_control_pool(pm_control_caller_t *c)
+apr_pool_t *pm_control_server_pool(pm_control_caller_t *c)
 {
     return c->panswer;
 }
 
-uid_t pm_control_peer(const pm_control_caller_t *c)
+uid_t pm_control_server_peer_uid(const pm_control_caller_t *c)
 {
     return c->uid;
 }
 
-void pm_control_answer(pm_control_caller_t *c, const char *text, int last)
+void pm_control_server_answer(pm_control_caller_t *c, const char *text,
+                              int last)
 {
     apr_pool_t *p;
 
@@ -165,7 +166,7 @@ void pm_control_answer(pm_control_caller_t *c, const char *text, int last)
 /* Asks the first line that is whole.  @return 0 when there is none */
 static int client_ask(client_t *c)
 {
-    char line[PM_CONTROL_LINE];
+    char line[PM_CONTROL_PROTOCOL_LINE];
     char *end = memchr(c->line, '\n', c->len);
     pm_control_server_t *control = c->control;
     apr_size_t len;
@@ -183,7 +184,7 @@ static int client_ask(client_t *c)
         control->ask(control->ctx, c, line);
     }
     else {
-        pm_control_answer(c, "error a line holds no NUL", 1);
+        pm_control_server_answer(c, "error a line holds no NUL", 1);
     }
     c->asking = 0;
     return 1;
@@ -219,7 +220,7 @@ static void on_client(void *ctx, int events)
 
     (void)events;
     APR_RING_REMOVE(c, link);
-    APR_RING_INSERT_TAIL(&c->control->clients, c, pm_control_peer_id, link);
+    APR_RING_INSERT_TAIL(&c->control->clients, c, pm_control_caller, link);
     if (c->panswer && !c->psay) {
         client_drop(c); /* it waited, and has gone */
         return;
@@ -261,10 +262,11 @@ static void make_room(pm_control_server_t *control, int own)
     client_t *c = NULL;
     client_t *worst = NULL;
 
-    if (control->nclients[own] < (own ? PM_CONTROL_OWN : PM_CONTROL_OTHERS)) {
+    if (control->nclients[own]
+        < (own ? PM_CONTROL_SERVER_OWN : PM_CONTROL_SERVER_OTHERS)) {
         return;
     }
-    APR_RING_FOREACH(c, &control->clients, pm_control_peer_id, link)
+    APR_RING_FOREACH(c, &control->clients, pm_control_caller, link)
     {
         if (c->own == own && (!worst || !c->panswer)) {
             worst = c;
@@ -298,7 +300,7 @@ static void client_create(pm_control_server_t *control, int fd, uid_t uid)
     c->pwatch = pm_subpool_create(p);
     c->watch = (pm_watch_t){.ready = on_client, .ctx = c};
     c->idle = (pm_timer_t){.due = on_idle, .ctx = c};
-    APR_RING_INSERT_TAIL(&control->clients, c, pm_control_peer_id, link);
+    APR_RING_INSERT_TAIL(&control->clients, c, pm_control_caller, link);
     control->nclients[own]++;
     client_wait(c);
 }
@@ -357,7 +359,7 @@ apr_status_t pm_control_server_create(pm_control_server_t **out,
     control->ctx = ctx;
     control->watch.ready = on_connect;
     control->watch.ctx = control;
-    APR_RING_INIT(&control->clients, pm_control_peer_id, link);
+    APR_RING_INIT(&control->clients, pm_control_caller, link);
     *out = control;
     return pm_loop_watch(loop, &control->watch, fd, APR_POLLIN, p, why);
 }
@@ -367,7 +369,7 @@ void pm_control_server_destroy(pm_control_server_t *control)
     if (!control) {
         return;
     }
-    while (!APR_RING_EMPTY(&control->clients, pm_control_peer_id, link)) {
+    while (!APR_RING_EMPTY(&control->clients, pm_control_caller, link)) {
         client_drop(APR_RING_FIRST(&control->clients));
     }
     pm_loop_unwatch(control->loop, &control->watch);

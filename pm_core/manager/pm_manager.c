@@ -423,7 +423,7 @@ static void on_bell(void *ctx, int events)
     (void)events;
     for (i = 0; i < n; i++) {
         if (slots[i] >= 0 && slots[i] < PM_SCOREBOARD_SLOTS) {
-            pm_admission_manager_called(
+            pm_admission_reset_call(
                 pm_scoreboard_admission(m->world.board, slots[i]));
             if (m->world.slots[slots[i]]) {
                 pm_pool_touch(m->world.slots[slots[i]]);

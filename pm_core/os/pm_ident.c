@@ -111,8 +111,8 @@ apr_status_t pm_ident_lookup(pm_ident_t *id, const char *user,
     return allow(id, why);
 }
 
-apr_status_t pm_ident_owner(const char *text, uid_t *uid, gid_t *gid,
-                            pm_reason_t *why)
+apr_status_t pm_ident_parse_owner(const char *text, uid_t *uid, gid_t *gid,
+                                  pm_reason_t *why)
 {
     const char *colon = text ? strchr(text, ':') : NULL;
     struct passwd *pw;

@@ -36,7 +36,7 @@ apr_status_t pm_ident_lookup(pm_ident_t *id, const char *user,
 
 /** "user", "user:group", ":group" or NULL (both left alone, -1) as owner of
  *  a file. */
-apr_status_t pm_ident_owner(const char *text, uid_t *uid, gid_t *gid,
-                            pm_reason_t *why);
+apr_status_t pm_ident_parse_owner(const char *text, uid_t *uid, gid_t *gid,
+                                  pm_reason_t *why);
 
 #endif /* PM_IDENT_H */

@@ -50,7 +50,7 @@ void pm_privs_keep_needed(void)
 }
 #endif
 
-int pm_privs_no_new(void)
+int pm_privs_set_no_new(void)
 {
 #ifdef PR_SET_NO_NEW_PRIVS
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? errno : 0;

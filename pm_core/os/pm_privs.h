@@ -24,6 +24,6 @@ void pm_privs_keep_needed(void);
  * (PR_SET_NO_NEW_PRIVS, prctl(2)).  Async-signal-safe.
  * @return 0, or an errno
  */
-int pm_privs_no_new(void);
+int pm_privs_set_no_new(void);
 
 #endif /* PM_PRIVS_H */

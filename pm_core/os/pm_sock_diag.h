@@ -12,7 +12,7 @@
 #include "pm_core/base/pm_base.h"
 
 /** What is needed to ask; {-1} at first.  Opened when it is needed, kept. */
-typedef struct pm_diag {
+typedef struct pm_sock_diag {
     int netlink;
 } pm_sock_diag_t;
 

@@ -38,8 +38,8 @@ const char *pm_recycle_size(const pm_conf_t *conf, const pm_memory_t *memory)
                : NULL;
 }
 
-apr_uint64_t pm_recycle_ring_at(const pm_recycle_terms_t *terms,
-                                apr_uint64_t done)
+apr_uint64_t pm_recycle_notify_at(const pm_recycle_terms_t *terms,
+                                  apr_uint64_t done)
 {
     apr_uint64_t next = terms->size_check
                             ? (done / terms->size_check + 1) * terms->size_check

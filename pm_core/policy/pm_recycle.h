@@ -32,8 +32,8 @@ const char *pm_recycle_size(const pm_conf_t *conf, const pm_memory_t *memory);
 
 /** The count of requests at which the worker is to ring next; 0: never.
  *  @param done by it so far */
-apr_uint64_t pm_recycle_ring_at(const pm_recycle_terms_t *terms,
-                                apr_uint64_t done);
+apr_uint64_t pm_recycle_notify_at(const pm_recycle_terms_t *terms,
+                                  apr_uint64_t done);
 
 typedef enum pm_recycle_verdict {
     PM_RECYCLE_WELL,

@@ -15,8 +15,8 @@ pm_exit_t pm_restart_policy_judge(const pm_exit_facts_t *facts)
     return facts->clean ? PM_EXIT_NORMAL : PM_EXIT_CRASHED;
 }
 
-int pm_restart_policy_credit(apr_uint64_t given, apr_uint64_t *paid,
-                             int workers)
+int pm_restart_policy_spend_credit(apr_uint64_t given, apr_uint64_t *paid,
+                                   int workers)
 {
     apr_uint64_t most = (apr_uint64_t)workers;
 
@@ -54,7 +54,7 @@ static void settle(pm_restart_policy_t *crash, apr_time_t now)
     }
 }
 
-void pm_restart_policy_failed(pm_restart_policy_t *crash, apr_time_t now)
+void pm_restart_policy_note_failure(pm_restart_policy_t *crash, apr_time_t now)
 {
     settle(crash, now);
     crash->trial_at = 0;
@@ -64,7 +64,7 @@ void pm_restart_policy_failed(pm_restart_policy_t *crash, apr_time_t now)
     }
 }
 
-void pm_restart_policy_started(pm_restart_policy_t *crash, apr_time_t now)
+void pm_restart_policy_note_start(pm_restart_policy_t *crash, apr_time_t now)
 {
     if (crash->failures) {
         crash->trial_at = now;
@@ -78,7 +78,8 @@ void pm_restart_policy_forget(pm_restart_policy_t *crash)
     crash->trial_at = 0;
 }
 
-apr_time_t pm_restart_policy_next(pm_restart_policy_t *crash, apr_time_t now)
+apr_time_t pm_restart_policy_next_start(pm_restart_policy_t *crash,
+                                        apr_time_t now)
 {
     settle(crash, now);
     if (crash->failures > 1 && crash->trial_at) {

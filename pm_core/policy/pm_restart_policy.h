@@ -36,7 +36,7 @@ typedef struct pm_exit_facts {
     int runs;   /**< its program had been executed */
     int clean;  /**< exit status 0, no signal */
     int served; /**< its pool has answered a request that can have
-                 *   been its own: see pm_restart_policy_credit() */
+                 *   been its own: see pm_restart_policy_spend_credit() */
     apr_time_t lived;
 } pm_exit_facts_t;
 
@@ -61,14 +61,14 @@ pm_exit_t pm_restart_policy_judge(const pm_exit_facts_t *facts);
  * @param workers that the pool has
  * @return 1 when there was one to pay with
  */
-int pm_restart_policy_credit(apr_uint64_t given, apr_uint64_t *paid,
-                             int workers);
+int pm_restart_policy_spend_credit(apr_uint64_t given, apr_uint64_t *paid,
+                                   int workers);
 
 /** A worker has FAILED.  Several that fail together count once. */
-void pm_restart_policy_failed(pm_restart_policy_t *crash, apr_time_t now);
+void pm_restart_policy_note_failure(pm_restart_policy_t *crash, apr_time_t now);
 
 /** A worker was started. */
-void pm_restart_policy_started(pm_restart_policy_t *crash, apr_time_t now);
+void pm_restart_policy_note_start(pm_restart_policy_t *crash, apr_time_t now);
 
 /** Nothing is held against the pool any more: a worker went NORMAL after
  *  having served, or the administrator said reload. */
@@ -79,6 +79,7 @@ void pm_restart_policy_forget(pm_restart_policy_t *crash);
  * here.
  * @return @a now or earlier: at once; else the time to ask again
  */
-apr_time_t pm_restart_policy_next(pm_restart_policy_t *crash, apr_time_t now);
+apr_time_t pm_restart_policy_next_start(pm_restart_policy_t *crash,
+                                        apr_time_t now);
 
 #endif /* PM_RESTART_POLICY_H */

@@ -44,7 +44,7 @@ typedef struct pm_scale_facts {
     int alive;             /**< workers not told to go */
     int closing;           /**< 1: the pool is to have none */
     apr_time_t last_start; /**< of a worker in this pool; 0: none yet */
-    apr_time_t crash_next; /**< pm_restart_policy_next() */
+    apr_time_t crash_next; /**< pm_restart_policy_next_start() */
     int trial;             /**< 1: only one may be started at a time, and
                             *   only for a need there is now */
     int need;              /**< workers needed now */

@@ -14,7 +14,7 @@
 #include "pm_core/base/pm_inode.h"
 
 /** A <FcgiPMScripts>. */
-typedef struct pm_script_rules {
+typedef struct pm_script_template {
     const char *where; /**< its directory, which can have * and ? */
     const pm_rules_t *rules;
     const pm_conf_t *conf; /**< of the pools it makes: all but command

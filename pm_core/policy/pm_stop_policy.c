@@ -19,9 +19,9 @@ static apr_time_t kill_at(const pm_stop_policy_conf_t *conf,
     return at;
 }
 
-pm_stop_policy_plan_t pm_stop_plan(const pm_stop_policy_conf_t *conf,
-                                   const pm_stop_policy_facts_t *facts,
-                                   apr_time_t now)
+pm_stop_policy_plan_t pm_stop_policy_plan(const pm_stop_policy_conf_t *conf,
+                                          const pm_stop_policy_facts_t *facts,
+                                          apr_time_t now)
 {
     pm_stop_policy_plan_t plan = {PM_STOP_WAIT, kill_at(conf, facts)};
 

@@ -30,13 +30,13 @@ typedef struct pm_stop_policy_facts {
     int idle;             /**< 1: it is known to wait for a request */
 } pm_stop_policy_facts_t;
 
-typedef struct pm_stop_plan {
+typedef struct pm_stop_policy_plan {
     enum { PM_STOP_WAIT, PM_STOP_TELL, PM_STOP_KILL } act;
     apr_time_t next; /**< when to plan again; PM_TIME_NEVER */
 } pm_stop_policy_plan_t;
 
-pm_stop_policy_plan_t pm_stop_plan(const pm_stop_policy_conf_t *conf,
-                                   const pm_stop_policy_facts_t *facts,
-                                   apr_time_t now);
+pm_stop_policy_plan_t pm_stop_policy_plan(const pm_stop_policy_conf_t *conf,
+                                          const pm_stop_policy_facts_t *facts,
+                                          apr_time_t now);
 
 #endif /* PM_STOP_POLICY_H */

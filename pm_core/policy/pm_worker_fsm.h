@@ -19,7 +19,7 @@ typedef enum pm_worker_state {
     PM_WORKER_GONE      /**< nothing is left: to be freed */
 } pm_worker_state_t;
 
-typedef enum pm_worker_event_kind {
+typedef enum pm_worker_event {
     PM_WORKER_EVENT_RUNS,   /**< its program was executed */
     PM_WORKER_EVENT_READY,  /**< it waits for a request, or it will never be
                              *   known when it does */

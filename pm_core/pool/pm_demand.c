@@ -121,8 +121,7 @@ void pm_demand_init(pm_pool_t *pool)
     d->watch = (pm_watch_t){.ready = on_connection, .ctx = pool};
     d->timer = (pm_timer_t){.due = on_timer, .ctx = pool};
     d->pause = PAUSE_FIRST;
-    pm_admission_manager_called(
-        gate_of(pool)); /* whoever was called has died */
+    pm_admission_reset_call(gate_of(pool)); /* whoever was called has died */
 }
 
 void pm_demand_close(pm_pool_t *pool)
@@ -142,8 +141,8 @@ void pm_demand_ask(pm_pool_t *pool, apr_time_t now)
     }
     d->looked = 0;
     d->now = greater((int)pm_admission_load(gate_of(pool)), seen);
-    pm_scale_note(&d->window, timeout, (int)pm_admission_peak(gate_of(pool)),
-                  d->now, now);
+    pm_scale_note(&d->window, timeout,
+                  (int)pm_admission_take_peak(gate_of(pool)), d->now, now);
 }
 
 /* What changes after we looked either finds the new number, and calls, or we

@@ -17,7 +17,7 @@ static void put(pm_pool_t *pool, const char *who, const char *line)
 static void on_quota(void *ctx, apr_time_t now)
 {
     pm_pool_t *pool = ctx;
-    apr_int64_t n = pm_log_ratelimit_dropped(pool->quota);
+    apr_int64_t n = pm_log_ratelimit_take_dropped(pool->quota);
     char text[160];
 
     (void)now;

@@ -268,7 +268,7 @@ void pm_pool_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
     pm_start_failure_t *failure = &pool->failure;
     int before = pool->crash.failures;
 
-    pm_restart_policy_failed(&pool->crash, now);
+    pm_restart_policy_note_failure(&pool->crash, now);
     if (pool->crash.failures > before && pool->crash.retry_at > now) {
         pm_log(pool->world->log, PM_WARNING,
                "pool %s: %d starts in a row have "
@@ -411,7 +411,7 @@ static void start(pm_pool_t *pool, int n, apr_time_t now)
 {
     for (; n > 0; n--) {
         pool->last_start = now;
-        pm_restart_policy_started(&pool->crash, now);
+        pm_restart_policy_note_start(&pool->crash, now);
         if (!pm_script_pools_verify(pool) || !pm_worker_start(pool, now)) {
             pm_pool_failed(pool, NULL, now);
             return;
@@ -449,7 +449,7 @@ static pm_scale_plan_t scale(pm_pool_t *pool, apr_time_t now)
     const pm_scale_window_t *window = &pool->demand.window;
 
     pm_demand_ask(pool, now);
-    facts.crash_next = pm_restart_policy_next(&pool->crash, now);
+    facts.crash_next = pm_restart_policy_next_start(&pool->crash, now);
     facts.trial = pool->crash.failures > 1;
     facts.alive = pm_pool_alive(pool);
     facts.closing = pool->phase == PM_POOL_CLOSING || pm_pool_held(pool);

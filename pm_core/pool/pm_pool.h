@@ -122,7 +122,7 @@ struct pm_pool {
                *   as soon as it is needed */
     pm_restart_policy_t crash;
     apr_time_t last_start;
-    apr_uint64_t paid;     /**< see pm_restart_policy_credit() */
+    apr_uint64_t paid;     /**< see pm_restart_policy_spend_credit() */
     apr_time_t drain_wait; /**< next pause while draining */
     pm_timer_t timer;
     pm_timer_t watch_timer;     /**< set when a file has changed, see

@@ -40,7 +40,7 @@ static apr_status_t forget(void *ctx)
 
 pm_reload_wait_t *pm_reload_wait_create(pm_control_caller_t *caller)
 {
-    apr_pool_t *p = pm_control_pool(caller);
+    apr_pool_t *p = pm_control_server_pool(caller);
     pm_reload_wait_t *reload = apr_pcalloc(p, sizeof(*reload));
 
     reload->caller = caller;
@@ -111,12 +111,12 @@ static void finish(pm_reload_wait_t *reload)
     if (!reload->begun || reload->left) {
         return;
     }
-    pm_control_answer(reload->caller,
-                      reload->errors[0]
-                          ? apr_pstrcat(reload->p, reload->said, "error ",
-                                        reload->errors, NULL)
-                          : "ok",
-                      1);
+    pm_control_server_answer(reload->caller,
+                             reload->errors[0]
+                                 ? apr_pstrcat(reload->p, reload->said,
+                                               "error ", reload->errors, NULL)
+                                 : "ok",
+                             1);
 }
 
 static void part_failed(part_t *part, const char *reason)
@@ -134,10 +134,11 @@ static void tell(part_t *part, int gone)
 {
     if (gone != part->gone) {
         part->gone = gone;
-        pm_control_answer(part->reload->caller,
-                          apr_psprintf(part->reload->p, "progress %d %d %s",
-                                       gone, part->old, part->pool->conf->name),
-                          0);
+        pm_control_server_answer(
+            part->reload->caller,
+            apr_psprintf(part->reload->p, "progress %d %d %s", gone, part->old,
+                         part->pool->conf->name),
+            0);
     }
 }
 

@@ -221,7 +221,7 @@ static apr_status_t open_socket(pm_member_t *member, const pm_conf_t *conf,
                              (mode_t)conf->listen_mode, 0, 0};
     pm_listener_t l;
     apr_status_t rv =
-        pm_ident_owner(conf->listen_owner, &opts.uid, &opts.gid, why);
+        pm_ident_parse_owner(conf->listen_owner, &opts.uid, &opts.gid, why);
 
     if (rv == APR_SUCCESS) {
         rv = pm_listen_open(&l, conf->listen, &opts, p, why);

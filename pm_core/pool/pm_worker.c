@@ -127,7 +127,7 @@ static void plan_stop(pm_worker_t *w, apr_time_t now)
                                              : w->pool->conf->drain_timeout};
     pm_stop_policy_facts_t facts = {w->told_at, w->retold_at, world->dying_at,
                                     pm_worker_read_facts(w, now).idle};
-    pm_stop_policy_plan_t plan = pm_stop_plan(&conf, &facts, now);
+    pm_stop_policy_plan_t plan = pm_stop_policy_plan(&conf, &facts, now);
 
     pm_loop_at(world->loop, &w->timer, plan.next);
     if (plan.act == PM_STOP_TELL) {
@@ -367,7 +367,7 @@ static void wish(const pm_worker_t *w, const pm_recycle_terms_t *terms,
     pm_worker_shm_notify_at(w->pool->page, w->place,
                             page->busy && page->busy_since == w->slow_since
                                 ? page->requests
-                                : pm_recycle_ring_at(terms, page->requests));
+                                : pm_recycle_notify_at(terms, page->requests));
     if (is_timed(w) && !page->busy) {
         pm_worker_shm_notify_busy(w->pool->page, w->place);
     }
@@ -488,7 +488,7 @@ static void count_exit(pm_worker_t *w, int status)
 
     facts.served = known.known ? known.requests > 0
                                : !facts.told
-                                     && pm_restart_policy_credit(
+                                     && pm_restart_policy_spend_credit(
                                          sum.done + sum.in_flight, &pool->paid,
                                          (int)pool->conf->processes.max);
     verdict = pm_restart_policy_judge(&facts);

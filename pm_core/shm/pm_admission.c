@@ -278,12 +278,12 @@ void pm_admission_set_enough(pm_admission_t *gate, apr_uint32_t enough)
     __atomic_store_n(&gate->enough, enough, __ATOMIC_SEQ_CST);
 }
 
-void pm_admission_manager_called(pm_admission_t *gate)
+void pm_admission_reset_call(pm_admission_t *gate)
 {
     __atomic_store_n(&gate->called, 0, __ATOMIC_SEQ_CST);
 }
 
-apr_uint32_t pm_admission_peak(pm_admission_t *gate)
+apr_uint32_t pm_admission_take_peak(pm_admission_t *gate)
 {
     apr_uint32_t load = pm_admission_load(gate);
     apr_uint32_t peak =

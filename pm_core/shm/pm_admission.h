@@ -125,10 +125,10 @@ void pm_admission_set_enough(pm_admission_t *gate, apr_uint32_t enough);
 
 /** The manager was called and is about to look; or whoever should have
  *  called it could not. */
-void pm_admission_manager_called(pm_admission_t *gate);
+void pm_admission_reset_call(pm_admission_t *gate);
 
 /** The manager: the most requests at once since it asked last. */
-apr_uint32_t pm_admission_peak(pm_admission_t *gate);
+apr_uint32_t pm_admission_take_peak(pm_admission_t *gate);
 
 /* --- manager and parent ------------------------------------------------- */
 

@@ -50,7 +50,7 @@ typedef enum pm_avail {
 
 /** A pool, as its manager tells it.  Numbers are totals since the slot was
  *  given to the pool; they outlive a manager that died. */
-typedef struct pm_scoreboard_slot_entry {
+typedef struct pm_scoreboard_slot {
     apr_uint32_t generation;   /**< of the pool in here; 0: free */
     apr_uint32_t avail;        /**< a pm_avail_t */
     apr_int64_t retry_at;      /**< BACKOFF: pm_time_now() of the next try */
@@ -69,7 +69,7 @@ typedef struct pm_scoreboard_slot_entry {
 } pm_scoreboard_slot_t;
 
 /** One pool's requests in one httpd child. */
-typedef struct pm_scoreboard_cell_entry {
+typedef struct pm_scoreboard_cell {
     apr_uint32_t in_flight; /**< given to a worker: from before connect()
                              *   to the end */
     apr_uint32_t waiting;   /**< at the gate */

@@ -157,7 +157,7 @@ void pm_worker_shm_notify_at(pm_worker_shm_t *page, int place,
                              apr_uint64_t requests)
 {
     if (page && place >= 0) {
-        __atomic_store_n(&page->claims[place].ring_at, requests,
+        __atomic_store_n(&page->claims[place].notify_at, requests,
                          __ATOMIC_SEQ_CST);
     }
 }
@@ -165,6 +165,6 @@ void pm_worker_shm_notify_at(pm_worker_shm_t *page, int place,
 void pm_worker_shm_notify_busy(pm_worker_shm_t *page, int place)
 {
     if (page && place >= 0) {
-        __atomic_store_n(&page->claims[place].ring_busy, 1, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&page->claims[place].notify_busy, 1, __ATOMIC_SEQ_CST);
     }
 }

@@ -26,22 +26,22 @@
  * else there is not heard.
  */
 typedef struct pm_worker_status {
-    uint32_t pid;        /**< of the worker that writes here; 0: it has not
-                          *   waited for a request yet */
-    uint32_t waiting;    /**< threads in accept() */
-    uint32_t busy;       /**< connections that were accepted and are open */
-    uint32_t forked;     /**< 1: it has forked before it waited; those who
-                          *   serve can be its children, whom no guard
-                          *   watches */
-    uint64_t busy_since; /**< CLOCK_MONOTONIC, microseconds: when busy became
-                          *   more than 0, or one of several connections was
-                          *   closed, whichever is later */
-    uint64_t requests;   /**< connections accepted */
-    uint64_t ring_at;    /**< the manager's wish: ring when so many requests
-                          *   have been accepted and the worker waits for
-                          *   another; 0: none.  Who rings clears it */
-    uint32_t ring_busy;  /**< the manager's wish: ring when you become busy;
-                          *   who rings clears it */
+    uint32_t pid;         /**< of the worker that writes here; 0: it has not
+                           *   waited for a request yet */
+    uint32_t waiting;     /**< threads in accept() */
+    uint32_t busy;        /**< connections that were accepted and are open */
+    uint32_t forked;      /**< 1: it has forked before it waited; those who
+                           *   serve can be its children, whom no guard
+                           *   watches */
+    uint64_t busy_since;  /**< CLOCK_MONOTONIC, microseconds: when busy became
+                           *   more than 0, or one of several connections was
+                           *   closed, whichever is later */
+    uint64_t requests;    /**< connections accepted */
+    uint64_t notify_at;   /**< the manager's wish: ring when so many requests
+                           *   have been accepted and the worker waits for
+                           *   another; 0: none.  Who rings clears it */
+    uint32_t notify_busy; /**< the manager's wish: ring when you become busy;
+                           *   who rings clears it */
     uint32_t spare[3];
 } pm_worker_status_t;
 

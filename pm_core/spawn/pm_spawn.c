@@ -151,7 +151,7 @@ static int step_user(const child_t *c)
 
 static int step_privs(const child_t *c)
 {
-    return c->birth->no_new_privs ? pm_privs_no_new() : 0;
+    return c->birth->no_new_privs ? pm_privs_set_no_new() : 0;
 }
 
 static int step_parent(const child_t *c)

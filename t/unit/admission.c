@@ -270,7 +270,7 @@ static void test_short(void)
     pm_admission_try(&g);
     ok(pm_admission_need_manager(&g), "short: who said nothing yet is called");
     ok(!pm_admission_need_manager(&g), "short: once");
-    pm_admission_manager_called(&g);
+    pm_admission_reset_call(&g);
     pm_admission_set_workers(&g, 2, 1);
     pm_admission_set_enough(&g, 2);
     ok(!pm_admission_need_manager(&g), "short: one request, two workers");
@@ -283,13 +283,13 @@ static void test_short(void)
     is_int(pm_admission_load(&g), 2,
            "short: what is on its way to somebody "
            "counts once");
-    is_int(pm_admission_peak(&g), 3, "peak: three at once");
-    is_int(pm_admission_peak(&g), 2, "peak: then two");
+    is_int(pm_admission_take_peak(&g), 3, "peak: three at once");
+    is_int(pm_admission_take_peak(&g), 2, "peak: then two");
     pm_admission_claim(&g, 1);
     pm_admission_release(&g, -1);
     pm_admission_release(&g, -1);
-    is_int(pm_admission_peak(&g), 2, "peak: two since it was asked");
-    is_int(pm_admission_peak(&g), 0, "peak: then none");
+    is_int(pm_admission_take_peak(&g), 2, "peak: two since it was asked");
+    is_int(pm_admission_take_peak(&g), 0, "peak: then none");
 }
 
 int main(void)

@@ -50,12 +50,13 @@ static void test_credit(void)
     apr_uint64_t paid = 100;
     int i;
 
-    ok(!pm_restart_policy_credit(100, &paid, 2),
+    ok(!pm_restart_policy_spend_credit(100, &paid, 2),
        "credit: nothing was answered");
-    ok(pm_restart_policy_credit(101, &paid, 2), "credit: one answer, one exit");
-    ok(!pm_restart_policy_credit(101, &paid, 2), "credit: it is used up");
+    ok(pm_restart_policy_spend_credit(101, &paid, 2),
+       "credit: one answer, one exit");
+    ok(!pm_restart_policy_spend_credit(101, &paid, 2), "credit: it is used up");
     for (i = 0; i < 3; i++) {
-        is_int(pm_restart_policy_credit(9000, &paid, 2), i < 2,
+        is_int(pm_restart_policy_spend_credit(9000, &paid, 2), i < 2,
                "credit: thousands of "
                "answers are good for one exit of each worker (%d)",
                i + 1);
@@ -75,13 +76,13 @@ static void test_backoff(void)
     size_t i;
 
     for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
-        apr_time_t next = pm_restart_policy_next(&crash, now);
+        apr_time_t next = pm_restart_policy_next_start(&crash, now);
 
         now = next > now ? next : now;
         is_int((long)(now - S(100)), (long)want[i], "start %d", (int)i);
-        pm_restart_policy_started(&crash, now);
+        pm_restart_policy_note_start(&crash, now);
         now += MS(10);
-        pm_restart_policy_failed(&crash, now);
+        pm_restart_policy_note_failure(&crash, now);
     }
 }
 
@@ -89,24 +90,24 @@ static void test_trial(void)
 {
     pm_restart_policy_t crash = {0};
 
-    pm_restart_policy_failed(&crash, S(10));
-    is_int((long)pm_restart_policy_next(&crash, S(10)), S(10),
+    pm_restart_policy_note_failure(&crash, S(10));
+    is_int((long)pm_restart_policy_next_start(&crash, S(10)), S(10),
            "one death costs "
            "nothing");
-    pm_restart_policy_failed(&crash, S(10));
-    is_int((long)(pm_restart_policy_next(&crash, S(10)) - S(10)), MS(100),
+    pm_restart_policy_note_failure(&crash, S(10));
+    is_int((long)(pm_restart_policy_next_start(&crash, S(10)) - S(10)), MS(100),
            "two delay");
-    pm_restart_policy_failed(&crash, S(10));
+    pm_restart_policy_note_failure(&crash, S(10));
     is_int(crash.failures, 2, "who dies with others is not counted again");
-    pm_restart_policy_started(&crash, S(11));
-    is_int((long)pm_restart_policy_next(&crash, S(11)), S(12),
+    pm_restart_policy_note_start(&crash, S(11));
+    is_int((long)pm_restart_policy_next_start(&crash, S(11)), S(12),
            "one on trial at a "
            "time");
-    ok(pm_restart_policy_next(&crash, S(12)) <= S(12), "it has settled");
+    ok(pm_restart_policy_next_start(&crash, S(12)) <= S(12), "it has settled");
     is_int(crash.failures, 0, "and all is forgotten");
-    pm_restart_policy_failed(&crash, S(20));
-    pm_restart_policy_started(&crash, S(20));
-    pm_restart_policy_failed(&crash, S(3600));
+    pm_restart_policy_note_failure(&crash, S(20));
+    pm_restart_policy_note_start(&crash, S(20));
+    pm_restart_policy_note_failure(&crash, S(3600));
     is_int(crash.failures, 1, "a death an hour later is the first again");
 }
 
@@ -161,7 +162,7 @@ static void test_stop(void)
 
     for (i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
         pm_stop_policy_plan_t got =
-            pm_stop_plan(&stops[i].conf, &stops[i].facts, S(10));
+            pm_stop_policy_plan(&stops[i].conf, &stops[i].facts, S(10));
 
         ok((int)got.act == stops[i].act && got.next == stops[i].next,
            "stop: %s", stops[i].name);
@@ -393,8 +394,8 @@ static void test_quota(void)
     is_int(pm_log_ratelimit_due(&q), S(30), "quota: then it is to be said");
     is_int(pm_log_ratelimit_take(&q, 4, S(30) - 1), PM_LOG_RATELIMIT_DROP,
            "quota: not yet");
-    is_int(pm_log_ratelimit_dropped(&q), 7, "quota: 7 were dropped");
-    is_int(pm_log_ratelimit_dropped(&q), 0, "quota: that is said once");
+    is_int(pm_log_ratelimit_take_dropped(&q), 7, "quota: 7 were dropped");
+    is_int(pm_log_ratelimit_take_dropped(&q), 0, "quota: that is said once");
     is_int(pm_log_ratelimit_take(&q, 4, S(30)), PM_LOG_RATELIMIT_PASS,
            "quota: another ten seconds");
     is_int(q.until, S(40), "quota: from then on");

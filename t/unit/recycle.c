@@ -62,7 +62,7 @@ static void test_ring(void)
     size_t i;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        is_int((long)pm_recycle_ring_at(&cases[i].terms, cases[i].done),
+        is_int((long)pm_recycle_notify_at(&cases[i].terms, cases[i].done),
                (long)cases[i].at, "%s", cases[i].name);
     }
 }

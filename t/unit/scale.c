@@ -433,7 +433,7 @@ static void plan(sim_t *s)
     s->plans++;
     pm_scale_note(&s->window, s->conf->idle_timeout, s->peak, need, s->now);
     s->peak = need;
-    facts.crash_next = pm_restart_policy_next(&s->crash, s->now);
+    facts.crash_next = pm_restart_policy_next_start(&s->crash, s->now);
     facts.trial = s->crash.failures > 1;
     facts.alive = s->alive;
     facts.last_start = s->last_start;
@@ -448,7 +448,7 @@ static void plan(sim_t *s)
     for (i = 0; i < got.start; i++) {
         s->started[s->starts++ & 0xffff] = s->now;
         s->last_start = s->now;
-        pm_restart_policy_started(&s->crash, s->now);
+        pm_restart_policy_note_start(&s->crash, s->now);
     }
     s->stops += got.stop;
     s->alive += got.start - got.stop;
@@ -646,7 +646,7 @@ static void test_broken(apr_pool_t *p)
         pass(s, t + MS(10));
         if (s->alive) {
             s->alive = 0;
-            pm_restart_policy_failed(&s->crash, s->now);
+            pm_restart_policy_note_failure(&s->crash, s->now);
             plan(s);
         }
     }

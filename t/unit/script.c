@@ -147,7 +147,7 @@ static const char *ask(const scene_t *s, const char *config, const char *host,
     pm_reason_t why = {""};
     char *answer;
 
-    return pm_control_ask(
+    return pm_control_client_ask(
                in(s, "ctl"),
                apr_psprintf(s->p, "script %s %s %s", config, host, path),
                pm_time_now() + LONG, s->p, &answer, &why)
