@@ -8,43 +8,80 @@
 #include "ctl_text.h"
 #include "pm_core/control/pm_control_reply.h"
 
-enum { TEXT, NUMBER, RATE, SECONDS, BYTES };
+/* What a rate is made of. */
+#define SAMPLE_COUNT "requests"
 
-static const ctl_column_t pool_columns[] = {
-    {"POOL", 17, TEXT, "name"},       {"STATE", 9, TEXT, "state"},
-    {"LIVE", -5, NUMBER, "workers"},  {"IDLE", -5, NUMBER, "idle"},
-    {"BUSY", -5, NUMBER, "busy"},     {"QUEUE", -5, NUMBER, "queue"},
-    {"REQ/S", -7, RATE, "requests"},  {"REQUESTS", -8, NUMBER, "requests"},
-    {"CRASH", -5, NUMBER, "crashed"}, {"KILL", -4, NUMBER, "killed"}};
+/* --- columns -------------------------------------------------------------- */
 
-static const ctl_column_t worker_columns[] = {
-    {"PID", -8, NUMBER, "pid"},           {"POOL", 18, TEXT, NULL},
-    {"STATE", 9, TEXT, "state"},          {"REQ/S", -7, RATE, "requests"},
-    {"REQUESTS", -9, NUMBER, "requests"}, {"UPTIME", -7, SECONDS, "uptime"},
-    {"BUSY", -6, SECONDS, "busy_for"},    {"MEMORY", -8, BYTES, "rss"}};
-
-static const struct {
-    const ctl_column_t *columns;
+typedef struct sample_view {
+    ctl_column_t column[CTL_CELLS];
     int n;
-} views[CTL_VIEWS] = {
-    [CTL_POOLS] = {pool_columns,
-                   sizeof(pool_columns) / sizeof(pool_columns[0])},
-    [CTL_WORKERS] = {worker_columns,
-                     sizeof(worker_columns) / sizeof(worker_columns[0])}};
+} sample_view_t;
+
+static int sample_is_text(pm_metric_type_t type)
+{
+    return type == PM_METRIC_TEXT || type == PM_METRIC_STATE;
+}
+
+static void sample_add_column(sample_view_t *view, ctl_column_t column)
+{
+    if (view->n < CTL_CELLS) {
+        view->column[view->n++] = column;
+    }
+}
+
+static void sample_add_row(sample_view_t *view, const pm_metric_t *m)
+{
+    static const ctl_column_t rate = {"REQ/S", -7, PM_METRIC_COUNTER, 1,
+                                      SAMPLE_COUNT};
+    static const ctl_column_t pool = {"POOL", 17, PM_METRIC_TEXT, 0, NULL};
+    ctl_column_t column = {m->top,
+                           sample_is_text(m->type) ? m->width : -m->width,
+                           m->type, 0, m->member};
+
+    if (!strcmp(m->member, SAMPLE_COUNT)) {
+        sample_add_column(view, rate);
+    }
+    sample_add_column(view, column);
+    if (m == &pm_metrics[PM_METRIC_WORKER_pid]) {
+        sample_add_column(view, pool);
+    }
+}
+
+static const sample_view_t *sample_view(ctl_view_t which)
+{
+    static const pm_metric_object_t objects[CTL_VIEWS] = {
+        [CTL_POOLS] = PM_METRIC_POOL, [CTL_WORKERS] = PM_METRIC_WORKER};
+    static sample_view_t views[CTL_VIEWS];
+    sample_view_t *view = &views[which];
+    const pm_metric_t *m;
+
+    if (view->n) {
+        return view;
+    }
+    for (m = pm_metrics; m->member; m++) {
+        if (m->object == objects[which] && m->top) {
+            sample_add_row(view, m);
+        }
+    }
+    return view;
+}
 
 const ctl_column_t *ctl_sample_columns(ctl_view_t view, int *n)
 {
-    *n = views[view].n;
-    return views[view].columns;
+    const sample_view_t *v = sample_view(view);
+
+    *n = v->n;
+    return v->column;
 }
 
 /* --- reading -------------------------------------------------------------- */
 
 /* Requests in a second since the former sample; 0 when they are not to be
  * compared. */
-static double rate_of(const ctl_sample_t *now, const ctl_sample_t *former,
-                      ctl_view_t view, const char *key, int column,
-                      double requests)
+static double sample_rate(const ctl_sample_t *now, const ctl_sample_t *former,
+                          ctl_view_t view, const char *key, int column,
+                          double requests)
 {
     const ctl_line_t *was =
         former ? apr_hash_get(former->by_key[view], key, APR_HASH_KEY_STRING)
@@ -58,64 +95,65 @@ static double rate_of(const ctl_sample_t *now, const ctl_sample_t *former,
 }
 
 /* The column that has the count a rate is made of. */
-static int count_column(ctl_view_t view)
+static int sample_count_column(const sample_view_t *view)
 {
-    int i;
+    int i = 0;
 
-    for (i = 0; i < views[view].n; i++) {
-        const ctl_column_t *c = &views[view].columns[i];
-
-        if (c->kind == NUMBER && !strcmp(c->member, "requests")) {
-            break;
-        }
+    while (i < view->n
+           && (view->column[i].rate || !view->column[i].member
+               || strcmp(view->column[i].member, SAMPLE_COUNT))) {
+        i++;
     }
     return i;
 }
 
-static ctl_line_t *add_line(ctl_sample_t *sample, const ctl_sample_t *former,
+static void sample_add_line(ctl_sample_t *sample, const ctl_sample_t *former,
                             ctl_view_t view, const json_t *node,
                             const char *pool, const char *key, apr_pool_t *p)
 {
+    const sample_view_t *v = sample_view(view);
     ctl_line_t *line = apr_pcalloc(p, sizeof(*line));
-    int count = count_column(view);
+    int count = sample_count_column(v);
     int i;
 
     line->key = key;
-    for (i = 0; i < views[view].n; i++) {
-        const ctl_column_t *c = &views[view].columns[i];
+    for (i = 0; i < v->n; i++) {
+        const ctl_column_t *c = &v->column[i];
 
-        line->text[i] = c->kind != TEXT ? ""
-                        : c->member     ? pm_control_reply_text(node, c->member)
-                                        : pool;
-        line->value[i] =
-            c->kind == TEXT ? 0 : pm_control_reply_number(node, c->member);
-        if (c->kind == RATE) {
+        if (sample_is_text(c->type)) {
+            line->text[i] =
+                c->member ? pm_control_reply_text(node, c->member) : pool;
+            continue;
+        }
+        line->text[i] = "";
+        line->value[i] = pm_control_reply_number(node, c->member);
+        if (c->rate) {
             line->value[i] =
-                rate_of(sample, former, view, key, count, line->value[i]);
+                sample_rate(sample, former, view, key, count, line->value[i]);
             sample->rate += view == CTL_POOLS ? line->value[i] : 0;
         }
     }
-    *(ctl_line_t **)apr_array_push(sample->lines[view]) = line;
+    APR_ARRAY_PUSH(sample->lines[view], ctl_line_t *) = line;
     apr_hash_set(sample->by_key[view], key, APR_HASH_KEY_STRING, line);
-    return line;
 }
 
-static void add_pool(ctl_sample_t *sample, const ctl_sample_t *former,
-                     const json_t *pool, apr_pool_t *p)
+static void sample_add_pool(ctl_sample_t *sample, const ctl_sample_t *former,
+                            const json_t *pool, apr_pool_t *p)
 {
     const char *name = pm_control_reply_text(pool, "name");
     const json_t *w;
     size_t i;
 
-    /* two can have one name, when the address was changed */
-    add_line(
+    /* two have one name while the one with the former address drains */
+    sample_add_line(
         sample, former, CTL_POOLS, pool, name,
         apr_pstrcat(p, name, " ", pm_control_reply_text(pool, "listen"), NULL),
         p);
     json_array_foreach(json_object_get(pool, "worker"), i, w)
     {
-        add_line(sample, former, CTL_WORKERS, w, name,
-                 apr_psprintf(p, "%.0f", pm_control_reply_number(w, "pid")), p);
+        sample_add_line(
+            sample, former, CTL_WORKERS, w, name,
+            apr_psprintf(p, "%.0f", pm_control_reply_number(w, "pid")), p);
     }
 }
 
@@ -144,17 +182,17 @@ ctl_sample_t *ctl_sample_read(const char *json, apr_time_t at,
     }
     json_array_foreach(json_object_get(status, "pools"), n, pool)
     {
-        add_pool(sample, former, pool, p);
+        sample_add_pool(sample, former, pool, p);
     }
     return sample;
 }
 
 /* --- order ---------------------------------------------------------------- */
 
-static int compare(const ctl_line_t *a, const ctl_line_t *b, ctl_view_t view,
-                   int column)
+static int sample_compare(const ctl_line_t *a, const ctl_line_t *b,
+                          ctl_view_t view, int column)
 {
-    if (views[view].columns[column].kind == TEXT) {
+    if (sample_is_text(sample_view(view)->column[column].type)) {
         return strcmp(a->text[column], b->text[column]);
     }
     return (a->value[column] < b->value[column])
@@ -162,21 +200,22 @@ static int compare(const ctl_line_t *a, const ctl_line_t *b, ctl_view_t view,
 }
 
 /* Are these the wrong way round? */
-static int swapped(const ctl_line_t *a, const ctl_line_t *b, ctl_view_t view,
-                   int column, int reverse)
+static int sample_swapped(const ctl_line_t *a, const ctl_line_t *b,
+                          ctl_view_t view, int column, int reverse)
 {
-    int order = compare(a, b, view, column);
+    int order = sample_compare(a, b, view, column);
 
     order = reverse ? -order : order;
     return order ? order > 0 : strcmp(a->key, b->key) > 0;
 }
 
 /* Merges two sorted runs; qsort(3) has no room for what to sort by. */
-static void merge(ctl_line_t **to, ctl_line_t **a, int na, ctl_line_t **b,
-                  int nb, ctl_view_t view, int column, int reverse)
+static void sample_merge(ctl_line_t **to, ctl_line_t **a, int na,
+                         ctl_line_t **b, int nb, ctl_view_t view, int column,
+                         int reverse)
 {
     while (na && nb) {
-        if (swapped(*a, *b, view, column, reverse)) {
+        if (sample_swapped(*a, *b, view, column, reverse)) {
             *to++ = *b++;
             nb--;
         }
@@ -189,18 +228,19 @@ static void merge(ctl_line_t **to, ctl_line_t **a, int na, ctl_line_t **b,
     memcpy(to + na, b, (size_t)nb * sizeof(ctl_line_t *));
 }
 
-static void sort(ctl_line_t **lines, ctl_line_t **room, int n, ctl_view_t view,
-                 int column, int reverse)
+static void sample_sort(ctl_line_t **lines, ctl_line_t **room, int n,
+                        ctl_view_t view, int column, int reverse)
 {
     int half = n / 2;
 
     if (n < 2) {
         return;
     }
-    sort(lines, room, half, view, column, reverse);
-    sort(lines + half, room, n - half, view, column, reverse);
+    sample_sort(lines, room, half, view, column, reverse);
+    sample_sort(lines + half, room, n - half, view, column, reverse);
     memcpy(room, lines, (size_t)n * sizeof(ctl_line_t *));
-    merge(lines, room, half, room + half, n - half, view, column, reverse);
+    sample_merge(lines, room, half, room + half, n - half, view, column,
+                 reverse);
 }
 
 void ctl_sample_sort(ctl_sample_t *sample, ctl_view_t view, int column,
@@ -210,8 +250,8 @@ void ctl_sample_sort(ctl_sample_t *sample, ctl_view_t view, int column,
     ctl_line_t **room = apr_palloc(lines->pool, ((size_t)lines->nelts + 1)
                                                     * sizeof(ctl_line_t *));
 
-    sort((ctl_line_t **)(void *)lines->elts, room, lines->nelts, view, column,
-         reverse);
+    sample_sort((ctl_line_t **)(void *)lines->elts, room, lines->nelts, view,
+                column, reverse);
 }
 
 /* --- cells ---------------------------------------------------------------- */
@@ -219,23 +259,15 @@ void ctl_sample_sort(ctl_sample_t *sample, ctl_view_t view, int column,
 const char *ctl_sample_cell(char *buf, apr_size_t size, ctl_view_t view,
                             const ctl_line_t *line, int column)
 {
-    const ctl_column_t *c = &views[view].columns[column];
+    const ctl_column_t *c = &sample_view(view)->column[column];
     double n = line->value[column];
 
-    switch (c->kind) {
-    case TEXT:
+    if (sample_is_text(c->type)) {
         return ctl_text_safe(buf, size, line->text[column]);
-    case SECONDS:
-        return ctl_text_age(buf, size, n);
-    case BYTES:
-        return ctl_text_size(buf, size, n);
-    case RATE:
-        if (n < 10000) {
-            apr_snprintf(buf, size, "%.1f", n);
-            return buf;
-        }
-        return ctl_text_number(buf, size, n, -c->width);
-    default:
-        return ctl_text_number(buf, size, n, -c->width);
     }
+    if (c->rate && n < 10000) {
+        apr_snprintf(buf, size, "%.1f", n);
+        return buf;
+    }
+    return ctl_text_figure(buf, size, c->type, n, -c->width);
 }

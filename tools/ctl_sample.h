@@ -4,6 +4,8 @@
  * @brief What `fcgipmctl top` shows: a status as lines of columns, with rates
  *        from the sample before.
  *
+ * The columns are the rows of pm_metric_rows.h that have a head for top, a
+ * rate before the count of requests, and for a worker the name of its pool.
  * Data only: no terminal, no clock, no socket.
  */
 #ifndef CTL_SAMPLE_H
@@ -11,7 +13,7 @@
 
 #include "apr_hash.h"
 #include "apr_tables.h"
-#include "pm_core/base/pm_base.h"
+#include "pm_core/control/pm_metric.h"
 
 typedef enum ctl_view {
     CTL_POOLS,   /**< a line for each pool */
@@ -19,13 +21,14 @@ typedef enum ctl_view {
     CTL_VIEWS
 } ctl_view_t;
 
-#define CTL_CELLS 10 /**< columns of a view at the most */
+#define CTL_CELLS 16 /**< columns of a view at the most */
 
 typedef struct ctl_column {
     const char *head;
-    int width;          /**< > 0: text, at the left; < 0: a number */
-    int kind;           /**< ctl_sample.c's own */
-    const char *member; /**< of the status */
+    int width; /**< > 0: text, at the left; < 0: a number */
+    pm_metric_type_t type;
+    int rate;           /**< 1: of that counter in a second */
+    const char *member; /**< of the pool or worker; NULL: the pool's name */
 } ctl_column_t;
 
 typedef struct ctl_line {

@@ -80,8 +80,21 @@ const char *ctl_text_size(char *buf, size_t size, double bytes)
     return buf;
 }
 
+const char *ctl_text_figure(char *buf, size_t size, pm_metric_type_t type,
+                            double n, int width)
+{
+    switch (type) {
+    case PM_METRIC_SECONDS:
+        return ctl_text_age(buf, size, n);
+    case PM_METRIC_BYTES:
+        return ctl_text_size(buf, size, n);
+    default:
+        return ctl_text_number(buf, size, n, width);
+    }
+}
+
 /* The end of the line that begins at text, and where the next one begins. */
-static size_t line_of(const char *text, size_t width, const char **next)
+static size_t text_line(const char *text, size_t width, const char **next)
 {
     size_t len = strcspn(text, "\n");
     size_t cut;
@@ -106,7 +119,7 @@ void ctl_text_wrap(FILE *out, const char *head, const char *text)
     fputs(head, out);
     for (;;) {
         const char *next;
-        size_t len = line_of(text, CTL_COLUMNS - 1 - (size_t)indent, &next);
+        size_t len = text_line(text, CTL_COLUMNS - 1 - (size_t)indent, &next);
 
         fprintf(out, "%s\n", ctl_text_safe(buf, len + 1, text));
         text = next;
@@ -119,17 +132,7 @@ void ctl_text_wrap(FILE *out, const char *head, const char *text)
 
 /* --- the table ------------------------------------------------------------ */
 
-/* The columns of a pool, behind its name and state. */
-static const struct {
-    const char *head;
-    const char *member;
-    int width;
-} columns[] = {{"MAX", "max", 4},       {"LIVE", "workers", 4},
-               {"IDLE", "idle", 4},     {"BUSY", "busy", 4},
-               {"QUEUE", "queue", 5},   {"REQUESTS", "requests", 9},
-               {"CRASH", "crashed", 5}, {"KILL", "killed", 4}};
-
-static const char *colour_of(const char *state)
+static const char *text_colour(const char *state)
 {
     static const struct {
         const char *state, *colour;
@@ -147,78 +150,109 @@ static const char *colour_of(const char *state)
     return "";
 }
 
-static void put_state(FILE *out, const json_t *object)
+static int text_is_words(const pm_metric_t *m)
 {
-    const char *state = pm_control_reply_text(object, "state");
-    const char *colour = ctl_text_coloured(out) ? colour_of(state) : "";
-    char buf[16];
-
-    fprintf(out, "%s%-9s%s", colour, ctl_text_safe(buf, sizeof(buf), state),
-            colour[0] ? "\033[0m" : "");
+    return m->type == PM_METRIC_TEXT || m->type == PM_METRIC_STATE;
 }
 
-static void put_worker(FILE *out, const json_t *worker)
+/* @return the first row from m on that is a column of this object's table;
+ *         NULL: there is none */
+static const pm_metric_t *text_column(const pm_metric_t *m,
+                                      pm_metric_object_t object)
 {
-    char a[24], b[24], c[24], d[24];
-
-    fprintf(out, "  %8.0f ", pm_control_reply_number(worker, "pid"));
-    put_state(out, worker);
-    fprintf(
-        out, " %10s %8s %10s %8s\n",
-        ctl_text_number(a, sizeof(a),
-                        pm_control_reply_number(worker, "requests"), 10),
-        ctl_text_age(b, sizeof(b), pm_control_reply_number(worker, "uptime")),
-        ctl_text_age(c, sizeof(c), pm_control_reply_number(worker, "busy_for")),
-        ctl_text_size(d, sizeof(d), pm_control_reply_number(worker, "rss")));
+    while (m->member && !(m->table && m->object == object)) {
+        m++;
+    }
+    return m->member ? m : NULL;
 }
 
-static void put_pool(FILE *out, const json_t *pool, int detail)
+static void text_put_heads(FILE *out, pm_metric_object_t object,
+                           const char *indent)
 {
-    const json_t *worker;
-    char buf[24], name[24];
-    size_t i;
+    const pm_metric_t *m = text_column(pm_metrics, object);
 
-    fprintf(out, "%-20.20s ",
-            ctl_text_safe(name, 21, pm_control_reply_text(pool, "name")));
-    put_state(out, pool);
-    for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
-        fprintf(
-            out, " %*s", columns[i].width,
-            ctl_text_number(buf, sizeof(buf),
-                            pm_control_reply_number(pool, columns[i].member),
-                            columns[i].width));
+    for (; m; m = text_column(m + 1, object), indent = " ") {
+        fprintf(out, "%s%*s", indent, text_is_words(m) ? -m->width : m->width,
+                m->table);
     }
     fputc('\n', out);
-    if (pm_control_reply_number(pool, "retry_in") > 0) {
+}
+
+static void text_put_cell(FILE *out, const pm_metric_t *m, const json_t *node)
+{
+    const char *text = pm_control_reply_text(node, m->member);
+    const char *colour = m->type == PM_METRIC_STATE && ctl_text_coloured(out)
+                             ? text_colour(text)
+                             : "";
+    char buf[40];
+
+    if (text_is_words(m)) {
+        ctl_text_safe(buf, (size_t)m->width + 1, text);
+    }
+    else {
+        ctl_text_figure(buf, sizeof(buf), m->type,
+                        pm_control_reply_number(node, m->member), m->width);
+    }
+    fprintf(out, "%s%*s%s", colour, text_is_words(m) ? -m->width : m->width,
+            buf, colour[0] ? "\033[0m" : "");
+}
+
+static void text_put_row(FILE *out, pm_metric_object_t object,
+                         const char *indent, const json_t *node)
+{
+    const pm_metric_t *m = text_column(pm_metrics, object);
+
+    for (; m; m = text_column(m + 1, object), indent = " ") {
+        fputs(indent, out);
+        text_put_cell(out, m, node);
+    }
+    fputc('\n', out);
+}
+
+/* One line of text about a pool, when there is something to tell. */
+static void text_put_about(FILE *out, const char *head, const json_t *pool,
+                           const char *member)
+{
+    const char *text = pm_control_reply_text(pool, member);
+
+    if (text[0]) {
+        ctl_text_wrap(out, head, text);
+    }
+}
+
+static void text_put_pool(FILE *out, const json_t *pool, int detail)
+{
+    double retry_in = pm_control_reply_number(pool, "retry_in");
+    const json_t *worker;
+    char buf[24];
+    size_t i;
+
+    text_put_row(out, PM_METRIC_POOL, "", pool);
+    if (retry_in > 0) {
         fprintf(out, "  next start: in %s\n",
-                ctl_text_age(buf, sizeof(buf),
-                             pm_control_reply_number(pool, "retry_in")));
+                ctl_text_age(buf, sizeof(buf), retry_in));
     }
-    if (pm_control_reply_text(pool, "last_error")[0]) {
-        ctl_text_wrap(
-            out, "  last error: ", pm_control_reply_text(pool, "last_error"));
-    }
+    text_put_about(out, "  last error: ", pool, "last_error");
     if (!detail) {
         return;
     }
-    ctl_text_wrap(out, "  command: ", pm_control_reply_text(pool, "command"));
-    ctl_text_wrap(out, "  listen: ", pm_control_reply_text(pool, "listen"));
-    if (pm_control_reply_text(pool, "last_stderr")[0]) {
-        ctl_text_wrap(
-            out, "  last said: ", pm_control_reply_text(pool, "last_stderr"));
-    }
-    fprintf(out, "\n  %8s %-9s %10s %8s %10s %8s\n", "PID", "STATE", "REQUESTS",
-            "UPTIME", "BUSY FOR", "MEMORY");
+    text_put_about(out, "  command: ", pool, "command");
+    text_put_about(out, "  listen: ", pool, "listen");
+    text_put_about(out, "  last said: ", pool, "last_stderr");
+    fputc('\n', out);
+    text_put_heads(out, PM_METRIC_WORKER, "  ");
     json_array_foreach(json_object_get(pool, "worker"), i, worker)
     {
-        put_worker(out, worker);
+        text_put_row(out, PM_METRIC_WORKER, "  ", worker);
     }
 }
 
 /* Calls put for each in the order of their names, which the manager does not
  * keep. */
-static void each_pool(const json_t *all, FILE *out, int detail, apr_pool_t *p,
-                      void (*put)(FILE *out, const json_t *pool, int detail))
+static void text_each_pool(const json_t *all, FILE *out, int detail,
+                           apr_pool_t *p,
+                           void (*put)(FILE *out, const json_t *pool,
+                                       int detail))
 {
     const apr_array_header_t *pools = pm_control_reply_pools(all, p);
     int i;
@@ -229,7 +263,7 @@ static void each_pool(const json_t *all, FILE *out, int detail, apr_pool_t *p,
 }
 
 /* The answer's object, with a manager in it; or NULL. */
-static const json_t *read_answer(const char *text, apr_pool_t *p)
+static const json_t *text_read(const char *text, apr_pool_t *p)
 {
     const json_t *all = pm_control_reply_read(text, p);
 
@@ -238,10 +272,9 @@ static const json_t *read_answer(const char *text, apr_pool_t *p)
 
 int ctl_text_status(FILE *out, const char *text, int detail, apr_pool_t *p)
 {
-    const json_t *status = read_answer(text, p);
+    const json_t *status = text_read(text, p);
     const json_t *manager;
     char age[24], version[24];
-    size_t i;
 
     if (!status) {
         return 0;
@@ -257,12 +290,8 @@ int ctl_text_status(FILE *out, const char *text, int detail, apr_pool_t *p)
             pm_control_reply_number(manager, "restarts"),
             ctl_text_safe(version, sizeof(version),
                           pm_control_reply_text(status, "version")));
-    fprintf(out, "%-20s %-9s", "POOL", "STATE");
-    for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
-        fprintf(out, " %*s", columns[i].width, columns[i].head);
-    }
-    fputc('\n', out);
-    each_pool(status, out, detail, p, put_pool);
+    text_put_heads(out, PM_METRIC_POOL, "");
+    text_each_pool(status, out, detail, p, text_put_pool);
     return 1;
 }
 
@@ -270,8 +299,8 @@ int ctl_text_status(FILE *out, const char *text, int detail, apr_pool_t *p)
 
 #define VALUE_WIDTH 24
 
-/* Words as one would write them, cut where nobody reads on. */
-static const char *words_of(char *buf, size_t size, const json_t *words)
+/* Words as they would have to be written, cut to the buffer. */
+static const char *text_join(char *buf, size_t size, const json_t *words)
 {
     const json_t *value;
     size_t len = 0;
@@ -290,8 +319,8 @@ static const char *words_of(char *buf, size_t size, const json_t *words)
     return buf;
 }
 
-static void put_line(FILE *out, const char *name, const char *value,
-                     const char *origin)
+static void text_put_line(FILE *out, const char *name, const char *value,
+                          const char *origin)
 {
     char buf[4096];
 
@@ -303,7 +332,7 @@ static void put_line(FILE *out, const char *name, const char *value,
     fprintf(out, " %s\n", ctl_text_safe(buf, sizeof(buf), origin));
 }
 
-static void put_setting(FILE *out, const json_t *setting)
+static void text_put_setting(FILE *out, const json_t *setting)
 {
     const json_t *lines = json_object_get(setting, "value");
     const char *where = pm_control_reply_text(setting, "where");
@@ -314,18 +343,19 @@ static void put_setting(FILE *out, const json_t *setting)
              pm_control_reply_text(setting, "from"), where[0] ? " " : "",
              where);
     ctl_text_safe(name, sizeof(name), pm_control_reply_text(setting, "name"));
-    put_line(out, name,
-             json_array_size(lines)
-                 ? words_of(words, sizeof(words), json_array_get(lines, 0))
-                 : "-",
-             origin);
+    text_put_line(out, name,
+                  json_array_size(lines) ? text_join(words, sizeof(words),
+                                                     json_array_get(lines, 0))
+                                         : "-",
+                  origin);
     for (i = 1; i < json_array_size(lines); i++) {
-        put_line(out, "",
-                 words_of(words, sizeof(words), json_array_get(lines, i)), "");
+        text_put_line(out, "",
+                      text_join(words, sizeof(words), json_array_get(lines, i)),
+                      "");
     }
 }
 
-static void put_settings(FILE *out, const json_t *pool, int manager)
+static void text_put_settings(FILE *out, const json_t *pool, int manager)
 {
     const json_t *setting;
     char name[72];
@@ -336,17 +366,17 @@ static void put_settings(FILE *out, const json_t *pool, int manager)
         ctl_text_safe(name, sizeof(name), pm_control_reply_text(pool, "name")));
     json_array_foreach(json_object_get(pool, "settings"), i, setting)
     {
-        put_setting(out, setting);
+        text_put_setting(out, setting);
     }
 }
 
 int ctl_text_config(FILE *out, const char *text, apr_pool_t *p)
 {
-    const json_t *config = read_answer(text, p);
+    const json_t *config = text_read(text, p);
 
     if (config) {
-        put_settings(out, json_object_get(config, "manager"), 1);
-        each_pool(config, out, 0, p, put_settings);
+        text_put_settings(out, json_object_get(config, "manager"), 1);
+        text_each_pool(config, out, 0, p, text_put_settings);
     }
     return config != NULL;
 }

@@ -3,8 +3,9 @@
  * @file ctl_text.h
  * @brief What fcgipmctl shows to people, from the manager's JSON.
  *
- * A terminal is not what others control: bytes that are no text are shown as
- * "?".
+ * What workers wrote must not control a terminal: control characters are shown
+ * as "?".  The columns of the table are the rows of pm_metric_rows.h that have
+ * a head for it.
  */
 #ifndef CTL_TEXT_H
 #define CTL_TEXT_H
@@ -13,14 +14,15 @@
 #include <stdio.h>
 
 #include "apr_pools.h"
+#include "pm_core/control/pm_metric.h"
 
 #define CTL_COLUMNS 80
 
-/** Is @a out a terminal that shows colours, and nobody has asked for none
- *  (NO_COLOR)? */
+/** Is @a out a terminal that shows colours, and NO_COLOR not set?
+ *  (no-color.org) */
 int ctl_text_coloured(FILE *out);
 
-/** @a text with what is no printable text as "?"; cut to @a size. */
+/** @a text with "?" for control characters; cut to @a size. */
 const char *ctl_text_safe(char *buf, size_t size, const char *text);
 
 /** A number in at most @a width characters: 1234567 as 1234K. */
@@ -31,6 +33,10 @@ const char *ctl_text_age(char *buf, size_t size, double seconds);
 
 /** Bytes as 512K, 1.5M. */
 const char *ctl_text_size(char *buf, size_t size, double bytes);
+
+/** A figure as its type is shown, a count in at most @a width characters. */
+const char *ctl_text_figure(char *buf, size_t size, pm_metric_type_t type,
+                            double n, int width);
 
 /** Write words in lines of CTL_COLUMNS, the first after @a head, the others
  *  with as many blanks in front. */

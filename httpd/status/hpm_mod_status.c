@@ -1,78 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The section on mod_status's page.  All of it is from the board: the page is
- * often asked for, and is not to wait for anybody. */
-#include "httpd/config/hpm_server.h"
+/* The section on mod_status's page: the rows of pm_metric_rows.h that have a
+ * head for it.  All of it comes from the scoreboard: the page is often asked
+ * for, and is not to wait for the manager. */
 #include "httpd/status/hpm_status.h"
 
 #include <errno.h>
 #include <signal.h>
 
+#include "apr_lib.h"
+#include "apr_strings.h"
 #include "http_main.h"
 #include "http_protocol.h"
 #include "mod_status.h"
 
-#include "pm_core/control/pm_report_status.h"
-
-/** What is shown of a pool, and of all. */
-enum {
-    WORKERS,
-    IN_FLIGHT,
-    WAITING,
-    REQUESTS,
-    ABORTED,
-    RETRIED,
-    REFUSED,
-    CRASHED,
-    KILLED,
-    FIGURES
-};
-
-static const struct {
-    const char *word; /* ?auto */
-    const char *head;
-} names[FIGURES] = {
-    {"Workers", "Workers"},   {"InFlight", "In flight"}, {"Waiting", "Waiting"},
-    {"Requests", "Requests"}, {"Aborted", "Aborted"},    {"Retried", "Retried"},
-    {"Refused", "Refused"},   {"Crashed", "Crashed"},    {"Killed", "Killed"}};
-
-typedef struct figures {
-    pm_avail_t avail;
-    apr_uint64_t n[FIGURES];
-} figures_t;
-
-static figures_t figures_of(pm_scoreboard_t *board, const hpm_pool_t *pool)
+/* @return the first row from m on that is shown here; NULL: there is none */
+static const pm_metric_t *section_row(const pm_metric_t *m)
 {
-    figures_t f = {PM_AVAIL_NONE, {0}};
-    const pm_scoreboard_slot_t *slot;
-    pm_request_stats_t meter;
-    pm_scoreboard_totals_t sum;
+    while (m->member && !(m->section && pm_metric_adds_up(m))) {
+        m++;
+    }
+    return m->member ? m : NULL;
+}
 
-    if (!board || pool->slot < 0 || pool->failed) {
-        return f;
-    }
-    slot = pm_scoreboard_slot(board, pool->slot);
-    f.avail = pm_scoreboard_avail(slot, pool->generation);
-    if (slot->generation != pool->generation) {
-        return f;
-    }
-    sum = pm_scoreboard_sum(board, pool->slot);
-    meter = pm_scoreboard_stats_sum(board, pool->slot);
-    f.n[WORKERS] = pm_scoreboard_admission(board, pool->slot)->workers;
-    f.n[IN_FLIGHT] = (apr_uint64_t)sum.in_flight + sum.waiting;
-    f.n[WAITING] = sum.waiting;
-    f.n[REQUESTS] = sum.done - slot->done_base;
-    f.n[ABORTED] = sum.aborted - slot->aborted_base;
-    f.n[RETRIED] = meter.event[PM_REQUEST_STATS_RETRIED];
-    f.n[REFUSED] = meter.event[PM_REQUEST_STATS_FULL]
-                   + meter.event[PM_REQUEST_STATS_LATE]
-                   + meter.event[PM_REQUEST_STATS_UNAVAILABLE];
-    f.n[CRASHED] = slot->crashed;
-    f.n[KILLED] = slot->killed;
-    return f;
+static void section_read(pm_report_status_t *status, request_rec *r,
+                         const hpm_server_t *server, const hpm_pool_t *pool)
+{
+    pm_report_status_known_t known = hpm_status_known(server, pool);
+
+    pm_report_status_values(status, &known, pm_time_now(), r->pool);
+}
+
+static const char *section_state(const pm_report_status_t *status)
+{
+    return status->value[PM_METRIC_POOL_state].text;
 }
 
 /* @return its pid, 0: there is none */
-static int manager_of(pm_scoreboard_t *board)
+static int section_manager(pm_scoreboard_t *board)
 {
     int pid = board ? (int)pm_scoreboard_header(board)->pid : 0;
 
@@ -81,74 +45,98 @@ static int manager_of(pm_scoreboard_t *board)
 
 /* --- ?auto ---------------------------------------------------------------- */
 
-static void put_auto(request_rec *r, const hpm_server_t *server, int extended)
+/* "In flight" is InFlight. */
+static const char *section_word(apr_pool_t *p, const char *head)
 {
-    apr_uint64_t all[FIGURES] = {0};
-    int i, k;
+    char *word = apr_pstrdup(p, head);
+    char *to = word;
+    int begins = 0;
+
+    for (; *head; head++) {
+        if (*head != ' ') {
+            *to++ = (char)(begins ? apr_toupper(*head) : *head);
+        }
+        begins = *head == ' ';
+    }
+    *to = '\0';
+    return word;
+}
+
+static void section_put_auto(request_rec *r, const hpm_server_t *server,
+                             int extended)
+{
+    apr_int64_t sum[PM_METRICS] = {0};
+    pm_report_status_t status;
+    const pm_metric_t *m;
+    int i;
 
     ap_rprintf(r, "FcgiPMManager: %d\nFcgiPMPools: %d\n",
-               manager_of(server->board), server->pool_list->nelts);
+               section_manager(server->board), server->pool_list->nelts);
     for (i = 0; i < server->pool_list->nelts; i++) {
         const hpm_pool_t *pool = hpm_server_pool_at(server, i);
-        figures_t f = figures_of(server->board, pool);
 
+        section_read(&status, r, server, pool);
         if (extended) {
-            ap_rprintf(r, "FcgiPMPool[%s]: State=%s", pool->name,
-                       pm_report_status_state(f.avail));
+            ap_rvputs(r, "FcgiPMPool[", pool->name,
+                      "]: State=", section_state(&status), NULL);
         }
-        for (k = 0; k < FIGURES; k++) {
-            all[k] += f.n[k];
+        for (m = section_row(pm_metrics); m; m = section_row(m + 1)) {
+            apr_int64_t n = status.value[m - pm_metrics].number;
+
+            sum[m - pm_metrics] += n;
             if (extended) {
-                ap_rprintf(r, " %s=%" APR_UINT64_T_FMT, names[k].word, f.n[k]);
+                ap_rprintf(r, " %s=%" APR_INT64_T_FMT,
+                           section_word(r->pool, m->section), n);
             }
         }
         ap_rputs(extended ? "\n" : "", r);
     }
-    for (k = 0; k < FIGURES; k++) {
-        ap_rprintf(r, "FcgiPM%s: %" APR_UINT64_T_FMT "\n", names[k].word,
-                   all[k]);
+    for (m = section_row(pm_metrics); m; m = section_row(m + 1)) {
+        ap_rprintf(r, "FcgiPM%s: %" APR_INT64_T_FMT "\n",
+                   section_word(r->pool, m->section), sum[m - pm_metrics]);
     }
 }
 
 /* --- HTML ----------------------------------------------------------------- */
 
-static void put_head(request_rec *r, int table)
+static void section_put_head(request_rec *r)
 {
-    int k;
+    const pm_metric_t *m;
 
-    if (table) {
-        ap_rputs("<table border=\"1\">\n<tr><th>Pool</th><th>State</th>", r);
-        for (k = 0; k < FIGURES; k++) {
-            ap_rvputs(r, "<th>", names[k].head, "</th>", NULL);
-        }
-        ap_rputs("</tr>\n", r);
+    ap_rputs("<table border=\"1\">\n<tr><th>Pool</th><th>State</th>", r);
+    for (m = section_row(pm_metrics); m; m = section_row(m + 1)) {
+        ap_rvputs(r, "<th>", m->section, "</th>", NULL);
     }
+    ap_rputs("</tr>\n", r);
 }
 
-static void put_pool(request_rec *r, const char *name, const figures_t *f,
-                     int table)
+static void section_put_pool(request_rec *r, const char *name,
+                             const pm_report_status_t *status, int table)
 {
-    int k;
+    const pm_metric_t *m;
 
     name = ap_escape_html(r->pool, name);
     ap_rprintf(r,
                table ? "<tr><td><b>%s</b></td><td>%s</td>" : "<p><b>%s</b>: %s",
-               name, pm_report_status_state(f->avail));
-    for (k = 0; k < FIGURES; k++) {
+               name, section_state(status));
+    for (m = section_row(pm_metrics); m; m = section_row(m + 1)) {
+        apr_int64_t n = status->value[m - pm_metrics].number;
+
         if (table) {
-            ap_rprintf(r, "<td align=\"right\">%" APR_UINT64_T_FMT "</td>",
-                       f->n[k]);
+            ap_rprintf(r, "<td align=\"right\">%" APR_INT64_T_FMT "</td>", n);
         }
         else {
-            ap_rprintf(r, ", %s %" APR_UINT64_T_FMT, names[k].head, f->n[k]);
+            ap_rprintf(r, ", %s %" APR_INT64_T_FMT, m->section, n);
         }
     }
     ap_rputs(table ? "</tr>\n" : "</p>\n", r);
 }
 
-static void put_html(request_rec *r, const hpm_server_t *server, int table)
+static void section_put_html(request_rec *r, const hpm_server_t *server,
+                             int table)
 {
-    int pid = manager_of(server->board);
+    int pid = section_manager(server->board);
+    pm_report_status_t status;
     int i;
 
     ap_rputs("<hr />\n<h2>mod_fcgipm</h2>\n", r);
@@ -162,12 +150,14 @@ static void put_html(request_rec *r, const hpm_server_t *server, int table)
                  "last.</p>\n",
                  r);
     }
-    put_head(r, table);
+    if (table) {
+        section_put_head(r);
+    }
     for (i = 0; i < server->pool_list->nelts; i++) {
         const hpm_pool_t *pool = hpm_server_pool_at(server, i);
-        figures_t f = figures_of(server->board, pool);
 
-        put_pool(r, pool->name, &f, table);
+        section_read(&status, r, server, pool);
+        section_put_pool(r, pool->name, &status, table);
     }
     ap_rputs(table ? "</table>\n" : "", r);
 }
@@ -180,10 +170,10 @@ int hpm_mod_status(request_rec *r, int flags)
         return OK;
     }
     if (flags & AP_STATUS_SHORT) {
-        put_auto(r, server, flags & AP_STATUS_EXTENDED);
+        section_put_auto(r, server, flags & AP_STATUS_EXTENDED);
     }
     else {
-        put_html(r, server, !(flags & AP_STATUS_NOTABLE));
+        section_put_html(r, server, !(flags & AP_STATUS_NOTABLE));
     }
     return OK;
 }

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The status page: asks for ?json every two seconds and changes what has
-// changed.  Whatever comes from there is only ever set as text.
+// The status page: it asks for ?json every two seconds and changes what has
+// changed.  What comes from there is only ever set as text.  Which figures
+// there are, and what they are called, the page says in "rows".
 "use strict";
 (function () {
     const EVERY = 2000;              // ms between two looks
     const SPAN = 300000;             // ms that the drawings show
     const doc = document;
     const app = doc.getElementById("app");
+    const METRICS = JSON.parse(doc.getElementById("rows").textContent);
     const byName = new Intl.Collator(undefined, {numeric: true}).compare;
     const history = new Map();       // pool -> samples; "" is all of them
     const rows = new Map();          // pool -> what its row is made of
     const open = new Set();
-    let last = null;                 // what was told last
+    let last = null;                 // the last status
     let order = {by: "name", down: false};
 
     // --- elements
@@ -62,6 +64,17 @@
         return n ? (n / 1048576).toFixed(1) + " MB" : "\u2013";
     }
 
+    // --- figures
+
+    const SHOW = {                   // by type
+        text: String, state: String, flag: String, number: String,
+        counter: count, bytes: size,
+        seconds: (s) => s ? span(s) : "\u2013"
+    };
+    function head(member) {
+        return METRICS.pool.find((m) => m.member === member).head;
+    }
+
     // --- what has been
 
     function sample(now, p) {
@@ -75,16 +88,14 @@
         return p.crashed + p.killed + p.timed_out + p.refused;
     }
     function total(pools) {
-        const t = {
-            busy: 0, workers: 0, queue: 0, requests: 0, crashed: 0, killed: 0,
-            timed_out: 0, refused: 0, request_time: {count: 0, sum: 0}
-        };
-        for (const p of pools) {
-            for (const k of Object.keys(t)) {
-                if (k !== "request_time") t[k] += p[k];
+        const t = {};
+        const sum = (f) => pools.reduce((n, p) => n + f(p), 0);
+        for (const {member, type, sum: adds} of METRICS.pool) {
+            if (adds) t[member] = sum((p) => p[member]);
+            if (type === "histogram") {
+                t[member] = {count: sum((p) => p[member].count),
+                    sum: sum((p) => p[member].sum)};
             }
-            t.request_time.count += p.request_time.count;
-            t.request_time.sum += p.request_time.sum;
         }
         return t;
     }
@@ -210,13 +221,13 @@
     });
 
     const COLUMNS = [
-        ["name", "Pool", (p) => p.name],
-        ["state", "State", (p) => p.state],
-        ["busy", "Busy", (p) => p.busy],
-        ["queue", "Waiting", (p) => p.queue],
+        ["name", head("name"), (p) => p.name],
+        ["state", head("state"), (p) => p.state],
+        ["busy", head("busy"), (p) => p.busy],
+        ["queue", head("queue"), (p) => p.queue],
         ["rate", "Requests/s", (p, r) => r.rate === null ? -1 : r.rate],
         ["time", "Mean time", (p, r) => r.time === null ? -1 : r.time],
-        ["requests", "Requests", (p) => p.requests],
+        ["requests", head("requests"), (p) => p.requests],
         ["failures", "Failures", (p) => failures(p)]
     ];
     const sortBox = el("select");
@@ -266,11 +277,11 @@
         const state = el("span");
         add(tr, add(name, button), add(el("td", "left stateof"), state));
         const r = {body, tr, button, state, more: null};
-        r.busy = cell(tr, "Busy", "of-busy");
-        r.queue = cell(tr, "Waiting", "of-wait");
+        r.busy = cell(tr, head("busy"), "of-busy");
+        r.queue = cell(tr, head("queue"), "of-wait");
         r.rate = cell(tr, "Requests/s", "of-rate");
         r.time = cell(tr, "Mean time");
-        r.requests = cell(tr, "Requests");
+        r.requests = cell(tr, head("requests"));
         r.failures = cell(tr, "Failures");
         tr.addEventListener("click", () => {
             if (open.has(key)) open.delete(key);
@@ -325,6 +336,16 @@
         ["Next start", (p) => p.retry_in ? "in " + span(p.retry_in) : ""],
         ["Last error", (p) => p.last_error]
     ];
+    // A figure that neither these lines nor the columns have gets its own line.
+    const HAVE = new Set(["name", "state", "min", "max", "workers", "idle",
+        "busy", "starting", "stopping", "queue", "requests", "aborted",
+        "retried", "refused", "spawned", "exited", "crashed", "killed",
+        "recycled", "timed_out"]);
+    for (const {member, head, type} of METRICS.pool) {
+        if (head && !HAVE.has(member)) {
+            FACTS.push([head, (p) => SHOW[type](p[member])]);
+        }
+    }
     function chart(cols, label) {
         const box = el("div", "chart");
         const sum = el("span", "soft");
@@ -341,7 +362,7 @@
         cols.append(add(box, h, e, ticks));
         return {e, sum};
     }
-    const WORKER = ["Pid", "State", "Requests", "Busy for", "Age", "Memory"];
+    const WORKER = METRICS.worker.filter((m) => m.head);
     function makeMore() {
         const tr = el("tr", "more");
         const td = el("td");
@@ -364,10 +385,10 @@
         m.errHead = el("h2", "", "Last output");
         m.err = el("pre");
         m.table = el("table");
-        const head = el("tr");
-        WORKER.forEach((w, i) => head.append(el("th", i === 1 ? "left" : "", w)));
+        const tops = el("tr");
+        for (const m of WORKER) tops.append(el("th", m.type === "state" ? "left" : "", m.head));
         m.tbody = el("tbody");
-        add(m.table, add(el("thead"), head), m.tbody);
+        add(m.table, add(el("thead"), tops), m.tbody);
         m.none = el("p", "soft", "No workers are known.");
         add(td, cols, el("h2", "", "Workers"), m.none,
             add(el("div", "workers"), m.table), m.errHead, m.err);
@@ -398,19 +419,18 @@
             seen.add(key);
             if (!tr) {
                 tr = el("tr");
-                WORKER.forEach((x, i) => tr.append(el("td", i === 1 ? "left" : "")));
-                tr.children[1].append(el("span"));
+                for (const {type} of WORKER) {
+                    const td = el("td", type === "state" ? "left" : "");
+                    tr.append(add(td, el("span")));
+                }
                 m.workers.set(key, tr);
                 m.tbody.append(tr);
             }
-            const c = tr.children;
-            text(c[0], w.pid);
-            text(c[1].firstChild, w.state);
-            attr(c[1].firstChild, "class", "state is-" + w.state);
-            text(c[2], count(w.requests));
-            text(c[3], w.busy_for ? span(w.busy_for) : "\u2013");
-            text(c[4], span(w.uptime));
-            text(c[5], size(w.rss));
+            WORKER.forEach(({member, type}, i) => {
+                const box = tr.children[i].firstChild;
+                text(box, SHOW[type](w[member]));
+                if (type === "state") attr(box, "class", "state is-" + w[member]);
+            });
         }
         for (const [key, tr] of m.workers) {
             if (!seen.has(key)) {

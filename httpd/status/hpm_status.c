@@ -8,20 +8,27 @@
 #include "http_protocol.h"
 #include "http_request.h"
 
-#include "httpd/config/hpm_server.h"
 #include "pm_core/ipc/pm_control_client.h"
-#include "pm_core/control/pm_report_status.h"
 
 APLOG_USE_MODULE(fcgipm);
 
 /* A manager that is well answers within a few milliseconds. */
-#define PATIENCE apr_time_from_msec(500)
+#define STATUS_TIMEOUT apr_time_from_msec(500)
 
-/* --- what is known -------------------------------------------------------- */
+/* --- where it comes from -------------------------------------------------- */
 
-/* The same without the manager. */
-static char *own_status(const hpm_server_t *server, const char *error,
-                        apr_pool_t *p)
+pm_report_status_known_t hpm_status_known(const hpm_server_t *server,
+                                          const hpm_pool_t *pool)
+{
+    pm_report_status_known_t known = {pool->conf, server->board, pool->slot,
+                                      pool->generation, pool->failed};
+
+    return known;
+}
+
+/* Without the manager. */
+static char *status_write(const hpm_server_t *server, const char *error,
+                          apr_pool_t *p)
 {
     apr_time_t now = pm_time_now();
     pm_json_t j;
@@ -32,9 +39,8 @@ static char *own_status(const hpm_server_t *server, const char *error,
         &j, server->board ? pm_scoreboard_header(server->board) : NULL, error,
         now);
     for (i = 0; i < server->pool_list->nelts; i++) {
-        const hpm_pool_t *pool = hpm_server_pool_at(server, i);
-        pm_report_status_known_t known = {pool->conf, server->board, pool->slot,
-                                          pool->generation, pool->failed};
+        pm_report_status_known_t known =
+            hpm_status_known(server, hpm_server_pool_at(server, i));
 
         pm_report_status_known(&j, &known, now);
     }
@@ -42,8 +48,8 @@ static char *own_status(const hpm_server_t *server, const char *error,
     return apr_pstrdup(p, pm_json_text(&j));
 }
 
-/* @return its text; never NULL */
-static char *get_status(request_rec *r)
+/* @return its text, which may be written to; never NULL */
+static char *status_get(request_rec *r)
 {
     const hpm_server_t *server = hpm_server(ap_server_conf);
     const char *socket = server->global->socket;
@@ -52,8 +58,9 @@ static char *get_status(request_rec *r)
 
     pm_fail(&why, APR_ENOENT, "there is no control socket");
     if (socket
-        && pm_control_client_ask(socket, "status", pm_time_now() + PATIENCE,
-                                 r->pool, &text, &why)
+        && pm_control_client_ask(socket, "status",
+                                 pm_time_now() + STATUS_TIMEOUT, r->pool, &text,
+                                 &why)
                == APR_SUCCESS) {
         if (text[0] == '{') {
             return text;
@@ -64,7 +71,7 @@ static char *get_status(request_rec *r)
                   "status without the manager: "
                   "%s",
                   why.text);
-    return own_status(server, why.text, r->pool);
+    return status_write(server, why.text, r->pool);
 }
 
 int hpm_status_is_managed(const json_t *status)
@@ -81,6 +88,9 @@ const char *hpm_status_text(const json_t *value, apr_pool_t *p)
         return apr_psprintf(p, "%" APR_INT64_T_FMT,
                             (apr_int64_t)json_integer_value(value));
     }
+    if (json_is_boolean(value)) {
+        return json_is_true(value) ? "1" : "0";
+    }
     if (!json_is_real(value)) {
         return pm_control_reply_string(value);
     }
@@ -91,9 +101,9 @@ const char *hpm_status_text(const json_t *value, apr_pool_t *p)
     return text;
 }
 
-/* --- what is given -------------------------------------------------------- */
+/* --- its forms ------------------------------------------------------------ */
 
-static void give_json(request_rec *r, char *text)
+static void status_send_json(request_rec *r, char *text)
 {
     apr_size_t len = strlen(text);
 
@@ -103,7 +113,7 @@ static void give_json(request_rec *r, char *text)
     ap_rwrite(text, (int)(len + 1), r);
 }
 
-static void give_metrics(request_rec *r, char *text)
+static void status_send_metrics(request_rec *r, char *text)
 {
     const json_t *status = pm_control_reply_read(text, r->pool);
 
@@ -113,7 +123,7 @@ static void give_metrics(request_rec *r, char *text)
     }
 }
 
-static void give_page(request_rec *r, char *text)
+static void status_send_page(request_rec *r, char *text)
 {
     const json_t *status = pm_control_reply_read(text, r->pool);
 
@@ -124,7 +134,7 @@ static void give_page(request_rec *r, char *text)
 }
 
 /* "?json" and "?json&whatever" */
-static int asks_for(const request_rec *r, const char *word)
+static int status_asks_for(const request_rec *r, const char *word)
 {
     apr_size_t len = strlen(word);
 
@@ -136,9 +146,10 @@ int hpm_status_handler(request_rec *r)
 {
     static const struct {
         const char *word;
-        void (*give)(request_rec *r, char *text);
-    } forms[] = {
-        {"json", give_json}, {"openmetrics", give_metrics}, {NULL, give_page}};
+        void (*send)(request_rec *r, char *text);
+    } forms[] = {{"json", status_send_json},
+                 {"openmetrics", status_send_metrics},
+                 {NULL, status_send_page}};
     int i = 0;
     int status;
 
@@ -153,12 +164,12 @@ int hpm_status_handler(request_rec *r)
     if (status != OK) {
         return status;
     }
-    while (forms[i].word && !asks_for(r, forms[i].word)) {
+    while (forms[i].word && !status_asks_for(r, forms[i].word)) {
         i++;
     }
-    /* it is another one each time */
+    /* the status is another one each time */
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
-    forms[i].give(r, get_status(r));
+    forms[i].send(r, status_get(r));
     return OK;
 }

@@ -1,21 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/control/pm_report_status.h"
 
+#include <string.h>
+
 #include "apr_strings.h"
 #include "pm_core/os/pm_procinfo.h"
+#include "pm_core/pool/pm_direct.h"
 
 /* --- the whole ------------------------------------------------------------ */
 
-static void manager(pm_json_t *j, const pm_scoreboard_header_t *head,
-                    const char *error, apr_time_t now)
+static void report_put_manager(pm_json_t *j, const pm_scoreboard_header_t *head,
+                               const char *error, apr_time_t now)
 {
+    pm_metric_value_t value[PM_METRICS] = {{NULL}};
+
+    if (head) {
+        value[PM_METRIC_MANAGER_pid].number = head->pid;
+        value[PM_METRIC_MANAGER_uptime].time = error ? 0 : now - head->started;
+        value[PM_METRIC_MANAGER_restarts].number = head->restarts;
+        value[PM_METRIC_MANAGER_reloads].number = head->reloads;
+    }
+    value[PM_METRIC_MANAGER_answers].number = !error;
+    value[PM_METRIC_MANAGER_error].text = error;
     pm_json_open(j, "manager", '{');
-    pm_json_int(j, "pid", head ? head->pid : 0);
-    pm_json_seconds(j, "uptime", head && !error ? now - head->started : 0);
-    pm_json_int(j, "restarts", head ? head->restarts : 0);
-    pm_json_int(j, "reloads", head ? head->reloads : 0);
-    pm_json_bool(j, "answers", !error);
-    pm_json_string(j, "error", error ? error : "");
+    pm_metric_write(j, PM_METRIC_MANAGER, value);
     pm_json_close(j, '}');
 }
 
@@ -26,7 +34,7 @@ void pm_report_status_begin(pm_json_t *j, const pm_scoreboard_header_t *head,
 
     pm_json_open(j, NULL, '{');
     pm_json_string(j, "version", PM_VERSION);
-    manager(j, head, error, now);
+    report_put_manager(j, head, error, now);
     pm_json_open(j, "time_bounds", '[');
     for (i = 0; i < PM_REQUEST_STATS_BUCKETS - 1; i++) {
         pm_json_precise(j, NULL, pm_request_stats_bounds[i]);
@@ -43,41 +51,39 @@ void pm_report_status_end(pm_json_t *j)
 
 /* --- a worker ------------------------------------------------------------- */
 
-/* A worker counts as idle as soon as it runs; that it is busy its page tells.
- */
+/* A worker that runs counts as idle; its status tells when it is busy. */
 static const char *const state_names[] = {
     [PM_WORKER_BORN] = "starting",   [PM_WORKER_LOADING] = "starting",
     [PM_WORKER_READY] = "idle",      [PM_WORKER_STOPPING] = "stopping",
     [PM_WORKER_KILLED] = "stopping", [PM_WORKER_LEFT] = "stopping",
     [PM_WORKER_GONE] = "stopping"};
 
-static void worker(pm_json_t *j, const pm_worker_t *w, apr_time_t now)
+static void report_put_worker(pm_json_t *j, const pm_worker_t *w,
+                              apr_time_t now)
 {
+    pm_metric_value_t value[PM_METRICS] = {{NULL}};
     pm_worker_facts_t facts = pm_worker_read_facts(w, now);
     int busy = w->state == PM_WORKER_READY && facts.busy;
 
+    value[PM_METRIC_WORKER_pid].number = w->pid;
+    value[PM_METRIC_WORKER_state].text = busy ? "busy" : state_names[w->state];
+    value[PM_METRIC_WORKER_requests].number = (apr_int64_t)facts.requests;
+    value[PM_METRIC_WORKER_uptime].time = now - w->born_at;
+    value[PM_METRIC_WORKER_busy_for].time =
+        facts.busy ? now - facts.busy_since : 0;
+    value[PM_METRIC_WORKER_rss].number = pm_procinfo_rss(w->pid);
     pm_json_open(j, NULL, '{');
-    pm_json_int(j, "pid", w->pid);
-    pm_json_string(j, "state", busy ? "busy" : state_names[w->state]);
-    pm_json_int(j, "requests", (apr_int64_t)facts.requests);
-    pm_json_seconds(j, "uptime", now - w->born_at);
-    pm_json_seconds(j, "busy_for", facts.busy ? now - facts.busy_since : 0);
-    pm_json_int(j, "rss", pm_procinfo_rss(w->pid));
+    pm_metric_write(j, PM_METRIC_WORKER, value);
     pm_json_close(j, '}');
 }
 
 /* --- a pool --------------------------------------------------------------- */
 
-/* What of a pool is known, in the manager and outside. */
-typedef struct view {
-    const pm_conf_t *conf;
-    const pm_scoreboard_slot_t *slot; /* zeros: nothing has been told */
-    pm_avail_t avail;
+/* How many workers there are, and what they say. */
+typedef struct report_workers {
     int alive, ready, starting, stopping;
-    pm_scoreboard_totals_t sum; /* of the slot's pool alone */
-    pm_request_stats_t meter;
-    const char *last_error, *last_stderr;
-} view_t;
+    int busy; /* those of ready that say they have a request */
+} report_workers_t;
 
 const char *pm_report_status_state(pm_avail_t avail)
 {
@@ -89,153 +95,170 @@ const char *pm_report_status_state(pm_avail_t avail)
     return names[avail <= PM_AVAIL_DRAINING ? avail : PM_AVAIL_NONE];
 }
 
-static void definition(pm_json_t *j, const view_t *v)
+static void report_set_definition(pm_metric_value_t *value,
+                                  const pm_conf_t *conf, pm_avail_t avail,
+                                  apr_pool_t *p)
 {
-    apr_pool_t *p = j->bytes->pool;
-
-    pm_json_string(j, "name", v->conf->name);
-    pm_json_string(j, "state", pm_report_status_state(v->avail));
-    pm_json_string(
-        j, "command",
-        v->conf->command ? apr_array_pstrcat(p, v->conf->command, ' ') : "");
-    pm_json_string(j, "listen", v->conf->listen ? v->conf->listen : "");
-    pm_json_int(j, "min", v->conf->processes.min);
-    pm_json_int(j, "max", v->conf->processes.max);
+    value[PM_METRIC_POOL_name].text = conf->name;
+    value[PM_METRIC_POOL_state].text = pm_report_status_state(avail);
+    value[PM_METRIC_POOL_command].text =
+        conf->command ? apr_array_pstrcat(p, conf->command, ' ') : "";
+    value[PM_METRIC_POOL_listen].text = conf->listen;
+    value[PM_METRIC_POOL_min].number = conf->processes.min;
+    value[PM_METRIC_POOL_max].number = conf->processes.max;
 }
 
-/* What no worker can have at once waits: at the gate, or in the kernel. */
-static void load(pm_json_t *j, const view_t *v)
+/* A worker is busy when it says so, or when httpd has given the pool that many
+ * requests: the guard does not know every program, httpd does not know what
+ * others send.  A request waits when it is queued in httpd, or when there are
+ * more than busy workers: those are in the kernel's queue. */
+static void report_set_load(pm_metric_value_t *value, const report_workers_t *w,
+                            const pm_scoreboard_totals_t *sum)
 {
-    apr_int64_t in_flight = (apr_int64_t)v->sum.in_flight + v->sum.waiting;
-    apr_int64_t ready = v->ready;
-    apr_int64_t busy = v->sum.in_flight < ready ? v->sum.in_flight : ready;
+    apr_int64_t granted = sum->in_flight;
+    apr_int64_t waiting = sum->waiting;
+    apr_int64_t busy = granted < w->ready ? granted : w->ready;
 
-    pm_json_int(j, "workers", v->alive);
-    pm_json_int(j, "idle", ready - busy);
-    pm_json_int(j, "busy", busy);
-    pm_json_int(j, "starting", v->starting);
-    pm_json_int(j, "stopping", v->stopping);
-    pm_json_int(j, "queue", in_flight - busy);
-    pm_json_int(j, "in_flight", in_flight);
+    busy = busy > w->busy ? busy : w->busy;
+    value[PM_METRIC_POOL_workers].number = w->alive;
+    value[PM_METRIC_POOL_idle].number = w->ready - busy;
+    value[PM_METRIC_POOL_busy].number = busy;
+    value[PM_METRIC_POOL_starting].number = w->starting;
+    value[PM_METRIC_POOL_stopping].number = w->stopping;
+    value[PM_METRIC_POOL_queue].number =
+        waiting + (granted > busy ? granted - busy : 0);
+    value[PM_METRIC_POOL_in_flight].number = granted + waiting;
 }
 
-static void histogram(pm_json_t *j, const pm_histogram_t *h)
+static void report_set_requests(pm_report_status_t *out,
+                                const pm_scoreboard_slot_t *slot,
+                                const pm_scoreboard_totals_t *sum,
+                                const pm_request_stats_t *stats)
 {
-    int i;
+    pm_metric_value_t *value = out->value;
+    const apr_uint64_t *event = stats->event;
 
-    pm_json_int(j, "count", (apr_int64_t)pm_request_stats_total(h));
-    pm_json_precise(j, "sum", (apr_int64_t)h->sum);
-    pm_json_open(j, "counts", '[');
-    for (i = 0; i < PM_REQUEST_STATS_BUCKETS; i++) {
-        pm_json_int(j, NULL, (apr_int64_t)h->bucket[i]);
-    }
-    pm_json_close(j, ']');
-    pm_json_close(j, '}');
+    out->request_time = stats->took;
+    out->queue_time = pm_request_stats_waits(stats);
+    value[PM_METRIC_POOL_requests].number =
+        (apr_int64_t)(sum->done - slot->done_base + slot->direct);
+    value[PM_METRIC_POOL_aborted].number =
+        (apr_uint32_t)(sum->aborted - slot->aborted_base);
+    value[PM_METRIC_POOL_retried].number =
+        (apr_int64_t)event[PM_REQUEST_STATS_RETRIED];
+    value[PM_METRIC_POOL_refused].number =
+        (apr_int64_t)(event[PM_REQUEST_STATS_FULL]
+                      + event[PM_REQUEST_STATS_LATE]
+                      + event[PM_REQUEST_STATS_UNAVAILABLE]);
+    value[PM_METRIC_POOL_refused_limit].number =
+        (apr_int64_t)event[PM_REQUEST_STATS_FULL];
+    value[PM_METRIC_POOL_refused_timeout].number =
+        (apr_int64_t)event[PM_REQUEST_STATS_LATE];
+    value[PM_METRIC_POOL_refused_unavailable].number =
+        (apr_int64_t)event[PM_REQUEST_STATS_UNAVAILABLE];
 }
 
-static void requests(pm_json_t *j, const view_t *v)
+static void report_set_past(pm_metric_value_t *value,
+                            const pm_scoreboard_slot_t *slot, pm_avail_t avail,
+                            apr_time_t now)
 {
-    const apr_uint64_t *event = v->meter.event;
-    pm_histogram_t waits = pm_request_stats_waits(&v->meter);
+    apr_time_t retry_at = avail == PM_AVAIL_BACKOFF ? slot->retry_at : 0;
 
-    pm_json_int(j, "requests", (apr_int64_t)v->sum.done);
-    pm_json_int(j, "aborted", v->sum.aborted);
-    pm_json_int(j, "retried", (apr_int64_t)event[PM_REQUEST_STATS_RETRIED]);
-    pm_json_int(j, "refused",
-                (apr_int64_t)(event[PM_REQUEST_STATS_FULL]
-                              + event[PM_REQUEST_STATS_LATE]
-                              + event[PM_REQUEST_STATS_UNAVAILABLE]));
-    pm_json_int(j, "refused_limit", (apr_int64_t)event[PM_REQUEST_STATS_FULL]);
-    pm_json_int(j, "refused_timeout",
-                (apr_int64_t)event[PM_REQUEST_STATS_LATE]);
-    pm_json_int(j, "refused_unavailable",
-                (apr_int64_t)event[PM_REQUEST_STATS_UNAVAILABLE]);
-    pm_json_open(j, "request_time", '{');
-    histogram(j, &v->meter.took);
-    pm_json_open(j, "queue_time", '{');
-    histogram(j, &waits);
+    value[PM_METRIC_POOL_spawned].number = slot->spawned;
+    value[PM_METRIC_POOL_exited].number = slot->exited;
+    value[PM_METRIC_POOL_crashed].number = slot->crashed;
+    value[PM_METRIC_POOL_killed].number = slot->killed;
+    value[PM_METRIC_POOL_recycled].number = slot->recycled;
+    value[PM_METRIC_POOL_timed_out].number = slot->timed_out;
+    value[PM_METRIC_POOL_retry_in].time = retry_at > now ? retry_at - now : 0;
 }
 
-static void workers_past(pm_json_t *j, const view_t *v, apr_time_t now)
+/* What the scoreboard has of the pool that lives in the slot. */
+static void report_set_counts(pm_report_status_t *out, pm_scoreboard_t *board,
+                              int slot, const report_workers_t *w,
+                              pm_avail_t avail, apr_time_t now)
 {
-    apr_time_t retry_at = v->avail == PM_AVAIL_BACKOFF ? v->slot->retry_at : 0;
+    const pm_scoreboard_slot_t *entry = pm_scoreboard_slot(board, slot);
+    pm_scoreboard_totals_t sum = pm_scoreboard_sum(board, slot);
+    pm_request_stats_t stats = pm_scoreboard_stats_sum(board, slot);
 
-    pm_json_int(j, "spawned", v->slot->spawned);
-    pm_json_int(j, "exited", v->slot->exited);
-    pm_json_int(j, "crashed", v->slot->crashed);
-    pm_json_int(j, "killed", v->slot->killed);
-    pm_json_int(j, "recycled", v->slot->recycled);
-    pm_json_int(j, "timed_out", v->slot->timed_out);
-    pm_json_string(j, "last_error", v->last_error);
-    pm_json_string(j, "last_stderr", v->last_stderr);
-    pm_json_seconds(j, "retry_in", retry_at > now ? retry_at - now : 0);
+    report_set_load(out->value, w, &sum);
+    report_set_requests(out, entry, &sum, &stats);
+    report_set_past(out->value, entry, avail, now);
+}
+
+static void report_clear(pm_report_status_t *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->value[PM_METRIC_POOL_request_time].times = &out->request_time;
+    out->value[PM_METRIC_POOL_queue_time].times = &out->queue_time;
 }
 
 /* All of it but its workers, whose array is open. */
-static void put(pm_json_t *j, const view_t *v, apr_time_t now)
+static void report_put_pool(pm_json_t *j, const pm_report_status_t *status)
 {
     pm_json_open(j, NULL, '{');
-    definition(j, v);
-    load(j, v);
-    requests(j, v);
-    workers_past(j, v, now);
+    pm_metric_write(j, PM_METRIC_POOL, status->value);
     pm_json_open(j, "worker", '[');
-}
-
-static void look_at_board(view_t *v, pm_scoreboard_t *board, int slot)
-{
-    v->slot = pm_scoreboard_slot(board, slot);
-    v->sum = pm_scoreboard_sum(board, slot);
-    v->sum.done -= v->slot->done_base;
-    v->sum.aborted -= v->slot->aborted_base;
-    v->meter = pm_scoreboard_stats_sum(board, slot);
 }
 
 void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
 {
+    const int *count = pool->count;
+    pm_avail_t avail = (pm_avail_t)pool->board->avail;
+    report_workers_t workers = {
+        pm_pool_alive(pool), count[PM_WORKER_READY],
+        count[PM_WORKER_BORN] + count[PM_WORKER_LOADING],
+        count[PM_WORKER_STOPPING] + count[PM_WORKER_KILLED]
+            + count[PM_WORKER_LEFT],
+        pm_direct_update(pool, now)};
     const pm_worker_t *w = NULL;
-    view_t v = {0};
+    pm_report_status_t status;
 
-    v.conf = pool->conf;
-    look_at_board(&v, pool->world->board, pool->slot);
-    v.avail = (pm_avail_t)pool->board->avail;
-    v.alive = pm_pool_alive(pool);
-    v.ready = pool->count[PM_WORKER_READY];
-    v.starting = pool->count[PM_WORKER_BORN] + pool->count[PM_WORKER_LOADING];
-    v.stopping = pool->count[PM_WORKER_STOPPING] + pool->count[PM_WORKER_KILLED]
-                 + pool->count[PM_WORKER_LEFT];
-    v.last_error = pool->last_error;
-    v.last_stderr = pool->last_stderr;
-    put(j, &v, now);
+    report_clear(&status);
+    report_set_definition(status.value, pool->conf, avail, j->bytes->pool);
+    report_set_counts(&status, pool->world->board, pool->slot, &workers, avail,
+                      now);
+    status.value[PM_METRIC_POOL_last_error].text = pool->last_error;
+    status.value[PM_METRIC_POOL_last_stderr].text = pool->last_stderr;
+    report_put_pool(j, &status);
     APR_RING_FOREACH(w, &pool->workers, pm_worker, link)
     {
-        worker(j, w, now);
+        report_put_worker(j, w, now);
     }
     pm_json_close(j, ']');
     pm_json_close(j, '}');
+}
+
+void pm_report_status_values(pm_report_status_t *out,
+                             const pm_report_status_known_t *pool,
+                             apr_time_t now, apr_pool_t *p)
+{
+    const pm_scoreboard_slot_t *slot = NULL;
+    pm_avail_t avail = PM_AVAIL_STOPPED;
+
+    report_clear(out);
+    if (pool->board && pool->slot >= 0 && !pool->failed) {
+        slot = pm_scoreboard_slot(pool->board, pool->slot);
+        avail = pm_scoreboard_avail(slot, pool->generation);
+    }
+    report_set_definition(out->value, pool->conf, avail, p);
+    if (slot && slot->generation == pool->generation) {
+        int n = (int)pm_scoreboard_admission(pool->board, pool->slot)->workers;
+        report_workers_t workers = {n, n, 0, 0, 0};
+
+        report_set_counts(out, pool->board, pool->slot, &workers, avail, now);
+    }
+    out->value[PM_METRIC_POOL_last_error].text = pool->failed;
 }
 
 void pm_report_status_known(pm_json_t *j, const pm_report_status_known_t *pool,
                             apr_time_t now)
 {
-    static const pm_scoreboard_slot_t nothing;
-    view_t v = {0};
+    pm_report_status_t status;
 
-    v.conf = pool->conf;
-    v.slot = &nothing;
-    v.avail = PM_AVAIL_STOPPED;
-    if (pool->board && pool->slot >= 0 && !pool->failed) {
-        v.avail = pm_scoreboard_avail(
-            pm_scoreboard_slot(pool->board, pool->slot), pool->generation);
-    }
-    if (v.avail != PM_AVAIL_NONE && v.avail != PM_AVAIL_STOPPED) {
-        look_at_board(&v, pool->board, pool->slot);
-        v.alive = v.ready =
-            (int)pm_scoreboard_admission(pool->board, pool->slot)->workers;
-    }
-    v.last_error = pool->failed ? pool->failed : "";
-    v.last_stderr = "";
-    put(j, &v, now);
+    pm_report_status_values(&status, pool, now, j->bytes->pool);
+    report_put_pool(j, &status);
     pm_json_close(j, ']');
     pm_json_close(j, '}');
 }

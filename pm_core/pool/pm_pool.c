@@ -193,6 +193,7 @@ pm_pool_t *pm_pool_create(pm_context_t *world, pm_member_t *member)
                pool->conf->name, why.text);
     }
     take_slot(pool);
+    pm_direct_init(pool);
     pm_output_attend(pool);
     pm_pool_define(pool, member);
     return pool;

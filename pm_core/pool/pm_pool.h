@@ -16,6 +16,7 @@
 #include "pm_core/shm/pm_scoreboard.h"
 #include "pm_core/policy/pm_restart_policy.h"
 #include "pm_core/pool/pm_demand.h"
+#include "pm_core/pool/pm_direct.h"
 #include "pm_core/policy/pm_worker_fsm.h"
 #include "pm_core/base/pm_lines.h"
 #include "pm_core/os/pm_loop.h"
@@ -118,6 +119,7 @@ struct pm_pool {
                                     *   rolling reload */
     pm_script_pool_t *script;      /**< it was made of; NULL: none */
     pm_demand_t demand;
+    pm_direct_t direct;
     int open; /**< one more worker could be started
                *   as soon as it is needed */
     pm_restart_policy_t crash;

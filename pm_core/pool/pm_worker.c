@@ -231,6 +231,7 @@ static void act_free(pm_worker_t *w)
         read_output(w);
     }
     close_output(w);
+    pm_direct_keep(w, pm_time_now());
     pm_worker_shm_release(pool->page, w->place);
     apr_hash_set(pool->world->workers, &w->pid, sizeof(w->pid), NULL);
     APR_RING_REMOVE(w, link);

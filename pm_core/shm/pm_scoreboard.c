@@ -176,6 +176,7 @@ static void cell_release(pm_scoreboard_t *board, pm_scoreboard_cell_t *cell,
         __atomic_store_n(&cell->aborted, 0, __ATOMIC_RELAXED);
     }
     if (cell->in_flight || cell->waiting) {
+        __atomic_add_fetch(&sum->lost, cell->in_flight, __ATOMIC_RELAXED);
         pm_admission_forget_process(&board->gates[slot], cell->in_flight,
                                     cell->waiting);
         __atomic_store_n(&cell->in_flight, 0, __ATOMIC_RELAXED);
@@ -224,7 +225,7 @@ int pm_scoreboard_has_older(pm_scoreboard_t *board, int config)
 
 pm_scoreboard_totals_t pm_scoreboard_sum(pm_scoreboard_t *board, int slot)
 {
-    pm_scoreboard_totals_t sum = {0, 0, 0, 0};
+    pm_scoreboard_totals_t sum = {0};
     int i;
 
     for (i = 0; i < board->nrows; i++) {
@@ -235,6 +236,7 @@ pm_scoreboard_totals_t pm_scoreboard_sum(pm_scoreboard_t *board, int slot)
                 __atomic_load_n(&cell->in_flight, __ATOMIC_RELAXED);
             sum.waiting += __atomic_load_n(&cell->waiting, __ATOMIC_RELAXED);
             sum.aborted += __atomic_load_n(&cell->aborted, __ATOMIC_RELAXED);
+            sum.lost += __atomic_load_n(&cell->lost, __ATOMIC_RELAXED);
             sum.done += __atomic_load_n(&cell->done, __ATOMIC_RELAXED);
         }
     }

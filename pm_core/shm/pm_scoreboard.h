@@ -55,6 +55,8 @@ typedef struct pm_scoreboard_slot {
     apr_uint32_t avail;        /**< a pm_avail_t */
     apr_int64_t retry_at;      /**< BACKOFF: pm_time_now() of the next try */
     apr_uint64_t done_base;    /**< what rows had in done before this pool */
+    apr_uint64_t direct;       /**< connections that others made, see
+                                *   pm_direct.h */
     apr_uint32_t aborted_base; /**< and in aborted */
     apr_uint32_t spawned;      /**< workers started */
     apr_uint32_t exited;       /**< gone as told, or by themselves, well */
@@ -75,6 +77,7 @@ typedef struct pm_scoreboard_cell {
     apr_uint32_t waiting;   /**< at the gate */
     apr_uint64_t done;      /**< a worker began to answer */
     apr_uint32_t aborted;   /**< the client went before the answer's end */
+    apr_uint32_t lost;      /**< row 0: were in flight when a child died */
 } pm_scoreboard_cell_t;
 
 /** The manager, for whoever asks while it is not there. */
@@ -204,6 +207,7 @@ typedef struct pm_scoreboard_totals {
     apr_uint32_t in_flight;
     apr_uint32_t waiting;
     apr_uint32_t aborted; /**< including pools before this one */
+    apr_uint32_t lost;    /**< likewise; see the cell */
     apr_uint64_t done;    /**< likewise */
 } pm_scoreboard_totals_t;
 

@@ -57,6 +57,44 @@ sub at_once {
     ok(!-e $path, 'the socket is gone');
 }
 
+# What is told of the pool agrees with what is told of its workers, who get
+# their requests from others than httpd here.
+{
+    my $run = FCGIPM::Run->new(processes => 2, control => 1,
+                               command => [bin('worker')]);
+    my @pid = $run->workers(2);
+    my $told = sub {
+        my $pool = $run->pool_status;
+        my ($busy, $requests) = (0, 0);
+        for my $worker (@{ $pool->{worker} || [] }) {
+            $busy++ if $worker->{state} eq 'busy';
+            $requests += $worker->{requests};
+        }
+        return join ' ', (map { $pool->{$_} // '-' }
+                          qw(requests busy idle queue)), $requests, $busy;
+    };
+    request($run->address, query => 'pid') for 1 .. 5;
+    ok(wait_for { $told->() eq '5 0 2 0 5 0' } 10, 'five requests')
+        or diag($told->());
+    my $s = FCGIPM::FastCGI::connect_to($run->address);
+    FCGIPM::FastCGI::send_request($s, query => 'sleep=1500&pid');
+    ok(wait_for { $told->() eq '6 1 1 0 6 1' } 10, 'one worker is busy')
+        or diag($told->());
+    ok(!FCGIPM::FastCGI::read_answer($s, 10)->{error}, 'it answers');
+    ok(wait_for { $told->() eq '6 0 2 0 6 0' } 10, 'and is idle')
+        or diag($told->());
+    $run->signal('HUP');
+    $run->renewed(@pid);
+    ok(wait_for { $told->() eq '6 0 2 0 0 0' } 10,
+       'the pool knows what workers that have gone have done')
+        or diag($told->());
+    request($run->address, query => 'pid');
+    ok(wait_for { $told->() eq '7 0 2 0 1 0' } 10, 'and goes on')
+        or diag($told->());
+    $run->signal('TERM');
+    is($run->wait(10), 0, 'SIGTERM: exit status 0');
+}
+
 {
     my $run = FCGIPM::Run->new(
         processes => 2, command => [bin('worker'), '--tag', 'tcp'],

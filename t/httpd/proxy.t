@@ -29,8 +29,27 @@ for my $path ('/app/', '/proxied/') {
     is($httpd->get("$path?cat", body => 'x' x 100_000)->{body},
        'x' x 100_000, 'a body goes in and comes out');
 }
-like(ask($socket, 'pid'), qr/^pid=/, 'so is whoever speaks FastCGI')
-    if $> == 0;
+my $requests = 4;
+if ($> == 0) {
+    like(ask($socket, 'pid'), qr/^pid=/, 'so is whoever speaks FastCGI');
+    $requests++;
+}
+
+# --- the pool's figures are those of all requests
+sub told {
+    my ($pool) = @{ ($httpd->status('app') || {})->{pools} || [{}] };
+    return join ' ', map { $pool->{$_} // '-' } @_;
+}
+
+ok(wait_for { told('requests') == $requests } 10, 'all are counted')
+    or diag(told('requests'), " instead of $requests");
+my $client = $httpd->ask('/proxied/?sleep=1500&pid');
+ok(wait_for { told(qw(busy idle in_flight)) eq '1 2 0' } 10,
+   'a worker is busy with a request that this module did not send');
+waitpid $client, 0;
+ok(wait_for { told(qw(busy idle requests)) eq '0 3 ' . ($requests + 1) } 10,
+   'then it is idle, and the request is counted')
+    or diag(told(qw(busy idle requests)));
 
 my @load = map { load_on($httpd, $_, 4) }
     '/app/?sleep=20&pid', '/proxied/?sleep=20&pid';
@@ -45,7 +64,9 @@ for (@load) {
     my $sum = $_->stop;
     is($sum->{failed}, 0, "of $sum->{ok} none is lost")
         or diag($_->explain);
+    $requests += $sum->{ok};
 }
+cmp_ok(told('requests'), '>', $requests, "more than $requests are counted");
 is($httpd->stop, 0, 'httpd stops well');
 
 done_testing;

@@ -344,7 +344,11 @@ sub too_many {
         . pool('many', 'worker', 'FcgiPMProcesses 520'));
     ok($many->start, 'a pool with 520 workers');
     $many->workers(520);
-    my $text = $many->get('/st?openmetrics')->{body};
+    my $text = '';
+    ok(wait_for {
+        $text = $many->get('/st?openmetrics')->{body} || '';
+        $text =~ /^fcgipm_manager_up 1$/m;
+    } 30, 'its manager answers in time, births behind it');
     is(scalar(() = $text =~ /^fcgipm_worker_requests_total/mg), 512,
        '512 workers have metrics');
     like($text, qr/^fcgipm_workers_left_out 8$/m, 'the others are counted');

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file pm_direct.h
+ * @brief Requests that reach a pool's workers directly, without this module.
+ *
+ * mod_proxy_fcgi, nginx and clients of fcgipm-run connect to the pool's socket
+ * by themselves.  Guarded workers count every connection they accept; httpd
+ * counts every connection it makes.  What workers have accepted beyond that
+ * came directly.  The number is a lower bound: workers without the guard
+ * count nothing, and a connection of httpd's that no worker accepted hides
+ * one that came directly.  It never falls, and outlives the manager in the
+ * pool's slot of the scoreboard.
+ *
+ * The manager only.
+ */
+#ifndef PM_DIRECT_H
+#define PM_DIRECT_H
+
+#include "pm_core/base/pm_base.h"
+
+struct pm_pool;
+struct pm_worker;
+
+/** A pool's. */
+typedef struct pm_direct {
+    apr_uint64_t accepted; /**< connections accepted by workers that are gone */
+    apr_uint64_t turns;    /**< httpd's connections before this manager */
+    apr_uint64_t before;   /**< direct ones before this manager */
+} pm_direct_t;
+
+/** The pool has its slot of the scoreboard. */
+void pm_direct_init(struct pm_pool *pool);
+
+/** Keep what a worker has counted; before its place is given up. */
+void pm_direct_keep(const struct pm_worker *w, apr_time_t now);
+
+/** Write the pool's direct requests into its slot.  Walks the workers.
+ *  @return how many ready workers say that they have a request */
+int pm_direct_update(struct pm_pool *pool, apr_time_t now);
+
+#endif /* PM_DIRECT_H */
