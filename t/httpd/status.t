@@ -348,7 +348,7 @@ sub too_many {
     ok(wait_for {
         $text = $many->get('/st?openmetrics')->{body} || '';
         $text =~ /^fcgipm_manager_up 1$/m;
-    } 30, 'its manager answers in time, births behind it');
+    } 120, 'its manager answers in time, births behind it');
     is(scalar(() = $text =~ /^fcgipm_worker_requests_total/mg), 512,
        '512 workers have metrics');
     like($text, qr/^fcgipm_workers_left_out 8$/m, 'the others are counted');
