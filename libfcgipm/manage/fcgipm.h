@@ -117,7 +117,10 @@ FCGIPM_API int fcgipm_die_timeout(const fcgipm_t *pm);
 FCGIPM_API int fcgipm_set_die_timeout(fcgipm_t *pm, int seconds);
 
 /** The file that holds the manager's pid while it runs; NULL, the default:
- *  none. */
+ *  none.  Its mode is 0644 whatever the umask.  What is there already is written
+ *  to only when it is a regular file with one name, of the manager's user or
+ *  root's; a symbolic link is never followed.  When the file cannot be written the
+ *  manager says why and goes on. */
 FCGIPM_API const char *fcgipm_pidfile(const fcgipm_t *pm);
 FCGIPM_API int fcgipm_set_pidfile(fcgipm_t *pm, const char *path);
 

@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/../lib";
 
 use FCGIPM::ProcManager;
 use FCGIPM::Test;
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -25,6 +26,37 @@ sub hook {
     my ($name, $role, $term, $file) = @_;
     return "note: hook $name: role $role, TERM $term, title $role, "
         . 'pid file ' . ($file || 'there');
+}
+
+# Somebody has put something in the place of the pid file.
+sub trap {
+    my ($what, $why, $put, %see) = @_;
+    return if $what =~ /user/ && $> != 0;
+    my $gone = $why =~ /FIFO|device/ ? 'it is not a regular file' : $why;
+    return {
+        name => "a pid file that is $what",
+        args => { n_processes => 1 }, only => [qw(libfcgipm own)],
+        trap => sub {
+            my ($file) = @_;
+            $put->(write_file("$file.aim", "1\n", 0600), $file)
+                or die "$file: $!";
+        },
+        do => sub {
+            my ($s) = @_;
+            my $aim = $s->pidfile . '.aim';
+            $s->servers(1);
+            my %got = (aim => slurp($aim),
+                       mode => sprintf '%04o', (stat $aim)[2] & 07777);
+            term($s, 1);
+            return \%got;
+        },
+        aim => "1\n", mode => '0600', pidfile => 'there', %see,
+        manager => ["Could not write the PID file because: DIR/pid: $why",
+                    'initialized', started(1), 'received signal TERM',
+                    "Could not remove PID file: $gone",
+                    'sending TERM to PIDs, W', gone(1), dying()],
+        workers => ['initialized; note: end TERM=1 HUP=0'],
+    };
 }
 
 table(
@@ -208,6 +240,30 @@ table(
       file => 'own',
       manager => ['initialized', started(1), dies(1), gone(1), dying()],
       workers => ['initialized; note: end TERM=1 HUP=0'] },
+
+    { name => 'the mode of the pid file, umask 077',
+      args => { n_processes => 1 }, before => sub { umask 077 },
+      only => [qw(libfcgipm own)],
+      do => sub {
+          my ($s) = @_;
+          $s->servers(1);
+          my %see = (mode => sprintf '%04o', (stat $s->pidfile)[2] & 07777);
+          term($s, 1);
+          return \%see;
+      },
+      mode => '0644',
+      manager => ['initialized', started(1), dies(1), gone(1), dying()],
+      workers => ['initialized; note: end TERM=1 HUP=0'] },
+
+    (map { trap(@$_) }
+        ['a symbolic link', 'it is a symbolic link',
+         sub { symlink $_[0], $_[1] }],
+        ['a hard link', 'it has another name as well (a hard link)',
+         sub { link $_[0], $_[1] }],
+        ['a FIFO', 'No such device or address',
+         sub { POSIX::mkfifo($_[1], 0600) }],
+        ['a file of another user', 'it belongs to another user',
+         sub { write_file($_[1], "1\n", 0600); chown 1, 1, $_[1] }]),
 
     { name => 'a pid file that cannot be written',
       args => { n_processes => 1, pidfile => '/dev/null/pid' },

@@ -61,8 +61,8 @@ sub _has {
 
 =head2 table(ROW...)
 
-C<constrained> in a row takes the class of that name; C<only> names the kinds
-the row is for.  C<own> is libfcgipm in a loop of the program's own.
+C<constrained> in a row takes the class of that name; C<before> is called in the
+manager-to-be; C<only> names the kinds the row is for.  C<own> is libfcgipm in a loop of the program's own.
 
 =cut
 
@@ -83,20 +83,20 @@ sub table {
     return;
 }
 
-=head2 started(N), gone(N), dies(N), dying(), perls(...)
+=head2 started(N), gone(N), dies(N, SIGNAL), dying(SIGNAL), perls(...)
 
 Lines of a manager: N workers have started, have gone with status 0; it has got
-SIGTERM and tells N; they have gone.  The same in C<differs> for both of Perl's.
+SIGTERM (or SIGNAL) and tells N; they have gone.  The same in C<differs> for both of Perl's.
 
 =cut
 
 sub started { return ('server (pid W) started') x $_[0] }
 sub gone { return ('server (pid W) exited with status 0') x $_[0] }
-sub dying { 'dying: safe exit from signal TERM' }
+sub dying { 'dying: safe exit from signal ' . ($_[0] || 'TERM') }
 
 sub dies {
-    my ($n) = @_;
-    return ('received signal TERM',
+    my ($n, $signal) = @_;
+    return ('received signal ' . ($signal || 'TERM'),
             'sending TERM to PIDs, ' . join ' ', ('W') x $n);
 }
 
@@ -147,7 +147,10 @@ sub _row {
 
 =head1 METHODS
 
-=head2 new(KIND, args => {...}, constrained => 0, env => {...})
+=head2 new(KIND, args => {...}, constrained => 0, env => {...}, before => CODE,
+stale => TEXT, trap => CODE)
+
+C<stale> stands in the pid file; C<trap> makes something else of it.
 
 =cut
 
@@ -159,6 +162,7 @@ sub new {
     delete $arg{pidfile} unless defined $arg{pidfile};
     $arg{hold} = "$dir/$arg{hold}" if defined $arg{hold};
     write_file($self->pidfile, $row{stale}) if exists $row{stale};
+    $row{trap}->($self->pidfile) if $row{trap};
     my $socket = IO::Socket::UNIX->new(Local => "$dir/sock", Listen => 64)
         or die "$dir/sock: $!";
     my @cmd = !$KIND{$kind}
@@ -168,7 +172,10 @@ sub new {
     $self->{proc} = FCGIPM::Test::start(
         cmd => [@cmd, map { "$_=$arg{$_}" } sort keys %arg],
         err => $self->log_file, env => $row{env},
-        before => sub { POSIX::dup2(fileno $socket, 0) });
+        before => sub {
+            POSIX::dup2(fileno $socket, 0);
+            $row{before}->() if $row{before};
+        });
     return $self;
 }
 
