@@ -30,6 +30,8 @@ fcgipm_t *fcgipm_create(void)
     pm->role = FCGIPM_MANAGER;
     pm->die_timeout = 60;
     pm->max_requests = number_of("PM_MAX_REQUESTS");
+    pm->sizecheck_num_requests = number_of("PM_SIZECHECK_NUM_REQUESTS");
+    pm->max_process_size = number_of("PM_MAX_SIZE");
     return pm;
 }
 

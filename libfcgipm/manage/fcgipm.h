@@ -168,12 +168,14 @@ FCGIPM_API long fcgipm_max_requests(const fcgipm_t *pm);
 FCGIPM_API int fcgipm_set_max_requests(fcgipm_t *pm, long n);
 
 /** Requests from one look at the worker's memory to the next; 0: never
- *  look.  The three sizes below need it. */
+ *  look.  The three sizes below need it.  Default: of PM_SIZECHECK_NUM_REQUESTS
+ *  in the environment, as FCGI::ProcManager::Constrained has it. */
 FCGIPM_API long fcgipm_sizecheck_num_requests(const fcgipm_t *pm);
 FCGIPM_API int fcgipm_set_sizecheck_num_requests(fcgipm_t *pm, long n);
 
 /** KB of address space, used or not (VmSize in proc(5)).  FcgiPMMaxProcessSize
- *  of mod_fcgipm counts what is resident. */
+ *  of mod_fcgipm counts what is resident.  Default: of PM_MAX_SIZE in the
+ *  environment, as FCGI::ProcManager::Constrained has it. */
 FCGIPM_API long fcgipm_max_process_size(const fcgipm_t *pm);
 FCGIPM_API int fcgipm_set_max_process_size(fcgipm_t *pm, long kb);
 
