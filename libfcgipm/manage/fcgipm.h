@@ -28,17 +28,23 @@
  *
  * SIGNALS
  *   To the manager: SIGHUP sends SIGTERM to each worker, and each is replaced.
- *   SIGTERM sends SIGTERM to each worker and waits for them: exit status 0
- *   when all have gone within the die timeout, else SIGKILL for those left and
- *   exit status 1.  Any other SIGHUP or SIGTERM is ignored meanwhile.
- *   To a worker: SIGTERM or SIGHUP while it waits for a request ends it, with
- *   status 0; during a request, once that is answered.
+ *   SIGTERM or SIGINT sends SIGTERM to each worker and waits for them: exit
+ *   status 0 when all have gone within the die timeout, else SIGKILL for those
+ *   left and exit status 1.  Any other of the three is ignored meanwhile.
+ *   To a worker: SIGTERM, SIGINT or SIGHUP while it waits for a request ends it,
+ *   with status 0; during a request, once that is answered.  (The original
+ *   leaves SIGINT alone: its manager dies of it, and its workers stay.)
+ *   fcgipm_manage() lets these signals in where the parent has blocked them, and
+ *   where SIGPIPE has its default action it puts a handler on it that does
+ *   nothing, as libfcgi does in FCGX_Init().
  *   What a worker of the original can lose is kept: a signal that comes just
  *   before accept(2), and with fcgipm_accept() also a request whose connection
  *   has been accepted just before the signal.
  *
  * MESSAGES
  *   One line each on standard error: "FastCGI: manager (pid 7): initialized".
+ *   A message that could not be written at once, because nobody reads, is
+ *   dropped: neither manager nor worker waits for a log.
  *
  * RULES
  *   Times are whole seconds, sizes kilobytes (1024 bytes), as in the original.
@@ -47,8 +53,8 @@
  *   without another meaning is 0, or -1 with errno.  A fcgipm_t is for one
  *   thread, and only one is used in a process; the workers have their copies
  *   by fork(2), so manage before threads are started.  No function may be
- *   called from a signal handler but fcgipm_server_sig_handler() and
- *   fcgipm_received_signal().  Functions that end the process call exit(3).
+ *   called from a signal handler but fcgipm_role(), fcgipm_server_sig_handler()
+ *   and fcgipm_received_signal().  Functions that end the process call exit(3).
  *
  * Nothing of this runs in a program that does not call it: preloading the
  * library (it is mod_fcgipm's guard too) starts no manager.
@@ -124,8 +130,16 @@ FCGIPM_API int fcgipm_set_die_timeout(fcgipm_t *pm, int seconds);
 FCGIPM_API const char *fcgipm_pidfile(const fcgipm_t *pm);
 FCGIPM_API int fcgipm_set_pidfile(fcgipm_t *pm, const char *path);
 
-/** Not 0: leave SIGTERM and SIGHUP to the program, in manager and workers.
- *  Default 0. */
+/**
+ * Not 0: leave SIGTERM, SIGINT and SIGHUP to the program, in manager and
+ * workers.  Default 0.  The program's handler of a signal, of any number, can
+ * then end or reload by telling the library of it:
+ *
+ *     if (fcgipm_role(pm) == FCGIPM_SERVER)
+ *         fcgipm_server_sig_handler(pm, SIGTERM);   // go after this request
+ *     else
+ *         fcgipm_received_signal(pm, SIGTERM, 1);   // fcgipm_die()
+ */
 FCGIPM_API int fcgipm_no_signals(const fcgipm_t *pm);
 FCGIPM_API void fcgipm_set_no_signals(fcgipm_t *pm, int no);
 
@@ -147,7 +161,8 @@ FCGIPM_API void fcgipm_set_manager_pid(fcgipm_t *pm, pid_t pid);
 /** Signals are counted below this number. */
 #define FCGIPM_SIGNALS 65
 
-/** How often each signal has come to this worker, by its number.
+/** How often each signal has come to this process, by its number; a worker
+ *  begins with 0.
  *  @return FCGIPM_SIGNALS counts, which the program may change */
 FCGIPM_API volatile sig_atomic_t *fcgipm_signals_received(fcgipm_t *pm);
 
@@ -286,11 +301,12 @@ FCGIPM_API void fcgipm_manager_sig_handler(fcgipm_t *pm, int sig);
  *  request, see to it that accept(2) fails.  This is in a handler. */
 FCGIPM_API void fcgipm_server_sig_handler(fcgipm_t *pm, int sig);
 
-/** @param received 1: count one more
+/** @param received 1: count one more; a manager acts on it then, in
+ *         fcgipm_manage(), as if it had come to the library's handler
  *  @return how often the signal has come; 0 for no such signal */
 FCGIPM_API int fcgipm_received_signal(fcgipm_t *pm, int sig, int received);
 
-/** Put the library's handler on SIGTERM and SIGHUP.  With SA_RESTART during a
+/** Put the library's handler on SIGTERM, SIGINT and SIGHUP.  With SA_RESTART during a
  *  request, without while waiting for one and in the manager. */
 FCGIPM_API void fcgipm_setup_signal_actions(fcgipm_t *pm, int with_sa_restart);
 

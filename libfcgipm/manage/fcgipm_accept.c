@@ -58,14 +58,13 @@ static int poll_until(int fd, apr_time_t until, const sigset_t *unblocked)
 static int speaks(const fcgipm_t *pm, int fd, apr_time_t until,
                   apr_time_t grace)
 {
-    sigset_t block, before;
+    sigset_t before;
     int told = 0, rc;
     char byte;
 
-    fcgipm_signals_of_manager(&block);
-    sigprocmask(SIG_BLOCK, &block, &before);
+    fcgipm_signals_block(&before);
     do {
-        if (!told && fcgipm_is_told(pm)) {
+        if (!told && fcgipm_told(pm)) {
             told = 1;
             until = pm_time_min(until, fcgipm_now() + grace);
         }
@@ -86,7 +85,7 @@ static int is_transient(int err, const FCGX_Request *request)
 /* A connection that speaks; -1: none any more. */
 static int next_connection(fcgipm_t *pm, const FCGX_Request *request)
 {
-    while (!fcgipm_is_told(pm)) {
+    while (!fcgipm_told(pm)) {
         int fd = accept4(request->listen_sock, NULL, NULL, SOCK_CLOEXEC);
 
         if (fd < 0) {

@@ -14,11 +14,10 @@ void fcgipm_pre_dispatch(fcgipm_t *pm)
 
 void fcgipm_post_dispatch(fcgipm_t *pm)
 {
-    if (fcgipm_received_signal(pm, SIGTERM, 0)) {
-        fcgipm_exit(pm, "safe exit after SIGTERM", 0);
-    }
-    if (fcgipm_received_signal(pm, SIGHUP, 0)) {
-        fcgipm_exit(pm, "safe exit after SIGHUP", 0);
+    const char *told = fcgipm_told(pm);
+
+    if (told) {
+        fcgipm_exit(pm, told, 0);
     }
     if (pm->manager_pid && getppid() != pm->manager_pid) {
         fcgipm_exit(pm, "safe exit: manager has died", 0);

@@ -4,33 +4,45 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "libfcgipm/preload/guard.h"
+
 static const char *const role_name[] = {
     [FCGIPM_MANAGER] = "manager",
     [FCGIPM_SERVER] = "server"
 };
 
-static void write_all(int fd, const char *text, size_t len)
+/* A reader of standard error that has stopped reading must not stop a manager:
+ * what would have to wait is dropped.  poll(2) promises room for PIPE_BUF bytes.
+ * When another process takes that room first, write() waits, and the next
+ * signal ends it. */
+static void end_write(const char *text, size_t len)
 {
     while (len > 0) {
-        ssize_t n = write(fd, text, len);
+        struct pollfd p = {STDERR_FILENO, POLLOUT, 0};
+        ssize_t n;
 
-        if (n < 0 && errno != EINTR) {
+        if (guard_libc()->poll(&p, 1, 0) != 1) {
             return;
         }
-        if (n > 0) {
-            text += n;
-            len -= (size_t)n;
+        n = write(STDERR_FILENO, text, len < PIPE_BUF ? len : PIPE_BUF);
+        if (n < 0) {
+            return;
         }
+        text += n;
+        len -= (size_t)n;
     }
 }
 
-/* In one write(), so that lines of several processes do not mix. */
+/* A line up to PIPE_BUF bytes is one write(), so that lines of several processes
+ * do not mix. */
 void fcgipm_notify(const fcgipm_t *pm, const char *fmt, ...)
 {
     char *text, *line;
@@ -51,7 +63,7 @@ void fcgipm_notify(const fcgipm_t *pm, const char *fmt, ...)
                  (int)getpid(), text);
     free(text);
     if (n > 0) {
-        write_all(STDERR_FILENO, line, (size_t)n);
+        end_write(line, (size_t)n);
         free(line);
     }
 }

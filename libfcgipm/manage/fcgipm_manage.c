@@ -28,6 +28,7 @@ static void take_signals(fcgipm_t *pm)
     if (!pm->no_signals) {
         fcgipm_setup_signal_handler(pm);
         fcgipm_setup_signal_actions(pm, 0);
+        fcgipm_signals_unblock();
     }
 }
 
@@ -70,22 +71,32 @@ static void become_manager(fcgipm_t *pm)
     fcgipm_notify(pm, "initialized");
 }
 
+/* What has come was the manager's. */
+static void forget_signals(fcgipm_t *pm)
+{
+    int sig;
+
+    for (sig = 0; sig < FCGIPM_SIGNALS; sig++) {
+        pm->noted[sig] = 0;
+        pm->received[sig] = 0;
+    }
+}
+
 /* A signal that comes before the child knows what it is waits: it is a
  * worker's then. */
 static pid_t fork_worker(fcgipm_t *pm)
 {
     pid_t manager = getpid();
-    sigset_t block, before;
+    sigset_t before;
     pid_t pid;
     int err;
 
     fflush(NULL);
-    fcgipm_signals_of_manager(&block);
-    sigprocmask(SIG_BLOCK, &block, &before);
+    fcgipm_signals_block(&before);
     pid = fork();
     err = errno;
     if (pid == 0) {
-        memset((void *)(apr_uintptr_t)pm->noted, 0, sizeof(pm->noted));
+        forget_signals(pm);
         pm->role = FCGIPM_SERVER;
         pm->manager_pid = manager;
         sigaction(SIGCHLD, &pm->chld, NULL);
@@ -131,6 +142,7 @@ static int is_managed(fcgipm_t *pm)
 
 int fcgipm_manage(fcgipm_t *pm)
 {
+    fcgipm_signals_survive_pipe();
     if (is_managed(pm) || !pm->n_processes) {
         become_server(pm);
         return 0;

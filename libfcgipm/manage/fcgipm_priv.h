@@ -85,8 +85,17 @@ char *fcgipm_pids_text(const fcgipm_t *pm);
 void fcgipm_pidfile_write(const fcgipm_t *pm);
 void fcgipm_pidfile_remove(const fcgipm_t *pm);
 
-/** SIGTERM and SIGHUP, SIGCHLD. */
-void fcgipm_signals_of_manager(sigset_t *set);
+/** Block every signal, so that none gets lost between a look and a wait or a
+ *  fork.  @param before the mask to wait with, and to return to */
+void fcgipm_signals_block(sigset_t *before);
+
+/** Let those in that the library handles: the parent may have left them
+ *  blocked. */
+void fcgipm_signals_unblock(void);
+
+/** A reader that has gone, of standard error or of a connection, is an errno
+ *  and not the end. */
+void fcgipm_signals_survive_pipe(void);
 
 /** Has a signal come that the manager has not acted on? */
 int fcgipm_signals_noted(const fcgipm_t *pm);
@@ -94,8 +103,8 @@ int fcgipm_signals_noted(const fcgipm_t *pm);
 /** Act on those that have. */
 void fcgipm_signals_act(fcgipm_t *pm);
 
-/** A worker was told to go. */
-int fcgipm_is_told(const fcgipm_t *pm);
+/** Why a worker leaves, for its last message; NULL: nobody has told it to. */
+const char *fcgipm_told(const fcgipm_t *pm);
 
 /** fcgipm_wait() no longer than until then; -1 with ETIMEDOUT. */
 pid_t fcgipm_wait_until(fcgipm_t *pm, apr_time_t until);

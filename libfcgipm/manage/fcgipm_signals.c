@@ -11,6 +11,18 @@
 
 #include "libfcgipm/preload/guard.h"
 
+/* Signals that the library handles, and what a worker says that leaves. */
+static const struct {
+    int sig;
+    const char *name;
+    const char *leaves;
+} signals_taken[] = {
+    {SIGTERM, "SIGTERM", "safe exit after SIGTERM"},
+    {SIGHUP,  "SIGHUP",  "safe exit after SIGHUP"},
+    {SIGINT,  "SIGINT",  "safe exit after SIGINT"}
+};
+#define SIGNALS_TAKEN (sizeof(signals_taken) / sizeof(signals_taken[0]))
+
 /* A handler cannot be given one: the object whose process this is. */
 static fcgipm_t *volatile current;
 
@@ -59,8 +71,8 @@ static void on_signal(int sig)
     if (pm && pm->role == FCGIPM_SERVER) {
         fcgipm_server_sig_handler(pm, sig);
     }
-    else if (pm && is_signal(sig)) {
-        pm->noted[sig] = 1;
+    else if (pm) {
+        fcgipm_received_signal(pm, sig, 1);
     }
     errno = err;
 }
@@ -74,13 +86,21 @@ int fcgipm_received_signal(fcgipm_t *pm, int sig, int received)
     }
     if (received) {
         pm->received[sig] = pm->received[sig] + 1;
+        pm->noted[sig] = pm->role == FCGIPM_MANAGER;
     }
     return pm->received[sig];
 }
 
-int fcgipm_is_told(const fcgipm_t *pm)
+const char *fcgipm_told(const fcgipm_t *pm)
 {
-    return pm->received[SIGTERM] || pm->received[SIGHUP];
+    size_t i;
+
+    for (i = 0; i < SIGNALS_TAKEN; i++) {
+        if (pm->received[signals_taken[i].sig]) {
+            return signals_taken[i].leaves;
+        }
+    }
+    return NULL;
 }
 
 static void setup_one(const fcgipm_t *pm, int sig, const char *name,
@@ -99,8 +119,24 @@ static void setup_one(const fcgipm_t *pm, int sig, const char *name,
 
 void fcgipm_setup_signal_actions(fcgipm_t *pm, int with_sa_restart)
 {
-    setup_one(pm, SIGTERM, "SIGTERM", with_sa_restart);
-    setup_one(pm, SIGHUP, "SIGHUP", with_sa_restart);
+    size_t i;
+
+    for (i = 0; i < SIGNALS_TAKEN; i++) {
+        setup_one(pm, signals_taken[i].sig, signals_taken[i].name,
+                  with_sa_restart);
+    }
+}
+
+void fcgipm_signals_unblock(void)
+{
+    sigset_t set;
+    size_t i;
+
+    sigemptyset(&set);
+    for (i = 0; i < SIGNALS_TAKEN; i++) {
+        sigaddset(&set, signals_taken[i].sig);
+    }
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 void fcgipm_setup_signal_handler(fcgipm_t *pm)
@@ -115,12 +151,29 @@ void fcgipm_clear_signal_handler(fcgipm_t *pm)
     }
 }
 
-void fcgipm_signals_of_manager(sigset_t *set)
+void fcgipm_signals_block(sigset_t *before)
 {
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGHUP);
-    sigaddset(set, SIGCHLD);
+    sigset_t all;
+
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, before);
+}
+
+static void signals_pass(int sig)
+{
+    (void)sig;
+}
+
+/* A handler, as libfcgi has one (OS_LibInit()): execve(2) takes it away, while a
+ * program would inherit that the signal is ignored. */
+void fcgipm_signals_survive_pipe(void)
+{
+    struct sigaction act;
+
+    if (sigaction(SIGPIPE, NULL, &act) == 0 && act.sa_handler == SIG_DFL) {
+        act.sa_handler = signals_pass;
+        sigaction(SIGPIPE, &act, NULL);
+    }
 }
 
 int fcgipm_signals_noted(const fcgipm_t *pm)
@@ -155,12 +208,12 @@ void fcgipm_tell_all(fcgipm_t *pm)
     if (!pm->pids.count) {
         return;
     }
-    text = fcgipm_pids_text(pm);
-    fcgipm_notify(pm, "sending TERM to PIDs, %s", text ? text : "all");
-    free(text);
     for (i = 0; i < pm->pids.count; i++) {
         kill(pm->pids.pid[i], SIGTERM);
     }
+    text = fcgipm_pids_text(pm);
+    fcgipm_notify(pm, "sending TERM to PIDs, %s", text ? text : "all");
+    free(text);
 }
 
 /* By its name where the manager knows one. */

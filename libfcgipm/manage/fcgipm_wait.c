@@ -64,12 +64,11 @@ static pid_t wait_blocked(const fcgipm_t *pm, apr_time_t until,
 pid_t fcgipm_wait_until(fcgipm_t *pm, apr_time_t until)
 {
     struct sigaction act = {.sa_handler = wake}, chld;
-    sigset_t block, before, unblocked;
+    sigset_t before, unblocked;
     int status = 0, err;
     pid_t pid;
 
-    fcgipm_signals_of_manager(&block);
-    sigprocmask(SIG_BLOCK, &block, &before);
+    fcgipm_signals_block(&before);
     sigaction(SIGCHLD, &act, &chld);
     unblocked = before;
     sigdelset(&unblocked, SIGCHLD);

@@ -6,7 +6,8 @@
  *
  * Arguments are NAME=VALUE: an attribute (n_processes, die_timeout, pidfile,
  * max_requests, ...), `trace=1` (each hook says what it finds), `hold=FILE` (a
- * worker is initialized when there is such a file), `loop=own`
+ * worker is initialized when there is such a file), `handler=own` (one of the
+ * program's on SIGTERM and SIGHUP, which tells the library), `loop=own`
  * (FCGX_Accept_r() with pre and post dispatch around, as a Perl program has
  * it, not fcgipm_accept()).  It serves on descriptor 0.
  *
@@ -133,6 +134,24 @@ static void at_end(void)
     }
 }
 
+static void on_signal(int sig)
+{
+    if (fcgipm_role(self) == FCGIPM_SERVER) {
+        fcgipm_server_sig_handler(self, sig);
+    }
+    else {
+        fcgipm_received_signal(self, sig, 1);
+    }
+}
+
+static void handle_signals(void)
+{
+    struct sigaction act = { .sa_handler = on_signal };
+
+    sigaction(SIGTERM, &act, NULL);
+    sigaction(SIGHUP, &act, NULL);
+}
+
 /* --- arguments ----------------------------------------------------------- */
 
 static int set_no_signals(fcgipm_t *pm, int no)
@@ -190,6 +209,9 @@ static int read_arguments(int argc, char **argv)
         }
         else if (strcmp(argv[i], "hold") == 0) {
             fcgipm_on_server_init(self, hold, strdup(value));
+        }
+        else if (strcmp(argv[i], "handler") == 0) {
+            handle_signals();
         }
         else if (strcmp(argv[i], "loop") == 0) {
             own = 1;

@@ -12,6 +12,7 @@ use lib "$FindBin::Bin/../lib";
 
 use FCGIPM::ProcManager;
 use FCGIPM::Test;
+use POSIX ();
 use Test::More;
 
 table(
@@ -170,6 +171,92 @@ table(
                   ('initialized; note: end TERM=1 HUP=0') x 2,
                   'initialized; safe exit after SIGHUP; '
                   . 'note: end TERM=0 HUP=1'] },
+
+    { name => 'SIGINT, idle workers',
+      args => { n_processes => 2, die_timeout => 30 },
+      do => sub {
+          my ($s) = @_;
+          my @pid = $s->servers(2);
+          $s->signal('INT');
+          $s->end;
+          my $left = grep { alive($_) } @pid;
+          kill 'KILL', @pid;
+          return { left => $left };
+      },
+      left => 0,
+      manager => ['initialized', started(2), dies(2, 'INT'), gone(2),
+                  dying('INT')],
+      workers => [('initialized; note: end TERM=1 HUP=0') x 2],
+      differs => { perls(
+          why => 'the manager dies of it, its workers stay', status => 'SIG2',
+          pidfile => 'there', left => 2, workers => [('initialized') x 2],
+          manager => ['initialized', started(2)]) } },
+
+    { name => 'SIGINT to all, as from a terminal, a busy worker',
+      args => { n_processes => 1, die_timeout => 30 },
+      do => sub {
+          my ($s) = @_;
+          my ($pid) = $s->servers(1);
+          my ($socket, $go) = busy($s);
+          kill 'INT', $pid;
+          $s->signal('INT');
+          $s->is_ours ? $s->said('sending TERM') : $s->end;
+          write_file($go, '');
+          return { answer => $s->answer($socket) eq "pid=$pid\n" };
+      },
+      answer => 1,
+      manager => ['initialized', started(1), dies(1, 'INT'), gone(1),
+                  dying('INT')],
+      workers => ['initialized; safe exit after SIGTERM; '
+                  . 'note: end TERM=1 HUP=0'],
+      differs => { perls(
+          why => 'all die of it', status => 'SIG2', pidfile => 'there',
+          answer => '', workers => ['initialized'],
+          manager => ['initialized', started(1)]) } },
+
+    { name => 'SIGTERM and SIGHUP, blocked by the parent',
+      args => { n_processes => 1, die_timeout => 30 },
+      before => sub {
+          POSIX::sigprocmask(POSIX::SIG_BLOCK(), POSIX::SigSet->new(
+              POSIX::SIGTERM(), POSIX::SIGHUP(), POSIX::SIGINT()))
+              or die "sigprocmask: $!";
+      },
+      only => [qw(libfcgipm own)],   # Perl's never end
+      do => sub {
+          my ($s) = @_;
+          $s->servers(1);
+          $s->signal('HUP');
+          $s->said('exited with', 1);
+          $s->servers(1);
+          $s->signal('TERM');
+          return;
+      },
+      manager => ['initialized', started(1), 'sending TERM to PIDs, W',
+                  gone(1), started(1), dies(1), gone(1), dying()],
+      workers => [('initialized; note: end TERM=1 HUP=0') x 2] },
+
+    { name => 'no_signals, and a handler of the program that tells of them',
+      args => { n_processes => 1, no_signals => 1, handler => 'own' },
+      only => [qw(libfcgipm own)],
+      do => sub {
+          my ($s) = @_;
+          my ($old) = $s->servers(1);
+          my ($socket, $go) = busy($s);
+          $s->signal('HUP');
+          $s->said('sending TERM');
+          write_file($go, '');
+          my $answer = $s->answer($socket) eq "pid=$old\n";
+          $s->said('exited with', 1);
+          $s->rest($s->servers(1));
+          $s->signal('TERM');
+          return { answer => $answer };
+      },
+      answer => 1,
+      manager => ['initialized', started(1), 'sending TERM to PIDs, W',
+                  gone(1), started(1), dies(1), gone(1), dying()],
+      workers => ['initialized; note: end TERM=1 HUP=0',
+                  'initialized; safe exit after SIGTERM; '
+                  . 'note: end TERM=1 HUP=0'] },
 
     # SIGHUP, as libfcgi has a handler of its own for SIGTERM.
     { name => 'no_signals',
