@@ -76,8 +76,8 @@ for my $language (qw(c c++)) {
 #include <fcgipm.h>
 int main(void) { fcgipm_destroy(fcgipm_create()); return 0; }
 C
-        my $guard = root() . '/guard';
-        my $said = `$cc -x $language -Wall -Wextra -pedantic -Werror -fsyntax-only -I'$guard' '$file' 2>&1`;
+        my $include = root() . '/libfcgipm/manage';
+        my $said = `$cc -x $language -Wall -Wextra -pedantic -Werror -fsyntax-only -I'$include' '$file' 2>&1`;
         is($said, '', "fcgipm.h in $language");
     }
 }
