@@ -66,6 +66,13 @@ for my $file (sort glob "$core/*/*.[ch]") {
     is_deeply(\@bad, [], "$room/$name includes downward only");
 }
 
+# --- a pool's side of a request does not know HTTP's side
+for my $file (sort glob root() . '/httpd/upstream/*.[ch]') {
+    (my $name = $file) =~ s{^.*/httpd/}{};
+    my @bad = grep { m{^httpd/request/} } includes($file);
+    is_deeply(\@bad, [], "$name includes nothing of httpd/request");
+}
+
 # --- a unit is one .c with its .h; every room says what it is for
 my %unit;
 for my $file (map { glob root() . "/$_" }

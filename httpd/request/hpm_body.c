@@ -10,31 +10,31 @@
 
 APLOG_USE_MODULE(fcgipm);
 
-/* Asked of the input filters at once; they give what they have. */
-#define READ_SIZE APR_BUCKET_BUFF_SIZE
+/* Bytes asked of the input filters at once; they give what they have. */
+#define BODY_READ_SIZE APR_BUCKET_BUFF_SIZE
 
-/* The same for a file, to which many small writes are dear. */
-#define FILE_READ_SIZE (16 * READ_SIZE)
+/* The same for a body that goes to a file: fewer writes. */
+#define BODY_FILE_READ_SIZE (16 * BODY_READ_SIZE)
 
-/* Buckets that one write takes. */
-#define PIECES 32
+/* Buckets written at once. */
+#define BODY_PIECES 32
 
-/* Read from the file at once: two whole records. */
-#define BLOCK_SIZE (2 * HPM_CONTENT_MAX)
+/* Bytes read from the file at once: two whole records. */
+#define BODY_BLOCK_SIZE (2 * HPM_FCGI_MAX_LENGTH)
 
-/* Memory for a body that is to be streamed and cannot be. */
-#define OFF_LIMIT 65536
+/* Bytes in memory for a body that should be streamed and cannot be. */
+#define BODY_OFF_LIMIT 65536
 
-/* Memory to begin with when nobody said how much will come. */
-#define FIRST_SIZE 8192
+/* Bytes of memory to begin with, for a body of unknown length. */
+#define BODY_FIRST_SIZE 8192
 
 /* --- keeping ------------------------------------------------------------ */
 
-/* Room for @a len more bytes, doubling up to @a limit. @return 0: there is
- * none */
-static int reserve(hpm_body_t *body, apr_size_t len, apr_size_t limit)
+/* Make room for @a len more bytes, doubling up to @a limit.
+ * @return 0: there is none */
+static int body_reserve(hpm_body_t *body, apr_size_t len, apr_size_t limit)
 {
-    apr_size_t size = body->size ? body->size : FIRST_SIZE;
+    apr_size_t size = body->size ? body->size : BODY_FIRST_SIZE;
     char *memory;
 
     if (len > limit - body->used) {
@@ -57,8 +57,8 @@ static int reserve(hpm_body_t *body, apr_size_t len, apr_size_t limit)
     return 1;
 }
 
-/* Memory is full: from now on all goes to a file. */
-static apr_status_t open_file(hpm_body_t *body, pm_reason_t *why)
+/* Memory is full: the file begins with what is in it. */
+static apr_status_t body_open_file(hpm_body_t *body, pm_reason_t *why)
 {
     apr_status_t rv = hpm_tempfile_open(&body->file, body->r->pool, why);
     struct iovec v = {body->memory, body->used};
@@ -68,19 +68,19 @@ static apr_status_t open_file(hpm_body_t *body, pm_reason_t *why)
                : rv;
 }
 
-static apr_status_t keep(hpm_body_t *body, const struct iovec *v, int n,
-                         apr_size_t limit, pm_reason_t *why)
+static apr_status_t body_keep(hpm_body_t *body, const struct iovec *v, int n,
+                              apr_size_t limit, pm_reason_t *why)
 {
     apr_status_t rv;
     int i;
 
-    for (i = 0; i < n && !body->file && reserve(body, v[i].iov_len, limit);
+    for (i = 0; i < n && !body->file && body_reserve(body, v[i].iov_len, limit);
          i++) {
         memcpy(body->memory + body->used, v[i].iov_base, v[i].iov_len);
         body->used += v[i].iov_len;
     }
     if (i < n && !body->file) {
-        rv = open_file(body, why);
+        rv = body_open_file(body, why);
         if (rv != APR_SUCCESS) {
             return rv;
         }
@@ -91,10 +91,10 @@ static apr_status_t keep(hpm_body_t *body, const struct iovec *v, int n,
 
 /* --- reading from the client -------------------------------------------- */
 
-static int refuse(hpm_body_t *body, apr_status_t rv, pm_reason_t *why)
+static int body_refuse(hpm_body_t *body, apr_status_t rv, pm_reason_t *why)
 {
     if (rv == AP_FILTER_ERROR) {
-        /* Which has answered already. */
+        /* the filter has responded already */
         pm_fail(why, rv, "the request's body was refused by a filter");
     }
     else {
@@ -106,10 +106,10 @@ static int refuse(hpm_body_t *body, apr_status_t rv, pm_reason_t *why)
     return body->status;
 }
 
-/* The bytes at a brigade's begin, as many as one write takes; their buckets
- * remain.  @param stop the first bucket after them */
-static apr_status_t gather(hpm_body_t *body, struct iovec *v, int *n,
-                           apr_bucket **stop)
+/* Gather the brigade's first bytes, as many as one write takes, without
+ * removing their buckets.  @param stop the first bucket after them */
+static apr_status_t body_gather(hpm_body_t *body, struct iovec *v, int *n,
+                                apr_bucket **stop)
 {
     apr_bucket *b = APR_BRIGADE_FIRST(body->bb);
     const char *data;
@@ -117,7 +117,7 @@ static apr_status_t gather(hpm_body_t *body, struct iovec *v, int *n,
     apr_status_t rv;
 
     *n = 0;
-    for (; b != APR_BRIGADE_SENTINEL(body->bb) && *n < PIECES;
+    for (; b != APR_BRIGADE_SENTINEL(body->bb) && *n < BODY_PIECES;
          b = APR_BUCKET_NEXT(b)) {
         if (APR_BUCKET_IS_EOS(b)) {
             body->eos = 1;
@@ -130,7 +130,7 @@ static apr_status_t gather(hpm_body_t *body, struct iovec *v, int *n,
             if (len) {
                 v[*n].iov_base = (void *)(apr_uintptr_t)data;
                 v[*n].iov_len = len;
-                body->source.length += (apr_off_t)len;
+                body->reader.length += (apr_off_t)len;
                 ++*n;
             }
         }
@@ -139,20 +139,22 @@ static apr_status_t gather(hpm_body_t *body, struct iovec *v, int *n,
     return APR_SUCCESS;
 }
 
-/* Keep a brigade's bytes.  @return OK or an HTTP status */
-static int keep_brigade(hpm_body_t *body, apr_size_t limit, pm_reason_t *why)
+/* Move the brigade's bytes to memory or the file.
+ * @return OK or an HTTP status */
+static int body_keep_brigade(hpm_body_t *body, apr_size_t limit,
+                             pm_reason_t *why)
 {
-    struct iovec v[PIECES];
+    struct iovec v[BODY_PIECES];
     apr_bucket *stop;
     apr_status_t rv;
     int n;
 
     while (!APR_BRIGADE_EMPTY(body->bb)) {
-        rv = gather(body, v, &n, &stop);
+        rv = body_gather(body, v, &n, &stop);
         if (rv != APR_SUCCESS) {
-            return refuse(body, rv, why);
+            return body_refuse(body, rv, why);
         }
-        if (n && keep(body, v, n, limit, why) != APR_SUCCESS) {
+        if (n && body_keep(body, v, n, limit, why) != APR_SUCCESS) {
             return HTTP_INTERNAL_SERVER_ERROR;
         }
         while (APR_BRIGADE_FIRST(body->bb) != stop) {
@@ -162,24 +164,32 @@ static int keep_brigade(hpm_body_t *body, apr_size_t limit, pm_reason_t *why)
     return OK;
 }
 
-static int read_whole(hpm_body_t *body, apr_size_t limit, pm_reason_t *why)
+static int body_read_whole(hpm_body_t *body, apr_size_t limit, pm_reason_t *why)
 {
     apr_status_t rv;
     int status = OK;
 
     while (status == OK && !body->eos) {
-        rv = ap_get_brigade(body->r->input_filters, body->bb, AP_MODE_READBYTES,
-                            APR_BLOCK_READ,
-                            body->file || !limit ? FILE_READ_SIZE : READ_SIZE);
-        status = rv == APR_SUCCESS ? keep_brigade(body, limit, why)
-                                   : refuse(body, rv, why);
+        rv = ap_get_brigade(
+            body->r->input_filters, body->bb, AP_MODE_READBYTES, APR_BLOCK_READ,
+            body->file || !limit ? BODY_FILE_READ_SIZE : BODY_READ_SIZE);
+        status = rv == APR_SUCCESS ? body_keep_brigade(body, limit, why)
+                                   : body_refuse(body, rv, why);
     }
     return status;
 }
 
 /* --- giving to the worker ----------------------------------------------- */
 
-static apr_status_t next_memory(void *ctx, const char **data, apr_size_t *len)
+static void body_rewind(void *ctx)
+{
+    hpm_body_t *body = ctx;
+
+    body->at = 0;
+}
+
+static apr_status_t body_read_memory(void *ctx, const char **data,
+                                     apr_size_t *len)
 {
     hpm_body_t *body = ctx;
 
@@ -188,11 +198,12 @@ static apr_status_t next_memory(void *ctx, const char **data, apr_size_t *len)
     return APR_SUCCESS;
 }
 
-static apr_status_t next_file(void *ctx, const char **data, apr_size_t *len)
+static apr_status_t body_read_file(void *ctx, const char **data,
+                                   apr_size_t *len)
 {
     hpm_body_t *body = ctx;
     ssize_t n =
-        hpm_tempfile_read(body->file, body->block, BLOCK_SIZE, body->at);
+        hpm_tempfile_read(body->file, body->block, BODY_BLOCK_SIZE, body->at);
 
     if (n <= 0) {
         body->status = HTTP_INTERNAL_SERVER_ERROR;
@@ -204,9 +215,9 @@ static apr_status_t next_file(void *ctx, const char **data, apr_size_t *len)
     return APR_SUCCESS;
 }
 
-/* httpd does this by itself only when a read may wait; see ap_http_filter(),
- * which has found nothing wrong with the length by now. */
-static void send_continue(request_rec *r)
+/* ap_http_filter() sends this by itself only for a read that may block.  It
+ * has checked the length by now. */
+static void body_send_continue(request_rec *r)
 {
     int status = r->status;
     const char *line = r->status_line;
@@ -221,9 +232,9 @@ static void send_continue(request_rec *r)
     }
 }
 
-/* See to it that there is a bucket, without waiting.  A success that brings
- * none is a filter's way to say that there is nothing. */
-static apr_status_t stream_fill(hpm_body_t *body)
+/* Get a bucket into bb, without blocking.  A filter that has nothing may
+ * return an empty brigade and APR_SUCCESS. */
+static apr_status_t body_stream_fill(hpm_body_t *body)
 {
     apr_status_t rv;
 
@@ -234,25 +245,25 @@ static apr_status_t stream_fill(hpm_body_t *body)
         return APR_EOF;
     }
     rv = ap_get_brigade(body->r->input_filters, body->bb, AP_MODE_READBYTES,
-                        APR_NONBLOCK_READ, READ_SIZE);
+                        APR_NONBLOCK_READ, BODY_READ_SIZE);
     if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(body->bb)) {
         rv = APR_EAGAIN;
     }
     if (APR_STATUS_IS_EAGAIN(rv)) {
-        send_continue(body->r);
+        body_send_continue(body->r);
     }
     return rv;
 }
 
-/* The first bucket with bytes in it; those before it are gone. */
-static apr_status_t stream_read(hpm_body_t *body, const char **data,
-                                apr_size_t *len)
+/* Read the first bucket that has bytes; drop those before it. */
+static apr_status_t body_stream_read(hpm_body_t *body, const char **data,
+                                     apr_size_t *len)
 {
     apr_status_t rv;
     apr_bucket *b;
 
     for (;;) {
-        rv = stream_fill(body);
+        rv = body_stream_fill(body);
         if (rv != APR_SUCCESS) {
             return rv;
         }
@@ -270,8 +281,9 @@ static apr_status_t stream_read(hpm_body_t *body, const char **data,
     }
 }
 
-/* The first bucket in bb is the piece given last, if that was given. */
-static apr_status_t next_stream(void *ctx, const char **data, apr_size_t *len)
+/* The first bucket in bb holds the piece that was given last. */
+static apr_status_t body_read_stream(void *ctx, const char **data,
+                                     apr_size_t *len)
 {
     hpm_body_t *body = ctx;
     apr_status_t rv;
@@ -280,20 +292,20 @@ static apr_status_t next_stream(void *ctx, const char **data, apr_size_t *len)
         apr_bucket_delete(APR_BRIGADE_FIRST(body->bb));
         body->given = 0;
     }
-    rv = stream_read(body, data, len);
+    rv = body_stream_read(body, data, len);
     if (APR_STATUS_IS_EAGAIN(rv)) {
         return APR_EAGAIN;
     }
     if (rv == APR_SUCCESS) {
         body->given = 1;
         body->at += (apr_off_t)*len;
-        /* An input filter can make more of it than was announced. */
-        if (body->at > body->source.length) {
+        /* An input filter may have added bytes. */
+        if (body->at > body->reader.length) {
             rv = APR_EGENERAL;
         }
     }
     if (rv != APR_SUCCESS) {
-        refuse(body, rv, NULL);
+        body_refuse(body, rv, NULL);
     }
     return rv;
 }
@@ -301,83 +313,80 @@ static apr_status_t next_stream(void *ctx, const char **data, apr_size_t *len)
 /* --- the whole ---------------------------------------------------------- */
 
 /* What a request says of its body's length. */
-#define CHUNKED APR_INT64_C(-1)
-#define NO_BODY APR_INT64_C(-2)
+#define BODY_CHUNKED APR_INT64_C(-1)
+#define BODY_NONE    APR_INT64_C(-2)
 
-static apr_off_t announced(const request_rec *r)
+static apr_off_t body_announced_length(const request_rec *r)
 {
     const char *len = apr_table_get(r->headers_in, "Content-Length");
     apr_off_t n;
     char *end;
 
     if (apr_table_get(r->headers_in, "Transfer-Encoding")) {
-        return CHUNKED;
+        return BODY_CHUNKED;
     }
     if (!len) {
-        return NO_BODY;
+        return BODY_NONE;
     }
-    /* httpd has refused what is not a number already. */
+    /* httpd refuses what is no number before any handler runs. */
     if (apr_strtoff(&n, len, &end, 10) != APR_SUCCESS || *end || n < 0) {
-        return CHUNKED;
+        return BODY_CHUNKED;
     }
     return n;
 }
 
-/* A body may be streamed when its length is sure, and when the client and the
- * worker can be waited for at once.  That of a GET can be what an internal
- * redirect has left of a POST whose body is gone. */
-static int can_stream(const request_rec *r, apr_off_t len)
+/* A body can be streamed when its length is known and the thread can wait for
+ * client and worker at once.  A GET's length may be what an internal redirect
+ * has left of a POST whose body has been read. */
+static int body_can_stream(const request_rec *r, apr_off_t len)
 {
     return len > 0 && r->method_number != M_GET
            && hpm_client_fd(r->connection) >= 0;
 }
 
-int hpm_body_read(request_rec *r, apr_int64_t limit, hpm_body_t *body,
-                  pm_reason_t *why)
+void hpm_body_init(hpm_body_t *body, request_rec *r)
 {
-    apr_off_t len = announced(r);
-    int status;
-
     memset(body, 0, sizeof(*body));
     body->r = r;
     body->status = OK;
-    body->source.ctx = body;
-    body->source.next = next_memory;
-    body->present = len != NO_BODY;
-    if (!body->present) {
+    body->reader.ctx = body;
+    body->reader.read = body_read_memory;
+}
+
+int hpm_body_read(request_rec *r, apr_int64_t limit, hpm_body_t *body,
+                  pm_reason_t *why)
+{
+    apr_off_t len = body_announced_length(r);
+    int status;
+
+    hpm_body_init(body, r);
+    if (len == BODY_NONE) {
         return OK;
     }
+    body->present = 1;
+    body->reader.rewind = body_rewind;
     body->bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
-    if (limit < 0 && can_stream(r, len)) {
-        body->streamed = 1;
-        body->source.length = len;
-        body->source.next = next_stream;
+    if (limit < 0 && body_can_stream(r, len)) {
+        body->reader.length = len;
+        body->reader.read = body_read_stream;
+        body->reader.rewind = NULL;
         return OK;
     }
     if (limit < 0) {
-        limit = OFF_LIMIT;
+        limit = BODY_OFF_LIMIT;
     }
     if (len > limit) {
-        limit = 0; /* a file it will be, and from the beginning */
+        limit = 0; /* all of it goes to the file */
     }
     else if (len > 0) {
         body->memory = apr_palloc(r->pool, (apr_size_t)len);
         body->size = (apr_size_t)len;
     }
-    status = read_whole(body, (apr_size_t)limit, why);
+    status = body_read_whole(body, (apr_size_t)limit, why);
     apr_brigade_destroy(body->bb);
     if (status == OK && body->file) {
-        body->block = apr_palloc(r->pool, BLOCK_SIZE);
-        body->source.next = next_file;
+        body->block = apr_palloc(r->pool, BODY_BLOCK_SIZE);
+        body->reader.read = body_read_file;
     }
     return status;
-}
-
-int hpm_body_rewind(hpm_body_t *body)
-{
-    if (body->streamed) {
-        return 0;
-    }
-    body->at = 0;
-    return 1;
 }

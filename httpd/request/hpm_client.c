@@ -18,7 +18,7 @@ int hpm_client_fd(conn_rec *c)
     return sock && apr_os_sock_get(&fd, sock) == APR_SUCCESS ? fd : -1;
 }
 
-static int ask(int fd, short events, apr_interval_time_t timeout)
+static int client_poll(int fd, short events, apr_interval_time_t timeout)
 {
     struct pollfd pfd = {fd, events, 0};
     apr_int64_t ms = (timeout + 999) / 1000;
@@ -28,52 +28,45 @@ static int ask(int fd, short events, apr_interval_time_t timeout)
 }
 
 #ifdef POLLRDHUP
-static int has_ended(int fd)
+static int client_has_closed(int fd)
 {
-    return ask(fd, POLLRDHUP, 0) != 0;
+    return client_poll(fd, POLLRDHUP, 0) != 0;
 }
 #else
-static int has_ended(int fd)
+static int client_has_closed(int fd)
 {
     char byte;
 
-    return ask(fd, POLLIN, 0)
+    return client_poll(fd, POLLIN, 0)
            && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0
            && errno != EAGAIN;
 }
 #endif
 
-int hpm_client_gone(conn_rec *c)
+int hpm_client_has_gone(conn_rec *c)
 {
     int fd = hpm_client_fd(c);
 
     return c->aborted || (c->master && c->master->aborted)
-           || (fd >= 0 && has_ended(fd));
+           || (fd >= 0 && client_has_closed(fd));
 }
 
-void hpm_client_forget(conn_rec *c)
-{
-    c->aborted = 1;
-    c->keepalive = AP_CONN_CLOSE;
-}
-
-int hpm_client_writable(conn_rec *c, apr_interval_time_t timeout)
+int hpm_client_is_writable(conn_rec *c, apr_interval_time_t timeout)
 {
     int fd = hpm_client_fd(c);
 
-    /* an error is for who writes to find */
-    return fd >= 0 && ask(fd, POLLOUT, timeout) != 0;
+    return fd >= 0 && client_poll(fd, POLLOUT, timeout) != 0;
 }
 
-int hpm_client_readable(conn_rec *c, apr_interval_time_t timeout)
+int hpm_client_is_readable(conn_rec *c, apr_interval_time_t timeout)
 {
     int fd = hpm_client_fd(c);
 
-    return fd >= 0 && ask(fd, POLLIN, timeout) != 0;
+    return fd >= 0 && client_poll(fd, POLLIN, timeout) != 0;
 }
 
-/* As the MPM does it when a request is done and its answer is not: the core
- * output filter, called without a brigade, does not wait. */
+/* As the MPM does it when the request is done and its response is not yet
+ * sent: called without a brigade the core output filter does not block. */
 int hpm_client_push(conn_rec *c)
 {
     ap_filter_t *f = c->output_filters;

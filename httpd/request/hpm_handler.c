@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A request from httpd, answered by a pool: which pool, what it is told, and
- * what a failure is answered with. */
+/* The handler: which pool serves a request, the call of that pool, and the
+ * response to it, whatever the call's outcome. */
 #include "httpd/request/hpm_handler.h"
 
 #include "apr_strings.h"
@@ -8,21 +8,22 @@
 #include "http_protocol.h"
 #include "http_request.h"
 
-#include "httpd/request/hpm_request.h"
+#include "httpd/config/hpm_server.h"
 #include "httpd/request/hpm_client.h"
-#include "httpd/request/hpm_variables.h"
-#include "httpd/upstream/hpm_admission.h"
+#include "httpd/request/hpm_request.h"
+#include "httpd/request/hpm_response.h"
 #include "httpd/request/hpm_script.h"
 #include "httpd/request/hpm_sendfile.h"
-#include "httpd/upstream/hpm_slow_request.h"
+#include "httpd/request/hpm_variables.h"
+#include "httpd/upstream/hpm_availability.h"
 
 APLOG_USE_MODULE(fcgipm);
 
 /* --- which pool --------------------------------------------------------- */
 
-/* As Alias does it: segment by segment, any number of slashes is one.
- * @return how much of the URI it is, without a slash at the end; -1: none */
-static int alias_match(const char *uri, const char *alias)
+/* Match as mod_alias does: segment by segment, any number of slashes is one.
+ * @return bytes of the URI that match, without a slash at the end; -1: none */
+static int handler_match_alias(const char *uri, const char *alias)
 {
     const char *u = uri;
     const char *a = alias;
@@ -54,8 +55,8 @@ static int alias_match(const char *uri, const char *alias)
     return (int)(u - uri);
 }
 
-/* r->filename is nothing that is looked at as a file, but the log, and a
- * worker that wants SCRIPT_FILENAME, may have a name. */
+/* No file is opened by r->filename, but the log and SCRIPT_FILENAME need a
+ * name. */
 int hpm_handler_translate(request_rec *r)
 {
     const apr_array_header_t *aliases = hpm_server(r->server)->aliases;
@@ -66,7 +67,7 @@ int hpm_handler_translate(request_rec *r)
     }
     for (i = 0; i < aliases->nelts; i++) {
         hpm_alias_t *alias = &APR_ARRAY_IDX(aliases, i, hpm_alias_t);
-        int len = alias_match(r->uri, alias->url);
+        int len = handler_match_alias(r->uri, alias->url);
 
         if (len >= 0) {
             char *name = apr_pstrmemdup(r->pool, r->uri, (apr_size_t)len);
@@ -82,7 +83,7 @@ int hpm_handler_translate(request_rec *r)
     return DECLINED;
 }
 
-static int is_alias(const request_rec *r)
+static int handler_is_alias(const request_rec *r)
 {
     const hpm_request_t *known = hpm_request_known(r);
 
@@ -91,18 +92,18 @@ static int is_alias(const request_rec *r)
 
 int hpm_handler_map_to_storage(request_rec *r)
 {
-    return is_alias(r) && r->method_number != M_TRACE ? OK : DECLINED;
+    return handler_is_alias(r) && r->method_number != M_TRACE ? OK : DECLINED;
 }
 
-/* Its extension says nothing: not to mod_mime (AddHandler), nor to
+/* An extension in the URL is not for mod_mime (AddHandler), nor for
  * mod_negotiation. */
 int hpm_handler_type(request_rec *r)
 {
-    return is_alias(r) ? OK : DECLINED;
+    return handler_is_alias(r) ? OK : DECLINED;
 }
 
 /* @return the pool's name in r->handler, NULL: the request is not ours */
-static const char *pool_name(const request_rec *r)
+static const char *handler_pool_name(const request_rec *r)
 {
     const char *rest;
 
@@ -114,60 +115,13 @@ static const char *pool_name(const request_rec *r)
     return *rest == ':' ? rest + 1 : *rest ? NULL : HPM_DEFAULT_POOL;
 }
 
-static const char *not_available(const hpm_server_t *server,
-                                 const hpm_pool_t *pool, apr_int64_t *retry)
+/* --- the response ------------------------------------------------------- */
+
+static int handler_fail(request_rec *r, const char *pool, int status,
+                        apr_int64_t retry_after, const char *why)
 {
-    const pm_scoreboard_slot_t *slot;
-    apr_time_t left;
-
-    if (pool->failed) {
-        return pool->failed;
-    }
-    if (!server->board || pool->slot < 0) {
-        return "it has no manager";
-    }
-    slot = pm_scoreboard_slot(server->board, pool->slot);
-    switch (pm_scoreboard_avail(slot, pool->generation)) {
-    case PM_AVAIL_STARTING:
-    case PM_AVAIL_RUNNING:
-    case PM_AVAIL_DRAINING:
-        return NULL;
-    case PM_AVAIL_BACKOFF:
-        left =
-            __atomic_load_n(&slot->retry_at, __ATOMIC_RELAXED) - pm_time_now();
-        if (left > apr_time_from_sec(1)) {
-            *retry = (left + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC;
-        }
-        return "its workers die, the next start is delayed";
-    case PM_AVAIL_STOPPED:
-        return "it is stopped";
-    case PM_AVAIL_NONE:
-        break;
-    }
-    return "its manager does not know it";
-}
-
-const char *hpm_handler_unavailable_reason(const hpm_server_t *server,
-                                           const hpm_pool_t *pool,
-                                           apr_int64_t *retry)
-{
-    const char *why = not_available(server, pool, retry);
-
-    if (why && server->board && pool->slot >= 0) {
-        pm_request_stats_count(
-            pm_scoreboard_stats(server->board, server->row, pool->slot),
-            PM_REQUEST_STATS_UNAVAILABLE);
-    }
-    return why;
-}
-
-/* --- what a failure is answered with ------------------------------------ */
-
-static int fail(request_rec *r, const char *pool, int status, apr_int64_t retry,
-                const char *why)
-{
-    /* What the client did wrong is no error of ours, and why a pool cannot be
-     * had now has been said by the manager, or is a limit that was set. */
+    /* What the client did wrong is no error of the server; the manager has
+     * logged why a pool is unavailable, or a limit was reached. */
     int level = status == AP_FILTER_ERROR || (status >= 400 && status < 500)
                     ? APLOG_INFO
                 : status == HTTP_SERVICE_UNAVAILABLE ? APLOG_WARNING
@@ -176,12 +130,12 @@ static int fail(request_rec *r, const char *pool, int status, apr_int64_t retry,
     ap_log_rerror(APLOG_MARK, level, 0, r, "pool %s: %s", pool, why);
     if (status == HTTP_SERVICE_UNAVAILABLE) {
         apr_table_setn(r->err_headers_out, "Retry-After",
-                       apr_psprintf(r->pool, "%" APR_INT64_T_FMT, retry));
+                       apr_psprintf(r->pool, "%" APR_INT64_T_FMT, retry_after));
     }
     return status;
 }
 
-int hpm_handler_status(const hpm_upstream_t *x, const hpm_body_t *body)
+int hpm_handler_status(hpm_upstream_outcome_t outcome, const hpm_body_t *body)
 {
     static const int statuses[] = {
         [HPM_UPSTREAM_OPEN] = HTTP_INTERNAL_SERVER_ERROR,
@@ -195,33 +149,32 @@ int hpm_handler_status(const hpm_upstream_t *x, const hpm_body_t *body)
         [HPM_UPSTREAM_REFUSED] = HTTP_BAD_GATEWAY,
         [HPM_UPSTREAM_GONE] = HTTP_BAD_REQUEST,
         [HPM_UPSTREAM_FAILED] = HTTP_INTERNAL_SERVER_ERROR,
+        [HPM_UPSTREAM_UNAVAILABLE] = HTTP_SERVICE_UNAVAILABLE,
     };
 
-    if (x->outcome == HPM_UPSTREAM_BODY) {
-        /* it knows of every failure but silence */
+    if (outcome == HPM_UPSTREAM_BODY) {
+        /* the body knows of every failure but silence */
         return body->status == OK ? HTTP_REQUEST_TIME_OUT : body->status;
     }
-    return statuses[x->outcome];
+    return statuses[outcome];
 }
 
-/* There will be no whole answer. */
-static int give_up(hpm_response_t *a, const char *pool, int status,
-                   const char *why)
+/* There will be no whole response. */
+static int handler_give_up(hpm_response_t *a, const hpm_call_t *call,
+                           int status, const char *why)
 {
-    request_rec *r = a->r;
+    const char *pool = call->pool->name;
 
     if (hpm_response_cut(a)) {
-        return fail(r, pool, status, 1, why);
+        return handler_fail(call->r, pool, status, call->retry_after, why);
     }
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                  "pool %s: %s; the response "
-                  "is cut off",
-                  pool, why);
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, call->r,
+                  "pool %s: %s; the response is cut off", pool, why);
     return OK;
 }
 
-/* mod_cgi's way: what is asked for instead is a GET, and has no body. */
-static int redirect(request_rec *r, const char *location)
+/* As mod_cgi: a GET without a body takes the request's place. */
+static int handler_redirect(request_rec *r, const char *location)
 {
     r->method = "GET";
     r->method_number = M_GET;
@@ -231,331 +184,147 @@ static int redirect(request_rec *r, const char *location)
     return OK;
 }
 
-/* What takes too long is looked for by its URL: the manager's line about the
- * worker has only its pid. */
-static const char *reason(const hpm_response_t *a, const hpm_upstream_t *x)
+/* The manager's line about a worker that takes too long has no URL, so this
+ * one has. */
+static const char *handler_reason(const hpm_call_t *call)
 {
-    return x->outcome != HPM_UPSTREAM_TIMEOUT
-               ? x->why.text
-               : apr_psprintf(a->r->pool, "%s %s: %s", a->r->method,
-                              a->r->unparsed_uri, x->why.text);
+    const request_rec *r = call->r;
+
+    return call->outcome != HPM_UPSTREAM_TIMEOUT
+               ? call->why.text
+               : apr_psprintf(r->pool, "%s %s: %s", r->method, r->unparsed_uri,
+                              call->why.text);
 }
 
-/* The exchange is over. */
-static int conclude(hpm_response_t *a, const hpm_upstream_t *x,
-                    const hpm_body_t *body, const char *pool)
+static int handler_end_aborted(const hpm_call_t *call, int status,
+                               const char *why)
 {
-    request_rec *r = a->r;
-
-    if (x->outcome == HPM_UPSTREAM_GONE) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "pool %s: %s", pool,
-                      x->why.text);
-        return OK;
-    }
-    if (a->stage == HPM_RESPONSE_BROKEN) {
-        return give_up(a, pool, HTTP_BAD_GATEWAY, a->why.text);
-    }
-    if (a->stage != HPM_RESPONSE_GONE) {
-        if (x->outcome != HPM_UPSTREAM_COMPLETE) {
-            return give_up(a, pool, hpm_handler_status(x, body), reason(a, x));
-        }
-        if (!hpm_response_whole(a)) {
-            return give_up(a, pool, HTTP_BAD_GATEWAY, a->why.text);
-        }
-        if (a->stage == HPM_RESPONSE_REDIRECT) {
-            return redirect(r, a->location);
-        }
-        if (a->stage == HPM_RESPONSE_FILE) {
-            return hpm_sendfile(r, pool, a->file);
-        }
-        if (a->stage == HPM_RESPONSE_BODY) {
-            hpm_response_finish(a);
-        }
-    }
-    if (a->stage == HPM_RESPONSE_GONE) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "pool %s: %s", pool,
-                      a->why.text);
-    }
-    return a->status;
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, call->r, "pool %s: %s",
+                  call->pool->name, why);
+    return status;
 }
 
-/* --- the exchange ------------------------------------------------------- */
-
-static void take(hpm_response_t *a, const hpm_upstream_t *x, hpm_xevent_t ev)
+/* The call is over: give the client what its answer is. */
+static int handler_respond(hpm_response_t *a, const hpm_call_t *call,
+                           const hpm_body_t *body)
 {
-    switch (ev) {
-    case HPM_UPSTREAM_EVENT_STDOUT:
-        hpm_response_stdout(a, x->parser.span, x->parser.span_len);
+    if (call->outcome == HPM_UPSTREAM_GONE) {
+        return handler_end_aborted(call, OK, call->why.text);
+    }
+    if (a->state == HPM_RESPONSE_MALFORMED) {
+        return handler_give_up(a, call, HTTP_BAD_GATEWAY, a->why.text);
+    }
+    if (a->state == HPM_RESPONSE_ABORTED) {
+        return handler_end_aborted(call, a->status, a->why.text);
+    }
+    if (call->outcome != HPM_UPSTREAM_COMPLETE) {
+        return handler_give_up(a, call, hpm_handler_status(call->outcome, body),
+                               handler_reason(call));
+    }
+    if (!hpm_response_is_whole(a)) {
+        return handler_give_up(a, call, HTTP_BAD_GATEWAY, a->why.text);
+    }
+    switch (a->state) {
+    case HPM_RESPONSE_REDIRECT:
+        return handler_redirect(call->r, a->location);
+    case HPM_RESPONSE_FILE:
+        return hpm_sendfile_send(call->r, call->pool, a->file);
+    case HPM_RESPONSE_BODY:
+        hpm_response_finish(a);
         break;
-    case HPM_UPSTREAM_EVENT_STDERR:
-        hpm_response_stderr(a, x->parser.span, x->parser.span_len);
-        break;
-    case HPM_UPSTREAM_EVENT_PAUSE:
-    case HPM_UPSTREAM_EVENT_ROOM:
-        hpm_response_pause(a);
-        break;
-    case HPM_UPSTREAM_EVENT_SLOW:
-    case HPM_UPSTREAM_EVENT_OVER:
-        break;
-    }
-}
-
-static void run(hpm_upstream_t *x, hpm_response_t *a, const hpm_pool_t *pool,
-                hpm_watch_t *watch, pm_scoreboard_cell_t *cell)
-{
-    apr_time_t since = x->slow_at - pool->conf->slow_log.time;
-    int counted = 0;
-    hpm_xevent_t ev;
-
-    do {
-        watch->out = hpm_response_wants_room(a);
-        ev = hpm_upstream_next(x);
-        if (x->begun && !counted) {
-            pm_scoreboard_count_answered(cell);
-            counted = 1;
-        }
-        if (ev == HPM_UPSTREAM_EVENT_SLOW) {
-            hpm_slow_request_tell(a->r, pool, x, since);
-        }
-        a->spent.worker = x->worker;
-        take(a, x, ev);
-    } while (ev != HPM_UPSTREAM_EVENT_OVER && a->stage != HPM_RESPONSE_GONE
-             && a->stage != HPM_RESPONSE_BROKEN);
-}
-
-/* Once with one worker.  The worker is free again before its answer's end
- * goes to the client. */
-static void attempt(hpm_upstream_t *x, hpm_response_t *a,
-                    const hpm_pool_t *pool, pm_scoreboard_cell_t *cell,
-                    const char *head, apr_size_t len)
-{
-    const request_rec *r = a->r;
-    hpm_watch_t watch = {hpm_client_fd(r->connection), 0, r->server->timeout};
-
-    hpm_upstream_watch(x, &watch);
-    if (pool->conf->request_timeout) {
-        x->deadline = pm_time_now() + pool->conf->request_timeout;
-    }
-    if (pool->conf->slow_log.time) {
-        x->slow_at = pm_time_now() + pool->conf->slow_log.time;
-    }
-    if (hpm_upstream_open(x, &pool->addr, pool->conf->connect_timeout, head,
-                          len)
-        == HPM_UPSTREAM_OPEN) {
-        run(x, a, pool, &watch, cell);
-    }
-    hpm_upstream_close(x);
-    a->spent.worker = x->worker;
-}
-
-/* May it be asked twice?  The methods that are safe (RFC 9110 9.2.1). */
-static int is_safe(const request_rec *r)
-{
-    return r->method_number == M_GET || r->method_number == M_OPTIONS;
-}
-
-/* @return NULL: it was asked, or the client has gone; else why not */
-static const char *in_turn(hpm_upstream_t *x, hpm_response_t *a,
-                           const hpm_pool_t *pool, const char *head,
-                           apr_size_t len, apr_int64_t *retry)
-{
-    hpm_turn_t turn;
-    hpm_verdict_t verdict = hpm_admission_enter(&turn, a->r, pool);
-
-    a->spent.waited += turn.waited;
-    switch (verdict) {
-    case HPM_ADMISSION_GRANTED:
-        /* who counts himself is seen: pm_pool_retire() */
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        if (hpm_script_gone(hpm_server(a->r->server), pool)) {
-            x->outcome = HPM_UPSTREAM_UNREACHABLE;
-            pm_fail(&x->why, APR_EGENERAL, "it is no more");
-        }
-        else {
-            attempt(x, a, pool, turn.cell, head, len);
-        }
-        hpm_admission_leave(&turn);
-        a->spent.took += turn.took;
-        return NULL;
-    case HPM_ADMISSION_GONE:
-        x->outcome = HPM_UPSTREAM_GONE;
-        pm_fail(&x->why, APR_ECONNABORTED,
-                "the client has gone before a worker was free");
-        return NULL;
-    case HPM_ADMISSION_REFUSED:
     default:
-        *retry = turn.retry;
-        return turn.why;
+        break;
     }
+    return a->state == HPM_RESPONSE_ABORTED
+               ? handler_end_aborted(call, a->status, a->why.text)
+               : a->status;
 }
 
-/* Once more, for the same request. */
-static int again(const hpm_server_t *server, const hpm_pool_t *pool,
-                 hpm_body_t *body)
-{
-    if (!hpm_body_rewind(body)) {
-        return 0;
-    }
-    pm_request_stats_count(
-        pm_scoreboard_stats(server->board, server->row, pool->slot),
-        PM_REQUEST_STATS_RETRIED);
-    return 1;
-}
-
-/* Nothing was sent to a script's pool, which has vanished, or has died with
- * its manager.  @return 1: there is another one */
-static int moved(const hpm_upstream_t *x, request_rec *r, const char **not_now,
-                 const hpm_pool_t **pool, hpm_pool_t *next)
-{
-    const hpm_server_t *server = hpm_server(r->server);
-    apr_uint32_t former = (*pool)->generation;
-    int gone = *not_now ? hpm_script_gone(server, *pool)
-                        : x->outcome == HPM_UPSTREAM_UNREACHABLE
-                              && (former & PM_SCOREBOARD_SCRIPT_BIT);
-
-    if (!gone || hpm_script_again(r, former, next) != OK
-        || next->generation == former) {
-        return 0;
-    }
-    *not_now = NULL;
-    *pool = next;
-    return 1;
-}
-
-/* It was in vain the @a tries-th time; may it be tried once more? */
-static int once_more(const hpm_upstream_t *x, request_rec *r, hpm_body_t *body,
-                     int tries, const char **not_now, const hpm_pool_t **pool,
-                     hpm_pool_t *next)
-{
-    const hpm_server_t *server = hpm_server(r->server);
-    int early = x->outcome == HPM_UPSTREAM_CLOSED_EARLY;
-
-    if ((early && !is_safe(r)) || tries > 2) {
-        return 0;
-    }
-    if (early && !*not_now) {
-        return tries < 2 && again(server, *pool, body);
-    }
-    return moved(x, r, not_now, pool, next)
-           && (!early || again(server, *pool, body));
-}
-
-/* Before the worker was done? */
-static int has_gone(const hpm_upstream_t *x, const hpm_response_t *a)
-{
-    return x->outcome == HPM_UPSTREAM_GONE
-           || (x->outcome == HPM_UPSTREAM_OPEN && a->stage == HPM_RESPONSE_GONE
-               && a->r->connection->aborted);
-}
-
-const char *hpm_handler_ask(hpm_response_t *a, hpm_upstream_t *x,
-                            const hpm_pool_t *pool, hpm_body_t *body,
-                            const char *head, apr_size_t len,
-                            apr_int64_t *retry)
-{
-    const hpm_server_t *server = hpm_server(a->r->server);
-    apr_interval_time_t timeout = pool->conf->io_timeout;
-    const char *not_now = NULL;
-    hpm_pool_t next;
-    int tries = 0;
-
-    if (!timeout) {
-        timeout = a->r->server->timeout;
-    }
-    hpm_response_limit(a, pool->conf->response_buffer);
-    hpm_response_log(a,
-                     &(hpm_response_stderr_t){
-                         pool->log_fd,
-                         pm_scoreboard_log_ratelimit(server->board, pool->slot),
-                         pool->conf->log_limit, server->wakeup_fd, pool->slot});
-    do {
-        hpm_upstream_init(x, timeout, &body->source, &a->buffer);
-        not_now = in_turn(x, a, pool, head, len, retry);
-        if (x->outcome == HPM_UPSTREAM_CLOSED_EARLY) {
-            /* a pool whose last worker died sends away who waits */
-            not_now = hpm_handler_unavailable_reason(server, pool, retry);
-        }
-    } while (once_more(x, a->r, body, ++tries, &not_now, &pool, &next));
-    if (has_gone(x, a)) {
-        pm_scoreboard_count_aborted(
-            pm_scoreboard_cell(server->board, server->row, pool->slot));
-        hpm_client_forget(a->r->connection);
-    }
-    return not_now;
-}
+/* --- the call ----------------------------------------------------------- */
 
 /* For the access log. */
-static void note(request_rec *r, const hpm_spent_t *spent)
+static void handler_set_notes(const hpm_call_t *call)
 {
+    const request_rec *r = call->r;
+
     apr_table_setn(r->notes, "FCGIPM_QUEUE",
-                   apr_off_t_toa(r->pool, (apr_off_t)spent->waited));
-    if (spent->took) {
+                   apr_off_t_toa(r->pool, (apr_off_t)call->waited));
+    if (call->took) {
         apr_table_setn(r->notes, "FCGIPM_TIME",
-                       apr_off_t_toa(r->pool, (apr_off_t)spent->took));
+                       apr_off_t_toa(r->pool, (apr_off_t)call->took));
     }
-    if (spent->worker) {
+    if (call->worker) {
         apr_table_setn(r->notes, "FCGIPM_WORKER",
-                       apr_ltoa(r->pool, (long)spent->worker));
+                       apr_ltoa(r->pool, (long)call->worker));
     }
 }
 
-static int serve(request_rec *r, const hpm_pool_t *pool, hpm_body_t *body,
-                 const char *head, apr_size_t len)
+static int handler_call(request_rec *r, const hpm_pool_t *pool,
+                        hpm_body_t *body, const char *head, apr_size_t len)
 {
-    hpm_upstream_t x;
     hpm_response_t a;
-    const char *not_now;
-    apr_int64_t retry = 1;
+    hpm_call_t call = {
+        .r = r,
+        .pool = pool,
+        .head = head,
+        .head_len = len,
+        .body = &body->reader,
+        .downstream = &hpm_response_downstream,
+        .downstream_ctx = &a,
+        .client_fd = hpm_client_fd(r->connection),
+        .find_pool = hpm_script_find_other,
+    };
     int status;
 
-    hpm_response_init(&a, r, pool->name);
-    not_now = hpm_handler_ask(&a, &x, pool, body, head, len, &retry);
-    note(r, &a.spent);
-    status = not_now
-                 ? fail(r, pool->name, HTTP_SERVICE_UNAVAILABLE, retry, not_now)
-                 : conclude(&a, &x, body, pool->name);
+    hpm_response_init(&a, r, pool);
+    hpm_call_run(&call);
+    handler_set_notes(&call);
+    status = handler_respond(&a, &call, body);
     hpm_response_destroy(&a);
     return status;
 }
 
-static int answer(request_rec *r, const hpm_pool_t *pool)
+static int handler_serve(request_rec *r, const hpm_pool_t *pool)
 {
     const hpm_server_t *server = hpm_server(r->server);
     const char *name = pool->name;
     hpm_body_t body;
     pm_reason_t why;
-    apr_int64_t retry = 1;
-    const char *not_now;
+    apr_int64_t retry_after = 1;
+    const char *unavailable;
     apr_size_t len;
     char *head;
     int status;
 
-    apr_table_setn(r->notes, "FCGIPM_POOL", pool->name);
+    apr_table_setn(r->notes, "FCGIPM_POOL", name);
     if (r->used_path_info == AP_REQ_REJECT_PATH_INFO && r->path_info
         && *r->path_info) {
-        return fail(r, name, HTTP_NOT_FOUND, 0, "AcceptPathInfo is off");
+        return handler_fail(r, name, HTTP_NOT_FOUND, 0,
+                            "AcceptPathInfo is off");
     }
-    not_now = hpm_script_gone(server, pool)
-                  ? NULL
-                  : hpm_handler_unavailable_reason(server, pool, &retry);
-    if (not_now) {
-        return fail(r, name, HTTP_SERVICE_UNAVAILABLE, retry, not_now);
+    /* a script's pool that has ended has a successor: see hpm_call.c */
+    unavailable = hpm_availability_has_ended(server, pool)
+                      ? NULL
+                      : hpm_availability_check(server, pool, &retry_after);
+    if (unavailable) {
+        return handler_fail(r, name, HTTP_SERVICE_UNAVAILABLE, retry_after,
+                            unavailable);
     }
     status = hpm_body_read(r, pool->conf->request_buffer, &body, &why);
     if (status != OK) {
-        return fail(r, name, status, 0, why.text);
+        return handler_fail(r, name, status, 0, why.text);
     }
-    hpm_variables_responder(r, body.present ? body.source.length : -1);
-    status = hpm_variables_encode(r, HPM_RESPONDER, &head, &len, &why);
+    hpm_variables_responder(r, body.present ? body.reader.length : -1);
+    status = hpm_variables_encode(r, HPM_FCGI_RESPONDER, &head, &len, &why);
     if (status != OK) {
-        return fail(r, name, status, 0, why.text);
+        return handler_fail(r, name, status, 0, why.text);
     }
-    return serve(r, pool, &body, head, len);
+    return handler_call(r, pool, &body, head, len);
 }
 
 int hpm_handler(request_rec *r)
 {
-    const char *name = pool_name(r);
+    const char *name = handler_pool_name(r);
     const hpm_pool_t *pool;
     hpm_pool_t found;
     int status;
@@ -563,15 +332,15 @@ int hpm_handler(request_rec *r)
     if (r->method_number == M_TRACE) {
         return DECLINED;
     }
-    if (hpm_script_is(r)) {
+    if (hpm_script_is_request(r)) {
         status = hpm_script_find(r, &found);
-        return status == OK ? answer(r, &found) : status;
+        return status == OK ? handler_serve(r, &found) : status;
     }
     if (!name) {
         return DECLINED;
     }
     pool = hpm_server_pool(hpm_server(r->server), name);
-    return pool ? answer(r, pool)
-                : fail(r, name, HTTP_INTERNAL_SERVER_ERROR, 0,
-                       "there is no pool of this name");
+    return pool ? handler_serve(r, pool)
+                : handler_fail(r, name, HTTP_INTERNAL_SERVER_ERROR, 0,
+                               "there is no pool of this name");
 }

@@ -8,83 +8,85 @@
 #include "httpd/request/hpm_client.h"
 #include "httpd/config/hpm_server.h"
 
-/* What is known of a connection. */
-typedef struct habit {
-    apr_time_t answered; /* when, last; by httpd's clock */
-    int stay;            /* the client was quick with this request */
-    int in_vain;         /* a thread has stayed, and nothing came */
-} habit_t;
+/* What is remembered of a connection; in conn_config. */
+typedef struct keepalive {
+    apr_time_t answered; /* the last response was sent; apr_time_now() */
+    int quick;           /* this request came at once */
+    int in_vain;         /* a thread has waited, and nothing came */
+} keepalive_t;
 
-static habit_t *of(const conn_rec *c)
+static keepalive_t *keepalive_of(const conn_rec *c)
 {
     return ap_get_module_config(c->conn_config, &fcgipm_module);
 }
 
-static hpm_thread_load_t *crowd(const conn_rec *c)
+static hpm_thread_load_t *keepalive_load(const conn_rec *c)
 {
     return hpm_server(c->base_server)->thread_load;
 }
 
-/* --- how many there are --------------------------------------------------- */
+/* --- the load ------------------------------------------------------------- */
 
 hpm_thread_load_t *hpm_keepalive_wait_load(apr_pool_t *pchild)
 {
-    hpm_thread_load_t *crowd = apr_pcalloc(pchild, sizeof(*crowd));
+    hpm_thread_load_t *load = apr_pcalloc(pchild, sizeof(*load));
     int async = 0;
 
     if (ap_mpm_query(AP_MPMQ_IS_ASYNC, &async) != APR_SUCCESS || !async
-        || ap_mpm_query(AP_MPMQ_MAX_THREADS, &crowd->threads) != APR_SUCCESS) {
-        crowd->threads = 0;
+        || ap_mpm_query(AP_MPMQ_MAX_THREADS, &load->threads) != APR_SUCCESS) {
+        load->threads = 0;
     }
-    return crowd;
+    return load;
 }
 
-static apr_status_t leave(void *data)
+static apr_status_t keepalive_end_connection(void *data)
 {
-    hpm_thread_load_t *crowd = data;
+    hpm_thread_load_t *load = data;
 
-    apr_atomic_dec32(&crowd->connections);
+    apr_atomic_dec32(&load->connections);
     return APR_SUCCESS;
 }
 
-/* httpd calls this whenever a connection gets a thread; a stream of HTTP/2 is
- * no connection. */
+/* httpd calls this each time a connection gets a thread.  A stream of HTTP/2
+ * is no connection. */
 int hpm_keepalive_wait_connection(conn_rec *c)
 {
-    if (!c->master && !of(c) && crowd(c) && crowd(c)->threads) {
+    if (!c->master && !keepalive_of(c) && keepalive_load(c)
+        && keepalive_load(c)->threads) {
         ap_set_module_config(c->conn_config, &fcgipm_module,
-                             apr_pcalloc(c->pool, sizeof(habit_t)));
-        apr_atomic_inc32(&crowd(c)->connections);
-        apr_pool_cleanup_register(c->pool, crowd(c), leave,
+                             apr_pcalloc(c->pool, sizeof(keepalive_t)));
+        apr_atomic_inc32(&keepalive_load(c)->connections);
+        apr_pool_cleanup_register(c->pool, keepalive_load(c),
+                                  keepalive_end_connection,
                                   apr_pool_cleanup_null);
     }
     return DECLINED;
 }
 
-static int has_room(const conn_rec *c)
+static int keepalive_has_room(const conn_rec *c)
 {
-    hpm_thread_load_t *all = crowd(c);
+    hpm_thread_load_t *load = keepalive_load(c);
 
-    return apr_atomic_read32(&all->connections) < (apr_uint32_t)all->threads;
+    return apr_atomic_read32(&load->connections) < (apr_uint32_t)load->threads;
 }
 
-/* --- staying -------------------------------------------------------------- */
+/* --- waiting -------------------------------------------------------------- */
 
 void hpm_keepalive_wait_answered(request_rec *r)
 {
     conn_rec *c = r->connection;
-    habit_t *h = of(c);
+    keepalive_t *h = keepalive_of(c);
 
     if (h) {
-        h->stay = h->answered && has_room(c)
-                  && r->request_time - h->answered < HPM_KEEPALIVE_WAIT;
+        h->quick = h->answered && keepalive_has_room(c)
+                   && r->request_time - h->answered < HPM_KEEPALIVE_WAIT;
         h->answered = apr_time_now();
     }
 }
 
-/* Nothing yet?  The next request can be in a filter already, and stays
- * there: where no socket shows it a wait is in vain. */
-static int is_silent(conn_rec *c, apr_pool_t *p)
+/* Is there no byte of the next request in the input filters?  There poll() on
+ * the socket would not see it. */
+static int keepalive_is_silent(conn_rec *c, apr_pool_t *p)
 {
     apr_bucket_brigade *bb = apr_brigade_create(p, c->bucket_alloc);
     apr_status_t rv = ap_get_brigade(c->input_filters, bb, AP_MODE_SPECULATIVE,
@@ -98,13 +100,13 @@ static int is_silent(conn_rec *c, apr_pool_t *p)
 int hpm_keepalive_wait_log(request_rec *r)
 {
     conn_rec *c = r->connection;
-    habit_t *h = of(c);
+    keepalive_t *h = keepalive_of(c);
 
-    if (h && h->stay) {
-        h->stay = 0;
+    if (h && h->quick) {
+        h->quick = 0;
         if (c->keepalive == AP_CONN_KEEPALIVE && !c->aborted
-            && (!h->in_vain || is_silent(c, r->pool))
-            && !hpm_client_readable(c, HPM_KEEPALIVE_WAIT)) {
+            && (!h->in_vain || keepalive_is_silent(c, r->pool))
+            && !hpm_client_is_readable(c, HPM_KEEPALIVE_WAIT)) {
             h->in_vain = 1;
         }
     }

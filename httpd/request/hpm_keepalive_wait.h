@@ -1,44 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file hpm_keepalive_wait.h
- * @brief A thread stays with a client that is quick.
+ * @brief After a response, a thread waits a moment for its client's next
+ *        request.
  *
- * When an answer is out and the next request is not there yet, an
- * asynchronous MPM gives the connection to its listener, and that later to
- * another thread: ten system calls and two switches between threads, half as
- * much as a whole exchange with a worker.  A client that was quick with this
- * request, so many others behave alike, is waited for a moment first.
+ * When a response is sent and the next request is not there yet, an
+ * asynchronous MPM gives the connection to its listener, which gives it to
+ * another thread later: ten system calls and two switches between threads,
+ * half as much as a whole exchange with a worker.  A client whose last request
+ * came at once will probably send the next one at once, too.
  *
- * Nobody waits for a thread that stays: it stays only while its child has
- * more threads than connections.
+ * No connection is kept from a thread by this: a thread waits only while its
+ * child has more threads than connections.
  */
 #ifndef HPM_KEEPALIVE_WAIT_H
 #define HPM_KEEPALIVE_WAIT_H
 
 #include "httpd.h"
 
-/** What has come so long after the answer before it was quick; and as long
- *  a thread stays. */
+/** A request that comes within this time after a response is quick; and as
+ *  long a thread waits for the next. */
 #define HPM_KEEPALIVE_WAIT apr_time_from_msec(2)
 
-/** What the threads of an httpd child share. */
+/** The load of an httpd child; its threads share it. */
 typedef struct hpm_thread_load {
     int threads;              /**< 0: the MPM is not asynchronous */
     apr_uint32_t connections; /**< of clients, open now */
 } hpm_thread_load_t;
 
-/** In child_init. */
+/** child_init: make it.  @return in @a pchild */
 hpm_thread_load_t *hpm_keepalive_wait_load(apr_pool_t *pchild);
 
-/** process_connection hook: a connection is counted. */
+/** process_connection hook: count the connection. */
 int hpm_keepalive_wait_connection(conn_rec *c);
 
-/** The whole answer to this request has been handed to the client's socket.
- */
+/** The whole response to this request has been given to the client's socket.
+ *  The request's thread calls this. */
 void hpm_keepalive_wait_answered(request_rec *r);
 
-/** log_transaction hook, after all others: the thread has nothing more to do
- *  for this request. */
+/** log_transaction hook, after all others: wait, if the client was quick. */
 int hpm_keepalive_wait_log(request_rec *r);
 
 #endif /* HPM_KEEPALIVE_WAIT_H */

@@ -17,49 +17,49 @@
 
 APLOG_USE_MODULE(fcgipm);
 
-#define ASK_MOST     apr_time_from_sec(10) /* for one request */
-#define REFUSED_FOR  apr_time_from_sec(1)
-#define DROPPED_MOST 16
-#define ENTRIES_MOST 4096
+#define SCRIPT_ASK_TIME     apr_time_from_sec(10) /* for one request */
+#define SCRIPT_REFUSED_TIME apr_time_from_sec(1)
+#define SCRIPT_DROPPED_MAX  16
+#define SCRIPT_ENTRIES_MAX  4096
 
-/* What the manager has said of a script. */
-typedef struct entry {
-    int asking;       /* a thread is at it; the rest is not valid */
+/* A script's entry in the cache: the manager's reply. */
+typedef struct script_entry {
+    int asking;       /* a thread is asking; the rest is not valid */
     int status;       /* OK, or an HTTP status: refused */
-    apr_time_t until; /* a refusal counts so long */
+    apr_time_t until; /* a refusal is valid until then */
     char why[512];
     char name[65];
     pm_addr_t addr;
     int slot;
     apr_uint32_t generation;
-    apr_finfo_t file; /* as it was when it was asked for */
+    apr_finfo_t file; /* as it was when the manager was asked */
     char key[];
-} entry_t;
+} script_entry_t;
 
 struct hpm_script_cache {
-    int config;
+    int config; /* httpd's number of it */
     apr_thread_mutex_t *lock;
-    apr_thread_cond_t *told; /* somebody's question was answered */
-    apr_hash_t *entries;     /* key -> entry_t, from malloc() */
+    apr_thread_cond_t *replied; /* a reply has come */
+    apr_hash_t *entries;        /* key -> script_entry_t, from malloc() */
 };
 
 /* One request's search. */
-typedef struct search {
+typedef struct script_search {
     request_rec *r;
     const hpm_server_t *server;
-    struct hpm_script_cache *memory;
+    struct hpm_script_cache *cache;
     const pm_script_template_t *template; /* NULL: none covers it */
     int wrapper;                          /* -1: none */
-    const char *host;                     /* as the manager knows it */
+    const char *host;                     /* the manager's name of it */
     apr_time_t deadline;
-} search_t;
+} script_search_t;
 
-static apr_status_t forget_all(void *data)
+static apr_status_t script_free_cache(void *data)
 {
-    struct hpm_script_cache *memory = data;
+    struct hpm_script_cache *cache = data;
     apr_hash_index_t *hi;
 
-    for (hi = apr_hash_first(NULL, memory->entries); hi;
+    for (hi = apr_hash_first(NULL, cache->entries); hi;
          hi = apr_hash_next(hi)) {
         free(apr_hash_this_val(hi));
     }
@@ -68,58 +68,52 @@ static apr_status_t forget_all(void *data)
 
 void hpm_script_init(apr_pool_t *pchild, server_rec *s, int config)
 {
-    struct hpm_script_cache *memory;
+    struct hpm_script_cache *cache;
     server_rec *v;
 
     if (!hpm_server(s)->templates->nelts) {
         return;
     }
-    memory = apr_pcalloc(pchild, sizeof(*memory));
-    memory->config = config;
-    memory->entries = apr_hash_make(pchild);
-    if (apr_thread_mutex_create(&memory->lock, APR_THREAD_MUTEX_DEFAULT, pchild)
+    cache = apr_pcalloc(pchild, sizeof(*cache));
+    cache->config = config;
+    cache->entries = apr_hash_make(pchild);
+    if (apr_thread_mutex_create(&cache->lock, APR_THREAD_MUTEX_DEFAULT, pchild)
             != APR_SUCCESS
-        || apr_thread_cond_create(&memory->told, pchild) != APR_SUCCESS) {
-        return; /* requests will say so */
+        || apr_thread_cond_create(&cache->replied, pchild) != APR_SUCCESS) {
+        return; /* each request will log it */
     }
-    apr_pool_cleanup_register(pchild, memory, forget_all,
+    apr_pool_cleanup_register(pchild, cache, script_free_cache,
                               apr_pool_cleanup_null);
     for (v = s; v; v = v->next) {
-        hpm_server(v)->script_cache = memory;
+        hpm_server(v)->script_cache = cache;
     }
 }
 
-int hpm_script_is(const request_rec *r)
+int hpm_script_is_request(const request_rec *r)
 {
     return r->handler && !strcmp(r->handler, HPM_SCRIPT_HANDLER);
 }
 
-int hpm_script_gone(const hpm_server_t *server, const hpm_pool_t *pool)
-{
-    return (pool->generation & PM_SCOREBOARD_SCRIPT_BIT)
-           && pm_scoreboard_avail(pm_scoreboard_slot(server->board, pool->slot),
-                                  pool->generation)
-                  == PM_AVAIL_NONE;
-}
-
 /* --- asking the manager --------------------------------------------------- */
 
-/* It has others to talk to (pm_control_server.h), or has died. */
-static int is_dropped(apr_status_t rv)
+/* The manager dropped the connection for others (pm_control_server.h), or has
+ * died. */
+static int script_is_dropped(apr_status_t rv)
 {
     return APR_STATUS_IS_EOF(rv) || APR_STATUS_IS_ECONNRESET(rv)
            || APR_STATUS_IS_EPIPE(rv) || APR_STATUS_IS_EINTR(rv);
 }
 
-/* Is that how a manager looks that has died or is about to be there again? */
-static int is_absent(apr_status_t rv)
+/* Has the manager died, and is it about to be replaced? */
+static int script_is_absent(apr_status_t rv)
 {
     return APR_STATUS_IS_ECONNREFUSED(rv) || APR_STATUS_IS_ENOENT(rv)
-           || is_dropped(rv);
+           || script_is_dropped(rv);
 }
 
-/* @return OK: @a answer is the manager's; else why there is none */
-static int ask(const search_t *s, const char *line, char **answer)
+/* @return OK: @a answer is the manager's; else it says why there is none */
+static int script_ask_manager(const script_search_t *s, const char *line,
+                              char **answer)
 {
     pm_scoreboard_header_t *head = pm_scoreboard_header(s->server->board);
     apr_interval_time_t left;
@@ -136,10 +130,10 @@ static int ask(const search_t *s, const char *line, char **answer)
             return OK;
         }
         left = s->deadline - pm_time_now();
-        if (is_dropped(rv) && dropped++ < DROPPED_MOST) {
+        if (script_is_dropped(rv) && dropped++ < SCRIPT_DROPPED_MAX) {
             continue;
         }
-        if (rv != APR_SUCCESS && !is_absent(rv)) {
+        if (rv != APR_SUCCESS && !script_is_absent(rv)) {
             *answer = apr_pstrdup(s->r->pool, why.text);
             return HTTP_SERVICE_UNAVAILABLE;
         }
@@ -151,10 +145,10 @@ static int ask(const search_t *s, const char *line, char **answer)
     return HTTP_SERVICE_UNAVAILABLE;
 }
 
-/* --- the answer ----------------------------------------------------------- */
+/* --- the reply ------------------------------------------------------------ */
 
 /* "ok SLOT GENERATION NAME ADDRESS" */
-static int take_pool(entry_t *e, char *answer)
+static int script_parse_pool(script_entry_t *e, char *answer)
 {
     char *last = NULL;
     const char *word[4];
@@ -177,14 +171,14 @@ static int take_pool(entry_t *e, char *answer)
            && pm_listen_parse(address, &e->addr, NULL) == APR_SUCCESS;
 }
 
-static void refused(entry_t *e, int status, const char *why)
+static void script_set_refused(script_entry_t *e, int status, const char *why)
 {
     e->status = status;
-    e->until = pm_time_now() + REFUSED_FOR;
+    e->until = pm_time_now() + SCRIPT_REFUSED_TIME;
     apr_cpystrn(e->why, why, sizeof(e->why));
 }
 
-static void take(entry_t *e, char *answer)
+static void script_parse_reply(script_entry_t *e, char *answer)
 {
     const char *why = answer;
     char *end = answer;
@@ -192,7 +186,7 @@ static void take(entry_t *e, char *answer)
 
     e->status = OK;
     if (!strncmp(answer, "ok ", 3)) {
-        if (take_pool(e, answer)) {
+        if (script_parse_pool(e, answer)) {
             return;
         }
         why = "an answer of the manager's was not understood";
@@ -201,15 +195,15 @@ static void take(entry_t *e, char *answer)
         status = strtol(answer + 6, &end, 10);
         why = end;
     }
-    refused(e,
-            status < 400 || status > 599 ? HTTP_INTERNAL_SERVER_ERROR
-                                         : (int)status,
-            why + strspn(why, " "));
+    script_set_refused(e,
+                       status < 400 || status > 599 ? HTTP_INTERNAL_SERVER_ERROR
+                                                    : (int)status,
+                       why + strspn(why, " "));
 }
 
-/* As apr_punescape_url() reads it; what need not be escaped is not, for the
- * sake of the line's length. */
-static const char *escape(const char *text, apr_pool_t *p)
+/* Escape for apr_punescape_url(), and only what must be: the line's length is
+ * limited. */
+static const char *script_escape(const char *text, apr_pool_t *p)
 {
     char *out = apr_palloc(p, 3 * strlen(text) + 1);
     char *o = out;
@@ -228,39 +222,37 @@ static const char *escape(const char *text, apr_pool_t *p)
     return out;
 }
 
-/* Without the lock. */
-static void inquire(const search_t *s, entry_t *e)
+static void script_request(const script_search_t *s, script_entry_t *e)
 {
     request_rec *r = s->r;
-    const char *line =
-        apr_psprintf(r->pool, "script %d %s %s", s->memory->config,
-                     escape(s->host, r->pool), escape(r->filename, r->pool));
+    const char *line = apr_psprintf(
+        r->pool, "script %d %s %s", s->cache->config,
+        script_escape(s->host, r->pool), script_escape(r->filename, r->pool));
     char *answer;
     int status;
 
     if (strlen(line) + 1 >= PM_CONTROL_PROTOCOL_LINE) {
-        refused(e, HTTP_FORBIDDEN,
-                apr_psprintf(r->pool,
-                             "%.200s...: the "
-                             "path is too long",
-                             r->filename));
+        script_set_refused(e, HTTP_FORBIDDEN,
+                           apr_psprintf(r->pool,
+                                        "%.200s...: the "
+                                        "path is too long",
+                                        r->filename));
         return;
     }
-    status = ask(s, line, &answer);
+    status = script_ask_manager(s, line, &answer);
     if (status == OK) {
-        take(e, answer);
+        script_parse_reply(e, answer);
     }
     else {
-        refused(e, status, answer);
+        script_set_refused(e, status, answer);
     }
 }
 
-/* --- memory --------------------------------------------------------------- */
+/* --- the cache ------------------------------------------------------------ */
 
-/* What was asked about: the file, or, for a wrapper, all its files, of one
- * owner where that matters.  The manager has a notion of its own of what is
- * one pool. */
-static const char *key_of(const search_t *s)
+/* One entry per file, or per wrapper, and per owner where the rules run
+ * scripts as their owners.  The manager alone decides what shares a pool. */
+static const char *script_key(const script_search_t *s)
 {
     const request_rec *r = s->r;
 
@@ -272,7 +264,8 @@ static const char *key_of(const search_t *s)
         s->template->rules->script_user ? (long)r->finfo.user : -1L);
 }
 
-static int same_file(const search_t *s, const entry_t *e)
+static int script_is_same_file(const script_search_t *s,
+                               const script_entry_t *e)
 {
     const apr_finfo_t *a = &s->r->finfo;
     const apr_finfo_t *b = &e->file;
@@ -284,86 +277,90 @@ static int same_file(const search_t *s, const entry_t *e)
                && a->user == b->user && a->group == b->group);
 }
 
-static int is_there(const search_t *s, const entry_t *e)
+static int script_pool_lives(const script_search_t *s, const script_entry_t *e)
 {
     return pm_scoreboard_avail(pm_scoreboard_slot(s->server->board, e->slot),
                                e->generation)
            != PM_AVAIL_NONE;
 }
 
-/* Does it count still? */
-static int is_fresh(const search_t *s, const entry_t *e)
+static int script_is_fresh(const script_search_t *s, const script_entry_t *e)
 {
-    return same_file(s, e)
-           && (e->status == OK ? is_there(s, e) : pm_time_now() < e->until);
+    return script_is_same_file(s, e)
+           && (e->status == OK ? script_pool_lives(s, e)
+                               : pm_time_now() < e->until);
 }
 
-/* There are too many: all that nobody is at go. */
-static void make_room(struct hpm_script_cache *memory)
+/* The cache is full: drop every entry that no thread is asking for. */
+static void script_evict(struct hpm_script_cache *cache)
 {
     apr_hash_index_t *hi;
 
-    for (hi = apr_hash_first(NULL, memory->entries); hi;
+    for (hi = apr_hash_first(NULL, cache->entries); hi;
          hi = apr_hash_next(hi)) {
-        entry_t *e = apr_hash_this_val(hi);
+        script_entry_t *e = apr_hash_this_val(hi);
 
         if (!e->asking) {
-            apr_hash_set(memory->entries, e->key, APR_HASH_KEY_STRING, NULL);
+            apr_hash_set(cache->entries, e->key, APR_HASH_KEY_STRING, NULL);
             free(e);
         }
     }
 }
 
-static entry_t *add(struct hpm_script_cache *memory, const char *key)
+static script_entry_t *script_add_entry(struct hpm_script_cache *cache,
+                                        const char *key)
 {
     apr_size_t len = strlen(key) + 1;
-    entry_t *e;
+    script_entry_t *e;
 
-    if (apr_hash_count(memory->entries) >= ENTRIES_MOST) {
-        make_room(memory);
+    if (apr_hash_count(cache->entries) >= SCRIPT_ENTRIES_MAX) {
+        script_evict(cache);
     }
     e = calloc(1, sizeof(*e) + len);
     if (e) {
         memcpy(e->key, key, len);
-        apr_hash_set(memory->entries, e->key, APR_HASH_KEY_STRING, e);
+        apr_hash_set(cache->entries, e->key, APR_HASH_KEY_STRING, e);
     }
     return e;
 }
 
-/* With the lock held, which is given up while the manager is asked. */
-static void ask_for(const search_t *s, entry_t *e)
+/* Called with the lock held; released while the manager is asked. */
+static void script_fill_entry(const script_search_t *s, script_entry_t *e)
 {
     e->asking = 1;
-    apr_thread_mutex_unlock(s->memory->lock);
-    inquire(s, e);
-    apr_thread_mutex_lock(s->memory->lock);
+    apr_thread_mutex_unlock(s->cache->lock);
+    script_request(s, e);
+    apr_thread_mutex_lock(s->cache->lock);
     e->file = s->r->finfo;
     e->asking = 0;
-    apr_thread_cond_broadcast(s->memory->told);
+    apr_thread_cond_broadcast(s->cache->replied);
 }
 
-/* With the lock held.  @param not that generation
- * @return what is known, NULL: time is up */
-static const entry_t *look_up(const search_t *s, const char *key,
-                              apr_uint32_t not )
+/* Called with the lock held.  @param former a generation that will not do
+ * @return the entry, NULL: time is up */
+static const script_entry_t *script_look_up(const script_search_t *s,
+                                            const char *key,
+                                            apr_uint32_t former)
 {
     for (;;) {
-        entry_t *e = apr_hash_get(s->memory->entries, key, APR_HASH_KEY_STRING);
+        script_entry_t *e =
+            apr_hash_get(s->cache->entries, key, APR_HASH_KEY_STRING);
         apr_interval_time_t left = s->deadline - pm_time_now();
 
         if (e && e->asking) {
             if (left <= 0) {
                 return NULL;
             }
-            apr_thread_cond_timedwait(s->memory->told, s->memory->lock, left);
+            apr_thread_cond_timedwait(s->cache->replied, s->cache->lock, left);
             continue;
         }
-        if (e && is_fresh(s, e) && (e->status != OK || e->generation != not )) {
+        if (e && script_is_fresh(s, e)
+            && (e->status != OK || e->generation != former)) {
             return e;
         }
-        e = e ? e : add(s->memory, key);
+        e = e ? e : script_add_entry(s->cache, key);
         if (e) {
-            ask_for(s, e);
+            script_fill_entry(s, e);
         }
         return e;
     }
@@ -371,7 +368,7 @@ static const entry_t *look_up(const search_t *s, const char *key,
 
 /* --- a request ------------------------------------------------------------ */
 
-static int fail(request_rec *r, int status, int level, const char *why)
+static int script_fail(request_rec *r, int status, int level, const char *why)
 {
     ap_log_rerror(APLOG_MARK, level, 0, r, "script: %s", why);
     if (status == HTTP_SERVICE_UNAVAILABLE) {
@@ -380,8 +377,8 @@ static int fail(request_rec *r, int status, int level, const char *why)
     return status;
 }
 
-/* mod_cgid's questions, in its order. */
-static int check(const search_t *s)
+/* mod_cgid's checks, in its order. */
+static int script_check(const script_search_t *s)
 {
     request_rec *r = s->r;
     int is_virtual =
@@ -389,45 +386,47 @@ static int check(const search_t *s)
         && pm_script_rules_is_virtual(s->template->rules, s->wrapper);
 
     if (!(ap_allow_options(r) & OPT_EXECCGI)) {
-        return fail(r, HTTP_FORBIDDEN, APLOG_ERR,
-                    apr_psprintf(r->pool,
-                                 "%s: Options ExecCGI is off in "
-                                 "this directory",
-                                 r->filename));
+        return script_fail(r, HTTP_FORBIDDEN, APLOG_ERR,
+                           apr_psprintf(r->pool,
+                                        "%s: Options ExecCGI is off in "
+                                        "this directory",
+                                        r->filename));
     }
     if (!is_virtual && r->finfo.filetype == APR_NOFILE) {
-        return fail(r, HTTP_NOT_FOUND, APLOG_INFO,
-                    apr_psprintf(r->pool, "%s: it is not there", r->filename));
+        return script_fail(
+            r, HTTP_NOT_FOUND, APLOG_INFO,
+            apr_psprintf(r->pool, "%s: it is not there", r->filename));
     }
     if (r->finfo.filetype == APR_DIR) {
-        return fail(
+        return script_fail(
             r, HTTP_FORBIDDEN, APLOG_ERR,
             apr_psprintf(r->pool, "%s: it is a directory", r->filename));
     }
     if (!s->template) {
-        return fail(r, HTTP_INTERNAL_SERVER_ERROR, APLOG_ERR,
-                    apr_psprintf(r->pool,
-                                 "%s: no <FcgiPMScripts> covers it; "
-                                 "<FcgiPMScripts %s> would",
-                                 r->filename,
-                                 ap_make_dirstr_parent(r->pool, r->filename)));
+        return script_fail(
+            r, HTTP_INTERNAL_SERVER_ERROR, APLOG_ERR,
+            apr_psprintf(r->pool,
+                         "%s: no <FcgiPMScripts> covers it; "
+                         "<FcgiPMScripts %s> would",
+                         r->filename,
+                         ap_make_dirstr_parent(r->pool, r->filename)));
     }
-    if (!s->memory) {
-        return fail(r, HTTP_SERVICE_UNAVAILABLE, APLOG_ERR,
-                    "this process could not be prepared");
+    if (!s->cache) {
+        return script_fail(r, HTTP_SERVICE_UNAVAILABLE, APLOG_ERR,
+                           "this process could not be prepared");
     }
     return OK;
 }
 
-static void prepare(search_t *s, request_rec *r)
+static void script_prepare(script_search_t *s, request_rec *r)
 {
     const apr_array_header_t *templates;
     int i;
 
     s->r = r;
     s->server = hpm_server(r->server);
-    s->memory = s->server->script_cache;
-    s->deadline = pm_time_now() + ASK_MOST;
+    s->cache = s->server->script_cache;
+    s->deadline = pm_time_now() + SCRIPT_ASK_TIME;
     s->host = apr_hash_get(s->server->host_of, &r->server, sizeof(void *));
     templates = s->server->templates;
     i = pm_script_rules_find((pm_script_template_t *)(void *)templates->elts,
@@ -438,8 +437,8 @@ static void prepare(search_t *s, request_rec *r)
         i < 0 ? -1 : pm_script_rules_wrapper(s->template->rules, r->filename);
 }
 
-/* What is known, for this request. */
-static void fill(const search_t *s, const entry_t *e, hpm_pool_t *pool)
+static void script_fill_pool(const script_search_t *s, const script_entry_t *e,
+                             hpm_pool_t *pool)
 {
     memset(pool, 0, sizeof(*pool));
     pool->name = apr_pstrdup(s->r->pool, e->name);
@@ -450,48 +449,49 @@ static void fill(const search_t *s, const entry_t *e, hpm_pool_t *pool)
     pool->log_fd = s->template->log_fd;
 }
 
-static int find(const search_t *s, apr_uint32_t not, hpm_pool_t *pool)
+static int script_find(const script_search_t *s, apr_uint32_t former,
+                       hpm_pool_t *pool)
 {
-    const entry_t *e;
+    const script_entry_t *e;
     const char *why = "the manager has not answered in time";
     int status = HTTP_SERVICE_UNAVAILABLE;
 
-    if (!s->template || !s->memory) {
-        return HTTP_INTERNAL_SERVER_ERROR; /* see check() */
+    if (!s->template || !s->cache) {
+        return HTTP_INTERNAL_SERVER_ERROR; /* see script_check() */
     }
-    apr_thread_mutex_lock(s->memory->lock);
-    e = look_up(s, key_of(s), not );
+    apr_thread_mutex_lock(s->cache->lock);
+    e = script_look_up(s, script_key(s), former);
     if (e) {
         status = e->status;
         why = status == OK ? NULL : apr_pstrdup(s->r->pool, e->why);
     }
     if (status == OK) {
-        fill(s, e, pool);
+        script_fill_pool(s, e, pool);
     }
-    apr_thread_mutex_unlock(s->memory->lock);
+    apr_thread_mutex_unlock(s->cache->lock);
     if (status == OK) {
         return OK;
     }
-    /* of what the manager has too many of it says so itself, once */
-    return fail(
+    /* the manager logs a limit that it has reached by itself, once */
+    return script_fail(
         s->r, status,
         status == HTTP_SERVICE_UNAVAILABLE && e ? APLOG_INFO : APLOG_ERR, why);
 }
 
 int hpm_script_find(request_rec *r, hpm_pool_t *pool)
 {
-    search_t s;
+    script_search_t s;
     int status;
 
-    prepare(&s, r);
-    status = check(&s);
-    return status == OK ? find(&s, 0, pool) : status;
+    script_prepare(&s, r);
+    status = script_check(&s);
+    return status == OK ? script_find(&s, 0, pool) : status;
 }
 
-int hpm_script_again(request_rec *r, apr_uint32_t former, hpm_pool_t *pool)
+int hpm_script_find_other(request_rec *r, apr_uint32_t former, hpm_pool_t *pool)
 {
-    search_t s;
+    script_search_t s;
 
-    prepare(&s, r);
-    return find(&s, former, pool);
+    script_prepare(&s, r);
+    return script_find(&s, former, pool);
 }

@@ -3,13 +3,14 @@
  * @file hpm_script.h
  * @brief Scripts on demand, in an httpd child: which pool runs this file?
  *
- * The manager is asked once for each script (or for each wrapper of a
- * virtual host), over the control socket; what it said is remembered by the
- * child, a refusal for a second.  A pool is forgotten when the board says
- * that it is no more, when its socket cannot be reached, and when the file
- * has changed.  Of threads that want the same script one asks.  While no
- * manager is there, or it has not heard of this child's configuration yet,
- * who asks waits for that on the board.  All of it ends within ten seconds.
+ * The child asks the manager once for each script (or for each wrapper of a
+ * virtual host), over the control socket, and caches the reply; a refusal is
+ * cached for a second.  A cached pool is dropped when the scoreboard shows
+ * that it has ended, when its socket cannot be reached, or when the file has
+ * changed.  Of several threads that need the same script one asks, the others
+ * wait for its reply.  While there is no manager, or it does not have this
+ * child's configuration yet, the asking thread waits for that on the
+ * scoreboard.  All of it ends within ten seconds.
  */
 #ifndef HPM_SCRIPT_H
 #define HPM_SCRIPT_H
@@ -19,25 +20,23 @@
 /** The handler's name. */
 #define HPM_SCRIPT_HANDLER "fcgipm-script"
 
-/** child_init: a memory for this process.
- *  @param config httpd's number of the configuration */
+/** child_init: make this child's cache.
+ *  @param config httpd's number of the configuration (AP_SQ_CONFIG_GEN) */
 void hpm_script_init(apr_pool_t *pchild, server_rec *s, int config);
 
-/** Is it a request for a script? */
-int hpm_script_is(const request_rec *r);
+/** @return 1: the request's handler is HPM_SCRIPT_HANDLER */
+int hpm_script_is_request(const request_rec *r);
 
 /**
- * Find the script's pool.
+ * Find the script's pool; the request's thread calls this and may block.
  * @param pool filled; its strings live as long as the request
- * @return OK, or an HTTP status; what is wrong has been logged
+ * @return OK, or an HTTP status with a line in the log
  */
 int hpm_script_find(request_rec *r, hpm_pool_t *pool);
 
-/** The pool of that generation could not be reached, or is no more: the same
- *  with that in mind. */
-int hpm_script_again(request_rec *r, apr_uint32_t former, hpm_pool_t *pool);
-
-/** Is it the pool of a script, and no more? */
-int hpm_script_gone(const hpm_server_t *server, const hpm_pool_t *pool);
+/** The same after a failed attempt: the pool of the generation @a former is
+ *  not taken from the cache.  The manager may name it again all the same. */
+int hpm_script_find_other(request_rec *r, apr_uint32_t former,
+                          hpm_pool_t *pool);
 
 #endif /* HPM_SCRIPT_H */

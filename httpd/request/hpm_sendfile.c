@@ -17,22 +17,13 @@
 #include "http_request.h"
 #include "util_filter.h"
 
-#include "httpd/config/hpm_server.h"
-
 APLOG_USE_MODULE(fcgipm);
 
 #ifndef O_PATH
 #define O_PATH O_RDONLY
 #endif
 
-static const pm_conf_t *conf_of(const request_rec *r, const char *name)
-{
-    const hpm_pool_t *pool = hpm_server_pool(hpm_server(r->server), name);
-
-    return pool->conf;
-}
-
-const char *hpm_sendfile_take(request_rec *r, const char *name)
+const char *hpm_sendfile_take(request_rec *r, const hpm_pool_t *pool)
 {
     const char *file = apr_table_get(r->err_headers_out, HPM_SENDFILE_HEADER);
 
@@ -40,11 +31,10 @@ const char *hpm_sendfile_take(request_rec *r, const char *name)
         return NULL;
     }
     apr_table_unset(r->err_headers_out, HPM_SENDFILE_HEADER);
-    if (!conf_of(r, name)->xsendfile) {
+    if (!pool->conf->xsendfile) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
-                      "pool %s: X-Sendfile is "
-                      "ignored, FcgiPMXSendfile is off",
-                      name);
+                      "pool %s: X-Sendfile is ignored, FcgiPMXSendfile is off",
+                      pool->name);
         return NULL;
     }
     return file;
@@ -54,17 +44,17 @@ const char *hpm_sendfile_take(request_rec *r, const char *name)
 
 /* @return what of @a path is below @a dir, NULL: nothing.  Neither has a
  * link, `.` or `..` in it, nor a slash at the end but "/" */
-static const char *below(const char *path, const char *dir)
+static const char *sendfile_below(const char *path, const char *dir)
 {
     apr_size_t len = dir[1] ? strlen(dir) : 0;
 
     return !strncmp(path, dir, len) && path[len] == '/' ? path + len + 1 : NULL;
 }
 
-/* What is @a path, seen from @a dir without following any link?
+/* stat() of @a path below @a dir, following no link.
  * @return 0 or an errno */
-static int look(apr_pool_t *p, const char *dir, const char *path,
-                struct stat *st)
+static int sendfile_stat(apr_pool_t *p, const char *dir, const char *path,
+                         struct stat *st)
 {
     int fd = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     const char *slash;
@@ -89,7 +79,7 @@ static int look(apr_pool_t *p, const char *dir, const char *path,
 }
 
 /* realpath() into a pool; NULL with errno. */
-static const char *resolve(apr_pool_t *p, const char *path)
+static const char *sendfile_realpath(apr_pool_t *p, const char *path)
 {
     char *real = realpath(path, NULL);
     const char *copy = real ? apr_pstrdup(p, real) : NULL;
@@ -98,31 +88,35 @@ static const char *resolve(apr_pool_t *p, const char *path)
     return copy;
 }
 
-static int status_for(int err)
+static int sendfile_status(int err)
 {
     return err == ENOENT || err == ENOTDIR ? HTTP_NOT_FOUND : HTTP_FORBIDDEN;
 }
 
 /* The one of @a dirs that @a real is in, as it is without links.
  * @param rest what of @a real is below it */
-static const char *find_dir(apr_pool_t *p, const apr_array_header_t *dirs,
-                            const char *real, const char **rest)
+static const char *sendfile_find_dir(apr_pool_t *p,
+                                     const apr_array_header_t *dirs,
+                                     const char *real, const char **rest)
 {
     int i;
 
     for (i = 0; dirs && i < dirs->nelts; i++) {
-        const char *dir = resolve(p, APR_ARRAY_IDX(dirs, i, const char *));
+        const char *dir =
+            sendfile_realpath(p, APR_ARRAY_IDX(dirs, i, const char *));
 
-        if (dir && (*rest = below(real, dir))) {
+        if (dir && (*rest = sendfile_below(real, dir))) {
             return dir;
         }
     }
     return NULL;
 }
 
-/* Open what looked right, and see that it is what was looked at. */
-static int open_same(request_rec *r, const char *real, const struct stat *st,
-                     apr_file_t **fd, pm_reason_t *why)
+/* Open the file, and compare it with what sendfile_stat() saw: a link may
+ * have changed in between. */
+static int sendfile_open_same(request_rec *r, const char *real,
+                              const struct stat *st, apr_file_t **fd,
+                              pm_reason_t *why)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
     apr_int32_t flags = APR_FOPEN_READ | APR_FOPEN_BINARY
@@ -145,8 +139,8 @@ static int open_same(request_rec *r, const char *real, const struct stat *st,
 }
 
 /* @return OK, or a status and a reason */
-static int open_file(request_rec *r, const apr_array_header_t *dirs,
-                     const char *file, apr_file_t **fd, pm_reason_t *why)
+static int sendfile_open(request_rec *r, const apr_array_header_t *dirs,
+                         const char *file, apr_file_t **fd, pm_reason_t *why)
 {
     const char *real, *dir, *rest;
     struct stat st = {0};
@@ -156,34 +150,34 @@ static int open_file(request_rec *r, const apr_array_header_t *dirs,
         pm_fail(why, APR_EINVAL, "it is not an absolute path");
         return HTTP_NOT_FOUND;
     }
-    real = resolve(r->pool, file);
+    real = sendfile_realpath(r->pool, file);
     if (!real) {
         err = errno;
         pm_fail_os(why, APR_FROM_OS_ERROR(err), "cannot find it");
-        return status_for(err);
+        return sendfile_status(err);
     }
-    dir = find_dir(r->pool, dirs, real, &rest);
+    dir = sendfile_find_dir(r->pool, dirs, real, &rest);
     if (!dir) {
         pm_fail(why, APR_EACCES, "it is not within FcgiPMXSendfilePath");
         return HTTP_FORBIDDEN;
     }
-    err = look(r->pool, dir, rest, &st);
+    err = sendfile_stat(r->pool, dir, rest, &st);
     if (err) {
         pm_fail_os(why, APR_FROM_OS_ERROR(err), "cannot look at it");
-        return status_for(err);
+        return sendfile_status(err);
     }
     if (!S_ISREG(st.st_mode)) {
         pm_fail(why, APR_EINVAL, "it is not a regular file");
         return HTTP_FORBIDDEN;
     }
-    return open_same(r, real, &st, fd, why);
+    return sendfile_open_same(r, real, &st, fd, why);
 }
 
 /* --- the answer --------------------------------------------------------- */
 
-/* The worker's header is that of a file that is not sent. */
-static int refuse(request_rec *r, const char *name, const char *file,
-                  int status, const char *why)
+/* The worker's header describes a file that is not sent: forget it. */
+static int sendfile_refuse(request_rec *r, const char *name, const char *file,
+                           int status, const char *why)
 {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "pool %s: X-Sendfile %s: %s",
                   name, file, why);
@@ -194,8 +188,8 @@ static int refuse(request_rec *r, const char *name, const char *file,
     return status;
 }
 
-/* @return OK, or 304, 412: the client has it, or wants another */
-static int set_header(request_rec *r)
+/* @return OK, or 304, 412 for a conditional request */
+static int sendfile_set_header(request_rec *r)
 {
     ap_update_mtime(r, r->finfo.mtime);
     ap_set_last_modified(r);
@@ -207,7 +201,7 @@ static int set_header(request_rec *r)
     return r->method_number == M_GET ? ap_meets_conditions(r) : OK;
 }
 
-int hpm_sendfile(request_rec *r, const char *name, const char *file)
+int hpm_sendfile_send(request_rec *r, const hpm_pool_t *pool, const char *file)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
     conn_rec *c = r->connection;
@@ -215,13 +209,12 @@ int hpm_sendfile(request_rec *r, const char *name, const char *file)
     apr_bucket *b;
     apr_file_t *fd = NULL;
     pm_reason_t why;
-    int status =
-        open_file(r, conf_of(r, name)->xsendfile_path, file, &fd, &why);
+    int status = sendfile_open(r, pool->conf->xsendfile_path, file, &fd, &why);
 
     if (status != OK) {
-        return refuse(r, name, file, status, why.text);
+        return sendfile_refuse(r, pool->name, file, status, why.text);
     }
-    status = set_header(r);
+    status = sendfile_set_header(r);
     if (status != OK) {
         apr_file_close(fd);
         return status;

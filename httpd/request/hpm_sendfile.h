@@ -4,35 +4,37 @@
  * @brief X-Sendfile: a worker names a file, httpd sends it.
  *
  * The file is sent as httpd sends its own: byte ranges, conditional
- * requests, sendfile(2).  Which files may be named is for FcgiPMXSendfilePath
- * to say, and nothing else is asked: not <Directory>, not <Files>.
+ * requests, sendfile(2).  FcgiPMXSendfilePath alone decides which files may be
+ * named; <Directory> and <Files> are not consulted.
  *
- * "Within a directory" is meant of the file that is opened, whatever
- * symbolic links and `..` lead to it, and also when somebody changes them at
- * that moment.
+ * The file that is opened lies within one of those directories, whatever
+ * symbolic links and `..` lead to it, and also when they change at that
+ * moment.
  */
 #ifndef HPM_SENDFILE_H
 #define HPM_SENDFILE_H
 
 #include "httpd/config/hpm_module.h"
+#include "httpd/config/hpm_pool.h"
 
 /** The header's name. */
 #define HPM_SENDFILE_HEADER "X-Sendfile"
 
 /**
- * Take X-Sendfile out of the header that a worker of the pool @a name has
- * sent; no client ever sees it.
- * @return the file, or NULL when there is none, or when FcgiPMXSendfile is
- *         off: then the answer is what the worker sends
+ * Take X-Sendfile out of the header that a worker of the pool has sent; no
+ * client ever sees it.
+ * @return the file; NULL when the header is not there, or FcgiPMXSendfile is
+ *         off: then the worker's own body is the response
  */
-const char *hpm_sendfile_take(request_rec *r, const char *name);
+const char *hpm_sendfile_take(request_rec *r, const hpm_pool_t *pool);
 
 /**
- * Answer with a file, and with the header that the worker has sent; its own
- * ETag stands in the place of the file's.
- * @return what the handler is to return: 403 when the file is not one that
- *         may be sent, 404 when there is none, and then a line in the log
+ * Respond with the file and with the header that the worker has sent; an ETag
+ * of the worker's stands in the place of the file's.  The request's thread
+ * calls this.
+ * @return what the handler returns: 403 when the file must not be sent, 404
+ *         when there is none, each with a line in the log
  */
-int hpm_sendfile(request_rec *r, const char *name, const char *file);
+int hpm_sendfile_send(request_rec *r, const hpm_pool_t *pool, const char *file);
 
 #endif /* HPM_SENDFILE_H */

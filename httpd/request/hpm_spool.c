@@ -11,25 +11,24 @@
 
 APLOG_USE_MODULE(fcgipm);
 
-/* Every client is quick for so long. */
-#define GRACE apr_time_from_msec(20)
+/* So long the thread waits for any client. */
+#define SPOOL_GRACE apr_time_from_msec(20)
 
-/* Without asking, a stream gets this much of an answer, and after that still
- * pieces of this size: events. */
-#define BLIND_FIRST 32768
-#define BLIND_EVENT 8192
+/* A stream of HTTP/2 gets this much of an answer at once, and after that still
+ * pieces of this size: server-sent events are small. */
+#define SPOOL_BLIND_FIRST 32768
+#define SPOOL_BLIND_EVENT 8192
 
-/* An answer of no more than this goes out as soon as it is whole, if what
- * went before it is out. */
-#define SEND_NOW 16384
+/* A response of at most this is sent as soon as it is whole. */
+#define SPOOL_SEND_NOW 16384
 
-void hpm_spool_init(hpm_spool_t *s, request_rec *r)
+void hpm_spool_init(hpm_spool_t *s, request_rec *r, apr_int64_t limit)
 {
     conn_rec *c = r->connection;
 
     memset(s, 0, sizeof(*s));
     s->r = r;
-    s->limit = -1;
+    s->limit = limit;
     s->bb = apr_brigade_create(r->pool, c->bucket_alloc);
     s->out = apr_brigade_create(r->pool, c->bucket_alloc);
     s->blind = hpm_client_fd(c) < 0;
@@ -39,13 +38,14 @@ void hpm_spool_init(hpm_spool_t *s, request_rec *r)
 
 /* --- down the filters ----------------------------------------------------- */
 
-static apr_status_t failed(hpm_spool_t *s, apr_status_t rv, const char *what)
+static apr_status_t spool_fail(hpm_spool_t *s, apr_status_t rv,
+                               const char *what)
 {
     s->rv = rv;
     return pm_fail_os(&s->why, rv, "%s", what);
 }
 
-static apr_status_t pass(hpm_spool_t *s, apr_bucket_brigade *bb)
+static apr_status_t spool_pass(hpm_spool_t *s, apr_bucket_brigade *bb)
 {
     conn_rec *c = s->r->connection;
     apr_status_t rv = ap_pass_brigade(s->r->output_filters, bb);
@@ -57,18 +57,17 @@ static apr_status_t pass(hpm_spool_t *s, apr_bucket_brigade *bb)
     }
     return rv == APR_SUCCESS
                ? rv
-               : failed(s, rv, "the answer could not be passed on");
+               : spool_fail(s, rv, "the answer could not be passed on");
 }
 
 apr_status_t hpm_spool_pass(hpm_spool_t *s)
 {
     s->passed_bytes += (apr_off_t)s->held;
     s->held = 0;
-    return pass(s, s->bb);
+    return spool_pass(s, s->bb);
 }
 
-/* From memory. */
-static apr_status_t pass_held(hpm_spool_t *s, apr_size_t most)
+static apr_status_t spool_pass_held(hpm_spool_t *s, apr_size_t most)
 {
     apr_bucket_brigade *first = s->bb;
     apr_bucket *rest;
@@ -79,22 +78,22 @@ static apr_status_t pass_held(hpm_spool_t *s, apr_size_t most)
     }
     rv = apr_brigade_partition(first, (apr_off_t)most, &rest);
     if (rv != APR_SUCCESS) {
-        return failed(s, rv, "the answer could not be split");
+        return spool_fail(s, rv, "the answer could not be split");
     }
     s->bb = apr_brigade_split_ex(first, rest, s->out);
     s->out = first;
     s->held -= most;
     s->passed_bytes += (apr_off_t)most;
-    return pass(s, first);
+    return spool_pass(s, first);
 }
 
-static int in_file(const hpm_spool_t *s)
+static int spool_in_file(const hpm_spool_t *s)
 {
     return s->head < s->tail;
 }
 
-/* All that was in the file is out of it. */
-static void rewind_file(hpm_spool_t *s)
+/* The file is empty. */
+static void spool_rewind_file(hpm_spool_t *s)
 {
     apr_off_t at = 0;
 
@@ -103,7 +102,7 @@ static void rewind_file(hpm_spool_t *s)
     (void)apr_file_trunc(s->file, 0);
 }
 
-static apr_status_t pass_filed(hpm_spool_t *s, apr_size_t most)
+static apr_status_t spool_pass_filed(hpm_spool_t *s, apr_size_t most)
 {
     apr_bucket_alloc_t *list = s->r->connection->bucket_alloc;
     apr_size_t len = s->tail - s->head < (apr_off_t)most
@@ -114,41 +113,40 @@ static apr_status_t pass_filed(hpm_spool_t *s, apr_size_t most)
 
     if (n <= 0) {
         apr_bucket_free(data);
-        return failed(s, n < 0 ? APR_FROM_OS_ERROR(errno) : APR_EOF,
-                      "cannot read from a temporary file");
+        return spool_fail(s, n < 0 ? APR_FROM_OS_ERROR(errno) : APR_EOF,
+                          "cannot read from a temporary file");
     }
     s->head += n;
     s->passed_bytes += n;
     APR_BRIGADE_INSERT_TAIL(
         s->out,
         apr_bucket_heap_create(data, (apr_size_t)n, apr_bucket_free, list));
-    if (!in_file(s)) {
-        rewind_file(s);
+    if (!spool_in_file(s)) {
+        spool_rewind_file(s);
     }
-    return pass(s, s->out);
+    return spool_pass(s, s->out);
 }
 
-static apr_status_t pass_some(hpm_spool_t *s, apr_size_t most)
+static apr_status_t spool_pass_some(hpm_spool_t *s, apr_size_t most)
 {
-    return s->held ? pass_held(s, most) : pass_filed(s, most);
+    return s->held ? spool_pass_held(s, most) : spool_pass_filed(s, most);
 }
 
-static int holds(const hpm_spool_t *s)
+static int spool_holds(const hpm_spool_t *s)
 {
-    return s->held || in_file(s);
+    return s->held || spool_in_file(s);
 }
 
-/* Everything, waiting for the client. */
-static apr_status_t drain(hpm_spool_t *s)
+/* Pass on everything, blocking for the client. */
+static apr_status_t spool_drain(hpm_spool_t *s)
 {
-    while (s->rv == APR_SUCCESS && holds(s)) {
-        pass_some(s, HPM_CLIENT_PASS);
+    while (s->rv == APR_SUCCESS && spool_holds(s)) {
+        spool_pass_some(s, HPM_CLIENT_PASS);
     }
     return s->rv;
 }
 
-/* Out of the filters, whatever is in there. */
-static apr_status_t flush(hpm_spool_t *s)
+static apr_status_t spool_flush(hpm_spool_t *s)
 {
     APR_BRIGADE_INSERT_TAIL(
         s->bb, apr_bucket_flush_create(s->r->connection->bucket_alloc));
@@ -159,38 +157,39 @@ static apr_status_t flush(hpm_spool_t *s)
 apr_status_t hpm_spool_offer(hpm_spool_t *s)
 {
     if (s->limit < 0) {
-        return drain(s);
+        return spool_drain(s);
     }
-    while (s->rv == APR_SUCCESS && !s->whole && !s->blind && holds(s)
+    while (s->rv == APR_SUCCESS && !s->whole && !s->blind && spool_holds(s)
            && hpm_client_push(s->r->connection)) {
-        pass_some(s, HPM_CLIENT_PASS);
+        spool_pass_some(s, HPM_CLIENT_PASS);
     }
     return s->rv;
 }
 
-/* Would passing on all of it surely not be for long? */
-static int blind_will_do(const hpm_spool_t *s)
+/* Is so little held that a stream's buffers take it? */
+static int spool_may_pass_blind(const hpm_spool_t *s)
 {
-    return !in_file(s)
-           && (s->held <= BLIND_EVENT
-               || s->passed_bytes + (apr_off_t)s->held <= BLIND_FIRST);
+    return !spool_in_file(s)
+           && (s->held <= SPOOL_BLIND_EVENT
+               || s->passed_bytes + (apr_off_t)s->held <= SPOOL_BLIND_FIRST);
 }
 
-static int may_flush(const hpm_spool_t *s)
+static int spool_may_flush(const hpm_spool_t *s)
 {
     conn_rec *c = s->r->connection;
 
     return s->limit < 0
-           || (s->blind ? blind_will_do(s)
-                        : !holds(s) && hpm_client_push(c)
-                              && hpm_client_writable(c, 0));
+           || (s->blind ? spool_may_pass_blind(s)
+                        : !spool_holds(s) && hpm_client_push(c)
+                              && hpm_client_is_writable(c, 0));
 }
 
 apr_status_t hpm_spool_pause(hpm_spool_t *s)
 {
     hpm_spool_offer(s);
-    if (s->rv == APR_SUCCESS && s->unflushed && !s->whole && may_flush(s)) {
-        flush(s);
+    if (s->rv == APR_SUCCESS && s->unflushed && !s->whole
+        && spool_may_flush(s)) {
+        spool_flush(s);
     }
     return s->rv;
 }
@@ -198,17 +197,17 @@ apr_status_t hpm_spool_pause(hpm_spool_t *s)
 int hpm_spool_wants_room(const hpm_spool_t *s)
 {
     return !s->whole && !s->blind
-           && (s->unflushed || holds(s)
+           && (s->unflushed || spool_holds(s)
                || s->r->connection->data_in_output_filters);
 }
 
-/* The core output filter would keep the answer until the request has been
- * logged and cleaned up, and then the MPM hands the connection to its
- * listener.  A client that has its answer before that is often so quick with
- * its next request that the thread finds it there and goes on.  Not for
- * streams of HTTP/2, whose connection is another's, and not for long answers,
- * which the MPM can wait for without a thread. */
-static void send_now(hpm_spool_t *s)
+/* The core output filter keeps a small response until the request has been
+ * logged and cleaned up; then the MPM hands the connection to its listener.
+ * A client that gets its response before that often has sent its next request
+ * by then, and the thread goes on with it.  Streams of HTTP/2 belong to
+ * another thread's connection; for long responses the MPM waits without a
+ * thread. */
+static void spool_send_now(hpm_spool_t *s)
 {
     conn_rec *c = s->r->connection;
 
@@ -218,22 +217,23 @@ static void send_now(hpm_spool_t *s)
     hpm_keepalive_wait_answered(s->r);
 }
 
-static int is_small(const hpm_spool_t *s)
+static int spool_is_small(const hpm_spool_t *s)
 {
     conn_rec *c = s->r->connection;
 
-    return !in_file(s) && s->passed_bytes + (apr_off_t)s->held <= SEND_NOW
+    return !spool_in_file(s)
+           && s->passed_bytes + (apr_off_t)s->held <= SPOOL_SEND_NOW
            && !c->data_in_output_filters && !c->master && !s->r->main;
 }
 
 apr_status_t hpm_spool_finish(hpm_spool_t *s)
 {
-    int small = is_small(s);
+    int small = spool_is_small(s);
 
     if (s->rv != APR_SUCCESS) {
         return s->rv;
     }
-    if (in_file(s)) {
+    if (spool_in_file(s)) {
         apr_brigade_insert_file(s->bb, s->file, s->head, s->tail - s->head,
                                 s->r->pool);
         s->head = s->tail;
@@ -241,7 +241,7 @@ apr_status_t hpm_spool_finish(hpm_spool_t *s)
     APR_BRIGADE_INSERT_TAIL(
         s->bb, apr_bucket_eos_create(s->r->connection->bucket_alloc));
     if (hpm_spool_pass(s) == APR_SUCCESS && small) {
-        send_now(s);
+        spool_send_now(s);
     }
     return s->rv;
 }
@@ -251,41 +251,43 @@ void hpm_spool_forget(hpm_spool_t *s)
     apr_brigade_cleanup(s->bb);
     s->held = 0;
     s->unflushed = 0;
-    if (in_file(s)) {
-        rewind_file(s);
+    if (spool_in_file(s)) {
+        spool_rewind_file(s);
     }
 }
 
 /* --- holding -------------------------------------------------------------- */
 
-static int fits(const hpm_spool_t *s, apr_size_t len)
+static int spool_fits(const hpm_spool_t *s, apr_size_t len)
 {
     return s->limit < 0
-           || (!in_file(s)
+           || (!spool_in_file(s)
                && (!s->held || (apr_int64_t)(s->held + len) <= s->limit));
 }
 
-/* As long as the client is quick, wait for its socket. */
-static void wait_for_room(hpm_spool_t *s, apr_size_t len)
+/* Wait for the client's socket as long as it is quick. */
+static void spool_wait_for_room(hpm_spool_t *s, apr_size_t len)
 {
     apr_interval_time_t left;
     apr_time_t begin;
     int writable = 1;
 
-    while (hpm_spool_offer(s) == APR_SUCCESS && !fits(s, len) && writable) {
-        left = GRACE + s->passed_bytes * APR_USEC_PER_SEC / HPM_SPOOL_QUICK
+    while (hpm_spool_offer(s) == APR_SUCCESS && !spool_fits(s, len)
+           && writable) {
+        left = SPOOL_GRACE
+               + s->passed_bytes * APR_USEC_PER_SEC / HPM_SPOOL_QUICK
                - s->waited;
         if (left <= 0) {
             return;
         }
         begin = pm_time_now();
-        writable = hpm_client_writable(s->r->connection, left);
+        writable = hpm_client_is_writable(s->r->connection, left);
         s->waited += pm_time_now() - begin;
     }
 }
 
-/* Never again in this answer: the worker waits for the client. */
-static int without_file(hpm_spool_t *s, const char *why)
+/* For the rest of this answer the worker waits for the client. */
+static int spool_do_without_file(hpm_spool_t *s, const char *why)
 {
     ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, s->r,
                   "%s: the answer to a "
@@ -296,7 +298,7 @@ static int without_file(hpm_spool_t *s, const char *why)
 }
 
 /* @return 1: it is in the file */
-static int write_file(hpm_spool_t *s, const char *data, apr_size_t len)
+static int spool_write_file(hpm_spool_t *s, const char *data, apr_size_t len)
 {
     struct iovec piece = {(void *)(apr_uintptr_t)data, len};
     pm_reason_t why;
@@ -305,14 +307,14 @@ static int write_file(hpm_spool_t *s, const char *data, apr_size_t len)
         return 0;
     }
     if (s->tail + (apr_off_t)len > HPM_SPOOL_MAX) {
-        return without_file(s, "it is too long for a temporary file");
+        return spool_do_without_file(s, "it is too long for a temporary file");
     }
     if (!s->file
         && hpm_tempfile_open(&s->file, s->r->pool, &why) != APR_SUCCESS) {
-        return without_file(s, why.text);
+        return spool_do_without_file(s, why.text);
     }
     if (hpm_tempfile_write(s->file, &piece, 1, &why) != APR_SUCCESS) {
-        return without_file(s, why.text);
+        return spool_do_without_file(s, why.text);
     }
     s->tail += (apr_off_t)len;
     return 1;
@@ -321,19 +323,19 @@ static int write_file(hpm_spool_t *s, const char *data, apr_size_t len)
 int hpm_spool_add(hpm_spool_t *s, const char *data, apr_size_t len)
 {
     s->unflushed = 1;
-    if (fits(s, len)) {
+    if (spool_fits(s, len)) {
         return 1;
     }
     if (!s->blind && !s->whole) {
-        wait_for_room(s, len);
+        spool_wait_for_room(s, len);
     }
-    if (fits(s, len)) {
+    if (spool_fits(s, len)) {
         return 1;
     }
-    if (write_file(s, data, len)) {
+    if (spool_write_file(s, data, len)) {
         return 0;
     }
     s->whole = 0;
-    drain(s);
+    spool_drain(s);
     return 1;
 }

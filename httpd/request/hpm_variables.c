@@ -9,9 +9,8 @@
 
 APLOG_USE_MODULE(fcgipm);
 
-/* An alias names no file, so PATH_TRANSLATED is made without looking for
- * one. */
-static void add_alias_vars(request_rec *r, const char *script_name)
+/* An alias names no file, so PATH_TRANSLATED needs no subrequest. */
+static void variables_add_alias(request_rec *r, const char *script_name)
 {
     char *path_info = r->path_info;
     apr_table_t *env = r->subprocess_env;
@@ -28,19 +27,18 @@ static void add_alias_vars(request_rec *r, const char *script_name)
     }
 }
 
-/* php-cgi's test for an Action; mod_actions sets HANDLER. */
-static int looks_like_action(const apr_table_t *env)
+/* php-cgi tests for an Action like this; mod_actions sets HANDLER as well. */
+static int variables_look_like_action(const apr_table_t *env)
 {
     return apr_table_get(env, "REDIRECT_URL")
            && !apr_table_get(env, "REDIRECT_HANDLER");
 }
 
-/* What no worker is to get, whoever has set it. */
-static void remove_vars(apr_table_t *env)
+static void variables_remove(apr_table_t *env)
 {
-    /* What the worker reads is not chunked, whatever the client sent. */
+    /* the worker reads a body of CONTENT_LENGTH bytes, never a chunked one */
     apr_table_unset(env, "HTTP_TRANSFER_ENCODING");
-    /* A client's header Proxy must not become a worker's proxy. */
+    /* a client's header Proxy must not name the worker's proxy */
     apr_table_unset(env, "HTTP_PROXY");
 }
 
@@ -51,14 +49,14 @@ void hpm_variables_responder(request_rec *r, apr_off_t length)
 
     ap_add_common_vars(r);
     if (known && known->alias) {
-        add_alias_vars(r, known->alias);
+        variables_add_alias(r, known->alias);
     }
     else {
         ap_add_cgi_vars(r);
     }
     env = r->subprocess_env;
-    remove_vars(env);
-    if (looks_like_action(env)) {
+    variables_remove(env);
+    if (variables_look_like_action(env)) {
         apr_table_unset(env, "PATH_TRANSLATED");
     }
     if (length >= 0) {
@@ -74,36 +72,36 @@ void hpm_variables_authorizer(request_rec *r, const apr_table_t *more)
     char *path_info = r->path_info;
     apr_table_t *env;
 
-    /* PATH_TRANSLATED would cost a subrequest, and that an authorizer. */
+    /* PATH_TRANSLATED needs a subrequest, which would ask the authorizer */
     r->path_info = NULL;
     ap_add_common_vars(r);
     ap_add_cgi_vars(r);
     r->path_info = path_info;
     env = r->subprocess_env;
-    remove_vars(env);
+    variables_remove(env);
     apr_table_unset(env, "CONTENT_LENGTH");
     apr_table_unset(env, "SCRIPT_NAME");
     apr_table_overlap(env, more, APR_OVERLAP_TABLES_SET);
 }
 
-/* Records of PARAMS, at most. */
-#define PARAMS_MAX 32
+/* Records of PARAMS in a request, at the most. */
+#define VARIABLES_RECORDS_MAX 32
 
 int hpm_variables_encode(request_rec *r, int role, char **head, apr_size_t *len,
                          pm_reason_t *why)
 {
     apr_table_t *env = r->subprocess_env;
-    apr_size_t lens[PARAMS_MAX];
+    apr_size_t lens[VARIABLES_RECORDS_MAX];
     unsigned char *at;
     int n, i, elem = 0;
 
-    *len = HPM_BEGIN_LEN + HPM_HEADER_LEN;
-    for (n = 0; n < PARAMS_MAX; n++) {
-        lens[n] = ap_fcgi_encoded_env_len(env, HPM_CONTENT_MAX, &elem);
+    *len = HPM_FCGI_BEGIN_LEN + HPM_FCGI_HEADER_LEN;
+    for (n = 0; n < VARIABLES_RECORDS_MAX; n++) {
+        lens[n] = ap_fcgi_encoded_env_len(env, HPM_FCGI_MAX_LENGTH, &elem);
         if (!lens[n]) {
             break;
         }
-        *len += HPM_HEADER_LEN + lens[n];
+        *len += HPM_FCGI_HEADER_LEN + lens[n];
     }
     if (elem < apr_table_elts(env)->nelts) {
         pm_fail(why, APR_EINVAL, "the request's variables are too long");
@@ -112,10 +110,10 @@ int hpm_variables_encode(request_rec *r, int role, char **head, apr_size_t *len,
     *head = apr_palloc(r->pool, *len);
     at = (unsigned char *)*head;
     hpm_codec_begin(at, role);
-    at += HPM_BEGIN_LEN;
+    at += HPM_FCGI_BEGIN_LEN;
     for (i = 0, elem = 0; i < n; i++) {
-        hpm_codec_header(at, HPM_PARAMS, lens[i]);
-        at += HPM_HEADER_LEN;
+        hpm_codec_header(at, HPM_FCGI_PARAMS, lens[i]);
+        at += HPM_FCGI_HEADER_LEN;
         if (ap_fcgi_encode_env(r, env, at, lens[i], &elem) != APR_SUCCESS) {
             pm_fail(why, APR_EGENERAL,
                     "the request's variables could not "
@@ -124,6 +122,6 @@ int hpm_variables_encode(request_rec *r, int role, char **head, apr_size_t *len,
         }
         at += lens[i];
     }
-    hpm_codec_header(at, HPM_PARAMS, 0);
+    hpm_codec_header(at, HPM_FCGI_PARAMS, 0);
     return OK;
 }

@@ -1,141 +1,146 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "httpd/upstream/hpm_admission.h"
 
-#include "httpd/config/hpm_server.h"
-#include "httpd/request/hpm_client.h"
-#include "httpd/request/hpm_handler.h"
+#include "httpd/upstream/hpm_availability.h"
 #include "pm_core/ipc/pm_wakeup.h"
-#include "pm_core/shm/pm_admission.h"
 #include "pm_core/os/pm_futex.h"
+#include "pm_core/shm/pm_admission.h"
 
-/* The cell is counted up first, see pm_admission.h. */
-static int take(hpm_turn_t *t)
+/* The cell is counted up before the gate, see pm_admission.h. */
+static int admission_try(hpm_admission_t *a)
 {
-    pm_scoreboard_begin(t->cell);
-    if (t->gate && !pm_admission_try(t->gate)) {
-        pm_scoreboard_end(t->cell);
+    pm_scoreboard_begin(a->cell);
+    if (a->gate && !pm_admission_try(a->gate)) {
+        pm_scoreboard_end(a->cell);
         return 0;
     }
-    t->since = pm_time_now();
+    a->since = pm_time_now();
     return 1;
 }
 
-static int claim(hpm_turn_t *t, int woken)
+static int admission_claim(hpm_admission_t *a, int woken)
 {
-    pm_scoreboard_begin(t->cell);
-    if (!pm_admission_claim(t->gate, woken)) {
-        pm_scoreboard_end(t->cell);
+    pm_scoreboard_begin(a->cell);
+    if (!pm_admission_claim(a->gate, woken)) {
+        pm_scoreboard_end(a->cell);
         return 0;
     }
-    t->since = pm_time_now();
+    a->since = pm_time_now();
     return 1;
 }
 
-static void give(hpm_turn_t *t, apr_interval_time_t took)
+static void admission_give_back(hpm_admission_t *a, apr_interval_time_t took)
 {
-    if (t->gate) {
-        pm_admission_release(t->gate, took);
+    if (a->gate) {
+        pm_admission_release(a->gate, took);
     }
-    pm_scoreboard_end(t->cell);
+    pm_scoreboard_end(a->cell);
 }
 
-/* The manager is to know when there are too few workers. */
-static void call(const hpm_turn_t *t, const hpm_server_t *server,
-                 const hpm_pool_t *pool)
+/* The manager starts workers when there are too few for the load. */
+static void admission_wake_manager(const hpm_admission_t *a,
+                                   const hpm_server_t *server,
+                                   const hpm_pool_t *pool)
 {
-    if (t->gate && pm_admission_need_manager(t->gate)
+    if (a->gate && pm_admission_need_manager(a->gate)
         && !pm_wakeup_send(server->wakeup_fd, pool->slot)) {
-        pm_admission_reset_call(t->gate);
+        pm_admission_reset_call(a->gate);
     }
 }
 
-static hpm_verdict_t refused(hpm_turn_t *t, const char *why)
+static int admission_refuse(hpm_admission_t *a, const char *why)
 {
-    t->why = why;
-    return HPM_ADMISSION_REFUSED;
+    a->why = why;
+    return 0;
 }
 
-static hpm_verdict_t wait_turn(hpm_turn_t *t, const hpm_server_t *server,
-                               const hpm_pool_t *pool, apr_uint32_t seen)
+static int admission_wait(hpm_admission_t *a, const hpm_server_t *server,
+                          const hpm_pool_t *pool, apr_uint32_t seen)
 {
     apr_time_t begin = pm_time_now();
     apr_time_t until = begin + pool->conf->queue_timeout;
     apr_interval_time_t left;
-    const char *not_now;
+    const char *why;
     int woken = 0;
 
-    while (!claim(t, woken)) {
-        t->waited = pm_time_now() - begin;
-        left = until - begin - t->waited;
+    while (!admission_claim(a, woken)) {
+        a->waited = pm_time_now() - begin;
+        left = until - begin - a->waited;
         if (left <= 0) {
-            pm_request_stats_count(t->meter, PM_REQUEST_STATS_LATE);
-            return refused(t, "no worker has become free within "
-                              "FcgiPMQueueTimeout");
+            pm_request_stats_count(a->stats, PM_REQUEST_STATS_LATE);
+            return admission_refuse(a, "no worker has become free within "
+                                       "FcgiPMQueueTimeout");
         }
-        pm_admission_sleep(t->gate, seen, left);
-        not_now = hpm_handler_unavailable_reason(server, pool, &t->retry);
-        if (not_now) {
-            t->waited = pm_time_now() - begin;
-            return refused(t, not_now);
+        pm_admission_sleep(a->gate, seen, left);
+        why = hpm_availability_check(server, pool, &a->retry_after);
+        if (why) {
+            a->waited = pm_time_now() - begin;
+            return admission_refuse(a, why);
         }
         woken = 1;
-        seen = pm_admission_wakeups(t->gate);
+        seen = pm_admission_wakeups(a->gate);
     }
-    t->waited = t->since - begin;
-    return HPM_ADMISSION_GRANTED;
+    a->waited = a->since - begin;
+    return 1;
 }
 
-static hpm_verdict_t join(hpm_turn_t *t, const hpm_server_t *server,
+static int admission_queue(hpm_admission_t *a, const hpm_server_t *server,
+                           const hpm_pool_t *pool)
+{
+    apr_uint32_t seen = pm_admission_wakeups(a->gate);
+
+    if (!pm_admission_enqueue(a->gate, (apr_uint32_t)pool->conf->queue_limit)) {
+        pm_request_stats_count(a->stats, PM_REQUEST_STATS_FULL);
+        return admission_refuse(a, "FcgiPMQueueLimit requests wait already");
+    }
+    admission_wake_manager(a, server, pool);
+    if (!admission_wait(a, server, pool, seen)) {
+        pm_request_stats_add_unserved(a->stats, a->waited);
+        pm_admission_leave(a->gate);
+        return 0;
+    }
+    return 1;
+}
+
+int hpm_admission_acquire(hpm_admission_t *a, const hpm_server_t *server,
                           const hpm_pool_t *pool)
 {
-    apr_uint32_t seen = pm_admission_wakeups(t->gate);
-    hpm_verdict_t verdict;
+    int admitted;
 
-    if (!pm_admission_enqueue(t->gate, (apr_uint32_t)pool->conf->queue_limit)) {
-        pm_request_stats_count(t->meter, PM_REQUEST_STATS_FULL);
-        return refused(t, "FcgiPMQueueLimit requests wait already");
-    }
-    call(t, server, pool);
-    verdict = wait_turn(t, server, pool, seen);
-    if (verdict != HPM_ADMISSION_GRANTED) {
-        pm_request_stats_add_unserved(t->meter, t->waited);
-        pm_admission_leave(t->gate);
-    }
-    return verdict;
-}
-
-hpm_verdict_t hpm_admission_enter(hpm_turn_t *t, const request_rec *r,
-                                  const hpm_pool_t *pool)
-{
-    const hpm_server_t *server = hpm_server(r->server);
-    hpm_verdict_t verdict;
-
-    t->retry = 1;
-    t->waited = t->took = 0;
-    t->cell = pm_scoreboard_cell(server->board, server->row, pool->slot);
-    t->gate =
+    a->queued = 0;
+    a->retry_after = 1;
+    a->waited = a->took = 0;
+    a->cell = pm_scoreboard_cell(server->board, server->row, pool->slot);
+    a->gate =
         PM_FUTEX_WORKS && pm_scoreboard_row_is_own(server->board, server->row)
             ? pm_scoreboard_admission(server->board, pool->slot)
             : NULL;
-    t->meter = pm_scoreboard_stats(server->board, server->row, pool->slot);
-    if (take(t)) {
-        call(t, server, pool);
-        return HPM_ADMISSION_GRANTED;
+    a->stats = pm_scoreboard_stats(server->board, server->row, pool->slot);
+    if (admission_try(a)) {
+        admission_wake_manager(a, server, pool);
+        return 1;
     }
-    pm_scoreboard_add_waiting(t->cell, 1);
-    verdict = join(t, server, pool);
-    pm_scoreboard_add_waiting(t->cell, -1);
-    if (verdict == HPM_ADMISSION_GRANTED && hpm_client_gone(r->connection)) {
-        pm_request_stats_add_unserved(t->meter, t->waited);
-        give(t, -1);
-        return HPM_ADMISSION_GONE;
-    }
-    return verdict;
+    a->queued = 1;
+    pm_scoreboard_add_waiting(a->cell, 1);
+    admitted = admission_queue(a, server, pool);
+    pm_scoreboard_add_waiting(a->cell, -1);
+    return admitted;
 }
 
-void hpm_admission_leave(hpm_turn_t *t)
+void hpm_admission_count_answered(const hpm_admission_t *a)
 {
-    t->took = pm_time_now() - t->since;
-    pm_request_stats_add_served(t->meter, t->took, t->waited);
-    give(t, t->took);
+    pm_scoreboard_count_answered(a->cell);
+}
+
+void hpm_admission_release(hpm_admission_t *a)
+{
+    a->took = pm_time_now() - a->since;
+    pm_request_stats_add_served(a->stats, a->took, a->waited);
+    admission_give_back(a, a->took);
+}
+
+void hpm_admission_cancel(hpm_admission_t *a)
+{
+    pm_request_stats_add_unserved(a->stats, a->waited);
+    admission_give_back(a, -1);
 }

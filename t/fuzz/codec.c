@@ -37,7 +37,7 @@ static void note(heard_t *h, int event, const void *data, apr_size_t len)
     }
 }
 
-static void hear_event(heard_t *h, hpm_event_t ev)
+static void hear_event(heard_t *h, hpm_codec_event_t ev)
 {
     switch (ev) {
     case HPM_CODEC_EVENT_STDOUT:
@@ -73,7 +73,7 @@ static void hear_piece(heard_t *h, const uint8_t *data, apr_size_t len)
     const char *at = piece;
     apr_size_t left = len;
     apr_size_t before;
-    hpm_event_t ev;
+    hpm_codec_event_t ev;
 
     MUST(piece);
     memcpy(piece, data, len);
@@ -86,7 +86,8 @@ static void hear_piece(heard_t *h, const uint8_t *data, apr_size_t len)
                  && h->ps.span + h->ps.span_len == at);
         }
         hear_event(h, ev);
-        MUST(!(h->ended || h->failed) || !hpm_codec_parser_at_record(&h->ps));
+        MUST(!(h->ended || h->failed)
+             || !hpm_codec_parser_is_at_record(&h->ps));
     } while (ev != HPM_CODEC_EVENT_MORE && ev != HPM_CODEC_EVENT_ERROR);
     MUST(ev == HPM_CODEC_EVENT_ERROR || left == 0);
     free(piece);
@@ -118,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     MUST(split.hash == whole.hash && split.said == whole.said
          && split.ended == whole.ended && split.failed == whole.failed);
-    MUST(hpm_codec_parser_at_record(&split.ps)
-         == hpm_codec_parser_at_record(&whole.ps));
+    MUST(hpm_codec_parser_is_at_record(&split.ps)
+         == hpm_codec_parser_is_at_record(&whole.ps));
     return 0;
 }

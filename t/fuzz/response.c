@@ -101,10 +101,17 @@ apr_bucket *ap_bucket_error_create(int error, const char *buf, apr_pool_t *p,
 
 /* hpm_client.h: a client that takes what it gets unless it is holding. */
 int hpm_client_fd(conn_rec *c);
+int hpm_client_has_gone(conn_rec *c);
 int hpm_client_push(conn_rec *c);
-int hpm_client_writable(conn_rec *c, apr_interval_time_t timeout);
+int hpm_client_is_writable(conn_rec *c, apr_interval_time_t timeout);
 
 int hpm_client_fd(conn_rec *c)
+{
+    (void)c;
+    return 0;
+}
+
+int hpm_client_has_gone(conn_rec *c)
 {
     (void)c;
     return 0;
@@ -116,7 +123,7 @@ int hpm_client_push(conn_rec *c)
     return !run.holding;
 }
 
-int hpm_client_writable(conn_rec *c, apr_interval_time_t timeout)
+int hpm_client_is_writable(conn_rec *c, apr_interval_time_t timeout)
 {
     (void)c;
     (void)timeout;
@@ -132,9 +139,9 @@ void hpm_keepalive_wait_answered(request_rec *r)
 }
 
 /* hpm_sendfile.h: there is no file. */
-const char *hpm_sendfile_take(request_rec *r, const char *pool);
+const char *hpm_sendfile_take(request_rec *r, const hpm_pool_t *pool);
 
-const char *hpm_sendfile_take(request_rec *r, const char *pool)
+const char *hpm_sendfile_take(request_rec *r, const hpm_pool_t *pool)
 {
     (void)r;
     (void)pool;
@@ -146,7 +153,7 @@ void ap_log_rerror_(const char *file, int line, int module_index, int level,
                     apr_status_t status, const request_rec *r, const char *fmt,
                     ...)
 {
-    char text[4096];
+    char text[PM_LINES_MAX + sizeof(PM_LINES_CUT) + 64]; /* and who wrote it */
     va_list ap;
 
     (void)file;
@@ -158,7 +165,7 @@ void ap_log_rerror_(const char *file, int line, int module_index, int level,
     va_start(ap, fmt);
     apr_vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    MUST(!strchr(text, '\n') && strlen(text) < 2000);
+    MUST(!strchr(text, '\n') && strlen(text) < sizeof(text) - 1);
 }
 
 /* A line is what it promises to be, and is in the memory it was given. */
@@ -242,6 +249,15 @@ apr_status_t ap_pass_brigade(ap_filter_t *f, apr_bucket_brigade *bb)
 
 /* --- a run --------------------------------------------------------------- */
 
+/* The module's record of a server without a scoreboard. */
+static struct ap_conf_vector_t *make_config(apr_pool_t *p)
+{
+    void **slots = apr_pcalloc(p, sizeof(*slots));
+
+    slots[0] = apr_pcalloc(p, sizeof(hpm_server_t));
+    return (struct ap_conf_vector_t *)slots;
+}
+
 static request_rec *make_request(apr_pool_t *p)
 {
     request_rec *r = apr_pcalloc(p, sizeof(*r));
@@ -251,6 +267,7 @@ static request_rec *make_request(apr_pool_t *p)
     c->bucket_alloc = apr_bucket_alloc_create(p);
     c->base_server = r->server = apr_pcalloc(p, sizeof(server_rec));
     r->server->log.level = APLOG_INFO;
+    r->server->module_config = make_config(p);
     r->pool = p;
     r->connection = c;
     r->status = HTTP_OK;
@@ -279,21 +296,21 @@ static void find_body(void)
 static int take_piece(hpm_response_t *a, hpm_codec_parser_t *ps,
                       const char *data, apr_size_t len)
 {
-    while (a->stage != HPM_RESPONSE_GONE && a->stage != HPM_RESPONSE_BROKEN) {
+    while (!hpm_response_downstream.has_enough(a)) {
         switch (hpm_codec_parser_next(ps, &data, &len)) {
         case HPM_CODEC_EVENT_STDOUT:
             memcpy(run.said + run.nsaid, ps->span, ps->span_len);
             run.nsaid += ps->span_len;
             find_body();
-            hpm_response_stdout(a, ps->span, ps->span_len);
+            hpm_response_downstream.take_stdout(a, ps->span, ps->span_len);
             break;
         case HPM_CODEC_EVENT_STDERR:
-            hpm_response_stderr(a, ps->span, ps->span_len);
+            hpm_response_downstream.take_stderr(a, 0, ps->span, ps->span_len);
             break;
         case HPM_CODEC_EVENT_MORE:
             return 1;
         case HPM_CODEC_EVENT_END:
-            run.complete = ps->protocol_status == HPM_REQUEST_COMPLETE;
+            run.complete = ps->protocol_status == HPM_FCGI_REQUEST_COMPLETE;
             return 0;
         case HPM_CODEC_EVENT_ERROR:
             return 0;
@@ -311,7 +328,7 @@ static int come(hpm_response_t *a, hpm_codec_parser_t *ps,
     int more = 1;
 
     for (; more && len; data += size, len -= size) {
-        buffer = a->buffer.get(a->buffer.ctx, &size);
+        buffer = hpm_response_downstream.get_buffer(a, &size);
         MUST(size > 0);
         size = size < len ? size : len;
         memcpy(buffer, data, size);
@@ -329,25 +346,30 @@ static apr_size_t make_record(unsigned char *record, int type, int id,
     hpm_codec_header(record, type, len);
     record[3] = (unsigned char)id;
     for (i = 0; i < len; i++) {
-        record[HPM_HEADER_LEN + i] = (unsigned char)(i * 7);
+        record[HPM_FCGI_HEADER_LEN + i] = (unsigned char)(i * 7);
     }
-    return HPM_HEADER_LEN + len;
+    return HPM_FCGI_HEADER_LEN + len;
 }
 
-/* A long record of the body, or a long one of nothing and a short of it. */
-static int come_long(hpm_response_t *a, hpm_codec_parser_t *ps, int nothing)
+/* In turn: a long record of nothing and a short one of the body; a long one
+ * of the body; a long one of STDERR, without a newline. */
+static int come_long(hpm_response_t *a, hpm_codec_parser_t *ps, int turn)
 {
-    static unsigned char body[HPM_HEADER_LEN + LONG];
-    static unsigned char hole[2 * HPM_HEADER_LEN + HOLE + 9];
+    static unsigned char body[HPM_FCGI_HEADER_LEN + LONG];
+    static unsigned char hole[2 * HPM_FCGI_HEADER_LEN + HOLE + 9];
+    static unsigned char line[HPM_FCGI_HEADER_LEN + LONG];
     apr_size_t at;
 
     if (!body[0]) {
-        make_record(body, HPM_STDOUT, HPM_REQUEST_ID, LONG);
-        at = make_record(hole, HPM_GET_VALUES_RESULT, 0, HOLE);
-        make_record(hole + at, HPM_STDOUT, HPM_REQUEST_ID, 9);
+        make_record(body, HPM_FCGI_STDOUT, HPM_FCGI_REQUEST_ID, LONG);
+        at = make_record(hole, HPM_FCGI_GET_VALUES_RESULT, 0, HOLE);
+        make_record(hole + at, HPM_FCGI_STDOUT, HPM_FCGI_REQUEST_ID, 9);
+        make_record(line, HPM_FCGI_STDERR, HPM_FCGI_REQUEST_ID, LONG);
+        memset(line + HPM_FCGI_HEADER_LEN, 'x', LONG);
     }
-    return nothing ? come(a, ps, hole, sizeof(hole))
-                   : come(a, ps, body, sizeof(body));
+    return turn == 0   ? come(a, ps, hole, sizeof(hole))
+           : turn == 1 ? come(a, ps, body, sizeof(body))
+                       : come(a, ps, line, sizeof(line));
 }
 
 static void talk(hpm_response_t *a, hpm_codec_parser_t *ps, const uint8_t *how,
@@ -363,16 +385,16 @@ static void talk(hpm_response_t *a, hpm_codec_parser_t *ps, const uint8_t *how,
         step = now & 0x3f ? now & 0x3f : len;
         step = step > len ? len : step;
         run.holding = (now & 0x40) != 0;
-        if ((now & 0x3f) == 0x3f && hpm_codec_parser_at_record(ps)
+        if ((now & 0x3f) == 0x3f && hpm_codec_parser_is_at_record(ps)
             && longs < LONGS) {
             step = 0;
-            more = come_long(a, ps, !(longs++ & 1));
+            more = come_long(a, ps, longs++ % 3);
         }
         else {
             more = come(a, ps, data, step);
         }
         if (more && (now & 0x80)) {
-            hpm_response_pause(a);
+            hpm_response_downstream.pass(a);
         }
     }
 }
@@ -383,17 +405,17 @@ static void conclude(hpm_response_t *a)
     request_rec *r = a->r;
     int cut;
 
-    if (a->stage == HPM_RESPONSE_GONE) {
+    if (a->state == HPM_RESPONSE_ABORTED) {
         return;
     }
-    if (a->stage == HPM_RESPONSE_BROKEN || !run.complete
-        || !hpm_response_whole(a)) {
-        MUST(a->stage != HPM_RESPONSE_BROKEN || a->why.text[0]);
+    if (a->state == HPM_RESPONSE_MALFORMED || !run.complete
+        || !hpm_response_is_whole(a)) {
+        MUST(a->state != HPM_RESPONSE_MALFORMED || a->why.text[0]);
         cut = hpm_response_cut(a);
         MUST(cut ? !run.got && !run.ends && !run.errors
                  : run.errors && r->connection->aborted);
     }
-    else if (a->stage == HPM_RESPONSE_BODY) {
+    else if (a->state == HPM_RESPONSE_BODY) {
         MUST(r->status != HTTP_NO_CONTENT || !run.got);
         hpm_response_finish(a);
         MUST(run.ends == 1 && !run.errors);
@@ -415,6 +437,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static unsigned char *said;
     static size_t room;
     size_t n = size && data[0] < size ? data[0] : 0;
+    pm_conf_t conf = {0};
+    const hpm_pool_t pool = {.name = "app", .conf = &conf, .log_fd = -1};
     hpm_codec_parser_t ps;
     hpm_response_t a;
     request_rec *r;
@@ -437,10 +461,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(run.said);
 
     hpm_codec_parser_init(&ps);
-    hpm_response_init(&a, r, "app");
-#ifdef HPM_SPOOL_H
-    hpm_response_limit(&a, n & 1 ? LIMIT : -1);
-#endif
+    conf.response_buffer = n & 1 ? LIMIT : -1;
+    hpm_response_init(&a, r, &pool);
     if (size) {
         talk(&a, &ps, data + 1, n, data + 1 + n, size - 1 - n);
     }

@@ -33,10 +33,11 @@ static void test_written(void)
         apr_size_t len;
         const char *want;
     } headers[] = {
-        {"params", HPM_PARAMS, 0x1234, "0104000112340000"},
-        {"end of params", HPM_PARAMS, 0, "0104000100000000"},
-        {"the longest stdin", HPM_STDIN, HPM_CONTENT_MAX, "01050001ffff0000"},
-        {"abort", HPM_ABORT_REQUEST, 0, "0102000100000000"},
+        {"params", HPM_FCGI_PARAMS, 0x1234, "0104000112340000"},
+        {"end of params", HPM_FCGI_PARAMS, 0, "0104000100000000"},
+        {"the longest stdin", HPM_FCGI_STDIN, HPM_FCGI_MAX_LENGTH,
+         "01050001ffff0000"},
+        {"abort", HPM_FCGI_ABORT_REQUEST, 0, "0102000100000000"},
     };
     static const struct {
         apr_size_t len;
@@ -45,19 +46,19 @@ static void test_written(void)
         {0, "00"},         {1, "01"},           {127, "7f"},
         {128, "80000080"}, {65536, "80010000"}, {0x7fffffff, "ffffffff"},
     };
-    unsigned char out[HPM_BEGIN_LEN];
+    unsigned char out[HPM_FCGI_BEGIN_LEN];
     apr_size_t i;
 
     for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
         hpm_codec_header(out, headers[i].type, headers[i].len);
-        is_str(hex(out, HPM_HEADER_LEN), headers[i].want, "header: %s",
+        is_str(hex(out, HPM_FCGI_HEADER_LEN), headers[i].want, "header: %s",
                headers[i].name);
     }
     memset(out, 0xee, sizeof(out));
-    hpm_codec_begin(out, HPM_RESPONDER);
+    hpm_codec_begin(out, HPM_FCGI_RESPONDER);
     is_str(hex(out, sizeof(out)), "01010001000800000001000000000000",
            "begin: a responder, no FCGI_KEEP_CONN");
-    hpm_codec_begin(out, HPM_AUTHORIZER);
+    hpm_codec_begin(out, HPM_FCGI_AUTHORIZER);
     is_str(hex(out, sizeof(out)), "01010001000800000002000000000000",
            "begin: an authorizer");
     for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
@@ -82,7 +83,7 @@ static const struct {
     const char *bytes;
     apr_size_t len;
     const char *want;
-    int at_record; /* hpm_codec_parser_at_record() afterwards */
+    int at_record; /* hpm_codec_parser_is_at_record() afterwards */
 } answers[] = {
 #define ANSWER(name, bytes, want, at)                                          \
     {                                                                          \
@@ -246,7 +247,7 @@ static void close_stream(heard_t *h, int next, const char *prefix)
     h->stream = next;
 }
 
-static void hear(heard_t *h, hpm_event_t ev)
+static void hear(heard_t *h, hpm_codec_event_t ev)
 {
     char end[64];
 
@@ -279,7 +280,7 @@ static void feed(heard_t *h, const char *bytes, apr_size_t len)
 {
     char *copy = malloc(len ? len : 1);
     const char *at = copy;
-    hpm_event_t ev;
+    hpm_codec_event_t ev;
 
     memcpy(copy, bytes, len);
     do {
@@ -299,7 +300,7 @@ static int as_wanted(heard_t *h, apr_size_t i)
 {
     close_stream(h, HPM_CODEC_EVENT_MORE, NULL);
     return !strcmp(h->text, answers[i].want)
-           && hpm_codec_parser_at_record(&h->ps) == answers[i].at_record;
+           && hpm_codec_parser_is_at_record(&h->ps) == answers[i].at_record;
 }
 
 /* Whole, byte by byte, and in two parts at every place. */
@@ -314,7 +315,7 @@ static void test_answer(apr_size_t i)
     feed(&h, bytes, len);
     close_stream(&h, HPM_CODEC_EVENT_MORE, NULL);
     is_str(h.text, answers[i].want, "%s: whole", answers[i].name);
-    is_int(hpm_codec_parser_at_record(&h.ps), answers[i].at_record,
+    is_int(hpm_codec_parser_is_at_record(&h.ps), answers[i].at_record,
            "%s: between records or not", answers[i].name);
 
     begin(&h);
@@ -363,7 +364,7 @@ static void test_no_copy(void)
     hpm_codec_parser_init(&ps);
     is_int(hpm_codec_parser_next(&ps, &at, &len), HPM_CODEC_EVENT_STDOUT,
            "a span");
-    ok(ps.span == bytes + HPM_HEADER_LEN, "is where it was read");
+    ok(ps.span == bytes + HPM_FCGI_HEADER_LEN, "is where it was read");
     is_int((long)ps.span_len, 5, "as long as it is there");
     is_int((long)len, 0, "all is taken");
 }
