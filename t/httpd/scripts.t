@@ -72,6 +72,8 @@ is($env{SCRIPT_NAME}, '/a.fcgi', 'SCRIPT_NAME');
 is($env{PATH_INFO}, '/more/info', 'PATH_INFO');
 like($httpd->get('/a.fcgi?environ')->{body}, qr/^FROM=template$/m,
      'the environment is the template\'s');
+is($httpd->get('/a.fcgi?header=X-Sendfile:%20/etc/motd&text=own')->{body},
+   "own", 'X-Sendfile of a script is ignored while it is off');
 like($httpd->get('/sub/c.fcgi?proc')->{body}, qr{\Q$docs\E/sub$}m,
      'its directory is its own');
 like($httpd->get('/sub/?pid')->{body}, qr{tag=sub/index}, 'DirectoryIndex');
