@@ -28,16 +28,18 @@ _fcgipmctl()
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        -s) ((++i < COMP_CWORD)) && socket=${COMP_WORDS[i]} ;;
+        -s|--socket)
+            ((++i < COMP_CWORD)) && socket=${COMP_WORDS[i]} ;;
         -*) ;;
         *)  if [[ -z $word ]]; then word=${COMP_WORDS[i]}
             else pool=${COMP_WORDS[i]}; fi ;;
         esac
     done
-    if [[ ${COMP_WORDS[COMP_CWORD - 1]} == -s ]]; then
+    if [[ ${COMP_WORDS[COMP_CWORD - 1]} == @(-s|--socket) ]]; then
         COMPREPLY=($(compgen -f -- "$cur"))
     elif [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W "-s --json --wait --help" -- "$cur"))
+        COMPREPLY=($(compgen -W "-s --socket --json --wait --help
+                                 --version" -- "$cur"))
     elif [[ -z $word ]]; then
         COMPREPLY=($(compgen -W "$words" -- "$cur"))
     elif [[ $word == kill ]]; then

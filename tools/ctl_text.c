@@ -93,6 +93,17 @@ const char *ctl_text_figure(char *buf, size_t size, pm_metric_type_t type,
     }
 }
 
+const char *ctl_text_complaint(char *buf, size_t size, const char *fmt,
+                               va_list ap)
+{
+    const char *text;
+
+    apr_vsnprintf(buf, size, fmt, ap);
+    buf[strcspn(buf, "\n")] = '\0';
+    text = strstr(buf, ": ");
+    return text ? text + 2 : buf;
+}
+
 /* The end of the line that begins at text, and where the next one begins. */
 static size_t text_line(const char *text, size_t width, const char **next)
 {

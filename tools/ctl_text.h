@@ -10,6 +10,7 @@
 #ifndef CTL_TEXT_H
 #define CTL_TEXT_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -37,6 +38,11 @@ const char *ctl_text_size(char *buf, size_t size, double bytes);
 /** A figure as its type is shown, a count in at most @a width characters. */
 const char *ctl_text_figure(char *buf, size_t size, pm_metric_type_t type,
                             double n, int width);
+
+/** What apr_getopt_long() complains of through its errfn, without the program's
+ *  name and the newline. */
+const char *ctl_text_complaint(char *buf, size_t size, const char *fmt,
+                               va_list ap);
 
 /** Write words in lines of CTL_COLUMNS, the first after @a head, the others
  *  with as many blanks in front. */

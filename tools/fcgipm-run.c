@@ -4,9 +4,9 @@
  *
  *   fcgipm-run --listen unix:/path --processes 4 --die-timeout 3 -- prog args
  *
- * Every setting of pm_conf_rows is an option: FcgiPMDieTimeout is
- * --die-timeout.  Signals and exit status are the manager's: see
- * pm_manager.h; 2 is an error before there was a manager.
+ * Every setting of pm_conf_rows that the manager obeys is an option:
+ * FcgiPMDieTimeout is --die-timeout.  Signals and exit status are the
+ * manager's: see pm_manager.h; 2 is an error before there was a manager.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,8 +17,10 @@
 
 #include "apr_escape.h"
 #include "apr_general.h"
+#include "apr_getopt.h"
 #include "apr_lib.h"
 #include "apr_strings.h"
+#include "ctl_text.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_ident.h"
 #include "pm_core/os/pm_logfile.h"
@@ -28,7 +30,7 @@
 
 #define EXIT_USAGE 2
 
-static void emit(void *ctx, pm_level_t level, const char *line)
+static void run_log(void *ctx, pm_level_t level, const char *line)
 {
     static const char *const names[] = {"",     "",       "crit", "error",
                                         "warn", "notice", "info", "debug"};
@@ -46,45 +48,99 @@ static void emit(void *ctx, pm_level_t level, const char *line)
     fprintf(stderr, "%s [%s] %s\n", text, names[level], line);
 }
 
-static void usage(FILE *out)
-{
-    const pm_row_t *row;
+/* --- options -------------------------------------------------------------- */
 
-    fprintf(out, "usage: fcgipm-run --listen unix:/PATH|HOST:PORT [OPTION "
-                 "VALUE]... -- PROGRAM [ARGUMENT]...\n\n"
-                 "Starts and keeps workers that accept FastCGI requests on "
-                 "one socket.\nSIGHUP replaces them, SIGTERM and SIGINT end "
-                 "them.  Options are the directives\nof mod_fcgipm, "
-                 "FcgiPMDieTimeout is --die-timeout:\n\n");
-    for (row = pm_conf_rows; row->name; row++) {
-        if (row->type != PM_T_WORDS && row->scope != PM_SCOPE_RULES) {
-            fprintf(out, "  %-22s %s%s%s%s\n", row->name + 6, row->help,
-                    row->init ? " (" : "", row->init ? row->init : "",
-                    row->init ? ")" : "");
+/* Behind the numbers of the rows, which begin at RUN_ROW. */
+enum { RUN_NAME = 256, RUN_LOG_LEVEL, RUN_ROW };
+
+/* Settings that httpd's side obeys; the manager does not. */
+static const int run_httpd_rows[] = {
+    PM_ROW_runtime_dir,     PM_ROW_graceful,      PM_ROW_max_scripts,
+    PM_ROW_connect_timeout, PM_ROW_io_timeout,    PM_ROW_request_buffer,
+    PM_ROW_response_buffer, PM_ROW_queue_limit,   PM_ROW_queue_timeout,
+    PM_ROW_xsendfile,       PM_ROW_xsendfile_path};
+
+static int run_has_option(int row)
+{
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(run_httpd_rows) / sizeof(run_httpd_rows[0]); i++) {
+        if (run_httpd_rows[i] == row) {
+            return 0;
         }
     }
-    fprintf(out, "  %-22s %s\n", "Name", "name of the pool (default)");
-    fprintf(out, "  %-22s %s\n", "LogLevel",
-            "debug, info, notice, warn, error (info)");
+    return pm_conf_rows[row].type != PM_T_WORDS
+           && pm_conf_rows[row].scope != PM_SCOPE_RULES;
 }
 
-/* "--die-timeout" -> "FcgiPMdietimeout": names do not care about case. */
-static const pm_row_t *option_row(const char *option)
+/* "FcgiPMDieTimeout" -> "die-timeout" */
+static const char *run_option_name(const pm_row_t *row, apr_pool_t *p)
 {
-    char name[64] = "FcgiPM";
-    apr_size_t n = 6;
+    const char *from = row->name + strlen("FcgiPM");
+    char *name = apr_palloc(p, 2 * strlen(from) + 1);
+    char *to = name;
+    char before = 'A';
 
-    for (; *option && n < sizeof(name) - 1; option++) {
-        if (*option != '-') {
-            name[n++] = *option;
+    for (; *from; before = *from++) {
+        if (apr_isupper(*from) && apr_islower(before)) {
+            *to++ = '-';
+        }
+        *to++ = (char)apr_tolower(*from);
+    }
+    *to = '\0';
+    return name;
+}
+
+/* What apr_getopt_long() and the help read. */
+static const apr_getopt_option_t *run_options(apr_pool_t *p)
+{
+    static const apr_getopt_option_t own[] = {
+        {"name", RUN_NAME, 1, "name of the pool (default)"},
+        {"log-level", RUN_LOG_LEVEL, 1,
+         "debug, info, notice, warn, error (info)"},
+        {"help", 'h', 0, "this text"},
+        {"version", 'V', 0, "the version of mod_fcgipm"},
+        {NULL, 0, 0, NULL}};
+    apr_array_header_t *options =
+        apr_array_make(p, 64, sizeof(apr_getopt_option_t));
+    const apr_getopt_option_t *o;
+    int i;
+
+    for (i = 0; pm_conf_rows[i].name; i++) {
+        const pm_row_t *row = &pm_conf_rows[i];
+        apr_getopt_option_t option = {
+            run_option_name(row, p), RUN_ROW + i, 1,
+            row->init ? apr_psprintf(p, "%s (%s)", row->help, row->init)
+                      : row->help};
+
+        if (run_has_option(i)) {
+            APR_ARRAY_PUSH(options, apr_getopt_option_t) = option;
         }
     }
-    name[n] = '\0';
-    return pm_conf_row(name);
+    for (o = own; o->name; o++) {
+        APR_ARRAY_PUSH(options, apr_getopt_option_t) = *o;
+    }
+    APR_ARRAY_PUSH(options, apr_getopt_option_t) = *o;
+    return (const apr_getopt_option_t *)(void *)options->elts;
+}
+
+static void run_print_help(const apr_getopt_option_t *option, apr_pool_t *p)
+{
+    printf("usage: fcgipm-run --listen unix:/PATH|HOST:PORT [OPTION]... -- "
+           "PROGRAM [ARGUMENT]...\n\n"
+           "Starts and keeps workers that accept FastCGI requests on one "
+           "socket.\nSIGHUP replaces them, SIGTERM and SIGINT end them.  An "
+           "option's value follows it,\nor a \"=\" behind it.  Options are the "
+           "directives of mod_fcgipm; what is in\nparentheses is the "
+           "default:\n\n");
+    for (; option->name; option++) {
+        printf("  %-26s %s\n", apr_pstrcat(p, "--", option->name, NULL),
+               option->description);
+    }
 }
 
 /* "NAME=value" -> two words, "a b c" -> three, else one. */
-static int split(const pm_row_t *row, char *value, const char **word)
+static int run_split(const pm_row_t *row, char *value, const char **word)
 {
     char *last = NULL;
     int n = 0;
@@ -119,7 +175,8 @@ typedef struct args {
     pm_level_t level;
 } args_t;
 
-static apr_status_t set_level(args_t *args, const char *value, pm_reason_t *why)
+static apr_status_t run_set_level(args_t *args, const char *value,
+                                  pm_reason_t *why)
 {
     static const char *const names[] = {"error", "warn", "notice", "info",
                                         "debug"};
@@ -137,66 +194,87 @@ static apr_status_t set_level(args_t *args, const char *value, pm_reason_t *why)
                    value);
 }
 
-static apr_status_t set_option(args_t *args, const char *option, char *value,
-                               apr_pool_t *p, pm_reason_t *why)
+static apr_status_t run_set_row(args_t *args, const pm_row_t *row,
+                                const char *value, apr_pool_t *p,
+                                pm_reason_t *why)
 {
-    const pm_row_t *row = option_row(option);
+    void *target = row->scope == PM_SCOPE_GLOBAL ? (void *)args->global
+                                                 : (void *)args->conf;
     const char *word[33];
-    void *target;
 
-    if (!value) {
-        return pm_fail(why, APR_EINVAL, "%s wants a value", option);
-    }
-    if (!strcmp(option, "--log-level")) {
-        return set_level(args, value, why);
-    }
-    if (!strcmp(option, "--name")) {
-        args->conf->name = apr_pstrdup(p, value);
-        return pm_conf_name_check(value, why);
-    }
-    if (!row || row->type == PM_T_WORDS || row->scope == PM_SCOPE_RULES) {
-        return pm_fail(why, APR_EINVAL, "%s is not an option; see --help",
-                       option);
-    }
-    target = row->scope == PM_SCOPE_GLOBAL ? (void *)args->global
-                                           : (void *)args->conf;
-    pm_conf_note(target, row, apr_pstrcat(p, "option ", option, NULL), p);
-    return pm_conf_set(target, row, split(row, value, word), word, p, why);
+    pm_conf_note(target, row,
+                 apr_pstrcat(p, "option --", run_option_name(row, p), NULL), p);
+    return pm_conf_set(target, row, run_split(row, apr_pstrdup(p, value), word),
+                       word, p, why);
 }
 
-static apr_status_t read_args(args_t *args, int argc, char **argv,
-                              apr_pool_t *p, pm_reason_t *why)
+static apr_status_t run_set_option(args_t *args, int option, const char *value,
+                                   apr_pool_t *p, pm_reason_t *why)
 {
-    apr_status_t rv = APR_SUCCESS;
-    int i;
+    switch (option) {
+    case 'h':
+        run_print_help(run_options(p), p);
+        exit(0);
+    case 'V':
+        puts("fcgipm-run " PM_VERSION);
+        exit(0);
+    case RUN_LOG_LEVEL:
+        return run_set_level(args, value, why);
+    case RUN_NAME:
+        args->conf->name = apr_pstrdup(p, value);
+        return pm_conf_name_check(value, why);
+    default:
+        return run_set_row(args, &pm_conf_rows[option - RUN_ROW], value, p,
+                           why);
+    }
+}
 
-    for (i = 1; i < argc && rv == APR_SUCCESS; i += 2) {
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-            usage(stdout);
-            exit(0);
+/* apr_getopt_long()'s complaint. */
+static void run_complain(void *ctx, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    pm_fail(ctx, APR_EINVAL, "%s; see --help",
+            ctl_text_complaint(text, sizeof(text), fmt, ap));
+    va_end(ap);
+}
+
+static apr_status_t run_read_args(args_t *args, int argc, char **argv,
+                                  apr_pool_t *p, pm_reason_t *why)
+{
+    const apr_getopt_option_t *options = run_options(p);
+    apr_status_t rv;
+    apr_getopt_t *os;
+    const char *value;
+    int option;
+
+    rv = apr_getopt_init(&os, p, argc, (const char *const *)argv);
+    os->errfn = run_complain;
+    os->errarg = why;
+    while (rv == APR_SUCCESS) {
+        rv = apr_getopt_long(os, options, &option, &value);
+        if (rv == APR_SUCCESS) {
+            rv = run_set_option(args, option, value, p, why);
         }
-        if (strncmp(argv[i], "--", 2) || !argv[i][2]) {
-            break;
-        }
-        rv = set_option(args, argv[i], argv[i + 1], p, why);
     }
-    if (rv == APR_SUCCESS && i < argc && !strcmp(argv[i], "--")) {
-        i++;
+    if (rv != APR_EOF) {
+        return rv;
     }
-    if (rv == APR_SUCCESS && (i >= argc || !args->conf->listen)) {
+    if (os->ind >= argc || !args->conf->listen) {
         return pm_fail(why, APR_EINVAL, "%s is missing; see --help",
-                       i >= argc ? "the program" : "--listen");
+                       os->ind >= argc ? "the program" : "--listen");
     }
-    return rv != APR_SUCCESS
-               ? rv
-               : pm_conf_set(args->conf, &pm_conf_rows[PM_ROW_command],
-                             argc - i, (const char *const *)(argv + i), p, why);
+    return pm_conf_set(args->conf, &pm_conf_rows[PM_ROW_command],
+                       argc - os->ind, (const char *const *)(argv + os->ind), p,
+                       why);
 }
 
 /* The one pool, its socket open. */
-static apr_status_t make_set(pm_pool_set_t **out, pm_listener_t *l,
-                             const args_t *args, apr_pool_t *p,
-                             pm_reason_t *why)
+static apr_status_t run_make_set(pm_pool_set_t **out, pm_listener_t *l,
+                                 const args_t *args, apr_pool_t *p,
+                                 pm_reason_t *why)
 {
     pm_pool_set_t *set = pm_pool_set_create(p);
     pm_listen_opts_t opts = {(int)args->conf->listen_backlog,
@@ -238,9 +316,9 @@ static apr_status_t make_set(pm_pool_set_t **out, pm_listener_t *l,
     return rv;
 }
 
-static int run(int argc, char **argv, apr_pool_t *p)
+static int run_pool(int argc, char **argv, apr_pool_t *p)
 {
-    pm_log_t log = {PM_INFO, emit, NULL};
+    pm_log_t log = {PM_INFO, run_log, NULL};
     args_t args = {pm_conf_create(p, "default"), pm_global_create(p), PM_INFO};
     pm_manager_opts_t opts = {&log,      NULL,      -1,   -1,  -1,
                               geteuid(), (gid_t)-1, NULL, NULL};
@@ -250,8 +328,8 @@ static int run(int argc, char **argv, apr_pool_t *p)
     pm_pool_set_t *set;
     int status;
 
-    if (read_args(&args, argc, argv, p, &why) != APR_SUCCESS
-        || make_set(&set, &listener, &args, p, &why) != APR_SUCCESS) {
+    if (run_read_args(&args, argc, argv, p, &why) != APR_SUCCESS
+        || run_make_set(&set, &listener, &args, p, &why) != APR_SUCCESS) {
         fprintf(stderr, "fcgipm-run: %s\n", why.text);
         return EXIT_USAGE;
     }
@@ -267,9 +345,9 @@ static int run(int argc, char **argv, apr_pool_t *p)
     return status;
 }
 
-/* Who is started without standard descriptors must not get them for something
- * else: what a worker is to have as 0, 1 and 2 is put there. */
-static void open_standard(void)
+/* A process started without standard descriptors must not get them for
+ * something else: spawn puts there what a worker is to have as 0, 1 and 2. */
+static void run_open_standard(void)
 {
     int fd;
 
@@ -286,12 +364,12 @@ int main(int argc, char **argv)
     apr_pool_t *p;
     int status;
 
-    open_standard();
+    run_open_standard();
     if (apr_initialize() != APR_SUCCESS
         || apr_pool_create(&p, NULL) != APR_SUCCESS) {
         return EXIT_USAGE;
     }
-    status = run(argc, argv, p);
+    status = run_pool(argc, argv, p);
     apr_terminate();
     return status;
 }

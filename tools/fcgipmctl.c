@@ -3,8 +3,7 @@
  * fcgipmctl: speak with a manager over its control socket.
  *
  * Exit status: 0 done, 1 refused or failed, 2 usage, 3 cannot reach the
- * manager.  What is shown to people is made from the same JSON that --json
- * passes on.
+ * manager.  The tables for people are made from the JSON that --json prints.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 
 #include "apr_file_info.h"
 #include "apr_general.h"
+#include "apr_getopt.h"
 #include "apr_strings.h"
 #include "ctl_text.h"
 #include "ctl_top.h"
@@ -23,8 +23,8 @@
 #define EXIT_USAGE       2
 #define EXIT_UNREACHABLE 3
 
-/* What the manager may take to answer when it need not wait for an event. */
-#define PATIENCE apr_time_from_sec(10)
+/* How long the manager may take to answer when it waits for no event. */
+#define CTL_TIMEOUT apr_time_from_sec(10)
 
 #ifndef FCGIPM_SOCKET
 #define FCGIPM_SOCKET "/var/run/apache2/fcgipm.sock"
@@ -35,6 +35,7 @@ typedef struct args {
     const char *path;
     const char *line; /* the request */
     int json;
+    int wait;
 } args_t;
 
 /* --- usage ---------------------------------------------------------------- */
@@ -52,7 +53,7 @@ static const struct {
              {"script", "the pool of a script, or why it is not run"},
              {NULL, NULL}};
 
-static void print_word(FILE *out, const char *word, const char *args)
+static void ctl_print_word(FILE *out, const char *word, const char *args)
 {
     char text[64];
     int i;
@@ -64,39 +65,52 @@ static void print_word(FILE *out, const char *word, const char *args)
     fprintf(out, "  %-22s %s\n", text, helps[i].word ? helps[i].help : "");
 }
 
-static void usage(FILE *out)
+enum { CTL_JSON = 256, CTL_WAIT };
+
+static const apr_getopt_option_t ctl_options[] = {
+    {"socket", 's', 1,
+     "the manager's control socket (FcgiPMSocket); default\n"
+     "                       $FCGIPM_SOCKET, then " FCGIPM_SOCKET},
+    {"json", CTL_JSON, 0, "the manager's JSON as it is, for programs"},
+    {"wait", CTL_WAIT, 0, "reload: until all old workers have been replaced"},
+    {"help", 'h', 0, "this text"},
+    {"version", 'V', 0, "the version of mod_fcgipm"},
+    {NULL, 0, 0, NULL}};
+
+static void ctl_print_help(FILE *out)
 {
+    const apr_getopt_option_t *option;
     const char *word, *args;
     int i;
 
     fprintf(out, "usage: fcgipmctl [-s SOCKET] [--json] COMMAND\n\n");
     for (i = 0; (word = pm_control_protocol_word(i, &args)); i++) {
-        print_word(out, word, args);
+        ctl_print_word(out, word, args);
     }
     fprintf(out, "  %-22s %s\n", "top [POOL]", "what the pools do, live");
-    fprintf(out,
-            "\n"
-            "  -s SOCKET   the manager's control socket (FcgiPMSocket); "
-            "default\n"
-            "              $FCGIPM_SOCKET, then " FCGIPM_SOCKET "\n"
-            "  --json      the manager's JSON as it is, for programs\n"
-            "  --wait      reload: until all old workers have been replaced, "
-            "with the truth\n"
-            "\n"
-            "Exit status: 0 done, 1 refused or failed, 2 usage, 3 cannot "
-            "reach the manager.\n");
+    fputc('\n', out);
+    for (option = ctl_options; option->name; option++) {
+        fprintf(out, "  %s%c%s --%-*s %s\n", option->optch < 256 ? "-" : " ",
+                option->optch < 256 ? option->optch : ' ',
+                option->optch < 256 ? "," : " ", 14,
+                option->has_arg ? "socket SOCKET" : option->name,
+                option->description);
+    }
+    fprintf(out, "\n"
+                 "Exit status: 0 done, 1 refused or failed, 2 usage, 3 cannot "
+                 "reach the manager.\n");
 }
 
 /* --- a request ------------------------------------------------------------ */
 
-static void complain(const char *text)
+static void ctl_complain(const char *text)
 {
     char buf[4096];
 
     fprintf(stderr, "fcgipmctl: %s\n", ctl_text_safe(buf, sizeof(buf), text));
 }
 
-static int wrong_usage(const char *text)
+static int ctl_refuse(const char *text)
 {
     char buf[4096];
 
@@ -107,7 +121,7 @@ static int wrong_usage(const char *text)
 
 /* A line before the last: how far a reload is, on a terminal; what a worker
  * that failed has said. */
-static void tell(const char *line, int *shown)
+static void ctl_progress(const char *line, int *shown)
 {
     int gone, all;
     char pool[65];
@@ -127,11 +141,11 @@ static void tell(const char *line, int *shown)
     }
 }
 
-static int show(const pm_request_t *req, const char *reply, int json,
-                apr_pool_t *p)
+static int ctl_show(const pm_request_t *req, const char *reply, int json,
+                    apr_pool_t *p)
 {
     if (!strncmp(reply, "error ", 6)) {
-        complain(reply + 6);
+        ctl_complain(reply + 6);
         return EXIT_REFUSED;
     }
     if (json || req->verb == PM_VERB_PING) {
@@ -142,14 +156,14 @@ static int show(const pm_request_t *req, const char *reply, int json,
          && !ctl_text_status(stdout, reply, req->pool[0] != '\0', p))
         || (req->verb == PM_VERB_CONFIG
             && !ctl_text_config(stdout, reply, p))) {
-        complain("cannot read the manager's answer");
+        ctl_complain("cannot read the manager's answer");
         return EXIT_REFUSED;
     }
     return 0;
 }
 
 /* `top` is `status`, again and again. */
-static int run_top(const args_t *args, apr_pool_t *p)
+static int ctl_run_top(const args_t *args, apr_pool_t *p)
 {
     const char *line = apr_pstrcat(p, "status", args->line + 3, NULL);
     pm_request_t req;
@@ -158,16 +172,16 @@ static int run_top(const args_t *args, apr_pool_t *p)
     if (args->json
         || pm_control_protocol_parse(&req, line, PM_RIGHT_ALL, &why)
                != APR_SUCCESS) {
-        return wrong_usage("usage: top [POOL]");
+        return ctl_refuse("usage: top [POOL]");
     }
     return ctl_top(args->path, line, p);
 }
 
 /* @return the last line of the answer; NULL with a reason */
-static const char *ask(const char *path, const char *line, int wait,
-                       apr_pool_t *p, pm_reason_t *why)
+static const char *ctl_ask(const char *path, const char *line, int wait,
+                           apr_pool_t *p, pm_reason_t *why)
 {
-    apr_time_t until = pm_time_now() + PATIENCE;
+    apr_time_t until = pm_time_now() + CTL_TIMEOUT;
     pm_control_client_t a;
     char *reply = NULL;
     int shown = 0;
@@ -181,7 +195,7 @@ static const char *ask(const char *path, const char *line, int wait,
         if (!good || pm_control_protocol_is_last(reply)) {
             break;
         }
-        tell(reply, &shown);
+        ctl_progress(reply, &shown);
     }
     if (shown) {
         fputc('\n', stderr);
@@ -190,74 +204,107 @@ static const char *ask(const char *path, const char *line, int wait,
     return good ? reply : NULL;
 }
 
-static int run(const args_t *args, apr_pool_t *p)
+static int ctl_run(const args_t *args, apr_pool_t *p)
 {
     pm_request_t req;
     pm_reason_t why;
     const char *reply;
 
     if (!strcmp(args->line, "top") || !strncmp(args->line, "top ", 4)) {
-        return run_top(args, p);
+        return ctl_run_top(args, p);
     }
     if (pm_control_protocol_parse(&req, args->line, PM_RIGHT_ALL, &why)
         != APR_SUCCESS) {
-        return wrong_usage(why.text);
+        return ctl_refuse(why.text);
     }
-    reply = ask(args->path, args->line, req.wait, p, &why);
+    reply = ctl_ask(args->path, args->line, req.wait, p, &why);
     if (!reply) {
-        complain(why.text);
+        ctl_complain(why.text);
         return EXIT_UNREACHABLE;
     }
-    return show(&req, reply, args->json, p);
+    return ctl_show(&req, reply, args->json, p);
 }
 
 /* --- the command line ----------------------------------------------------- */
 
-static void add_word(args_t *args, const char *word, apr_pool_t *p)
+static void ctl_add_word(args_t *args, const char *word, apr_pool_t *p)
 {
     args->line =
         apr_pstrcat(p, args->line, args->line[0] ? " " : "", word, NULL);
 }
 
 /* @return -1: go on, else the exit status */
-static int read_args(args_t *args, int argc, char **argv, apr_pool_t *p)
+static int ctl_set_option(args_t *args, int option, const char *value)
 {
-    int wait = 0;
-    int i;
+    switch (option) {
+    case 's':
+        args->path = value;
+        return -1;
+    case CTL_JSON:
+        args->json = 1;
+        return -1;
+    case CTL_WAIT:
+        args->wait = 1;
+        return -1;
+    case 'V':
+        puts("fcgipmctl " PM_VERSION);
+        return 0;
+    case 'h':
+    default:
+        ctl_print_help(stdout);
+        return 0;
+    }
+}
 
-    for (i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "-s") && i + 1 < argc) {
-            args->path = argv[++i];
-        }
-        else if (!strcmp(argv[i], "--json")) {
-            args->json = 1;
-        }
-        else if (!strcmp(argv[i], "--wait")) {
-            wait = 1;
-        }
-        else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-            usage(stdout);
-            return 0;
-        }
-        else if (argv[i][0] == '-' || strpbrk(argv[i], " \t\r\n")) {
-            return wrong_usage(apr_psprintf(p,
-                                            "\"%s\" is no option and no "
-                                            "command",
-                                            argv[i]));
-        }
-        else {
-            add_word(args, argv[i], p);
+/* apr_getopt_long()'s complaint. */
+static void ctl_refuse_option(void *ctx, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    (void)ctx;
+    va_start(ap, fmt);
+    ctl_refuse(ctl_text_complaint(text, sizeof(text), fmt, ap));
+    va_end(ap);
+}
+
+/* @return -1: go on, else the exit status */
+static int ctl_read_args(args_t *args, int argc, char **argv, apr_pool_t *p)
+{
+    apr_status_t rv;
+    apr_getopt_t *os;
+    const char *value;
+    int status = -1;
+    int option;
+
+    rv = apr_getopt_init(&os, p, argc, (const char *const *)argv);
+    os->interleave = 1;
+    os->errfn = ctl_refuse_option;
+    while (rv == APR_SUCCESS && status < 0) {
+        rv = apr_getopt_long(os, ctl_options, &option, &value);
+        if (rv == APR_SUCCESS) {
+            status = ctl_set_option(args, option, value);
         }
     }
-    if (wait) {
-        add_word(args, "wait", p);
+    if (status >= 0 || rv != APR_EOF) {
+        return status >= 0 ? status : EXIT_USAGE;
     }
-    return args->line[0] ? -1 : wrong_usage("a command is missing");
+    for (; os->ind < argc; os->ind++) {
+        if (strpbrk(os->argv[os->ind], " \t\r\n")) {
+            return ctl_refuse(
+                apr_psprintf(p, "\"%s\" is no command", os->argv[os->ind]));
+        }
+        ctl_add_word(args, os->argv[os->ind], p);
+    }
+    if (args->wait) {
+        ctl_add_word(args, "wait", p);
+    }
+    return args->line[0] ? -1 : ctl_refuse("a command is missing");
 }
 
 int main(int argc, char **argv)
 {
-    args_t args = {getenv("FCGIPM_SOCKET"), "", 0};
+    args_t args = {getenv("FCGIPM_SOCKET"), "", 0, 0};
     apr_pool_t *p;
     char *path;
     int status;
@@ -267,12 +314,12 @@ int main(int argc, char **argv)
         return EXIT_UNREACHABLE;
     }
     args.path = args.path ? args.path : FCGIPM_SOCKET;
-    status = read_args(&args, argc, argv, p);
+    status = ctl_read_args(&args, argc, argv, p);
     if (status < 0) {
         if (apr_filepath_merge(&path, NULL, args.path, 0, p) == APR_SUCCESS) {
             args.path = path; /* absolute */
         }
-        status = run(&args, p);
+        status = ctl_run(&args, p);
     }
     apr_terminate();
     return status;

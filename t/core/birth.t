@@ -173,7 +173,7 @@ SKIP: {
         my $run = FCGIPM::Run->new(command => [$WORKER], options => $_);
         ok($run->wait(10), "$option $value: refused");
         my ($word) = $value =~ /(\S+)$/;
-        like($run->log, qr/\Q$word\E|\Q$option\E is not/, 'with the reason');
+        like($run->log, qr/\Q$word\E|invalid option: \Q$option\E;/, 'with the reason');
     }
 }
 

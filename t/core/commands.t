@@ -135,11 +135,49 @@ ok(wait_for { pool_of($run)->{idle} == 3
     ok($stranger->alive && $run->alive, 'nobody was hurt');
 }
 
+# --- options, wherever they stand
+{
+    my $said = "$mute_dir/options";
+    my $run_tool = sub {
+        my ($tool, @word) = @_;
+        unlink $said;
+        my $proc = start(cmd => [program($tool), @word], out => $said,
+                         err => $said);
+        return $proc->wait(20) . ' ' . slurp($said);
+    };
+    my $pong = qr/^0 ok ${\ $run->pid} /;
+    like($run_tool->('fcgipmctl', @$_), $pong, "fcgipmctl @$_")
+        for ['-s', $socket, 'ping'], ["-s$socket", 'ping'],
+            ['--socket', $socket, 'ping'], ["--socket=$socket", 'ping'],
+            ['ping', "--socket=$socket"], ["--socket=$socket", '--', 'ping'];
+    for my $tool (qw(fcgipmctl fcgipm-run)) {
+        like($run_tool->($tool, '--version'), qr/^0 \Q$tool\E \d+\.\d+\.\d+\n\z/,
+             "$tool --version");
+        like($run_tool->($tool, '--help'), qr/^0 usage: \Q$tool\E /,
+             "$tool --help");
+    }
+    my $help = $run_tool->('fcgipm-run', '--help');
+    like($help, qr/^  --\Q$_\E +\w/m, "fcgipm-run --help: --$_")
+        for qw(die-timeout set-env rlimit no-new-privs name log-level);
+    unlike($help, qr/^  --\Q$_\E /m, "not --$_, which is httpd's")
+        for qw(queue-limit io-timeout xsendfile graceful max-scripts);
+    like($run_tool->('fcgipm-run', "--listen=unix:$mute_dir/x",
+                     '--die-timeout=never', '--', 'true'),
+         qr/^2 fcgipm-run: FcgiPMDieTimeout[^\n]*never[^\n]*\n\z/,
+         'a value behind "=" is read');
+    like($run_tool->('fcgipm-run', '--queue-limit=3', '--', 'true'),
+         qr/^2 fcgipm-run: [^\n]*--queue-limit[^\n]*\n\z/,
+         'an option that has no meaning here is refused');
+}
+
 # --- one clear line
 for (['no such pool', 1, 'stop', 'none'], ['no such pool', 1, 'start', 'x'],
      ['no pool', 2, 'stop'], ['no number', 2, 'scale', 'app'],
      ['no pid', 2, 'kill', 'app'], ['no word', 2, 'dance'],
      ['no word at all', 2], ['an option', 2, '--what', 'ping'],
+     ['an option without its value', 2, '--socket'],
+     ['a short one without', 2, '-s'],
+     ['a value for one that has none', 2, '--json=1', 'ping'],
      ['two words in one', 2, "ping\nstop app"]) {
     my ($name, $expect, @word) = @$_;
     my ($status, $said) = ctl($socket, @word);

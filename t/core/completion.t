@@ -39,10 +39,12 @@ sub offered {
 is(offered(''), 'config kill ping reload scale start status stop top',
    'all words');
 is(offered('st'), 'start status stop', 'those that begin so');
-is(offered('--'), '--help --json --wait', 'options');
+is(offered('--'), '--help --json --socket --version --wait', 'options');
 is(offered('-s', $socket, 'reload', ''), 'app', 'the pools');
 is(offered('-s', $socket, 'stop', 'b'), '', 'none that begins so');
 is(offered('-s', $socket, 'reload', 'app', ''), 'wait', 'then wait');
+is(offered('--socket', $socket, 'reload', ''), 'app',
+   'the pools, by the long name of -s');
 is(offered('-s', $socket, 'kill', ''), join(' ', sort @pid), 'workers');
 is(offered('-s', "$socket.none", 'status', ''), '', 'no manager, no words');
 is(offered('ping', ''), '', 'nothing follows ping');
