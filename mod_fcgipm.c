@@ -1,31 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The module record, and the hooks in the order httpd calls them. */
-#include "httpd/config/hpm_directives.h"
-#include "httpd/config/hpm_config_check.h"
-#include "httpd/server/hpm_parent.h"
-#include "httpd/request/hpm_handler.h"
-
+#include "httpd.h"
+#include "http_config.h"
 #include "http_connection.h"
 #include "http_protocol.h"
 #include "http_request.h"
 #include "mod_status.h"
 #include "mpm_common.h"
 
+#include "httpd/config/hpm_config_check.h"
+#include "httpd/config/hpm_directives.h"
+#include "httpd/config/hpm_server.h"
 #include "httpd/request/hpm_auth.h"
+#include "httpd/request/hpm_handler.h"
 #include "httpd/request/hpm_keepalive_wait.h"
+#include "httpd/server/hpm_parent.h"
 #include "httpd/status/hpm_status.h"
 
 static void register_hooks(apr_pool_t *p)
 {
     hpm_auth_register(p);
 
-    /* the configuration has been read */
+    /* the parent has read the configuration */
     ap_hook_check_config(hpm_parent_check_config, NULL, NULL,
                          APR_HOOK_REALLY_FIRST);
     ap_hook_check_config(hpm_config_check, NULL, NULL, APR_HOOK_MIDDLE);
 
-    /* the logs are open; the manager is forked when the other modules have
-     * forked theirs, so that those inherit nothing of ours */
+    /* the parent has opened the logs.  It forks the manager after the other
+     * modules have forked theirs, so that those inherit nothing of the
+     * pools */
     ap_hook_post_config(hpm_parent_post_config, NULL, NULL,
                         APR_HOOK_REALLY_LAST);
 
@@ -33,15 +36,15 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_child_status(hpm_parent_child_status, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_monitor(hpm_parent_monitor, NULL, NULL, APR_HOOK_MIDDLE);
 
-    /* a child */
+    /* a child starts */
     ap_hook_child_init(hpm_parent_child_init, NULL, NULL, APR_HOOK_MIDDLE);
 
-    /* a connection */
+    /* a child takes a connection */
     ap_hook_process_connection(hpm_keepalive_wait_connection, NULL, NULL,
                                APR_HOOK_REALLY_FIRST);
 
-    /* a request; before all others: what is to take the place of a denial
-     * (mod_cache would look for it) */
+    /* a child has read a request.  The response of a pool that denied access
+     * must come before mod_cache looks for one. */
     ap_hook_quick_handler(hpm_auth_deny, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_translate_name(hpm_handler_translate, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_map_to_storage(hpm_handler_map_to_storage, NULL, NULL,
@@ -55,6 +58,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_handler(hpm_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, hpm_mod_status, NULL, NULL,
                       APR_HOOK_MIDDLE);
+
+    /* a child has sent the response */
     ap_hook_log_transaction(hpm_keepalive_wait_log, NULL, NULL,
                             APR_HOOK_REALLY_LAST);
 }

@@ -275,6 +275,21 @@ for my $page (@page) {
     is_deeply(\@lost, [], "$page: what it names is there");
 }
 
+# --- the flows: few files, and each function stands where the page says
+for my $page (grep { m{^docs/internals/} } @page) {
+    my (@name, %source);
+    for my $row (slurp(root() . "/$page") =~ /^\| (.*`\w[\w\/]*\.c`.*) \|$/mg) {
+        $source{$_} ||= slurp(root() . "/$_") for $row =~ /`(\w[\w\/]*\.c)`/g;
+        my ($first) = split / \| /, $row;
+        push @name, $first =~ /`(\w+)`/g, $row =~ /`(\w+)\(\)`/g;
+    }
+    next if !@name;
+    cmp_ok(scalar keys %source, '<=', 14, "$page: a flow of at most 14 files");
+    my $source = join "\n", values %source;
+    my @lost = grep { $source !~ /^\w[^;={}]*\b$_\([^;{}]*\)\n\{/m } @name;
+    is_deeply(\@lost, [], "$page: its functions are in its files");
+}
+
 # --- the manual pages
 SKIP: {
     skip 'mandoc is missing', 1 unless have('mandoc');
