@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file hello.c
- * @brief A worker of the plainest kind: libfcgi, one request at a time.
+ * @brief The plainest worker: libfcgi, one request at a time.
  *
- * Shows who answered and what it was given.  It keeps the worker's side of
- * the signal policy by itself: SIGTERM while waiting ends it at once, SIGTERM
- * during a request ends it after the answer.
+ * The page shows the worker's pid and the variables it was given.  The worker
+ * needs no guard: SIGTERM ends it at once while it waits, else after the
+ * request.
  */
 #include <signal.h>
 #include <stdlib.h>

@@ -5,13 +5,13 @@
  *
  *     managed [-n WORKERS] [-p PIDFILE] [ADDRESS]
  *
- * By itself, with four workers on a Unix socket or ":PORT":
+ * Stand-alone, with four workers on a unix socket or ":PORT":
  *
  *     managed -n 4 -p /run/managed.pid /run/managed.sock
  *     kill -HUP $(cat /run/managed.pid)     # new workers
  *
- * As a pool of mod_fcgipm, which then does the managing, without ADDRESS; its
- * socket is descriptor 0, as it is under spawn-fcgi(1):
+ * As a worker of mod_fcgipm, which then manages, without ADDRESS; the
+ * listening socket is descriptor 0, as under spawn-fcgi(1):
  *
  *     FcgiPMCommand /usr/local/bin/managed
  *
@@ -25,8 +25,8 @@
 #include <fcgiapp.h>
 #include <fcgipm.h>
 
-/** What each worker makes for itself before its first request: a connection
- *  to a database could stand here. */
+/** What each worker makes before its first request; in a real program, a
+ *  connection to a database. */
 typedef struct worker {
     time_t since;
 } worker_t;

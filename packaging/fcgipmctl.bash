@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Completion for fcgipmctl: words, pools, workers.  The pools are asked for
-# on the socket that stands on the command line; who may not ask gets none.
+# Completion for fcgipmctl: commands, pools, workers.  Pools and workers come
+# from the manager on the socket of the command line; a user who may not ask it
+# gets none.
 
-# What fcgipmctl --json status says, and a member's values of it.
+# Lines of fcgipmctl --json status, edited by sed.
 _fcgipmctl_ask()
 {
     "${COMP_WORDS[0]}" ${socket:+-s "$socket"} --json status 2>/dev/null |
