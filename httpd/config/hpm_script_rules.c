@@ -7,7 +7,9 @@
 
 #include "apr_escape.h"
 #include "apr_strings.h"
+#include "http_config.h"
 #include "http_core.h"
+#include "http_protocol.h"
 #include "unixd.h"
 
 #include "pm_core/spawn/pm_spawn.h"
@@ -184,25 +186,49 @@ const char *hpm_script_rules_check(const pm_script_template_t *t,
 
 /* --- hosts ---------------------------------------------------------------- */
 
-/* mod_suexec has the user of a request, so a request is made up for it. */
-static void host_set_user(pm_host_t *host, server_rec *s, apr_pool_t *p)
+/* A connection that no client has made, whole enough for every module's
+ * create_request and get_suexec_identity hooks. */
+static conn_rec *host_connection(server_rec *s, apr_pool_t *p)
 {
-    request_rec *r = apr_pcalloc(p, sizeof(*r));
-    const ap_unix_identity_t *id;
+    conn_rec *c = apr_pcalloc(p, sizeof(*c));
+    apr_status_t rv;
 
-    r->pool = p;
-    r->server = s;
-    r->per_dir_config = s->lookup_defaults;
-    r->notes = apr_table_make(p, 1);
-    r->subprocess_env = apr_table_make(p, 1);
-    r->headers_in = apr_table_make(p, 1);
-    r->uri = (char *)"/";
-    id = ap_run_get_suexec_identity(r);
-    if (id) {
-        host->suexec = 1;
-        host->uid = id->uid;
-        host->gid = id->gid;
+    rv = apr_sockaddr_info_get(&c->local_addr, "127.0.0.1", APR_INET, 0, 0, p);
+    if (rv != APR_SUCCESS) {
+        return NULL;
     }
+    c->pool = p;
+    c->base_server = s;
+    c->client_addr = c->local_addr;
+    c->client_ip = c->local_ip = (char *)"127.0.0.1";
+    c->conn_config = ap_create_conn_config(p);
+    c->notes = apr_table_make(p, 1);
+    c->bucket_alloc = apr_bucket_alloc_create(p);
+    return c;
+}
+
+/* mod_suexec tells the user of a request only, and other modules answer that
+ * hook too: the parent asks with a request that httpd itself has made. */
+static void host_set_user(pm_host_t *host, server_rec *s, apr_pool_t *pconf)
+{
+    const ap_unix_identity_t *id;
+    apr_pool_t *p = pm_subpool_create(pconf);
+    conn_rec *c = host_connection(s, p);
+    request_rec *r;
+
+    if (c) {
+        r = ap_create_request(c);
+        r->uri = r->unparsed_uri = (char *)"/";
+        r->method = "GET";
+        r->hostname = s->server_hostname;
+        id = ap_run_get_suexec_identity(r);
+        if (id) {
+            host->suexec = 1;
+            host->uid = id->uid;
+            host->gid = id->gid;
+        }
+    }
+    apr_pool_destroy(p);
 }
 
 /* Virtual hosts of one name and port get numbers: the manager tells them
