@@ -19,9 +19,9 @@
 #include "pm_core/ipc/pm_control_client.h"
 #include "pm_core/os/pm_signals.h"
 
-/* From one sample to the next, and what the manager may take for one. */
-#define PERIOD   apr_time_from_sec(1)
-#define PATIENCE apr_time_from_sec(2)
+/* From one sample to the next, and how long the manager may take for one. */
+#define TOP_PERIOD  apr_time_from_sec(1)
+#define TOP_TIMEOUT apr_time_from_sec(2)
 
 #define CTRL(c) ((c)&0x1f)
 
@@ -29,6 +29,7 @@
 #define ABOVE 3
 #define BELOW 1
 
+/* Colour pairs of curses. */
 enum { GREEN = 1, CYAN, YELLOW, RED };
 
 typedef struct top {
@@ -52,17 +53,17 @@ typedef struct top {
 
 /* Another sample in the place of the one before the last; when there is none
  * to be had the last one stays, with the reason. */
-static void sample(top_t *t)
+static void top_sample(top_t *t)
 {
     apr_pool_t *p = t->psample[1];
     ctl_sample_t *next;
     char *reply;
 
-    t->next = pm_time_now() + PERIOD;
+    t->next = pm_time_now() + TOP_PERIOD;
     t->why.text[0] = '\0';
     apr_pool_clear(p);
-    if (pm_control_client_ask(t->path, t->request, pm_time_now() + PATIENCE, p,
-                              &reply, &t->why)
+    if (pm_control_client_ask(t->path, t->request, pm_time_now() + TOP_TIMEOUT,
+                              p, &reply, &t->why)
         != APR_SUCCESS) {
         return;
     }
@@ -81,7 +82,7 @@ static void sample(top_t *t)
 
 /* --- the screen ----------------------------------------------------------- */
 
-static int colour_of(const char *state)
+static int top_colour(const char *state)
 {
     static const struct {
         const char *state;
@@ -100,7 +101,7 @@ static int colour_of(const char *state)
     return 0;
 }
 
-static void draw_head(const top_t *t)
+static void top_draw_head(const top_t *t)
 {
     const ctl_sample_t *s = t->sample;
     char age[24];
@@ -120,7 +121,7 @@ static void draw_head(const top_t *t)
     }
 }
 
-static void draw_cell(int y, int x, const ctl_column_t *c, const char *text)
+static void top_draw_cell(int y, int x, const ctl_column_t *c, const char *text)
 {
     char buf[80];
 
@@ -131,12 +132,12 @@ static void draw_cell(int y, int x, const ctl_column_t *c, const char *text)
     }
 }
 
-static int width_of(const ctl_column_t *c)
+static int top_width(const ctl_column_t *c)
 {
     return (c->width < 0 ? -c->width : c->width) + 1;
 }
 
-static void draw_columns(const top_t *t)
+static void top_draw_columns(const top_t *t)
 {
     int n, i, x = 0;
     const ctl_column_t *c = ctl_sample_columns(t->view, &n);
@@ -147,14 +148,14 @@ static void draw_columns(const top_t *t)
         if (i == t->column[t->view]) {
             attron(A_BOLD | A_UNDERLINE);
         }
-        draw_cell(ABOVE - 1, x, &c[i], c[i].head);
+        top_draw_cell(ABOVE - 1, x, &c[i], c[i].head);
         attroff(A_BOLD | A_UNDERLINE);
-        x += width_of(&c[i]);
+        x += top_width(&c[i]);
     }
     attroff(A_REVERSE);
 }
 
-static void draw_line(const top_t *t, int y, const ctl_line_t *line)
+static void top_draw_line(const top_t *t, int y, const ctl_line_t *line)
 {
     int n, i, x = 0;
     const ctl_column_t *c = ctl_sample_columns(t->view, &n);
@@ -162,25 +163,25 @@ static void draw_line(const top_t *t, int y, const ctl_line_t *line)
 
     for (i = 0; i < n; i++) {
         const char *text = ctl_sample_cell(buf, sizeof(buf), t->view, line, i);
-        int colour = strcmp(c[i].head, "STATE") ? 0 : colour_of(text);
+        int colour = strcmp(c[i].head, "STATE") ? 0 : top_colour(text);
 
         attron(COLOR_PAIR(colour));
-        draw_cell(y, x, &c[i], text);
+        top_draw_cell(y, x, &c[i], text);
         attroff(COLOR_PAIR(colour));
-        x += width_of(&c[i]);
+        x += top_width(&c[i]);
     }
 }
 
 /* Lines of the list that fit. */
-static int page(void)
+static int top_page(void)
 {
     return LINES > ABOVE + BELOW ? LINES - ABOVE - BELOW : 1;
 }
 
-static void draw_foot(const top_t *t, int nlines)
+static void top_draw_foot(const top_t *t, int nlines)
 {
     char line[160];
-    int last = t->first[t->view] + page();
+    int last = t->first[t->view] + top_page();
 
     snprintf(line, sizeof(line),
              "%d-%d of %d  q quit  w %s  < > sort  "
@@ -192,11 +193,11 @@ static void draw_foot(const top_t *t, int nlines)
     attroff(A_DIM);
 }
 
-static void draw(top_t *t)
+static void top_draw(top_t *t)
 {
     const apr_array_header_t *lines = t->sample->lines[t->view];
     int *first = &t->first[t->view];
-    int most = lines->nelts - page();
+    int most = lines->nelts - top_page();
     int i;
 
     *first = *first > most ? most : *first;
@@ -204,19 +205,19 @@ static void draw(top_t *t)
     ctl_sample_sort(t->sample, t->view, t->column[t->view],
                     t->reverse[t->view]);
     erase();
-    draw_head(t);
-    draw_columns(t);
-    for (i = 0; i < page() && *first + i < lines->nelts; i++) {
-        draw_line(t, ABOVE + i,
-                  APR_ARRAY_IDX(lines, *first + i, const ctl_line_t *));
+    top_draw_head(t);
+    top_draw_columns(t);
+    for (i = 0; i < top_page() && *first + i < lines->nelts; i++) {
+        top_draw_line(t, ABOVE + i,
+                      APR_ARRAY_IDX(lines, *first + i, const ctl_line_t *));
     }
-    draw_foot(t, lines->nelts);
+    top_draw_foot(t, lines->nelts);
     refresh();
 }
 
 /* --- keys ----------------------------------------------------------------- */
 
-static void sort_by(top_t *t, int step)
+static void top_sort_by(top_t *t, int step)
 {
     int n;
 
@@ -225,14 +226,14 @@ static void sort_by(top_t *t, int step)
     t->reverse[t->view] = 0;
 }
 
-static void stop_for_now(void)
+static void top_suspend(void)
 {
     endwin();
     raise(SIGSTOP);
     refresh();
 }
 
-static void on_key(top_t *t, int key)
+static void top_on_key(top_t *t, int key)
 {
     int *first = &t->first[t->view];
 
@@ -244,7 +245,7 @@ static void on_key(top_t *t, int key)
         t->quit = 1;
         break;
     case CTRL('z'):
-        stop_for_now();
+        top_suspend();
         break;
     case CTRL('l'):
         clear();
@@ -257,12 +258,12 @@ static void on_key(top_t *t, int key)
     case '<':
     case ',':
     case KEY_LEFT:
-        sort_by(t, -1);
+        top_sort_by(t, -1);
         break;
     case '>':
     case '.':
     case KEY_RIGHT:
-        sort_by(t, 1);
+        top_sort_by(t, 1);
         break;
     case 'r':
     case 'R':
@@ -277,11 +278,11 @@ static void on_key(top_t *t, int key)
         ++*first;
         break;
     case KEY_PPAGE:
-        *first -= page();
+        *first -= top_page();
         break;
     case KEY_NPAGE:
     case ' ':
-        *first += page();
+        *first += top_page();
         break;
     case KEY_HOME:
     case 'g':
@@ -298,7 +299,7 @@ static void on_key(top_t *t, int key)
 
 /* Keys until it is time for the next sample; a signal that was taken ends
  * it.  That of another size interrupts poll(2) and comes as a key. */
-static void wait_keys(top_t *t)
+static void top_wait(top_t *t)
 {
     struct pollfd pfd[2] = {{STDIN_FILENO, POLLIN, 0},
                             {pm_signals_fd(t->signals), POLLIN, 0}};
@@ -312,13 +313,13 @@ static void wait_keys(top_t *t)
                   && (pfd[1].revents
                       || (pfd[0].revents & (POLLHUP | POLLERR | POLLNVAL)));
         while (!t->quit && (key = getch()) != ERR) {
-            on_key(t, key);
-            draw(t);
+            top_on_key(t, key);
+            top_draw(t);
         }
     }
 }
 
-static void open_screen(void)
+static void top_open_screen(void)
 {
     raw();
     noecho();
@@ -337,45 +338,45 @@ static void open_screen(void)
     }
 }
 
-static void show(top_t *t)
+static void top_show(top_t *t)
 {
     while (!t->quit && !t->refused) {
-        draw(t);
-        wait_keys(t);
+        top_draw(t);
+        top_wait(t);
         if (!t->quit) {
-            sample(t);
+            top_sample(t);
         }
     }
 }
 
-static int complain(const char *text, int status)
+static int top_complain(const char *text, int status)
 {
     fprintf(stderr, "fcgipmctl: %s\n", text);
     return status;
 }
 
-static int run(top_t *t)
+static int top_run(top_t *t)
 {
     static const int taken[] = {SIGTERM, SIGINT, SIGHUP, 0};
     SCREEN *screen;
 
-    sample(t);
+    top_sample(t);
     if (!t->sample) {
-        return complain(t->why.text, t->refused ? 1 : 3);
+        return top_complain(t->why.text, t->refused ? 1 : 3);
     }
     if (pm_signals_open(&t->signals, taken, taken + 3, t->p, &t->why)
         != APR_SUCCESS) {
-        return complain(t->why.text, 1);
+        return top_complain(t->why.text, 1);
     }
     screen = newterm(NULL, stdout, stdin);
     if (!screen) {
-        return complain("cannot use this terminal (TERM)", 1);
+        return top_complain("cannot use this terminal (TERM)", 1);
     }
-    open_screen();
-    show(t);
+    top_open_screen();
+    top_show(t);
     endwin();
     delscreen(screen);
-    return t->refused ? complain(t->why.text, 1) : 0;
+    return t->refused ? top_complain(t->why.text, 1) : 0;
 }
 
 int ctl_top(const char *path, const char *request, apr_pool_t *p)
@@ -383,12 +384,12 @@ int ctl_top(const char *path, const char *request, apr_pool_t *p)
     top_t t = {.path = path, .request = request, .p = p};
 
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-        return complain("top wants a terminal", 1);
+        return top_complain("top wants a terminal", 1);
     }
     t.column[CTL_WORKERS] = 1;
     t.psample[0] = pm_subpool_create(p);
     t.psample[1] = pm_subpool_create(p);
-    return run(&t);
+    return top_run(&t);
 }
 
 #else

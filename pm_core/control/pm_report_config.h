@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_report_config.h
- * @brief Layer 3: the settings in force, and where each comes from, as JSON.
+ * @brief The settings in force, and where each comes from, as JSON.
  *
  * The names of the members are a contract; see docs/admin/control.md.
  */
@@ -11,14 +11,14 @@
 #include "pm_core/control/pm_json.h"
 #include "pm_core/pool/pm_pool.h"
 
-/** The beginning, with the manager's own; "pools" is open.
+/** Write the beginning, with the manager's own settings; "pools" is open.
  *  @param global NULL: there is no set yet */
 void pm_report_config_begin(pm_json_t *j, const pm_global_t *global);
 
-/** One pool, as an element of "pools". */
+/** Write one pool, as an element of "pools". */
 void pm_report_config_pool(pm_json_t *j, const pm_pool_t *pool);
 
-/** What follows the last pool. */
+/** Write what follows the last pool. */
 void pm_report_config_end(pm_json_t *j);
 
 #endif /* PM_REPORT_CONFIG_H */
