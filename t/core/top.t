@@ -180,12 +180,13 @@ unlike((ctl($socket, 'status'))[1], qr/\e/, 'nor for a file');
 # --- how far a reload is
 {
     my $busy = connect_to($run->address);
-    send_request($busy, query => 'sleep=1500&pid');
+    send_request($busy, query => 'cat', held => 1);
     ok(wait_for { ($run->pool_status->{worker} || [])
                   && grep { $_->{state} eq 'busy' }
                      @{ $run->pool_status->{worker} } } 10, 'one is busy');
     on_terminal("$ctl -s $socket reload --wait");
     shows(qr/^app: 29 of 30$/m, 'reload --wait: how far it is');
+    FCGIPM::FastCGI::end_request($busy);
     shows(qr/^status=0$/m, 'then it is done');
     ok(!read_answer($busy, 10)->{error}, 'that request was answered');
 }

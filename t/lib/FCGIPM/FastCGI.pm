@@ -123,7 +123,11 @@ sub connect_to {
     return IO::Socket::INET->new(PeerAddr => $address, Proto => 'tcp');
 }
 
-=head2 send_request(SOCKET, query => ..., params => {...}, stdin => ...)
+=head2 send_request(SOCKET, query => ..., params => {...}, stdin => ...,
+                   held => 1)
+
+With held its body has no end: a worker that reads it (query "cat") is busy
+until end_request().
 
 =cut
 
@@ -141,7 +145,7 @@ sub send_request {
         %{ $arg{params} || {} },
     );
     my $bytes = begin_record() . stream(PARAMS, params(%params))
-        . stream(STDIN_, $stdin);
+        . ($arg{held} ? '' : stream(STDIN_, $stdin));
     local $SIG{PIPE} = 'IGNORE';
     while (length $bytes) {
         my $n = syswrite $socket, $bytes;
@@ -149,6 +153,15 @@ sub send_request {
         substr $bytes, 0, $n, '';
     }
     return 1;
+}
+
+=head2 end_request(SOCKET)
+
+=cut
+
+sub end_request {
+    my ($socket) = @_;
+    return syswrite $socket, stream(STDIN_, '');
 }
 
 =head2 read_answer(SOCKET, SECONDS)
