@@ -77,9 +77,10 @@ sub at_once {
     ok(wait_for { $told->() eq '5 0 2 0 5 0' } 10, 'five requests')
         or diag($told->());
     my $s = FCGIPM::FastCGI::connect_to($run->address);
-    FCGIPM::FastCGI::send_request($s, query => 'sleep=1500&pid');
+    FCGIPM::FastCGI::send_request($s, query => 'cat', held => 1);
     ok(wait_for { $told->() eq '6 1 1 0 6 1' } 10, 'one worker is busy')
         or diag($told->());
+    FCGIPM::FastCGI::end_request($s);
     ok(!FCGIPM::FastCGI::read_answer($s, 10)->{error}, 'it answers');
     ok(wait_for { $told->() eq '6 0 2 0 6 0' } 10, 'and is idle')
         or diag($told->());

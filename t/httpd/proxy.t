@@ -13,6 +13,7 @@ use FCGIPM::FastCGI;
 use FCGIPM::Httpd;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
+use IO::Socket::INET;
 use Test::More;
 
 my $httpd = FCGIPM::Httpd->new(modules => ['proxy', 'proxy_fcgi']);
@@ -43,10 +44,14 @@ sub told {
 
 ok(wait_for { told('requests') == $requests } 10, 'all are counted')
     or diag(told('requests'), " instead of $requests");
-my $client = $httpd->ask('/proxied/?sleep=1500&pid');
+my $client = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                   PeerPort => $httpd->port);
+print {$client} "POST /proxied/?cat HTTP/1.0\r\n"
+    . "Content-Length: 1\r\n\r\n";
 ok(wait_for { told(qw(busy idle in_flight)) eq '1 2 0' } 10,
    'a worker is busy with a request that this module did not send');
-waitpid $client, 0;
+print {$client} 'x';
+like(join('', <$client>), qr/\r\n\r\nx\z/, 'it answers');
 ok(wait_for { told(qw(busy idle requests)) eq '0 3 ' . ($requests + 1) } 10,
    'then it is idle, and the request is counted')
     or diag(told(qw(busy idle requests)));
