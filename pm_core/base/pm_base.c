@@ -8,8 +8,8 @@
 
 #include "apr_strings.h"
 
-/* The Makefile gives a checksum of the sources; without one the time of
- * this compilation has to do. */
+/* The Makefile defines a checksum of the sources; without it the time of this
+ * compilation stands in. */
 #ifndef PM_BUILD
 #define PM_BUILD __DATE__ " " __TIME__
 #endif

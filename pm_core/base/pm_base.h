@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_base.h
- * @brief Layer 0: what every unit of pm_core may use.
+ * @brief What every unit of pm_core may use.
  *
- * Reasons, the log sink, monotonic time, assertions.  Nothing here keeps
- * state, and nothing here exits but a failed assertion.
+ * Reasons, the log sink, monotonic time, assertions, subpools.  Nothing here
+ * keeps state, and only a failed assertion ends the process.  Any process and
+ * any thread may call these functions.
  *
  * DIAGNOSTICS
  *   A function that can fail returns an apr_status_t and takes a
@@ -28,16 +29,16 @@
 #define PM_PRINTF(fmt, args)
 #endif
 
-/** Why something failed, for people.  Owned by the caller, usually on its
- *  stack; the text is cut, never overrun. */
+/** Why something failed, for people.  It belongs to the caller, usually on
+ *  its stack; a text that is too long is cut. */
 typedef struct pm_reason {
     char text[512];
 } pm_reason_t;
 
 /**
- * Write a reason and hand the status through, so that a failing function
- * ends in `return pm_fail(why, APR_EINVAL, "...")`.
- * @param why where the text goes; may be NULL
+ * Write a reason and return the status, so that a failing function ends in
+ * `return pm_fail(why, APR_EINVAL, "...")`.
+ * @param why where the text goes, or NULL
  * @param rv  the status, returned unchanged
  */
 apr_status_t pm_fail(pm_reason_t *why, apr_status_t rv, const char *fmt, ...)
@@ -58,27 +59,28 @@ typedef enum pm_level {
     PM_DEBUG = 7
 } pm_level_t;
 
-/** The log sink: where a line goes is the embedder's business. */
+/** The log sink.  httpd or the tool that links pm_core supplies it and decides
+ *  where a line goes. */
 typedef struct pm_log {
-    /** Lines above this level are not even formatted. */
+    /** Lines above this level are not formatted. */
     pm_level_t level;
-    /** @param line without newline, valid during the call only */
+    /** Takes one line.  @param line without newline, valid during the call */
     void (*emit)(void *ctx, pm_level_t level, const char *line);
     void *ctx;
 } pm_log_t;
 
-/** Log one line.  @param log may be NULL (nothing is logged) */
+/** Log one line, of at most 8191 bytes.  @param log or NULL: no log */
 void pm_log(const pm_log_t *log, pm_level_t level, const char *fmt, ...)
     PM_PRINTF(3, 4);
 
 /**
- * Microseconds of CLOCK_MONOTONIC: for deadlines and ages, comparable
- * between the processes of one boot, never to be shown as a date.
- * 0 is never returned and stands for "no time".
+ * @return microseconds of CLOCK_MONOTONIC (clock_gettime(2)), for deadlines and
+ * ages.  All processes of one boot can compare them; they are no dates.  Never
+ * 0, which stands for "no time".
  */
 apr_time_t pm_time_now(void);
 
-/** A time that is never reached; "no deadline". */
+/** A time that never comes: "no deadline". */
 #define PM_TIME_NEVER APR_INT64_C(0x7fffffffffffffff)
 
 /** The earlier of two deadlines. */
@@ -88,8 +90,9 @@ static inline apr_time_t pm_time_min(apr_time_t a, apr_time_t b)
 }
 
 /**
- * What must be true whatever the world sends.  A failure is a bug of ours:
- * it says where on stderr and aborts, so that the parent replaces us.
+ * Assert what is true whatever is received from outside.  A failure is a bug in
+ * this program: the process writes the place to stderr and aborts; of a manager
+ * the parent starts a successor.  @a exp has no side effect.
  */
 #define PM_ASSERT(exp)                                                         \
     do {                                                                       \
@@ -110,14 +113,15 @@ apr_pool_t *pm_subpool_create(apr_pool_t *parent);
 /** Version of the product, "0.1.0". */
 #define PM_VERSION "0.1.0"
 
-/** Fingerprint of the sources this object was built from; a manager of
- *  another build than the loaded module is replaced, not reconfigured. */
+/** @return a fingerprint of the sources of this object.  A manager of another
+ *  build than the module that is loaded is replaced, not reconfigured. */
 const char *pm_build(void);
 
-/** A process's memory in bytes, as the kernel counts it; all 0: not known. */
+/** The memory of a process in bytes, as the kernel counts it; all 0: not known.
+ */
 typedef struct pm_memory {
     apr_int64_t resident;
-    apr_int64_t shared; /**< of that, what others have as well */
+    apr_int64_t shared; /**< of that, what other processes map as well */
 } pm_memory_t;
 
 #endif /* PM_BASE_H */

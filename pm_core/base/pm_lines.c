@@ -19,9 +19,9 @@ void pm_lines_end(pm_lines_t *lines, void (*take)(void *ctx, const char *line),
     lines->cut = 0;
 }
 
-/* It is passed on now, not when its end comes, which may be never. */
-static void cut(pm_lines_t *lines, void (*take)(void *ctx, const char *line),
-                void *ctx)
+/* A line that is too long is passed on now: its end may never come. */
+static void lines_cut(pm_lines_t *lines,
+                      void (*take)(void *ctx, const char *line), void *ctx)
 {
     memcpy(lines->text + lines->len, PM_LINES_CUT, sizeof(PM_LINES_CUT));
     take(ctx, lines->text);
@@ -40,7 +40,7 @@ void pm_lines_feed(pm_lines_t *lines, const char *bytes, apr_size_t n,
         }
         else if (bytes[i] && !lines->cut) {
             if (lines->len == PM_LINES_MAX) {
-                cut(lines, take, ctx);
+                lines_cut(lines, take, ctx);
                 continue;
             }
             lines->text[lines->len++] = bytes[i];
@@ -48,8 +48,8 @@ void pm_lines_feed(pm_lines_t *lines, const char *bytes, apr_size_t n,
     }
 }
 
-/* The bytes ap_escape_errorlog_item() makes of one, at the most. */
-static apr_size_t cost(char c)
+/* How many bytes ap_escape_errorlog_item() makes of one, at the most. */
+static apr_size_t escaped_size(char c)
 {
     return c == '\\' || c == '"' ? 2 : apr_isprint(c) ? 1 : 4;
 }
@@ -60,7 +60,7 @@ const char *pm_lines_fit(char *buf, apr_size_t size, const char *line)
     apr_size_t n;
 
     for (n = 0; line[n]; n++) {
-        sum += cost(line[n]);
+        sum += escaped_size(line[n]);
         if (sum > size) {
             memcpy(buf, line, n);
             memcpy(buf + n, PM_LINES_CUT, sizeof(PM_LINES_CUT));

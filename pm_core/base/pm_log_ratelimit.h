@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_log_ratelimit.h
- * @brief Layer 0: so many in ten seconds, and how many were too many.
+ * @brief So many log lines in ten seconds, and how many were dropped
+ *        (FcgiPMLogLimit).
  *
- * Counters that several processes share (pm_scoreboard_log_ratelimit()),
- * without a lock. The ten seconds begin with the first one that comes when none
- * are under way, so who is quiet costs nothing.  Two that come as they begin
- * may both be counted to the former ones.
+ * The counters lie in shared memory (pm_scoreboard_log_ratelimit()); the
+ * manager and httpd's children change them with atomic operations, without a
+ * lock.  A window of ten seconds begins with the first line that comes outside
+ * of one, so a silent pool costs nothing.  Lines that come while it begins may
+ * be counted in the former one.
  */
 #ifndef PM_LOG_RATELIMIT_H
 #define PM_LOG_RATELIMIT_H
@@ -17,28 +19,33 @@
 
 /** Zeroed at first. */
 typedef struct pm_log_ratelimit {
-    apr_int64_t until;   /**< the ten seconds' end, by pm_time_now(); 0:
-                          *   none yet */
-    apr_int64_t n;       /**< that came within them */
-    apr_int64_t dropped; /**< too many, since that was asked last */
+    apr_int64_t until;   /**< end of the window, pm_time_now(); 0: none
+                          *   yet */
+    apr_int64_t n;       /**< lines in the window */
+    apr_int64_t dropped; /**< lines dropped since
+                          *   pm_log_ratelimit_take_dropped() */
 } pm_log_ratelimit_t;
 
 typedef enum pm_log_ratelimit_verdict {
-    PM_LOG_RATELIMIT_PASS, /**< let it pass */
-    PM_LOG_RATELIMIT_DROP, /**< it is one too many */
-    PM_LOG_RATELIMIT_FIRST /**< likewise, the first one: at @c until somebody
-                            *   is to ask how many there were */
+    PM_LOG_RATELIMIT_PASS, /**< log the line */
+    PM_LOG_RATELIMIT_DROP, /**< drop it */
+    PM_LOG_RATELIMIT_FIRST /**< drop it; it is the first: the caller
+                            *   arranges for a line that tells how many
+                            *   were dropped (pm_log_ratelimit_due()) */
 } pm_log_ratelimit_verdict_t;
 
-/** One has come.  @param limit 0: any number */
-pm_log_ratelimit_verdict_t pm_log_ratelimit_take(pm_log_ratelimit_t *quota,
+/** Count a line.
+ *  @param limit lines in a window; 0: no limit
+ *  @param now   pm_time_now() */
+pm_log_ratelimit_verdict_t pm_log_ratelimit_take(pm_log_ratelimit_t *limiter,
                                                  apr_int64_t limit,
                                                  apr_time_t now);
 
-/** How many were dropped since this was asked last. */
-apr_int64_t pm_log_ratelimit_take_dropped(pm_log_ratelimit_t *quota);
+/** @return how many lines were dropped since the last call */
+apr_int64_t pm_log_ratelimit_take_dropped(pm_log_ratelimit_t *limiter);
 
-/** When to ask that: @c until, or never if none was. */
-apr_time_t pm_log_ratelimit_due(const pm_log_ratelimit_t *quota);
+/** @return when to call that: the end of the window, or PM_TIME_NEVER if no
+ * line was dropped */
+apr_time_t pm_log_ratelimit_due(const pm_log_ratelimit_t *limiter);
 
 #endif /* PM_LOG_RATELIMIT_H */

@@ -3,7 +3,7 @@
  * @file pm_conf_rows.h
  * @brief The settings, a row each; see pm_row_t for the columns.
  *
- * Not an ordinary header: whoever includes it defines PM_ROW first, with
+ * Not an ordinary header: the file that includes it defines PM_ROW first, with
  *
  *   PM_ROW(field, name, type, struct, init, min, max, choices, change, help)
  *
@@ -13,7 +13,7 @@
 #define PM_S  APR_INT64_C(1000000)
 #define PM_H  (3600 * PM_S)
 
-/* --- the manager's own --------------------------------------------------- */
+/* --- the manager's own ---------------------------------------------------- */
 PM_ROW(socket, "FcgiPMSocket", PM_T_PATH, pm_global_t, NULL, 1, 107, NULL,
        PM_CHANGE_NOTHING, "path of the control socket")
 PM_ROW(socket_mode, "FcgiPMSocketMode", PM_T_OCTAL, pm_global_t, "0600", 0,
@@ -37,7 +37,7 @@ PM_ROW(max_processes, "FcgiPMMaxProcesses", PM_T_NUMBER, pm_global_t, "0", 0,
 PM_ROW(max_scripts, "FcgiPMMaxScripts", PM_T_NUMBER, pm_global_t, "256", 0,
        2048, NULL, PM_CHANGE_NOTHING, "pools made of scripts together")
 
-/* --- a pool -------------------------------------------------------------- */
+/* --- a pool --------------------------------------------------------------- */
 PM_ROW(command, "FcgiPMCommand", PM_T_WORDS, pm_conf_t, NULL, 1, 256, NULL,
        PM_CHANGE_WORKERS, "program and arguments of a worker (no shell)")
 PM_ROW(processes, "FcgiPMProcesses", PM_T_RANGE, pm_conf_t, "1", 0, 10000, NULL,

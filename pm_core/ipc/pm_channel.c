@@ -58,7 +58,7 @@ apr_status_t pm_channel_send(int fd, const pm_message_t *msg, pm_reason_t *why)
     return APR_SUCCESS;
 }
 
-/* The descriptors of a message that has come. */
+/* Takes the descriptors of a received message. */
 static void take_fds(pm_message_t *msg, struct msghdr *hdr)
 {
     struct cmsghdr *cmsg;
@@ -134,9 +134,9 @@ static apr_status_t wait_for(int fd, short events, apr_time_t deadline,
     }
 }
 
-/* The answer's text lives in p. */
-static apr_status_t call(int fd, const pm_message_t *msg, apr_time_t deadline,
-                         apr_pool_t *p, pm_reason_t *why)
+static apr_status_t channel_call(int fd, const pm_message_t *msg,
+                                 apr_time_t deadline, apr_pool_t *p,
+                                 pm_reason_t *why)
 {
     pm_message_t answer = {0};
     apr_status_t rv;
@@ -167,7 +167,7 @@ apr_status_t pm_channel_call(int fd, const pm_message_t *msg,
     apr_status_t rv = apr_pool_create(&ptemp, p);
 
     if (rv == APR_SUCCESS) {
-        rv = call(fd, msg, deadline, ptemp, why);
+        rv = channel_call(fd, msg, deadline, ptemp, why);
         apr_pool_destroy(ptemp);
     }
     return rv;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_channel.h
- * @brief Layer 2: messages with descriptors over the private socketpair.
+ * @brief Messages with descriptors over the private socketpair of parent and
+ *        manager.
  *
  * A SOCK_SEQPACKET pair (unix(7)): a message is one text and up to
- * PM_CHANNEL_FDS descriptors (SCM_RIGHTS).  Both ends are close-on-exec.
- * The manager's end is non-blocking and sits in its loop; the parent's end
- * waits, with a deadline.  What the texts mean is pm_pool_set.h's business.
+ * PM_CHANNEL_FDS descriptors (SCM_RIGHTS).  Both ends are close-on-exec.  The
+ * manager's end is non-blocking and watched by its loop; the parent's end
+ * waits, with a deadline.  pm_pool_set.h says what the texts mean.
  */
 #ifndef PM_CHANNEL_H
 #define PM_CHANNEL_H
@@ -16,14 +17,15 @@
 #define PM_CHANNEL_FDS 4            /**< descriptors in one message */
 #define PM_CHANNEL_MAX (128 * 1024) /**< bytes of text in one message */
 
-/** One message.  The text is terminated by a NUL that is not sent. */
+/** One message.  The text ends with a NUL that is not sent. */
 typedef struct pm_message {
     char *text;
     int nfds;
-    int fds[PM_CHANNEL_FDS]; /**< received: owned by who received */
+    int fds[PM_CHANNEL_FDS]; /**< received ones belong to the receiver */
 } pm_message_t;
 
-/** @param fd [0] the parent's end, [1] the manager's */
+/** Make the pair; the parent does, before it forks the manager.
+ *  @param fd [0] the parent's end, [1] the manager's */
 apr_status_t pm_channel_pair(int fd[2], pm_reason_t *why);
 
 /** Send a message whole or not at all.
@@ -31,17 +33,17 @@ apr_status_t pm_channel_pair(int fd[2], pm_reason_t *why);
 apr_status_t pm_channel_send(int fd, const pm_message_t *msg, pm_reason_t *why);
 
 /**
- * Take one message.  Descriptors come close-on-exec.
+ * Receive one message.  Its descriptors are close-on-exec.
  * @param p where the text goes
- * @return APR_EAGAIN when there is none, APR_EOF when the other end is gone,
- *         APR_EGENERAL for a message that was cut
+ * @return APR_EAGAIN when there is none, APR_EOF when the other end is closed,
+ *         APR_EGENERAL for a message that was cut; it has no descriptors then
  */
 apr_status_t pm_channel_recv(int fd, pm_message_t *msg, apr_pool_t *p,
                              pm_reason_t *why);
 
 /**
- * The parent's side: send, wait for the answer "ok" or "error REASON".
- * @param deadline pm_time_now() by which the answer must be here
+ * Send a message and wait for the answer "ok" or "error REASON".  Parent only.
+ * @param deadline pm_time_now() by which the answer must have come
  * @return APR_TIMEUP, APR_EOF, or APR_EGENERAL with the manager's reason
  */
 apr_status_t pm_channel_call(int fd, const pm_message_t *msg,

@@ -12,12 +12,14 @@
 #include "apr_strings.h"
 #include "pm_core/os/pm_listen.h"
 
-/* A line longer than this is none: all pools there can be, with some thousand
- * workers, need less. */
+/* A line longer than this is an error: the status of all pools there can be,
+ * with some thousand workers, is shorter. */
 #define LINE_MOST ((apr_size_t)64 << 20)
 
-/* connect(2) itself waits while more wait than the socket's queue holds. */
-static apr_status_t reach(int fd, const pm_addr_t *addr, apr_time_t until)
+/* connect(2) waits while the queue of the listening socket is full; its timeout
+ * is that of sending. */
+static apr_status_t client_connect(int fd, const pm_addr_t *addr,
+                                   apr_time_t until)
 {
     int rc;
 
@@ -50,7 +52,7 @@ apr_status_t pm_control_client_open(pm_control_client_t *a, const char *path,
         return rv;
     }
     a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    rv = a->fd < 0 ? errno : reach(a->fd, &addr, until);
+    rv = a->fd < 0 ? errno : client_connect(a->fd, &addr, until);
     if (rv != APR_SUCCESS) {
         pm_control_client_close(a);
         return pm_fail_os(why, rv, "cannot reach the manager at %s", path);
@@ -66,7 +68,7 @@ void pm_control_client_close(pm_control_client_t *a)
     }
 }
 
-/* A line is short: it goes at once, or something is wrong. */
+/* A line is short: it is sent at once, or something is wrong. */
 apr_status_t pm_control_client_send(pm_control_client_t *a, const char *line,
                                     pm_reason_t *why)
 {
@@ -82,9 +84,10 @@ apr_status_t pm_control_client_send(pm_control_client_t *a, const char *line,
     return APR_SUCCESS;
 }
 
-/* Room for more.  What was there before stays behind in the pool, together
- * as much as the last. */
-static int grow(pm_control_client_t *a)
+/* Makes room for more bytes.  The former buffers stay in the pool; as each is
+ * twice as long as the one before, together they are not longer than the last.
+ * @return 0: the line is too long */
+static int client_grow(pm_control_client_t *a)
 {
     apr_size_t size = a->size ? a->size * 2 : 8192;
     char *text;
@@ -104,15 +107,15 @@ static int grow(pm_control_client_t *a)
     return 1;
 }
 
-/* More bytes, or none yet. */
-static apr_status_t receive(pm_control_client_t *a, apr_time_t until,
-                            pm_reason_t *why)
+/* Waits once, and appends what has come: some bytes or none. */
+static apr_status_t client_read(pm_control_client_t *a, apr_time_t until,
+                                pm_reason_t *why)
 {
     struct pollfd pfd = {a->fd, POLLIN, 0};
     apr_time_t left = until - pm_time_now();
     ssize_t n;
 
-    if (!grow(a)) {
+    if (!client_grow(a)) {
         return pm_fail(why, APR_EGENERAL, "the manager's answer is too long");
     }
     if (left <= 0) {
@@ -139,21 +142,21 @@ apr_status_t pm_control_client_receive(pm_control_client_t *a, apr_time_t until,
     apr_status_t rv;
     char *end;
 
-    if (a->told) {
-        a->len -= a->told;
-        memmove(a->text, a->text + a->told, a->len);
-        a->told = 0;
+    if (a->used) {
+        a->len -= a->used;
+        memmove(a->text, a->text + a->used, a->len);
+        a->used = 0;
     }
     while (!(end = a->len > seen ? memchr(a->text + seen, '\n', a->len - seen)
                                  : NULL)) {
         seen = a->len;
-        rv = receive(a, until, why);
+        rv = client_read(a, until, why);
         if (rv != APR_SUCCESS) {
             return rv;
         }
     }
     *end = '\0';
-    a->told = (apr_size_t)(end + 1 - a->text);
+    a->used = (apr_size_t)(end + 1 - a->text);
     *line = a->text;
     return APR_SUCCESS;
 }

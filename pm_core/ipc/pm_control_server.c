@@ -11,43 +11,43 @@
 #include "apr_strings.h"
 #include "pm_core/os/pm_fds.h"
 
-/* A client; what it has asked is under way as long as there is panswer. */
+/* A client.  While panswer exists its request is not answered whole. */
 struct pm_control_caller {
     APR_RING_ENTRY(pm_control_caller) link;
-    pm_control_server_t *control;
+    pm_control_server_t *server;
     apr_pool_t *p;
     int fd;
     uid_t uid;
-    int own;            /* it has one of PM_CONTROL_SERVER_OWN places */
+    int own;            /* 1: it counts among PM_CONTROL_SERVER_OWN */
     apr_pool_t *pwatch; /* what the loop needs to watch it */
     pm_watch_t watch;
     pm_timer_t idle;
     char line[PM_CONTROL_PROTOCOL_LINE];
     apr_size_t len;
     apr_pool_t *panswer;
-    apr_pool_t *psay; /* holds what is being sent; NULL: nothing */
+    apr_pool_t *psay; /* holds the text being sent; NULL: none */
     const char *say;
     apr_size_t left;
-    apr_pool_t *pnext; /* and what is to be sent then */
+    apr_pool_t *pnext; /* holds the text to be sent after it */
     const char *next;
-    int last;   /* the last line of the answer is among these */
-    int asking; /* what is said now is sent by who asked */
+    int last;   /* 1: the answer ends with these texts */
+    int asking; /* 1: the handler runs; its caller will send the answer */
 };
 
 typedef struct pm_control_caller client_t;
 
-/* Who has been silent for longest is first. */
+/* The client that has been silent for longest is first. */
 APR_RING_HEAD(clients, pm_control_caller);
 
 struct pm_control_server {
     pm_loop_t *loop;
     apr_pool_t *p;
     int fd;
-    int spare; /* for a caller when there is no other one */
+    int spare; /* a descriptor to accept with when there is no other */
     pm_watch_t watch;
     struct clients clients;
     int nclients[2]; /* others, own */
-    pm_control_handler_t *ask;
+    pm_control_handler_t *handler;
     void *ctx;
 };
 
@@ -56,13 +56,13 @@ static void on_client(void *ctx, int events);
 
 static void client_drop(client_t *c)
 {
-    pm_control_server_t *control = c->control;
+    pm_control_server_t *server = c->server;
 
-    pm_loop_unwatch(control->loop, &c->watch);
-    pm_loop_at(control->loop, &c->idle, PM_TIME_NEVER);
+    pm_loop_unwatch(server->loop, &c->watch);
+    pm_loop_at(server->loop, &c->idle, PM_TIME_NEVER);
     pm_fds_close(&c->fd);
     APR_RING_REMOVE(c, link);
-    control->nclients[c->own]--;
+    server->nclients[c->own]--;
     apr_pool_destroy(c->p);
 }
 
@@ -72,11 +72,11 @@ static void on_idle(void *ctx, apr_time_t now)
     client_drop(ctx);
 }
 
-/* An answer goes out before the next line is read: that is all the flow
- * control there is.  Who waits for one is only watched for its going. */
+/* The answer is sent before the next line is read: that is all the flow control
+ * there is.  A client that waits for its answer is watched only for its end. */
 static void client_wait(client_t *c)
 {
-    pm_loop_t *loop = c->control->loop;
+    pm_loop_t *loop = c->server->loop;
     int events = c->psay ? APR_POLLOUT : c->panswer ? APR_POLLPRI : APR_POLLIN;
 
     pm_loop_at(loop, &c->idle,
@@ -91,7 +91,7 @@ static void client_wait(client_t *c)
 
 /* --- answers -------------------------------------------------------------- */
 
-/* The next text is to be sent; the answer may have ended. */
+/* A text has been sent: the next one follows, or the answer has ended. */
 static void client_next(client_t *c)
 {
     apr_pool_destroy(c->psay);
@@ -157,18 +157,18 @@ void pm_control_server_answer(pm_control_caller_t *c, const char *text,
         c->next = text;
     }
     if (!c->asking) {
-        client_wait(c); /* it is sent from the loop */
+        client_wait(c); /* the loop sends it */
     }
 }
 
 /* --- requests ------------------------------------------------------------- */
 
-/* Asks the first line that is whole.  @return 0 when there is none */
+/* Hands the first whole line to the handler.  @return 0 when there is none */
 static int client_ask(client_t *c)
 {
     char line[PM_CONTROL_PROTOCOL_LINE];
     char *end = memchr(c->line, '\n', c->len);
-    pm_control_server_t *control = c->control;
+    pm_control_server_t *server = c->server;
     apr_size_t len;
 
     if (!end || apr_pool_create(&c->panswer, c->p) != APR_SUCCESS) {
@@ -181,7 +181,7 @@ static int client_ask(client_t *c)
     memmove(c->line, end + 1, c->len);
     c->asking = 1;
     if (strlen(line) == len) {
-        control->ask(control->ctx, c, line);
+        server->handler(server->ctx, c, line);
     }
     else {
         pm_control_server_answer(c, "error a line holds no NUL", 1);
@@ -206,7 +206,7 @@ static int client_read(client_t *c)
 
         if (send(c->fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT)
             < 0) {
-            errno = 0; /* it is dropped in any case */
+            errno = 0; /* the client is dropped in any case */
         }
         client_drop(c);
         return 0;
@@ -220,9 +220,9 @@ static void on_client(void *ctx, int events)
 
     (void)events;
     APR_RING_REMOVE(c, link);
-    APR_RING_INSERT_TAIL(&c->control->clients, c, pm_control_caller, link);
+    APR_RING_INSERT_TAIL(&c->server->clients, c, pm_control_caller, link);
     if (c->panswer && !c->psay) {
-        client_drop(c); /* it waited, and has gone */
+        client_drop(c); /* it waited for an answer, and has gone */
         return;
     }
     if (c->psay ? !client_send(c) : !client_read(c)) {
@@ -236,7 +236,7 @@ static void on_client(void *ctx, int events)
     client_wait(c);
 }
 
-/* Who is at the other end (unix(7)); getpeereid(3) elsewhere. */
+/* The uid at the other end: SO_PEERCRED (unix(7)), elsewhere getpeereid(3). */
 static int peer_uid(int fd, uid_t *uid)
 {
 #ifdef SO_PEERCRED
@@ -255,18 +255,18 @@ static int peer_uid(int fd, uid_t *uid)
 #endif
 }
 
-/* All places of its class are taken: who has been silent for longest goes,
- * one that waits for an answer only when all do. */
-static void make_room(pm_control_server_t *control, int own)
+/* If its class has all its connections, the client that has been silent for
+ * longest is dropped; one that waits for an answer only when all do. */
+static void make_room(pm_control_server_t *server, int own)
 {
     client_t *c = NULL;
     client_t *worst = NULL;
 
-    if (control->nclients[own]
+    if (server->nclients[own]
         < (own ? PM_CONTROL_SERVER_OWN : PM_CONTROL_SERVER_OTHERS)) {
         return;
     }
-    APR_RING_FOREACH(c, &control->clients, pm_control_caller, link)
+    APR_RING_FOREACH(c, &server->clients, pm_control_caller, link)
     {
         if (c->own == own && (!worst || !c->panswer)) {
             worst = c;
@@ -280,53 +280,53 @@ static void make_room(pm_control_server_t *control, int own)
     }
 }
 
-static void client_create(pm_control_server_t *control, int fd, uid_t uid)
+static void client_create(pm_control_server_t *server, int fd, uid_t uid)
 {
     int own = uid == 0 || uid == geteuid();
     apr_pool_t *p;
     client_t *c;
 
-    make_room(control, own);
-    if (apr_pool_create(&p, control->p) != APR_SUCCESS) {
+    make_room(server, own);
+    if (apr_pool_create(&p, server->p) != APR_SUCCESS) {
         close(fd);
         return;
     }
     c = apr_pcalloc(p, sizeof(*c));
     c->p = p;
-    c->control = control;
+    c->server = server;
     c->fd = fd;
     c->uid = uid;
     c->own = own;
     c->pwatch = pm_subpool_create(p);
     c->watch = (pm_watch_t){.ready = on_client, .ctx = c};
     c->idle = (pm_timer_t){.due = on_idle, .ctx = c};
-    APR_RING_INSERT_TAIL(&control->clients, c, pm_control_caller, link);
-    control->nclients[own]++;
+    APR_RING_INSERT_TAIL(&server->clients, c, pm_control_caller, link);
+    server->nclients[own]++;
     client_wait(c);
 }
 
-/* All descriptors are in use: who calls is sent away, or the loop would come
- * back here at once, for ever. */
-static void send_away(pm_control_server_t *control)
+/* All descriptors are in use: a new client is accepted and closed, or the loop
+ * would come back here at once, for ever. */
+static void send_away(pm_control_server_t *server)
 {
     int fd;
 
-    pm_fds_close(&control->spare);
-    fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    pm_fds_close(&server->spare);
+    fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     pm_fds_close(&fd);
-    control->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 static void on_connect(void *ctx, int events)
 {
-    pm_control_server_t *control = ctx;
-    int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    pm_control_server_t *server = ctx;
+    int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     uid_t uid;
 
     (void)events;
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE) {
-            send_away(control);
+            send_away(server);
         }
         return;
     }
@@ -334,15 +334,15 @@ static void on_connect(void *ctx, int events)
         close(fd);
         return;
     }
-    client_create(control, fd, uid);
+    client_create(server, fd, uid);
 }
 
 apr_status_t pm_control_server_create(pm_control_server_t **out,
                                       pm_loop_t *loop, int fd,
-                                      pm_control_handler_t *ask, void *ctx,
+                                      pm_control_handler_t *handler, void *ctx,
                                       apr_pool_t *parent, pm_reason_t *why)
 {
-    pm_control_server_t *control;
+    pm_control_server_t *server;
     apr_pool_t *p;
     apr_status_t rv = apr_pool_create(&p, parent);
 
@@ -350,30 +350,30 @@ apr_status_t pm_control_server_create(pm_control_server_t **out,
         close(fd);
         return pm_fail_os(why, rv, "cannot serve the control socket");
     }
-    control = apr_pcalloc(p, sizeof(*control));
-    control->loop = loop;
-    control->p = p;
-    control->fd = fd;
-    control->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    control->ask = ask;
-    control->ctx = ctx;
-    control->watch.ready = on_connect;
-    control->watch.ctx = control;
-    APR_RING_INIT(&control->clients, pm_control_caller, link);
-    *out = control;
-    return pm_loop_watch(loop, &control->watch, fd, APR_POLLIN, p, why);
+    server = apr_pcalloc(p, sizeof(*server));
+    server->loop = loop;
+    server->p = p;
+    server->fd = fd;
+    server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    server->handler = handler;
+    server->ctx = ctx;
+    server->watch.ready = on_connect;
+    server->watch.ctx = server;
+    APR_RING_INIT(&server->clients, pm_control_caller, link);
+    *out = server;
+    return pm_loop_watch(loop, &server->watch, fd, APR_POLLIN, p, why);
 }
 
-void pm_control_server_destroy(pm_control_server_t *control)
+void pm_control_server_destroy(pm_control_server_t *server)
 {
-    if (!control) {
+    if (!server) {
         return;
     }
-    while (!APR_RING_EMPTY(&control->clients, pm_control_caller, link)) {
-        client_drop(APR_RING_FIRST(&control->clients));
+    while (!APR_RING_EMPTY(&server->clients, pm_control_caller, link)) {
+        client_drop(APR_RING_FIRST(&server->clients));
     }
-    pm_loop_unwatch(control->loop, &control->watch);
-    pm_fds_close(&control->fd);
-    pm_fds_close(&control->spare);
-    apr_pool_destroy(control->p);
+    pm_loop_unwatch(server->loop, &server->watch);
+    pm_fds_close(&server->fd);
+    pm_fds_close(&server->spare);
+    apr_pool_destroy(server->p);
 }

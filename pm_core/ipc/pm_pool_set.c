@@ -9,19 +9,19 @@
 #include "pm_core/shm/pm_scoreboard.h"
 #include "pm_core/os/pm_fds.h"
 
-#define HOSTS_MOST 100 /* in one message */
+#define HOSTS_MAX 100 /* in one message */
 
 /* A set that pm_pool_set_receive() makes carries its pool, for
  * pm_pool_set_destroy(). */
-typedef struct taken {
-    pm_pool_set_t set; /* first: a pm_pool_set_t * is a taken_t * */
+typedef struct set_memory {
+    pm_pool_set_t set; /* first: a pm_pool_set_t * is a set_memory_t * */
     apr_pool_t *p;     /* NULL for sets of pm_pool_set_create() */
-} taken_t;
+} set_memory_t;
 
 pm_pool_set_t *pm_pool_set_create(apr_pool_t *p)
 {
-    taken_t *taken = apr_pcalloc(p, sizeof(*taken));
-    pm_pool_set_t *set = &taken->set;
+    set_memory_t *memory = apr_pcalloc(p, sizeof(*memory));
+    pm_pool_set_t *set = &memory->set;
 
     set->members = apr_array_make(p, 8, sizeof(pm_member_t));
     set->templates = apr_array_make(p, 2, sizeof(pm_script_template_t));
@@ -33,7 +33,7 @@ pm_pool_set_t *pm_pool_set_create(apr_pool_t *p)
 
 void pm_pool_set_destroy(pm_pool_set_t *set)
 {
-    taken_t *taken = (taken_t *)set;
+    set_memory_t *memory = (set_memory_t *)set;
     int i;
 
     if (!set) {
@@ -48,8 +48,8 @@ void pm_pool_set_destroy(pm_pool_set_t *set)
         pm_fds_close(
             &APR_ARRAY_IDX(set->templates, i, pm_script_template_t).log_fd);
     }
-    if (taken->p) {
-        apr_pool_destroy(taken->p);
+    if (memory->p) {
+        apr_pool_destroy(memory->p);
     }
 }
 
@@ -109,22 +109,22 @@ static const char *host_line(const pm_host_t *host, apr_pool_t *p)
                : apr_pstrcat(p, name, "\n", NULL);
 }
 
-/* Some of them at a time: a message has an end. */
+/* HOSTS_MAX at a time, as a message has a greatest length. */
 static apr_status_t send_hosts(int channel, const apr_array_header_t *hosts,
                                apr_time_t deadline, apr_pool_t *p,
                                pm_reason_t *why)
 {
     apr_array_header_t *lines =
-        apr_array_make(p, HOSTS_MOST + 1, sizeof(const char *));
+        apr_array_make(p, HOSTS_MAX + 1, sizeof(const char *));
     apr_status_t rv = APR_SUCCESS;
     int i, k;
 
-    for (i = 0; rv == APR_SUCCESS && i < hosts->nelts; i += HOSTS_MOST) {
+    for (i = 0; rv == APR_SUCCESS && i < hosts->nelts; i += HOSTS_MAX) {
         pm_message_t msg = {0};
 
         apr_array_clear(lines);
         *(const char **)apr_array_push(lines) = "hosts\n";
-        for (k = i; k < hosts->nelts && k < i + HOSTS_MOST; k++) {
+        for (k = i; k < hosts->nelts && k < i + HOSTS_MAX; k++) {
             *(const char **)apr_array_push(lines) =
                 host_line(&APR_ARRAY_IDX(hosts, k, pm_host_t), p);
         }
@@ -179,8 +179,9 @@ apr_status_t pm_pool_set_send(int channel, const pm_pool_set_t *set,
 
 /* --- the manager's side --------------------------------------------------- */
 
-/* Cuts the first line off *text; its words, at most max, into word. */
-static int first_line(char **text, char **word, int max)
+/* Cuts the first line off *text.  @return how many words it has, put into word,
+ * max at the most */
+static int set_take_line(char **text, char **word, int max)
 {
     char *line = *text;
     char *last = NULL;
@@ -197,8 +198,8 @@ static int first_line(char **text, char **word, int max)
     return n;
 }
 
-/* Digits only, up to max; -1 for anything else. */
-static long number(const char *text, long max)
+/* @return a number of digits only, up to max; -1 for anything else */
+static long set_read_number(const char *text, long max)
 {
     long n = strspn(text, "0123456789") == strlen(text) ? strtol(text, NULL, 10)
                                                         : -1;
@@ -219,8 +220,8 @@ static apr_status_t take_head(pm_pool_set_t **set, char **word, int n,
     apr_pool_t *p;
     apr_status_t rv;
 
-    if (n != 3 || number(word[1], 0x7fffffff) < 0
-        || number(word[2], PM_DEBUG) < 0 || msg->nfds > 1) {
+    if (n != 3 || set_read_number(word[1], 0x7fffffff) < 0
+        || set_read_number(word[2], PM_DEBUG) < 0 || msg->nfds > 1) {
         return bad_message(why);
     }
     pm_pool_set_destroy(*set);
@@ -230,9 +231,9 @@ static apr_status_t take_head(pm_pool_set_t **set, char **word, int n,
         return pm_fail_os(why, rv, "cannot make a set");
     }
     *set = pm_pool_set_create(p);
-    ((taken_t *)*set)->p = p;
-    (*set)->config = (int)number(word[1], 0x7fffffff);
-    (*set)->log_level = (pm_level_t)number(word[2], PM_DEBUG);
+    ((set_memory_t *)*set)->p = p;
+    (*set)->config = (int)set_read_number(word[1], 0x7fffffff);
+    (*set)->log_level = (pm_level_t)set_read_number(word[2], PM_DEBUG);
     (*set)->log_fd = msg->nfds ? msg->fds[0] : -1;
     msg->nfds = 0;
     (*set)->global = global = pm_global_create(p);
@@ -249,15 +250,15 @@ static apr_status_t take_member(pm_pool_set_t *set, char **word, int n,
     pm_conf_t *conf;
     apr_status_t rv;
 
-    if (n != 4 || number(word[2], PM_SCOREBOARD_SCRIPTS - 1) < 0
-        || number(word[3], 0x7fffffff) < 0
+    if (n != 4 || set_read_number(word[2], PM_SCOREBOARD_SCRIPTS - 1) < 0
+        || set_read_number(word[3], 0x7fffffff) < 0
         || (failed ? msg->nfds != 0 : msg->nfds < 1 || msg->nfds > 2)
         || pm_conf_name_check(word[1], NULL) != APR_SUCCESS) {
         return bad_message(why);
     }
     m.conf = conf = pm_conf_create(p, word[1]);
-    m.slot = (int)number(word[2], PM_SCOREBOARD_SCRIPTS - 1);
-    m.generation = (apr_uint32_t)number(word[3], 0x7fffffff);
+    m.slot = (int)set_read_number(word[2], PM_SCOREBOARD_SCRIPTS - 1);
+    m.generation = (apr_uint32_t)set_read_number(word[3], 0x7fffffff);
     m.fd = failed ? -1 : msg->fds[0];
     m.log_fd = msg->nfds > 1 ? msg->fds[1] : -1;
     if (failed) {
@@ -274,9 +275,10 @@ static apr_status_t take_member(pm_pool_set_t *set, char **word, int n,
     return rv;
 }
 
-/* A word as it was before it was escaped; NULL: it is none.  One without
- * escapes is given back as it is, and the message goes before the set. */
-static const char *unescape(const char *word, apr_pool_t *p)
+/* A word as it was before it was escaped; NULL: it cannot be one.  Copied,
+ * since apr_punescape_url() returns a word without escapes as it is, and the
+ * message is freed before the set. */
+static const char *set_unescape(const char *word, apr_pool_t *p)
 {
     return apr_punescape_url(p, apr_pstrdup(p, word), NULL, NULL, 1);
 }
@@ -292,15 +294,15 @@ static apr_status_t take_template(pm_pool_set_t *set, char **word, int n,
     pm_conf_t *conf = pm_conf_create(p, "script");
     apr_status_t rv;
 
-    t.where = n == 4 ? unescape(word[1], p) : NULL;
-    if (!t.where || number(word[2], 1) < 0 || number(word[3], 1) < 0 || !middle
-        || msg->nfds > 1
+    t.where = n == 4 ? set_unescape(word[1], p) : NULL;
+    if (!t.where || set_read_number(word[2], 1) < 0
+        || set_read_number(word[3], 1) < 0 || !middle || msg->nfds > 1
         || pm_script_rules_where_check(t.where, NULL) != APR_SUCCESS) {
         return bad_message(why);
     }
     *middle = '\0';
-    t.suexec = (int)number(word[2], 1);
-    t.named = (int)number(word[3], 1);
+    t.suexec = (int)set_read_number(word[2], 1);
+    t.named = (int)set_read_number(word[3], 1);
     t.rules = rules;
     t.conf = conf;
     t.log_fd = msg->nfds ? msg->fds[0] : -1;
@@ -316,25 +318,25 @@ static apr_status_t take_template(pm_pool_set_t *set, char **word, int n,
 }
 
 /* (uid_t)-1 stands for none. */
-#define ID_MOST 0xfffffffeL
+#define ID_MAX 0xfffffffeL
 
 static apr_status_t take_host(pm_pool_set_t *set, char *line, pm_reason_t *why)
 {
     pm_host_t *host = apr_array_push(set->hosts);
     char *word[4];
-    int n = first_line(&line, word, 4);
+    int n = set_take_line(&line, word, 4);
 
     memset(host, 0, sizeof(*host));
-    host->name = n ? unescape(word[0], set->members->pool) : NULL;
+    host->name = n ? set_unescape(word[0], set->members->pool) : NULL;
     if (!host->name || (n != 1 && n != 3)
         || (n == 3
-            && (number(word[1], ID_MOST) < 0
-                || number(word[2], ID_MOST) < 0))) {
+            && (set_read_number(word[1], ID_MAX) < 0
+                || set_read_number(word[2], ID_MAX) < 0))) {
         return bad_message(why);
     }
     host->suexec = n == 3;
-    host->uid = n == 3 ? (apr_uint32_t)number(word[1], ID_MOST) : 0;
-    host->gid = n == 3 ? (apr_uint32_t)number(word[2], ID_MOST) : 0;
+    host->uid = n == 3 ? (apr_uint32_t)set_read_number(word[1], ID_MAX) : 0;
+    host->gid = n == 3 ? (apr_uint32_t)set_read_number(word[2], ID_MAX) : 0;
     return APR_SUCCESS;
 }
 
@@ -356,11 +358,11 @@ apr_status_t pm_pool_set_receive(pm_pool_set_t **set,
                                  const pm_message_t *message, int *whole,
                                  apr_pool_t *p, pm_reason_t *why)
 {
-    pm_message_t msg = *message; /* what is taken out of it is set to 0 */
+    pm_message_t msg = *message; /* a set that takes descriptors clears nfds */
     apr_status_t rv = APR_SUCCESS;
     char *text = msg.text;
     char *word[6] = {NULL};
-    int n = first_line(&text, word, 6);
+    int n = set_take_line(&text, word, 6);
 
     *whole = 0;
     if (n && !strcmp(word[0], "set")) {

@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_pool_set.h
- * @brief Layer 3: the whole set of pools, as one configuration says it, and
- *        its way from httpd's parent to the manager.
+ * @brief All pools of one configuration, and their way from the parent to the
+ *        manager.
  *
- * On the private channel a set is
+ * On the private channel (pm_channel.h) a set is these messages:
  *
- *     set CONFIG LOGLEVEL     + settings of pm_global_t, descriptor: error
+ *     set CONFIG LOGLEVEL     + settings of pm_global_t; descriptor: the error
  *                               log, if there is one
- *     pool NAME SLOT GEN      + settings of pm_conf_t, descriptors: listener,
- *                               and its own log, if it has one
- *     failed NAME SLOT GEN    + settings; a line "reason ..." first
- *     hosts                   + a line for each: NAME, or NAME UID GID; can
- *                               come more than once
+ *     pool NAME SLOT GEN      + settings of pm_conf_t; descriptors: the
+ *                               listening socket, and the pool's own log, if it
+ *                               has one
+ *     failed NAME SLOT GEN    + a line with the reason, settings of pm_conf_t
  *     scripts WHERE SUEXEC NAMED
  *                             + settings of pm_rules_t, an empty line,
- *                               settings of pm_conf_t; descriptor: the
- *                               pools' log, if there is one
+ *                               settings of pm_conf_t; descriptor: the log of
+ *                               the pools, if there is one
+ *     hosts                   + a line for each virtual host: NAME, or
+ *                               NAME UID GID; can come more than once
  *     commit
  *
- * each message answered by "ok" or "error REASON" before the next is sent.
- * After "commit" the set is staged: a manager that has none adopts it at
- * once, another one when SIGHUP comes.
+ * The manager answers each with "ok" or "error REASON" before the next is sent.
+ * After "commit" the set is staged: a manager that has none adopts it at once,
+ * another one when SIGHUP comes.  This text is the only one a definition takes:
+ * within a process it is shared, or copied by pm_conf_copy().
  *
- * The channel's end is the end of the manager: httpd has gone, or has read a
+ * When the channel is closed the manager ends: httpd has gone, or has read a
  * configuration without this module.
  */
 #ifndef PM_POOL_SET_H
@@ -35,11 +37,11 @@
 #include "pm_core/os/pm_listen.h"
 #include "pm_core/policy/pm_script_rules.h"
 
-/** A pool and where it lives. */
+/** A pool, its place in the scoreboard, and its descriptors. */
 typedef struct pm_member {
     const pm_conf_t *conf;   /**< complete: defaults merged, user, listen
                               *   and listen_owner filled in */
-    int slot;                /**< on the board */
+    int slot;                /**< in the scoreboard */
     apr_uint32_t generation; /**< the same for as long as name and listen
                               *   address are the same */
     int fd;                  /**< the listening socket; -1 when failed */
@@ -51,37 +53,37 @@ typedef struct pm_pool_set {
     const pm_global_t *global;     /**< complete: socket path filled in */
     apr_array_header_t *members;   /**< of pm_member_t */
     apr_array_header_t *templates; /**< of pm_script_template_t */
-    apr_array_header_t *hosts;     /**< of pm_host_t; all whose scripts the
-                                    *   templates may run */
+    apr_array_header_t *hosts;     /**< of pm_host_t: the virtual hosts whose
+                                    *   scripts the templates may run */
     int config;                    /**< httpd's number of this configuration */
     pm_level_t log_level;
-    int log_fd; /**< the error log; -1: keep the present */
+    int log_fd; /**< the error log; -1: the manager keeps the one it has */
 } pm_pool_set_t;
 
-/** An empty set in @a p, with no descriptors. */
+/** @return an empty set in @a p, without descriptors.  Parent, fcgipm-run. */
 pm_pool_set_t *pm_pool_set_create(apr_pool_t *p);
 
 /**
- * The parent's side: hand the whole set over.
- * @param deadline pm_time_now() by which the last answer must be here
- * @return an error when the manager did not take it; it then still has its
- *         former set
+ * Send the whole set.  Parent only; it keeps its descriptors.
+ * @param deadline pm_time_now() by which the last answer must have come
+ * @return an error when the manager did not take it; it still has its former
+ *         set then
  */
 apr_status_t pm_pool_set_send(int channel, const pm_pool_set_t *set,
                               apr_time_t deadline, apr_pool_t *p,
                               pm_reason_t *why);
 
-/** The manager's side: take one message into the set being received.
- *  @param set NULL-able; "set" makes a new one in a pool of its own below
- *             @a p, in place of one that was not committed
- *  @param whole set to 1 when the message was "commit"
- *  @return an error to be answered, and no set any more; the message's
- *          descriptors are the set's or closed in any case */
+/** Receive one message into the set that is being received.  Manager only.
+ *  @param set   NULL at first; "set" makes a new one, in a pool of its own
+ *               below @a p, in place of one that was not committed
+ *  @param whole out: 1 when the message was "commit"
+ *  @return an error to be answered, and @a set is NULL.  In any case the
+ *          message's descriptors belong to the set or are closed */
 apr_status_t pm_pool_set_receive(pm_pool_set_t **set, const pm_message_t *msg,
                                  int *whole, apr_pool_t *p, pm_reason_t *why);
 
-/** Close the descriptors the set owns and free it, if pm_pool_set_receive()
- * made it.  Harmless for NULL. */
+/** Close the descriptors of a set, and free it if pm_pool_set_receive() made
+ *  it.  Harmless for NULL. */
 void pm_pool_set_destroy(pm_pool_set_t *set);
 
 #endif /* PM_POOL_SET_H */

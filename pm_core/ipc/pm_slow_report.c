@@ -7,15 +7,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* "slow" and the size of the layout, so that another one is known. */
+/* "slow" and the size of the report, so that another layout is noticed. */
 #define MARK (0x736c6f77U ^ (apr_uint32_t)sizeof(pm_slow_report_t))
 
 typedef struct message {
     apr_uint32_t mark;
-    pm_slow_report_t note; /* as much of it as is used */
+    pm_slow_report_t report; /* its URL only as far as it is used */
 } message_t;
 
-#define FIXED offsetof(message_t, note.url)
+#define FIXED offsetof(message_t, report.url)
 
 apr_status_t pm_slow_report_create(int fd[2], pm_reason_t *why)
 {
@@ -25,10 +25,10 @@ apr_status_t pm_slow_report_create(int fd[2], pm_reason_t *why)
                : APR_SUCCESS;
 }
 
-int pm_slow_report_send(int fd, const pm_slow_report_t *note)
+int pm_slow_report_send(int fd, const pm_slow_report_t *report)
 {
     message_t m;
-    size_t len = FIXED + strnlen(note->url, PM_SLOW_REPORT_URL);
+    size_t len = FIXED + strnlen(report->url, PM_SLOW_REPORT_URL);
     ssize_t n;
 
     if (fd < 0) {
@@ -36,14 +36,14 @@ int pm_slow_report_send(int fd, const pm_slow_report_t *note)
     }
     memset(&m, 0, FIXED);
     m.mark = MARK;
-    m.note = *note;
+    m.report = *report;
     do {
         n = send(fd, &m, len, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (n < 0 && errno == EINTR);
     return n == (ssize_t)len;
 }
 
-/* Has nothing been said, or will nothing be said any more? */
+/* recv() has returned 0: an empty message, or are all other ends closed? */
 static int is_end(int fd)
 {
     struct pollfd pfd = {fd, 0, 0};
@@ -51,7 +51,7 @@ static int is_end(int fd)
     return poll(&pfd, 1, 0) == 1; /* POLLHUP, which is always looked for */
 }
 
-int pm_slow_report_receive(int fd, pm_slow_report_t *note)
+pm_slow_report_result_t pm_slow_report_receive(int fd, pm_slow_report_t *report)
 {
     message_t m;
     ssize_t n;
@@ -62,10 +62,11 @@ int pm_slow_report_receive(int fd, pm_slow_report_t *note)
     } while ((n < 0 && errno == EINTR) || (n == 0 && !is_end(fd))
              || (n > 0 && (n < (ssize_t)FIXED || m.mark != MARK)));
     if (n <= 0) {
-        return n == 0 || errno != EAGAIN ? -1 : 0;
+        return n == 0 || errno != EAGAIN ? PM_SLOW_REPORT_CLOSED
+                                         : PM_SLOW_REPORT_NONE;
     }
-    *note = m.note;
-    note->method[PM_SLOW_REPORT_METHOD - 1] = '\0';
-    note->url[PM_SLOW_REPORT_URL - 1] = '\0';
-    return 1;
+    *report = m.report;
+    report->method[PM_SLOW_REPORT_METHOD - 1] = '\0';
+    report->url[PM_SLOW_REPORT_URL - 1] = '\0';
+    return PM_SLOW_REPORT_RECEIVED;
 }

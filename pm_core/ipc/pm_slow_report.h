@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_slow_report.h
- * @brief Layer 2: httpd's children tell the manager of requests that take
- *        long.
+ * @brief httpd's children report requests that take long to the manager
+ *        (FcgiPMSlowLog).
  *
- * A SOCK_SEQPACKET pair (unix(7)), a message for each such request.  Nobody
- * waits at either end: when the manager has too much to read the child is told
- * so.  Made by httpd's parent, who keeps both ends over managers and
- * restarts, so what a child of an older configuration says is heard, too; a
- * message of another layout is not understood, and does no harm.
+ * A SOCK_SEQPACKET pair (unix(7)), one message for each such request.  Neither
+ * end ever blocks: a report the socket has no room for is refused.  The parent
+ * makes the pair and keeps both ends over managers and restarts, so reports of
+ * children with an older configuration arrive as well; messages of another
+ * layout are skipped.
  */
 #ifndef PM_SLOW_REPORT_H
 #define PM_SLOW_REPORT_H
@@ -20,29 +20,39 @@
 #define PM_SLOW_REPORT_METHOD 24
 #define PM_SLOW_REPORT_URL    1024
 
-/** One request, as the httpd child sees it. */
+/** One request as the child sees it. */
 typedef struct pm_slow_report {
-    int slot;                /**< of the pool, on the board */
-    apr_uint32_t generation; /**< of the pool in there */
-    apr_time_t since;        /**< pm_time_now() when it got its turn */
+    int slot;                /**< of the pool, in the scoreboard */
+    apr_uint32_t generation; /**< of the pool in that slot */
+    apr_time_t since;        /**< pm_time_now() when it was granted */
     apr_uint64_t inode;      /**< of the child's socket to the worker */
-    pid_t pid;               /**< the worker, if it has said a word; else 0
-                              */
+    pid_t pid;               /**< of the worker, if the child knows it; 0 */
     char method[PM_SLOW_REPORT_METHOD];
-    char url[PM_SLOW_REPORT_URL]; /**< host and path, cut if it is longer */
+    char url[PM_SLOW_REPORT_URL]; /**< host and path, cut if too long */
 } pm_slow_report_t;
 
-/** @param fd the manager's end, the children's end; both close-on-exec */
+/** What pm_slow_report_receive() found. */
+typedef enum pm_slow_report_result {
+    PM_SLOW_REPORT_CLOSED = -1, /**< all children's ends are closed */
+    PM_SLOW_REPORT_NONE = 0,    /**< no message at the moment */
+    PM_SLOW_REPORT_RECEIVED = 1
+} pm_slow_report_result_t;
+
+/** Make the pair.
+ *  @param fd [0] the manager's end, [1] the children's; both close-on-exec */
 apr_status_t pm_slow_report_create(int fd[2], pm_reason_t *why);
 
-/** Tell.  Texts are cut.  @return 0: nobody will hear it */
-int pm_slow_report_send(int fd, const pm_slow_report_t *note);
+/** Send a report; texts that are too long are cut.  Any thread of a child.
+ *  @param fd the children's end; -1: there is none
+ *  @return 0: it was not sent */
+int pm_slow_report_send(int fd, const pm_slow_report_t *report);
 
 /**
- * The next message.  What stands in it is to be checked: it may be of another
- * time, another pool, or nonsense but for its texts, which end.
- * @return 1: there is one; 0: none (any more); -1: nobody can tell, ever
+ * Receive the next report.  Manager only.
+ * @param report filled.  The manager has to check it: it can be about another
+ *               pool, an earlier time, or wrong; its texts do end with a NUL
  */
-int pm_slow_report_receive(int fd, pm_slow_report_t *note);
+pm_slow_report_result_t pm_slow_report_receive(int fd,
+                                               pm_slow_report_t *report);
 
 #endif /* PM_SLOW_REPORT_H */

@@ -19,7 +19,7 @@ apr_status_t pm_wakeup_create(int fd[2], pm_reason_t *why)
     return APR_SUCCESS;
 }
 
-/* So few bytes are written as one, or not at all (pipe(7)). */
+/* Up to PIPE_BUF bytes are written whole or not at all (pipe(7)). */
 int pm_wakeup_send(int fd, int slot)
 {
     ssize_t n;
@@ -43,5 +43,5 @@ int pm_wakeup_receive(int fd, int slots[PM_WAKEUP_MAX])
     if (n > 0) {
         return (int)((size_t)n / sizeof(slots[0]));
     }
-    return n == 0 || errno != EAGAIN ? -1 : 0;
+    return n == 0 || errno != EAGAIN ? PM_WAKEUP_CLOSED : 0;
 }

@@ -1,32 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_wakeup.h
- * @brief Layer 2: how httpd's children call the manager.
+ * @brief How httpd's children call the manager: a pool needs more workers.
  *
- * A pipe through which slot numbers go, four bytes each.  Nobody waits at
- * either end: a slot is called for at most once until the manager has looked
- * (pm_admission_need_manager()), so what is under way always fits.  Made by
- * httpd's parent, who keeps both ends: a manager that dies leaves its calls to
- * the next.
+ * A pipe that carries slot numbers, four bytes each.  Neither end ever blocks:
+ * until the manager has looked, a slot is called for once
+ * (pm_admission_need_manager()), so all calls there can be fit into the pipe.
+ * The parent makes it and keeps both ends: calls to a manager that dies go to
+ * its successor.
  */
 #ifndef PM_WAKEUP_H
 #define PM_WAKEUP_H
 
 #include "pm_core/base/pm_base.h"
 
-/** How many pm_wakeup_receive() gives at the most. */
+/** Slots that pm_wakeup_receive() returns at the most. */
 #define PM_WAKEUP_MAX 1024
 
-/** @param fd the manager's end, and the one to ring; both close-on-exec */
+/** pm_wakeup_receive(): all children's ends are closed. */
+#define PM_WAKEUP_CLOSED (-1)
+
+/** Make the pipe.
+ *  @param fd [0] the manager's end, [1] the children's; both close-on-exec */
 apr_status_t pm_wakeup_create(int fd[2], pm_reason_t *why);
 
-/** Call for a slot.  Harmless for fd -1.
- *  @return 0: nobody will hear it */
+/** Call the manager for a slot.  Any thread of a child.
+ *  @param fd the children's end; -1: there is none
+ *  @return 0: the call was not sent */
 int pm_wakeup_send(int fd, int slot);
 
 /**
- * The slots that were called for, as they stand in the pipe: to be checked.
- * @return how many; 0: none (any more); -1: nobody can ring, ever
+ * Receive calls.  Manager only.
+ * @param slots filled; the numbers are not checked
+ * @return how many; 0: none at the moment; or PM_WAKEUP_CLOSED
  */
 int pm_wakeup_receive(int fd, int slots[PM_WAKEUP_MAX]);
 

@@ -19,7 +19,7 @@ static int close_range_kernel(unsigned first, unsigned last)
 #endif
 }
 
-static unsigned highest(void)
+static unsigned fds_highest(void)
 {
     long max = sysconf(_SC_OPEN_MAX);
 
@@ -33,7 +33,7 @@ static void close_between(unsigned first, unsigned last)
     if (first > last || close_range_kernel(first, last) == 0) {
         return;
     }
-    for (fd = first; fd <= last && fd <= highest(); fd++) {
+    for (fd = first; fd <= last && fd <= fds_highest(); fd++) {
         close((int)fd);
     }
 }

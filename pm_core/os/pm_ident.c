@@ -10,7 +10,7 @@
 
 #include "apr_strings.h"
 
-/* "#1000" as a number; 0 when it is none. */
+/* Reads "#1000".  @return 0 when it is no number */
 static int by_number(const char *name, unsigned long *number)
 {
     char *end;
@@ -57,8 +57,8 @@ static apr_status_t group_find(const char *name, gid_t *gid, pm_reason_t *why)
     return APR_SUCCESS;
 }
 
-/* May this process run a worker as id, and how? */
-static apr_status_t allow(pm_ident_t *id, pm_reason_t *why)
+/* May this process run a worker with these ids? */
+static apr_status_t ident_check(pm_ident_t *id, pm_reason_t *why)
 {
     if (id->uid == 0) {
         return pm_fail(why, EPERM,
@@ -108,7 +108,7 @@ apr_status_t pm_ident_lookup(pm_ident_t *id, const char *user,
         id->ngroups = 1;
         id->groups[0] = id->gid;
     }
-    return allow(id, why);
+    return ident_check(id, why);
 }
 
 apr_status_t pm_ident_parse_owner(const char *text, uid_t *uid, gid_t *gid,

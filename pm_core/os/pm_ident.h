@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_ident.h
- * @brief Layer 2: users and groups by name, and who a worker is to be.
+ * @brief Users and groups by name, and the ids a worker gets.
  */
 #ifndef PM_IDENT_H
 #define PM_IDENT_H
@@ -12,19 +12,21 @@
 
 #define PM_IDENT_GROUPS 128 /**< supplementary groups at the most */
 
-/** Who a process runs as, looked up before fork(). */
+/** The ids a worker runs with, looked up before fork(). */
 typedef struct pm_ident {
     uid_t uid;
     gid_t gid;
-    int change; /**< 0: we are that user already and are not
-                 *   root; nothing to set */
+    int change; /**< 0: this process is that user and not root:
+                 *   nothing to set */
     int ngroups;
     gid_t groups[PM_IDENT_GROUPS];
-    char user[64]; /**< for USER, HOME is not set */
+    char user[64]; /**< the value of USER; HOME is not set */
 } pm_ident_t;
 
 /**
- * Look a worker's identity up.  Names or "#number" (as httpd's User).
+ * Look up the ids of a worker.  Names, or "#number" as in httpd's User.  It
+ * reads the user database (getpwnam(3)), which can take time.  Parent and
+ * manager.
  * @param user  NULL: this process's user
  * @param group NULL: the user's primary group and all its supplementary
  *              ones; else that group alone with the supplementary ones
@@ -34,8 +36,9 @@ typedef struct pm_ident {
 apr_status_t pm_ident_lookup(pm_ident_t *id, const char *user,
                              const char *group, pm_reason_t *why);
 
-/** "user", "user:group", ":group" or NULL (both left alone, -1) as owner of
- *  a file. */
+/** Parse the owner of a file: "user", "user:group", ":group", or NULL.
+ *  @param uid, gid out; -1 for what is not named
+ *  @return APR_EINVAL with a reason for a name that does not exist */
 apr_status_t pm_ident_parse_owner(const char *text, uid_t *uid, gid_t *gid,
                                   pm_reason_t *why);
 

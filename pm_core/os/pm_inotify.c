@@ -17,15 +17,15 @@
 /* A file that is watched. */
 typedef struct file {
     const char *path;
-    void *who;
-    int doubtful; /* something on the way to it has changed */
+    void *ctx;
+    int suspect; /* a directory above it has changed */
 } file_t;
 
-/* An entry of a watched directory that leads to a file, or is one. */
+/* A name in a watched directory: a watched file, or a directory above one. */
 typedef struct entry {
-    struct entry *next; /* of that directory and name */
+    struct entry *next; /* for the same name in the same directory */
     file_t *file;
-    int last; /* it is the file itself */
+    int last; /* 1: the file itself */
 } entry_t;
 
 struct pm_inotify {
@@ -37,7 +37,7 @@ struct pm_inotify {
     int fd;
     apr_pool_t *pwatch;  /* holds what follows */
     apr_hash_t *entries; /* "WD/NAME" -> entry_t */
-    int stale;           /* the watches are to be made anew */
+    int stale;           /* 1: the watches have to be made anew */
 };
 
 static const char *key_of(apr_pool_t *p, int wd, const char *name,
@@ -58,8 +58,8 @@ static void add_entry(pm_inotify_t *n, int wd, const char *name, apr_size_t len,
     apr_hash_set(n->entries, key, APR_HASH_KEY_STRING, entry);
 }
 
-/* Each directory on the way to the file, from the root on.  @return 0, with
- * errno, when the last one could not be watched */
+/* Watches each directory on the path, from the root on.  @return 0, with errno,
+ * when the last one could not be watched */
 static int watch_file(pm_inotify_t *n, file_t *file)
 {
     const char *name = file->path + 1;
@@ -83,8 +83,8 @@ static int watch_file(pm_inotify_t *n, file_t *file)
     return wd >= 0;
 }
 
-/* All watches anew: what a name leads to has changed, and nothing is to be
- * left of before. */
+/* Makes all watches anew, with a new descriptor: a name leads to another
+ * directory now, and no event of the former one may come any more. */
 static void rewatch(pm_inotify_t *n)
 {
     int i;
@@ -105,9 +105,9 @@ static void rewatch(pm_inotify_t *n)
     }
 }
 
-/* A change further up is one of the file if there is one now; asked when it
- * is watched anew, so that one that comes a moment later is seen, too. */
-static void resolve(pm_inotify_t *n)
+/* A directory above a file has changed: the file has, if there is one now. This
+ * is checked after the watches are made, so that no later change is missed. */
+static void recheck(pm_inotify_t *n)
 {
     int i;
 
@@ -115,22 +115,22 @@ static void resolve(pm_inotify_t *n)
     for (i = 0; i < n->files->nelts; i++) {
         file_t *file = APR_ARRAY_IDX(n->files, i, file_t *);
 
-        if (file->doubtful && access(file->path, F_OK) == 0) {
-            n->changed(file->who, file->path);
+        if (file->suspect && access(file->path, F_OK) == 0) {
+            n->changed(file->ctx, file->path);
         }
-        file->doubtful = 0;
+        file->suspect = 0;
     }
 }
 
-static void take(pm_inotify_t *n, const struct inotify_event *event)
+static void read_event(pm_inotify_t *n, const struct inotify_event *event)
 {
     char key[NAME_MAX + 16];
     const entry_t *entry;
     int i;
 
     if (event->mask & IN_Q_OVERFLOW) {
-        for (i = 0; i < n->files->nelts; i++) { /* nobody knows which */
-            APR_ARRAY_IDX(n->files, i, file_t *)->doubtful = 1;
+        for (i = 0; i < n->files->nelts; i++) { /* events were lost */
+            APR_ARRAY_IDX(n->files, i, file_t *)->suspect = 1;
         }
     }
     n->stale |= (event->mask & (IN_IGNORED | IN_Q_OVERFLOW)) != 0;
@@ -141,10 +141,10 @@ static void take(pm_inotify_t *n, const struct inotify_event *event)
     for (entry = apr_hash_get(n->entries, key, APR_HASH_KEY_STRING); entry;
          entry = entry->next) {
         if (entry->last) {
-            n->changed(entry->file->who, entry->file->path);
+            n->changed(entry->file->ctx, entry->file->path);
         }
         else {
-            entry->file->doubtful = n->stale = 1;
+            entry->file->suspect = n->stale = 1;
         }
     }
 }
@@ -160,11 +160,11 @@ static void on_event(void *ctx, int events)
     while (at < len) {
         const struct inotify_event *event = (const void *)(buf + at);
 
-        take(n, event);
+        read_event(n, event);
         at += (ssize_t)sizeof(*event) + event->len;
     }
     if (n->stale) {
-        resolve(n);
+        recheck(n);
     }
 }
 
@@ -197,13 +197,13 @@ apr_status_t pm_inotify_create(pm_inotify_t **notify, pm_loop_t *loop,
     return APR_SUCCESS;
 }
 
-apr_status_t pm_inotify_add(pm_inotify_t *n, const char *path, void *who,
+apr_status_t pm_inotify_add(pm_inotify_t *n, const char *path, void *ctx,
                             pm_reason_t *why)
 {
     file_t *file = apr_pcalloc(n->p, sizeof(*file));
 
     file->path = apr_pstrdup(n->p, path);
-    file->who = who;
+    file->ctx = ctx;
     *(file_t **)apr_array_push(n->files) = file;
     return watch_file(n, file)
                ? APR_SUCCESS
@@ -232,12 +232,12 @@ apr_status_t pm_inotify_create(pm_inotify_t **notify, pm_loop_t *loop,
     return pm_fail(why, APR_ENOTIMPL, "files cannot be watched here");
 }
 
-apr_status_t pm_inotify_add(pm_inotify_t *n, const char *path, void *who,
+apr_status_t pm_inotify_add(pm_inotify_t *n, const char *path, void *ctx,
                             pm_reason_t *why)
 {
     (void)n;
     (void)path;
-    (void)who;
+    (void)ctx;
     return pm_fail(why, APR_ENOTIMPL, "files cannot be watched here");
 }
 

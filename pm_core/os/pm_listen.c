@@ -41,8 +41,9 @@ static apr_status_t parse_unix(const char *path, pm_addr_t *addr,
     return APR_SUCCESS;
 }
 
-static apr_status_t resolve(const char *host, const char *port,
-                            const char *text, pm_addr_t *addr, pm_reason_t *why)
+static apr_status_t listen_resolve(const char *host, const char *port,
+                                   const char *text, pm_addr_t *addr,
+                                   pm_reason_t *why)
 {
     struct addrinfo hints = {0};
     struct addrinfo *found;
@@ -93,19 +94,19 @@ apr_status_t pm_listen_parse(const char *text, pm_addr_t *addr,
     else {
         apr_cpystrn(host, text, len + 1);
     }
-    return resolve(host, colon + 1, text, addr, why);
+    return listen_resolve(host, colon + 1, text, addr, why);
 }
 
-static apr_status_t own(const char *path, const pm_listen_opts_t *opts,
-                        pm_reason_t *why)
+static apr_status_t set_owner(const char *path, const pm_listen_opts_t *opts,
+                              pm_reason_t *why)
 {
     struct stat st;
 
     if (chmod(path, opts->mode)) {
         return pm_fail_os(why, errno, "cannot set the mode of %s", path);
     }
-    /* Asked only when needed: without root a chown to oneself is fine, one
-     * to others is refused. */
+    /* Only if it changes something: without root, chown(2) to another user is
+     * refused. */
     if (stat(path, &st) == 0
         && ((opts->uid != (uid_t)-1 && opts->uid != st.st_uid)
             || (opts->gid != (gid_t)-1 && opts->gid != st.st_gid))
@@ -115,8 +116,8 @@ static apr_status_t own(const char *path, const pm_listen_opts_t *opts,
     return APR_SUCCESS;
 }
 
-/* What is no socket is somebody's file, and stays. */
-static apr_status_t check_place(const char *path, pm_reason_t *why)
+/* A path that is no socket is another program's file, and stays. */
+static apr_status_t listen_check_path(const char *path, pm_reason_t *why)
 {
     struct stat st;
 
@@ -132,13 +133,13 @@ apr_status_t pm_listen_check(const pm_addr_t *addr, pm_reason_t *why)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)&addr->sa;
 
-    return addr->sa.ss_family == AF_UNIX ? check_place(un->sun_path, why)
+    return addr->sa.ss_family == AF_UNIX ? listen_check_path(un->sun_path, why)
                                          : APR_SUCCESS;
 }
 
-/* Under a name of our own first, then over the real one: see pm_listen.h.
- * Where the name of our own would be too long the old file is removed
- * instead, and for a moment there is none. */
+/* Binds under a temporary name and renames: see pm_listen.h.  Where the
+ * temporary name would be too long, the old file is removed instead, and for a
+ * moment there is none. */
 static apr_status_t bind_unix(pm_listener_t *l, const pm_listen_opts_t *opts,
                               apr_pool_t *p, pm_reason_t *why)
 {
@@ -148,7 +149,7 @@ static apr_status_t bind_unix(pm_listener_t *l, const pm_listen_opts_t *opts,
     const char *path = temp + 5;
     struct stat st;
     pm_addr_t addr;
-    apr_status_t rv = check_place(l->path, why);
+    apr_status_t rv = listen_check_path(l->path, why);
 
     if (rv != APR_SUCCESS) {
         return rv;
@@ -164,7 +165,7 @@ static apr_status_t bind_unix(pm_listener_t *l, const pm_listen_opts_t *opts,
     if (bind(l->fd, (struct sockaddr *)&addr.sa, addr.len)) {
         return pm_fail_os(why, errno, "cannot make the socket %s", l->path);
     }
-    rv = own(path, opts, why);
+    rv = set_owner(path, opts, why);
     if (rv == APR_SUCCESS && path != l->path && rename(path, l->path)) {
         rv = pm_fail_os(why, errno, "cannot make the socket %s", l->path);
     }
@@ -242,7 +243,7 @@ apr_status_t pm_listen_adjust(const pm_listener_t *l,
     if (listen(l->fd, opts->backlog)) {
         return pm_fail_os(why, errno, "cannot listen on %s", l->text);
     }
-    return l->path ? own(l->path, opts, why) : APR_SUCCESS;
+    return l->path ? set_owner(l->path, opts, why) : APR_SUCCESS;
 }
 
 int pm_listen_is_there(const pm_listener_t *l)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_listen.h
- * @brief Layer 2: listening sockets.
+ * @brief Listening sockets: addresses, opening, ownership, what waits there.
  *
- * The socket is opened by whoever outlives the manager (httpd's parent), so
- * that a dead manager loses no queued connection.
+ * The parent opens the sockets of the pools and keeps them over managers and
+ * restarts, so that a manager that dies loses no queued connection.  The
+ * manager opens those of pools of scripts and the control socket.
  */
 #ifndef PM_LISTEN_H
 #define PM_LISTEN_H
@@ -14,7 +15,7 @@
 
 #include "pm_core/base/pm_base.h"
 
-/** An address that has been understood. */
+/** An address, parsed. */
 typedef struct pm_addr {
     struct sockaddr_storage sa;
     socklen_t len;
@@ -25,47 +26,49 @@ typedef struct pm_listener {
     int fd;           /**< close-on-exec; -1: closed */
     const char *text; /**< the address as configured */
     const char *path; /**< of a unix socket, else NULL */
-    dev_t dev;        /**< of @c path, to know it again */
+    dev_t dev;        /**< of @c path, to recognize it */
     ino_t ino;
 } pm_listener_t;
 
-/** Who may connect to a unix socket. */
+/** The length of the queue, and mode and owner of a unix socket. */
 typedef struct pm_listen_opts {
-    int backlog;
+    int backlog; /**< listen(2) */
     mode_t mode;
     uid_t uid; /**< (uid_t)-1: leave */
     gid_t gid; /**< (gid_t)-1: leave */
 } pm_listen_opts_t;
 
 /**
- * Understand "unix:/path" or "host:port" ("[::1]:9000", "127.0.0.1:9000",
+ * Parse "unix:/path" or "host:port" ("[::1]:9000", "127.0.0.1:9000",
  * "localhost:9000").  A path too long for sockaddr_un (unix(7): 107 bytes) is
- * refused here.
+ * refused here.  Host names are resolved
+ * (getaddrinfo(3)), which can take time.
+ * @return APR_EINVAL with a reason
  */
 apr_status_t pm_listen_parse(const char *text, pm_addr_t *addr,
                              pm_reason_t *why);
 
-/** Could a socket be made there?  A unix socket takes the place of another
- *  one, never that of a file or directory. */
+/** Can a socket be made at this address?  A unix socket replaces another
+ *  socket, never a file or directory.
+ *  @return EEXIST with a reason, if not */
 apr_status_t pm_listen_check(const pm_addr_t *addr, pm_reason_t *why);
 
 /**
  * Open the socket and listen.  A unix socket is bound under a temporary name
- * in the same directory and renamed over @a text's path, so that a path left
- * behind by a crash is taken over and there is no moment without a socket
- * (rename(2) is atomic).  The file gets mode and owner before it can be
- * reached.
+ * in the same directory and renamed to @a text's path (rename(2) is atomic): a
+ * path that a crash left behind is taken over, there is no moment without a
+ * socket, and the file has its mode and owner before a client can reach it.
  * @param l filled; strings live in @a p
  */
 apr_status_t pm_listen_open(pm_listener_t *l, const char *text,
                             const pm_listen_opts_t *opts, apr_pool_t *p,
                             pm_reason_t *why);
 
-/** Fill @a l for a socket that another process has opened just now.
- *  @param fd is @a l's from here on */
+/** Fill @a l for a socket that the parent has opened and sent.
+ *  @param fd belongs to @a l from here on */
 void pm_listen_adopt(pm_listener_t *l, const char *text, int fd, apr_pool_t *p);
 
-/** Backlog, mode and owner of an open listener as they are to be now. */
+/** Set backlog, mode and owner of an open listener anew. */
 apr_status_t pm_listen_adjust(const pm_listener_t *l,
                               const pm_listen_opts_t *opts, pm_reason_t *why);
 
@@ -78,11 +81,11 @@ void pm_listen_unlink(const pm_listener_t *l);
 /** Close the descriptor; the file stays. */
 void pm_listen_close(pm_listener_t *l);
 
-/** Take and close every connection that waits, so that who called learns at
- *  once that nobody is there.  For a time when no worker accepts. */
+/** Accept and close every queued connection, so that clients get an error at
+ *  once.  For a time when no worker accepts. */
 void pm_listen_refuse(int fd);
 
-/** Is a connection waiting to be accepted?  Asks, never waits. */
+/** Is a connection queued?  Never waits. */
 int pm_listen_pending(int fd);
 
 #endif /* PM_LISTEN_H */

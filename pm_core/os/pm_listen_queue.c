@@ -17,7 +17,7 @@ static int read_unix(pm_sock_diag_t *diag, int fd)
     return fstat(fd, &st) ? -1 : pm_sock_diag_waiting(diag, st.st_ino);
 }
 
-/* Of a socket that listens it is the length of its queue. */
+/* tcpi_unacked of a listening socket is the length of its queue (tcp(7)). */
 static int read_tcp(int fd)
 {
     struct tcp_info info;
@@ -28,7 +28,7 @@ static int read_tcp(int fd)
                : (int)info.tcpi_unacked;
 }
 
-static int count(pm_sock_diag_t *diag, int fd)
+static int count_queue(pm_sock_diag_t *diag, int fd)
 {
     int family = 0;
     socklen_t len = sizeof(family);
@@ -41,7 +41,7 @@ static int count(pm_sock_diag_t *diag, int fd)
 
 #else
 
-static int count(pm_sock_diag_t *diag, int fd)
+static int count_queue(pm_sock_diag_t *diag, int fd)
 {
     (void)diag;
     (void)fd;
@@ -52,7 +52,7 @@ static int count(pm_sock_diag_t *diag, int fd)
 
 int pm_listen_queue_length(pm_sock_diag_t *diag, int fd)
 {
-    int n = count(diag, fd);
+    int n = count_queue(diag, fd);
 
     return n >= 0 ? n : pm_listen_pending(fd);
 }

@@ -10,10 +10,11 @@
 
 #include "apr_strings.h"
 
-#define TEXT_MAX 8192 /* of the words themselves */
+#define TEXT_MAX 8192 /* of the text before it is escaped */
 #define ROOM     (4 * TEXT_MAX + 256)
 
-/* O_NONBLOCK: nobody waits for somebody to read from a named pipe. */
+/* O_NONBLOCK: neither open(2) nor write(2) waits for a reader of a named pipe.
+ */
 apr_status_t pm_logfile_open(int *fd, const char *path, pm_reason_t *why)
 {
     *fd = open(
@@ -33,7 +34,7 @@ int pm_logfile_unblock(int fd)
     return other < 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : other;
 }
 
-/* As httpd's error log has it. */
+/* The time as in httpd's error log. */
 static apr_size_t put_time(char *to, apr_size_t size)
 {
     apr_time_exp_t t;
@@ -63,9 +64,10 @@ static char *put_escaped(char *to, unsigned char c)
     return to;
 }
 
-/* How many bytes here are one character that is to stay as it is?  Of UTF-8
- * (RFC 3629) all that is well-formed and no control character; 0: none. */
-static int plain(const char *text)
+/* @return how many bytes at text are one character that is not escaped:
+ * printable ASCII, or well-formed UTF-8 (RFC 3629) that is no control
+ * character; 0: none */
+static int plain_bytes(const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;
     unsigned low = s[0] == 0xc2 || s[0] == 0xe0 ? 0xa0
@@ -95,15 +97,15 @@ static char *put_text(char *to, const char *text)
     int n;
 
     for (; text < end; text += n ? n : 1) {
-        n = plain(text);
+        n = plain_bytes(text);
         memcpy(to, text, (apr_size_t)n);
         to = n ? to + n : put_escaped(to, (unsigned char)*text);
     }
     return to;
 }
 
-/* More than so much into a pipe is not one piece any more (pipe(7)). */
-static apr_size_t most(int fd, apr_size_t len)
+/* More than PIPE_BUF bytes into a pipe can mix with others (pipe(7)). */
+static apr_size_t atomic_size(int fd, apr_size_t len)
 {
     struct stat st;
 
@@ -112,7 +114,7 @@ static apr_size_t most(int fd, apr_size_t len)
                : len;
 }
 
-int pm_logfile_write(int fd, const char *pool, const char *who,
+int pm_logfile_write(int fd, const char *pool, const char *source,
                      const char *text)
 {
     char line[ROOM];
@@ -124,9 +126,9 @@ int pm_logfile_write(int fd, const char *pool, const char *who,
     }
     len = put_time(line, 64);
     len += (apr_size_t)apr_snprintf(line + len, 180, "[pool %.64s:%.100s] ",
-                                    pool, who);
+                                    pool, source);
     len = (apr_size_t)(put_text(line + len, text) - line);
-    len = most(fd, len + 1);
+    len = atomic_size(fd, len + 1);
     line[len - 1] = '\n';
     do {
         n = write(fd, line, len);

@@ -92,7 +92,7 @@ void pm_loop_at(pm_loop_t *loop, pm_timer_t *timer, apr_time_t when)
 }
 
 /* Microseconds to the first deadline, rounded up to what epoll can wait. */
-static apr_interval_time_t wait_time(pm_loop_t *loop)
+static apr_interval_time_t loop_timeout(pm_loop_t *loop)
 {
     const pm_timer_t *first = apr_skiplist_peek(loop->timers);
     apr_time_t now;
@@ -104,7 +104,7 @@ static apr_interval_time_t wait_time(pm_loop_t *loop)
     return first->when > now ? (first->when - now + 999) / 1000 * 1000 : 0;
 }
 
-static void run_timers(pm_loop_t *loop)
+static void loop_run_timers(pm_loop_t *loop)
 {
     apr_time_t now = pm_time_now();
     pm_timer_t *timer;
@@ -115,8 +115,8 @@ static void run_timers(pm_loop_t *loop)
     }
 }
 
-/* Two passes: who is called may unwatch (and free) others of this turn. */
-static void deliver(pm_loop_t *loop, const apr_pollfd_t *found, int n)
+/* Two passes: a callback may unwatch, and free, other watches of this turn. */
+static void loop_deliver(pm_loop_t *loop, const apr_pollfd_t *found, int n)
 {
     int i;
 
@@ -139,9 +139,9 @@ void pm_loop_turn(pm_loop_t *loop)
     const apr_pollfd_t *found;
     apr_int32_t n = 0;
 
-    if (apr_pollset_poll(loop->pollset, wait_time(loop), &n, &found)
+    if (apr_pollset_poll(loop->pollset, loop_timeout(loop), &n, &found)
         == APR_SUCCESS) {
-        deliver(loop, found, n);
+        loop_deliver(loop, found, n);
     }
-    run_timers(loop);
+    loop_run_timers(loop);
 }

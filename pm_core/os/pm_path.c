@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #ifndef O_PATH
-#define O_PATH O_NONBLOCK /* where there is none: nor may it wait */
+#define O_PATH O_NONBLOCK /* elsewhere; it must not wait either */
 #endif
 
 #define LOOK (O_PATH | O_CLOEXEC | O_NOCTTY)
@@ -23,7 +23,7 @@ static apr_int64_t nanoseconds(const struct timespec *ts)
     return (apr_int64_t)ts->tv_sec * 1000000000 + ts->tv_nsec;
 }
 
-static int look(int fd, pm_inode_t *inode)
+static int read_inode(int fd, pm_inode_t *inode)
 {
     struct stat st;
 
@@ -41,15 +41,15 @@ static int look(int fd, pm_inode_t *inode)
     return 0;
 }
 
-/* The next part of the way: @a fd becomes it.  The link itself is opened
- * where there is one. */
-static int step(int *fd, const char *name, int flags, pm_inode_t *inode)
+/* Opens the next part; @a fd becomes it.  Of a symbolic link the link itself is
+ * opened. */
+static int walk_step(int *fd, const char *name, int flags, pm_inode_t *inode)
 {
     int next = openat(*fd, name, LOOK | flags);
     int err = next < 0 ? errno : 0;
 
     memset(inode, 0, sizeof(*inode));
-    err = next < 0 ? err : look(next, inode);
+    err = next < 0 ? err : read_inode(next, inode);
     if (*fd >= 0) {
         close(*fd);
     }
@@ -57,10 +57,9 @@ static int step(int *fd, const char *name, int flags, pm_inode_t *inode)
     return err ? err : S_ISLNK(inode->mode) ? ELOOP : 0;
 }
 
-/* A part of a path, in a buffer.  @return its length, 0: there is none, or it
- * is too long */
-static apr_size_t part(const char *path, apr_size_t len, char *name,
-                       apr_size_t size)
+/* Copies a part of a path.  @return its length; 0: it is empty or too long */
+static apr_size_t copy_part(const char *path, apr_size_t len, char *name,
+                            apr_size_t size)
 {
     if (len >= size) {
         return 0;
@@ -70,7 +69,7 @@ static apr_size_t part(const char *path, apr_size_t len, char *name,
     return len;
 }
 
-/* @a at is how far the way was gone. */
+/* @param at out: how many bytes of the path were walked */
 static int walk_parts(pm_walk_t *walk, int *fd, const char *path,
                       apr_size_t fixed, apr_size_t *at)
 {
@@ -78,25 +77,25 @@ static int walk_parts(pm_walk_t *walk, int *fd, const char *path,
     int err = 0;
 
     *at = fixed ? fixed : 1;
-    if (!part(path, *at, name, sizeof(name))) {
+    if (!copy_part(path, *at, name, sizeof(name))) {
         return ENAMETOOLONG;
     }
-    err = step(fd, name, O_DIRECTORY, &walk->dirs[0]);
+    err = walk_step(fd, name, O_DIRECTORY, &walk->dirs[0]);
     for (walk->ndirs = 1; !err; walk->ndirs++) {
         const char *begin = path + *at + strspn(path + *at, "/");
         apr_size_t len = strcspn(begin, "/");
 
         *at = (apr_size_t)(begin - path) + len;
-        if (!part(begin, len, name, 256)) {
+        if (!copy_part(begin, len, name, 256)) {
             return len ? ENAMETOOLONG : EISDIR;
         }
         if (!path[*at]) {
-            return step(fd, name, O_NOFOLLOW, &walk->file);
+            return walk_step(fd, name, O_NOFOLLOW, &walk->file);
         }
         if (walk->ndirs == PM_WALK_DIRS) {
             return ENAMETOOLONG;
         }
-        err = step(fd, name, O_NOFOLLOW, &walk->dirs[walk->ndirs]);
+        err = walk_step(fd, name, O_NOFOLLOW, &walk->dirs[walk->ndirs]);
         if (!err && !S_ISDIR(walk->dirs[walk->ndirs].mode)) {
             err = ENOTDIR;
         }

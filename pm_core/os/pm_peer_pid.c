@@ -18,8 +18,8 @@ int pm_peer_pid_enable(int fd)
 
 ssize_t pm_peer_pid_recv(int fd, void *buf, apr_size_t size, pid_t *pid)
 {
-    /* room for nothing else: descriptors that are sent along are closed by
-     * the kernel */
+    /* There is no room for descriptors: the kernel closes those that are sent
+     * along. */
     union {
         char bytes[CMSG_SPACE(sizeof(struct ucred))];
         struct cmsghdr align;
@@ -39,7 +39,7 @@ ssize_t pm_peer_pid_recv(int fd, void *buf, apr_size_t size, pid_t *pid)
     if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS
         && c->cmsg_len == CMSG_LEN(sizeof(cred))) {
         memcpy(&cred, CMSG_DATA(c), sizeof(cred));
-        /* 0: it lives in a pid namespace we cannot see */
+        /* 0: the writer's pid namespace is not visible here */
         *pid = cred.pid > 0 ? cred.pid : *pid;
     }
     return n;

@@ -13,7 +13,7 @@ apr_status_t pm_pidfile_write(const char *path, apr_pool_t *p, pm_reason_t *why)
     FILE *f;
     int bad;
 
-    unlink(temp); /* of one that died, and had our number */
+    unlink(temp); /* of a manager that died and had this pid */
     f = fopen(temp, "wxe");
     if (!f) {
         return pm_fail_os(why, errno, "cannot write the pid file %s", path);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_pidfile.h
- * @brief Layer 2: the file that holds this process's pid.
+ * @brief The pid file (FcgiPMPidFile).  Manager only.
  */
 #ifndef PM_PIDFILE_H
 #define PM_PIDFILE_H
 
 #include "pm_core/base/pm_base.h"
 
-/** Write "PID\n", under another name first, so that it is never seen half
- *  written. */
+/** Write "PID\n" to another name and rename that, so that no reader sees half
+ * of it. */
 apr_status_t pm_pidfile_write(const char *path, apr_pool_t *p,
                               pm_reason_t *why);
 
-/** Remove it if it still holds this process's pid. */
+/** Remove the file if it still holds the pid of this process. */
 void pm_pidfile_remove(const char *path);
 
 #endif /* PM_PIDFILE_H */

@@ -26,8 +26,8 @@ static int is_needed(int cap)
     return 0;
 }
 
-/* Capabilities are dropped, never added: a container can have given fewer
- * than root has elsewhere. */
+/* Capabilities are only dropped, never added: in a container root can have
+ * fewer. */
 void pm_privs_keep_needed(void)
 {
     const capng_type_t sets =

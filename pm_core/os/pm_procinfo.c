@@ -135,9 +135,9 @@ int pm_procinfo_children(pid_t pid, pid_t *pids, int most)
     return n;
 }
 
-/* --- what it does --------------------------------------------------------- */
+/* --- what a process does -------------------------------------------------- */
 
-/* The calls that programs wait in; those whose first argument is a
+/* The system calls that programs wait in; on_fd: the first argument is a
  * descriptor. */
 static const struct {
     long number;
@@ -212,7 +212,7 @@ static const char *state_of(pid_t pid)
     size_t i;
 
     read_proc(pid, "stat", text, sizeof(text));
-    end = strrchr(text, ')'); /* its name can have one, too */
+    end = strrchr(text, ')'); /* its name can contain one, too */
     for (i = 0; end && i < sizeof(states) / sizeof(states[0]); i++) {
         if (end[1] && end[2] == states[i].letter) {
             return states[i].text;

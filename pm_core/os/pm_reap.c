@@ -19,8 +19,8 @@ void pm_reap_adopt_orphans(void)
 #endif
 }
 
-/* Looked at first, then reaped: in between its number and its group's are
- * still its own. */
+/* WNOWAIT first, then reap: in between the kernel gives the pid, and that of
+ * its group, to no other process. */
 int pm_reap_next(pm_reaped_t *reaped)
 {
     siginfo_t info;

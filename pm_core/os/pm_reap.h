@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_reap.h
- * @brief Layer 2: children that have ended, and process groups.
+ * @brief Reap children that have ended; signal process groups.  Manager only.
  */
 #ifndef PM_REAP_H
 #define PM_REAP_H
@@ -10,29 +10,31 @@
 
 #include "pm_core/base/pm_base.h"
 
+/** A child that has ended. */
 typedef struct pm_reaped {
     pid_t pid;
     pid_t group; /**< the process group it was in */
     int status;  /**< as waitpid(2) gives it */
 } pm_reaped_t;
 
-/** Orphans of our workers become our children, so that their end is an event
- *  (Linux: PR_SET_CHILD_SUBREAPER; elsewhere nothing). */
+/** Adopt the orphans of workers as children, so that their end is a SIGCHLD
+ *  (Linux: PR_SET_CHILD_SUBREAPER, prctl(2); elsewhere nothing). */
 void pm_reap_adopt_orphans(void);
 
-/** Reap one child.  @return 0 when none has ended */
+/** Reap one child (waitid(2)).  @return 0: none has ended */
 int pm_reap_next(pm_reaped_t *reaped);
 
 /**
- * Signal a process group that a child of ours had led.
- * @param sig 0 only asks
- * @return 0 when there is nobody in it.  A group that got the number anew
- *         (its leader lives and is no child of ours) is left alone
+ * Signal the process group that a child of this process had led.
+ * @param sig 0: only ask
+ * @return 0: no process is in it.  A group of another session, to which the
+ *         kernel has given the same number, is left alone and counts as none
  */
 int pm_reap_group(pid_t group, int sig);
 
-/** "exit status 3", "signal 11 (Segmentation fault)".
- *  @param buf of @a size bytes, returned */
+/** @return "exit status 3" or "signal 11 (Segmentation fault)", for people
+ *  @param status of waitpid(2)
+ *  @param buf    of @a size bytes, returned */
 const char *pm_reap_text(int status, char *buf, apr_size_t size);
 
 #endif /* PM_REAP_H */

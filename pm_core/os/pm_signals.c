@@ -14,17 +14,18 @@ struct pm_signals {
     apr_uint64_t noted;
 };
 
-/* The process's one pointer, for the handler. */
+/* For the handler: there is one per process. */
 static pm_signals_t *here;
 
-static void note(int sig)
+static void signals_note(int sig)
 {
     int err = errno;
     ssize_t n;
 
     __atomic_or_fetch(&here->noted, APR_UINT64_C(1) << sig, __ATOMIC_SEQ_CST);
     n = write(here->pipe[1], "", 1);
-    (void)n; /* full: it is readable, which is all that is wanted */
+    (void)
+        n; /* if the pipe is full, it is readable, which is all that matters */
     errno = err;
 }
 
@@ -38,9 +39,9 @@ static void set_handler(int sig, void (*handler)(int))
     sigaction(sig, &sa, NULL);
 }
 
-/* What libc keeps for itself (32 and 33 on Linux) can come ignored from a
- * parent that used posix_spawn(3), and sigaction(3) does not touch it: the
- * kernel is asked.  Zeros are SIG_DFL, no flags, an empty mask. */
+/* The signals libc reserves (32 and 33 on Linux) can be inherited as ignored
+ * from a parent that used posix_spawn(3), and sigaction(3) refuses them: hence
+ * the system call.  Zeros are SIG_DFL, no flags, an empty mask. */
 void pm_signals_reset(void)
 {
     int sig;
@@ -57,7 +58,7 @@ void pm_signals_reset(void)
 #endif
 }
 
-/* The memory behind the handler goes. */
+/* The memory of the handler is freed. */
 static apr_status_t signals_close(void *data)
 {
     const int *sig;
@@ -86,7 +87,7 @@ apr_status_t pm_signals_open(pm_signals_t **out, const int *taken,
     sigprocmask(SIG_SETMASK, &all, NULL);
     pm_signals_reset();
     for (; *taken; taken++) {
-        set_handler(*taken, note);
+        set_handler(*taken, signals_note);
     }
     for (; *ignored; ignored++) {
         set_handler(*ignored, SIG_IGN);

@@ -15,9 +15,9 @@ typedef struct question {
     struct unix_diag_req req;
 } question_t;
 
-/* The kernel answers before send() returns: it is there, or never comes. */
-static ssize_t ask(pm_sock_diag_t *diag, apr_uint64_t inode, unsigned show,
-                   void *answer, size_t size)
+/* The kernel answers before send(2) returns, so recv(2) need not wait. */
+static ssize_t diag_ask(pm_sock_diag_t *diag, apr_uint64_t inode, unsigned show,
+                        void *answer, size_t size)
 {
     question_t q;
 
@@ -43,10 +43,10 @@ static ssize_t ask(pm_sock_diag_t *diag, apr_uint64_t inode, unsigned show,
     return recv(diag->netlink, answer, size, MSG_DONTWAIT);
 }
 
-/* Among the attributes that follow the answer's fixed part.
- *  @return 0: it is not there */
-static int find(const char *attrs, size_t len, int type, void *value,
-                size_t size)
+/* Finds an attribute behind the fixed part of the answer.  @return 0: it is not
+ * there */
+static int diag_find(const char *attrs, size_t len, int type, void *value,
+                     size_t size)
 {
     struct nlattr attr;
     size_t step;
@@ -65,27 +65,29 @@ static int find(const char *attrs, size_t len, int type, void *value,
     return 0;
 }
 
-/* @param show, type of one attribute @return 0: the kernel does not say */
-static int read_one(pm_sock_diag_t *diag, apr_uint64_t inode, unsigned show,
-                    int type, void *value, size_t size)
+/* Reads one attribute.  @param show its flag in the question
+ * @return 0: the kernel does not say */
+static int diag_read(pm_sock_diag_t *diag, apr_uint64_t inode, unsigned show,
+                     int type, void *value, size_t size)
 {
     union {
         struct nlmsghdr head;
         char bytes[1024];
     } answer;
     size_t fixed = NLMSG_LENGTH(NLMSG_ALIGN(sizeof(struct unix_diag_msg)));
-    ssize_t n = ask(diag, inode, show, &answer, sizeof(answer));
+    ssize_t n = diag_ask(diag, inode, show, &answer, sizeof(answer));
 
     return n >= (ssize_t)fixed && answer.head.nlmsg_type == SOCK_DIAG_BY_FAMILY
-           && find(answer.bytes + fixed, (size_t)n - fixed, type, value, size);
+           && diag_find(answer.bytes + fixed, (size_t)n - fixed, type, value,
+                        size);
 }
 
 int pm_sock_diag_waiting(pm_sock_diag_t *diag, apr_uint64_t inode)
 {
     struct unix_diag_rqlen wait;
 
-    return read_one(diag, inode, UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN, &wait,
-                    sizeof(wait))
+    return diag_read(diag, inode, UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN, &wait,
+                     sizeof(wait))
                ? (int)wait.udiag_rqueue
                : -1;
 }
@@ -95,8 +97,8 @@ int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode,
 {
     __u32 value;
 
-    if (!read_one(diag, inode, UDIAG_SHOW_PEER, UNIX_DIAG_PEER, &value,
-                  sizeof(value))) {
+    if (!diag_read(diag, inode, UDIAG_SHOW_PEER, UNIX_DIAG_PEER, &value,
+                   sizeof(value))) {
         return 0;
     }
     *peer = value;

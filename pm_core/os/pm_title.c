@@ -12,7 +12,8 @@
 extern char **environ;
 
 /* Where execve(2) put arguments and environment: fields 48 and 51 of
- * /proc/self/stat, counted after the command's closing parenthesis. */
+ * /proc/self/stat.  The command, field 2, can contain blanks: counting begins
+ * after its closing parenthesis. */
 static char *argument_area(size_t *size)
 {
     char line[2048];
@@ -36,8 +37,8 @@ static char *argument_area(size_t *size)
     return (char *)start;
 }
 
-/* Each string of the environment that lies in the area to the heap, where it
- * can stay; it is never freed, as nobody knows who else has found it. */
+/* Copies each string of the environment that lies in the area to the heap.  The
+ * copies are never freed: any code can hold a result of getenv(3). */
 #if __GNUC__ >= 10 && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif

@@ -6,9 +6,9 @@
 
 #include "apr_strings.h"
 
-/* What follows: capitals stand for a value, small letters for themselves,
- * brackets for what can be left out. */
-static const struct row {
+/* Arguments: capitals stand for a value, small letters for themselves, brackets
+ * for what can be left out. */
+static const struct protocol_row {
     const char *word;
     pm_verb_t verb;
     const char *args;
@@ -29,7 +29,7 @@ typedef struct word {
     apr_size_t len;
 } word_t;
 
-static int is(const word_t *word, const char *text)
+static int word_is(const word_t *word, const char *text)
 {
     return strlen(text) == word->len && !memcmp(text, word->text, word->len);
 }
@@ -80,7 +80,7 @@ static int take_path(pm_request_t *req, const word_t *word)
 
 static int take_wait(pm_request_t *req, const word_t *word)
 {
-    return req->wait = is(word, "wait");
+    return req->wait = word_is(word, "wait");
 }
 
 static const struct {
@@ -91,12 +91,12 @@ static const struct {
               {"wait", take_wait},  {"CONFIG", take_number},
               {"HOST", take_host},  {"PATH", take_path}};
 
-static int take(pm_request_t *req, const word_t *arg, const word_t *word)
+static int take_value(pm_request_t *req, const word_t *arg, const word_t *word)
 {
     unsigned i;
 
     for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-        if (is(arg, values[i].name)) {
+        if (word_is(arg, values[i].name)) {
             return values[i].take(req, word);
         }
     }
@@ -105,9 +105,9 @@ static int take(pm_request_t *req, const word_t *arg, const word_t *word)
 
 /* --- a line --------------------------------------------------------------- */
 
-/* Its words, at most max, and empty ones behind them.  @return how many;
- * max + 1 when there are more */
-static int split(const char *line, word_t *word, int max)
+/* Splits a line into max words; those it does not have are empty.  @return how
+ * many it has; max + 1: more than max */
+static int split_words(const char *line, word_t *word, int max)
 {
     int n = 0;
 
@@ -125,11 +125,10 @@ static int split(const char *line, word_t *word, int max)
     }
 }
 
-/* What may follow, as it stands in the table, without the brackets.  @return
- * how many */
+/* The arguments of a row, without brackets.  @return how many */
 static int read_args(const char *args, word_t *arg, int *optional)
 {
-    int n = split(args, arg, PM_CONTROL_PROTOCOL_WORDS + 1);
+    int n = split_words(args, arg, PM_CONTROL_PROTOCOL_WORDS + 1);
     int i;
 
     for (i = 0; i < n && i < PM_CONTROL_PROTOCOL_WORDS; i++) {
@@ -140,17 +139,17 @@ static int read_args(const char *args, word_t *arg, int *optional)
     return n;
 }
 
-/* Does this argument, which stands for itself, want the word? */
-static int wants(const word_t *arg, const word_t *word)
+/* Does the argument stand for itself, and is it the word? */
+static int is_literal(const word_t *arg, const word_t *word)
 {
     return arg->text[0] >= 'a' && arg->len == word->len
            && !memcmp(arg->text, word->text, word->len);
 }
 
-/* One that can be left out leaves the last word to the next if that wants
- * it. */
-static int match(pm_request_t *req, const char *args, const word_t *word,
-                 int nwords)
+/* An argument that can be left out leaves the last word to the next argument if
+ * that is this very word. */
+static int match_args(pm_request_t *req, const char *args, const word_t *word,
+                      int nwords)
 {
     word_t arg[PM_CONTROL_PROTOCOL_WORDS + 1];
     int optional[PM_CONTROL_PROTOCOL_WORDS] = {0};
@@ -161,10 +160,11 @@ static int match(pm_request_t *req, const char *args, const word_t *word,
     for (i = 0; i < nargs && i < PM_CONTROL_PROTOCOL_WORDS; i++) {
         if (optional[i]
             && (used == nwords
-                || (used == nwords - 1 && wants(&arg[i + 1], &word[used])))) {
+                || (used == nwords - 1
+                    && is_literal(&arg[i + 1], &word[used])))) {
             continue;
         }
-        if (used == nwords || !take(req, &arg[i], &word[used++])) {
+        if (used == nwords || !take_value(req, &arg[i], &word[used++])) {
             return 0;
         }
     }
@@ -175,10 +175,11 @@ apr_status_t pm_control_protocol_parse(pm_request_t *req, const char *line,
                                        pm_right_t right, pm_reason_t *why)
 {
     word_t word[PM_CONTROL_PROTOCOL_WORDS];
-    int n = split(line, word, PM_CONTROL_PROTOCOL_WORDS);
-    const struct row *row;
+    int n = split_words(line, word, PM_CONTROL_PROTOCOL_WORDS);
+    const struct protocol_row *row;
 
-    for (row = words; row->word && !(n && is(&word[0], row->word)); row++) {
+    for (row = words; row->word && !(n && word_is(&word[0], row->word));
+         row++) {
         ;
     }
     if (!row->word) {
@@ -192,7 +193,7 @@ apr_status_t pm_control_protocol_parse(pm_request_t *req, const char *line,
     memset(req, 0, sizeof(*req));
     req->verb = row->verb;
     if (n > PM_CONTROL_PROTOCOL_WORDS
-        || !match(req, row->args, word + 1, n - 1)) {
+        || !match_args(req, row->args, word + 1, n - 1)) {
         return pm_fail(why, APR_EINVAL, "usage: %s%s%s", row->word,
                        row->args[0] ? " " : "", row->args);
     }

@@ -3,8 +3,9 @@
 
 #define JITTER 10 /* per cent, of a lifetime */
 
-/* n less up to so many per cent of it. */
-static apr_uint64_t less(apr_uint64_t n, apr_int64_t percent, unsigned chance)
+/* Subtracts up to so many per cent. */
+static apr_uint64_t subtract_jitter(apr_uint64_t n, apr_int64_t percent,
+                                    unsigned chance)
 {
     return n - n * (apr_uint64_t)percent * (chance & 0xffff) / (100 * 0xffff);
 }
@@ -13,10 +14,10 @@ pm_recycle_terms_t pm_recycle_terms(const pm_conf_t *conf, unsigned chance)
 {
     pm_recycle_terms_t terms = {0, 0, 0};
 
-    terms.requests = less((apr_uint64_t)conf->max_requests.n,
-                          conf->max_requests.percent, chance);
-    terms.lifetime =
-        (apr_time_t)less((apr_uint64_t)conf->lifetime, JITTER, chance);
+    terms.requests = subtract_jitter((apr_uint64_t)conf->max_requests.n,
+                                     conf->max_requests.percent, chance);
+    terms.lifetime = (apr_time_t)subtract_jitter((apr_uint64_t)conf->lifetime,
+                                                 JITTER, chance);
     if (conf->max_size > 0 || conf->max_unshared > 0 || conf->min_share > 0) {
         terms.size_check = (apr_uint64_t)conf->size_check;
     }
@@ -51,7 +52,7 @@ apr_uint64_t pm_recycle_notify_at(const pm_recycle_terms_t *terms,
     return next;
 }
 
-/* One that ends at a time: has it come, else it is when to look again. */
+/* A verdict that is due at a time: if it has not come, plan again then. */
 static int has_come(pm_recycle_plan_t *plan, apr_time_t at,
                     pm_recycle_verdict_t verdict, apr_time_t now)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_reload_policy.h
- * @brief Layer 1: what a new configuration means to a pool.
+ * @brief What a new configuration does to a pool.
  */
 #ifndef PM_RELOAD_POLICY_H
 #define PM_RELOAD_POLICY_H
@@ -9,13 +9,14 @@
 #include "pm_core/config/pm_conf.h"
 
 typedef enum pm_reload_policy {
-    PM_RELOAD_POLICY_START, /**< it is new */
-    PM_RELOAD_POLICY_KEEP,  /**< it goes on as it is */
-    PM_RELOAD_POLICY_RELOAD /**< its workers are told to go and replaced */
+    PM_RELOAD_POLICY_START, /**< it is new: start it */
+    PM_RELOAD_POLICY_KEEP,  /**< its workers stay */
+    PM_RELOAD_POLICY_RELOAD /**< its workers are replaced */
 } pm_reload_policy_t;
 
 /**
- * @param graceful what the new configuration says
+ * Plan for a pool of the new configuration.
+ * @param graceful FcgiPMGraceful of the new configuration
  * @param was      the pool's definition, NULL when it is new
  * @param is       its new definition
  */

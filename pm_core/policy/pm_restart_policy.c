@@ -27,12 +27,12 @@ int pm_restart_policy_spend_credit(apr_uint64_t given, apr_uint64_t *paid,
         ++*paid;
         return 1;
     }
-    *paid = given; /* some under way came to nothing */
+    *paid = given; /* some in flight were never answered */
     return 0;
 }
 
 /* The n-th failure in a row: 0, FIRST, 2 FIRST, 4 FIRST ... LONGEST. */
-static apr_time_t delay(int failures)
+static apr_time_t restart_delay(int failures)
 {
     apr_time_t d = PM_RESTART_POLICY_FIRST;
     int i;
@@ -47,7 +47,7 @@ static apr_time_t delay(int failures)
 }
 
 /* A worker that was on trial long enough has passed. */
-static void settle(pm_restart_policy_t *crash, apr_time_t now)
+static void restart_settle(pm_restart_policy_t *crash, apr_time_t now)
 {
     if (crash->trial_at && now >= crash->trial_at + PM_RESTART_POLICY_SETTLE) {
         pm_restart_policy_forget(crash);
@@ -56,11 +56,11 @@ static void settle(pm_restart_policy_t *crash, apr_time_t now)
 
 void pm_restart_policy_note_failure(pm_restart_policy_t *crash, apr_time_t now)
 {
-    settle(crash, now);
+    restart_settle(crash, now);
     crash->trial_at = 0;
     if (now >= crash->retry_at) {
         crash->failures++;
-        crash->retry_at = now + delay(crash->failures);
+        crash->retry_at = now + restart_delay(crash->failures);
     }
 }
 
@@ -81,7 +81,7 @@ void pm_restart_policy_forget(pm_restart_policy_t *crash)
 apr_time_t pm_restart_policy_next_start(pm_restart_policy_t *crash,
                                         apr_time_t now)
 {
-    settle(crash, now);
+    restart_settle(crash, now);
     if (crash->failures > 1 && crash->trial_at) {
         return crash->trial_at + PM_RESTART_POLICY_SETTLE;
     }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* --- the need ------------------------------------------------------------- */
+/* --- the workers needed --------------------------------------------------- */
 
 static void raise_to(int *most, int n)
 {
@@ -19,9 +19,10 @@ apr_time_t pm_scale_part_end(const pm_scale_window_t *window,
                         : PM_TIME_NEVER;
 }
 
-/* Another part begins, as often as its time has passed.  @return 0: the
- * window lies in the past as a whole */
-static int move(pm_scale_window_t *window, apr_time_t part, apr_time_t now)
+/* Begins further parts until @a now lies in the present one.  @return 0: all of
+ * the window is over */
+static int window_move(pm_scale_window_t *window, apr_time_t part,
+                       apr_time_t now)
 {
     int i;
 
@@ -41,7 +42,8 @@ void pm_scale_note(pm_scale_window_t *window, apr_time_t idle_timeout, int peak,
                    int need, apr_time_t now)
 {
     raise_to(&window->most[0], peak);
-    if (idle_timeout && !move(window, idle_timeout / PM_SCALE_PARTS, now)) {
+    if (idle_timeout
+        && !window_move(window, idle_timeout / PM_SCALE_PARTS, now)) {
         window->since = now;
     }
     raise_to(&window->most[0], need);
@@ -60,8 +62,8 @@ int pm_scale_most(const pm_scale_window_t *window)
 
 /* --- the plan ------------------------------------------------------------- */
 
-/* What a pool has with such a need. */
-static int for_need(const pm_conf_t *conf, int need)
+/* How many workers a pool has when so many are needed. */
+static int workers_for(const pm_conf_t *conf, int need)
 {
     apr_int64_t n = need + conf->spare;
 
@@ -70,7 +72,7 @@ static int for_need(const pm_conf_t *conf, int need)
     return (int)n;
 }
 
-/* The next start may not be before. */
+/* No start before this time. */
 static apr_time_t earliest(const pm_conf_t *conf, const pm_scale_facts_t *facts)
 {
     apr_time_t delayed = conf->start_delay && facts->last_start
@@ -88,7 +90,7 @@ static void plan_stop(pm_scale_plan_t *plan, int most, int want, int alive)
     }
 }
 
-/* @param missing less than 1: none is wanted now, but one could be soon */
+/* @param missing less than 1: no worker is needed now, but one could be soon */
 static void plan_start(pm_scale_plan_t *plan, const pm_scale_facts_t *facts,
                        int missing, int singly)
 {
@@ -106,7 +108,7 @@ pm_scale_plan_t pm_scale_plan(const pm_conf_t *conf,
 {
     pm_scale_plan_t plan = {.next = PM_TIME_NEVER};
     apr_time_t at = earliest(conf, facts);
-    int want = facts->closing ? 0 : for_need(conf, facts->most);
+    int want = facts->closing ? 0 : workers_for(conf, facts->most);
     int most = facts->closing ? 0 : (int)conf->processes.max + facts->extra;
     int then;
 
@@ -114,7 +116,7 @@ pm_scale_plan_t pm_scale_plan(const pm_conf_t *conf,
     want += facts->extra;
     plan_stop(&plan, most, want, facts->alive);
     if (facts->trial) {
-        want = for_need(conf, facts->need) + facts->extra;
+        want = workers_for(conf, facts->need) + facts->extra;
     }
     if (now >= at && !facts->closing) {
         plan_start(&plan, facts, want - facts->alive,
@@ -128,7 +130,7 @@ pm_scale_plan_t pm_scale_plan(const pm_conf_t *conf,
     else if (!plan.open && !plan.want_room && at > now) {
         plan.next = at;
     }
-    if (!facts->closing && then > for_need(conf, 0) + facts->extra) {
+    if (!facts->closing && then > workers_for(conf, 0) + facts->extra) {
         plan.next = pm_time_min(plan.next, end);
     }
     return plan;

@@ -5,11 +5,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define PATH_MOST 4000
+#define PATH_MAX_LEN 4000
 
 /* --- paths ---------------------------------------------------------------- */
 
-static apr_status_t check(const char *what, const char *path, pm_reason_t *why)
+static apr_status_t rules_check_path(const char *what, const char *path,
+                                     pm_reason_t *why)
 {
     const char *c;
 
@@ -17,11 +18,11 @@ static apr_status_t check(const char *what, const char *path, pm_reason_t *why)
         return pm_fail(why, APR_EINVAL, "%s \"%.200s\" is not absolute", what,
                        path);
     }
-    if (strlen(path) > PATH_MOST) {
+    if (strlen(path) > PATH_MAX_LEN) {
         return pm_fail(why, APR_EINVAL,
                        "%s \"%.100s...\" is longer than %d "
                        "bytes",
-                       what, path, PATH_MOST);
+                       what, path, PATH_MAX_LEN);
     }
     for (c = path; *c; c++) {
         apr_size_t len = strcspn(c + 1, "/");
@@ -47,17 +48,17 @@ static apr_status_t check(const char *what, const char *path, pm_reason_t *why)
 
 apr_status_t pm_script_rules_path_check(const char *path, pm_reason_t *why)
 {
-    return check("the path", path, why);
+    return rules_check_path("the path", path, why);
 }
 
 apr_status_t pm_script_rules_where_check(const char *where, pm_reason_t *why)
 {
-    return check("the directory", where, why);
+    return rules_check_path("the directory", where, why);
 }
 
 /* --- patterns ------------------------------------------------------------- */
 
-/* One part of a path and of a pattern, by their ends. */
+/* Does one part of a pattern match one part of a path? */
 static int part_matches(const char *w, const char *wend, const char *p,
                         const char *pend)
 {
@@ -107,7 +108,7 @@ apr_size_t pm_script_rules_match(const char *where, const char *path)
         p = pend;
     }
     if (p == path) {
-        return *p == '/'; /* of "/" */
+        return *p == '/'; /* the pattern is "/" */
     }
     return *p == '/' ? (apr_size_t)(p - path) : 0;
 }
@@ -125,7 +126,7 @@ apr_size_t pm_script_rules_fixed(const char *where)
     return len;
 }
 
-static int parts(const char *where)
+static int count_parts(const char *where)
 {
     int n = 0;
 
@@ -144,7 +145,8 @@ int pm_script_rules_find(const pm_script_template_t *templates, int n,
     for (i = 0; i < n; i++) {
         if (pm_script_rules_match(templates[i].where, path)
             && (best < 0
-                || parts(templates[i].where) > parts(templates[best].where))) {
+                || count_parts(templates[i].where)
+                       > count_parts(templates[best].where))) {
             best = i;
         }
     }
@@ -158,7 +160,7 @@ apr_size_t pm_script_rules_command_length(const char *wrapper)
     return strcspn(wrapper, " ");
 }
 
-/* Its suffix; the length of "*" is 0. */
+/* The suffix of a wrapper; "*" has the length 0. */
 static const char *suffix_of(const char *wrapper, apr_size_t *len)
 {
     const char *suffix = wrapper + strcspn(wrapper, " ") + 1;
@@ -197,7 +199,7 @@ int pm_script_rules_is_virtual(const pm_rules_t *rules, int wrapper)
                " virtual");
 }
 
-/* --- who may have put it there -------------------------------------------- */
+/* --- may it run? ---------------------------------------------------------- */
 
 static const char *judge_dirs(const pm_walk_t *walk)
 {
@@ -227,9 +229,8 @@ static const char *judge_file(const pm_inode_t *file, int wrapped)
                : NULL;
 }
 
-/* Further up nobody else may be able to put another directory in the place
- * of one: between a look at the way and the execution of the path he would
- * decide what is executed. */
+/* No other user may be able to replace a directory on the path: between the
+ * check and the execution that user would decide what is executed. */
 static int is_owned(pm_owner_t rule, const pm_walk_t *walk,
                     const pm_runner_t *as)
 {

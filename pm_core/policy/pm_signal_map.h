@@ -1,37 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_signal_map.h
- * @brief Layer 1: what a signal means to the manager, and when.
+ * @brief What a signal means to the manager in each phase.
  *
- * The signal policy of FCGI::Engine::ProcManager as a table of signal and
- * phase.  A handler only notes that a signal came.
+ * The signal policy of FCGI::Engine::ProcManager (its section "Signals"), as a
+ * table of signal and phase.  The handler only notes that a signal came
+ * (pm_signals.h); the manager's loop asks here what to do.
  */
 #ifndef PM_SIGNAL_MAP_H
 #define PM_SIGNAL_MAP_H
 
-/** Where the manager is in its life. */
+/** The phase the manager is in. */
 typedef enum pm_phase {
     PM_PHASE_RUNNING,
-    PM_PHASE_DYING /**< told to end; nothing turns that back */
+    PM_PHASE_DYING /**< it is to end; no signal changes that */
 } pm_phase_t;
 
-/** What it is to do. */
+/** What the manager has to do. */
 typedef enum pm_signal_command {
     PM_SIGNAL_NONE,
-    PM_SIGNAL_RELOAD, /**< tell every worker to go, and go on */
-    PM_SIGNAL_DIE,    /**< tell every worker to go, then end */
-    PM_SIGNAL_REAP    /**< children have ended */
+    PM_SIGNAL_RELOAD, /**< stop every worker and replace it */
+    PM_SIGNAL_DIE,    /**< stop every worker, then end */
+    PM_SIGNAL_REAP    /**< reap children that have ended */
 } pm_signal_command_t;
 
-/** The signals the manager takes, 0 at the end, in the order in which they
- *  are looked at when several have come: the end before a reload, and the
- *  dead last, so that who was told is known when they are counted. */
+/** The signals the manager handles, 0 at the end, in the order in which it
+ *  carries them out when several have come: an end before a reload, and SIGCHLD
+ *  last, so that workers that were told to stop are known when their exits are
+ *  counted. */
 extern const int pm_signal_map_taken[];
 
-/** Signals httpd's processes get that are nothing to the manager; 0 at the
- *  end.  They are ignored. */
+/** Signals that people send to all of httpd's processes and that mean nothing
+ *  to the manager, 0 at the end.  It ignores them. */
 extern const int pm_signal_map_ignored[];
 
+/** @return what @a sig means in @a phase; PM_SIGNAL_NONE for any other signal
+ */
 pm_signal_command_t pm_signal_map(int sig, pm_phase_t phase);
 
 #endif /* PM_SIGNAL_MAP_H */

@@ -4,7 +4,7 @@
 #define MS APR_INT64_C(1000)
 #define S  APR_INT64_C(1000000)
 
-/* The meter as what it is: a row of numbers. */
+/* The statistics as an array of numbers. */
 #define WORDS (sizeof(pm_request_stats_t) / sizeof(apr_uint64_t))
 
 const apr_interval_time_t
@@ -24,9 +24,9 @@ int pm_request_stats_bucket(apr_interval_time_t time)
     return i;
 }
 
-static void observe(pm_histogram_t *h, apr_interval_time_t time)
+static void stats_observe(pm_histogram_t *h, apr_interval_time_t time)
 {
-    /* the clock does not go back, but nobody is to rely on it here */
+    /* a negative time would spoil the sum for ever */
     apr_uint64_t us = time > 0 ? (apr_uint64_t)time : 0;
 
     __atomic_add_fetch(&h->bucket[pm_request_stats_bucket(time)], 1,
@@ -34,28 +34,28 @@ static void observe(pm_histogram_t *h, apr_interval_time_t time)
     __atomic_add_fetch(&h->sum, us, __ATOMIC_RELAXED);
 }
 
-void pm_request_stats_add_served(pm_request_stats_t *meter,
+void pm_request_stats_add_served(pm_request_stats_t *stats,
                                  apr_interval_time_t took,
                                  apr_interval_time_t waited)
 {
-    observe(&meter->took, took);
+    stats_observe(&stats->took, took);
     if (waited > 0) {
-        __atomic_add_fetch(&meter->late, 1, __ATOMIC_RELAXED);
-        observe(&meter->waited, waited);
+        __atomic_add_fetch(&stats->late, 1, __ATOMIC_RELAXED);
+        stats_observe(&stats->waited, waited);
     }
 }
 
-void pm_request_stats_add_unserved(pm_request_stats_t *meter,
+void pm_request_stats_add_unserved(pm_request_stats_t *stats,
                                    apr_interval_time_t waited)
 {
-    observe(&meter->waited, waited);
+    stats_observe(&stats->waited, waited);
 }
 
 void pm_request_stats_add(pm_request_stats_t *sum,
-                          const pm_request_stats_t *meter)
+                          const pm_request_stats_t *stats)
 {
     apr_uint64_t *to = (apr_uint64_t *)sum;
-    const apr_uint64_t *from = (const apr_uint64_t *)meter;
+    const apr_uint64_t *from = (const apr_uint64_t *)stats;
     apr_size_t i;
 
     for (i = 0; i < WORDS; i++) {
@@ -64,10 +64,10 @@ void pm_request_stats_add(pm_request_stats_t *sum,
 }
 
 void pm_request_stats_subtract(pm_request_stats_t *sum,
-                               const pm_request_stats_t *meter)
+                               const pm_request_stats_t *stats)
 {
     apr_uint64_t *from = (apr_uint64_t *)sum;
-    const apr_uint64_t *what = (const apr_uint64_t *)meter;
+    const apr_uint64_t *what = (const apr_uint64_t *)stats;
     apr_size_t i;
 
     for (i = 0; i < WORDS; i++) {
@@ -91,7 +91,7 @@ pm_histogram_t pm_request_stats_waits(const pm_request_stats_t *sum)
     pm_histogram_t waits = sum->waited;
     apr_uint64_t turns = pm_request_stats_total(&sum->took);
 
-    /* they are read one after the other, while others add */
+    /* the two are read one after the other while children add */
     waits.bucket[0] += turns > sum->late ? turns - sum->late : 0;
     return waits;
 }

@@ -14,12 +14,12 @@
 
 struct pm_worker_shm {
     int fd;
-    pm_worker_status_t *claims;
-    int next; /* where to begin looking for a free one */
+    pm_worker_status_t *records;
+    int next; /* where the search for a free record begins */
     unsigned char taken[PM_WORKER_STATUS_MAX / 8]; /* a bit for each */
 };
 
-/* A descriptor of SIZE bytes that stay SIZE bytes. */
+/* Make a memory file whose size cannot change. */
 static int make_file(void)
 {
 #if defined(MFD_ALLOW_SEALING) && defined(F_ADD_SEALS)
@@ -38,11 +38,11 @@ static int make_file(void)
 #endif
 }
 
-/* Where a page is best mapped, a wish only (mmap(2)): all pages side by side
- * and far from the heap.  Among it each would cut it into one piece more, and
- * fork() has tables of its own to make for each piece: with a thousand pools
- * that was most of a birth. */
-static void *apart(int fd)
+/* The address the memory is best mapped at, a hint to mmap(2): that of all
+ * pools side by side, and far from the heap.  Mapped into the heap's range,
+ * each would make one more region with shm tables of its own, which fork() has
+ * to copy: with a thousand pools that was most of a worker's start. */
+static void *map_hint(int fd)
 {
 #if APR_SIZEOF_VOIDP >= 8
     return (char *)((apr_uintptr_t)1 << 44) + (apr_uintptr_t)fd * SIZE;
@@ -55,116 +55,116 @@ static void *apart(int fd)
 apr_status_t pm_worker_shm_create(pm_worker_shm_t **out, apr_pool_t *p,
                                   pm_reason_t *why)
 {
-    pm_worker_shm_t *page = apr_pcalloc(p, sizeof(*page));
-    void *claims;
+    pm_worker_shm_t *shm = apr_pcalloc(p, sizeof(*shm));
+    void *records;
 
-    page->fd = make_file();
-    if (page->fd < 0) {
-        return pm_fail_os(why, errno, "cannot make a page");
+    shm->fd = make_file();
+    if (shm->fd < 0) {
+        return pm_fail_os(why, errno, "cannot make shared memory");
     }
-    claims = mmap(apart(page->fd), SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-                  page->fd, 0);
-    if (claims == MAP_FAILED) {
+    records = mmap(map_hint(shm->fd), SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+                   shm->fd, 0);
+    if (records == MAP_FAILED) {
         apr_status_t rv = errno;
 
-        pm_fds_close(&page->fd);
-        return pm_fail_os(why, rv, "cannot map a page");
+        pm_fds_close(&shm->fd);
+        return pm_fail_os(why, rv, "cannot map shared memory");
     }
-    /* a worker maps its descriptor: what it is not to have need not be
-     * copied by fork(), which with a thousand pools is most of its cost */
-    madvise(claims, SIZE, MADV_DONTFORK);
-    page->claims = claims;
-    *out = page;
+    /* A worker maps the descriptor itself.  What it is not to have fork() need
+     * not copy, which with a thousand pools is most of its cost. */
+    madvise(records, SIZE, MADV_DONTFORK);
+    shm->records = records;
+    *out = shm;
     return APR_SUCCESS;
 }
 
-void pm_worker_shm_destroy(pm_worker_shm_t *page)
+void pm_worker_shm_destroy(pm_worker_shm_t *shm)
 {
-    if (page) {
-        munmap(page->claims, SIZE);
-        pm_fds_close(&page->fd);
+    if (shm) {
+        munmap(shm->records, SIZE);
+        pm_fds_close(&shm->fd);
     }
 }
 
-int pm_worker_shm_fd(const pm_worker_shm_t *page)
+int pm_worker_shm_fd(const pm_worker_shm_t *shm)
 {
-    return page ? page->fd : -1;
+    return shm ? shm->fd : -1;
 }
 
-static int is_taken(const pm_worker_shm_t *page, int place)
+static int is_taken(const pm_worker_shm_t *shm, int index)
 {
-    return page->taken[place / 8] >> place % 8 & 1;
+    return shm->taken[index / 8] >> index % 8 & 1;
 }
 
-static void flip(pm_worker_shm_t *page, int place)
+static void flip_taken(pm_worker_shm_t *shm, int index)
 {
-    page->taken[place / 8] ^= (unsigned char)(1U << place % 8);
+    shm->taken[index / 8] ^= (unsigned char)(1U << index % 8);
 }
 
-int pm_worker_shm_claim(pm_worker_shm_t *page)
+int pm_worker_shm_claim(pm_worker_shm_t *shm)
 {
     int i;
 
-    for (i = 0; page && i < PM_WORKER_STATUS_MAX; i++) {
-        int place = (page->next + i) % PM_WORKER_STATUS_MAX;
+    for (i = 0; shm && i < PM_WORKER_STATUS_MAX; i++) {
+        int index = (shm->next + i) % PM_WORKER_STATUS_MAX;
 
-        if (!is_taken(page, place)) {
-            flip(page, place);
-            page->next = place + 1;
-            memset(&page->claims[place], 0, sizeof(page->claims[place]));
-            return place;
+        if (!is_taken(shm, index)) {
+            flip_taken(shm, index);
+            shm->next = index + 1;
+            memset(&shm->records[index], 0, sizeof(shm->records[index]));
+            return index;
         }
     }
     return -1;
 }
 
-void pm_worker_shm_release(pm_worker_shm_t *page, int place)
+void pm_worker_shm_release(pm_worker_shm_t *shm, int index)
 {
-    if (page && place >= 0) {
-        flip(page, place);
-        page->next = place < page->next ? place : page->next;
+    if (shm && index >= 0) {
+        flip_taken(shm, index);
+        shm->next = index < shm->next ? index : shm->next;
     }
 }
 
-pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *page, int place,
+pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *shm, int index,
                                      pid_t pid, apr_time_t now)
 {
     pm_worker_facts_t facts = {0};
-    const pm_worker_status_t *claim;
+    const pm_worker_status_t *record;
     uint64_t since;
     uint32_t busy;
 
-    if (!page || place < 0) {
+    if (!shm || index < 0) {
         return facts;
     }
-    claim = &page->claims[place];
-    facts.forked = __atomic_load_n(&claim->forked, __ATOMIC_ACQUIRE) != 0;
-    if (__atomic_load_n(&claim->pid, __ATOMIC_ACQUIRE) != (uint32_t)pid) {
+    record = &shm->records[index];
+    facts.forked = __atomic_load_n(&record->forked, __ATOMIC_ACQUIRE) != 0;
+    if (__atomic_load_n(&record->pid, __ATOMIC_ACQUIRE) != (uint32_t)pid) {
         return facts;
     }
-    busy = __atomic_load_n(&claim->busy, __ATOMIC_ACQUIRE);
-    since = __atomic_load_n(&claim->busy_since, __ATOMIC_ACQUIRE);
+    busy = __atomic_load_n(&record->busy, __ATOMIC_ACQUIRE);
+    since = __atomic_load_n(&record->busy_since, __ATOMIC_ACQUIRE);
     facts.known = 1;
     facts.busy = busy > 0;
     facts.idle =
-        !busy && __atomic_load_n(&claim->waiting, __ATOMIC_ACQUIRE) > 0;
+        !busy && __atomic_load_n(&record->waiting, __ATOMIC_ACQUIRE) > 0;
     facts.busy_since = busy && since < (uint64_t)now ? (apr_time_t)since : now;
-    facts.requests = __atomic_load_n(&claim->requests, __ATOMIC_ACQUIRE);
+    facts.requests = __atomic_load_n(&record->requests, __ATOMIC_ACQUIRE);
     return facts;
 }
 
-void pm_worker_shm_notify_at(pm_worker_shm_t *page, int place,
+void pm_worker_shm_notify_at(pm_worker_shm_t *shm, int index,
                              apr_uint64_t requests)
 {
-    if (page && place >= 0) {
-        __atomic_store_n(&page->claims[place].notify_at, requests,
+    if (shm && index >= 0) {
+        __atomic_store_n(&shm->records[index].notify_at, requests,
                          __ATOMIC_SEQ_CST);
     }
 }
 
-void pm_worker_shm_notify_busy(pm_worker_shm_t *page, int place)
+void pm_worker_shm_notify_busy(pm_worker_shm_t *shm, int index)
 {
-    if (page && place >= 0) {
-        __atomic_store_n(&page->claims[place].notify_busy, 1, __ATOMIC_SEQ_CST);
+    if (shm && index >= 0) {
+        __atomic_store_n(&shm->records[index].notify_busy, 1, __ATOMIC_SEQ_CST);
     }
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_worker_shm.h
- * @brief Layer 2: a pool's page, on which its guarded workers tell what they
- *        do.
+ * @brief The memory in which the guarded workers of one pool tell the manager
+ *        what they do: an array of pm_worker_status_t.
  *
- * A memory file (memfd_create(2)) without a name: who was not given its
- * descriptor cannot open it.  It is sealed against changes of its size, so a
- * worker cannot make the manager's reading fail.  Where there are no such
- * files there is no page, and less is known.
+ * It is a memory file without a name (memfd_create(2)): only a process that
+ * inherits its descriptor can open it.  Its size is sealed, so a worker cannot
+ * make the manager's reads fail with SIGBUS.  Where there are no such files a
+ * pool has none, and the manager knows less of its workers.
+ *
+ * The manager alone calls these functions, with NULL for a pool that has none.
+ * Workers map the descriptor themselves.
  */
 #ifndef PM_WORKER_SHM_H
 #define PM_WORKER_SHM_H
@@ -20,7 +23,7 @@ typedef struct pm_worker_shm pm_worker_shm_t;
 
 /** What is known of a worker. */
 typedef struct pm_worker_facts {
-    int known; /**< 0: all that follows is 0 */
+    int known; /**< 0: all but @c forked is 0 */
     int idle;  /**< it waits for a request and has none */
     int busy;  /**< it has one */
     apr_time_t busy_since;
@@ -29,34 +32,38 @@ typedef struct pm_worker_facts {
                             *   request; also when not known */
 } pm_worker_facts_t;
 
-/** @return an error where there cannot be one; the pool works without */
-apr_status_t pm_worker_shm_create(pm_worker_shm_t **page, apr_pool_t *p,
+/** Create the memory of a pool; pm_worker_shm_destroy() ends it.
+ *  @return an error with a reason where it cannot be made */
+apr_status_t pm_worker_shm_create(pm_worker_shm_t **shm, apr_pool_t *p,
                                   pm_reason_t *why);
 
-/** Unmap and close; workers keep what they have mapped.  NULL is harmless. */
-void pm_worker_shm_destroy(pm_worker_shm_t *page);
+/** Unmap and close.  Workers keep what they have mapped. */
+void pm_worker_shm_destroy(pm_worker_shm_t *shm);
 
-/** The descriptor, to be inherited; -1 for NULL. */
-int pm_worker_shm_fd(const pm_worker_shm_t *page);
+/** @return the descriptor a worker inherits, or -1 */
+int pm_worker_shm_fd(const pm_worker_shm_t *shm);
 
-/** A free place, zeroed.  @return -1 when there is none, or no page */
-int pm_worker_shm_claim(pm_worker_shm_t *page);
+/** Take a free record for a new worker and zero it.
+ *  @return its index; -1: there is none */
+int pm_worker_shm_claim(pm_worker_shm_t *shm);
 
-/** The worker has gone.  Harmless for -1. */
-void pm_worker_shm_release(pm_worker_shm_t *page, int place);
+/** Give the record of a worker that has gone back.  @param index or -1 */
+void pm_worker_shm_release(pm_worker_shm_t *shm, int index);
 
 /**
- * What does the worker say?  Only a claim that can be true is known: its own
- * pid stands there, and its time is not ahead of ours.
- * @param place -1: nothing is known
+ * Read what a worker says.  It is known only if it can be true: its own pid is
+ * in the record.  A time ahead of @a now becomes @a now.
+ * @param index -1: nothing is known
+ * @param pid   of the worker
+ * @param now   pm_time_now()
  */
-pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *page, int place,
+pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *shm, int index,
                                      pid_t pid, apr_time_t now);
 
-/** Wishes to a worker, which rings when they come true: see pm_worker_status.h.
- *  Harmless for -1. */
-void pm_worker_shm_notify_at(pm_worker_shm_t *page, int place,
+/** Ask a worker to notify the manager after @a requests requests, or as soon
+ *  as it is busy: see pm_worker_status.h.  @param index or -1 */
+void pm_worker_shm_notify_at(pm_worker_shm_t *shm, int index,
                              apr_uint64_t requests);
-void pm_worker_shm_notify_busy(pm_worker_shm_t *page, int place);
+void pm_worker_shm_notify_busy(pm_worker_shm_t *shm, int index);
 
 #endif /* PM_WORKER_SHM_H */

@@ -16,36 +16,36 @@
 #include "pm_core/os/pm_listen.h"
 #include "pm_core/ipc/pm_slow_report.h"
 
-static void test_bell(void)
+static void test_wakeup(void)
 {
     int slots[PM_WAKEUP_MAX];
     pm_reason_t why;
     int fd[2];
     int i, n, heard = 0;
 
-    ok(pm_wakeup_create(fd, &why) == APR_SUCCESS, "bell: there is one");
+    ok(pm_wakeup_create(fd, &why) == APR_SUCCESS, "there is one");
     is_int(pm_wakeup_receive(fd[0], slots), 0,
-           "bell: nothing to hear, no wait");
+           "nothing to hear, no wait");
     for (i = 0; i < PM_SCOREBOARD_SLOTS && pm_wakeup_send(fd[1], i); i++) {
         ;
     }
-    is_int(i, PM_SCOREBOARD_SLOTS, "bell: all slots can be called for at once");
+    is_int(i, PM_SCOREBOARD_SLOTS, "all slots can be called for at once");
     while ((n = pm_wakeup_receive(fd[0], slots)) > 0) {
         for (i = 0; i < n; i++) {
             heard += slots[i] == heard;
         }
     }
-    is_int(n, 0, "bell: then it is silent");
-    is_int(heard, PM_SCOREBOARD_SLOTS, "bell: each was heard, in order");
-    ok(!pm_wakeup_send(-1, 1), "bell: none is no harm");
+    is_int(n, 0, "then it is silent");
+    is_int(heard, PM_SCOREBOARD_SLOTS, "each was heard, in order");
+    ok(!pm_wakeup_send(-1, 1), "none is no harm");
     close(fd[1]);
     is_int(pm_wakeup_receive(fd[0], slots), -1,
-           "bell: nobody can ring any more");
+           "nobody can ring any more");
     close(fd[0]);
 }
 
 /* What is told comes out again; what is not a message is passed over. */
-static void test_wire(void)
+static void test_slow_report(void)
 {
     pm_slow_report_t note = {7, 9, 11, 13, 15, "GET", "host/path"};
     pm_slow_report_t got, longest = note;
@@ -53,40 +53,40 @@ static void test_wire(void)
     int fd[2], i, n = 0;
 
     is_int(pm_slow_report_create(fd, &why), APR_SUCCESS, "wire");
-    is_int(pm_slow_report_receive(fd[0], &got), 0, "wire: nothing yet");
+    is_int(pm_slow_report_receive(fd[0], &got), 0, "nothing yet");
     memset(longest.url, 'u', sizeof(longest.url));
     memset(longest.method, 'm', sizeof(longest.method));
-    ok(pm_slow_report_send(fd[1], &note), "wire: tell");
+    ok(pm_slow_report_send(fd[1], &note), "tell");
     ok(send(fd[1], "", 0, 0) == 0 && send(fd[1], "x", 1, 0) == 1
            && send(fd[1], longest.url, 900, 0) == 900,
-       "wire: noise");
-    ok(pm_slow_report_send(fd[1], &longest), "wire: tell at length");
-    is_int(pm_slow_report_receive(fd[0], &got), 1, "wire: hear");
+       "noise");
+    ok(pm_slow_report_send(fd[1], &longest), "tell at length");
+    is_int(pm_slow_report_receive(fd[0], &got), 1, "hear");
     ok(got.slot == 7 && got.generation == 9 && got.since == 11
            && got.inode == 13 && got.pid == 15,
-       "wire: the numbers");
-    is_str(got.method, "GET", "wire: the method");
-    is_str(got.url, "host/path", "wire: the URL");
-    is_int(pm_slow_report_receive(fd[0], &got), 1, "wire: hear past the noise");
+       "the numbers");
+    is_str(got.method, "GET", "the method");
+    is_str(got.url, "host/path", "the URL");
+    is_int(pm_slow_report_receive(fd[0], &got), 1, "hear past the noise");
     is_int((long)strlen(got.url), PM_SLOW_REPORT_URL - 1,
-           "wire: a URL that is cut");
+           "a URL that is cut");
     is_int((long)strlen(got.method), PM_SLOW_REPORT_METHOD - 1,
-           "wire: a method");
+           "a method");
     for (i = 0; i < 10000 && pm_slow_report_send(fd[1], &longest); i++) {
     }
-    ok(i > 50 && i < 10000, "wire: nobody waits (%d)", i);
+    ok(i > 50 && i < 10000, "nobody waits (%d)", i);
     while (pm_slow_report_receive(fd[0], &got) > 0) {
         n++;
     }
-    is_int(n, i, "wire: what was told is heard");
-    ok(!pm_slow_report_send(-1, &note), "wire: there is none");
+    is_int(n, i, "what was told is heard");
+    ok(!pm_slow_report_send(-1, &note), "there is none");
     close(fd[1]);
     is_int(pm_slow_report_receive(fd[0], &got), -1,
-           "wire: nobody can tell any more");
+           "nobody can tell any more");
     close(fd[0]);
 }
 
-static void test_backlog(const char *text, apr_pool_t *p)
+static void test_queue(const char *text, apr_pool_t *p)
 {
     pm_listen_opts_t opts = {16, 0600, (uid_t)-1, (gid_t)-1};
     pm_sock_diag_t b = {-1};
@@ -144,12 +144,12 @@ int main(void)
 
     apr_initialize();
     apr_pool_create(&p, NULL);
-    test_bell();
-    test_wire();
+    test_wakeup();
+    test_slow_report();
     if (mkdtemp(dir)) {
-        test_backlog(apr_pstrcat(p, "unix:", dir, "/sock", NULL), p);
+        test_queue(apr_pstrcat(p, "unix:", dir, "/sock", NULL), p);
         rmdir(dir);
     }
-    test_backlog(apr_psprintf(p, "127.0.0.1:%d", free_port()), p);
+    test_queue(apr_psprintf(p, "127.0.0.1:%d", free_port()), p);
     return done_testing();
 }
