@@ -19,6 +19,7 @@
  *     echo              "length=N adler32=X" of the request's body
  *     cat               the request's body
  *     sleep=MS  hang    before what follows; for ever
+ *     until=FILE        before what follows, until there is such a file
  *     status=N          Status: N Told
  *     location=URL      Location: URL
  *     header=LINE       any header line
@@ -395,6 +396,14 @@ static void do_sleep(char *value)
     nap(strtol(value, NULL, 10));
 }
 
+static void do_until(char *value)
+{
+    unescape(value);
+    while (access(value, F_OK)) {
+        nap(10);
+    }
+}
+
 static void do_hang(char *value)
 {
     (void)value;
@@ -482,14 +491,17 @@ static void do_crash(char *value)
 static const struct command {
     const char *name;
     void (*run)(char *value);
-} commands[] = {
-    {"pid", do_pid},           {"env", do_env},       {"environ", do_environ},
-    {"proc", do_proc},         {"text", do_text},     {"big", do_big},
-    {"chunks", do_chunks},     {"echo", do_echo},     {"cat", do_cat},
-    {"sleep", do_sleep},       {"hang", do_hang},     {"status", do_status},
-    {"location", do_location}, {"header", do_header}, {"stderr", do_stderr},
-    {"fd1", do_fd1},           {"fd2", do_fd2},       {"nonblock", do_nonblock},
-    {"child", do_child},       {"exit", do_exit},     {"crash", do_crash}};
+} commands[] = {{"pid", do_pid},           {"env", do_env},
+                {"environ", do_environ},   {"proc", do_proc},
+                {"text", do_text},         {"big", do_big},
+                {"chunks", do_chunks},     {"echo", do_echo},
+                {"cat", do_cat},           {"sleep", do_sleep},
+                {"until", do_until},       {"hang", do_hang},
+                {"status", do_status},     {"location", do_location},
+                {"header", do_header},     {"stderr", do_stderr},
+                {"fd1", do_fd1},           {"fd2", do_fd2},
+                {"nonblock", do_nonblock}, {"child", do_child},
+                {"exit", do_exit},         {"crash", do_crash}};
 
 /** @return 1 when there is such a command */
 static int command_run(char *word)
