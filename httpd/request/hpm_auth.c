@@ -93,7 +93,7 @@ struct hpm_denial {
     const request_rec *response; /* header; NULL: httpd's own page */
     char *body;
     apr_size_t length;
-    char **responses; /* ap_custom_response()s made before ours */
+    char **responses; /* of ap_custom_response(), before it was called */
 };
 
 /* The statuses with which httpd denies access. */

@@ -45,8 +45,8 @@ typedef enum hpm_upstream_outcome {
     HPM_UPSTREAM_OVERLOADED,   /**< END_REQUEST, FCGI_OVERLOADED */
     HPM_UPSTREAM_REFUSED,      /**< END_REQUEST with another refusal */
     HPM_UPSTREAM_BODY,         /**< the request's body ended in an error */
-    HPM_UPSTREAM_GONE,         /**< the client has gone; the worker was told
-                                *   so */
+    HPM_UPSTREAM_GONE,         /**< the client has gone; FCGI_ABORT_REQUEST was
+                                *   sent */
     HPM_UPSTREAM_FAILED,       /**< a system call that should not fail did */
     HPM_UPSTREAM_UNAVAILABLE   /**< there was no exchange: the pool answers no
                                 *   requests, or its queue is full (hpm_call.h

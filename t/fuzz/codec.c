@@ -18,15 +18,15 @@
 
 #include "must.h"
 
-/* One way of hearing an answer: a hash of all that was said. */
-typedef struct heard {
+/* One run of the parser: a hash of all its events. */
+typedef struct run {
     hpm_codec_parser_t ps;
     uint64_t hash;
-    apr_size_t said; /* bytes in spans */
+    apr_size_t spanned; /* bytes in spans */
     int ended, failed;
-} heard_t;
+} run_t;
 
-static void note(heard_t *h, int event, const void *data, apr_size_t len)
+static void run_hash(run_t *h, int event, const void *data, apr_size_t len)
 {
     const unsigned char *byte = data;
     apr_size_t i;
@@ -37,26 +37,27 @@ static void note(heard_t *h, int event, const void *data, apr_size_t len)
     }
 }
 
-static void hear_event(heard_t *h, hpm_codec_event_t ev)
+static void run_event(run_t *h, hpm_codec_event_t ev)
 {
     switch (ev) {
     case HPM_CODEC_EVENT_STDOUT:
     case HPM_CODEC_EVENT_STDERR:
         MUST(!h->ended && !h->failed);
-        note(h, (int)ev, h->ps.span, h->ps.span_len);
-        h->said += h->ps.span_len;
+        run_hash(h, (int)ev, h->ps.span, h->ps.span_len);
+        h->spanned += h->ps.span_len;
         break;
     case HPM_CODEC_EVENT_END:
         MUST(!h->ended && !h->failed && h->ps.protocol_status <= 255);
-        note(h, (int)ev, &h->ps.app_status, sizeof(h->ps.app_status));
-        note(h, (int)ev, &h->ps.protocol_status, sizeof(h->ps.protocol_status));
+        run_hash(h, (int)ev, &h->ps.app_status, sizeof(h->ps.app_status));
+        run_hash(h, (int)ev, &h->ps.protocol_status,
+                 sizeof(h->ps.protocol_status));
         h->ended = 1;
         break;
     case HPM_CODEC_EVENT_ERROR:
         MUST(!h->ended && h->ps.reason[0]
              && memchr(h->ps.reason, 0, sizeof(h->ps.reason)));
         if (!h->failed) {
-            note(h, (int)ev, h->ps.reason, strlen(h->ps.reason));
+            run_hash(h, (int)ev, h->ps.reason, strlen(h->ps.reason));
         }
         h->failed = 1;
         break;
@@ -67,7 +68,7 @@ static void hear_event(heard_t *h, hpm_codec_event_t ev)
 }
 
 /* In memory of its own, so that a byte too far is found. */
-static void hear_piece(heard_t *h, const uint8_t *data, apr_size_t len)
+static void run_piece(run_t *h, const uint8_t *data, apr_size_t len)
 {
     char *piece = malloc(len ? len : 1);
     const char *at = piece;
@@ -85,7 +86,7 @@ static void hear_piece(heard_t *h, const uint8_t *data, apr_size_t len)
             MUST(h->ps.span_len > 0 && h->ps.span >= at - (before - left)
                  && h->ps.span + h->ps.span_len == at);
         }
-        hear_event(h, ev);
+        run_event(h, ev);
         MUST(!(h->ended || h->failed)
              || !hpm_codec_parser_is_at_record(&h->ps));
     } while (ev != HPM_CODEC_EVENT_MORE && ev != HPM_CODEC_EVENT_ERROR);
@@ -100,13 +101,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n = size && data[0] < size ? data[0] : 0;
     const uint8_t *bytes = data + (size ? 1 + n : 0);
     size_t len = size ? size - 1 - n : 0;
-    heard_t whole = {0};
-    heard_t split = {0};
+    run_t whole = {0};
+    run_t split = {0};
     size_t i, at, step;
 
     hpm_codec_parser_init(&whole.ps);
-    hear_piece(&whole, bytes, len);
-    MUST(whole.said <= len);
+    run_piece(&whole, bytes, len);
+    MUST(whole.spanned <= len);
 
     hpm_codec_parser_init(&split.ps);
     for (i = at = 0; at < len; at += step, i++) {
@@ -115,9 +116,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             step = len - at;
         }
         /* Also after an error: it must remain one. */
-        hear_piece(&split, bytes + at, step);
+        run_piece(&split, bytes + at, step);
     }
-    MUST(split.hash == whole.hash && split.said == whole.said
+    MUST(split.hash == whole.hash && split.spanned == whole.spanned
          && split.ended == whole.ended && split.failed == whole.failed);
     MUST(hpm_codec_parser_is_at_record(&split.ps)
          == hpm_codec_parser_is_at_record(&whole.ps));

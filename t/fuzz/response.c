@@ -37,12 +37,12 @@
 #define LONGS 7     /* of those in a run */
 #define LIMIT 50000 /* a buffer for the response, if there is one */
 
-/* One run: what the worker has said, and what the client has got. */
+/* One run: what the worker has sent, and what the client has got. */
 static struct run {
-    unsigned char *said; /* STDOUT */
-    apr_size_t nsaid;
+    unsigned char *sent; /* STDOUT */
+    apr_size_t nsent;
     apr_size_t got;     /* bytes of the body */
-    apr_size_t body_at; /* where in `said` the header ends, or what
+    apr_size_t body_at; /* where in `sent` the header ends, or what
                          * there is of it */
     apr_size_t line_at; /* where its last line begins */
     int has_body;       /* it has ended */
@@ -153,7 +153,7 @@ void ap_log_rerror_(const char *file, int line, int module_index, int level,
                     apr_status_t status, const request_rec *r, const char *fmt,
                     ...)
 {
-    char text[PM_LINES_MAX + sizeof(PM_LINES_CUT) + 64]; /* and who wrote it */
+    char text[PM_LINES_MAX + sizeof(PM_LINES_CUT) + 64]; /* and a prefix */
     va_list ap;
 
     (void)file;
@@ -206,7 +206,7 @@ static void let_go(void)
     while (!APR_BRIGADE_EMPTY(run.kept)) {
         b = APR_BRIGADE_FIRST(run.kept);
         MUST(apr_bucket_read(b, &data, &len, APR_BLOCK_READ) == APR_SUCCESS);
-        MUST(!memcmp(data, run.said + run.body_at + run.gone, len));
+        MUST(!memcmp(data, run.sent + run.body_at + run.gone, len));
         run.gone += len;
         apr_bucket_delete(b);
     }
@@ -220,8 +220,8 @@ static void take_data(apr_bucket *b)
 
     MUST(apr_bucket_read(b, &data, &len, APR_BLOCK_READ) == APR_SUCCESS);
     MUST(!run.ends && !run.errors);
-    MUST(run.body_at + run.got + len <= run.nsaid);
-    MUST(!memcmp(data, run.said + run.body_at + run.got, len));
+    MUST(run.body_at + run.got + len <= run.nsent);
+    MUST(!memcmp(data, run.sent + run.body_at + run.got, len));
     run.got += len;
     APR_BUCKET_REMOVE(b);
     APR_BRIGADE_INSERT_TAIL(run.kept, b);
@@ -283,9 +283,9 @@ static void find_body(void)
 {
     unsigned char *line;
 
-    for (; !run.has_body && run.body_at < run.nsaid; run.body_at++) {
-        if (run.said[run.body_at] == '\n') {
-            line = run.said + run.line_at;
+    for (; !run.has_body && run.body_at < run.nsent; run.body_at++) {
+        if (run.sent[run.body_at] == '\n') {
+            line = run.sent + run.line_at;
             run.has_body = *line == '\n' || (*line == '\r' && line[1] == '\n');
             run.line_at = run.body_at + 1;
         }
@@ -299,8 +299,8 @@ static int take_piece(hpm_response_t *a, hpm_codec_parser_t *ps,
     while (!hpm_response_downstream.has_enough(a)) {
         switch (hpm_codec_parser_next(ps, &data, &len)) {
         case HPM_CODEC_EVENT_STDOUT:
-            memcpy(run.said + run.nsaid, ps->span, ps->span_len);
-            run.nsaid += ps->span_len;
+            memcpy(run.sent + run.nsent, ps->span, ps->span_len);
+            run.nsent += ps->span_len;
             find_body();
             hpm_response_downstream.take_stdout(a, ps->span, ps->span_len);
             break;
@@ -351,9 +351,9 @@ static apr_size_t make_record(unsigned char *record, int type, int id,
     return HPM_FCGI_HEADER_LEN + len;
 }
 
-/* In turn: a long record of nothing and a short one of the body; a long one
- * of the body; a long one of STDERR, without a newline. */
-static int come_long(hpm_response_t *a, hpm_codec_parser_t *ps, int turn)
+/* Kind 0: a long record of nothing and a short one of the body; 1: a long
+ * one of the body; 2: a long one of STDERR, without a newline. */
+static int come_long(hpm_response_t *a, hpm_codec_parser_t *ps, int kind)
 {
     static unsigned char body[HPM_FCGI_HEADER_LEN + LONG];
     static unsigned char hole[2 * HPM_FCGI_HEADER_LEN + HOLE + 9];
@@ -367,8 +367,8 @@ static int come_long(hpm_response_t *a, hpm_codec_parser_t *ps, int turn)
         make_record(line, HPM_FCGI_STDERR, HPM_FCGI_REQUEST_ID, LONG);
         memset(line + HPM_FCGI_HEADER_LEN, 'x', LONG);
     }
-    return turn == 0   ? come(a, ps, hole, sizeof(hole))
-           : turn == 1 ? come(a, ps, body, sizeof(body))
+    return kind == 0   ? come(a, ps, hole, sizeof(hole))
+           : kind == 1 ? come(a, ps, body, sizeof(body))
                        : come(a, ps, line, sizeof(line));
 }
 
@@ -422,7 +422,7 @@ static void conclude(hpm_response_t *a)
         MUST(a->length < 0 || (apr_off_t)run.got <= a->length);
         MUST(a->length >= 0 || r->status == HTTP_NO_CONTENT
              || r->status == HTTP_NOT_MODIFIED
-             || run.body_at + run.got == run.nsaid);
+             || run.body_at + run.got == run.nsent);
     }
     else {
         MUST(!run.got && !run.ends && !run.errors);
@@ -434,7 +434,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static apr_pool_t *root;
-    static unsigned char *said;
+    static unsigned char *sent;
     static size_t room;
     size_t n = size && data[0] < size ? data[0] : 0;
     pm_conf_t conf = {0};
@@ -453,12 +453,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&run, 0, sizeof(run));
     if (room < size + LONGS * LONG) {
         room = size + LONGS * LONG;
-        free(said);
-        said = malloc(room);
+        free(sent);
+        sent = malloc(room);
     }
-    run.said = said;
+    run.sent = sent;
     run.kept = apr_brigade_create(p, r->connection->bucket_alloc);
-    MUST(run.said);
+    MUST(run.sent);
 
     hpm_codec_parser_init(&ps);
     conf.response_buffer = n & 1 ? LIMIT : -1;

@@ -186,7 +186,7 @@ static const struct {
            "\1\13\0\0\0\10\0\0"
            "\11\0\0\0\0\0\0\0" OUT("\1", "\0") "a",
            "out:a;", 1),
-    ANSWER("values nobody asked for",
+    ANSWER("values without a question",
            "\1\12\0\0\0\2\1\0"
            "XXY" OUT("\1", "\0") "a",
            "out:a;", 1),
@@ -275,7 +275,7 @@ static void hear(heard_t *h, hpm_codec_event_t ev)
 }
 
 /* The bytes come from memory of just their size, so that a sanitizer sees
- * who reads beyond. */
+ * a read beyond them. */
 static void feed(heard_t *h, const char *bytes, apr_size_t len)
 {
     char *copy = malloc(len ? len : 1);
