@@ -41,6 +41,8 @@
  *     --trace FILE      appends "born PID", "term PID", "exit PID"
  *     --tag T           shown by `pid`, to tell one pool from another
  *     --plain           no handler for SIGTERM, accept() by libfcgi
+ *     --sigwait         SIGTERM is taken by a thread, as a runtime with one
+ *                       for signals does; the second one ends the process
  *
  * SIGTERM (but for --plain and --ignore-term) while it waits ends it at
  * once with status 0; during a request, after the answer.  There is no
@@ -54,6 +56,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -76,6 +79,7 @@ typedef struct options {
     int crash_at_birth;
     int children;
     int plain;
+    int sigwait;
     const char *trace;
     const char *tag;
 } options_t;
@@ -593,6 +597,29 @@ static void term_handler(int flags)
     sigaction(SIGTERM, &sa, NULL);
 }
 
+static void *take_terms(void *set)
+{
+    int sig;
+
+    sigwait(set, &sig);
+    trace("term ");
+    sigwait(set, &sig);
+    trace("term ");
+    leave(0);
+}
+
+/** Before there is another thread. */
+static int start_sigwait(void)
+{
+    static sigset_t set;
+    pthread_t thread;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return pthread_create(&thread, NULL, take_terms, &set);
+}
+
 /** Does the connection bring anything?  libfcgi goes back to an accept() of
  *  its own when it does not. */
 static int speaks(int fd)
@@ -682,6 +709,7 @@ static int options_read(options_t *o, int argc, char **argv)
                 {"--crash-at-birth", NULL, &o->crash_at_birth, NULL},
                 {"--children", NULL, &o->children, NULL},
                 {"--plain", NULL, &o->plain, NULL},
+                {"--sigwait", NULL, &o->sigwait, NULL},
                 {"--trace", NULL, NULL, &o->trace},
                 {"--tag", NULL, NULL, &o->tag}};
     const size_t count = sizeof(rows) / sizeof(rows[0]);
@@ -723,6 +751,9 @@ int main(int argc, char **argv)
     trace("born ");
     if (o->ignore_term) {
         signal(SIGTERM, SIG_IGN);
+    }
+    if (o->sigwait && start_sigwait() != 0) {
+        return 1;
     }
     if (o->exit_at_once >= 0) {
         leave((int)o->exit_at_once);

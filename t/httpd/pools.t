@@ -123,6 +123,10 @@ for my $n (1, 5, 3) {
         . location('keep'));
     ok($httpd->graceful, "a graceful: $n workers");
     ok(wait_for { $n == workers_in($httpd, 'keep') } 15, 'they are there');
+    my %now = map { $_ => 1 } workers_in($httpd, 'keep');
+    is(scalar(grep { $now{$_} } @keep), $n < @keep ? $n : @keep,
+       'none was replaced for it');
+    @keep = keys %now;
 }
 is($load->so_far->{failed}, 0, 'nothing was lost') or diag($load->explain);
 
