@@ -59,6 +59,10 @@ run-storm: tests
 run-soak: tests
 	@FCGIPM_SOAK=$(SOAK) $(call prove,build,-v t/soak/all.t)
 
+# Has a copy of the tree and builds there.
+run-mutate:
+	@t/mutation/run '$(MUTATE)'
+
 run-bench: tests
 	@FCGIPM_BUILD=$(B) exec bench/run
 
