@@ -25,8 +25,7 @@
 #include "pm_core/os/pm_ident.h"
 #include "pm_core/os/pm_logfile.h"
 #include "pm_core/manager/pm_manager.h"
-#include "pm_core/pool/pm_slow_log.h"
-#include "pm_core/spawn/pm_spawn.h"
+#include "pm_core/spawn/pm_launch_spec.h"
 
 #define EXIT_USAGE 2
 
@@ -285,7 +284,7 @@ static apr_status_t run_make_set(pm_pool_set_t **out, pm_listener_t *l,
 
     rv = pm_launch_spec_prepare(&birth, args->conf, p, why);
     if (rv == APR_SUCCESS) {
-        rv = pm_slow_log_prepare(&birth, args->conf, p, why);
+        rv = pm_launch_spec_prepare_slow_log(&birth, args->conf, p, why);
     }
     if (rv == APR_SUCCESS) {
         rv = pm_ident_parse_owner(args->conf->listen_owner, &opts.uid,
@@ -333,7 +332,7 @@ static int run_pool(int argc, char **argv, apr_pool_t *p)
         fprintf(stderr, "fcgipm-run: %s\n", why.text);
         return EXIT_USAGE;
     }
-    if (pm_scoreboard_create(&opts.board, 0, p, &why) != APR_SUCCESS
+    if (pm_scoreboard_create(&opts.scoreboard, 0, p, &why) != APR_SUCCESS
         || pm_manager_create(&manager, &opts, p, &why) != APR_SUCCESS) {
         fprintf(stderr, "fcgipm-run: %s\n", why.text);
         pm_listen_unlink(&listener);

@@ -13,8 +13,7 @@
 #include "httpd/server/hpm_log.h"
 #include "pm_core/ipc/pm_channel.h"
 #include "pm_core/os/pm_ident.h"
-#include "pm_core/pool/pm_slow_log.h"
-#include "pm_core/spawn/pm_spawn.h"
+#include "pm_core/spawn/pm_launch_spec.h"
 
 /* --- defaults that only httpd knows --------------------------------------- */
 
@@ -161,7 +160,7 @@ static apr_status_t pools_check(hpm_pool_t *pool, int testing,
         rv = pm_launch_spec_prepare(&spec, conf, ptemp, why);
     }
     if (rv == APR_SUCCESS) {
-        rv = pm_slow_log_prepare(&spec, conf, ptemp, why);
+        rv = pm_launch_spec_prepare_slow_log(&spec, conf, ptemp, why);
     }
     return rv == APR_SUCCESS && conf->error_log && testing
                ? hpm_log_check(conf->error_log, ptemp, why)

@@ -12,7 +12,7 @@
 #include "http_protocol.h"
 #include "unixd.h"
 
-#include "pm_core/spawn/pm_spawn.h"
+#include "pm_core/spawn/pm_launch_spec.h"
 
 APLOG_USE_MODULE(fcgipm);
 

@@ -93,10 +93,10 @@ __attribute__((noreturn)) static void manager_main(hpm_parent_t *me,
     hpm_log_open(&log, me->s);
     manager_detach(me, channel);
     opts.log = &log;
-    opts.board = me->retained->board;
+    opts.scoreboard = me->retained->board;
     opts.channel = channel;
-    opts.bell = hpm_file_fd(me->retained->wakeup.manager_end);
-    opts.wire = hpm_file_fd(me->retained->slow_report.manager_end);
+    opts.wakeup = hpm_file_fd(me->retained->wakeup.manager_end);
+    opts.slow_report = hpm_file_fd(me->retained->slow_report.manager_end);
     opts.peer_uid = geteuid() ? geteuid() : ap_unixd_config.user_id;
     opts.peer_gid = geteuid() ? getegid() : ap_unixd_config.group_id;
     opts.relog = manager_relog;

@@ -7,13 +7,14 @@
 #include "apr_strings.h"
 #include "pm_core/control/pm_json.h"
 #include "pm_core/policy/pm_control_protocol.h"
-#include "pm_core/pool/pm_reload_wait.h"
+#include "pm_core/pool/pm_reload.h"
+#include "pm_core/pool/pm_script_pools.h"
 #include "pm_core/control/pm_report_config.h"
 #include "pm_core/control/pm_report_status.h"
 
 /* A request, and what carries it out. */
 typedef struct command_request {
-    pm_context_t *world;
+    pm_context_t *context;
     pm_control_caller_t *caller;
     const pm_request_t *req;
     apr_pool_t *p; /* destroyed when the answer has been sent */
@@ -23,10 +24,10 @@ typedef struct command_request {
  */
 typedef const char *command_fn(command_request_t *a);
 
-static pm_right_t command_right(const pm_context_t *world, uid_t peer)
+static pm_right_t command_right(const pm_context_t *context, uid_t peer)
 {
     return peer == 0 || peer == geteuid() ? PM_RIGHT_ALL
-           : peer == world->asker         ? PM_RIGHT_ASK
+           : peer == context->httpd_uid   ? PM_RIGHT_ASK
                                           : PM_RIGHT_NONE;
 }
 
@@ -40,7 +41,7 @@ static int command_each_pool(command_request_t *a,
     apr_hash_index_t *hi;
     int n = 0;
 
-    for (hi = apr_hash_first(NULL, a->world->pools); hi;
+    for (hi = apr_hash_first(NULL, a->context->pools); hi;
          hi = apr_hash_next(hi)) {
         pm_pool_t *pool = apr_hash_this_val(hi);
 
@@ -71,7 +72,7 @@ static pm_pool_t *command_find_pool(command_request_t *a, const char **wrong)
 {
     pm_pool_t *pool = NULL;
 
-    if (a->world->dying_at) {
+    if (a->context->dying_at) {
         *wrong = "error the manager is about to end";
         return NULL;
     }
@@ -105,8 +106,8 @@ static const char *command_status(command_request_t *a)
     int n;
 
     pm_json_init(&j, a->p);
-    pm_report_status_begin(&j, pm_scoreboard_header(a->world->board), NULL,
-                           pm_time_now());
+    pm_report_status_begin(&j, pm_scoreboard_header(a->context->scoreboard),
+                           NULL, pm_time_now());
     n = command_each_pool(a, command_put_status, &j);
     pm_report_status_end(&j);
     return n || !a->req->pool[0] ? pm_json_text(&j) : command_no_pool(a);
@@ -123,7 +124,7 @@ static const char *command_config(command_request_t *a)
     int n;
 
     pm_json_init(&j, a->p);
-    pm_report_config_begin(&j, a->world->global);
+    pm_report_config_begin(&j, a->context->global);
     n = command_each_pool(a, command_put_config, &j);
     pm_report_config_end(&j);
     return n || !a->req->pool[0] ? pm_json_text(&j) : command_no_pool(a);
@@ -134,41 +135,18 @@ static const char *command_config(command_request_t *a)
 static void command_log(command_request_t *a, const pm_pool_t *pool,
                         const char *what)
 {
-    pm_log(a->world->log, PM_NOTICE, "pool %s: %s (control socket, uid %ld)",
+    pm_log(a->context->log, PM_NOTICE, "pool %s: %s (control socket, uid %ld)",
            pool->conf->name, what, (long)pm_control_server_peer_uid(a->caller));
-}
-
-static void command_reload_pool(command_request_t *a, pm_reload_wait_t *waits,
-                                pm_pool_t *pool)
-{
-    command_log(a, pool, "reload");
-    if (waits) {
-        pm_reload_wait_add(waits, pool);
-    }
-    pm_pool_reload(pool);
-}
-
-static void command_reload_all(command_request_t *a, pm_reload_wait_t *waits)
-{
-    apr_hash_index_t *hi;
-
-    for (hi = apr_hash_first(NULL, a->world->pools); hi;
-         hi = apr_hash_next(hi)) {
-        pm_pool_t *pool = apr_hash_this_val(hi);
-
-        if (pool->phase == PM_POOL_RUNNING && !pm_pool_held(pool)) {
-            command_reload_pool(a, waits, pool);
-        }
-    }
 }
 
 static const char *command_reload(command_request_t *a)
 {
     const char *wrong = NULL;
     pm_pool_t *pool = a->req->pool[0] ? command_find_pool(a, &wrong) : NULL;
-    pm_reload_wait_t *waits = NULL;
+    pm_reload_t how = {.origin = PM_RELOAD_COMMAND,
+                       .uid = pm_control_server_peer_uid(a->caller)};
 
-    if (a->world->dying_at) {
+    if (a->context->dying_at) {
         return "error the manager is about to end";
     }
     if (a->req->pool[0] && !pool) {
@@ -178,19 +156,13 @@ static const char *command_reload(command_request_t *a)
         return apr_psprintf(a->p, "error pool %s is stopped", pool->conf->name);
     }
     if (a->req->wait) {
-        waits = pm_reload_wait_create(a->caller);
+        how.wait = pm_reload_wait_create(a->caller);
     }
-    if (pool) {
-        command_reload_pool(a, waits, pool);
+    pm_reload_run(a->context, pool, &how);
+    if (how.wait) {
+        pm_reload_wait_begin(how.wait);
     }
-    else {
-        command_reload_all(a, waits);
-    }
-    pm_scoreboard_header(a->world->board)->reloads++;
-    if (waits) {
-        pm_reload_wait_begin(waits);
-    }
-    return waits ? NULL : "ok";
+    return how.wait ? NULL : "ok";
 }
 
 static const char *command_hold(command_request_t *a)
@@ -202,7 +174,7 @@ static const char *command_hold(command_request_t *a)
     if (!pool) {
         return wrong;
     }
-    if (pool->board->held != held) {
+    if (pool->published->held != held) {
         command_log(a, pool, held ? "stop: no worker until start" : "start");
         pm_pool_hold(pool, held);
     }
@@ -243,7 +215,7 @@ static const char *command_scale(command_request_t *a)
 static const char *command_kill(command_request_t *a)
 {
     pid_t pid = (pid_t)a->req->number[0];
-    pm_worker_t *w = apr_hash_get(a->world->workers, &pid, sizeof(pid));
+    pm_worker_t *w = apr_hash_get(a->context->workers, &pid, sizeof(pid));
 
     if (!w || w->state >= PM_WORKER_KILLED) {
         return apr_psprintf(a->p, "error %d is not a worker that lives",
@@ -256,7 +228,7 @@ static const char *command_kill(command_request_t *a)
 
 static const char *command_script(command_request_t *a)
 {
-    return pm_script_pools_ask(a->world, a->req, a->p);
+    return pm_script_pools_ask(a->context, a->req, a->p);
 }
 
 static command_fn *const command_table[PM_VERBS] = {
@@ -269,16 +241,16 @@ static command_fn *const command_table[PM_VERBS] = {
 void pm_control_commands_run(void *ctx, pm_control_caller_t *caller,
                              const char *line)
 {
-    pm_context_t *world = ctx;
+    pm_context_t *context = ctx;
     pm_request_t req;
-    command_request_t asked = {world, caller, &req,
+    command_request_t asked = {context, caller, &req,
                                pm_control_server_pool(caller)};
     pm_reason_t why;
     const char *answer;
 
     if (pm_control_protocol_parse(
             &req, line,
-            command_right(world, pm_control_server_peer_uid(caller)), &why)
+            command_right(context, pm_control_server_peer_uid(caller)), &why)
         == APR_SUCCESS) {
         answer = command_table[req.verb](&asked);
     }

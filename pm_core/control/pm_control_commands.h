@@ -14,8 +14,8 @@
 #include "pm_core/pool/pm_pool.h"
 
 /** Carry out one request, a line without its end; a pm_control_handler_t.
- *  @param world a pm_context_t * */
-void pm_control_commands_run(void *world, pm_control_caller_t *caller,
+ *  @param context a pm_context_t * */
+void pm_control_commands_run(void *context, pm_control_caller_t *caller,
                              const char *line);
 
 #endif /* PM_CONTROL_COMMANDS_H */

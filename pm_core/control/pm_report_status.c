@@ -5,6 +5,7 @@
 
 #include "apr_strings.h"
 #include "pm_core/os/pm_procinfo.h"
+#include "pm_core/pool/pm_output.h"
 #include "pm_core/pool/pm_direct.h"
 
 /* --- the whole ------------------------------------------------------------ */
@@ -68,7 +69,7 @@ static void report_put_worker(pm_json_t *j, const pm_worker_t *w,
     value[PM_METRIC_WORKER_pid].number = w->pid;
     value[PM_METRIC_WORKER_state].text = busy ? "busy" : state_names[w->state];
     value[PM_METRIC_WORKER_requests].number = (apr_int64_t)facts.requests;
-    value[PM_METRIC_WORKER_uptime].time = now - w->born_at;
+    value[PM_METRIC_WORKER_uptime].time = now - w->started_at;
     value[PM_METRIC_WORKER_busy_for].time =
         facts.busy ? now - facts.busy_since : 0;
     value[PM_METRIC_WORKER_rss].number = pm_procinfo_rss(w->pid);
@@ -204,8 +205,8 @@ static void report_put_pool(pm_json_t *j, const pm_report_status_t *status)
 
 void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
 {
-    const int *count = pool->count;
-    pm_avail_t avail = (pm_avail_t)pool->board->avail;
+    const int *count = pool->workers.count;
+    pm_avail_t avail = (pm_avail_t)pool->published->avail;
     report_workers_t workers = {
         pm_pool_alive(pool), count[PM_WORKER_READY],
         count[PM_WORKER_BORN] + count[PM_WORKER_LOADING],
@@ -217,12 +218,12 @@ void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
 
     report_clear(&status);
     report_set_definition(status.value, pool->conf, avail, j->bytes->pool);
-    report_set_counts(&status, pool->world->board, pool->slot, &workers, avail,
-                      now);
+    report_set_counts(&status, pool->context->scoreboard, pool->slot, &workers,
+                      avail, now);
     status.value[PM_METRIC_POOL_last_error].text = pool->last_error;
-    status.value[PM_METRIC_POOL_last_stderr].text = pool->last_stderr;
+    status.value[PM_METRIC_POOL_last_stderr].text = pm_output_last(pool);
     report_put_pool(j, &status);
-    APR_RING_FOREACH(w, &pool->workers, pm_worker, link)
+    APR_RING_FOREACH(w, &pool->workers.list, pm_worker, link)
     {
         report_put_worker(j, w, now);
     }

@@ -16,6 +16,8 @@
 #include "pm_core/pool/pm_output.h"
 #include "pm_core/os/pm_pidfile.h"
 #include "pm_core/pool/pm_pool.h"
+#include "pm_core/pool/pm_reload.h"
+#include "pm_core/pool/pm_script_pools.h"
 #include "pm_core/os/pm_privs.h"
 #include "pm_core/os/pm_reap.h"
 #include "pm_core/policy/pm_signal_map.h"
@@ -28,23 +30,22 @@
  * in the kernel, and nothing is gained by waiting for it. */
 #define LAST_WAIT apr_time_from_sec(1)
 
-/* Who connects while as many wait has to wait for that. */
+/* Connections to the control socket that the kernel queues. */
 #define CONTROL_BACKLOG 64
 
 struct pm_manager {
     apr_pool_t *p;
     pm_manager_opts_t opts;
-    pm_context_t world;
+    pm_context_t context;
     pm_scoreboard_header_t *head;
     pm_signals_t *signals;
     pm_watch_t signal_watch;
     pm_watch_t channel_watch;
-    pm_watch_t bell_watch;
-    pm_watch_t wire_watch;
+    pm_watch_t wakeup_watch;
+    pm_watch_t slow_report_watch;
     pm_timer_t last_timer; /* the end of all waiting */
     int given_up;
-    int orphaned; /* httpd has gone: its sockets are ours to
-                   * clear away */
+    int orphaned; /* httpd has gone: the manager removes its sockets */
     pm_phase_t phase;
     pm_pool_set_t *set;    /* in force; NULL: none yet */
     pm_pool_set_t *taking; /* being received */
@@ -57,26 +58,26 @@ struct pm_manager {
 
 /* --- all pools ------------------------------------------------------------ */
 
-static void each_pool(pm_manager_t *m, void (*act)(pm_pool_t *pool))
+static void mgr_each_pool(pm_manager_t *m, void (*act)(pm_pool_t *pool))
 {
     apr_hash_index_t *hi;
 
-    for (hi = apr_hash_first(NULL, m->world.pools); hi;
+    for (hi = apr_hash_first(NULL, m->context.pools); hi;
          hi = apr_hash_next(hi)) {
         act(apr_hash_this_val(hi));
     }
 }
 
-static void plan_touched(pm_manager_t *m)
+static void mgr_plan_touched(pm_manager_t *m)
 {
     apr_time_t now = pm_time_now();
 
-    while (!APR_RING_EMPTY(&m->world.touched, pm_pool, touched)) {
-        pm_pool_t *pool = APR_RING_FIRST(&m->world.touched);
+    while (!APR_RING_EMPTY(&m->context.touched, pm_pool, touched)) {
+        pm_pool_t *pool = APR_RING_FIRST(&m->context.touched);
 
         pm_pool_plan(pool, now);
         if (pm_pool_is_gone(pool) && m->phase == PM_PHASE_RUNNING) {
-            apr_hash_set(m->world.pools, &pool->generation,
+            apr_hash_set(m->context.pools, &pool->generation,
                          sizeof(pool->generation), NULL);
             pm_pool_destroy(pool);
         }
@@ -85,9 +86,9 @@ static void plan_touched(pm_manager_t *m)
 
 /* --- a set of pools is put in force --------------------------------------- */
 
-static void adopt_member(pm_manager_t *m, pm_member_t *member)
+static void mgr_adopt_member(pm_manager_t *m, pm_member_t *member)
 {
-    pm_pool_t *pool = apr_hash_get(m->world.pools, &member->generation,
+    pm_pool_t *pool = apr_hash_get(m->context.pools, &member->generation,
                                    sizeof(member->generation));
     pm_graceful_t graceful = (pm_graceful_t)m->set->global->graceful;
 
@@ -102,20 +103,20 @@ static void adopt_member(pm_manager_t *m, pm_member_t *member)
         break;
     case PM_RELOAD_POLICY_START:
     default:
-        pool = pm_pool_create(&m->world, member);
-        apr_hash_set(m->world.pools, &pool->generation,
+        pool = pm_pool_create(&m->context, member);
+        apr_hash_set(m->context.pools, &pool->generation,
                      sizeof(pool->generation), pool);
         break;
     }
 }
 
 /* Pools the set does not have are removed. */
-static void remove_others(pm_manager_t *m)
+static void mgr_remove_others(pm_manager_t *m)
 {
     apr_hash_index_t *hi;
     int i;
 
-    for (hi = apr_hash_first(NULL, m->world.pools); hi;
+    for (hi = apr_hash_first(NULL, m->context.pools); hi;
          hi = apr_hash_next(hi)) {
         pm_pool_t *pool = apr_hash_this_val(hi);
 
@@ -134,7 +135,7 @@ static void remove_others(pm_manager_t *m)
     }
 }
 
-static void close_control(pm_manager_t *m)
+static void mgr_close_control(pm_manager_t *m)
 {
     pm_control_server_destroy(m->control);
     m->control = NULL;
@@ -142,8 +143,8 @@ static void close_control(pm_manager_t *m)
     m->control_listener.path = NULL;
 }
 
-/* The one there is does for this set, too: who is connected stays so. */
-static int keeps_control(pm_manager_t *m, const pm_listen_opts_t *opts)
+/* If the socket there is does for this set too, connections stay. */
+static int mgr_keeps_control(pm_manager_t *m, const pm_listen_opts_t *opts)
 {
     const char *path = m->set->global->socket;
 
@@ -152,8 +153,9 @@ static int keeps_control(pm_manager_t *m, const pm_listen_opts_t *opts)
            && pm_listen_adjust(&m->control_listener, opts, NULL) == APR_SUCCESS;
 }
 
-/* The control socket of the set; a manager without one is still a manager. */
-static void open_control(pm_manager_t *m)
+/* The control socket of the set.  The manager goes on without one when it
+ * cannot be opened. */
+static void mgr_open_control(pm_manager_t *m)
 {
     const char *path = m->set->global->socket;
     pm_listen_opts_t opts = {CONTROL_BACKLOG,
@@ -162,10 +164,10 @@ static void open_control(pm_manager_t *m)
     pm_reason_t why;
     apr_status_t rv;
 
-    if (keeps_control(m, &opts)) {
+    if (mgr_keeps_control(m, &opts)) {
         return;
     }
-    close_control(m);
+    mgr_close_control(m);
     if (!path) {
         return;
     }
@@ -175,8 +177,8 @@ static void open_control(pm_manager_t *m)
                         m->pcontrol, &why);
     if (rv == APR_SUCCESS) {
         rv = pm_control_server_create(
-            &m->control, m->world.loop, m->control_listener.fd,
-            pm_control_commands_run, &m->world, m->p, &why);
+            &m->control, m->context.loop, m->control_listener.fd,
+            pm_control_commands_run, &m->context, m->p, &why);
     }
     if (rv != APR_SUCCESS) {
         pm_log(m->opts.log, PM_ERROR,
@@ -186,7 +188,7 @@ static void open_control(pm_manager_t *m)
     }
 }
 
-static void write_pid_file(pm_manager_t *m)
+static void mgr_write_pid_file(pm_manager_t *m)
 {
     pm_reason_t why;
 
@@ -203,9 +205,9 @@ static void write_pid_file(pm_manager_t *m)
     }
 }
 
-/* The new error log.  As soon as it is there: when httpd's log goes to a
- * program, nobody reads what still goes to the old one. */
-static void take_log(pm_manager_t *m, pm_pool_set_t *set)
+/* The new error log.  It is used at once: when httpd's log goes to a program,
+ * the program that reads the old one has ended. */
+static void mgr_take_log(pm_manager_t *m, pm_pool_set_t *set)
 {
     if (set->log_fd >= 0 && m->opts.relog) {
         m->opts.relog(m->opts.ctx, set->log_fd);
@@ -213,23 +215,23 @@ static void take_log(pm_manager_t *m, pm_pool_set_t *set)
     }
 }
 
-/* The part of the set that is not pools.  The pid file is made anew each
- * time: its path goes with the former set. */
-static void adopt_global(pm_manager_t *m)
+/* The settings of the manager itself.  The pid file is written each time: the
+ * text of its path goes with the former set. */
+static void mgr_adopt_global(pm_manager_t *m)
 {
     m->opts.log->level = m->set->log_level;
-    m->world.die_timeout = m->set->global->die_timeout;
-    m->world.config = m->set->config;
-    m->world.global = m->set->global;
-    m->world.max_alive = (int)m->set->global->max_processes;
-    take_log(m, m->set);
+    m->context.die_timeout = m->set->global->die_timeout;
+    m->context.config = m->set->config;
+    m->context.global = m->set->global;
+    m->context.max_alive = (int)m->set->global->max_processes;
+    mgr_take_log(m, m->set);
     pm_title_set(m->set->global->manager_name);
-    open_control(m);
-    write_pid_file(m);
+    mgr_open_control(m);
+    mgr_write_pid_file(m);
 }
 
-/* Who could not be answered can be now. */
-static void tell_adopted(pm_manager_t *m)
+/* Wakes httpd's children that wait for a configuration to be in force. */
+static void mgr_tell_adopted(pm_manager_t *m)
 {
     __atomic_add_fetch(&m->head->adopted, 1, __ATOMIC_SEQ_CST);
     pm_futex_wake(&m->head->adopted, INT_MAX);
@@ -241,66 +243,65 @@ void pm_manager_adopt(pm_manager_t *m, pm_pool_set_t *set)
     int i;
 
     m->set = set;
-    adopt_global(m);
+    mgr_adopt_global(m);
     for (i = 0; i < set->members->nelts; i++) {
-        adopt_member(m, &APR_ARRAY_IDX(set->members, i, pm_member_t));
+        mgr_adopt_member(m, &APR_ARRAY_IDX(set->members, i, pm_member_t));
     }
-    remove_others(m);
-    pm_script_pools_adopt(&m->world, set);
-    pm_filewatch_renew(&m->world);
+    mgr_remove_others(m);
+    pm_script_pools_adopt(&m->context, set);
+    pm_filewatch_renew(&m->context);
     pm_pool_set_destroy(former);
-    tell_adopted(m);
+    mgr_tell_adopted(m);
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): pools in force: %d",
            (int)getpid(), set->members->nelts);
 }
 
 /* --- commands ------------------------------------------------------------- */
 
-static void command_reload(pm_manager_t *m)
+static void mgr_reload(pm_manager_t *m)
 {
-    m->head->reloads++;
-    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): reload: %s",
-           (int)getpid(),
-           m->staged ? "a new configuration is put in force"
-                     : "all workers are replaced");
-    if (m->staged) {
-        pm_pool_set_t *set = m->staged;
+    pm_reload_t how = {.origin = PM_RELOAD_SIGNAL};
+    pm_pool_set_t *set = m->staged;
 
-        m->staged = NULL;
-        pm_manager_adopt(m, set);
+    if (!set) {
+        pm_reload_run(&m->context, NULL, &how);
+        return;
     }
-    else {
-        each_pool(m, pm_pool_reload);
-    }
+    m->head->reloads++;
+    pm_log(m->opts.log, PM_NOTICE,
+           "manager (pid %d): reload: a new configuration is put in force",
+           (int)getpid());
+    m->staged = NULL;
+    pm_manager_adopt(m, set);
 }
 
-static void command_die(pm_manager_t *m, const char *why)
+static void mgr_die(pm_manager_t *m, const char *why)
 {
     pm_log(m->opts.log, PM_NOTICE,
            "manager (pid %d): %s: every worker is "
            "told to go",
            (int)getpid(), why);
     m->phase = PM_PHASE_DYING;
-    m->world.dying_at = pm_time_now();
-    pm_loop_at(m->world.loop, &m->last_timer,
-               m->world.dying_at + m->world.die_timeout + LAST_WAIT);
-    each_pool(m, pm_pool_close);
+    m->context.dying_at = pm_time_now();
+    pm_loop_at(m->context.loop, &m->last_timer,
+               m->context.dying_at + m->context.die_timeout + LAST_WAIT);
+    mgr_each_pool(m, pm_pool_close);
 }
 
-static void reap(pm_manager_t *m)
+static void mgr_reap(pm_manager_t *m)
 {
     pm_reaped_t dead;
 
     while (pm_reap_next(&dead)) {
         pm_worker_t *w =
-            apr_hash_get(m->world.workers, &dead.pid, sizeof(dead.pid));
+            apr_hash_get(m->context.workers, &dead.pid, sizeof(dead.pid));
         pm_worker_t *leader =
-            apr_hash_get(m->world.workers, &dead.group, sizeof(dead.group));
+            apr_hash_get(m->context.workers, &dead.group, sizeof(dead.group));
 
         if (w && w->state != PM_WORKER_LEFT) {
             pm_worker_reaped(w, dead.status);
         }
-        else if (pm_slow_log_reaped(&m->world, dead.pid, dead.status)) {
+        else if (pm_slow_log_reaped(&m->context, dead.pid, dead.status)) {
             continue;
         }
         else if (leader && !pm_reap_group(dead.group, 0)) {
@@ -309,7 +310,7 @@ static void reap(pm_manager_t *m)
     }
 }
 
-static void run_signals(pm_manager_t *m)
+static void mgr_run_signals(pm_manager_t *m)
 {
     apr_uint64_t come = pm_signals_take(m->signals);
     const int *sig;
@@ -320,13 +321,13 @@ static void run_signals(pm_manager_t *m)
         }
         switch (pm_signal_map(*sig, m->phase)) {
         case PM_SIGNAL_RELOAD:
-            command_reload(m);
+            mgr_reload(m);
             break;
         case PM_SIGNAL_DIE:
-            command_die(m, strsignal(*sig));
+            mgr_die(m, strsignal(*sig));
             break;
         case PM_SIGNAL_REAP:
-            reap(m);
+            mgr_reap(m);
             break;
         case PM_SIGNAL_NONE:
         default:
@@ -337,10 +338,10 @@ static void run_signals(pm_manager_t *m)
 
 /* --- the channel ---------------------------------------------------------- */
 
-static void take_whole(pm_manager_t *m)
+static void mgr_take_set(pm_manager_t *m)
 {
     if (m->set) {
-        take_log(m, m->taking);
+        mgr_take_log(m, m->taking);
         pm_pool_set_destroy(m->staged);
         m->staged = m->taking;
     }
@@ -350,7 +351,7 @@ static void take_whole(pm_manager_t *m)
     m->taking = NULL;
 }
 
-static void reply(pm_manager_t *m, char *text)
+static void mgr_reply(pm_manager_t *m, char *text)
 {
     pm_message_t msg = {.text = text};
     pm_reason_t why;
@@ -363,27 +364,27 @@ static void reply(pm_manager_t *m, char *text)
     }
 }
 
-static void take_message(pm_manager_t *m, const pm_message_t *msg,
-                         apr_pool_t *p)
+static void mgr_take_message(pm_manager_t *m, const pm_message_t *msg,
+                             apr_pool_t *p)
 {
     pm_reason_t why;
     int whole;
     apr_status_t rv = pm_pool_set_receive(&m->taking, msg, &whole, m->p, &why);
 
     if (whole) {
-        take_whole(m); /* first: the answer lets httpd serve */
+        mgr_take_set(m); /* before the answer, which lets httpd serve */
     }
-    reply(m, rv == APR_SUCCESS ? apr_pstrdup(p, "ok")
-                               : apr_pstrcat(p, "error ", why.text, NULL));
+    mgr_reply(m, rv == APR_SUCCESS ? apr_pstrdup(p, "ok")
+                                   : apr_pstrcat(p, "error ", why.text, NULL));
 }
 
-/* Its end closed, or reset as an answer was not read any more. */
-static int is_gone(apr_status_t rv)
+/* Closed, or reset because an answer was not read. */
+static int mgr_is_gone(apr_status_t rv)
 {
     return APR_STATUS_IS_EOF(rv) || APR_STATUS_IS_ECONNRESET(rv);
 }
 
-static void on_channel(void *ctx, int events)
+static void mgr_on_channel(void *ctx, int events)
 {
     pm_manager_t *m = ctx;
     pm_message_t msg;
@@ -395,50 +396,50 @@ static void on_channel(void *ctx, int events)
     p = pm_subpool_create(m->p);
     rv = pm_channel_recv(m->opts.channel, &msg, p, &why);
     if (rv == APR_SUCCESS) {
-        take_message(m, &msg, p);
+        mgr_take_message(m, &msg, p);
     }
-    else if (is_gone(rv)) {
-        pm_loop_unwatch(m->world.loop, &m->channel_watch);
+    else if (mgr_is_gone(rv)) {
+        pm_loop_unwatch(m->context.loop, &m->channel_watch);
         m->orphaned = 1;
         if (m->phase == PM_PHASE_RUNNING) {
-            command_die(m, "httpd has gone");
+            mgr_die(m, "httpd has gone");
         }
     }
     else if (!APR_STATUS_IS_EAGAIN(rv)) {
-        /* no descriptor for what came: httpd, which is there, decides */
-        reply(m, apr_pstrcat(p, "error ", why.text, NULL));
+        /* a message that could not be received whole: httpd decides */
+        mgr_reply(m, apr_pstrcat(p, "error ", why.text, NULL));
     }
     apr_pool_destroy(p);
 }
 
-/* --- the bell ------------------------------------------------------------- */
+/* --- wakeups from httpd's children ---------------------------------------- */
 
-static void on_bell(void *ctx, int events)
+static void mgr_on_wakeup(void *ctx, int events)
 {
     pm_manager_t *m = ctx;
     int slots[PM_WAKEUP_MAX];
-    int n = pm_wakeup_receive(m->opts.bell, slots);
+    int n = pm_wakeup_receive(m->opts.wakeup, slots);
     int i;
 
     (void)events;
     for (i = 0; i < n; i++) {
         if (slots[i] >= 0 && slots[i] < PM_SCOREBOARD_SLOTS) {
             pm_admission_reset_call(
-                pm_scoreboard_admission(m->world.board, slots[i]));
-            if (m->world.slots[slots[i]]) {
-                pm_pool_touch(m->world.slots[slots[i]]);
-                pm_output_attend(m->world.slots[slots[i]]);
+                pm_scoreboard_admission(m->context.scoreboard, slots[i]));
+            if (m->context.slots[slots[i]]) {
+                pm_pool_touch(m->context.slots[slots[i]]);
+                pm_output_attend(m->context.slots[slots[i]]);
             }
         }
     }
     if (n < 0) {
-        pm_loop_unwatch(m->world.loop, &m->bell_watch);
+        pm_loop_unwatch(m->context.loop, &m->wakeup_watch);
     }
 }
 
-/* --- the wire ------------------------------------------------------------- */
+/* --- reports of slow requests --------------------------------------------- */
 
-static void on_wire(void *ctx, int events)
+static void mgr_on_slow_report(void *ctx, int events)
 {
     pm_manager_t *m = ctx;
     pm_slow_report_t note;
@@ -447,18 +448,19 @@ static void on_wire(void *ctx, int events)
 
     (void)events;
     for (i = 0;
-         i < 16 && (got = pm_slow_report_receive(m->opts.wire, &note)) > 0;
+         i < 16
+         && (got = pm_slow_report_receive(m->opts.slow_report, &note)) > 0;
          i++) {
-        pm_slow_log_told(&m->world, &note);
+        pm_slow_log_report(&m->context, &note);
     }
     if (got < 0) {
-        pm_loop_unwatch(m->world.loop, &m->wire_watch);
+        pm_loop_unwatch(m->context.loop, &m->slow_report_watch);
     }
 }
 
 /* --- ends ----------------------------------------------------------------- */
 
-static void on_last(void *ctx, apr_time_t now)
+static void mgr_on_last(void *ctx, apr_time_t now)
 {
     pm_manager_t *m = ctx;
 
@@ -466,8 +468,8 @@ static void on_last(void *ctx, apr_time_t now)
     m->given_up = 1;
 }
 
-/* What has come is looked at after the descriptors: pm_manager_run(). */
-static void on_signal(void *ctx, int events)
+/* Which signals have come is read later: pm_manager_run(). */
+static void mgr_on_signal(void *ctx, int events)
 {
     (void)events;
     pm_signals_drain(((pm_manager_t *)ctx)->signals);
@@ -475,11 +477,72 @@ static void on_signal(void *ctx, int events)
 
 /* --- life ----------------------------------------------------------------- */
 
-static void introduce(pm_manager_t *m)
+static void mgr_log_start(pm_manager_t *m)
 {
     m->head->pid = (apr_uint32_t)getpid();
     m->head->started = pm_time_now();
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): started", (int)getpid());
+}
+
+static const pm_pool_feature_t *const mgr_features[] = {
+    &pm_script_pools_feature, &pm_slow_log_feature, &pm_filewatch_feature,
+    &pm_reload_wait_feature, NULL};
+
+static void mgr_init_context(pm_manager_t *m)
+{
+    pm_context_t *context = &m->context;
+
+    context->p = m->p;
+    context->log = m->opts.log;
+    context->scoreboard = m->opts.scoreboard;
+    context->features = mgr_features;
+    context->pools = apr_hash_make(m->p);
+    context->workers = apr_hash_make(m->p);
+    context->slow_commands = apr_hash_make(m->p);
+    context->httpd_uid = m->opts.peer_uid;
+    context->sock_diag.netlink = -1;
+    pm_fds_raise(&context->files);
+    APR_RING_INIT(&context->touched, pm_pool, touched);
+    APR_RING_INIT(&context->waiting, pm_pool, room);
+    pm_script_pools_init(context);
+}
+
+/* Watches a descriptor; -1: there is none. */
+static apr_status_t mgr_watch(pm_manager_t *m, pm_watch_t *watch, int fd,
+                              void (*ready)(void *ctx, int events),
+                              pm_reason_t *why)
+{
+    *watch = (pm_watch_t){.ready = ready, .ctx = m};
+    return fd < 0 ? APR_SUCCESS
+                  : pm_loop_watch(m->context.loop, watch, fd, APR_POLLIN, m->p,
+                                  why);
+}
+
+static apr_status_t mgr_open(pm_manager_t *m, pm_reason_t *why)
+{
+    const pm_manager_opts_t *opts = &m->opts;
+    apr_status_t rv = pm_loop_create(&m->context.loop, m->p, why);
+
+    if (rv == APR_SUCCESS) {
+        rv = pm_signals_open(&m->signals, pm_signal_map_taken,
+                             pm_signal_map_ignored, m->p, why);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = mgr_watch(m, &m->signal_watch, pm_signals_fd(m->signals),
+                       mgr_on_signal, why);
+    }
+    if (rv == APR_SUCCESS) {
+        rv =
+            mgr_watch(m, &m->channel_watch, opts->channel, mgr_on_channel, why);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = mgr_watch(m, &m->wakeup_watch, opts->wakeup, mgr_on_wakeup, why);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = mgr_watch(m, &m->slow_report_watch, opts->slow_report,
+                       mgr_on_slow_report, why);
+    }
+    return rv;
 }
 
 apr_status_t pm_manager_create(pm_manager_t **out,
@@ -491,83 +554,48 @@ apr_status_t pm_manager_create(pm_manager_t **out,
 
     m->p = p;
     m->opts = *opts;
-    m->head = pm_scoreboard_header(opts->board);
-    m->world.pools = apr_hash_make(p);
+    m->head = pm_scoreboard_header(opts->scoreboard);
     m->control_listener.fd = -1;
     m->pcontrol = pm_subpool_create(p);
-    m->world.p = p;
-    m->world.log = opts->log;
-    m->world.board = opts->board;
-    m->world.workers = apr_hash_make(p);
-    m->world.commands = apr_hash_make(p);
-    m->world.asker = opts->peer_uid;
-    m->world.diag.netlink = -1;
-    pm_fds_raise(&m->world.files);
-    pm_script_pools_init(&m->world);
-    APR_RING_INIT(&m->world.touched, pm_pool, touched);
-    APR_RING_INIT(&m->world.hungry, pm_pool, hungry);
-    m->signal_watch = (pm_watch_t){.ready = on_signal, .ctx = m};
-    m->channel_watch = (pm_watch_t){.ready = on_channel, .ctx = m};
-    m->bell_watch = (pm_watch_t){.ready = on_bell, .ctx = m};
-    m->wire_watch = (pm_watch_t){.ready = on_wire, .ctx = m};
-    m->last_timer = (pm_timer_t){.due = on_last, .ctx = m};
-    rv = pm_loop_create(&m->world.loop, p, why);
-    if (rv == APR_SUCCESS) {
-        rv = pm_signals_open(&m->signals, pm_signal_map_taken,
-                             pm_signal_map_ignored, p, why);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = pm_loop_watch(m->world.loop, &m->signal_watch,
-                           pm_signals_fd(m->signals), APR_POLLIN, p, why);
-    }
-    if (rv == APR_SUCCESS && opts->channel >= 0) {
-        rv = pm_loop_watch(m->world.loop, &m->channel_watch, opts->channel,
-                           APR_POLLIN, p, why);
-    }
-    if (rv == APR_SUCCESS && opts->bell >= 0) {
-        rv = pm_loop_watch(m->world.loop, &m->bell_watch, opts->bell,
-                           APR_POLLIN, p, why);
-    }
-    if (rv == APR_SUCCESS && opts->wire >= 0) {
-        rv = pm_loop_watch(m->world.loop, &m->wire_watch, opts->wire,
-                           APR_POLLIN, p, why);
-    }
+    m->last_timer = (pm_timer_t){.due = mgr_on_last, .ctx = m};
+    mgr_init_context(m);
+    rv = mgr_open(m, why);
     if (rv == APR_SUCCESS) {
         pm_reap_adopt_orphans();
         pm_privs_keep_needed();
-        introduce(m);
+        mgr_log_start(m);
         *out = m;
     }
     return rv;
 }
 
-static int finished(const pm_manager_t *m)
+static int mgr_is_finished(const pm_manager_t *m)
 {
     return m->phase == PM_PHASE_DYING
-           && (m->given_up || !apr_hash_count(m->world.workers));
+           && (m->given_up || !apr_hash_count(m->context.workers));
 }
 
-static void clear_away(pm_pool_t *pool)
+static void mgr_unlink_socket(pm_pool_t *pool)
 {
     pm_listen_unlink(&pool->listener);
 }
 
-static void clear_script(pm_pool_t *pool)
+static void mgr_unlink_script(pm_pool_t *pool)
 {
     if (pool->script) {
-        clear_away(pool);
+        mgr_unlink_socket(pool);
     }
 }
 
-/* Sockets and the board are left as they are: while httpd lives another
- * manager goes on with them, and requests wait in the kernel till then.  But
- * those of scripts are nobody else's. */
-static int end(pm_manager_t *m)
+/* While httpd lives another manager goes on with its sockets and the
+ * scoreboard, and requests wait in the kernel till then.  Sockets of scripts
+ * are this manager's own. */
+static int mgr_end(pm_manager_t *m)
 {
-    int status = m->given_up || m->world.killed;
+    int status = m->given_up || m->context.killed;
 
-    close_control(m);
-    each_pool(m, m->orphaned ? clear_away : clear_script);
+    mgr_close_control(m);
+    mgr_each_pool(m, m->orphaned ? mgr_unlink_socket : mgr_unlink_script);
     if (m->pid_file) {
         pm_pidfile_remove(m->pid_file);
     }
@@ -581,13 +609,13 @@ static int end(pm_manager_t *m)
 int pm_manager_run(pm_manager_t *m)
 {
     for (;;) {
-        plan_touched(m); /* what has happened, pool by pool */
-        if (finished(m)) {
-            return end(m);
+        mgr_plan_touched(m); /* what has happened, pool by pool */
+        if (mgr_is_finished(m)) {
+            return mgr_end(m);
         }
-        pm_loop_turn(m->world.loop); /* births, output, questions, sets,
-                                      * deadlines */
-        run_signals(m);              /* then signals: when the dead are
-                                      * counted, their words have been read */
+        pm_loop_turn(m->context.loop); /* exec, output, control, sets, wakeups,
+                                        * deadlines */
+        mgr_run_signals(m); /* last: what a process that ended has written has
+                               been read by now */
     }
 }

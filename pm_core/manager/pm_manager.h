@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_manager.h
- * @brief Layer 4: the process manager.
+ * @brief The process manager.
  *
  * The parent of every worker.  It takes the signals of
- * FCGI::Engine::ProcManager: SIGHUP tells every worker to go and goes on,
- * SIGTERM (SIGINT) tells every worker to go, waits the die timeout, kills
- * those left and ends with 0 or 1.  One process runs one manager; what it
- * does between two events is pm_manager_run(), on one screen.
+ * FCGI::Engine::ProcManager: on SIGHUP it tells every worker to stop, and goes
+ * on; on SIGTERM or SIGINT it tells every worker to stop, waits the die
+ * timeout, kills those left and ends with 0 or 1.  One process runs one
+ * manager; what it does between two events is pm_manager_run(), on one screen.
  */
 #ifndef PM_MANAGER_H
 #define PM_MANAGER_H
@@ -19,17 +19,17 @@
 
 typedef struct pm_manager pm_manager_t;
 
-/** What the embedder gives. */
+/** What the program around it gives.  Descriptors stay the program's. */
 typedef struct pm_manager_opts {
     pm_log_t *log; /**< its level follows the set's */
-    pm_scoreboard_t *board;
-    int channel;    /**< the manager's end; -1: none */
-    int bell;       /**< where httpd's children call (pm_wakeup.h); -1:
-                     *   nobody does */
-    int wire;       /**< where they tell of slow requests (pm_slow_report.h);
-                     *   -1: nobody does */
-    uid_t peer_uid; /**< who may ask on the control socket, besides
-                     *   root and the manager's own uid, and owns it */
+    pm_scoreboard_t *scoreboard;
+    int channel;     /**< the manager's end; -1: none */
+    int wakeup;      /**< httpd's children wake the manager here
+                      *   (pm_wakeup.h); -1: there are none */
+    int slow_report; /**< httpd's children report slow requests here
+                      *   (pm_slow_report.h); -1: there are none */
+    uid_t peer_uid;  /**< owns the control socket and may ask there, besides
+                      *   root and the manager's own user */
     gid_t peer_gid;
     /** A new error log has come: write there from now on.  Takes @a fd. */
     void (*relog)(void *ctx, int fd);

@@ -4,41 +4,45 @@
 #include <limits.h>
 #include <string.h>
 
+#include "apr_strings.h"
 #include "pm_core/os/pm_listen_queue.h"
-#include "pm_core/pool/pm_pool.h"
 
 #define PAUSE_FIRST apr_time_from_msec(10)
 #define PAUSE_LAST  apr_time_from_sec(1)
 
 /* A worker without the guard has begun to accept by then. */
-#define BORN_LONG_AGO apr_time_from_sec(1)
+#define STARTED_LONG_AGO apr_time_from_sec(1)
 
-static pm_admission_t *gate_of(const pm_pool_t *pool)
+static pm_loop_t *dmd_loop(const pm_demand_t *d)
 {
-    return pm_scoreboard_admission(pool->world->board, pool->slot);
+    return d->group->context->loop;
 }
 
-static int greater(int a, int b)
+static void dmd_changed(const pm_demand_t *d)
+{
+    d->group->events->changed(d->group->pool);
+}
+
+static int dmd_max(int a, int b)
 {
     return a > b ? a : b;
 }
 
-/* --- what the workers say ------------------------------------------------- */
-
-/* Busy workers.  @param guess count those that say nothing as well, if they
- * can have begun to accept */
-static int busy(const pm_pool_t *pool, int guess, apr_time_t now)
+/* Busy workers.
+ * @param guess also count those that report nothing, if they can have begun to
+ *              accept */
+static int dmd_busy(const pm_worker_group_t *group, int guess, apr_time_t now)
 {
     const pm_worker_t *w = NULL;
     int n = 0;
 
-    APR_RING_FOREACH(w, &pool->workers, pm_worker, link)
+    APR_RING_FOREACH(w, &group->list, pm_worker, link)
     {
         pm_worker_facts_t facts = pm_worker_read_facts(w, now);
 
         if (pm_worker_fsm_alive(w->state)) {
             n += facts.known ? facts.busy
-                             : guess && now - w->born_at > BORN_LONG_AGO;
+                             : guess && now - w->started_at > STARTED_LONG_AGO;
         }
     }
     return n;
@@ -47,128 +51,136 @@ static int busy(const pm_pool_t *pool, int guess, apr_time_t now)
 /* --- the socket ----------------------------------------------------------- */
 
 /* Are there more connections than workers to take them? */
-static void look(pm_pool_t *pool, apr_time_t now)
+static void dmd_look(pm_demand_t *d, apr_time_t now)
 {
-    pm_demand_t *d = &pool->demand;
-    /* in this order: one that is accepted in between is not counted, which a
-     * later look makes good, instead of counted twice */
-    int served = busy(pool, 1, now);
-    int waits = pm_listen_queue_length(&pool->world->diag, pool->listener.fd);
+    /* Workers first: a connection accepted in between is then missed, and
+     * found by a later look; in the other order it would count twice. */
+    int served = dmd_busy(d->group, 1, now);
+    int queued =
+        pm_listen_queue_length(&d->group->context->sock_diag, d->listener->fd);
 
-    if (waits > 0) {
-        d->looked = served + waits;
+    if (queued > 0) {
+        d->looked = served + queued;
     }
-    pm_pool_touch(pool);
+    dmd_changed(d);
 }
 
-static void on_timer(void *ctx, apr_time_t now)
+static void dmd_on_timer(void *ctx, apr_time_t now)
 {
-    look(ctx, now);
+    dmd_look(ctx, now);
 }
 
-static void on_connection(void *ctx, int events)
+static void dmd_on_connection(void *ctx, int events)
 {
-    pm_pool_t *pool = ctx;
-    pm_demand_t *d = &pool->demand;
+    pm_demand_t *d = ctx;
     apr_time_t now = pm_time_now();
 
     (void)events;
-    if (pm_pool_held(pool)) {
-        pm_listen_refuse(pool->listener.fd);
+    if (d->group->published->held) {
+        pm_listen_refuse(d->listener->fd);
         return;
     }
-    pm_loop_unwatch(pool->world->loop, &d->watch);
-    if (!pm_pool_alive(pool)) {
+    pm_loop_unwatch(dmd_loop(d), &d->watch);
+    if (!pm_worker_alive(d->group)) {
         d->pause = PAUSE_FIRST;
-        look(pool, now);
-        d->looked = greater(d->looked, 1);
+        dmd_look(d, now);
+        d->looked = dmd_max(d->looked, 1);
         return;
     }
     d->pause = now - d->since > PAUSE_LAST
                    ? PAUSE_FIRST
                    : pm_time_min(d->pause * 2, PAUSE_LAST);
-    pm_loop_at(pool->world->loop, &d->timer, now + d->pause);
+    pm_loop_at(dmd_loop(d), &d->timer, now + d->pause);
 }
 
-static void watch(pm_pool_t *pool, apr_time_t now)
+static void dmd_start_watch(pm_demand_t *d, apr_time_t now)
 {
-    pm_demand_t *d = &pool->demand;
+    char text[512];
     pm_reason_t why;
 
-    if (d->p) {
-        apr_pool_clear(d->p);
+    if (d->pwatch) {
+        apr_pool_clear(d->pwatch);
     }
     else {
-        d->p = pm_subpool_create(pool->p);
+        d->pwatch = pm_subpool_create(d->group->p);
     }
     d->since = now;
-    if (pm_loop_watch(pool->world->loop, &d->watch, pool->listener.fd,
-                      APR_POLLIN, d->p, &why)
+    if (pm_loop_watch(dmd_loop(d), &d->watch, d->listener->fd, APR_POLLIN,
+                      d->pwatch, &why)
         != APR_SUCCESS) {
-        pm_pool_error(pool, PM_ERROR,
-                      "requests that others send do not make "
-                      "it grow: %s",
-                      why.text);
+        apr_snprintf(text, sizeof(text),
+                     "requests that others send do not make it grow: %s",
+                     why.text);
+        d->group->events->error(d->group->pool, PM_ERROR, text);
     }
+}
+
+static void dmd_end_watch(pm_demand_t *d)
+{
+    pm_loop_unwatch(dmd_loop(d), &d->watch);
+    pm_loop_at(dmd_loop(d), &d->timer, PM_TIME_NEVER);
+}
+
+static apr_status_t dmd_cleanup(void *ctx)
+{
+    dmd_end_watch(ctx);
+    return APR_SUCCESS;
 }
 
 /* --- for the pool --------------------------------------------------------- */
 
-void pm_demand_init(pm_pool_t *pool)
+void pm_demand_init(pm_demand_t *d, pm_worker_group_t *group,
+                    const pm_listener_t *listener, int slot)
 {
-    pm_demand_t *d = &pool->demand;
-
-    d->watch = (pm_watch_t){.ready = on_connection, .ctx = pool};
-    d->timer = (pm_timer_t){.due = on_timer, .ctx = pool};
+    d->group = group;
+    d->listener = listener;
+    d->admission = pm_scoreboard_admission(group->context->scoreboard, slot);
+    d->watch = (pm_watch_t){.ready = dmd_on_connection, .ctx = d};
+    d->timer = (pm_timer_t){.due = dmd_on_timer, .ctx = d};
     d->pause = PAUSE_FIRST;
-    pm_admission_reset_call(gate_of(pool)); /* whoever was called has died */
+    /* A wakeup can have gone to a manager that has died. */
+    pm_admission_reset_call(d->admission);
+    apr_pool_pre_cleanup_register(group->p, d, dmd_cleanup);
 }
 
-void pm_demand_close(pm_pool_t *pool)
+void pm_demand_update(pm_demand_t *d, apr_time_t now)
 {
-    pm_loop_unwatch(pool->world->loop, &pool->demand.watch);
-    pm_loop_at(pool->world->loop, &pool->demand.timer, PM_TIME_NEVER);
-}
-
-void pm_demand_ask(pm_pool_t *pool, apr_time_t now)
-{
-    pm_demand_t *d = &pool->demand;
-    apr_time_t timeout = pool->conf->idle_timeout;
+    apr_time_t timeout = d->group->conf->idle_timeout;
     int seen = d->looked;
 
     if (pm_scale_part_end(&d->window, timeout) <= now) {
-        seen = greater(seen, busy(pool, 0, now));
+        seen = dmd_max(seen, dmd_busy(d->group, 0, now));
     }
     d->looked = 0;
-    d->now = greater((int)pm_admission_load(gate_of(pool)), seen);
+    d->now = dmd_max((int)pm_admission_load(d->admission), seen);
     pm_scale_note(&d->window, timeout,
-                  (int)pm_admission_take_peak(gate_of(pool)), d->now, now);
+                  (int)pm_admission_take_peak(d->admission), d->now, now);
 }
 
-/* What changes after we looked either finds the new number, and calls, or we
- * find it (see pm_admission.c). */
-void pm_demand_attend(pm_pool_t *pool, int open, apr_time_t now)
+/* A request that comes meanwhile either finds the new number, and wakes the
+ * manager, or is found here (pm_admission.c). */
+void pm_demand_watch(pm_demand_t *d, int open, int held, apr_time_t now)
 {
-    pm_demand_t *d = &pool->demand;
-    int enough = greater(pm_pool_alive(pool) - (int)pool->conf->spare, 0);
+    int alive = pm_worker_alive(d->group);
+    int enough = dmd_max(alive - (int)d->group->conf->spare, 0);
 
     if (!open) {
-        pm_admission_set_enough(gate_of(pool), UINT_MAX);
-        pm_demand_close(pool);
-        if (pm_pool_held(pool) && pool->listener.fd >= 0) {
-            watch(pool, now); /* nobody is to wait for it */
+        pm_admission_set_enough(d->admission, UINT_MAX);
+        dmd_end_watch(d);
+        if (held && d->listener->fd >= 0) {
+            dmd_start_watch(d, now); /* to refuse what comes */
         }
         return;
     }
-    pm_admission_set_enough(gate_of(pool), (apr_uint32_t)enough);
-    if (pm_admission_load(gate_of(pool)) > (apr_uint32_t)enough) {
-        pm_pool_touch(pool);
+    pm_admission_set_enough(d->admission, (apr_uint32_t)enough);
+    if (pm_admission_load(d->admission) > (apr_uint32_t)enough) {
+        dmd_changed(d);
     }
-    if (!pm_pool_alive(pool)) {
-        pm_demand_close(pool);
-        watch(pool, now);
+    if (!alive) {
+        dmd_end_watch(d);
+        dmd_start_watch(d, now);
     }
     else if (!d->watch.pfd.reqevents && !d->timer.when) {
-        watch(pool, now);
+        dmd_start_watch(d, now);
     }
 }

@@ -8,7 +8,7 @@ static apr_uint64_t direct_turns(const pm_pool_t *pool,
                                  const pm_scoreboard_totals_t *sum)
 {
     pm_request_stats_t stats =
-        pm_scoreboard_stats_sum(pool->world->board, pool->slot);
+        pm_scoreboard_stats_sum(pool->context->scoreboard, pool->slot);
 
     return pm_request_stats_total(&stats.took) + sum->lost;
 }
@@ -18,10 +18,10 @@ static apr_uint64_t direct_turns(const pm_pool_t *pool,
 void pm_direct_init(pm_pool_t *pool)
 {
     pm_scoreboard_totals_t sum =
-        pm_scoreboard_sum(pool->world->board, pool->slot);
+        pm_scoreboard_sum(pool->context->scoreboard, pool->slot);
 
     pool->direct.turns = direct_turns(pool, &sum);
-    pool->direct.before = pool->board->direct;
+    pool->direct.before = pool->published->direct;
 }
 
 void pm_direct_keep(const pm_worker_t *w, apr_time_t now)
@@ -40,18 +40,18 @@ int pm_direct_update(pm_pool_t *pool, apr_time_t now)
     apr_uint64_t made;
     int busy = 0;
 
-    APR_RING_FOREACH(w, &pool->workers, pm_worker, link)
+    APR_RING_FOREACH(w, &pool->workers.list, pm_worker, link)
     {
         pm_worker_facts_t facts = pm_worker_read_facts(w, now);
 
         accepted += facts.requests;
         busy += w->state == PM_WORKER_READY && facts.busy;
     }
-    sum = pm_scoreboard_sum(pool->world->board, pool->slot);
+    sum = pm_scoreboard_sum(pool->context->scoreboard, pool->slot);
     made = direct_turns(pool, &sum) - direct->turns + sum.in_flight;
     if (accepted > made
-        && direct->before + accepted - made > pool->board->direct) {
-        pool->board->direct = direct->before + accepted - made;
+        && direct->before + accepted - made > pool->published->direct) {
+        pool->published->direct = direct->before + accepted - made;
     }
     return busy;
 }

@@ -16,10 +16,7 @@
 #ifndef PM_DIRECT_H
 #define PM_DIRECT_H
 
-#include "pm_core/base/pm_base.h"
-
-struct pm_pool;
-struct pm_worker;
+#include "pm_core/pool/pm_context.h"
 
 /** A pool's. */
 typedef struct pm_direct {
@@ -29,13 +26,13 @@ typedef struct pm_direct {
 } pm_direct_t;
 
 /** The pool has its slot of the scoreboard. */
-void pm_direct_init(struct pm_pool *pool);
+void pm_direct_init(pm_pool_t *pool);
 
-/** Keep what a worker has counted; before its place is given up. */
-void pm_direct_keep(const struct pm_worker *w, apr_time_t now);
+/** Keep what a worker has counted, before it is freed. */
+void pm_direct_keep(const pm_worker_t *w, apr_time_t now);
 
 /** Write the pool's direct requests into its slot.  Walks the workers.
  *  @return how many ready workers say that they have a request */
-int pm_direct_update(struct pm_pool *pool, apr_time_t now);
+int pm_direct_update(pm_pool_t *pool, apr_time_t now);
 
 #endif /* PM_DIRECT_H */

@@ -2,22 +2,31 @@
 #include "pm_core/pool/pm_output.h"
 
 #include "apr_strings.h"
+#include "pm_core/base/pm_log_ratelimit.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_logfile.h"
 
-/* What a worker says is a warning at the most: it may be its greeting. */
-static void put(pm_pool_t *pool, const char *who, const char *line)
+struct pm_output {
+    pm_pool_t *pool;
+    int fd;                        /* the pool's own log; -1: none */
+    pm_log_ratelimit_t *ratelimit; /* on the scoreboard */
+    pm_timer_t timer;              /* set while lines are dropped */
+    char last[1024];
+};
+
+/* A worker's line is a warning at most: it may be a greeting. */
+static void out_put(pm_pool_t *pool, const char *by, const char *line)
 {
-    if (!pm_logfile_write(pool->log_fd, pool->conf->name, who, line)) {
-        pm_log(pool->world->log, PM_WARNING, "pool %s: %s: %s",
-               pool->conf->name, who, line);
+    if (!pm_logfile_write(pool->output->fd, pool->conf->name, by, line)) {
+        pm_log(pool->context->log, PM_WARNING, "pool %s: %s: %s",
+               pool->conf->name, by, line);
     }
 }
 
-static void on_quota(void *ctx, apr_time_t now)
+static void out_log_dropped(void *ctx, apr_time_t now)
 {
-    pm_pool_t *pool = ctx;
-    apr_int64_t n = pm_log_ratelimit_take_dropped(pool->quota);
+    struct pm_output *out = ctx;
+    apr_int64_t n = pm_log_ratelimit_take_dropped(out->ratelimit);
     char text[160];
 
     (void)now;
@@ -27,37 +36,52 @@ static void on_quota(void *ctx, apr_time_t now)
             "%" APR_INT64_T_FMT " lines of its "
             "workers were dropped: more than FcgiPMLogLimit %" APR_INT64_T_FMT
             " within %d s",
-            n, pool->conf->log_limit,
+            n, out->pool->conf->log_limit,
             (int)apr_time_sec(PM_LOG_RATELIMIT_WINDOW));
-        put(pool, "manager", text);
+        out_put(out->pool, "manager", text);
     }
+}
+
+static apr_status_t out_cleanup(void *ctx)
+{
+    struct pm_output *out = ctx;
+
+    pm_loop_at(out->pool->context->loop, &out->timer, PM_TIME_NEVER);
+    out_log_dropped(out, 0);
+    pm_fds_close(&out->fd);
+    return APR_SUCCESS;
 }
 
 void pm_output_init(pm_pool_t *pool)
 {
-    pool->log_fd = -1;
-    pool->quota_timer.due = on_quota;
-    pool->quota_timer.ctx = pool;
-    pool->quota = pm_scoreboard_log_ratelimit(pool->world->board, pool->slot);
+    struct pm_output *out = apr_pcalloc(pool->p, sizeof(*out));
+
+    out->pool = pool;
+    out->fd = -1;
+    out->timer = (pm_timer_t){.due = out_log_dropped, .ctx = out};
+    out->ratelimit =
+        pm_scoreboard_log_ratelimit(pool->context->scoreboard, pool->slot);
+    pool->output = out;
+    apr_pool_pre_cleanup_register(pool->p, out, out_cleanup);
 }
 
 void pm_output_attend(pm_pool_t *pool)
 {
-    pm_loop_at(pool->world->loop, &pool->quota_timer,
-               pm_log_ratelimit_due(pool->quota));
+    pm_loop_at(pool->context->loop, &pool->output->timer,
+               pm_log_ratelimit_due(pool->output->ratelimit));
 }
 
 void pm_output_open(pm_pool_t *pool, int fd)
 {
-    pm_fds_close(&pool->log_fd);
-    pool->log_fd = fd;
+    pm_fds_close(&pool->output->fd);
+    pool->output->fd = fd;
 }
 
 /* @return 0: it is one too many */
-static int may(pm_pool_t *pool)
+static int out_may(pm_pool_t *pool)
 {
     pm_log_ratelimit_verdict_t verdict = pm_log_ratelimit_take(
-        pool->quota, pool->conf->log_limit, pm_time_now());
+        pool->output->ratelimit, pool->conf->log_limit, pm_time_now());
 
     if (verdict == PM_LOG_RATELIMIT_FIRST) {
         pm_output_attend(pool);
@@ -67,33 +91,31 @@ static int may(pm_pool_t *pool)
 
 void pm_output_line(pm_pool_t *pool, pid_t pid, const char *line)
 {
-    char who[32];
+    char by[32];
 
-    pm_lines_keep(pool->last_stderr, sizeof(pool->last_stderr), line);
-    if (may(pool)) {
-        apr_snprintf(who, sizeof(who), "pid %d", (int)pid);
-        put(pool, who, line);
+    pm_lines_keep(pool->output->last, sizeof(pool->output->last), line);
+    if (out_may(pool)) {
+        apr_snprintf(by, sizeof(by), "pid %d", (int)pid);
+        out_put(pool, by, line);
     }
 }
 
 void pm_output_say(pm_pool_t *pool, pid_t pid, const char *what,
                    const char *text)
 {
-    char who[32] = "manager";
+    char by[32] = "manager";
     char line[8192];
 
-    if (may(pool)) {
+    if (out_may(pool)) {
         if (pid > 0) {
-            apr_snprintf(who, sizeof(who), "pid %d", (int)pid);
+            apr_snprintf(by, sizeof(by), "pid %d", (int)pid);
         }
         apr_snprintf(line, sizeof(line), "%s%s", what, text);
-        put(pool, who, line);
+        out_put(pool, by, line);
     }
 }
 
-void pm_output_close(pm_pool_t *pool)
+const char *pm_output_last(const pm_pool_t *pool)
 {
-    pm_loop_at(pool->world->loop, &pool->quota_timer, PM_TIME_NEVER);
-    on_quota(pool, 0);
-    pm_fds_close(&pool->log_fd);
+    return pool->output->last;
 }

@@ -5,7 +5,18 @@
 
 #include "apr_strings.h"
 
-typedef struct pm_reload_wait_part part_t;
+/* One pool of those that are waited for. */
+typedef struct part {
+    APR_RING_ENTRY(part) link; /* in pool->reloads */
+    pm_reload_wait_t *reload;
+    pm_pool_t *pool;       /* NULL: ended */
+    apr_uint64_t newest;   /* number of the newest old worker */
+    int old;               /* old workers at the beginning */
+    int gone;              /* of them, as the caller was told */
+    apr_uint32_t failures; /* the pool had before */
+} part_t;
+
+APR_RING_HEAD(pm_reload_waits, part);
 
 struct pm_reload_wait {
     pm_control_caller_t *caller;
@@ -13,27 +24,28 @@ struct pm_reload_wait {
     apr_array_header_t *parts; /* of part_t * */
     int begun;
     int left;           /* parts that have not ended */
-    const char *said;   /* lines before the last */
+    const char *said;   /* lines of the answer before the last */
     const char *errors; /* "pool a: ...; pool b: ..." */
 };
 
-static void part_end(part_t *part)
+static void rw_part_end(part_t *part)
 {
     if (part->pool) {
         APR_RING_REMOVE(part, link);
+        part->pool->workers.watched--;
         part->pool = NULL;
         part->reload->left--;
     }
 }
 
-/* The caller has gone. */
-static apr_status_t forget(void *ctx)
+/* The caller has closed its end. */
+static apr_status_t rw_forget(void *ctx)
 {
     pm_reload_wait_t *reload = ctx;
     int i;
 
     for (i = 0; i < reload->parts->nelts; i++) {
-        part_end(APR_ARRAY_IDX(reload->parts, i, part_t *));
+        rw_part_end(APR_ARRAY_IDX(reload->parts, i, part_t *));
     }
     return APR_SUCCESS;
 }
@@ -47,19 +59,19 @@ pm_reload_wait_t *pm_reload_wait_create(pm_control_caller_t *caller)
     reload->p = p;
     reload->parts = apr_array_make(p, 4, sizeof(part_t *));
     reload->said = reload->errors = "";
-    apr_pool_cleanup_register(p, reload, forget, apr_pool_cleanup_null);
+    apr_pool_cleanup_register(p, reload, rw_forget, apr_pool_cleanup_null);
     return reload;
 }
 
-/* --- what has come of it -------------------------------------------------- */
+/* --- progress ------------------------------------------------------------- */
 
-/* Workers of before that are there still; the oldest stand first. */
-static int old_left(const part_t *part)
+/* Old workers that are there still; the list begins with the oldest. */
+static int rw_old_left(const part_t *part)
 {
     const pm_worker_t *w = NULL;
     int n = 0;
 
-    APR_RING_FOREACH(w, &part->pool->workers, pm_worker, link)
+    APR_RING_FOREACH(w, &part->pool->workers.list, pm_worker, link)
     {
         if (w->number > part->newest) {
             break;
@@ -69,16 +81,17 @@ static int old_left(const part_t *part)
     return n;
 }
 
-static int has_failed(const part_t *part)
+static int rw_has_failed(const part_t *part)
 {
     const pm_pool_t *pool = part->pool;
 
     return part->failures != pool->failure.n
-           && (pool->conf->reload || pool->crash.failures > 1);
+           && (pool->conf->reload || pool->restart.failures > 1);
 }
 
-/* What a worker that failed has said, a line for each of its lines. */
-static void quote(pm_reload_wait_t *reload, const pm_start_failure_t *failure)
+/* The last lines of a worker that failed, each as a line of the answer. */
+static void rw_quote(pm_reload_wait_t *reload,
+                     const pm_start_failure_t *failure)
 {
     char *last = NULL;
     char *text = apr_pstrdup(reload->p, failure->said);
@@ -91,11 +104,11 @@ static void quote(pm_reload_wait_t *reload, const pm_start_failure_t *failure)
     }
 }
 
-static const char *explain(pm_reload_wait_t *reload, const pm_pool_t *pool)
+static const char *rw_explain(pm_reload_wait_t *reload, const pm_pool_t *pool)
 {
     const pm_start_failure_t *failure = &pool->failure;
 
-    quote(reload, failure);
+    rw_quote(reload, failure);
     if (!pool->conf->reload) {
         return apr_psprintf(reload->p, "%s; starts are tried again",
                             failure->reason);
@@ -106,7 +119,7 @@ static const char *explain(pm_reload_wait_t *reload, const pm_pool_t *pool)
                         failure->reason, failure->roll);
 }
 
-static void finish(pm_reload_wait_t *reload)
+static void rw_finish(pm_reload_wait_t *reload)
 {
     if (!reload->begun || reload->left) {
         return;
@@ -119,18 +132,18 @@ static void finish(pm_reload_wait_t *reload)
                              1);
 }
 
-static void part_failed(part_t *part, const char *reason)
+static void rw_part_failed(part_t *part, const char *reason)
 {
     pm_reload_wait_t *reload = part->reload;
 
     reload->errors =
         apr_pstrcat(reload->p, reload->errors, reload->errors[0] ? "; " : "",
                     "pool ", part->pool->conf->name, ": ", reason, NULL);
-    part_end(part);
-    finish(reload);
+    rw_part_end(part);
+    rw_finish(reload);
 }
 
-static void tell(part_t *part, int gone)
+static void rw_tell(part_t *part, int gone)
 {
     if (gone != part->gone) {
         part->gone = gone;
@@ -142,30 +155,31 @@ static void tell(part_t *part, int gone)
     }
 }
 
-static void attend(part_t *part)
+static void rw_attend(part_t *part)
 {
     pm_pool_t *pool = part->pool;
-    int gone = part->old - old_left(part);
+    int gone = part->old - rw_old_left(part);
 
-    tell(part, gone);
+    rw_tell(part, gone);
     if (pool->phase != PM_POOL_RUNNING) {
-        part_failed(part, pool->world->dying_at ? "the manager is about to "
-                                                  "end"
-                                                : "it was removed");
+        rw_part_failed(part, pool->context->dying_at
+                                 ? "the manager is about to "
+                                   "end"
+                                 : "it was removed");
     }
     else if (pm_pool_held(pool)) {
-        part_failed(part, "it was stopped");
+        rw_part_failed(part, "it was stopped");
     }
-    else if (has_failed(part)) {
-        part_failed(part, explain(part->reload, pool));
+    else if (rw_has_failed(part)) {
+        rw_part_failed(part, rw_explain(part->reload, pool));
     }
     else if (gone == part->old && pm_pool_settled(pool)) {
-        part_end(part);
-        finish(part->reload);
+        rw_part_end(part);
+        rw_finish(part->reload);
     }
 }
 
-/* --- for others ----------------------------------------------------------- */
+/* --- for the control socket ----------------------------------------------- */
 
 void pm_reload_wait_add(pm_reload_wait_t *reload, pm_pool_t *pool)
 {
@@ -173,10 +187,11 @@ void pm_reload_wait_add(pm_reload_wait_t *reload, pm_pool_t *pool)
 
     part->reload = reload;
     part->pool = pool;
-    part->newest = pool->world->births;
-    part->old = old_left(part);
+    part->newest = pool->context->started;
+    part->old = rw_old_left(part);
     part->failures = pool->failure.n;
-    APR_RING_INSERT_TAIL(&pool->waits, part, pm_reload_wait_part, link);
+    APR_RING_INSERT_TAIL(pool->reloads, part, part, link);
+    pool->workers.watched++;
     *(part_t **)apr_array_push(reload->parts) = part;
     reload->left++;
     pm_pool_touch(pool);
@@ -185,33 +200,45 @@ void pm_reload_wait_add(pm_reload_wait_t *reload, pm_pool_t *pool)
 void pm_reload_wait_begin(pm_reload_wait_t *reload)
 {
     reload->begun = 1;
-    finish(reload);
+    rw_finish(reload);
 }
 
-/* Calls act for each who waits for the pool; it may end that. */
-static void each_part(pm_pool_t *pool, void (*act)(part_t *part))
+/* --- for the pool --------------------------------------------------------- */
+
+/* Calls act for each part of the pool; it may end that. */
+static void rw_each_part(pm_pool_t *pool, void (*act)(part_t *part))
 {
     part_t *part, *next;
 
-    for (part = APR_RING_FIRST(&pool->waits);
-         part != APR_RING_SENTINEL(&pool->waits, pm_reload_wait_part, link);
-         part = next) {
+    for (part = APR_RING_FIRST(pool->reloads);
+         part != APR_RING_SENTINEL(pool->reloads, part, link); part = next) {
         next = APR_RING_NEXT(part, link);
         act(part);
     }
 }
 
-void pm_reload_wait_attend(pm_pool_t *pool)
+static void rw_planned(pm_pool_t *pool)
 {
-    each_part(pool, attend);
+    rw_each_part(pool, rw_attend);
 }
 
-static void part_removed(part_t *part)
+static void rw_part_removed(part_t *part)
 {
-    part_failed(part, "it was removed");
+    rw_part_failed(part, "it was removed");
 }
 
-void pm_reload_wait_gone(pm_pool_t *pool)
+static apr_status_t rw_cleanup(void *pool)
 {
-    each_part(pool, part_removed);
+    rw_each_part(pool, rw_part_removed);
+    return APR_SUCCESS;
 }
+
+static void rw_create(pm_pool_t *pool)
+{
+    pool->reloads = apr_pcalloc(pool->p, sizeof(*pool->reloads));
+    APR_RING_INIT(pool->reloads, part, link);
+    apr_pool_pre_cleanup_register(pool->p, pool, rw_cleanup);
+}
+
+const pm_pool_feature_t pm_reload_wait_feature = {.create = rw_create,
+                                                  .planned = rw_planned};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/pool/pm_rollback.h"
 
-static void drop_former(pm_rollback_t *r)
+static void rb_drop_former(pm_rollback_t *r)
 {
     if (r->former) {
         apr_pool_destroy(r->p);
@@ -12,17 +12,17 @@ static void drop_former(pm_rollback_t *r)
 
 void pm_rollback_replace(pm_pool_t *pool, const pm_conf_t *conf)
 {
-    pm_rollback_t *r = &pool->release;
+    pm_rollback_t *r = &pool->rollback;
 
     if (!conf->reload) {
-        drop_former(r);
+        rb_drop_former(r);
     }
-    if (pool->birth && conf->reload && r->proven) {
-        drop_former(r);
-        r->former = pool->birth;
+    if (pool->spec && conf->reload && r->proven) {
+        rb_drop_former(r);
+        r->former = pool->spec;
         r->p = pool->pconf;
     }
-    else if (pool->birth) {
+    else if (pool->spec) {
         apr_pool_destroy(pool->pconf);
     }
     r->number++;
@@ -32,25 +32,25 @@ void pm_rollback_replace(pm_pool_t *pool, const pm_conf_t *conf)
 
 void pm_rollback_try(pm_pool_t *pool)
 {
-    pool->release.back = 0;
+    pool->rollback.back = 0;
 }
 
-void pm_rollback_ready(pm_worker_t *w)
+void pm_rollback_ready(pm_pool_t *pool, const pm_worker_t *w)
 {
-    pm_rollback_t *r = &w->pool->release;
+    pm_rollback_t *r = &pool->rollback;
 
-    if (w->release == r->number && !r->proven) {
+    if (w->definition == r->number && !r->proven) {
         r->proven = 1;
-        drop_former(r);
+        rb_drop_former(r);
     }
 }
 
 int pm_rollback_failed(pm_pool_t *pool, const pm_worker_t *w)
 {
-    pm_rollback_t *r = &pool->release;
-    int turns =
-        r->former && !r->back && !r->proven && (!w || w->release == r->number);
+    pm_rollback_t *r = &pool->rollback;
+    int begins = r->former && !r->back && !r->proven
+                 && (!w || w->definition == r->number);
 
-    r->back |= turns;
-    return turns;
+    r->back |= begins;
+    return begins;
 }

@@ -22,39 +22,39 @@
 struct pm_script_pools {
     const pm_pool_set_t *set; /* in force; NULL: none yet */
     apr_hash_t *by_key;       /* key -> pm_script_pool_t */
-    int full;                 /* that was said */
+    int full;                 /* that was logged */
 };
 
 struct pm_script_pool {
     pm_pool_t *pool;
     apr_pool_t *p;
     const char *key;
-    const char *host, *path; /* who was asked for first */
+    const char *host, *path; /* of the first request for it */
     int known;               /* it is in by_key */
     pm_launch_file_t file;
-    apr_time_t changed_at; /* workers born before run the former file */
+    apr_time_t changed_at; /* workers started before run the former file */
     apr_uint64_t used;     /* what was done when it was looked at last */
     int quiet;             /* looks that found nothing new, in a row */
     pm_timer_t timer;
 };
 
-void pm_script_pools_init(pm_context_t *world)
+void pm_script_pools_init(pm_context_t *context)
 {
-    world->scripts = apr_pcalloc(world->p, sizeof(*world->scripts));
-    world->scripts->by_key = apr_hash_make(world->p);
+    context->scripts = apr_pcalloc(context->p, sizeof(*context->scripts));
+    context->scripts->by_key = apr_hash_make(context->p);
 }
 
 /* --- names ---------------------------------------------------------------- */
 
-static const char *address_of(const pm_pool_set_t *set, apr_uint32_t generation,
-                              apr_pool_t *p)
+static const char *sp_address_of(const pm_pool_set_t *set,
+                                 apr_uint32_t generation, apr_pool_t *p)
 {
     return apr_psprintf(p, "unix:%s/script-%x.sock", set->global->runtime_dir,
                         generation & ~PM_SCOREBOARD_SCRIPT_BIT);
 }
 
-/* What people know it by, and what tells it from all others. */
-static const char *name_of(const pm_script_target_t *f, apr_pool_t *p)
+/* A label for people, and a hash that tells it from all others. */
+static const char *sp_name_of(const pm_script_target_t *f, apr_pool_t *p)
 {
     unsigned char digest[APR_SHA1_DIGESTSIZE];
     char hex[2 * APR_SHA1_DIGESTSIZE + 1];
@@ -80,58 +80,58 @@ static const char *name_of(const pm_script_target_t *f, apr_pool_t *p)
 
 /* --- one script ----------------------------------------------------------- */
 
-/* Every birth is of the file that was looked at last. */
-static void arm(pm_script_pool_t *script, const pm_script_target_t *f)
+/* Workers are started only while the file is the one seen last. */
+static void sp_arm(pm_script_pool_t *script, const pm_script_target_t *f)
 {
     if (f->is_file) {
         script->file.path = script->path;
         script->file.fixed = f->fixed;
         script->file.inode = f->file;
-        if (script->pool->birth) {
-            script->pool->birth->file = &script->file;
+        if (script->pool->spec) {
+            script->pool->spec->file = &script->file;
         }
     }
 }
 
-static int is_changed(const pm_script_pool_t *script,
-                      const pm_script_target_t *f)
+static int sp_is_changed(const pm_script_pool_t *script,
+                         const pm_script_target_t *f)
 {
     return f->is_file && !pm_inode_same(&script->file.inode, &f->file);
 }
 
-/* Each pool has a descriptor of the log its own. */
-static int log_of(const pm_script_target_t *f)
+/* A descriptor of the log for this pool alone. */
+static int sp_log_of(const pm_script_target_t *f)
 {
     return f->by->log_fd < 0 ? -1 : fcntl(f->by->log_fd, F_DUPFD_CLOEXEC, 3);
 }
 
-static void define(pm_script_pool_t *script, pm_script_target_t *f)
+static void sp_define(pm_script_pool_t *script, pm_script_target_t *f)
 {
-    pm_member_t member = {.fd = -1, .log_fd = log_of(f)};
+    pm_member_t member = {.fd = -1, .log_fd = sp_log_of(f)};
 
     f->conf->name = script->pool->conf->name;
     f->conf->listen = script->pool->conf->listen;
     member.conf = f->conf;
     pm_pool_define(script->pool, &member);
-    arm(script, f);
+    sp_arm(script, f);
 }
 
-static void renew(pm_script_pool_t *script, pm_script_target_t *f)
+static void sp_renew(pm_script_pool_t *script, pm_script_target_t *f)
 {
-    pm_log(script->pool->world->log, PM_NOTICE,
+    pm_log(script->pool->context->log, PM_NOTICE,
            "pool %s: %s has changed and "
            "is started anew",
            script->pool->conf->name, script->path);
-    define(script, f);
+    sp_define(script, f);
     script->changed_at = pm_time_now();
     pm_pool_reload(script->pool);
 }
 
-static void forget(pm_script_pool_t *script)
+static void sp_forget(pm_script_pool_t *script)
 {
-    pm_script_pools_t *all = script->pool->world->scripts;
+    pm_script_pools_t *all = script->pool->context->scripts;
 
-    pm_loop_at(script->pool->world->loop, &script->timer, PM_TIME_NEVER);
+    pm_loop_at(script->pool->context->loop, &script->timer, PM_TIME_NEVER);
     if (script->known) {
         script->known = 0;
         apr_hash_set(all->by_key, script->key, APR_HASH_KEY_STRING, NULL);
@@ -139,41 +139,42 @@ static void forget(pm_script_pool_t *script)
     }
 }
 
-/* --- who is not used goes ------------------------------------------------- */
+/* --- unused pools go ------------------------------------------------------ */
 
-static void watch(pm_script_pool_t *script, apr_time_t now)
+static void sp_watch(pm_script_pool_t *script, apr_time_t now)
 {
     apr_time_t timeout = script->pool->conf->idle_timeout;
 
     if (timeout) {
-        pm_loop_at(script->pool->world->loop, &script->timer,
+        pm_loop_at(script->pool->context->loop, &script->timer,
                    now + timeout / LOOKS + 1);
     }
 }
 
-/* Nobody asks again for a script that could not be started when it had
- * changed (pm_pool_failed() ends the roll): it is tried again until it can. */
-static void try_again(const pm_script_pool_t *script)
+/* A failed start ends the roll (pm_pool_exit_failed()).  Nobody asks again for
+ * a script that had changed, so it is tried again until it starts. */
+static void sp_try_again(const pm_script_pool_t *script)
 {
     pm_pool_t *pool = script->pool;
     const pm_worker_t *w = NULL;
 
-    APR_RING_FOREACH(w, &pool->workers, pm_worker, link)
+    APR_RING_FOREACH(w, &pool->workers.list, pm_worker, link)
     {
-        if (pm_worker_fsm_alive(w->state) && w->born_at < script->changed_at) {
+        if (pm_worker_fsm_alive(w->state)
+            && w->started_at < script->changed_at) {
             pm_pool_reload(pool);
             return;
         }
     }
 }
 
-static void on_look(void *ctx, apr_time_t now)
+static void sp_on_look(void *ctx, apr_time_t now)
 {
     pm_script_pool_t *script = ctx;
     pm_pool_t *pool = script->pool;
     pm_scoreboard_totals_t sum =
-        pm_scoreboard_sum(pool->world->board, pool->slot);
-    apr_uint64_t used = sum.done + sum.aborted + pool->board->spawned;
+        pm_scoreboard_sum(pool->context->scoreboard, pool->slot);
+    apr_uint64_t used = sum.done + sum.aborted + pool->published->spawned;
 
     script->quiet = used == script->used && !sum.in_flight && !sum.waiting
                             && !pm_pool_held(pool)
@@ -181,41 +182,41 @@ static void on_look(void *ctx, apr_time_t now)
                         : 0;
     script->used = used;
     if (script->quiet < LOOKS || !pm_pool_retire(pool)) {
-        if (!pool->rolling) {
-            try_again(script);
+        if (!pool->workers.rolling) {
+            sp_try_again(script);
         }
-        watch(script, now);
+        sp_watch(script, now);
         return;
     }
-    pm_log(pool->world->log, PM_INFO,
+    pm_log(pool->context->log, PM_INFO,
            "pool %s: was not used for "
            "FcgiPMIdleTimeout",
            pool->conf->name);
-    forget(script);
+    sp_forget(script);
 }
 
 /* --- a new one ------------------------------------------------------------ */
 
-/* Round and round, so that a slot rests as long as can be. */
-static int find_place(pm_context_t *world, pm_member_t *member)
+/* Slots are used in turn, so that each stays unused as long as possible. */
+static int sp_find_slot(pm_context_t *context, pm_member_t *member)
 {
     const unsigned n = PM_SCOREBOARD_SLOTS - PM_SCOREBOARD_SCRIPTS;
-    pm_scoreboard_header_t *head = pm_scoreboard_header(world->board);
+    pm_scoreboard_header_t *head = pm_scoreboard_header(context->scoreboard);
     unsigned i;
 
     for (i = 0; i < n; i++) {
         head->scripts = (head->scripts + 1) & ~PM_SCOREBOARD_SCRIPT_BIT;
         member->slot = PM_SCOREBOARD_SCRIPTS + (int)(head->scripts % n);
         member->generation = head->scripts | PM_SCOREBOARD_SCRIPT_BIT;
-        if (!world->slots[member->slot]) {
+        if (!context->slots[member->slot]) {
             return 1;
         }
     }
     return 0;
 }
 
-static apr_status_t open_socket(pm_member_t *member, const pm_conf_t *conf,
-                                apr_pool_t *p, pm_reason_t *why)
+static apr_status_t sp_open_socket(pm_member_t *member, const pm_conf_t *conf,
+                                   apr_pool_t *p, pm_reason_t *why)
 {
     pm_listen_opts_t opts = {(int)conf->listen_backlog,
                              (mode_t)conf->listen_mode, 0, 0};
@@ -230,9 +231,9 @@ static apr_status_t open_socket(pm_member_t *member, const pm_conf_t *conf,
     return rv;
 }
 
-static int is_full(pm_context_t *world)
+static int sp_is_full(pm_context_t *context)
 {
-    pm_script_pools_t *all = world->scripts;
+    pm_script_pools_t *all = context->scripts;
     apr_int64_t most = all->set->global->max_scripts;
 
     if (apr_hash_count(all->by_key) < most) {
@@ -240,7 +241,7 @@ static int is_full(pm_context_t *world)
     }
     if (!all->full) {
         all->full = 1;
-        pm_log(world->log, PM_ERROR,
+        pm_log(context->log, PM_ERROR,
                "there are pools of %d scripts "
                "(FcgiPMMaxScripts): no other script is started",
                (int)most);
@@ -248,14 +249,20 @@ static int is_full(pm_context_t *world)
     return 1;
 }
 
-static void create(pm_context_t *world, pm_member_t *member,
-                   const pm_script_target_t *f, const char *host,
-                   const char *path)
+static apr_status_t sp_cleanup(void *script)
+{
+    sp_forget(script);
+    return APR_SUCCESS;
+}
+
+static void sp_create(pm_context_t *context, pm_member_t *member,
+                      const pm_script_target_t *f, const char *host,
+                      const char *path)
 {
     pm_script_pool_t *script;
-    pm_pool_t *pool = pm_pool_create(world, member);
+    pm_pool_t *pool = pm_pool_create(context, member);
 
-    apr_hash_set(world->pools, &pool->generation, sizeof(pool->generation),
+    apr_hash_set(context->pools, &pool->generation, sizeof(pool->generation),
                  pool);
     pool->script = script = apr_pcalloc(pool->p, sizeof(*script));
     script->p = pool->p;
@@ -264,62 +271,64 @@ static void create(pm_context_t *world, pm_member_t *member,
     script->host = apr_pstrdup(script->p, host);
     script->path = apr_pstrdup(script->p, path);
     script->known = 1;
-    script->timer.due = on_look;
+    script->timer.due = sp_on_look;
     script->timer.ctx = script;
-    apr_hash_set(world->scripts->by_key, script->key, APR_HASH_KEY_STRING,
+    apr_hash_set(context->scripts->by_key, script->key, APR_HASH_KEY_STRING,
                  script);
-    arm(script, f);
-    watch(script, pm_time_now());
-    pm_log(world->log, PM_INFO, "pool %s: for %s of %s", pool->conf->name, path,
-           host);
+    apr_pool_pre_cleanup_register(pool->p, script, sp_cleanup);
+    sp_arm(script, f);
+    sp_watch(script, pm_time_now());
+    pm_log(context->log, PM_INFO, "pool %s: for %s of %s", pool->conf->name,
+           path, host);
 }
 
 /* @return f->status on failure */
-static apr_status_t make(pm_context_t *world, pm_script_target_t *f,
-                         const char *host, const char *path, apr_pool_t *p,
-                         pm_reason_t *why)
+static apr_status_t sp_make(pm_context_t *context, pm_script_target_t *f,
+                            const char *host, const char *path, apr_pool_t *p,
+                            pm_reason_t *why)
 {
     pm_member_t member = {.fd = -1, .log_fd = -1};
-    pm_launch_spec_t *birth;
+    pm_launch_spec_t *spec;
     apr_status_t rv;
 
     f->status = 503;
-    if (is_full(world) || !find_place(world, &member)) {
+    if (sp_is_full(context) || !sp_find_slot(context, &member)) {
         return pm_fail(why, APR_EGENERAL,
                        "%s: there are too many pools of "
                        "scripts (FcgiPMMaxScripts)",
                        path);
     }
-    f->conf->name = name_of(f, p);
-    f->conf->listen = address_of(world->scripts->set, member.generation, p);
-    rv = pm_launch_spec_prepare(&birth, f->conf, p, why);
+    f->conf->name = sp_name_of(f, p);
+    f->conf->listen =
+        sp_address_of(context->scripts->set, member.generation, p);
+    rv = pm_launch_spec_prepare(&spec, f->conf, p, why);
     if (rv != APR_SUCCESS) {
         pm_reason_t cause = *why;
 
         f->status = rv == EACCES ? 403 : rv == EMFILE ? 503 : 500;
         return pm_fail(why, rv, "%s: %s", path, cause.text);
     }
-    rv = open_socket(&member, f->conf, p, why);
+    rv = sp_open_socket(&member, f->conf, p, why);
     if (rv == APR_SUCCESS) {
         member.conf = f->conf;
-        member.log_fd = log_of(f);
-        create(world, &member, f, host, path);
+        member.log_fd = sp_log_of(f);
+        sp_create(context, &member, f, host, path);
     }
     return rv;
 }
 
 /* --- questions ------------------------------------------------------------ */
 
-/* A word as it was before it was escaped; NULL: it never was. */
-static const char *unescape(const char *word, apr_size_t len, apr_pool_t *p)
+/* A word unescaped; NULL: it was not escaped correctly. */
+static const char *sp_unescape(const char *word, apr_size_t len, apr_pool_t *p)
 {
     return apr_punescape_url(p, apr_pstrmemdup(p, word, len), NULL, NULL, 1);
 }
 
-static const char *find(pm_context_t *world, const char *host, const char *path,
-                        apr_pool_t *p)
+static const char *sp_find(pm_context_t *context, const char *host,
+                           const char *path, apr_pool_t *p)
 {
-    pm_script_pools_t *all = world->scripts;
+    pm_script_pools_t *all = context->scripts;
     pm_reason_t why = {""};
     pm_script_target_t f;
     pm_script_pool_t *script;
@@ -328,16 +337,16 @@ static const char *find(pm_context_t *world, const char *host, const char *path,
     if (rv == APR_SUCCESS) {
         script = apr_hash_get(all->by_key, f.key, APR_HASH_KEY_STRING);
         if (script && !pm_listen_is_there(&script->pool->listener)) {
-            forget(script); /* somebody has removed its socket */
+            sp_forget(script); /* its socket was removed from outside */
             pm_pool_remove(script->pool);
             script = NULL;
         }
         if (!script) {
-            rv = make(world, &f, host, path, p, &why);
+            rv = sp_make(context, &f, host, path, p, &why);
             script = apr_hash_get(all->by_key, f.key, APR_HASH_KEY_STRING);
         }
-        else if (is_changed(script, &f)) {
-            renew(script, &f);
+        else if (sp_is_changed(script, &f)) {
+            sp_renew(script, &f);
         }
     }
     if (rv != APR_SUCCESS) {
@@ -348,45 +357,45 @@ static const char *find(pm_context_t *world, const char *host, const char *path,
                         script->pool->listener.text);
 }
 
-const char *pm_script_pools_ask(pm_context_t *world, const pm_request_t *req,
+const char *pm_script_pools_ask(pm_context_t *context, const pm_request_t *req,
                                 apr_pool_t *p)
 {
-    const char *host = unescape(req->host, req->host_len, p);
-    const char *path = unescape(req->path, req->path_len, p);
+    const char *host = sp_unescape(req->host, req->host_len, p);
+    const char *path = sp_unescape(req->path, req->path_len, p);
 
-    if (world->dying_at || !world->scripts->set
-        || req->number[0] > world->config) {
+    if (context->dying_at || !context->scripts->set
+        || req->number[0] > context->config) {
         return "error later";
     }
-    return host && path ? find(world, host, path, p)
+    return host && path ? sp_find(context, host, path, p)
                         : "error 403 that cannot be a path";
 }
 
 /* --- another configuration ------------------------------------------------ */
 
-/* What the manager before this one has left: its pools have died with it. */
-static void clear_away(pm_context_t *world, const pm_pool_set_t *set)
+/* The sockets and slots of a manager that has died. */
+static void sp_clear_away(pm_context_t *context, const pm_pool_set_t *set)
 {
     apr_pool_t *p = set->members->pool;
     int i;
 
-    if (!pm_scoreboard_header(world->board)->scripts) {
-        return; /* a slot that was never touched costs nothing */
+    if (!pm_scoreboard_header(context->scoreboard)->scripts) {
+        return; /* no slot was used: do not touch that memory */
     }
     for (i = PM_SCOREBOARD_SCRIPTS; i < PM_SCOREBOARD_SLOTS; i++) {
-        pm_scoreboard_slot_t *slot = pm_scoreboard_slot(world->board, i);
+        pm_scoreboard_slot_t *slot = pm_scoreboard_slot(context->scoreboard, i);
 
         if (slot->generation) {
-            unlink(address_of(set, slot->generation, p) + 5);
+            unlink(sp_address_of(set, slot->generation, p) + 5);
             memset(slot, 0, sizeof(*slot));
-            pm_admission_set_workers(pm_scoreboard_admission(world->board, i),
-                                     0, 1);
+            pm_admission_set_workers(
+                pm_scoreboard_admission(context->scoreboard, i), 0, 1);
         }
     }
 }
 
-static void adopt(pm_script_pool_t *script, const pm_pool_set_t *set,
-                  apr_pool_t *p)
+static void sp_adopt(pm_script_pool_t *script, const pm_pool_set_t *set,
+                     apr_pool_t *p)
 {
     pm_pool_t *pool = script->pool;
     pm_graceful_t graceful = (pm_graceful_t)set->global->graceful;
@@ -397,45 +406,45 @@ static void adopt(pm_script_pool_t *script, const pm_pool_set_t *set,
     if (pm_script_resolve(&f, set, script->host, script->path, p, &why)
             != APR_SUCCESS
         || strcmp(f.key, script->key)) {
-        pm_log(pool->world->log, PM_INFO, "pool %s: goes: %s", pool->conf->name,
-               why.text);
-        forget(script);
+        pm_log(pool->context->log, PM_INFO, "pool %s: goes: %s",
+               pool->conf->name, why.text);
+        sp_forget(script);
         pm_pool_remove(pool);
         return;
     }
     f.conf->name = pool->conf->name;
     f.conf->listen = pool->conf->listen;
-    reload = is_changed(script, &f)
+    reload = sp_is_changed(script, &f)
              || pm_reload_policy_plan(graceful, pool->conf, f.conf)
                     == PM_RELOAD_POLICY_RELOAD;
-    define(script, &f);
+    sp_define(script, &f);
     if (reload) {
         pm_pool_reload(pool);
     }
-    watch(script, pm_time_now());
+    sp_watch(script, pm_time_now());
 }
 
-void pm_script_pools_adopt(pm_context_t *world, const pm_pool_set_t *set)
+void pm_script_pools_adopt(pm_context_t *context, const pm_pool_set_t *set)
 {
-    pm_script_pools_t *all = world->scripts;
+    pm_script_pools_t *all = context->scripts;
     apr_hash_index_t *hi;
     apr_pool_t *p;
 
     if (!all->set) {
-        clear_away(world, set);
+        sp_clear_away(context, set);
     }
     all->set = set;
     all->full = 0;
-    p = pm_subpool_create(world->p);
+    p = pm_subpool_create(context->p);
     for (hi = apr_hash_first(NULL, all->by_key); hi; hi = apr_hash_next(hi)) {
-        adopt(apr_hash_this_val(hi), set, p);
+        sp_adopt(apr_hash_this_val(hi), set, p);
     }
     apr_pool_destroy(p);
 }
 
 /* --- for its pool --------------------------------------------------------- */
 
-int pm_script_pools_verify(pm_pool_t *pool)
+static int sp_verify(pm_pool_t *pool)
 {
     pm_script_pool_t *script = pool->script;
     pm_script_target_t f;
@@ -444,10 +453,11 @@ int pm_script_pools_verify(pm_pool_t *pool)
     apr_status_t rv;
 
     if (!script || !script->known) {
-        return 1; /* one that drains is as it was: see pm_path_check() */
+        return 1; /* while it drains the child checks the file: pm_path_check()
+                   */
     }
     p = pm_subpool_create(pool->p);
-    rv = pm_script_resolve(&f, pool->world->scripts->set, script->host,
+    rv = pm_script_resolve(&f, pool->context->scripts->set, script->host,
                            script->path, p, &why);
     if (rv == APR_SUCCESS && strcmp(f.key, script->key)) {
         rv = pm_fail(&why, APR_EGENERAL,
@@ -458,16 +468,11 @@ int pm_script_pools_verify(pm_pool_t *pool)
     if (rv != APR_SUCCESS) {
         pm_pool_error(pool, PM_ERROR, "cannot run: %s", why.text);
     }
-    else if (is_changed(script, &f)) {
-        renew(script, &f);
+    else if (sp_is_changed(script, &f)) {
+        sp_renew(script, &f);
     }
     apr_pool_destroy(p);
     return rv == APR_SUCCESS;
 }
 
-void pm_script_pools_gone(pm_pool_t *pool)
-{
-    if (pool->script) {
-        forget(pool->script);
-    }
-}
+const pm_pool_feature_t pm_script_pools_feature = {.before_start = sp_verify};

@@ -1,59 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_slow_log.h
- * @brief Layer 3: requests that take longer than FcgiPMSlowLog.
+ * @brief Requests that take longer than FcgiPMSlowLog.
  *
- * WHO KNOWS WHAT
- *   An httpd child knows the request and the socket to its worker, not who is
- *   at the other end; it tells the manager when the time is over
- * (pm_slow_report.h). The manager looks the other end of that socket up
- * (pm_sock_diag.h) and finds who has it among the pool's workers.  A fast
- * request costs nothing.
+ * WHICH WORKER
+ *   An httpd child knows the request and its own socket, not the process at the
+ *   other end; when the time is over it reports both to the manager
+ *   (pm_slow_report.h).  The manager looks up the other end of that socket
+ *   (pm_sock_diag.h) and which of the pool's workers has it.  A request that is
+ *   not slow costs nothing.
  *
- *   Of requests that others send to the pool's socket only the worker's page
- *   tells: who is busy for that long, and was not spoken of by a child within
- *   another PM_SLOW_GRACE, gets a line without a URL.  For this the worker
- *   rings when it becomes busy, once in that time at the most.
+ *   Requests that others send to the pool's socket are known by the worker's
+ *   status only: a worker that has been busy for that long and PM_SLOW_GRACE
+ *   more, without a report of a child, gets a line without a URL.  For this the
+ *   worker notifies the manager when it becomes busy, once in that time at the
+ *   most.
  *
  * THE COMMAND
- *   Executed as a worker would be, with the worker's user, limits, directory
- *   and nothing of the manager's rights; one at a time for each pool.  What it
- *   says goes to the pool's log.
+ *   Executed as a worker would be, with the worker's user, limits and
+ *   directory and none of the manager's rights; one at a time for each pool.
+ *   What it writes goes to the pool's log.
  */
 #ifndef PM_SLOW_LOG_H
 #define PM_SLOW_LOG_H
 
-#include "pm_core/pool/pm_pool.h"
 #include "pm_core/ipc/pm_slow_report.h"
+#include "pm_core/pool/pm_pool.h"
 
-/** How much later requests of others are spoken of. */
+/** How much later requests of others are reported. */
 #define PM_SLOW_GRACE apr_time_from_msec(250)
 
-#define PM_SLOW_TIME  apr_time_from_sec(10) /**< then a command is killed */
-#define PM_SLOW_LINES 400                   /**< of it that are logged */
+#define PM_SLOW_TIME                                                           \
+    apr_time_from_sec(10) /**< after that a command is killed */
+#define PM_SLOW_LINES 400 /**< of it that are logged */
 
-/** Does the command work?  What a definition needs to be one.
- *  @param birth NULL: there is none */
-apr_status_t pm_slow_log_prepare(pm_launch_spec_t **birth,
-                                 const pm_conf_t *conf, apr_pool_t *p,
-                                 pm_reason_t *why);
+extern const pm_pool_feature_t pm_slow_log_feature;
 
-/** An httpd child says so; the note is checked here. */
-void pm_slow_log_told(pm_context_t *world, const pm_slow_report_t *note);
+/** A report of an httpd child; it is checked here. */
+void pm_slow_log_report(pm_context_t *context, const pm_slow_report_t *report);
 
-/** There may be news on this worker's page. */
-void pm_slow_log_attend(pm_worker_t *w, const pm_worker_facts_t *page);
-
-/** At a worker's birth. */
-void pm_slow_log_watch(pm_worker_t *w);
-
-/** A worker is gone: it is not looked at any more. */
-void pm_slow_log_forget(pm_worker_t *w);
-
-/** Was it one of our commands that was reaped?  @return 0: no */
-int pm_slow_log_reaped(pm_context_t *world, pid_t pid, int status);
-
-/** The pool ends, or has another definition: so does a command that runs. */
-void pm_slow_log_end(pm_pool_t *pool);
+/** Was it a command of this unit that was reaped?  @return 0: no */
+int pm_slow_log_reaped(pm_context_t *context, pid_t pid, int status);
 
 #endif /* PM_SLOW_LOG_H */

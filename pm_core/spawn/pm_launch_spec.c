@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a birth needs, worked out before it: pm_launch_spec_prepare(). */
+#include "pm_core/spawn/pm_launch_spec.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +14,12 @@
 static const struct {
     const char *name;
     int resource;
-} resources[] = {{"cpu", RLIMIT_CPU},       {"as", RLIMIT_AS},
-                 {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC},
-                 {"core", RLIMIT_CORE},     {NULL, 0}};
+} spec_resources[] = {{"cpu", RLIMIT_CPU},       {"as", RLIMIT_AS},
+                      {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC},
+                      {"core", RLIMIT_CORE},     {NULL, 0}};
 
 /* Could id execute this file, as far as its mode says? */
-static int executable(const struct stat *st, const pm_ident_t *id)
+static int spec_executable(const struct stat *st, const pm_ident_t *id)
 {
     int i;
 
@@ -33,8 +34,8 @@ static int executable(const struct stat *st, const pm_ident_t *id)
     return (st->st_mode & S_IXOTH) != 0;
 }
 
-static apr_status_t program_check(const char *program, const pm_ident_t *id,
-                                  pm_reason_t *why)
+static apr_status_t spec_check_program(const char *program,
+                                       const pm_ident_t *id, pm_reason_t *why)
 {
     struct stat st;
 
@@ -45,7 +46,7 @@ static apr_status_t program_check(const char *program, const pm_ident_t *id,
         return pm_fail(why, EACCES, "FcgiPMCommand: %s is not a program",
                        program);
     }
-    if (!executable(&st, id)) {
+    if (!spec_executable(&st, id)) {
         return pm_fail(why, EACCES,
                        "FcgiPMCommand: %s is not executable by "
                        "%s",
@@ -55,8 +56,9 @@ static apr_status_t program_check(const char *program, const pm_ident_t *id,
 }
 
 /* A program without a slash, along PATH. */
-static apr_status_t program_search(const char **program, const pm_ident_t *id,
-                                   apr_pool_t *p, pm_reason_t *why)
+static apr_status_t spec_search_program(const char **program,
+                                        const pm_ident_t *id, apr_pool_t *p,
+                                        pm_reason_t *why)
 {
     const char *path = getenv("PATH");
     char *dirs = apr_pstrdup(p, path ? path : "/usr/bin:/bin");
@@ -67,7 +69,8 @@ static apr_status_t program_search(const char **program, const pm_ident_t *id,
          dir = apr_strtok(NULL, ":", &last)) {
         const char *file = apr_pstrcat(p, dir, "/", *program, NULL);
 
-        if (dir[0] == '/' && program_check(file, id, NULL) == APR_SUCCESS) {
+        if (dir[0] == '/'
+            && spec_check_program(file, id, NULL) == APR_SUCCESS) {
             *program = file;
             return APR_SUCCESS;
         }
@@ -78,29 +81,30 @@ static apr_status_t program_search(const char **program, const pm_ident_t *id,
                    *program);
 }
 
-static apr_status_t find_program(pm_launch_spec_t *birth, const pm_conf_t *conf,
-                                 apr_pool_t *p, pm_reason_t *why)
+static apr_status_t spec_find_program(pm_launch_spec_t *spec,
+                                      const pm_conf_t *conf, apr_pool_t *p,
+                                      pm_reason_t *why)
 {
     if (!conf->command || !conf->command->nelts) {
         return pm_fail(why, APR_EINVAL, "FcgiPMCommand is missing");
     }
-    birth->program = APR_ARRAY_IDX(conf->command, 0, const char *);
-    if (!strchr(birth->program, '/')) {
-        return program_search(&birth->program, &birth->ident, p, why);
+    spec->program = APR_ARRAY_IDX(conf->command, 0, const char *);
+    if (!strchr(spec->program, '/')) {
+        return spec_search_program(&spec->program, &spec->ident, p, why);
     }
-    if (birth->program[0] != '/') {
+    if (spec->program[0] != '/') {
         return pm_fail(why, APR_EINVAL,
                        "FcgiPMCommand: \"%s\" is neither an "
                        "absolute path nor a plain name",
-                       birth->program);
+                       spec->program);
     }
-    /* Behind a chroot the file cannot be judged from here. */
+    /* Inside a chroot the path names another file. */
     return conf->chroot ? APR_SUCCESS
-                        : program_check(birth->program, &birth->ident, why);
+                        : spec_check_program(spec->program, &spec->ident, why);
 }
 
-static apr_status_t check_directory(const char *name, const char *path,
-                                    pm_reason_t *why)
+static apr_status_t spec_check_directory(const char *name, const char *path,
+                                         pm_reason_t *why)
 {
     struct stat st;
 
@@ -113,8 +117,8 @@ static apr_status_t check_directory(const char *name, const char *path,
     return APR_SUCCESS;
 }
 
-static void make_argv(pm_launch_spec_t *birth, const pm_conf_t *conf,
-                      apr_pool_t *p)
+static void spec_make_argv(pm_launch_spec_t *spec, const pm_conf_t *conf,
+                           apr_pool_t *p)
 {
     apr_array_header_t *argv = apr_array_copy(p, conf->command);
 
@@ -122,10 +126,10 @@ static void make_argv(pm_launch_spec_t *birth, const pm_conf_t *conf,
         APR_ARRAY_IDX(argv, 0, const char *) = conf->process_name;
     }
     *(const char **)apr_array_push(argv) = NULL;
-    birth->argv = (char *const *)(void *)argv->elts;
+    spec->argv = (char *const *)(void *)argv->elts;
 }
 
-static int has(const apr_array_header_t *env, const char *name)
+static int spec_env_has(const apr_array_header_t *env, const char *name)
 {
     apr_size_t len = strlen(name);
     int i;
@@ -140,68 +144,67 @@ static int has(const apr_array_header_t *env, const char *name)
     return 0;
 }
 
-/* A variable of this process's own, unless it has none or the worker has one
- * of that name: a name that is there twice means different things to
- * different programs. */
-static void pass(apr_array_header_t *env, const char *name, apr_pool_t *p)
+/* A variable of this process, unless the worker has one of that name already:
+ * programs differ in which of two they take. */
+static void spec_env_pass(apr_array_header_t *env, const char *name,
+                          apr_pool_t *p)
 {
     const char *value = getenv(name);
 
-    if (value && !has(env, name)) {
+    if (value && !spec_env_has(env, name)) {
         *(const char **)apr_array_push(env) =
             apr_pstrcat(p, name, "=", value, NULL);
     }
 }
 
-static void make_env(pm_launch_spec_t *birth, const pm_conf_t *conf,
-                     apr_pool_t *p)
+static void spec_make_env(pm_launch_spec_t *spec, const pm_conf_t *conf,
+                          apr_pool_t *p)
 {
     apr_array_header_t *env = apr_array_make(p, 16, sizeof(const char *));
     int i;
 
-    *(const char **)apr_array_push(env) = ""; /* the guard's two */
+    *(const char **)apr_array_push(env) = ""; /* for the guard */
     *(const char **)apr_array_push(env) = "";
     *(const char **)apr_array_push(env) = PM_SPAWN_MANAGER "=";
-    /* FcgiPMSetEnv wins over all others, and the last of one name over the
-     * ones before it. */
+    /* FcgiPMSetEnv wins over all others, and of one name the last one. */
     for (i = conf->setenv ? conf->setenv->nelts - 1 : -1; i >= 0; i--) {
         const char *pair = APR_ARRAY_IDX(conf->setenv, i, const char *);
 
-        if (!has(env, apr_pstrmemdup(p, pair, strcspn(pair, "=")))) {
+        if (!spec_env_has(env, apr_pstrmemdup(p, pair, strcspn(pair, "=")))) {
             *(const char **)apr_array_push(env) = pair;
         }
     }
-    pass(env, "PATH", p);
-    pass(env, "TZ", p);
-    pass(env, "LANG", p);
+    spec_env_pass(env, "PATH", p);
+    spec_env_pass(env, "TZ", p);
+    spec_env_pass(env, "LANG", p);
     for (i = 0; conf->passenv && i < conf->passenv->nelts; i++) {
-        pass(env, APR_ARRAY_IDX(conf->passenv, i, const char *), p);
+        spec_env_pass(env, APR_ARRAY_IDX(conf->passenv, i, const char *), p);
     }
     *(const char **)apr_array_push(env) = NULL;
     APR_ARRAY_IDX(env, 0, const char *) = NULL;
-    birth->envp = (char **)(void *)env->elts;
+    spec->envp = (char **)(void *)env->elts;
 }
 
 /* The guard comes before libraries the administrator has preloaded. */
-static void make_guard(pm_launch_spec_t *birth, const pm_conf_t *conf,
-                       apr_pool_t *p)
+static void spec_make_guard(pm_launch_spec_t *spec, const pm_conf_t *conf,
+                            apr_pool_t *p)
 {
     const char *path = conf->guard ? pm_preload_path(p) : NULL;
     char **e;
 
-    if (!path || conf->chroot || !pm_preload_works(birth->program)) {
+    if (!path || conf->chroot || !pm_preload_works(spec->program)) {
         return;
     }
-    for (e = birth->envp + 2; *e; e++) {
+    for (e = spec->envp + 2; *e; e++) {
         if (!strncmp(*e, "LD_PRELOAD=", 11)) {
             return;
         }
     }
-    birth->guard = apr_pstrcat(p, "LD_PRELOAD=", path, NULL);
+    spec->guard = apr_pstrcat(p, "LD_PRELOAD=", path, NULL);
 }
 
 /* "64K" -> 65536; the text has been checked by pm_conf_set(). */
-static rlim_t limit_value(const char *text)
+static rlim_t spec_limit(const char *text)
 {
     char *end;
     apr_int64_t n = apr_strtoi64(text, &end, 10);
@@ -215,14 +218,13 @@ static rlim_t limit_value(const char *text)
                                                       : 0);
 }
 
-static void make_limits(pm_launch_spec_t *birth, const pm_conf_t *conf,
-                        apr_pool_t *p)
+static void spec_make_limits(pm_launch_spec_t *spec, const pm_conf_t *conf,
+                             apr_pool_t *p)
 {
-    const int most = (int)(sizeof(birth->limits) / sizeof(birth->limits[0]));
+    const int most = (int)(sizeof(spec->limits) / sizeof(spec->limits[0]));
     int i, r;
 
-    for (i = 0;
-         conf->rlimit && i < conf->rlimit->nelts && birth->nlimits < most;
+    for (i = 0; conf->rlimit && i < conf->rlimit->nelts && spec->nlimits < most;
          i++) {
         char *text = apr_pstrdup(p, APR_ARRAY_IDX(conf->rlimit, i, char *));
         char *last = NULL;
@@ -230,13 +232,12 @@ static void make_limits(pm_launch_spec_t *birth, const pm_conf_t *conf,
         const char *soft = apr_strtok(NULL, " ", &last);
         const char *hard = apr_strtok(NULL, " ", &last);
 
-        for (r = 0; resources[r].name; r++) {
-            if (!strcasecmp(resources[r].name, name)) {
-                birth->limits[birth->nlimits].resource = resources[r].resource;
-                birth->limits[birth->nlimits].limit.rlim_cur =
-                    limit_value(soft);
-                birth->limits[birth->nlimits++].limit.rlim_max =
-                    limit_value(hard);
+        for (r = 0; spec_resources[r].name; r++) {
+            if (!strcasecmp(spec_resources[r].name, name)) {
+                spec->limits[spec->nlimits].resource =
+                    spec_resources[r].resource;
+                spec->limits[spec->nlimits].limit.rlim_cur = spec_limit(soft);
+                spec->limits[spec->nlimits++].limit.rlim_max = spec_limit(hard);
             }
         }
     }
@@ -244,8 +245,9 @@ static void make_limits(pm_launch_spec_t *birth, const pm_conf_t *conf,
 
 /* Is this the directory of a cgroup of version 2?  Only those have such a
  * file that counts processes (cgroups(7)). */
-static apr_status_t find_cgroup(pm_launch_spec_t *birth, const pm_conf_t *conf,
-                                apr_pool_t *p, pm_reason_t *why)
+static apr_status_t spec_find_cgroup(pm_launch_spec_t *spec,
+                                     const pm_conf_t *conf, apr_pool_t *p,
+                                     pm_reason_t *why)
 {
     struct stat st;
 
@@ -258,7 +260,7 @@ static apr_status_t find_cgroup(pm_launch_spec_t *birth, const pm_conf_t *conf,
                           "of a cgroup (v2)",
                           conf->cgroup);
     }
-    birth->cgroup = apr_pstrcat(p, conf->cgroup, "/cgroup.procs", NULL);
+    spec->cgroup = apr_pstrcat(p, conf->cgroup, "/cgroup.procs", NULL);
     return APR_SUCCESS;
 }
 
@@ -266,37 +268,64 @@ apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **out,
                                     const pm_conf_t *conf, apr_pool_t *p,
                                     pm_reason_t *why)
 {
-    pm_launch_spec_t *birth = apr_pcalloc(p, sizeof(*birth));
+    pm_launch_spec_t *spec = apr_pcalloc(p, sizeof(*spec));
     apr_status_t rv;
 
-    rv = pm_ident_lookup(&birth->ident, conf->user, conf->group, why);
+    rv = pm_ident_lookup(&spec->ident, conf->user, conf->group, why);
     if (rv != APR_SUCCESS) {
         pm_reason_t cause = *why;
 
         return pm_fail(why, rv, "FcgiPMUser, FcgiPMGroup: %s", cause.text);
     }
-    rv = find_program(birth, conf, p, why);
+    rv = spec_find_program(spec, conf, p, why);
     if (rv == APR_SUCCESS) {
-        rv = find_cgroup(birth, conf, p, why);
+        rv = spec_find_cgroup(spec, conf, p, why);
     }
     if (rv == APR_SUCCESS) {
-        rv = check_directory("FcgiPMChroot", conf->chroot, why);
+        rv = spec_check_directory("FcgiPMChroot", conf->chroot, why);
     }
     if (rv == APR_SUCCESS && !conf->chroot) {
-        rv = check_directory("FcgiPMDirectory", conf->directory, why);
+        rv = spec_check_directory("FcgiPMDirectory", conf->directory, why);
     }
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    birth->directory = conf->directory ? conf->directory : "/";
-    birth->chroot = conf->chroot;
-    birth->no_new_privs = (int)conf->no_new_privs;
-    birth->umask = (mode_t)conf->umask;
-    birth->nice = (int)conf->nice;
-    make_argv(birth, conf, p);
-    make_env(birth, conf, p);
-    make_guard(birth, conf, p);
-    make_limits(birth, conf, p);
-    *out = birth;
+    spec->directory = conf->directory ? conf->directory : "/";
+    spec->chroot = conf->chroot;
+    spec->no_new_privs = (int)conf->no_new_privs;
+    spec->umask = (mode_t)conf->umask;
+    spec->nice = (int)conf->nice;
+    spec_make_argv(spec, conf, p);
+    spec_make_env(spec, conf, p);
+    spec_make_guard(spec, conf, p);
+    spec_make_limits(spec, conf, p);
+    *out = spec;
     return APR_SUCCESS;
+}
+
+apr_status_t pm_launch_spec_prepare_slow_log(pm_launch_spec_t **spec,
+                                             const pm_conf_t *conf,
+                                             apr_pool_t *p, pm_reason_t *why)
+{
+    static const char setting[] = "FcgiPMCommand";
+    pm_conf_t *command;
+    apr_status_t rv;
+    pm_reason_t cause;
+
+    *spec = NULL;
+    if (!conf->slow_log.time || !conf->slow_log.command) {
+        return APR_SUCCESS;
+    }
+    command = apr_pmemdup(p, conf, sizeof(*conf));
+    command->command = conf->slow_log.command;
+    command->process_name = NULL;
+    command->guard = 0;
+    rv = pm_launch_spec_prepare(spec, command, p, &cause);
+    if (rv == APR_SUCCESS) {
+        return rv;
+    }
+    return strncmp(cause.text, setting, sizeof(setting) - 1)
+               ? pm_fail(why, rv, "FcgiPMSlowLog: %s", cause.text)
+               : pm_fail(why, rv, "FcgiPMSlowLog%s",
+                         cause.text + sizeof(setting) - 1);
 }

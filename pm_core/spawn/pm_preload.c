@@ -46,7 +46,7 @@ const char *pm_preload_path(apr_pool_t *p)
 }
 
 #ifdef __linux__
-/* The programs that are of this one's own kind. */
+/* A program of another class has another loader. */
 #define CLASS (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32)
 
 typedef ElfW(Ehdr) head_t;
@@ -61,44 +61,44 @@ typedef struct elf {
     int is_go;
 } elf_t;
 
-static int read_at(int fd, void *to, size_t n, off_t at)
+static int elf_read_at(int fd, void *to, size_t n, off_t at)
 {
     return pread(fd, to, n, at) == (ssize_t)n;
 }
 
 /* The linker of Go leaves a note of its own. */
-static int is_go_note(int fd, const part_t *part)
+static int elf_is_go_note(int fd, const part_t *part)
 {
     struct {
         note_t head;
         char name[4];
     } note;
 
-    return read_at(fd, &note, sizeof(note), (off_t)part->p_offset)
+    return elf_read_at(fd, &note, sizeof(note), (off_t)part->p_offset)
            && note.head.n_namesz == 4 && !memcmp(note.name, "Go", 3);
 }
 
-static void read_part(int fd, const part_t *part, elf_t *elf)
+static void elf_read_part(int fd, const part_t *part, elf_t *elf)
 {
     size_t n = part->p_filesz;
 
     if (part->p_type == PT_NOTE) {
-        elf->is_go |= is_go_note(fd, part);
+        elf->is_go |= elf_is_go_note(fd, part);
     }
     else if (part->p_type == PT_INTERP && n < sizeof(elf->loader)
-             && read_at(fd, elf->loader, n, (off_t)part->p_offset)) {
+             && elf_read_at(fd, elf->loader, n, (off_t)part->p_offset)) {
         elf->loader[n] = '\0';
     }
 }
 
-static elf_t read_elf(int fd)
+static elf_t elf_read(int fd)
 {
     elf_t elf = {0};
     head_t head;
     part_t part;
     int i;
 
-    if (!read_at(fd, &head, sizeof(head), 0)
+    if (!elf_read_at(fd, &head, sizeof(head), 0)
         || memcmp(head.e_ident, ELFMAG, SELFMAG)
         || head.e_ident[EI_CLASS] != CLASS) {
         return elf;
@@ -106,18 +106,20 @@ static elf_t read_elf(int fd)
     elf.is_elf = 1;
     elf.machine = head.e_machine;
     for (i = 0; i < head.e_phnum; i++) {
-        if (read_at(fd, &part, sizeof(part),
-                    (off_t)(head.e_phoff + (size_t)i * head.e_phentsize))) {
-            read_part(fd, &part, &elf);
+        if (elf_read_at(fd, &part, sizeof(part),
+                        (off_t)(head.e_phoff + (size_t)i * head.e_phentsize))) {
+            elf_read_part(fd, &part, &elf);
         }
     }
     return elf;
 }
 
-/* The head of what this code lies in, as the linker names it. */
+/* The ELF header of the object that this code is part of, by the linker's name
+ * for it. */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
-static int find_loader(struct dl_phdr_info *program, size_t size, void *data)
+static int elf_find_loader(struct dl_phdr_info *program, size_t size,
+                           void *data)
 {
     elf_t *elf = data;
     int i;
@@ -131,23 +133,22 @@ static int find_loader(struct dl_phdr_info *program, size_t size, void *data)
                         sizeof(elf->loader));
         }
     }
-    return 1; /* the program itself comes first, and is all */
+    return 1; /* the first one is the program itself */
 }
 
-/* This process's own program, to compare with; from memory, as not every
- * sandbox has a /proc. */
-static elf_t read_own(void)
+/* This process's own program, to compare with.  It is read from memory: not
+ * every sandbox has a /proc. */
+static elf_t elf_read_own(void)
 {
     elf_t elf = {0};
 
     elf.machine = __ehdr_start.e_machine;
-    dl_iterate_phdr(find_loader, &elf);
+    dl_iterate_phdr(elf_find_loader, &elf);
     return elf;
 }
 
-/* The loader ignores what is preloaded when the program gets rights by being
- * executed. */
-static int gets_rights(int fd)
+/* The loader preloads nothing into a program that gets rights when executed. */
+static int preload_gets_rights(int fd)
 {
     struct stat st;
 
@@ -155,19 +156,20 @@ static int gets_rights(int fd)
            || fgetxattr(fd, "security.capability", NULL, 0) > 0;
 }
 
-/* The same loader is the same libc: another one's would not find the symbols
- * that the guard needs. */
-static int is_guardable(int fd)
+/* The same loader means the same libc; another libc lacks symbols that the
+ * guard needs. */
+static int preload_is_guardable(int fd)
 {
-    elf_t elf = read_elf(fd);
-    elf_t own = read_own();
+    elf_t elf = elf_read(fd);
+    elf_t own = elf_read_own();
 
     return elf.is_elf && elf.machine == own.machine && elf.loader[0]
-           && !strcmp(elf.loader, own.loader) && !elf.is_go && !gets_rights(fd);
+           && !strcmp(elf.loader, own.loader) && !elf.is_go
+           && !preload_gets_rights(fd);
 }
 
 /* "#! /bin/sh -e" -> "/bin/sh" */
-static const char *interpreter(char *line)
+static const char *preload_interpreter(char *line)
 {
     char *at = line + 2 + strspn(line + 2, " \t");
 
@@ -175,7 +177,7 @@ static const char *interpreter(char *line)
     return at;
 }
 
-static int works(const char *program, int depth)
+static int preload_works(const char *program, int depth)
 {
     char line[256] = "";
     int fd = open(program, O_RDONLY | O_CLOEXEC);
@@ -184,20 +186,20 @@ static int works(const char *program, int depth)
     if (fd < 0) {
         return 0;
     }
-    good = is_guardable(fd);
+    good = preload_is_guardable(fd);
     if (pread(fd, line, sizeof(line) - 1, 0) < 2) {
         line[0] = '\0';
     }
     close(fd);
     if (line[0] == '#' && line[1] == '!' && depth < 4) {
-        return works(interpreter(line), depth + 1);
+        return preload_works(preload_interpreter(line), depth + 1);
     }
     return good;
 }
 
 int pm_preload_works(const char *program)
 {
-    return works(program, 0);
+    return preload_works(program, 0);
 }
 #else
 int pm_preload_works(const char *program)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_preload.h
- * @brief Layer 2: can the guard be preloaded, and from where?
+ * @brief Where the guard is, and into which programs it can be preloaded.
  */
 #ifndef PM_PRELOAD_H
 #define PM_PRELOAD_H
@@ -17,10 +17,10 @@ const char *pm_preload_path(apr_pool_t *p);
 
 /**
  * Would the loader preload the guard into this program, and would it be of use
- * there?  Not into one that is linked statically, has another loader (so
- * another libc), is for another kind of processor, or gets rights when executed
- * (ld.so(8)); not in one of Go's, which makes its system calls itself.  Of a
- * script its interpreter is asked.
+ * there?  Not when the program is linked statically, has another loader (so
+ * another libc), is for another processor, or gets rights when executed
+ * (ld.so(8)).  Not when it is Go's, whose programs make their system calls
+ * without libc.  A script is judged by its interpreter.
  */
 int pm_preload_works(const char *program);
 

@@ -17,28 +17,28 @@
 #include "pm_core/os/pm_privs.h"
 #include "pm_core/os/pm_signals.h"
 
-/* What the child works with.  Between fork() and exec() only what needs no
- * lock is called: the manager has one thread, but its allocator need not
- * know. */
+/* What the child works with.  Between fork() and exec() it calls nothing that
+ * takes a lock: signal-safety(7). */
 typedef struct child {
-    const pm_launch_spec_t *birth;
+    const pm_launch_spec_t *spec;
     pid_t parent;
     int listen_fd;
     int output_fd; /* becomes 1 and 2 */
-    int page_fd;   /* -1: none */
-    int place;
+    int shm_fd;    /* -1: none */
+    int shm_index;
     int verdict_fd; /* close-on-exec */
 } child_t;
 
-/* What goes through the pipe. */
+/* What the child writes to the pipe. */
 typedef struct verdict {
-    unsigned step; /* that failed; or UNGUARDED, which is no failure */
+    unsigned step; /* the one that failed, or UNGUARDED */
     int error;
 } verdict_t;
 
+/* No failure: the worker runs without the guard. */
 #define UNGUARDED 999
 
-static int report(const child_t *c, unsigned step, int error)
+static int spawn_report(const child_t *c, unsigned step, int error)
 {
     verdict_t v = {step, error};
 
@@ -53,8 +53,8 @@ static int step_group(const child_t *c)
     return setpgid(0, 0) ? errno : 0;
 }
 
-/* All signals are blocked since before fork(): one that came meanwhile
- * waits and now does what it does to a program without handlers. */
+/* The manager has blocked all signals before fork().  One that has come since
+ * is delivered here, with its default action. */
 static int step_signals(const child_t *c)
 {
     sigset_t none;
@@ -65,28 +65,29 @@ static int step_signals(const child_t *c)
     return sigprocmask(SIG_SETMASK, &none, NULL) ? errno : 0;
 }
 
-/* 0, 1 and 2 are open in the manager, so none of these can be one of them
- * and dup2() never meets its own argument. */
+/* The manager has 0, 1 and 2 open, so these descriptors are others and dup2()
+ * clears their close-on-exec flag. */
 static int step_descriptors(const child_t *c)
 {
     if (dup2(c->listen_fd, 0) < 0 || dup2(c->output_fd, 1) < 0
         || dup2(c->output_fd, 2) < 0) {
         return errno;
     }
-    pm_fds_close_all_but(c->verdict_fd, c->page_fd);
+    pm_fds_close_all_but(c->verdict_fd, c->shm_fd);
     return 0;
 }
 
-/* Before the change of user and of root: the file is the administrator's. */
+/* Before the change of user and root: only the administrator may write there.
+ * "0" is the writing process, cgroups(7). */
 static int step_cgroup(const child_t *c)
 {
     int fd, err;
 
-    if (!c->birth->cgroup) {
+    if (!c->spec->cgroup) {
         return 0;
     }
-    fd = open(c->birth->cgroup, O_WRONLY | O_CLOEXEC);
-    err = fd < 0 || write(fd, "0", 1) != 1 ? errno : 0; /* 0: who writes */
+    fd = open(c->spec->cgroup, O_WRONLY | O_CLOEXEC);
+    err = fd < 0 || write(fd, "0", 1) != 1 ? errno : 0;
     if (fd >= 0) {
         close(fd);
     }
@@ -97,13 +98,11 @@ static int step_limits(const child_t *c)
 {
     int i;
 
-    if (c->birth->files.rlim_max
-        && setrlimit(RLIMIT_NOFILE, &c->birth->files)) {
+    if (c->spec->files.rlim_max && setrlimit(RLIMIT_NOFILE, &c->spec->files)) {
         return errno;
     }
-    for (i = 0; i < c->birth->nlimits; i++) {
-        if (setrlimit(c->birth->limits[i].resource,
-                      &c->birth->limits[i].limit)) {
+    for (i = 0; i < c->spec->nlimits; i++) {
+        if (setrlimit(c->spec->limits[i].resource, &c->spec->limits[i].limit)) {
             return errno;
         }
     }
@@ -113,27 +112,27 @@ static int step_limits(const child_t *c)
 static int step_nice(const child_t *c)
 {
     errno = 0;
-    if (c->birth->nice && nice(c->birth->nice) == -1 && errno) {
+    if (c->spec->nice && nice(c->spec->nice) == -1 && errno) {
         return errno;
     }
-    umask(c->birth->umask);
+    umask(c->spec->umask);
     return 0;
 }
 
 static int step_chroot(const child_t *c)
 {
-    return c->birth->chroot && (chdir(c->birth->chroot) || chroot(".")) ? errno
-                                                                        : 0;
+    return c->spec->chroot && (chdir(c->spec->chroot) || chroot(".")) ? errno
+                                                                      : 0;
 }
 
 static int step_directory(const child_t *c)
 {
-    return chdir(c->birth->directory) ? errno : 0;
+    return chdir(c->spec->directory) ? errno : 0;
 }
 
 static int step_groups(const child_t *c)
 {
-    const pm_ident_t *id = &c->birth->ident;
+    const pm_ident_t *id = &c->spec->ident;
 
     return id->change
                    && (setgroups((size_t)id->ngroups, id->groups)
@@ -144,14 +143,14 @@ static int step_groups(const child_t *c)
 
 static int step_user(const child_t *c)
 {
-    const pm_ident_t *id = &c->birth->ident;
+    const pm_ident_t *id = &c->spec->ident;
 
     return id->change && setuid(id->uid) ? errno : 0;
 }
 
 static int step_privs(const child_t *c)
 {
-    return c->birth->no_new_privs ? pm_privs_set_no_new() : 0;
+    return c->spec->no_new_privs ? pm_privs_set_no_new() : 0;
 }
 
 static int step_parent(const child_t *c)
@@ -159,50 +158,50 @@ static int step_parent(const child_t *c)
     return pm_pdeath_set(SIGTERM, c->parent) ? 0 : ECHILD;
 }
 
-/* As the user: whoever could put another file there after this look is that
- * user or root, see pm_script_rules_judge(). */
+/* As the worker's user.  Only that user or root can replace the file after
+ * this check, see pm_script_rules_judge(). */
 static int step_script(const child_t *c)
 {
-    const pm_launch_file_t *file = c->birth->file;
+    const pm_launch_file_t *file = c->spec->file;
 
     return file ? pm_path_check(file->path, file->fixed, &file->inode) : 0;
 }
 
-/* A library that the worker's user cannot read (another root, a private
- * directory) would only make the loader complain: then there is no guard. */
+/* The loader only complains about a library that the worker's user cannot
+ * read (another root, a private directory); the worker then goes without. */
 static int step_guard(const child_t *c)
 {
-    static char orders[64]; /* in the child's own copy of all memory */
-    char **envp = c->birth->envp;
-    int with_page = c->place >= 0 && c->page_fd >= 0;
+    static char guard_env[64]; /* this process is the child */
+    char **envp = c->spec->envp;
+    int with_shm = c->shm_index >= 0 && c->shm_fd >= 0;
 
-    if (!c->birth->guard) {
+    if (!c->spec->guard) {
         return 0;
     }
-    if (access(strchr(c->birth->guard, '=') + 1, R_OK)) {
-        return report(c, UNGUARDED, 0);
+    if (access(strchr(c->spec->guard, '=') + 1, R_OK)) {
+        return spawn_report(c, UNGUARDED, 0);
     }
-    if (with_page && dup2(c->page_fd, PM_SPAWN_WORKER_SHM_FD) < 0) {
+    if (with_shm && dup2(c->shm_fd, PM_SPAWN_WORKER_SHM_FD) < 0) {
         return errno;
     }
-    apr_snprintf(orders, sizeof(orders), "FCGIPM_GUARD=%d:%d:%d:%d",
-                 (int)getpid(), with_page ? c->place : 0,
-                 with_page ? PM_SPAWN_WORKER_SHM_FD : -1,
+    apr_snprintf(guard_env, sizeof(guard_env), "FCGIPM_GUARD=%d:%d:%d:%d",
+                 (int)getpid(), with_shm ? c->shm_index : 0,
+                 with_shm ? PM_SPAWN_WORKER_SHM_FD : -1,
                  PM_WORKER_STATUS_LAYOUT);
-    envp[0] = (char *)(apr_uintptr_t)c->birth->guard;
-    envp[1] = orders;
+    envp[0] = (char *)(apr_uintptr_t)c->spec->guard;
+    envp[1] = guard_env;
     return 0;
 }
 
 static int step_exec(const child_t *c)
 {
     static char manager[40];
-    char **envp = c->birth->envp;
+    char **envp = c->spec->envp;
 
     apr_snprintf(manager, sizeof(manager), PM_SPAWN_MANAGER "=%d",
                  (int)c->parent);
     envp[2] = manager;
-    execve(c->birth->program, c->birth->argv, envp[0] ? envp : envp + 2);
+    execve(c->spec->program, c->spec->argv, envp[0] ? envp : envp + 2);
     return errno;
 }
 
@@ -227,7 +226,7 @@ static const struct step {
 
 #define STEPS (sizeof(ladder) / sizeof(ladder[0]))
 
-__attribute__((noreturn)) static void climb(const child_t *c)
+__attribute__((noreturn)) static void spawn_climb(const child_t *c)
 {
     unsigned step = 0;
     int error;
@@ -235,16 +234,16 @@ __attribute__((noreturn)) static void climb(const child_t *c)
     while ((error = ladder[step].run(c)) == 0) {
         step++; /* the last one never returns 0 */
     }
-    report(c, step, error);
+    spawn_report(c, step, error);
     _exit(127);
 }
 
 /* --- the manager's side --------------------------------------------------- */
 
-/* The worker's end is opened for reading as well where that is possible
- * (Linux, fifo(7)): so a worker that outlives its manager and says something
- * is not killed by SIGPIPE in the middle of its last request. */
-static int keep_reader(int write_fd)
+/* A worker can outlive its manager and write in the middle of its last
+ * request.  So that SIGPIPE does not kill it then, its own end of the pipe is
+ * also open for reading, where that is possible (Linux, fifo(7)). */
+static int spawn_keep_reader(int write_fd)
 {
     char name[40];
     int fd;
@@ -258,7 +257,7 @@ static int keep_reader(int write_fd)
     return fd;
 }
 
-static int open_pipes(int verdict[2], int output[2])
+static int spawn_open_pipes(int verdict[2], int output[2])
 {
     if (pipe2(verdict, O_CLOEXEC)) {
         return errno;
@@ -270,14 +269,15 @@ static int open_pipes(int verdict[2], int output[2])
         close(verdict[1]);
         return err;
     }
-    output[1] = keep_reader(output[1]);
+    output[1] = spawn_keep_reader(output[1]);
     fcntl(verdict[0], F_SETFL, O_NONBLOCK);
     fcntl(output[0], F_SETFL, O_NONBLOCK);
     return 0;
 }
 
-/* One worker can make the shared socket non-blocking for all of them. */
-static void make_blocking(int fd)
+/* O_NONBLOCK belongs to the socket, not to a descriptor of it: one worker sets
+ * it for all. */
+static void spawn_make_blocking(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
 
@@ -286,48 +286,49 @@ static void make_blocking(int fd)
     }
 }
 
-apr_status_t pm_spawn(pm_spawned_t *born, const pm_launch_spec_t *birth,
-                      int listen_fd, int page_fd, int place, pm_reason_t *why)
+apr_status_t pm_spawn(pm_spawned_t *out, const pm_launch_spec_t *spec,
+                      int listen_fd, int shm_fd, int shm_index,
+                      pm_reason_t *why)
 {
-    child_t c = {birth, getpid(), listen_fd, -1, page_fd, place, -1};
+    child_t c = {spec, getpid(), listen_fd, -1, shm_fd, shm_index, -1};
     int verdict[2] = {-1, -1}, output[2] = {-1, -1};
-    int err = open_pipes(verdict, output);
+    int err = spawn_open_pipes(verdict, output);
     sigset_t all, before;
 
     if (err) {
         return pm_fail_os(why, err, "cannot make a pipe");
     }
-    make_blocking(listen_fd);
+    spawn_make_blocking(listen_fd);
     c.output_fd = output[1];
     c.verdict_fd = verdict[1];
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
-    born->pid = fork();
-    if (born->pid == 0) {
-        climb(&c);
+    out->pid = fork();
+    if (out->pid == 0) {
+        spawn_climb(&c);
     }
     err = errno;
     sigprocmask(SIG_SETMASK, &before, NULL);
     close(verdict[1]);
     close(output[1]);
-    if (born->pid < 0) {
+    if (out->pid < 0) {
         close(verdict[0]);
         close(output[0]);
         return pm_fail_os(why, err, "cannot fork");
     }
-    setpgid(born->pid, born->pid); /* who comes first: both do it */
-    born->birth_fd = verdict[0];
-    born->stderr_fd = output[0];
+    setpgid(out->pid, out->pid); /* as the child does: whichever is first */
+    out->exec_fd = verdict[0];
+    out->stderr_fd = output[0];
     return APR_SUCCESS;
 }
 
-apr_status_t pm_spawn_verdict(int birth_fd, const pm_launch_spec_t *birth,
+apr_status_t pm_spawn_verdict(int exec_fd, const pm_launch_spec_t *spec,
                               int *guarded, pm_reason_t *why)
 {
     verdict_t v;
     ssize_t n;
 
-    while ((n = read(birth_fd, &v, sizeof(v))) == (ssize_t)sizeof(v)
+    while ((n = read(exec_fd, &v, sizeof(v))) == (ssize_t)sizeof(v)
            && v.step == UNGUARDED) {
         *guarded = 0;
     }
@@ -341,6 +342,6 @@ apr_status_t pm_spawn_verdict(int birth_fd, const pm_launch_spec_t *birth,
     if (n != sizeof(v) || v.step >= STEPS) {
         return pm_fail(why, APR_EGENERAL, "the worker's birth broke off");
     }
-    return pm_fail_os(why, v.error, "cannot start %s as %s: %s", birth->program,
-                      birth->ident.user, ladder[v.step].name);
+    return pm_fail_os(why, v.error, "cannot start %s as %s: %s", spec->program,
+                      spec->ident.user, ladder[v.step].name);
 }

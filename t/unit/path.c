@@ -163,11 +163,11 @@ static apr_status_t born(const char *path, pm_launch_file_t *file,
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    pfd.fd = child.birth_fd;
+    pfd.fd = child.exec_fd;
     poll(&pfd, 1, 20000);
-    rv = pm_spawn_verdict(child.birth_fd, birth, &guarded, &why);
+    rv = pm_spawn_verdict(child.exec_fd, birth, &guarded, &why);
     waitpid(child.pid, NULL, 0);
-    close(child.birth_fd);
+    close(child.exec_fd);
     close(child.stderr_fd);
     return rv;
 }

@@ -55,10 +55,10 @@ __attribute__((noreturn)) static void manage(const scene_t *s, int channel)
 
     close(s->channel);
     opts.log = &log;
-    opts.board = s->board;
+    opts.scoreboard = s->board;
     opts.channel = channel;
-    opts.bell = -1;
-    opts.wire = -1;
+    opts.wakeup = -1;
+    opts.slow_report = -1;
     opts.peer_uid = geteuid();
     opts.peer_gid = (gid_t)-1;
     _exit(pm_manager_create(&manager, &opts, s->p, &why) == APR_SUCCESS

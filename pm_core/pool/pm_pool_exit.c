@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/pool/pm_pool_exit.h"
+
+#include <string.h>
+
+#include "apr_strings.h"
+#include "pm_core/os/pm_reap.h"
+#include "pm_core/pool/pm_rollback.h"
+
+/* --- a start that failed -------------------------------------------------- */
+
+static void exit_keep_failure(pm_pool_t *pool, const pm_worker_t *w)
+{
+    pm_start_failure_t *failure = &pool->failure;
+
+    failure->n++;
+    failure->pid = w ? w->pid : 0;
+    failure->roll = pool->workers.rolling;
+    apr_cpystrn(failure->reason, pool->last_error, sizeof(failure->reason));
+    apr_cpystrn(failure->said, w && w->said ? w->said : "",
+                sizeof(failure->said));
+}
+
+static void exit_not_due(pm_worker_t *w, void *ctx)
+{
+    (void)ctx;
+    if (w->due == PM_DUE_ROLL) {
+        pm_worker_set_due(w, PM_DUE_NOT);
+    }
+}
+
+static void exit_end_roll(pm_pool_t *pool)
+{
+    if (pool->workers.rolling) {
+        pm_log(pool->context->log, PM_ERROR,
+               "pool %s: the rolling reload ends: "
+               "a new worker has failed, %d old ones are kept",
+               pool->conf->name, pool->workers.rolling);
+        pm_pool_each_worker(pool, exit_not_due, NULL);
+    }
+}
+
+void pm_pool_exit_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
+{
+    int before = pool->restart.failures;
+
+    pm_restart_policy_note_failure(&pool->restart, now);
+    if (pool->restart.failures > before && pool->restart.retry_at > now) {
+        pm_log(pool->context->log, PM_WARNING,
+               "pool %s: %d starts in a row have "
+               "failed: the next one is in %.3f s at the earliest",
+               pool->conf->name, pool->restart.failures,
+               (double)(pool->restart.retry_at - now) / 1e6);
+    }
+    exit_keep_failure(pool, w);
+    exit_end_roll(pool);
+    if (pm_rollback_failed(pool, w)) {
+        pm_log(pool->context->log, PM_WARNING,
+               "pool %s: until the next reload "
+               "workers are started as it was defined before",
+               pool->conf->name);
+        pm_restart_policy_forget(&pool->restart);
+    }
+    pm_pool_touch(pool);
+}
+
+/* --- an exit -------------------------------------------------------------- */
+
+static void exit_log(pm_pool_t *pool, const pm_worker_t *w, int status,
+                     pm_exit_t verdict, apr_time_t lived)
+{
+    char buf[80];
+    const char *how = pm_reap_text(status, buf, sizeof(buf));
+    double s = (double)lived / 1e6;
+
+    switch (verdict) {
+    case PM_EXIT_NORMAL:
+        pm_log(pool->context->log, PM_INFO,
+               "pool %s: worker %d has gone: %s after %.3f s", pool->conf->name,
+               (int)w->pid, how, s);
+        break;
+    case PM_EXIT_CRASHED:
+        pm_pool_error(pool, PM_WARNING,
+                      "worker %d has crashed and is replaced: %s after %.3f s",
+                      (int)w->pid, how, s);
+        break;
+    case PM_EXIT_FAILED:
+        if (w->runs) { /* else the failed step was logged */
+            pm_pool_error(pool, PM_WARNING,
+                          "worker %d has died at birth: %s after %.3f s",
+                          (int)w->pid, how, s);
+        }
+        break;
+    }
+}
+
+/* Has it answered a request?  A worker without the guard does not tell: then
+ * the requests of the whole pool pay for the exit. */
+static int exit_has_served(pm_pool_t *pool, const pm_worker_t *w, int told,
+                           apr_time_t now)
+{
+    pm_worker_facts_t known = pm_worker_read_facts(w, now);
+    pm_scoreboard_totals_t sum =
+        pm_scoreboard_sum(pool->context->scoreboard, pool->slot);
+
+    if (known.known) {
+        return known.requests > 0;
+    }
+    return !told
+           && pm_restart_policy_spend_credit(sum.done + sum.in_flight,
+                                             &pool->paid,
+                                             (int)pool->conf->processes.max);
+}
+
+void pm_pool_exit_count(pm_pool_t *pool, pm_worker_t *w, int status,
+                        pm_exit_facts_t facts)
+{
+    apr_time_t now = pm_time_now();
+    pm_exit_t verdict;
+
+    facts.served = exit_has_served(pool, w, facts.told, now);
+    verdict = pm_restart_policy_judge(&facts);
+    if (pool->workers.rolling && w->state < PM_WORKER_READY && !facts.told) {
+        /* What the old workers serve is not to its credit, nor how long it
+         * took to load. */
+        verdict = PM_EXIT_FAILED;
+        facts.served = 0;
+    }
+    if (verdict == PM_EXIT_NORMAL) {
+        pool->published->exited++;
+    }
+    else {
+        pool->published->crashed++;
+    }
+    exit_log(pool, w, status, verdict, facts.lived);
+    if (verdict == PM_EXIT_FAILED) {
+        pm_pool_exit_failed(pool, w, now);
+    }
+    else if (facts.served) {
+        pm_restart_policy_forget(&pool->restart);
+    }
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file pm_worker.h
+ * @brief One worker: a FastCGI process, from fork to the end of its group.
+ *
+ * A worker knows the group it belongs to, not the pool: it reports to the pool
+ * by the group's events.  What follows on which event of a worker is the table
+ * of pm_worker_fsm.h; when it is replaced, pm_recycle.h; when SIGTERM is
+ * repeated and SIGKILL is sent, pm_stop_policy.h.  All of it runs in the
+ * manager.
+ */
+#ifndef PM_WORKER_H
+#define PM_WORKER_H
+
+#include "pm_core/base/pm_lines.h"
+#include "pm_core/policy/pm_restart_policy.h"
+#include "pm_core/policy/pm_worker_fsm.h"
+#include "pm_core/pool/pm_context.h"
+#include "pm_core/shm/pm_worker_shm.h"
+#include "pm_core/spawn/pm_launch_spec.h"
+
+/** Bytes of a worker's last lines that are kept. */
+#define PM_WORKER_SAID 1024
+
+APR_RING_HEAD(pm_workers, pm_worker);
+
+/** What a worker, or the demand for workers, reports to its pool. */
+typedef struct pm_worker_events {
+    /** Something has changed: the pool is to be planned. */
+    void (*changed)(pm_pool_t *pool);
+    /** An error or warning about a worker, for log and status. */
+    void (*error)(pm_pool_t *pool, pm_level_t level, const char *text);
+    /** The worker has begun to wait for requests. */
+    void (*ready)(pm_pool_t *pool, pm_worker_t *w);
+    /** The worker was not ready in time; the error was reported before. */
+    void (*late)(pm_pool_t *pool, pm_worker_t *w, apr_time_t now);
+    /** The worker was reaped.  @param status of waitpid(2)
+     *  @param facts all but @c served */
+    void (*exited)(pm_pool_t *pool, pm_worker_t *w, int status,
+                   pm_exit_facts_t facts);
+    /** A line of its standard output or error. */
+    void (*said)(pm_pool_t *pool, pm_worker_t *w, const char *line);
+    /** Its status was read, because something may have changed there. */
+    void (*status)(pm_pool_t *pool, pm_worker_t *w,
+                   const pm_worker_facts_t *facts);
+    /** It is about to be freed. */
+    void (*gone)(pm_pool_t *pool, pm_worker_t *w);
+} pm_worker_events_t;
+
+/** The workers of one pool and what they share.  The pool fills in the first
+ *  part; counts are kept by pm_worker.c. */
+typedef struct pm_worker_group {
+    pm_pool_t *pool; /**< given to the events */
+    const pm_worker_events_t *events;
+    pm_context_t *context;
+    apr_pool_t *p;
+    const pm_conf_t *conf;           /**< in force */
+    pm_worker_shm_t *shm;            /**< NULL: workers tell nothing */
+    pm_scoreboard_slot_t *published; /**< the pool's slot, for counters */
+    int watched; /**< a start that fails matters to somebody: a reload is
+                  *   waited for */
+
+    struct pm_workers list;
+    int count[PM_WORKER_GONE + 1]; /**< workers, by pm_worker_state_t */
+    int due;                       /**< workers that are to be replaced */
+    int rolling;                   /**< of them, by a rolling reload */
+} pm_worker_group_t;
+
+/** Is a worker to be replaced when another is ready? */
+typedef enum pm_due {
+    PM_DUE_NOT,
+    PM_DUE_RECYCLE, /**< for what pm_recycle_plan() says */
+    PM_DUE_ROLL     /**< by a rolling reload */
+} pm_due_t;
+
+/** What the slow log knows of a worker's request; pm_slow_log.c's. */
+typedef struct pm_slow_mark {
+    pm_timer_t timer;
+    apr_time_t since;       /**< busy_since of the request reported last */
+    apr_time_t reported_at; /**< when, found by the worker's status */
+} pm_slow_mark_t;
+
+struct pm_worker {
+    APR_RING_ENTRY(pm_worker) link; /**< in group->list, the oldest first */
+    pm_worker_group_t *group;
+    pm_pool_t *pool; /**< the group's */
+    apr_pool_t *p;
+    pm_launch_spec_t *spec; /**< the pool's when it was started; its texts are
+                             *   in @c p */
+    pid_t pid;
+    apr_uint64_t number; /**< of context->started */
+    unsigned definition; /**< pm_rollback.c's: number of the definition it was
+                          *   started from; 0: the former one */
+    int shm_index;       /**< its entry in group->shm; -1: none */
+    pm_worker_state_t state;
+    int runs;             /**< its program was executed */
+    int notified;         /**< it has said that its status is worth a look */
+    int guarded;          /**< it reports when it is ready */
+    unsigned chance;      /**< see pm_recycle_terms() */
+    apr_uint64_t size_at; /**< requests at which its memory is looked at
+                           *   again */
+    pm_due_t due;
+    int rank;        /**< pm_pool.c's: its status when workers were last told
+                      *   to stop */
+    int overdue;     /**< it is ended for taking too long */
+    int wanted_dead; /**< by the command `kill` */
+    apr_time_t started_at;
+    apr_time_t term_at;      /**< of the first SIGTERM; 0: none yet */
+    apr_time_t last_term_at; /**< of the last SIGTERM */
+    int exec_fd;
+    int output_fd;
+    pm_watch_t exec_watch;
+    pm_watch_t output_watch;
+    pm_timer_t timer; /**< the next step of recycling or stopping */
+    pm_slow_mark_t slow;
+    pm_lines_t *lines; /**< NULL before its first line */
+    char *said;        /**< its last lines, PM_WORKER_SAID bytes; NULL
+                        *   likewise */
+};
+
+/** Fork one.
+ *  @param definition for w->definition
+ *  @return 0 when that failed; the error was reported */
+int pm_worker_start(pm_worker_group_t *group, const pm_launch_spec_t *spec,
+                    unsigned definition, int listen_fd, apr_time_t now);
+
+/** What the worker itself reports in shared memory: a claim, checked. */
+static inline pm_worker_facts_t pm_worker_read_facts(const pm_worker_t *w,
+                                                     apr_time_t now)
+{
+    return pm_worker_shm_read(w->group->shm, w->shm_index, w->pid, now);
+}
+
+/** Something has happened to it: does what pm_worker_fsm.h says.  It may be
+ *  freed by this. */
+void pm_worker_handle(pm_worker_t *w, pm_worker_event_t event);
+
+/** It was reaped, with this status of waitpid(2). */
+void pm_worker_reaped(pm_worker_t *w, int status);
+
+/** Its status or its pool's definition may have changed: is it ready, due, late
+ *  or overdue?  It may be told to stop by this. */
+void pm_worker_attend(pm_worker_t *w, apr_time_t now);
+
+/** It is to be replaced; or, PM_DUE_NOT, no longer. */
+void pm_worker_set_due(pm_worker_t *w, pm_due_t due);
+
+/** SIGKILL without SIGTERM before: the command `kill`. */
+void pm_worker_kill(pm_worker_t *w);
+
+/** The manager's end has begun: how long it may take is planned anew. */
+void pm_worker_hurry(pm_worker_t *w);
+
+/** Workers that were not told to stop. */
+static inline int pm_worker_alive(const pm_worker_group_t *group)
+{
+    return group->count[PM_WORKER_BORN] + group->count[PM_WORKER_LOADING]
+           + group->count[PM_WORKER_READY];
+}
+
+#endif /* PM_WORKER_H */
