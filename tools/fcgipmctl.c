@@ -148,7 +148,7 @@ static int ctl_show(const pm_request_t *req, const char *reply, int json,
         ctl_complain(reply + 6);
         return EXIT_REFUSED;
     }
-    if (json || req->verb == PM_VERB_PING) {
+    if (json || !strncmp(reply, "ok ", 3)) {
         puts(reply);
         return 0;
     }

@@ -84,6 +84,9 @@ is($a->{workers}, 1, 'one worker');
 is($httpd->pool_status($a->{name})->{command}, "$docs/a.fcgi",
    'and it can be asked for by it');
 
+like((ctl($httpd->control_socket, 'script', 0, 'localhost:0',
+          "$docs/a.fcgi"))[1], qr/^ok \d+ \d+ a\.fcgi\S* unix:/, 'by hand: its pool');
+
 # --- what is no script
 my @error = (
     ['/none.fcgi', 404, qr{\Q$docs\E/none\.fcgi: it is not there}],
