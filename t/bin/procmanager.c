@@ -146,7 +146,7 @@ static void on_signal(int sig)
 
 static void handle_signals(void)
 {
-    struct sigaction act = { .sa_handler = on_signal };
+    struct sigaction act = {.sa_handler = on_signal};
 
     sigaction(SIGTERM, &act, NULL);
     sigaction(SIGHUP, &act, NULL);

@@ -24,8 +24,7 @@ static void test_wakeup(void)
     int i, n, heard = 0;
 
     ok(pm_wakeup_create(fd, &why) == APR_SUCCESS, "there is one");
-    is_int(pm_wakeup_receive(fd[0], slots), 0,
-           "nothing to hear, no wait");
+    is_int(pm_wakeup_receive(fd[0], slots), 0, "nothing to hear, no wait");
     for (i = 0; i < PM_SCOREBOARD_SLOTS && pm_wakeup_send(fd[1], i); i++) {
         ;
     }
@@ -39,8 +38,7 @@ static void test_wakeup(void)
     is_int(heard, PM_SCOREBOARD_SLOTS, "each was heard, in order");
     ok(!pm_wakeup_send(-1, 1), "none is no harm");
     close(fd[1]);
-    is_int(pm_wakeup_receive(fd[0], slots), -1,
-           "nobody can ring any more");
+    is_int(pm_wakeup_receive(fd[0], slots), -1, "nobody can ring any more");
     close(fd[0]);
 }
 
@@ -68,10 +66,8 @@ static void test_slow_report(void)
     is_str(got.method, "GET", "the method");
     is_str(got.url, "host/path", "the URL");
     is_int(pm_slow_report_receive(fd[0], &got), 1, "hear past the noise");
-    is_int((long)strlen(got.url), PM_SLOW_REPORT_URL - 1,
-           "a URL that is cut");
-    is_int((long)strlen(got.method), PM_SLOW_REPORT_METHOD - 1,
-           "a method");
+    is_int((long)strlen(got.url), PM_SLOW_REPORT_URL - 1, "a URL that is cut");
+    is_int((long)strlen(got.method), PM_SLOW_REPORT_METHOD - 1, "a method");
     for (i = 0; i < 10000 && pm_slow_report_send(fd[1], &longest); i++) {
     }
     ok(i > 50 && i < 10000, "nobody waits (%d)", i);
@@ -81,8 +77,7 @@ static void test_slow_report(void)
     is_int(n, i, "what was told is heard");
     ok(!pm_slow_report_send(-1, &note), "there is none");
     close(fd[1]);
-    is_int(pm_slow_report_receive(fd[0], &got), -1,
-           "nobody can tell any more");
+    is_int(pm_slow_report_receive(fd[0], &got), -1, "nobody can tell any more");
     close(fd[0]);
 }
 
