@@ -290,6 +290,11 @@ for my $page (grep { m{^docs/internals/} } @page) {
     is_deeply(\@lost, [], "$page: its functions are in its files");
 }
 
+for my $page (map { m{^docs/internals/(?!README)(\w+\.md)$} } @page) {
+    ok(doc('internals/README.md') =~ /\]\(\Q$page\E\)/,
+       "docs/internals/README.md lists $page");
+}
+
 # --- the manual pages
 SKIP: {
     skip 'mandoc is missing', 1 unless have('mandoc');
