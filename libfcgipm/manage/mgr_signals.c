@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a signal does to a manager and to a worker. */
-#include "libfcgipm/manage/fcgipm_priv.h"
+#include "libfcgipm/manage/mgr_object.h"
 
 #include <errno.h>
 #include <stdio.h>

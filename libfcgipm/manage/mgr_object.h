@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * @file fcgipm_priv.h
+ * @file mgr_object.h
  * @brief What the units of libfcgipm know of each other; fcgipm.h is the
  *        manual.
  *
@@ -8,8 +8,8 @@
  * small: of pm_core it takes policy that asks for nothing (pm_signal_map, pm_stop_policy)
  * and pm_title, and nothing that would bring APR in.
  */
-#ifndef FCGIPM_PRIV_H
-#define FCGIPM_PRIV_H
+#ifndef MGR_OBJECT_H
+#define MGR_OBJECT_H
 
 #include "libfcgipm/manage/fcgipm.h"
 #include "pm_core/policy/pm_signal_map.h"
@@ -117,4 +117,4 @@ void fcgipm_limits_check(fcgipm_t *pm);
 
 #pragma GCC visibility pop
 
-#endif /* FCGIPM_PRIV_H */
+#endif /* MGR_OBJECT_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The object and its attributes. */
-#include "libfcgipm/manage/fcgipm_priv.h"
+#include "libfcgipm/manage/mgr_object.h"
 
 #include <errno.h>
 #include <stdlib.h>

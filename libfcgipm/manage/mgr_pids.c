@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The workers of a manager. */
-#include "libfcgipm/manage/fcgipm_priv.h"
+#include "libfcgipm/manage/mgr_object.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The beginning and the end of a request. */
-#include "libfcgipm/manage/fcgipm_priv.h"
+#include "libfcgipm/manage/mgr_object.h"
 
 #include <unistd.h>
 

@@ -6,7 +6,7 @@
  * a link to some file of the manager's, a FIFO that nobody reads.  So the file is
  * opened without following or waiting, and is judged before it is touched.
  */
-#include "libfcgipm/manage/fcgipm_priv.h"
+#include "libfcgipm/manage/mgr_object.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
  * accepted here and given to libfcgi as one it has kept; from the first byte
  * on signals restart what they interrupt.
  */
-#include "libfcgipm/manage/fcgipm_priv.h"
+#include "libfcgipm/manage/mgr_object.h"
 
 #include <errno.h>
 #include <poll.h>
