@@ -6,7 +6,7 @@
 EACH := xargs -n 1 -P $(shell nproc 2>/dev/null || echo 1)
 LINT_CPP = $(CPP) -Ilibfcgipm/manage $(HTTPD_INC) -I$(B)/obj $(CPPFLAGS) \
            $(if $(CURSES),-DCTL_HAVE_CURSES)
-FORMATTED := $(filter-out libfcgipm/%,$(ALL_SRC) $(wildcard $(addsuffix *.h, \
+FORMATTED := $(filter-out libfcgipm/preload/%,$(ALL_SRC) $(wildcard $(addsuffix *.h, \
                $(sort $(dir $(ALL_SRC))) httpd/)))
 
 .PHONY: lint-format lint-gcc lint-tidy lint-cppcheck

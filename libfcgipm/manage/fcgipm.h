@@ -31,12 +31,14 @@
  *   SIGTERM or SIGINT sends SIGTERM to each worker and waits for them: exit
  *   status 0 when all have gone within the die timeout, else SIGKILL for those
  *   left and exit status 1.  Any other of the three is ignored meanwhile.
- *   To a worker: SIGTERM, SIGINT or SIGHUP while it waits for a request ends it,
- *   with status 0; during a request, once that is answered.  (The original
+ *   To a worker: SIGTERM, SIGINT or SIGHUP ends it with status 0, at once while
+ *   it waits for a request, during one when that is answered.  (The original
  *   leaves SIGINT alone: its manager dies of it, and its workers stay.)
- *   fcgipm_manage() lets these signals in where the parent has blocked them, and
- *   where SIGPIPE has its default action it puts a handler on it that does
- *   nothing, as libfcgi does in FCGX_Init().
+ *   fcgipm_manage() unblocks these signals, as the parent can have left them
+ *   blocked.  Where SIGPIPE has its default action it sets a handler that does
+ *   nothing, as libfcgi does in FCGX_Init(): a reader that has gone is EPIPE.
+ *   SIGHUP forks new workers of the manager as it is in memory: a program or
+ *   configuration that has changed on disk needs another manager.
  *   What a worker of the original can lose is kept: a signal that comes just
  *   before accept(2), and with fcgipm_accept() also a request whose connection
  *   has been accepted just before the signal.
@@ -71,8 +73,8 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define FCGIPM_API __attribute__((visibility("default")))
-#define FCGIPM_NORETURN __attribute__((noreturn))
+#define FCGIPM_API               __attribute__((visibility("default")))
+#define FCGIPM_NORETURN          __attribute__((noreturn))
 #define FCGIPM_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #else
 #define FCGIPM_API
@@ -80,7 +82,7 @@ extern "C" {
 #define FCGIPM_PRINTF(fmt, args)
 #endif
 
-struct FCGX_Request;   /* fcgiapp.h of libfcgi */
+struct FCGX_Request; /* fcgiapp.h of libfcgi */
 
 /** A process manager, in the manager and in each worker. */
 typedef struct fcgipm fcgipm_t;
@@ -102,7 +104,7 @@ FCGIPM_API void fcgipm_destroy(fcgipm_t *pm);
 
 typedef enum fcgipm_role {
     FCGIPM_MANAGER,
-    FCGIPM_SERVER            /**< a worker */
+    FCGIPM_SERVER /**< a worker */
 } fcgipm_role_t;
 
 /** What this process is.  fcgipm_manage() sets it; before that, manager. */
@@ -123,10 +125,10 @@ FCGIPM_API int fcgipm_die_timeout(const fcgipm_t *pm);
 FCGIPM_API int fcgipm_set_die_timeout(fcgipm_t *pm, int seconds);
 
 /** The file that holds the manager's pid while it runs; NULL, the default:
- *  none.  Its mode is 0644 whatever the umask.  What is there already is written
- *  to only when it is a regular file with one name, of the manager's user or
- *  root's; a symbolic link is never followed.  When the file cannot be written the
- *  manager says why and goes on. */
+ *  none.  Its mode is 0644 whatever the umask.  A file that is there already is
+ *  written to only when it is a regular one with one name, and the manager's
+ *  user's or root's; a symbolic link is never followed.  When the file cannot
+ *  be written the manager says why and goes on. */
 FCGIPM_API const char *fcgipm_pidfile(const fcgipm_t *pm);
 FCGIPM_API int fcgipm_set_pidfile(fcgipm_t *pm, const char *path);
 
@@ -150,8 +152,7 @@ FCGIPM_API void fcgipm_set_no_signals(fcgipm_t *pm, int no);
 FCGIPM_API const char *fcgipm_process_name(const fcgipm_t *pm);
 FCGIPM_API int fcgipm_set_process_name(fcgipm_t *pm, const char *name);
 FCGIPM_API const char *fcgipm_manager_process_name(const fcgipm_t *pm);
-FCGIPM_API int fcgipm_set_manager_process_name(fcgipm_t *pm,
-                                               const char *name);
+FCGIPM_API int fcgipm_set_manager_process_name(fcgipm_t *pm, const char *name);
 
 /** In a worker: the pid of its manager, whose death ends the worker after its
  *  request.  0: there is none. */
@@ -223,7 +224,7 @@ FCGIPM_API void fcgipm_on_pre_dispatch(fcgipm_t *pm, fcgipm_hook_t hook,
 FCGIPM_API void fcgipm_on_post_dispatch(fcgipm_t *pm, fcgipm_hook_t hook,
                                         void *data);
 
-/* --- managing ---------------------------------------------------------------*/
+/* --- managing ------------------------------------------------------------- */
 
 /**
  * Manage workers.  Called once, before the first request.  The manager stays
@@ -276,7 +277,7 @@ FCGIPM_API int fcgipm_accept(fcgipm_t *pm, struct FCGX_Request *request);
  */
 FCGIPM_API pid_t fcgipm_wait(fcgipm_t *pm);
 
-/* --- workers a manager has --------------------------------------------------*/
+/* --- workers a manager has ------------------------------------------------ */
 
 /** All of them, the oldest first; fcgipm_pid_count() many. */
 FCGIPM_API const pid_t *fcgipm_server_pids(const fcgipm_t *pm);
@@ -291,7 +292,7 @@ FCGIPM_API size_t fcgipm_pid_count(const fcgipm_t *pm);
 FCGIPM_API int fcgipm_has_pids(const fcgipm_t *pm);
 FCGIPM_API void fcgipm_forget_all_pids(fcgipm_t *pm);
 
-/* --- signals ----------------------------------------------------------------*/
+/* --- signals -------------------------------------------------------------- */
 
 /** What the manager does for a signal; fcgipm_manage() calls it, not in a
  *  handler.  SIGTERM, SIGINT: fcgipm_die(), does not return. */
@@ -306,15 +307,15 @@ FCGIPM_API void fcgipm_server_sig_handler(fcgipm_t *pm, int sig);
  *  @return how often the signal has come; 0 for no such signal */
 FCGIPM_API int fcgipm_received_signal(fcgipm_t *pm, int sig, int received);
 
-/** Put the library's handler on SIGTERM, SIGINT and SIGHUP.  With SA_RESTART during a
- *  request, without while waiting for one and in the manager. */
+/** Put the library's handler on SIGTERM, SIGINT and SIGHUP.  With SA_RESTART
+ *  during a request, without while waiting for one and in the manager. */
 FCGIPM_API void fcgipm_setup_signal_actions(fcgipm_t *pm, int with_sa_restart);
 
 /** That handler works for this object from now on; for none. */
 FCGIPM_API void fcgipm_setup_signal_handler(fcgipm_t *pm);
 FCGIPM_API void fcgipm_clear_signal_handler(fcgipm_t *pm);
 
-/* --- title, messages, the end -----------------------------------------------*/
+/* --- title, messages, the end --------------------------------------------- */
 
 /** Show the name of this process's role in ps(1). */
 FCGIPM_API void fcgipm_change_process_name(fcgipm_t *pm);
@@ -326,16 +327,16 @@ FCGIPM_API void fcgipm_notify(const fcgipm_t *pm, const char *fmt, ...)
 /** End as SIGTERM does: pid file removed, SIGTERM to each worker, wait, then
  *  fcgipm_exit("dying: MSG", n); after the die timeout
  *  fcgipm_abort("wait timeout", 1).  @param msg NULL is "" */
-FCGIPM_API void fcgipm_die(fcgipm_t *pm, const char *msg, int n)
-    FCGIPM_NORETURN;
+FCGIPM_API FCGIPM_NORETURN void fcgipm_die(fcgipm_t *pm, const char *msg,
+                                           int n);
 
 /** fcgipm_exit() with status @a n, 1 when that is 0. */
-FCGIPM_API void fcgipm_abort(fcgipm_t *pm, const char *msg, int n)
-    FCGIPM_NORETURN;
+FCGIPM_API FCGIPM_NORETURN void fcgipm_abort(fcgipm_t *pm, const char *msg,
+                                             int n);
 
 /** SIGKILL to all workers that are left, the message, exit(3). */
-FCGIPM_API void fcgipm_exit(fcgipm_t *pm, const char *msg, int n)
-    FCGIPM_NORETURN;
+FCGIPM_API FCGIPM_NORETURN void fcgipm_exit(fcgipm_t *pm, const char *msg,
+                                            int n);
 
 #ifdef __cplusplus
 }

@@ -7,8 +7,6 @@
  * accepted here and given to libfcgi as one it has kept; from the first byte
  * on signals restart what they interrupt.
  */
-#include "libfcgipm/manage/mgr_object.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -17,6 +15,9 @@
 
 #include <fcgiapp.h>
 
+#include "libfcgipm/manage/mgr_object.h"
+#include "libfcgipm/manage/mgr_signals.h"
+#include "libfcgipm/manage/mgr_wait.h"
 #include "libfcgipm/preload/guard.h"
 
 /* Weak, so that libfcgi comes with the program that uses this and not with
@@ -25,9 +26,9 @@
 #pragma weak FCGX_Finish_r
 
 /* What libfcgi gives a client on a Unix socket to begin with its request. */
-#define PATIENCE (2 * (apr_time_t)1000000)
+#define ACCEPT_PATIENCE (2 * (apr_time_t)1000000)
 
-static int is_unix(int fd)
+static int accept_is_unix(int fd)
 {
     struct sockaddr_storage addr = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(addr);
@@ -38,10 +39,10 @@ static int is_unix(int fd)
 
 /* poll() for bytes, with the worker's signals let in: libc's own, as the
  * guard's would go on after SIGTERM. */
-static int poll_until(int fd, apr_time_t until, const sigset_t *unblocked)
+static int accept_poll(int fd, apr_time_t until, const sigset_t *unblocked)
 {
     struct pollfd p = {fd, POLLIN, 0};
-    apr_time_t left = until - fcgipm_now();
+    apr_time_t left = until - mgr_wait_now();
     struct timespec ts;
 
     if (until == PM_TIME_NEVER) {
@@ -55,20 +56,20 @@ static int poll_until(int fd, apr_time_t until, const sigset_t *unblocked)
 
 /* Does the client begin with a request?  It has until then, and after the
  * worker was told to go no longer than the grace. */
-static int speaks(const fcgipm_t *pm, int fd, apr_time_t until,
-                  apr_time_t grace)
+static int accept_speaks(const fcgipm_t *pm, int fd, apr_time_t until,
+                         apr_time_t grace)
 {
     sigset_t before;
     int told = 0, rc;
     char byte;
 
-    fcgipm_signals_block(&before);
+    mgr_signals_block(&before);
     do {
-        if (!told && fcgipm_told(pm)) {
+        if (!told && mgr_signals_told(pm)) {
             told = 1;
-            until = pm_time_min(until, fcgipm_now() + grace);
+            until = pm_time_min(until, mgr_wait_now() + grace);
         }
-        rc = poll_until(fd, until, &before);
+        rc = accept_poll(fd, until, &before);
     } while (rc < 0 && errno == EINTR);
     sigprocmask(SIG_SETMASK, &before, NULL);
     return rc > 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
@@ -76,26 +77,28 @@ static int speaks(const fcgipm_t *pm, int fd, apr_time_t until,
 
 /* Errors that are a client's: accept(2).  EINTR is not the end unless the
  * program wants it to be; who was told is asked elsewhere. */
-static int is_transient(int err, const FCGX_Request *request)
+static int accept_is_transient(int err, const FCGX_Request *request)
 {
     return err == ECONNABORTED || err == EPROTO || err == EPERM
            || (err == EINTR && !(request->flags & FCGI_FAIL_ACCEPT_ON_INTR));
 }
 
-/* A connection that speaks; -1: none any more. */
-static int next_connection(fcgipm_t *pm, const FCGX_Request *request)
+/* A connection that accept_speaks; -1: none any more. */
+static int accept_next(fcgipm_t *pm, const FCGX_Request *request)
 {
-    while (!fcgipm_told(pm)) {
+    while (!mgr_signals_told(pm)) {
         int fd = accept4(request->listen_sock, NULL, NULL, SOCK_CLOEXEC);
 
         if (fd < 0) {
-            if (!is_transient(errno, request)) {
+            if (!accept_is_transient(errno, request)) {
                 return -1;
             }
             continue;
         }
-        if (speaks(pm, fd, is_unix(fd) ? fcgipm_now() + PATIENCE
-                                       : PM_TIME_NEVER, PATIENCE)) {
+        if (accept_speaks(pm, fd,
+                          accept_is_unix(fd) ? mgr_wait_now() + ACCEPT_PATIENCE
+                                             : PM_TIME_NEVER,
+                          ACCEPT_PATIENCE)) {
             return fd;
         }
         close(fd);
@@ -105,16 +108,16 @@ static int next_connection(fcgipm_t *pm, const FCGX_Request *request)
 
 /* A kept connection that does not go on is closed, at once when the worker
  * was told; else a new one is taken. */
-static int get_connection(fcgipm_t *pm, FCGX_Request *request)
+static int accept_connection(fcgipm_t *pm, FCGX_Request *request)
 {
     if (request->ipcFd >= 0) {
-        if (speaks(pm, request->ipcFd, PM_TIME_NEVER, 0)) {
+        if (accept_speaks(pm, request->ipcFd, PM_TIME_NEVER, 0)) {
             return 0;
         }
         close(request->ipcFd);
         request->ipcFd = -1;
     }
-    request->ipcFd = next_connection(pm, request);
+    request->ipcFd = accept_next(pm, request);
     request->keepConnection = request->ipcFd >= 0;
     return request->ipcFd >= 0 ? 0 : -1;
 }
@@ -133,7 +136,7 @@ int fcgipm_accept(fcgipm_t *pm, struct FCGX_Request *request)
     }
     /* libfcgi looks at the client's address when it has that variable. */
     if (!pm->no_signals && !getenv("FCGI_WEB_SERVER_ADDRS")) {
-        if (get_connection(pm, request)) {
+        if (accept_connection(pm, request)) {
             return -1;
         }
         fcgipm_setup_signal_actions(pm, 1);

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The beginning and the end of a request. */
-#include "libfcgipm/manage/mgr_object.h"
-
 #include <unistd.h>
+
+#include "libfcgipm/manage/mgr_limits.h"
+#include "libfcgipm/manage/mgr_object.h"
+#include "libfcgipm/manage/mgr_signals.h"
 
 void fcgipm_pre_dispatch(fcgipm_t *pm)
 {
     if (!pm->no_signals) {
         fcgipm_setup_signal_actions(pm, 1);
     }
-    fcgipm_hook_run(pm, &pm->pre_dispatch);
+    mgr_hook_run(pm, &pm->pre_dispatch);
 }
 
 void fcgipm_post_dispatch(fcgipm_t *pm)
 {
-    const char *told = fcgipm_told(pm);
+    const char *told = mgr_signals_told(pm);
 
     if (told) {
         fcgipm_exit(pm, told, 0);
@@ -25,6 +27,6 @@ void fcgipm_post_dispatch(fcgipm_t *pm)
     if (!pm->no_signals) {
         fcgipm_setup_signal_actions(pm, 0);
     }
-    fcgipm_limits_check(pm);
-    fcgipm_hook_run(pm, &pm->post_dispatch);
+    mgr_limits_check(pm);
+    mgr_hook_run(pm, &pm->post_dispatch);
 }

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a worker may serve and take. */
-#include "libfcgipm/manage/mgr_object.h"
+#include "libfcgipm/manage/mgr_limits.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
+#include "libfcgipm/manage/mgr_object.h"
+
 /* KB. */
-typedef struct memory {
-    long size;       /* 0: not known */
-    long share;      /* 0: not known */
-} memory_t;
+typedef struct limits_memory {
+    long size;  /* 0: not known */
+    long share; /* 0: not known */
+} limits_memory_t;
 
 /* The kernel's figures of shared pages where it has them, else the pages that
  * could be. */
-static long read_share(long fallback)
+static long limits_read_share(long fallback)
 {
     FILE *f = fopen("/proc/self/smaps_rollup", "re");
     char line[256];
@@ -32,11 +34,11 @@ static long read_share(long fallback)
     return share;
 }
 
-static memory_t read_memory(void)
+static limits_memory_t limits_read_memory(void)
 {
     const long page_kb = sysconf(_SC_PAGESIZE) / 1024;
     FILE *f = fopen("/proc/self/statm", "re");
-    memory_t m = {0, 0};
+    limits_memory_t m = {0, 0};
     long size, share;
 
     if (!f) {
@@ -44,13 +46,13 @@ static memory_t read_memory(void)
     }
     if (fscanf(f, "%ld %*d %ld", &size, &share) == 2) {
         m.size = size * page_kb;
-        m.share = read_share(share * page_kb);
+        m.share = limits_read_share(share * page_kb);
     }
     fclose(f);
     return m;
 }
 
-static int exceeds(const fcgipm_t *pm, const memory_t *m)
+static int limits_exceed(const fcgipm_t *pm, const limits_memory_t *m)
 {
     if (pm->max_process_size && m->size > pm->max_process_size) {
         return 1;
@@ -63,10 +65,10 @@ static int exceeds(const fcgipm_t *pm, const memory_t *m)
                && m->size - m->share > pm->max_unshared_size);
 }
 
-void fcgipm_limits_check(fcgipm_t *pm)
+void mgr_limits_check(fcgipm_t *pm)
 {
     char why[128];
-    memory_t m;
+    limits_memory_t m;
 
     pm->request_count++;
     if (pm->max_requests && pm->request_count >= pm->max_requests) {
@@ -78,10 +80,12 @@ void fcgipm_limits_check(fcgipm_t *pm)
         || pm->request_count % pm->sizecheck_num_requests) {
         return;
     }
-    m = read_memory();
-    if (exceeds(pm, &m)) {
-        snprintf(why, sizeof(why), "safe exit due to memory limits exceeded "
-                 "after %ld requests", pm->request_count);
+    m = limits_read_memory();
+    if (limits_exceed(pm, &m)) {
+        snprintf(why, sizeof(why),
+                 "safe exit due to memory limits exceeded "
+                 "after %ld requests",
+                 pm->request_count);
         fcgipm_exit(pm, why, 0);
     }
 }

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Managing, and how a process becomes manager or worker. */
-#include "libfcgipm/manage/mgr_object.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "libfcgipm/manage/mgr_object.h"
+#include "libfcgipm/manage/mgr_pidfile.h"
+#include "libfcgipm/manage/mgr_signals.h"
+#include "libfcgipm/manage/mgr_wait.h"
 #include "pm_core/os/pm_title.h"
 
 /* Set by mod_fcgipm for each worker; the value is its manager's pid. */
-#define MANAGED_BY "FCGIPM_MANAGER"
+#define MANAGE_VARIABLE "FCGIPM_MANAGER"
 
 void fcgipm_change_process_name(fcgipm_t *pm)
 {
@@ -23,34 +25,34 @@ void fcgipm_change_process_name(fcgipm_t *pm)
     }
 }
 
-static void take_signals(fcgipm_t *pm)
+static void manage_take_signals(fcgipm_t *pm)
 {
     if (!pm->no_signals) {
         fcgipm_setup_signal_handler(pm);
         fcgipm_setup_signal_actions(pm, 0);
-        fcgipm_signals_unblock();
+        mgr_signals_unblock();
     }
 }
 
 void fcgipm_manager_init(fcgipm_t *pm)
 {
-    take_signals(pm);
+    manage_take_signals(pm);
     fcgipm_change_process_name(pm);
-    fcgipm_pidfile_write(pm);
-    fcgipm_hook_run(pm, &pm->manager_init);
+    mgr_pidfile_write(pm);
+    mgr_hook_run(pm, &pm->manager_init);
 }
 
 void fcgipm_server_init(fcgipm_t *pm)
 {
-    take_signals(pm);
+    manage_take_signals(pm);
     if (!pm->managed) {
         fcgipm_change_process_name(pm);
     }
     pm->request_count = 0;
-    fcgipm_hook_run(pm, &pm->server_init);
+    mgr_hook_run(pm, &pm->server_init);
 }
 
-static void become_server(fcgipm_t *pm)
+static void manage_become_server(fcgipm_t *pm)
 {
     fcgipm_forget_all_pids(pm);
     pm->role = FCGIPM_SERVER;
@@ -60,7 +62,7 @@ static void become_server(fcgipm_t *pm)
 
 /* SIGCHLD may be ignored, by inheritance or by the program: then there would
  * be nothing to wait for. */
-static void become_manager(fcgipm_t *pm)
+static void manage_become_manager(fcgipm_t *pm)
 {
     struct sigaction act = {.sa_handler = SIG_DFL};
 
@@ -71,20 +73,9 @@ static void become_manager(fcgipm_t *pm)
     fcgipm_notify(pm, "initialized");
 }
 
-/* What has come was the manager's. */
-static void forget_signals(fcgipm_t *pm)
-{
-    int sig;
-
-    for (sig = 0; sig < FCGIPM_SIGNALS; sig++) {
-        pm->noted[sig] = 0;
-        pm->received[sig] = 0;
-    }
-}
-
 /* A signal that comes before the child knows what it is waits: it is a
  * worker's then. */
-static pid_t fork_worker(fcgipm_t *pm)
+static pid_t manage_fork(fcgipm_t *pm)
 {
     pid_t manager = getpid();
     sigset_t before;
@@ -92,11 +83,11 @@ static pid_t fork_worker(fcgipm_t *pm)
     int err;
 
     fflush(NULL);
-    fcgipm_signals_block(&before);
+    mgr_signals_block(&before);
     pid = fork();
     err = errno;
     if (pid == 0) {
-        forget_signals(pm);
+        mgr_signals_forget(pm);
         pm->role = FCGIPM_SERVER;
         pm->manager_pid = manager;
         sigaction(SIGCHLD, &pm->chld, NULL);
@@ -107,9 +98,9 @@ static pid_t fork_worker(fcgipm_t *pm)
 }
 
 /* 0: this is the child. */
-static pid_t birth(fcgipm_t *pm)
+static pid_t manage_birth(fcgipm_t *pm)
 {
-    pid_t pid = fcgipm_pids_reserve(pm) ? -1 : fork_worker(pm);
+    pid_t pid = mgr_pids_reserve(pm) ? -1 : manage_fork(pm);
 
     if (pid < 0) {
         char why[160];
@@ -120,52 +111,52 @@ static pid_t birth(fcgipm_t *pm)
     if (pid > 0) {
         fcgipm_add_pid(pm, pid);
         fcgipm_notify(pm, "server (pid %d) started", (int)pid);
-        pm->next_birth = fcgipm_now() + (apr_time_t)pm->start_delay * 1000000;
+        pm->next_birth = mgr_wait_now() + (apr_time_t)pm->start_delay * 1000000;
     }
     return pid;
 }
 
 /* Somebody else's worker?  What the program starts is not. */
-static int is_managed(fcgipm_t *pm)
+static int manage_is_managed(fcgipm_t *pm)
 {
-    const char *text = getenv(MANAGED_BY);
+    const char *text = getenv(MANAGE_VARIABLE);
 
     if (text) {
         pid_t pid = (pid_t)strtol(text, NULL, 10);
 
         pm->managed = 1;
         pm->manager_pid = pid == getppid() ? pid : 0;
-        unsetenv(MANAGED_BY);
+        unsetenv(MANAGE_VARIABLE);
     }
     return pm->managed;
 }
 
 int fcgipm_manage(fcgipm_t *pm)
 {
-    fcgipm_signals_survive_pipe();
-    if (is_managed(pm) || !pm->n_processes) {
-        become_server(pm);
+    mgr_signals_survive_pipe();
+    if (manage_is_managed(pm) || !pm->n_processes) {
+        manage_become_server(pm);
         return 0;
     }
-    become_manager(pm);
+    manage_become_manager(pm);
     for (;;) {
         apr_time_t next = PM_TIME_NEVER;
 
-        fcgipm_signals_act(pm);
+        mgr_signals_act(pm);
         if (pm->n_processes <= 0) {
             fcgipm_die(pm, NULL, 0);
         }
         if (pm->pids.count < (size_t)pm->n_processes) {
             next = pm->next_birth;
         }
-        if (next <= fcgipm_now()) {
-            if (birth(pm) == 0) {
-                become_server(pm);
+        if (next <= mgr_wait_now()) {
+            if (manage_birth(pm) == 0) {
+                manage_become_server(pm);
                 return 1;
             }
         }
-        else if (fcgipm_wait_until(pm, next) < 0 && errno == ECHILD) {
-            fcgipm_forget_all_pids(pm);   /* the program has waited for them */
+        else if (mgr_wait_until(pm, next) < 0 && errno == ECHILD) {
+            fcgipm_forget_all_pids(pm); /* the program has waited for them */
         }
     }
 }

@@ -12,7 +12,7 @@ const char *fcgipm_version(void)
 }
 
 /* 0 for what is no number, as in Perl. */
-static long number_of(const char *variable)
+static long object_number(const char *variable)
 {
     const char *text = getenv(variable);
     long n = text ? strtol(text, NULL, 10) : 0;
@@ -29,9 +29,9 @@ fcgipm_t *fcgipm_create(void)
     }
     pm->role = FCGIPM_MANAGER;
     pm->die_timeout = 60;
-    pm->max_requests = number_of("PM_MAX_REQUESTS");
-    pm->sizecheck_num_requests = number_of("PM_SIZECHECK_NUM_REQUESTS");
-    pm->max_process_size = number_of("PM_MAX_SIZE");
+    pm->max_requests = object_number("PM_MAX_REQUESTS");
+    pm->sizecheck_num_requests = object_number("PM_SIZECHECK_NUM_REQUESTS");
+    pm->max_process_size = object_number("PM_MAX_SIZE");
     return pm;
 }
 
@@ -47,7 +47,7 @@ void fcgipm_destroy(fcgipm_t *pm)
     }
 }
 
-static int set_string(char **field, const char *text)
+static int object_set_string(char **field, const char *text)
 {
     char *copy = text ? strdup(text) : NULL;
 
@@ -59,48 +59,47 @@ static int set_string(char **field, const char *text)
     return 0;
 }
 
-#define STRING(name)                                            \
-    const char *fcgipm_##name(const fcgipm_t *pm)               \
-    {                                                           \
-        return pm->name;                                        \
-    }                                                           \
-    int fcgipm_set_##name(fcgipm_t *pm, const char *text)       \
-    {                                                           \
-        return set_string(&pm->name, text);                     \
+#define STRING(name)                                                           \
+    const char *fcgipm_##name(const fcgipm_t *pm)                              \
+    {                                                                          \
+        return pm->name;                                                       \
+    }                                                                          \
+    int fcgipm_set_##name(fcgipm_t *pm, const char *text)                      \
+    {                                                                          \
+        return object_set_string(&pm->name, text);                             \
     }
 
 /* None makes sense below 0. */
-#define NUMBER(type, name)                                      \
-    type fcgipm_##name(const fcgipm_t *pm)                      \
-    {                                                           \
-        return pm->name;                                        \
-    }                                                           \
-    int fcgipm_set_##name(fcgipm_t *pm, type n)                 \
-    {                                                           \
-        if (n < 0) {                                            \
-            errno = EINVAL;                                     \
-            return -1;                                          \
-        }                                                       \
-        pm->name = n;                                           \
-        return 0;                                               \
+#define NUMBER(type, name)                                                     \
+    type fcgipm_##name(const fcgipm_t *pm)                                     \
+    {                                                                          \
+        return pm->name;                                                       \
+    }                                                                          \
+    int fcgipm_set_##name(fcgipm_t *pm, type n)                                \
+    {                                                                          \
+        if (n < 0) {                                                           \
+            errno = EINVAL;                                                    \
+            return -1;                                                         \
+        }                                                                      \
+        pm->name = n;                                                          \
+        return 0;                                                              \
     }
 
-#define PLAIN(type, name)                                       \
-    type fcgipm_##name(const fcgipm_t *pm)                      \
-    {                                                           \
-        return pm->name;                                        \
-    }                                                           \
-    void fcgipm_set_##name(fcgipm_t *pm, type value)            \
-    {                                                           \
-        pm->name = value;                                       \
+#define PLAIN(type, name)                                                      \
+    type fcgipm_##name(const fcgipm_t *pm)                                     \
+    {                                                                          \
+        return pm->name;                                                       \
+    }                                                                          \
+    void fcgipm_set_##name(fcgipm_t *pm, type value)                           \
+    {                                                                          \
+        pm->name = value;                                                      \
     }
 
-#define HOOK(name)                                              \
-    void fcgipm_on_##name(fcgipm_t *pm, fcgipm_hook_t hook,     \
-                          void *data)                           \
-    {                                                           \
-        pm->name.call = hook;                                   \
-        pm->name.data = data;                                   \
+#define HOOK(name)                                                             \
+    void fcgipm_on_##name(fcgipm_t *pm, fcgipm_hook_t hook, void *data)        \
+    {                                                                          \
+        pm->name.call = hook;                                                  \
+        pm->name.data = data;                                                  \
     }
 
 PLAIN(fcgipm_role_t, role)

@@ -3,10 +3,10 @@
  * The manager's pid file.
  *
  * Its directory may be another user's, who then decides what the name leads to:
- * a link to some file of the manager's, a FIFO that nobody reads.  So the file is
- * opened without following or waiting, and is judged before it is touched.
+ * a link to some file of the manager's, a FIFO that nobody reads.  So the file
+ * is opened without following or waiting, and is judged before it is touched.
  */
-#include "libfcgipm/manage/mgr_object.h"
+#include "libfcgipm/manage/mgr_pidfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "libfcgipm/manage/mgr_object.h"
 
 #define PIDFILE_MODE (S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH)
 
@@ -67,7 +69,7 @@ static int pidfile_fill(int fd)
     return fchmod(fd, PIDFILE_MODE) && errno != EPERM ? -1 : 0;
 }
 
-void fcgipm_pidfile_write(const fcgipm_t *pm)
+void mgr_pidfile_write(const fcgipm_t *pm)
 {
     const char *why;
     int fd;
@@ -96,7 +98,7 @@ static int pidfile_read(int fd)
 }
 
 /* One that another manager has written meanwhile is left to that one. */
-void fcgipm_pidfile_remove(const fcgipm_t *pm)
+void mgr_pidfile_remove(const fcgipm_t *pm)
 {
     const char *why;
     int mine = 0;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The workers of a manager. */
-#include "libfcgipm/manage/mgr_object.h"
+#include "libfcgipm/manage/mgr_pids.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-int fcgipm_pids_reserve(fcgipm_t *pm)
+#include "libfcgipm/manage/mgr_object.h"
+
+int mgr_pids_reserve(fcgipm_t *pm)
 {
-    fcgipm_pids_t *pids = &pm->pids;
+    mgr_pids_t *pids = &pm->pids;
     size_t room = pids->room ? pids->room * 2 : 16;
     pid_t *more;
 
@@ -26,7 +28,7 @@ int fcgipm_pids_reserve(fcgipm_t *pm)
 
 int fcgipm_add_pid(fcgipm_t *pm, pid_t pid)
 {
-    if (fcgipm_pids_reserve(pm)) {
+    if (mgr_pids_reserve(pm)) {
         return -1;
     }
     pm->pids.pid[pm->pids.count++] = pid;
@@ -35,7 +37,7 @@ int fcgipm_add_pid(fcgipm_t *pm, pid_t pid)
 
 int fcgipm_remove_pid(fcgipm_t *pm, pid_t pid)
 {
-    fcgipm_pids_t *pids = &pm->pids;
+    mgr_pids_t *pids = &pm->pids;
     size_t i;
 
     for (i = 0; i < pids->count; i++) {
@@ -79,7 +81,7 @@ void fcgipm_forget_all_pids(fcgipm_t *pm)
     pm->pids.count = 0;
 }
 
-char *fcgipm_pids_text(const fcgipm_t *pm)
+char *mgr_pids_text(const fcgipm_t *pm)
 {
     const size_t width = 3 * sizeof(pid_t) + 2;
     size_t size = pm->pids.count * width + 1;

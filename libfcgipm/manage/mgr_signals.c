@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a signal does to a manager and to a worker. */
-#include "libfcgipm/manage/mgr_object.h"
+#include "libfcgipm/manage/mgr_signals.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "libfcgipm/manage/mgr_object.h"
 #include "libfcgipm/preload/guard.h"
 
 /* Signals that the library handles, and what a worker says that leaves. */
@@ -16,17 +17,15 @@ static const struct {
     int sig;
     const char *name;
     const char *leaves;
-} signals_taken[] = {
-    {SIGTERM, "SIGTERM", "safe exit after SIGTERM"},
-    {SIGHUP,  "SIGHUP",  "safe exit after SIGHUP"},
-    {SIGINT,  "SIGINT",  "safe exit after SIGINT"}
-};
+} signals_taken[] = {{SIGTERM, "SIGTERM", "safe exit after SIGTERM"},
+                     {SIGHUP, "SIGHUP", "safe exit after SIGHUP"},
+                     {SIGINT, "SIGINT", "safe exit after SIGINT"}};
 #define SIGNALS_TAKEN (sizeof(signals_taken) / sizeof(signals_taken[0]))
 
 /* A handler cannot be given one: the object whose process this is. */
-static fcgipm_t *volatile current;
+static fcgipm_t *volatile signals_object;
 
-static int is_signal(int sig)
+static int signals_is_valid(int sig)
 {
     return sig > 0 && sig < FCGIPM_SIGNALS;
 }
@@ -37,7 +36,7 @@ static int is_signal(int sig)
  * program does next, accept() on this is going to fail.  Who was told takes
  * no other request, so there is no moment in which that would be wrong.
  * (The guard does the same, for all descriptors of the socket.) */
-static void close_door(int fd)
+static void signals_close_door(int fd)
 {
     int listens = 0;
     socklen_t len = sizeof(listens);
@@ -59,14 +58,14 @@ void fcgipm_server_sig_handler(fcgipm_t *pm, int sig)
 {
     fcgipm_received_signal(pm, sig, 1);
     if (!guard_told()) {
-        close_door(pm->listen_fd);
+        signals_close_door(pm->listen_fd);
     }
 }
 
-static void on_signal(int sig)
+static void signals_handle(int sig)
 {
     int err = errno;
-    fcgipm_t *pm = current;
+    fcgipm_t *pm = signals_object;
 
     if (pm && pm->role == FCGIPM_SERVER) {
         fcgipm_server_sig_handler(pm, sig);
@@ -81,7 +80,7 @@ static void on_signal(int sig)
 
 int fcgipm_received_signal(fcgipm_t *pm, int sig, int received)
 {
-    if (!is_signal(sig)) {
+    if (!signals_is_valid(sig)) {
         return 0;
     }
     if (received) {
@@ -91,7 +90,7 @@ int fcgipm_received_signal(fcgipm_t *pm, int sig, int received)
     return pm->received[sig];
 }
 
-const char *fcgipm_told(const fcgipm_t *pm)
+const char *mgr_signals_told(const fcgipm_t *pm)
 {
     size_t i;
 
@@ -103,14 +102,14 @@ const char *fcgipm_told(const fcgipm_t *pm)
     return NULL;
 }
 
-static void setup_one(const fcgipm_t *pm, int sig, const char *name,
-                      int with_sa_restart)
+static void signals_setup(const fcgipm_t *pm, int sig, const char *name,
+                          int with_sa_restart)
 {
     struct sigaction act;
 
     memset(&act, 0, sizeof(act));
     sigemptyset(&act.sa_mask);
-    act.sa_handler = on_signal;
+    act.sa_handler = signals_handle;
     act.sa_flags = with_sa_restart ? SA_RESTART : 0;
     if (sigaction(sig, &act, NULL)) {
         fcgipm_notify(pm, "sigaction: %s: %s", name, strerror(errno));
@@ -122,12 +121,12 @@ void fcgipm_setup_signal_actions(fcgipm_t *pm, int with_sa_restart)
     size_t i;
 
     for (i = 0; i < SIGNALS_TAKEN; i++) {
-        setup_one(pm, signals_taken[i].sig, signals_taken[i].name,
-                  with_sa_restart);
+        signals_setup(pm, signals_taken[i].sig, signals_taken[i].name,
+                      with_sa_restart);
     }
 }
 
-void fcgipm_signals_unblock(void)
+void mgr_signals_unblock(void)
 {
     sigset_t set;
     size_t i;
@@ -141,17 +140,17 @@ void fcgipm_signals_unblock(void)
 
 void fcgipm_setup_signal_handler(fcgipm_t *pm)
 {
-    current = pm;
+    signals_object = pm;
 }
 
 void fcgipm_clear_signal_handler(fcgipm_t *pm)
 {
-    if (current == pm) {
-        current = NULL;
+    if (signals_object == pm) {
+        signals_object = NULL;
     }
 }
 
-void fcgipm_signals_block(sigset_t *before)
+void mgr_signals_block(sigset_t *before)
 {
     sigset_t all;
 
@@ -159,24 +158,34 @@ void fcgipm_signals_block(sigset_t *before)
     sigprocmask(SIG_BLOCK, &all, before);
 }
 
-static void signals_pass(int sig)
+static void signals_ignore(int sig)
 {
     (void)sig;
 }
 
-/* A handler, as libfcgi has one (OS_LibInit()): execve(2) takes it away, while a
- * program would inherit that the signal is ignored. */
-void fcgipm_signals_survive_pipe(void)
+/* A handler, as libfcgi has one (OS_LibInit()): execve(2) takes it away, while
+ * a program would inherit that the signal is ignored. */
+void mgr_signals_survive_pipe(void)
 {
     struct sigaction act;
 
     if (sigaction(SIGPIPE, NULL, &act) == 0 && act.sa_handler == SIG_DFL) {
-        act.sa_handler = signals_pass;
+        act.sa_handler = signals_ignore;
         sigaction(SIGPIPE, &act, NULL);
     }
 }
 
-int fcgipm_signals_noted(const fcgipm_t *pm)
+void mgr_signals_forget(fcgipm_t *pm)
+{
+    int sig;
+
+    for (sig = 0; sig < FCGIPM_SIGNALS; sig++) {
+        pm->noted[sig] = 0;
+        pm->received[sig] = 0;
+    }
+}
+
+int mgr_signals_are_noted(const fcgipm_t *pm)
 {
     const int *sig;
 
@@ -188,7 +197,7 @@ int fcgipm_signals_noted(const fcgipm_t *pm)
     return 0;
 }
 
-void fcgipm_signals_act(fcgipm_t *pm)
+void mgr_signals_act(fcgipm_t *pm)
 {
     const int *sig;
 
@@ -200,7 +209,7 @@ void fcgipm_signals_act(fcgipm_t *pm)
     }
 }
 
-void fcgipm_tell_all(fcgipm_t *pm)
+void mgr_signals_tell_all(fcgipm_t *pm)
 {
     char *text;
     size_t i;
@@ -211,20 +220,19 @@ void fcgipm_tell_all(fcgipm_t *pm)
     for (i = 0; i < pm->pids.count; i++) {
         kill(pm->pids.pid[i], SIGTERM);
     }
-    text = fcgipm_pids_text(pm);
+    text = mgr_pids_text(pm);
     fcgipm_notify(pm, "sending TERM to PIDs, %s", text ? text : "all");
     free(text);
 }
 
 /* By its name where the manager knows one. */
-static const char *name_of(int sig, char *number, size_t size)
+static const char *signals_name(int sig, char *number, size_t size)
 {
     static const struct {
         int sig;
         const char *name;
     } rows[] = {
-        {SIGTERM, "TERM"}, {SIGINT, "INT"}, {SIGHUP, "HUP"}, {SIGCHLD, "CHLD"}
-    };
+        {SIGTERM, "TERM"}, {SIGINT, "INT"}, {SIGHUP, "HUP"}, {SIGCHLD, "CHLD"}};
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -239,7 +247,7 @@ static const char *name_of(int sig, char *number, size_t size)
 void fcgipm_manager_sig_handler(fcgipm_t *pm, int sig)
 {
     char number[16], why[64];
-    const char *name = name_of(sig, number, sizeof(number));
+    const char *name = signals_name(sig, number, sizeof(number));
 
     switch (pm_signal_map(sig, pm->phase)) {
     case PM_SIGNAL_DIE:
@@ -247,7 +255,7 @@ void fcgipm_manager_sig_handler(fcgipm_t *pm, int sig)
         snprintf(why, sizeof(why), "safe exit from signal %s", name);
         fcgipm_die(pm, why, 0);
     case PM_SIGNAL_RELOAD:
-        fcgipm_tell_all(pm);
+        mgr_signals_tell_all(pm);
         break;
     case PM_SIGNAL_REAP:
     case PM_SIGNAL_NONE:

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A manager waits: for the end of a child, a signal, a time. */
-#include "libfcgipm/manage/mgr_object.h"
+#include "libfcgipm/manage/mgr_wait.h"
 
 #include <errno.h>
 #include <sys/select.h>
 #include <sys/wait.h>
 #include <time.h>
 
-apr_time_t fcgipm_now(void)
+#include "libfcgipm/manage/mgr_object.h"
+#include "libfcgipm/manage/mgr_signals.h"
+
+apr_time_t mgr_wait_now(void)
 {
     struct timespec ts;
 
@@ -15,15 +18,16 @@ apr_time_t fcgipm_now(void)
     return (apr_time_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000 + 1;
 }
 
-static void wake(int sig)
+static void wait_wake(int sig)
 {
-    (void)sig;   /* it is enough that pselect() ends */
+    (void)sig; /* it is enough that pselect() ends */
 }
 
 /* No limit: NULL; one in the past is 0. */
-static const struct timespec *time_left(apr_time_t until, struct timespec *ts)
+static const struct timespec *wait_time_left(apr_time_t until,
+                                             struct timespec *ts)
 {
-    apr_time_t left = until - fcgipm_now();
+    apr_time_t left = until - mgr_wait_now();
 
     if (until == PM_TIME_NEVER) {
         return NULL;
@@ -44,31 +48,31 @@ static pid_t wait_blocked(const fcgipm_t *pm, apr_time_t until,
     for (;;) {
         pid_t pid;
 
-        if (fcgipm_signals_noted(pm)) {
+        if (mgr_signals_are_noted(pm)) {
             errno = EINTR;
             return -1;
         }
         pid = waitpid(-1, status, WNOHANG);
         if (pid > 0
             || (pid < 0 && (pm->pids.count || until == PM_TIME_NEVER))) {
-            return pid;   /* no child: nothing but a time can come */
+            return pid; /* no child: nothing but a time can come */
         }
-        if (fcgipm_now() >= until) {
+        if (mgr_wait_now() >= until) {
             errno = ETIMEDOUT;
             return -1;
         }
-        pselect(0, NULL, NULL, NULL, time_left(until, &ts), unblocked);
+        pselect(0, NULL, NULL, NULL, wait_time_left(until, &ts), unblocked);
     }
 }
 
-pid_t fcgipm_wait_until(fcgipm_t *pm, apr_time_t until)
+pid_t mgr_wait_until(fcgipm_t *pm, apr_time_t until)
 {
-    struct sigaction act = {.sa_handler = wake}, chld;
+    struct sigaction act = {.sa_handler = wait_wake}, chld;
     sigset_t before, unblocked;
     int status = 0, err;
     pid_t pid;
 
-    fcgipm_signals_block(&before);
+    mgr_signals_block(&before);
     sigaction(SIGCHLD, &act, &chld);
     unblocked = before;
     sigdelset(&unblocked, SIGCHLD);
@@ -80,12 +84,12 @@ pid_t fcgipm_wait_until(fcgipm_t *pm, apr_time_t until)
         fcgipm_notify(pm, "server (pid %d) exited with status %d", (int)pid,
                       status);
     }
-    fcgipm_signals_act(pm);
+    mgr_signals_act(pm);
     errno = err;
     return pid;
 }
 
 pid_t fcgipm_wait(fcgipm_t *pm)
 {
-    return fcgipm_wait_until(pm, PM_TIME_NEVER);
+    return mgr_wait_until(pm, PM_TIME_NEVER);
 }
