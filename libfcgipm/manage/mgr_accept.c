@@ -15,6 +15,7 @@
 
 #include <fcgiapp.h>
 
+#include "libfcgipm/manage/mgr_listener.h"
 #include "libfcgipm/manage/mgr_object.h"
 #include "libfcgipm/manage/mgr_signals.h"
 #include "libfcgipm/manage/mgr_wait.h"
@@ -128,7 +129,7 @@ int fcgipm_accept(fcgipm_t *pm, struct FCGX_Request *request)
         errno = ENOSYS;
         return -1;
     }
-    pm->listen_fd = request->listen_sock;
+    mgr_listener_name(pm, request->listen_sock);
     if (pm->in_request) {
         pm->in_request = 0;
         FCGX_Finish_r(request);

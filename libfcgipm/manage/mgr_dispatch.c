@@ -2,12 +2,18 @@
 /* The beginning and the end of a request. */
 #include <unistd.h>
 
+#include "libfcgipm/manage/mgr_births.h"
 #include "libfcgipm/manage/mgr_limits.h"
+#include "libfcgipm/manage/mgr_listener.h"
 #include "libfcgipm/manage/mgr_object.h"
 #include "libfcgipm/manage/mgr_signals.h"
 
 void fcgipm_pre_dispatch(fcgipm_t *pm)
 {
+    mgr_births_serves(pm);
+    if (!pm->in_request) {
+        mgr_listener_doubt(pm);
+    }
     if (!pm->no_signals) {
         fcgipm_setup_signal_actions(pm, 1);
     }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Managing, and how a process becomes manager or worker. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "libfcgipm/manage/mgr_births.h"
+#include "libfcgipm/manage/mgr_listener.h"
 #include "libfcgipm/manage/mgr_object.h"
 #include "libfcgipm/manage/mgr_pidfile.h"
 #include "libfcgipm/manage/mgr_signals.h"
@@ -56,7 +56,9 @@ static void manage_become_server(fcgipm_t *pm)
 {
     fcgipm_forget_all_pids(pm);
     pm->role = FCGIPM_SERVER;
+    mgr_listener_find(pm);
     fcgipm_server_init(pm);
+    mgr_listener_find(pm); /* the program can have opened it there */
     fcgipm_notify(pm, "initialized");
 }
 
@@ -70,50 +72,9 @@ static void manage_become_manager(fcgipm_t *pm)
     pm->role = FCGIPM_MANAGER;
     pm->phase = PM_PHASE_RUNNING;
     fcgipm_manager_init(pm);
+    mgr_listener_require(pm);
+    mgr_births_begin(pm);
     fcgipm_notify(pm, "initialized");
-}
-
-/* A signal that comes before the child knows what it is waits: it is a
- * worker's then. */
-static pid_t manage_fork(fcgipm_t *pm)
-{
-    pid_t manager = getpid();
-    sigset_t before;
-    pid_t pid;
-    int err;
-
-    fflush(NULL);
-    mgr_signals_block(&before);
-    pid = fork();
-    err = errno;
-    if (pid == 0) {
-        mgr_signals_forget(pm);
-        pm->role = FCGIPM_SERVER;
-        pm->manager_pid = manager;
-        sigaction(SIGCHLD, &pm->chld, NULL);
-    }
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    errno = err;
-    return pid;
-}
-
-/* 0: this is the child. */
-static pid_t manage_birth(fcgipm_t *pm)
-{
-    pid_t pid = mgr_pids_reserve(pm) ? -1 : manage_fork(pm);
-
-    if (pid < 0) {
-        char why[160];
-
-        snprintf(why, sizeof(why), "fork: %s", strerror(errno));
-        fcgipm_abort(pm, why, 1);
-    }
-    if (pid > 0) {
-        fcgipm_add_pid(pm, pid);
-        fcgipm_notify(pm, "server (pid %d) started", (int)pid);
-        pm->next_birth = mgr_wait_now() + (apr_time_t)pm->start_delay * 1000000;
-    }
-    return pid;
 }
 
 /* Somebody else's worker?  What the program starts is not. */
@@ -147,10 +108,10 @@ int fcgipm_manage(fcgipm_t *pm)
             fcgipm_die(pm, NULL, 0);
         }
         if (pm->pids.count < (size_t)pm->n_processes) {
-            next = pm->next_birth;
+            next = mgr_births_next(pm);
         }
         if (next <= mgr_wait_now()) {
-            if (manage_birth(pm) == 0) {
+            if (mgr_births_start(pm) == 0) {
                 manage_become_server(pm);
                 return 1;
             }

@@ -40,6 +40,8 @@ void fcgipm_destroy(fcgipm_t *pm)
     if (pm) {
         fcgipm_clear_signal_handler(pm);
         free(pm->pids.pid);
+        free(pm->pids.worker);
+        mgr_births_end(pm);
         free(pm->pidfile);
         free(pm->process_name);
         free(pm->manager_process_name);
@@ -111,7 +113,6 @@ PLAIN(int, no_signals)
 STRING(process_name)
 STRING(manager_process_name)
 PLAIN(pid_t, manager_pid)
-PLAIN(int, listen_fd)
 NUMBER(long, max_requests)
 NUMBER(long, sizecheck_num_requests)
 NUMBER(long, max_process_size)

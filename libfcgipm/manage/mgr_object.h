@@ -8,6 +8,8 @@
 #define MGR_OBJECT_H
 
 #include "libfcgipm/manage/fcgipm.h"
+#include "libfcgipm/manage/mgr_births.h"
+#include "libfcgipm/manage/mgr_listener.h"
 #include "libfcgipm/manage/mgr_pids.h"
 #include "pm_core/base/pm_base.h"
 #include "pm_core/policy/pm_signal_map.h"
@@ -27,11 +29,13 @@ struct fcgipm {
     int die_timeout;
     int no_signals;
     int listen_fd;
+    mgr_listener_t listener;
     char *pidfile;
     char *process_name;
     char *manager_process_name;
     pid_t manager_pid;
     mgr_pids_t pids;
+    mgr_births_t births;
 
     long max_requests;
     long sizecheck_num_requests;
@@ -46,7 +50,6 @@ struct fcgipm {
     mgr_hook_t post_dispatch;
 
     pm_phase_t phase;      /**< of a manager */
-    apr_time_t next_birth; /**< the manager starts no worker before */
     int managed;           /**< mod_fcgipm manages this process */
     int in_request;        /**< fcgipm_accept() has begun a request */
     struct sigaction chld; /**< SIGCHLD, as it was before managing */

@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "libfcgipm/manage/mgr_object.h"
+#include "libfcgipm/manage/mgr_wait.h"
 
 int mgr_pids_reserve(fcgipm_t *pm)
 {
     mgr_pids_t *pids = &pm->pids;
     size_t room = pids->room ? pids->room * 2 : 16;
+    mgr_worker_t *workers;
     pid_t *more;
 
     if (pids->count < pids->room) {
@@ -22,33 +24,55 @@ int mgr_pids_reserve(fcgipm_t *pm)
         return -1;
     }
     pids->pid = more;
+    workers = realloc(pids->worker, room * sizeof(*workers));
+    if (!workers) {
+        return -1;
+    }
+    pids->worker = workers;
     pids->room = room;
+    return 0;
+}
+
+int mgr_pids_add(fcgipm_t *pm, pid_t pid, const mgr_worker_t *worker)
+{
+    if (mgr_pids_reserve(pm)) {
+        return -1;
+    }
+    pm->pids.pid[pm->pids.count] = pid;
+    pm->pids.worker[pm->pids.count++] = *worker;
     return 0;
 }
 
 int fcgipm_add_pid(fcgipm_t *pm, pid_t pid)
 {
-    if (mgr_pids_reserve(pm)) {
-        return -1;
+    const mgr_worker_t worker = {.born_at = mgr_wait_now()};
+
+    return mgr_pids_add(pm, pid, &worker);
+}
+
+int mgr_pids_take(fcgipm_t *pm, pid_t pid, mgr_worker_t *worker)
+{
+    mgr_pids_t *pids = &pm->pids;
+    size_t i, behind;
+
+    for (i = 0; i < pids->count; i++) {
+        if (pids->pid[i] == pid) {
+            *worker = pids->worker[i];
+            behind = --pids->count - i;
+            memmove(pids->pid + i, pids->pid + i + 1, behind * sizeof(pid_t));
+            memmove(pids->worker + i, pids->worker + i + 1,
+                    behind * sizeof(*worker));
+            return 1;
+        }
     }
-    pm->pids.pid[pm->pids.count++] = pid;
     return 0;
 }
 
 int fcgipm_remove_pid(fcgipm_t *pm, pid_t pid)
 {
-    mgr_pids_t *pids = &pm->pids;
-    size_t i;
+    mgr_worker_t worker;
 
-    for (i = 0; i < pids->count; i++) {
-        if (pids->pid[i] == pid) {
-            pids->count--;
-            memmove(pids->pid + i, pids->pid + i + 1,
-                    (pids->count - i) * sizeof(pid_t));
-            return 1;
-        }
-    }
-    return 0;
+    return mgr_pids_take(pm, pid, &worker);
 }
 
 const pid_t *fcgipm_server_pids(const fcgipm_t *pm)

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include "libfcgipm/manage/mgr_births.h"
+#include "libfcgipm/manage/mgr_listener.h"
 #include "libfcgipm/manage/mgr_object.h"
 #include "libfcgipm/preload/guard.h"
 
@@ -33,38 +33,20 @@ static int signals_is_valid(int sig)
 /* --- in handlers ---------------------------------------------------------- */
 
 /* Between "was I told?" and accept() a signal would get lost: whatever the
- * program does next, accept() on this is going to fail.  Who was told takes
- * no other request, so there is no moment in which that would be wrong.
- * (The guard does the same, for all descriptors of the socket.) */
-static void signals_close_door(int fd)
-{
-    int listens = 0;
-    socklen_t len = sizeof(listens);
-    int dead;
-
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) || !listens) {
-        return;
-    }
-    dead = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (dead < 0 || dup2(dead, fd) < 0) {
-        close(fd);
-    }
-    if (dead >= 0) {
-        close(dead);
-    }
-}
-
+ * program does next, accept() is going to fail.  (The guard does the same.) */
 void fcgipm_server_sig_handler(fcgipm_t *pm, int sig)
 {
+    int err = errno;
+
     fcgipm_received_signal(pm, sig, 1);
     if (!guard_told()) {
-        signals_close_door(pm->listen_fd);
+        mgr_listener_close(pm);
     }
+    errno = err;
 }
 
 static void signals_handle(int sig)
 {
-    int err = errno;
     fcgipm_t *pm = signals_object;
 
     if (pm && pm->role == FCGIPM_SERVER) {
@@ -73,7 +55,6 @@ static void signals_handle(int sig)
     else if (pm) {
         fcgipm_received_signal(pm, sig, 1);
     }
-    errno = err;
 }
 
 /* --- elsewhere ------------------------------------------------------------ */
@@ -218,6 +199,7 @@ void mgr_signals_tell_all(fcgipm_t *pm)
         return;
     }
     for (i = 0; i < pm->pids.count; i++) {
+        pm->pids.worker[i].told = 1;
         kill(pm->pids.pid[i], SIGTERM);
     }
     text = mgr_pids_text(pm);
@@ -255,6 +237,7 @@ void fcgipm_manager_sig_handler(fcgipm_t *pm, int sig)
         snprintf(why, sizeof(why), "safe exit from signal %s", name);
         fcgipm_die(pm, why, 0);
     case PM_SIGNAL_RELOAD:
+        mgr_births_forgive(pm);
         mgr_signals_tell_all(pm);
         break;
     case PM_SIGNAL_REAP:

@@ -7,7 +7,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "libfcgipm/manage/mgr_births.h"
 #include "libfcgipm/manage/mgr_object.h"
+#include "libfcgipm/manage/mgr_pids.h"
 #include "libfcgipm/manage/mgr_signals.h"
 
 apr_time_t mgr_wait_now(void)
@@ -69,6 +71,7 @@ pid_t mgr_wait_until(fcgipm_t *pm, apr_time_t until)
 {
     struct sigaction act = {.sa_handler = wait_wake}, chld;
     sigset_t before, unblocked;
+    mgr_worker_t worker;
     int status = 0, err;
     pid_t pid;
 
@@ -80,9 +83,10 @@ pid_t mgr_wait_until(fcgipm_t *pm, apr_time_t until)
     err = errno;
     sigaction(SIGCHLD, &chld, NULL);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    if (pid > 0 && fcgipm_remove_pid(pm, pid)) {
+    if (pid > 0 && mgr_pids_take(pm, pid, &worker)) {
         fcgipm_notify(pm, "server (pid %d) exited with status %d", (int)pid,
                       status);
+        mgr_births_judge(pm, &worker, status);
     }
     mgr_signals_act(pm);
     errno = err;

@@ -6,7 +6,9 @@
  *
  * Arguments are NAME=VALUE: an attribute (n_processes, die_timeout, pidfile,
  * max_requests, ...), `trace=1` (each hook says what it finds), `hold=FILE` (a
- * worker is initialized when there is such a file), `handler=own` (one of the
+ * worker is initialized when there is such a file), `fail=FILE` (a worker ends
+ * in server_init while there is such a file), `fd=N` (it serves on that
+ * descriptor, not on 0, and does not say so), `handler=own` (one of the
  * program's on SIGTERM and SIGHUP, which tells the library), `loop=own`
  * (FCGX_Accept_r() with pre and post dispatch around, as a Perl program has
  * it, not fcgipm_accept()).  It serves on descriptor 0.
@@ -32,6 +34,8 @@
 
 /** For the end, which exit(3) calls without an argument. */
 static fcgipm_t *self;
+
+static int serve_fd;
 
 static void note(const char *text)
 {
@@ -111,6 +115,14 @@ static void hold(fcgipm_t *pm, void *until)
     be_busy(until);
 }
 
+static void fail(fcgipm_t *pm, void *file)
+{
+    (void)pm;
+    if (access(file, F_OK) == 0) {
+        _exit(3);
+    }
+}
+
 static void trace(fcgipm_t *pm)
 {
     static char name[4][16] = {"manager_init", "server_init", "pre_dispatch",
@@ -154,6 +166,12 @@ static void handle_signals(void)
 
 /* --- arguments ----------------------------------------------------------- */
 
+static int set_listen_fd(fcgipm_t *pm, int fd)
+{
+    fcgipm_set_listen_fd(pm, fd);
+    return 0;
+}
+
 static int set_no_signals(fcgipm_t *pm, int no)
 {
     fcgipm_set_no_signals(pm, no);
@@ -171,6 +189,7 @@ static int set_one(const char *name, const char *value)
                 {"start_delay", fcgipm_set_start_delay, NULL, NULL},
                 {"die_timeout", fcgipm_set_die_timeout, NULL, NULL},
                 {"no_signals", set_no_signals, NULL, NULL},
+                {"listen_fd", set_listen_fd, NULL, NULL},
                 {"max_requests", NULL, fcgipm_set_max_requests, NULL},
                 {"sizecheck_num_requests", NULL,
                  fcgipm_set_sizecheck_num_requests, NULL},
@@ -209,6 +228,12 @@ static int read_arguments(int argc, char **argv)
         }
         else if (strcmp(argv[i], "hold") == 0) {
             fcgipm_on_server_init(self, hold, strdup(value));
+        }
+        else if (strcmp(argv[i], "fail") == 0) {
+            fcgipm_on_server_init(self, fail, strdup(value));
+        }
+        else if (strcmp(argv[i], "fd") == 0) {
+            serve_fd = atoi(value);
         }
         else if (strcmp(argv[i], "handler") == 0) {
             handle_signals();
@@ -297,7 +322,8 @@ int main(int argc, char **argv)
     atexit(at_end);
     fcgipm_manage(self);
     if (FCGX_Init() != 0
-        || FCGX_InitRequest(&request, 0, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
+        || FCGX_InitRequest(&request, serve_fd, FCGI_FAIL_ACCEPT_ON_INTR)
+               != 0) {
         return 1;
     }
     if (own) {

@@ -59,6 +59,38 @@ sub trap {
     };
 }
 
+# SIGTERM to a worker just before it is ready.
+sub told_early {
+    my ($s) = @_;
+    my $hold = $s->dir . '/HOLD';
+    my ($pid) = $s->said('server .* started')
+        && $s->log =~ /server \(pid (\d+)\) started/;
+    wait_for { -e "$hold.begun" } 20, 'server_init';
+    kill 'TERM', $pid;
+    write_file($hold, '');
+    my $served = 0;
+    if (!$s->is_ours) {
+        $s->servers(1);
+        $served = $s->ask('pid') eq "pid=$pid\n";
+    }
+    $s->said('exited with');
+    wait_for { -e "$hold.begun" } 20, 'another one';
+    write_file($hold, '');
+    $s->said('server .* initialized', 2);
+    term($s, 1);
+    return { served => $served };
+}
+
+# The socket on these descriptors, and not on 0.
+sub elsewhere {
+    my @fd = @_;
+    return sub {
+        POSIX::dup2(0, $_) for @fd;
+        open my $null, '<', '/dev/null' or die "/dev/null: $!";
+        POSIX::dup2(fileno $null, 0);
+    };
+}
+
 table(
     { name => 'the place of each hook',
       args => { n_processes => 1, trace => 1 },
@@ -99,27 +131,7 @@ table(
 
     { name => 'SIGTERM to a worker that is about to wait',
       args => { n_processes => 1, hold => 'HOLD' },
-      do => sub {
-          my ($s) = @_;
-          my $hold = $s->dir . '/HOLD';
-          my ($pid) = $s->said('server .* started')
-              && $s->log =~ /server \(pid (\d+)\) started/;
-          wait_for { -e "$hold.begun" } 20, 'server_init';
-          kill 'TERM', $pid;
-          write_file($hold, '');
-          my $served = 0;
-          if (!$s->is_ours) {
-              $s->servers(1);
-              $served = $s->ask('pid') eq "pid=$pid\n";
-          }
-          $s->said('exited with');
-          wait_for { -e "$hold.begun" } 20, 'another one';
-          write_file($hold, '');
-          $s->said('server .* initialized', 2);
-          term($s, 1);
-          return { served => $served };
-      },
-      served => 0,
+      do => \&told_early, served => 0,
       manager => ['initialized', started(1), gone(1), started(1), dies(1),
                   gone(1), dying()],
       workers => [('initialized; note: end TERM=1 HUP=0') x 2],
@@ -128,6 +140,44 @@ table(
           workers => ['initialized; note: end TERM=1 HUP=0',
                       'initialized; safe exit after SIGTERM; '
                       . 'note: end TERM=1 HUP=0']) } },
+
+    { name => 'the same on descriptor 5, which nobody has named',
+      args => { n_processes => 1, hold => 'HOLD', fd => 5 },
+      before => elsewhere(5), only => [qw(libfcgipm own)],
+      do => \&told_early, served => 0,
+      manager => ['initialized', started(1), gone(1), started(1), dies(1),
+                  gone(1), dying()],
+      workers => [('initialized; note: end TERM=1 HUP=0') x 2] },
+
+    { name => 'the same on descriptor 5, named, of two that listen',
+      args => { n_processes => 1, hold => 'HOLD', fd => 5, listen_fd => 5 },
+      before => elsewhere(4, 5), only => [qw(libfcgipm own)],
+      do => \&told_early, served => 0,
+      manager => ['initialized', started(1), gone(1), started(1), dies(1),
+                  gone(1), dying()],
+      workers => [('initialized; note: end TERM=1 HUP=0') x 2] },
+
+    (map {
+        { name => 'descriptor 5 of two that listen, which nobody has named',
+          args => { n_processes => 1, fd => 5 },
+          before => elsewhere(4, 5), only => [$_],
+          do => sub {
+              my ($s) = @_;
+              my ($pid) = $s->servers(1);
+              my $answers = grep { $s->ask('pid') eq "pid=$pid\n" } 1 .. 2;
+              $s->rest($pid);
+              $s->signal('TERM');
+              return { answers => $answers };
+          },
+          answers => 2,
+          manager => ['initialized', started(1), dies(1), gone(1), dying()],
+          workers => ['initialized; '
+                      . ($_ eq 'own' ? 'several descriptors listen: without '
+                             . 'fcgipm_set_listen_fd() a signal between two '
+                             . 'requests ends this worker only after the '
+                             . 'next; ' : '')
+                      . 'note: end TERM=1 HUP=0'] }
+    } qw(libfcgipm own)),
 
     { name => 'the manager is killed',
       args => { n_processes => 1 },
