@@ -1,73 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages, and the ways to end. */
-#include <ctype.h>
+/* The ways to end. */
 #include <errno.h>
-#include <limits.h>
-#include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
+#include "libfcgipm/manage/mgr_notify.h"
 #include "libfcgipm/manage/mgr_object.h"
 #include "libfcgipm/manage/mgr_pidfile.h"
 #include "libfcgipm/manage/mgr_signals.h"
 #include "libfcgipm/manage/mgr_wait.h"
-#include "libfcgipm/preload/guard.h"
 #include "pm_core/policy/pm_stop_policy.h"
-
-static const char *const end_role_name[] = {
-    [FCGIPM_MANAGER] = "manager", [FCGIPM_SERVER] = "server"};
-
-/* A reader of standard error that has stopped reading must not stop a manager:
- * what would have to wait is dropped.  poll(2) promises room for PIPE_BUF
- * bytes. When another process takes that room first, write() waits, and the
- * next signal ends it. */
-static void end_write(const char *text, size_t len)
-{
-    while (len > 0) {
-        struct pollfd p = {STDERR_FILENO, POLLOUT, 0};
-        ssize_t n;
-
-        if (guard_libc()->poll(&p, 1, 0) != 1) {
-            return;
-        }
-        n = write(STDERR_FILENO, text, len < PIPE_BUF ? len : PIPE_BUF);
-        if (n < 0) {
-            return;
-        }
-        text += n;
-        len -= (size_t)n;
-    }
-}
-
-/* A line up to PIPE_BUF bytes is one write(), so that lines of several
- * processes do not mix. */
-void fcgipm_notify(const fcgipm_t *pm, const char *fmt, ...)
-{
-    char *text, *line;
-    size_t len;
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vasprintf(&text, fmt, ap);
-    va_end(ap);
-    if (n < 0) {
-        return;
-    }
-    for (len = (size_t)n; len && isspace((unsigned char)text[len - 1]);) {
-        text[--len] = '\0';
-    }
-    n = asprintf(&line, "FastCGI: %s (pid %d): %s\n", end_role_name[pm->role],
-                 (int)getpid(), text);
-    free(text);
-    if (n > 0) {
-        end_write(line, (size_t)n);
-        free(line);
-    }
-}
 
 void fcgipm_exit(fcgipm_t *pm, const char *msg, int n)
 {
@@ -76,7 +18,7 @@ void fcgipm_exit(fcgipm_t *pm, const char *msg, int n)
     for (i = 0; i < pm->pids.count; i++) {
         kill(pm->pids.pid[i], SIGKILL);
     }
-    fcgipm_notify(pm, "%s", msg ? msg : "");
+    (n ? fcgipm_notify : mgr_notify_info)(pm, "%s", msg ? msg : "");
     exit(n);
 }
 

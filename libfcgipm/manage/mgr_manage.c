@@ -6,6 +6,7 @@
 
 #include "libfcgipm/manage/mgr_births.h"
 #include "libfcgipm/manage/mgr_listener.h"
+#include "libfcgipm/manage/mgr_notify.h"
 #include "libfcgipm/manage/mgr_object.h"
 #include "libfcgipm/manage/mgr_pidfile.h"
 #include "libfcgipm/manage/mgr_signals.h"
@@ -59,7 +60,7 @@ static void manage_become_server(fcgipm_t *pm)
     mgr_listener_find(pm);
     fcgipm_server_init(pm);
     mgr_listener_find(pm); /* the program can have opened it there */
-    fcgipm_notify(pm, "initialized");
+    mgr_notify_info(pm, "initialized");
 }
 
 /* SIGCHLD may be ignored, by inheritance or by the program: then there would
@@ -74,7 +75,7 @@ static void manage_become_manager(fcgipm_t *pm)
     fcgipm_manager_init(pm);
     mgr_listener_require(pm);
     mgr_births_begin(pm);
-    fcgipm_notify(pm, "initialized");
+    mgr_notify_info(pm, "initialized");
 }
 
 /* Somebody else's worker?  What the program starts is not. */

@@ -14,12 +14,12 @@ struct pm_output {
     char last[1024];
 };
 
-/* A worker's line is a warning at most: it may be a greeting. */
-static void out_put(pm_pool_t *pool, const char *by, const char *line)
+static void out_put(pm_pool_t *pool, pm_level_t level, const char *by,
+                    const char *line)
 {
     if (!pm_logfile_write(pool->output->fd, pool->conf->name, by, line)) {
-        pm_log(pool->context->log, PM_WARNING, "pool %s: %s: %s",
-               pool->conf->name, by, line);
+        pm_log(pool->context->log, level, "pool %s: %s: %s", pool->conf->name,
+               by, line);
     }
 }
 
@@ -38,7 +38,7 @@ static void out_log_dropped(void *ctx, apr_time_t now)
             " within %d s",
             n, out->pool->conf->log_limit,
             (int)apr_time_sec(PM_LOG_RATELIMIT_WINDOW));
-        out_put(out->pool, "manager", text);
+        out_put(out->pool, PM_WARNING, "manager", text);
     }
 }
 
@@ -89,14 +89,28 @@ static int out_may(pm_pool_t *pool)
     return verdict == PM_LOG_RATELIMIT_PASS;
 }
 
+/* A worker's line is a warning at most: it may be a greeting.  It is less when
+ * it begins with a lower level, "<6>" (sd-daemon(3)). */
+static pm_level_t out_take_level(const char **line)
+{
+    const char *l = *line;
+
+    if (l[0] != '<' || l[1] < '0' || l[1] > '7' || l[2] != '>') {
+        return PM_WARNING;
+    }
+    *line += 3;
+    return l[1] - '0' > PM_WARNING ? (pm_level_t)(l[1] - '0') : PM_WARNING;
+}
+
 void pm_output_line(pm_pool_t *pool, pid_t pid, const char *line)
 {
+    const pm_level_t level = out_take_level(&line);
     char by[32];
 
     pm_lines_keep(pool->output->last, sizeof(pool->output->last), line);
     if (out_may(pool)) {
         apr_snprintf(by, sizeof(by), "pid %d", (int)pid);
-        out_put(pool, by, line);
+        out_put(pool, level, by, line);
     }
 }
 
@@ -111,7 +125,7 @@ void pm_output_say(pm_pool_t *pool, pid_t pid, const char *what,
             apr_snprintf(by, sizeof(by), "pid %d", (int)pid);
         }
         apr_snprintf(line, sizeof(line), "%s%s", what, text);
-        out_put(pool, by, line);
+        out_put(pool, PM_WARNING, by, line);
     }
 }
 

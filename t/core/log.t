@@ -35,6 +35,13 @@ ok(wait_for { $run->log =~ /pool my\.app: pid $pid: to stdout$/m } 10,
 my ($line) = grep { /to stderr/ } lines($run);
 like($line, qr/\[warn\]/, 'at level warn');
 
+$pid = said('fd2=' . join '%0a', '%3c7%3e7', '%3c6%3e6', '%3c5%3e5', '%3c3%3e3',
+            '%3c9%3e9', '%3c6', '');
+ok(wait_for { $run->log =~ /pid $pid: <6$/m } 10, 'lines with a level');
+is_deeply([$run->log =~ /(\[\w+\]) pool \S+ pid $pid: ((?:<.*)?\d)$/mg],
+          ['[info]', 6, '[notice]', 5, '[warn]', 3, '[warn]', '<9>9',
+           '[warn]', '<6'], 'are logged at it, warn at the most');
+
 $pid = said('fd2=one%0atwo%0a%0athree%0a');
 ok(wait_for {
     3 == grep { /pid $pid: (?:one|two|three)$/ } lines($run)

@@ -93,6 +93,8 @@ for my $guard (qw(on off)) {
                == 2 } 20, 'what they say';
     is(count_lines($run->log_file, 'FastCGI: server .* initialized'), 2,
        'they say they are servers');
+    like($run->log, qr/\[info\] pool \S+ pid $old[0]: FastCGI: server /,
+         'at level info, without a mark of it');
     $run->signal('HUP');
     is(scalar $run->renewed(@old), 2, 'SIGHUP: new ones');
     is(scalar(answers($run->address, 30)), 30, 'which answer');
