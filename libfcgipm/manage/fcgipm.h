@@ -167,9 +167,16 @@ FCGIPM_API void fcgipm_set_manager_pid(fcgipm_t *pm, pid_t pid);
  *  @return FCGIPM_SIGNALS counts, which the program may change */
 FCGIPM_API volatile sig_atomic_t *fcgipm_signals_received(fcgipm_t *pm);
 
-/** The descriptor workers accept on, for programs that call FCGX_Accept_r()
- *  themselves and on another one than 0, the default.  fcgipm_accept() knows
- *  it from the request.  Not in the original. */
+/**
+ * The descriptor workers accept on.  A signal closes it for the worker that
+ * gets it, so that the worker does not wait for another request.
+ * fcgipm_accept() knows it from the request.  For a program that calls
+ * FCGX_Accept_r() itself fcgipm_manage() finds it: 0 where that listens, else
+ * the only one that does.  Where several do (a program with another port) the
+ * program has to name it; a worker says so at its first request.  -1: each
+ * worker opens its own, and a signal just before accept(2) is lost.  Not in
+ * the original.
+ */
 FCGIPM_API int fcgipm_listen_fd(const fcgipm_t *pm);
 FCGIPM_API void fcgipm_set_listen_fd(fcgipm_t *pm, int fd);
 
@@ -228,9 +235,18 @@ FCGIPM_API void fcgipm_on_post_dispatch(fcgipm_t *pm, fcgipm_hook_t hook,
 
 /**
  * Manage workers.  Called once, before the first request.  The manager stays
- * in here until it ends the process: fcgipm_die() on SIGTERM, fcgipm_abort()
- * when it cannot fork.  Each worker is a child that returns from here.
- * SIGCHLD is the manager's.
+ * in here until it ends the process: fcgipm_die() on SIGTERM and SIGINT,
+ * fcgipm_abort() when it cannot fork or no descriptor is a listening socket.
+ * Each worker is a child that returns from here.  SIGCHLD is the manager's.
+ *
+ * A worker that has ended is replaced at once, but for one that ended within a
+ * second and without a request: from the second in a row on the next birth
+ * waits for 0.1, 0.2, 0.4 ... 30 seconds, and one worker at a time is tried.
+ * SIGHUP ends such a pause.
+ *
+ * A program that calls daemon(3) does so before this, as the manager's pid
+ * changes, and with noclose 1: else /dev/null takes the place of a socket on
+ * descriptor 0 and of standard error.
  *
  * With n_processes 0, or FCGIPM_MANAGER in the environment, which mod_fcgipm
  * sets for its workers, nothing is forked: the process itself becomes a
