@@ -9,11 +9,14 @@
 
 #include "apr_strings.h"
 #include "http_core.h"
+#include "unixd.h"
 
 #include "httpd/config/hpm_parsed.h"
 #include "httpd/config/hpm_pools.h"
 #include "httpd/config/hpm_script_rules.h"
 #include "httpd/config/hpm_server.h"
+#include "pm_core/os/pm_fds.h"
+#include "pm_core/os/pm_safe_dir.h"
 
 APLOG_USE_MODULE(fcgipm);
 
@@ -121,6 +124,48 @@ static void check_all_references(hpm_server_t *server, server_rec *s,
 
 /* --- the runtime directory ------------------------------------------------ */
 
+/* Is the way to @a path safe?  A directory that is not there is made later, or
+ * told of then. */
+static int check_is_safe(const char *directive, const char *path, uid_t uid,
+                         gid_t gid, hpm_parsed_t *parsed, apr_pool_t *p)
+{
+    const char *name;
+    pm_reason_t why;
+    int dir = -1;
+
+    if (pm_safe_dir_open(&dir, &name, path, uid, gid, &why) == EPERM) {
+        hpm_parsed_add_fault(parsed,
+                             apr_pstrcat(p, directive, ": ", why.text, NULL));
+        return 0;
+    }
+    pm_fds_close(&dir);
+    return 1;
+}
+
+/* The files that the manager makes. */
+static void check_manager_files(const pm_global_t *global, hpm_parsed_t *parsed,
+                                apr_pool_t *p)
+{
+    if (global->socket) {
+        check_is_safe("FcgiPMSocket", global->socket, ap_unixd_config.user_id,
+                      ap_unixd_config.group_id, parsed, p);
+    }
+    if (global->pid_file) {
+        check_is_safe("FcgiPMPidFile", global->pid_file, (uid_t)-1, (gid_t)-1,
+                      parsed, p);
+    }
+}
+
+/* @return whether it was not there */
+static int check_make_dir(const char *dir)
+{
+    mode_t before = umask(022);
+    int made = mkdir(dir, 0755) == 0;
+
+    umask(before);
+    return made;
+}
+
 /* Can sockets be made in it?  A start leaves the directory made, a test
  * leaves nothing behind. */
 static void check_runtime_dir(const pm_global_t *global, hpm_parsed_t *parsed,
@@ -128,11 +173,16 @@ static void check_runtime_dir(const pm_global_t *global, hpm_parsed_t *parsed,
 {
     const char *dir = global->runtime_dir;
     char *probe = apr_pstrcat(p, dir, "/.fcgipm-XXXXXX", NULL);
-    int made = mkdir(dir, 0755) == 0;
-    int fd;
+    uid_t uid = ap_unixd_config.user_id;
+    gid_t gid = ap_unixd_config.group_id;
+    int made, fd;
 
-    if (made) {
-        chmod(dir, 0755); /* whatever the umask is */
+    if (!check_is_safe("FcgiPMRuntimeDir", dir, uid, gid, parsed, p)) {
+        return;
+    }
+    made = check_make_dir(dir);
+    if (!check_is_safe("FcgiPMRuntimeDir", probe, uid, gid, parsed, p)) {
+        return;
     }
     fd = mkstemp(probe);
     if (fd < 0) {
@@ -223,6 +273,7 @@ int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     hpm_script_rules_hosts(server, s, pconf);
     check_addresses(server, pconf, ptemp);
     check_all_references(server, s, pconf);
+    check_manager_files(server->global, server->parsed, pconf);
     if (check_has_unix_socket(server)) {
         check_runtime_dir(server->global, server->parsed, pconf);
     }

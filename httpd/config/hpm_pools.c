@@ -112,13 +112,15 @@ static apr_status_t pools_fill_listen(pm_conf_t *conf,
 
 /* --- checks of one definition --------------------------------------------- */
 
-static apr_status_t pools_check_listen(hpm_pool_t *pool, pm_reason_t *why)
+static apr_status_t pools_check_listen(hpm_pool_t *pool,
+                                       const pm_listen_opts_t *owner,
+                                       pm_reason_t *why)
 {
     apr_status_t rv = pm_listen_parse(pool->conf->listen, &pool->addr, why);
     pm_reason_t cause;
 
     if (rv == APR_SUCCESS) {
-        rv = pm_listen_check(&pool->addr, why);
+        rv = pm_listen_check(&pool->addr, owner, why);
     }
     if (rv == APR_SUCCESS) {
         return rv;
@@ -127,12 +129,12 @@ static apr_status_t pools_check_listen(hpm_pool_t *pool, pm_reason_t *why)
     return pm_fail(why, rv, "FcgiPMListen: %s", cause.text);
 }
 
-static apr_status_t pools_check_owner(const char *owner, pm_reason_t *why)
+static apr_status_t pools_check_owner(pm_listen_opts_t *opts, const char *owner,
+                                      pm_reason_t *why)
 {
     pm_reason_t cause;
-    uid_t uid;
-    gid_t gid;
-    apr_status_t rv = pm_ident_parse_owner(owner, &uid, &gid, &cause);
+    apr_status_t rv =
+        pm_ident_parse_owner(owner, &opts->uid, &opts->gid, &cause);
 
     return rv == APR_SUCCESS ? rv
                              : pm_fail(why, rv, "FcgiPMListenOwner %s: %s",
@@ -146,15 +148,16 @@ static apr_status_t pools_check(hpm_pool_t *pool, int testing,
 {
     const pm_conf_t *conf = pool->conf;
     pm_launch_spec_t *spec;
-    apr_status_t rv = pools_check_listen(pool, why);
+    pm_listen_opts_t owner = {0};
+    apr_status_t rv = pools_check_owner(&owner, conf->listen_owner, why);
 
+    if (rv == APR_SUCCESS) {
+        rv = pools_check_listen(pool, &owner, why);
+    }
     if (rv == APR_SUCCESS && conf->xsendfile && !conf->xsendfile_path) {
         rv = pm_fail(why, APR_EINVAL,
                      "FcgiPMXSendfile is on, but there is no "
                      "FcgiPMXSendfilePath");
-    }
-    if (rv == APR_SUCCESS) {
-        rv = pools_check_owner(conf->listen_owner, why);
     }
     if (rv == APR_SUCCESS) {
         rv = pm_launch_spec_prepare(&spec, conf, ptemp, why);

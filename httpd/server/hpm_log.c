@@ -96,8 +96,13 @@ static apr_status_t log_check_file(const char *path, apr_pool_t *p,
                                    pm_reason_t *why)
 {
     apr_finfo_t info;
-    apr_status_t rv = apr_stat(&info, path, APR_FINFO_TYPE, p);
+    pm_reason_t cause;
+    apr_status_t rv = pm_logfile_check(path, &cause);
 
+    if (rv != APR_SUCCESS) {
+        return pm_fail(why, rv, "FcgiPMErrorLog: %s", cause.text);
+    }
+    rv = apr_stat(&info, path, APR_FINFO_TYPE, p);
     if (rv == APR_SUCCESS && info.filetype == APR_DIR) {
         return pm_fail(why, APR_EINVAL, "FcgiPMErrorLog: %s is a directory",
                        path);

@@ -15,6 +15,7 @@
 
 #include "apr_strings.h"
 #include "pm_core/os/pm_fds.h"
+#include "pm_core/os/pm_safe_dir.h"
 
 static apr_status_t parse_unix(const char *path, pm_addr_t *addr,
                                pm_reason_t *why)
@@ -97,31 +98,83 @@ apr_status_t pm_listen_parse(const char *text, pm_addr_t *addr,
     return listen_resolve(host, colon + 1, text, addr, why);
 }
 
-static apr_status_t set_owner(const char *path, const pm_listen_opts_t *opts,
+#ifdef O_PATH
+#define LISTEN_DIR_FLAGS (O_PATH | O_DIRECTORY | O_CLOEXEC)
+#define NODE_FLAGS       (O_PATH | O_NOFOLLOW | O_CLOEXEC)
+
+/* A descriptor says which file is meant, whatever its name leads to by now. */
+static int node_change(int dir, const char *name, const struct stat *st,
+                       const pm_listen_opts_t *opts)
+{
+    int node = openat(dir, name, NODE_FLAGS);
+    struct stat now;
+    char link[40];
+    int err = 0;
+
+    if (node < 0) {
+        return errno;
+    }
+    apr_snprintf(link, sizeof(link), "/proc/self/fd/%d", node);
+    if (fstat(node, &now)) {
+        err = errno;
+    }
+    else if (now.st_ino != st->st_ino || now.st_dev != st->st_dev) {
+        err = ESTALE;
+    }
+    else if (fchownat(node, "", opts->uid, opts->gid, AT_EMPTY_PATH)
+             || (chmod(link, opts->mode)
+                 && fchmodat(dir, name, opts->mode, AT_SYMLINK_NOFOLLOW))) {
+        err = errno;
+    }
+    close(node);
+    return err;
+}
+#else
+#define LISTEN_DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+
+static int node_change(int dir, const char *name, const struct stat *st,
+                       const pm_listen_opts_t *opts)
+{
+    (void)st;
+    return fchownat(dir, name, opts->uid, opts->gid, AT_SYMLINK_NOFOLLOW)
+                   || fchmodat(dir, name, opts->mode, AT_SYMLINK_NOFOLLOW)
+               ? errno
+               : 0;
+}
+#endif
+
+/* @param name of a socket in the directory @a dir
+ *  @param st out: what is there */
+static apr_status_t set_owner(int dir, const char *name, const char *path,
+                              const pm_listen_opts_t *opts, struct stat *st,
                               pm_reason_t *why)
 {
-    struct stat st;
+    int err = fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) ? errno : 0;
 
-    if (chmod(path, opts->mode)) {
-        return pm_fail_os(why, errno, "cannot set the mode of %s", path);
+    if (!err && (!S_ISSOCK(st->st_mode) || st->st_nlink != 1)) {
+        err = ESTALE;
     }
     /* Only if it changes something: without root, chown(2) to another user is
      * refused. */
-    if (stat(path, &st) == 0
-        && ((opts->uid != (uid_t)-1 && opts->uid != st.st_uid)
-            || (opts->gid != (gid_t)-1 && opts->gid != st.st_gid))
-        && chown(path, opts->uid, opts->gid)) {
-        return pm_fail_os(why, errno, "cannot set the owner of %s", path);
+    if (!err
+        && ((st->st_mode & 07777) != opts->mode
+            || (opts->uid != (uid_t)-1 && opts->uid != st->st_uid)
+            || (opts->gid != (gid_t)-1 && opts->gid != st->st_gid))) {
+        err = node_change(dir, name, st, opts);
     }
-    return APR_SUCCESS;
+    return err ? pm_fail_os(why, err, "cannot set the mode and owner of %s",
+                            path)
+               : APR_SUCCESS;
 }
 
 /* A path that is no socket is another program's file, and stays. */
-static apr_status_t listen_check_path(const char *path, pm_reason_t *why)
+static apr_status_t listen_check_name(int dir, const char *name,
+                                      const char *path, pm_reason_t *why)
 {
     struct stat st;
 
-    return lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)
+    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0
+                   && !S_ISSOCK(st.st_mode)
                ? pm_fail(why, EEXIST,
                          "cannot make the socket %s: there is "
                          "something else",
@@ -129,56 +182,97 @@ static apr_status_t listen_check_path(const char *path, pm_reason_t *why)
                : APR_SUCCESS;
 }
 
-apr_status_t pm_listen_check(const pm_addr_t *addr, pm_reason_t *why)
+apr_status_t pm_listen_check(const pm_addr_t *addr,
+                             const pm_listen_opts_t *opts, pm_reason_t *why)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)&addr->sa;
+    const char *name;
+    apr_status_t rv;
+    int dir = -1;
 
-    return addr->sa.ss_family == AF_UNIX ? listen_check_path(un->sun_path, why)
-                                         : APR_SUCCESS;
+    if (addr->sa.ss_family != AF_UNIX) {
+        return APR_SUCCESS;
+    }
+    rv = pm_safe_dir_open(&dir, &name, un->sun_path, opts->uid, opts->gid, why);
+    if (rv == APR_SUCCESS) {
+        rv = listen_check_name(dir, name, un->sun_path, why);
+        close(dir);
+    }
+    return rv == ENOENT ? APR_SUCCESS : rv;
 }
 
-/* Binds under a temporary name and renames: see pm_listen.h.  Where the
- * temporary name would be too long, the old file is removed instead, and for a
- * moment there is none. */
-static apr_status_t bind_unix(pm_listener_t *l, const pm_listen_opts_t *opts,
-                              apr_pool_t *p, pm_reason_t *why)
+/* bind(2) takes a path and no descriptor, so the process goes into the
+ * directory for a moment; a short name fits into sockaddr_un from there.  The
+ * umask gives the file its mode before a client can reach it. */
+static int listen_bind_in(int fd, int dir, const char *name, mode_t mode)
 {
-    const char *slash = strrchr(l->path, '/');
-    const char *temp = apr_psprintf(p, "unix:%.*s/.%d", (int)(slash - l->path),
-                                    l->path, (int)getpid());
-    const char *path = temp + 5;
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int here = open(".", LISTEN_DIR_FLAGS);
+    mode_t before;
+    int err;
+
+    if (here < 0 || fchdir(dir)) {
+        err = errno;
+        pm_fds_close(&here);
+        return err;
+    }
+    apr_cpystrn(un.sun_path, name, sizeof(un.sun_path));
+    unlink(name); /* of a process that died and had this pid */
+    before = umask(0777 & ~mode);
+    err = bind(fd, (struct sockaddr *)&un, sizeof(un)) ? errno : 0;
+    umask(before);
+    if (fchdir(here) && !err) {
+        err = errno;
+    }
+    close(here);
+    return err;
+}
+
+/* Binds under a temporary name and renames: see pm_listen.h. */
+static apr_status_t bind_in_dir(pm_listener_t *l, int dir, const char *name,
+                                const pm_listen_opts_t *opts, pm_reason_t *why)
+{
+    apr_status_t rv = listen_check_name(dir, name, l->path, why);
     struct stat st;
-    pm_addr_t addr;
-    apr_status_t rv = listen_check_path(l->path, why);
+    char temp[24];
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (pm_listen_parse(temp, &addr, why) != APR_SUCCESS) {
-        path = l->path;
-        rv = pm_listen_parse(l->text, &addr, why);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
+    apr_snprintf(temp, sizeof(temp), ".%d", (int)getpid());
+    rv = listen_bind_in(l->fd, dir, temp, opts->mode);
+    if (rv != APR_SUCCESS) {
+        return pm_fail_os(why, rv, "cannot make the socket %s", l->path);
     }
-    unlink(path);
-    if (bind(l->fd, (struct sockaddr *)&addr.sa, addr.len)) {
-        return pm_fail_os(why, errno, "cannot make the socket %s", l->path);
-    }
-    rv = set_owner(path, opts, why);
-    if (rv == APR_SUCCESS && path != l->path && rename(path, l->path)) {
+    rv = set_owner(dir, temp, l->path, opts, &st, why);
+    if (rv == APR_SUCCESS && renameat(dir, temp, dir, name)) {
         rv = pm_fail_os(why, errno, "cannot make the socket %s", l->path);
     }
-    if (rv == APR_SUCCESS && stat(l->path, &st)) {
-        rv = pm_fail_os(why, errno, "cannot find the socket %s", l->path);
-    }
     if (rv != APR_SUCCESS) {
-        unlink(path);
+        unlinkat(dir, temp, 0);
         return rv;
     }
     l->dev = st.st_dev;
     l->ino = st.st_ino;
     return APR_SUCCESS;
+}
+
+static apr_status_t bind_unix(pm_listener_t *l, const pm_listen_opts_t *opts,
+                              pm_reason_t *why)
+{
+    const char *name;
+    apr_status_t rv;
+    int dir = -1;
+
+    rv = pm_safe_dir_open(&dir, &name, l->path, opts->uid, opts->gid, why);
+    if (rv != APR_SUCCESS) {
+        pm_reason_t cause = *why;
+
+        return pm_fail(why, rv, "cannot make a socket: %s", cause.text);
+    }
+    rv = bind_in_dir(l, dir, name, opts, why);
+    close(dir);
+    return rv;
 }
 
 static apr_status_t bind_tcp(pm_listener_t *l, const pm_addr_t *addr,
@@ -213,7 +307,7 @@ apr_status_t pm_listen_open(pm_listener_t *l, const char *text,
     if (l->fd < 0) {
         return pm_fail_os(why, errno, "cannot open a socket for %s", text);
     }
-    rv = l->path ? bind_unix(l, opts, p, why) : bind_tcp(l, &addr, why);
+    rv = l->path ? bind_unix(l, opts, why) : bind_tcp(l, &addr, why);
     if (rv == APR_SUCCESS && listen(l->fd, opts->backlog)) {
         rv = pm_fail_os(why, errno, "cannot listen on %s", text);
     }
@@ -237,13 +331,30 @@ void pm_listen_adopt(pm_listener_t *l, const char *text, int fd, apr_pool_t *p)
     }
 }
 
+static apr_status_t listen_adjust_file(const pm_listener_t *l,
+                                       const pm_listen_opts_t *opts,
+                                       pm_reason_t *why)
+{
+    struct stat st;
+    const char *name;
+    int dir = -1;
+    apr_status_t rv =
+        pm_safe_dir_open(&dir, &name, l->path, opts->uid, opts->gid, why);
+
+    if (rv == APR_SUCCESS) {
+        rv = set_owner(dir, name, l->path, opts, &st, why);
+        close(dir);
+    }
+    return rv;
+}
+
 apr_status_t pm_listen_adjust(const pm_listener_t *l,
                               const pm_listen_opts_t *opts, pm_reason_t *why)
 {
     if (listen(l->fd, opts->backlog)) {
         return pm_fail_os(why, errno, "cannot listen on %s", l->text);
     }
-    return l->path ? set_owner(l->path, opts, why) : APR_SUCCESS;
+    return l->path ? listen_adjust_file(l, opts, why) : APR_SUCCESS;
 }
 
 int pm_listen_is_there(const pm_listener_t *l)
@@ -254,11 +365,27 @@ int pm_listen_is_there(const pm_listener_t *l)
            && st.st_dev == l->dev;
 }
 
+/* In one directory, whatever its path leads to meanwhile. */
 void pm_listen_unlink(const pm_listener_t *l)
 {
-    if (pm_listen_is_there(l)) {
-        unlink(l->path);
+    const char *slash = l->path ? strrchr(l->path, '/') : NULL;
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    struct stat st;
+    int dir;
+
+    if (!slash) {
+        return;
     }
+    apr_cpystrn(path, l->path, (apr_size_t)(slash - l->path) + 2);
+    dir = open(path, LISTEN_DIR_FLAGS);
+    if (dir < 0) {
+        return;
+    }
+    if (fstatat(dir, slash + 1, &st, AT_SYMLINK_NOFOLLOW) == 0
+        && st.st_ino == l->ino && st.st_dev == l->dev) {
+        unlinkat(dir, slash + 1, 0);
+    }
+    close(dir);
 }
 
 void pm_listen_close(pm_listener_t *l)

@@ -49,15 +49,19 @@ apr_status_t pm_listen_parse(const char *text, pm_addr_t *addr,
                              pm_reason_t *why);
 
 /** Can a socket be made at this address?  A unix socket replaces another
- *  socket, never a file or directory.
- *  @return EEXIST with a reason, if not */
-apr_status_t pm_listen_check(const pm_addr_t *addr, pm_reason_t *why);
+ *  socket, never a file or directory, and its directory is safe
+ *  (pm_safe_dir.h) or is still to be made.
+ *  @return EEXIST or EPERM with a reason, if not */
+apr_status_t pm_listen_check(const pm_addr_t *addr,
+                             const pm_listen_opts_t *opts, pm_reason_t *why);
 
 /**
  * Open the socket and listen.  A unix socket is bound under a temporary name
  * in the same directory and renamed to @a text's path (rename(2) is atomic): a
  * path that a crash left behind is taken over, there is no moment without a
  * socket, and the file has its mode and owner before a client can reach it.
+ * Its directory has to be safe (pm_safe_dir.h).  For a moment the process has
+ * another working directory and umask: it has no other thread.
  * @param l filled; strings live in @a p
  */
 apr_status_t pm_listen_open(pm_listener_t *l, const char *text,

@@ -9,19 +9,63 @@
 #include <unistd.h>
 
 #include "apr_strings.h"
+#include "pm_core/os/pm_fds.h"
+#include "pm_core/os/pm_safe_dir.h"
 
 #define TEXT_MAX 8192 /* of the text before it is escaped */
 #define ROOM     (4 * TEXT_MAX + 256)
 
 /* O_NONBLOCK: neither open(2) nor write(2) waits for a reader of a named pipe.
  */
+#define LOGFILE_FLAGS                                                          \
+    (O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+
+/* In a directory with the sticky bit, every user can make a link. */
+static int is_foreign_link(int dir, const char *name)
+{
+    struct stat st;
+
+    return geteuid() == 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0
+           && S_ISLNK(st.st_mode) && st.st_uid != 0;
+}
+
+static apr_status_t open_dir(int *dir, const char **name, const char *path,
+                             pm_reason_t *why)
+{
+    apr_status_t rv =
+        pm_safe_dir_open(dir, name, path, (uid_t)-1, (gid_t)-1, why);
+
+    if (rv == APR_SUCCESS && is_foreign_link(*dir, *name)) {
+        rv = pm_fail(why, EPERM, "%s is a link of another user's", path);
+        pm_fds_close(dir);
+    }
+    return rv;
+}
+
+apr_status_t pm_logfile_check(const char *path, pm_reason_t *why)
+{
+    const char *name;
+    int dir = -1;
+    apr_status_t rv = open_dir(&dir, &name, path, why);
+
+    pm_fds_close(&dir);
+    return rv;
+}
+
 apr_status_t pm_logfile_open(int *fd, const char *path, pm_reason_t *why)
 {
-    *fd = open(
-        path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-        0644);
-    return *fd < 0 ? pm_fail_os(why, errno, "cannot write to %s", path)
-                   : APR_SUCCESS;
+    const char *name;
+    int dir = -1;
+    apr_status_t rv = open_dir(&dir, &name, path, why);
+
+    *fd = -1;
+    if (rv == APR_SUCCESS) {
+        *fd = openat(dir, name, LOGFILE_FLAGS, 0644);
+        rv = *fd < 0 ? pm_fail_os(why, errno, "cannot write to %s", path)
+                     : APR_SUCCESS;
+    }
+    pm_fds_close(&dir);
+    return rv;
 }
 
 int pm_logfile_unblock(int fd)

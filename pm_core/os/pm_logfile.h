@@ -13,8 +13,13 @@
 
 #include "pm_core/base/pm_base.h"
 
-/** Open a file for appending, or create it.  Symbolic links are followed.
- *  @param fd out: close-on-exec */
+/** Could pm_logfile_open() take that path?  Opens and makes nothing.
+ *  @return EPERM with a reason: it is not safe; or another errno */
+apr_status_t pm_logfile_check(const char *path, pm_reason_t *why);
+
+/** Open a file for appending, or create it.  Its directory has to be safe
+ *  (pm_safe_dir.h); a symbolic link of root's is followed.
+ *  @param fd out: close-on-exec; -1: failed */
 apr_status_t pm_logfile_open(int *fd, const char *path, pm_reason_t *why);
 
 /** @return another descriptor of the pipe @a fd, which does not block (Linux

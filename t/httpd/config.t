@@ -19,6 +19,13 @@ my $worker = bin('worker');
 my $plain = write_file("$dir/plain", "x\n", 0644);
 my $long = 'x' x 200;
 
+# Only root can give a directory away, and has other users to fear.
+my ($foreign, $open) = ("$dir.foreign", "$dir.open");
+mkdir $_ or die "$_: $!" for $foreign, $open;
+chmod 0777, $open or die "$open: $!";
+chown 54321, 54321, $foreign if $> == 0;
+END { rmdir $_ for grep { defined } $foreign, $open }
+
 sub with {
     return "<FcgiPMPool app>\nFcgiPMCommand $worker\n@_\n</FcgiPMPool>\n";
 }
@@ -133,6 +140,20 @@ my @wrong = (
         ['an owner that does not exist',
          with('FcgiPMListenOwner no-such-user-x'), qr/FcgiPMListenOwner/,
          qr/no-such-user-x/],
+        ['a socket in a directory of another user\'s',
+         with("FcgiPMListen unix:$foreign/s"), qr/FcgiPMListen/,
+         qr{\Q$foreign\E/s is not safe}, qr/belongs to another user/],
+        ['a socket where every user can write',
+         with("FcgiPMListen unix:$open/s"), qr/FcgiPMListen/,
+         qr{\Q$open\E/s is not safe}, qr/can be written by every user/],
+        ['such a runtime directory', "FcgiPMRuntimeDir $open\n" . with(''),
+         qr/FcgiPMRuntimeDir/, qr{\Q$open\E\S* is not safe}],
+        ['such a control socket', "FcgiPMSocket $foreign/c", qr/FcgiPMSocket/,
+         qr{\Q$foreign\E/c is not safe}],
+        ['such a pid file', "FcgiPMPidFile $foreign/pid", qr/FcgiPMPidFile/,
+         qr{\Q$foreign\E/pid is not safe}],
+        ['such a log', with("FcgiPMErrorLog $foreign/log"),
+         qr/FcgiPMErrorLog/, qr{\Q$foreign\E/log is not safe}],
     ) : ()),
 );
 

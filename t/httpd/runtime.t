@@ -19,6 +19,9 @@ my $good = pool('good', 'worker', 'FcgiPMProcesses 2') . location('good');
 my $plain = write_file("$dir/plain", "x\n", 0644);
 my $odd = write_file("$dir/odd", "#!/no/such/interpreter\n", 0755);
 
+mkdir "$dir/foreign" or die "mkdir: $!";
+chown 54321, 54321, "$dir/foreign" if $> == 0;
+
 sub bad { return pool('bad', @_) . location('bad') }
 
 my @case = (
@@ -44,7 +47,10 @@ my @case = (
      qr/bad.*\/no\/such\/dir/],
     ['a pool that is named twice',
      $good . bad('worker') . bad(['/bin/true']), qr/bad.*twice/],
-    ($> == 0 ? (['a user that does not exist',
+    ($> == 0 ? (['a socket in a directory of another user\'s',
+                 bad('worker', "FcgiPMListen unix:$dir/foreign/s"),
+                 qr/bad.*foreign.*belongs to another user/],
+                ['a user that does not exist',
                  bad('worker', 'FcgiPMUser no-such-user-x'),
                  qr/bad.*no-such-user-x/]) : ()),
 );
