@@ -29,8 +29,8 @@ static int dmd_max(int a, int b)
 }
 
 /* Busy workers.
- * @param guess also count those that report nothing, if they can have begun to
- *              accept */
+ * @param guess also count those without the guard, if they can have begun to
+ *              accept: a guarded one that reports nothing still loads */
 static int dmd_busy(const pm_worker_group_t *group, int guess, apr_time_t now)
 {
     const pm_worker_t *w = NULL;
@@ -42,7 +42,8 @@ static int dmd_busy(const pm_worker_group_t *group, int guess, apr_time_t now)
 
         if (pm_worker_fsm_alive(w->state)) {
             n += facts.known ? facts.busy
-                             : guess && now - w->started_at > STARTED_LONG_AGO;
+                             : guess && !w->guarded
+                                   && now - w->started_at > STARTED_LONG_AGO;
         }
     }
     return n;
@@ -50,8 +51,9 @@ static int dmd_busy(const pm_worker_group_t *group, int guess, apr_time_t now)
 
 /* --- the socket ----------------------------------------------------------- */
 
-/* Are there more connections than workers to take them? */
-static void dmd_look(pm_demand_t *d, apr_time_t now)
+/* @return workers that are needed for connections that none has taken; 0:
+ *         there are none */
+static int dmd_queued(const pm_demand_t *d, apr_time_t now)
 {
     /* Workers first: a connection accepted in between is then missed, and
      * found by a later look; in the other order it would count twice. */
@@ -59,9 +61,13 @@ static void dmd_look(pm_demand_t *d, apr_time_t now)
     int queued =
         pm_listen_queue_length(&d->group->context->sock_diag, d->listener->fd);
 
-    if (queued > 0) {
-        d->looked = served + queued;
-    }
+    return queued > 0 ? served + queued : 0;
+}
+
+/* Are there more connections than workers to take them? */
+static void dmd_look(pm_demand_t *d, apr_time_t now)
+{
+    d->looked = dmd_max(d->looked, dmd_queued(d, now));
     dmd_changed(d);
 }
 
@@ -150,6 +156,9 @@ void pm_demand_update(pm_demand_t *d, apr_time_t now)
 
     if (pm_scale_part_end(&d->window, timeout) <= now) {
         seen = dmd_max(seen, dmd_busy(d->group, 0, now));
+        /* What waits for workers that load for longer than the idle timeout
+         * still needs them. */
+        seen = dmd_max(seen, dmd_queued(d, now));
     }
     d->looked = 0;
     d->now = dmd_max((int)pm_admission_load(d->admission), seen);
