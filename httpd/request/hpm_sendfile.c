@@ -8,9 +8,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "apr_portable.h"
 #include "apr_strings.h"
 #include "http_core.h"
 #include "http_protocol.h"
@@ -51,31 +51,35 @@ static const char *sendfile_below(const char *path, const char *dir)
     return !strncmp(path, dir, len) && path[len] == '/' ? path + len + 1 : NULL;
 }
 
-/* stat() of @a path below @a dir, following no link.
- * @return 0 or an errno */
-static int sendfile_stat(apr_pool_t *p, const char *dir, const char *path,
-                         struct stat *st)
+/* Open @a path below @a dir: each part from the directory before it, so that
+ * no link that somebody puts there meanwhile is followed, and nothing waits:
+ * without O_NONBLOCK a FIFO waits for a writer.
+ * @return a descriptor, or -1 with errno */
+static int sendfile_open_below(apr_pool_t *p, const char *dir, const char *path)
 {
     int fd = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     const char *slash;
-    int err = 0;
+    int next, err;
 
-    while (fd >= 0 && (slash = strchr(path, '/'))) {
-        int next =
-            openat(fd, apr_pstrmemdup(p, path, (apr_size_t)(slash - path)),
-                   O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
+    while (fd >= 0) {
+        slash = strchr(path, '/');
+        next = slash
+                   ? openat(fd,
+                            apr_pstrmemdup(p, path, (apr_size_t)(slash - path)),
+                            O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                   : openat(fd, path,
+                            O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW
+                                | O_CLOEXEC);
         err = errno;
         close(fd);
+        errno = err;
         fd = next;
+        if (!slash) {
+            break;
+        }
         path = slash + 1;
     }
-    if (fd < 0) {
-        return err ? err : errno;
-    }
-    err = fstatat(fd, path, st, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
-    close(fd);
-    return err;
+    return fd;
 }
 
 /* realpath() into a pool; NULL with errno. */
@@ -112,27 +116,33 @@ static const char *sendfile_find_dir(apr_pool_t *p,
     return NULL;
 }
 
-/* Open the file, and compare it with what sendfile_stat() saw: a link may
- * have changed in between. */
-static int sendfile_open_same(request_rec *r, const char *real,
-                              const struct stat *st, apr_file_t **fd,
-                              pm_reason_t *why)
+/* The descriptor as a file of the request's; it is closed here in any case.
+ * @return OK, or a status and a reason */
+static int sendfile_take_descriptor(request_rec *r, int fd, apr_file_t **file,
+                                    pm_reason_t *why)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
     apr_int32_t flags = APR_FOPEN_READ | APR_FOPEN_BINARY
                         | AP_SENDFILE_ENABLED(core->enable_sendfile);
-    apr_status_t rv = apr_file_open(fd, real, flags, 0, r->pool);
+    apr_file_t *raw = NULL;
+    /* the duplicate is closed with the pool, also when a filter sets it
+     * aside */
+    apr_status_t rv = apr_os_file_put(&raw, &fd, flags, r->pool);
 
     if (rv == APR_SUCCESS) {
-        rv =
-            apr_file_info_get(&r->finfo, APR_FINFO_NORM | APR_FINFO_IDENT, *fd);
+        rv = apr_file_dup(file, raw, r->pool);
+    }
+    close(fd);
+    if (rv == APR_SUCCESS) {
+        rv = apr_file_info_get(&r->finfo, APR_FINFO_NORM | APR_FINFO_IDENT,
+                               *file);
     }
     if (rv != APR_SUCCESS) {
-        pm_fail_os(why, rv, "cannot open it");
+        pm_fail_os(why, rv, "cannot look at it");
         return HTTP_FORBIDDEN;
     }
-    if (r->finfo.device != st->st_dev || r->finfo.inode != st->st_ino) {
-        pm_fail(why, APR_EGENERAL, "it was changed meanwhile");
+    if (r->finfo.filetype != APR_REG) {
+        pm_fail(why, APR_EINVAL, "it is not a regular file");
         return HTTP_FORBIDDEN;
     }
     return OK;
@@ -140,17 +150,16 @@ static int sendfile_open_same(request_rec *r, const char *real,
 
 /* @return OK, or a status and a reason */
 static int sendfile_open(request_rec *r, const apr_array_header_t *dirs,
-                         const char *file, apr_file_t **fd, pm_reason_t *why)
+                         const char *name, apr_file_t **file, pm_reason_t *why)
 {
     const char *real, *dir, *rest;
-    struct stat st = {0};
-    int err;
+    int fd, err;
 
-    if (file[0] != '/') {
+    if (name[0] != '/') {
         pm_fail(why, APR_EINVAL, "it is not an absolute path");
         return HTTP_NOT_FOUND;
     }
-    real = sendfile_realpath(r->pool, file);
+    real = sendfile_realpath(r->pool, name);
     if (!real) {
         err = errno;
         pm_fail_os(why, APR_FROM_OS_ERROR(err), "cannot find it");
@@ -161,16 +170,13 @@ static int sendfile_open(request_rec *r, const apr_array_header_t *dirs,
         pm_fail(why, APR_EACCES, "it is not within FcgiPMXSendfilePath");
         return HTTP_FORBIDDEN;
     }
-    err = sendfile_stat(r->pool, dir, rest, &st);
-    if (err) {
-        pm_fail_os(why, APR_FROM_OS_ERROR(err), "cannot look at it");
+    fd = sendfile_open_below(r->pool, dir, rest);
+    if (fd < 0) {
+        err = errno;
+        pm_fail_os(why, APR_FROM_OS_ERROR(err), "cannot open it");
         return sendfile_status(err);
     }
-    if (!S_ISREG(st.st_mode)) {
-        pm_fail(why, APR_EINVAL, "it is not a regular file");
-        return HTTP_FORBIDDEN;
-    }
-    return sendfile_open_same(r, real, &st, fd, why);
+    return sendfile_take_descriptor(r, fd, file, why);
 }
 
 /* --- the answer --------------------------------------------------------- */

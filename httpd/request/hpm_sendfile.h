@@ -9,7 +9,8 @@
  *
  * The file that is opened lies within one of those directories, whatever
  * symbolic links and `..` lead to it, and also when they change at that
- * moment.
+ * moment.  It is a regular file: what a name leads to is judged on the open
+ * descriptor (fstat(2)), and opening never waits (O_NONBLOCK, open(2)).
  */
 #ifndef HPM_SENDFILE_H
 #define HPM_SENDFILE_H

@@ -53,6 +53,45 @@ sub named {
     return "?$query";
 }
 
+# A name that is a file one moment, a FIFO or a link out of the directory the
+# next: whichever is found, the answer comes.
+sub exchanged {
+    my ($httpd) = @_;
+    my $name = "$dir/open/turns";
+    my @kind = ("$dir/open/deep/file", "$dir/open/fifo", "$dir/open/link-out");
+    link $kind[0], $name;
+    my $parent = $$;
+    my $turner = fork // die "fork: $!";
+    if (!$turner) {
+        for (my $i = 0; getppid == $parent; $i++) {
+            unlink "$name.next";
+            link $kind[$i % @kind], "$name.next";
+            rename "$name.next", $name;
+        }
+        POSIX::_exit(0);
+    }
+    my ($sent, $refused, $other) = (0, 0, 0);
+    for (1 .. 800) {
+        my $r = $httpd->get('/on/' . named($name), timeout => 10);
+        if (!$r->{error} && $r->{status} == 200 && $r->{body} eq "deep\n") {
+            $sent++;
+        }
+        elsif (!$r->{error} && $r->{status} == 403 && $r->{body} !~ /secret/) {
+            $refused++;
+        }
+        else {
+            $other++;
+            last;
+        }
+    }
+    kill 'KILL', $turner;
+    waitpid $turner, 0;
+    is($other, 0, "exchanged all the time: sent $sent, refused $refused, "
+                  . 'nothing else');
+    unlink $name, "$name.next";
+    return;
+}
+
 sub one_mpm {
     my ($mpm) = @_;
     my $httpd = FCGIPM::Httpd->new(mpm => $mpm, config => $config,
@@ -163,6 +202,8 @@ sub one_mpm {
     is($get->("$dir/open/link-in")->{body}, "deep\n",
        'a link that stays within');
     ok($get->("$dir/closed/link-in")->{body} eq $text, 'or leads into it');
+
+    exchanged($httpd);
 
     # --- not at all
     $r = $httpd->get('/off/' . named("$dir/open/file"));
