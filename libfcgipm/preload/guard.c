@@ -9,21 +9,25 @@
  * THE WINDOW
  *   Between "was I told?" and accept() a signal gets lost, and a program that
  *   looks only once more waits for ever, or takes a connection it will not
- *   serve.  Here the handler puts a socket that nobody can accept on in the
- *   place of the listening one (dup2(2)).  accept() looks its descriptor up
- *   when it begins and, as the handler has SA_RESTART, again when it was
- *   interrupted (signal(7)): either way it fails at once.  poll(), select()
- *   and epoll_wait() find that socket ready at once (POLLHUP).  A connection
- *   that accept() has taken is not touched by any of this, and is served.
- *   So a request costs getpid() more than without the guard, see close().
+ *   serve.  Here the handler closes the listening descriptor.  accept() looks
+ *   it up when it begins and, as the handler has SA_RESTART, again when it was
+ *   interrupted (signal(7)): either way it fails at once.  poll() and select()
+ *   do so, too, and an epoll set gets something else that is ready.  A
+ *   connection that accept() has taken is not touched by any of this, and is
+ *   served.  So a request costs no system call more than without the guard.
  *
  * THE END
- *   guard.left counts what is under way: connections that are open, and
- *   threads that have accepted and have not yet come back to be told.  A thread
- *   that comes back when told takes itself off and waits; when nothing is left
- *   the process ends.  A program with a handler of its own, which is kept and
- *   called too, once, gets the first word then: EINTR.  If it comes back to
- *   accept() after that, it exits there.
+ *   A program that has been told ends when nothing is under way: no thread is
+ *   in a call that can bring a request (guard.inside), and no connection has
+ *   one (guard.busy).  Threads that have answered get GUARD_GRACE to come back,
+ *   for what they do after that (guard.left); a program that keeps them in a
+ *   lock of its own around accept() would wait for ever else.  A thread that
+ *   waits looks again by itself, as what ends can end unseen.
+ *
+ *   A program with a handler of its own gets its turn then and not before, so
+ *   it can exit, raise the signal again or jump out, and nothing is lost; then
+ *   the call in which it waits fails with EINTR.  If it comes back to accept()
+ *   after that, it exits there.
  *
  * It acts in the process that FCGIPM_GUARD=PID:SLOT:FD:LAYOUT names, so not in
  * programs which a worker starts.  FD is the pool's page; it is closed when
@@ -34,17 +38,20 @@
 #include "libfcgipm/preload/guard.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
+/** Microseconds for what is done after an answer. */
+#define GUARD_GRACE 1000000
+
 guard_t guard;
-__thread guard_thread_t guard_self
-    __attribute__((tls_model("initial-exec")));
+__thread guard_thread_t guard_self __attribute__((tls_model("initial-exec")));
 
 int guard_is_worker(void)
 {
@@ -85,8 +92,7 @@ static void remove_variable(const char *name)
 
     if (value) {
         unsetenv(name);
-        memset(value - strlen(name) - 1, 0,
-               strlen(name) + 1 + strlen(value));
+        memset(value - strlen(name) - 1, 0, strlen(name) + 1 + strlen(value));
     }
 }
 
@@ -98,9 +104,9 @@ static void first_wait(void)
 {
     remove_variable("FCGIPM_GUARD");
     remove_variable("LD_PRELOAD");
-    remove_variable("FCGIPM_MANAGER");   /* pm_spawn.h */
+    remove_variable("FCGIPM_MANAGER"); /* pm_spawn.h */
     if (guard.page_fd >= 0) {
-        guard_libc()->close(guard.page_fd);
+        close(guard.page_fd);
         guard.page_fd = -1;
     }
     guard_install();
@@ -136,6 +142,9 @@ void guard_wait_begin(void)
     if (!LOAD(guard.has_waited) && !SWAP(guard.has_waited, 1)) {
         first_wait();
     }
+    if (LOAD(guard.suspects)) {
+        guard_conn_check(0);
+    }
     ring_if_done();
     know_thread();
     guard_self.waits++;
@@ -150,61 +159,62 @@ void guard_wait_end(void)
 
 /* --- threads that sleep --------------------------------------------------- */
 
+/* glibc notes the owner of a mutex: gettid(2) is not in every seccomp
+ * filter. */
+static pid_t own_tid(void)
+{
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pid_t tid;
+
+    pthread_mutex_lock(&mutex);
+    tid = mutex.__data.__owner;
+    pthread_mutex_unlock(&mutex);
+    return tid;
+}
+
 static int take_place(pid_t *place)
 {
     pid_t none = 0;
 
-    if (!__atomic_compare_exchange_n(place, &none, guard_self.tid, 0,
-                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+    if (LOAD(*place)
+        || !__atomic_compare_exchange_n(place, &none, guard_self.tid, 0,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
         return 0;
     }
     guard_self.place = place;
     return 1;
 }
 
-/* Behind the last ones.  @return NULL: no memory */
-static guard_sleepers_t *more_places(guard_sleepers_t *last)
-{
-    guard_sleepers_t *none = NULL;
-    guard_sleepers_t *more = mmap(NULL, sizeof(*more), PROT_READ | PROT_WRITE,
-                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (more == MAP_FAILED) {
-        return NULL;
-    }
-    if (!__atomic_compare_exchange_n(&last->next, &none, more, 0,
-                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-        munmap(more, sizeof(*more));
-        return none;
-    }
-    return more;
-}
-
 /* Its last place is free as a rule. */
-void guard_sleep_begin(void)
+static void find_place(void)
 {
-    guard_sleepers_t *s = &guard.sleepers;
-    guard_sleepers_t *next;
     int i;
 
-    if (__libc_single_threaded) {
-        guard_self.place = NULL;   /* the signal comes here */
-        return;
-    }
     if (!guard_self.tid) {
-        guard_self.tid = (pid_t)syscall(SYS_gettid);
+        guard_self.tid = own_tid();
     }
     if (guard_self.place && take_place(guard_self.place)) {
         return;
     }
-    for (guard_self.place = NULL; s; s = next) {
-        for (i = 0; i < GUARD_THREADS; i++) {
-            if (take_place(&s->tid[i])) {
-                return;
-            }
-        }
-        next = LOAD(s->next);
-        next = next ? next : more_places(s);
+    guard_self.place = NULL;
+    for (i = 0; i < GUARD_THREADS && !take_place(&guard.sleeper[i]); i++) {
+        ;
+    }
+}
+
+/* A single thread gets the signal anyway. */
+void guard_sleep_begin(void)
+{
+    know_thread();
+    if (__libc_single_threaded) {
+        guard_self.place = NULL;
+    }
+    else {
+        find_place();
+    }
+    if (!guard_self.inside) { /* a handler can have jumped out of one */
+        guard_self.inside = 1;
+        ADD(guard.inside, 1);
     }
 }
 
@@ -213,71 +223,36 @@ void guard_sleep_end(void)
     if (guard_self.place) {
         STORE(*guard_self.place, 0);
     }
+    if (guard_self.inside) {
+        guard_self.inside = 0;
+        if (ADD(guard.inside, -1) == 0 && LOAD(guard.told)) {
+            guard_fill_listeners();
+        }
+    }
 }
 
-/* In a handler, or when the last one has done: who sleeps looks again. */
+/* In a handler. */
 static void wake_sleepers(void)
 {
-    pid_t self = (pid_t)syscall(SYS_gettid);
-    guard_sleepers_t *s;
     int i;
 
-    for (s = &guard.sleepers; s; s = LOAD(s->next)) {
-        for (i = 0; i < GUARD_THREADS; i++) {
-            pid_t tid = LOAD(s->tid[i]);
+    for (i = 0; i < GUARD_THREADS; i++) {
+        pid_t tid = LOAD(guard.sleeper[i]);
 
-            if (tid && tid != self) {
-                syscall(SYS_tgkill, guard.pid, tid, SIGTERM);
-            }
+        if (tid && tid != guard_self.tid) {
+            syscall(SYS_tgkill, guard.pid, tid, SIGTERM);
         }
     }
 }
 
 /* --- what is under way ---------------------------------------------------- */
 
-static void sleep_while(int *counter)
-{
-    int n;
-
-    while ((n = LOAD(*counter)) > 0) {
-        syscall(SYS_futex, counter, FUTEX_WAIT, n, NULL);
-    }
-}
-
-/* @return 1: it was the last one, and somebody may wait for that */
-static int add(int *counter, int n)
-{
-    int err = errno;
-
-    if (ADD(*counter, n) != 0 || !LOAD(guard.told)) {
-        return 0;
-    }
-    syscall(SYS_futex, counter, FUTEX_WAKE, 0x7fffffff);
-    errno = err;
-    return 1;
-}
-
-void guard_add_left(int n)
-{
-    if (add(&guard.left, n)) {
-        int err = errno;
-
-        wake_sleepers();
-        errno = err;
-    }
-}
-
-void guard_add_open(int n)
-{
-    add(&guard.open, n);
-}
-
 void guard_count(void)
 {
     if (!guard_self.counted) {
         know_thread();
         guard_self.counted = 1;
-        guard_add_left(1);
+        ADD(guard.left, 1);
     }
 }
 
@@ -285,21 +260,7 @@ void guard_uncount(void)
 {
     if (guard_self.counted) {
         guard_self.counted = 0;
-        guard_add_left(-1);
-    }
-}
-
-void guard_accept_begin(void)
-{
-    guard_self.accepts = 1;
-    guard_add_open(1);
-}
-
-void guard_accept_end(void)
-{
-    if (guard_self.accepts) {
-        guard_self.accepts = 0;
-        guard_add_open(-1);
+        ADD(guard.left, -1);
     }
 }
 
@@ -314,26 +275,46 @@ static void thread_ends(void *unused)
     while (guard_self.waits > 0) {
         guard_wait_end();
     }
-    guard_accept_end();
     guard_uncount();
 }
 
-/* Futex, as a thread that may not go on has no other way to sleep till the
- * others have done. */
-void guard_wait_alone(void)
+/* Threads first: one that has come out of accept() has noted its connection
+ * before. */
+static int is_under_way(void)
 {
-    sleep_while(&guard.left);
+    guard_conn_check(1);
+    return LOAD(guard.inside) || LOAD(guard.busy);
+}
+
+int guard_may_end(void)
+{
+    return !is_under_way()
+           && ((!LOAD(guard.left) && !LOAD(guard.conns))
+               || guard_now() - LOAD(guard.ended_at) > GUARD_GRACE);
+}
+
+int guard_longer(int ms)
+{
+    return !ms ? 1 : ms < GUARD_NAP / 2 ? ms * 2 : GUARD_NAP;
+}
+
+void guard_nap(int *ms)
+{
+    *ms = guard_longer(*ms);
+    guard_libc()->poll(NULL, 0, *ms);
 }
 
 /* At exit: a thread of several that leaves on its own, having been told, does
- * not cut the requests of others.  One that exits in its handler does not
- * want to wait. */
+ * not cut the requests of others.  One that exits in its handler, or in a
+ * request, does not want to wait. */
 static void on_exit_told(void)
 {
-    if (guard_told() && !__libc_single_threaded && !guard_self.in_own
-        && !LOAD(guard.leaving) && guard_is_worker()) {
-        guard_conn_check(GUARD_FDS);
-        sleep_while(&guard.open);
+    int ms = 0;
+
+    while (guard_is_same() && LOAD(guard.told) && !__libc_single_threaded
+           && !guard_self.in_own && !LOAD(guard.leaving)
+           && !guard_conn_is_mine() && is_under_way()) {
+        guard_nap(&ms);
     }
 }
 
@@ -350,42 +331,104 @@ void guard_leave(void)
 
 /* --- being told ----------------------------------------------------------- */
 
+/* By a signal to the process where there are several threads: the one that
+ * waits for it may be another.  If that one blocks it, here. */
+static void call_own(void)
+{
+    static ucontext_t context;
+    siginfo_t info = {.si_signo = SIGTERM};
+    unsigned calls = LOAD(guard.calls);
+    int ms = 0;
+
+    if (!__libc_single_threaded) {
+        STORE(guard.due, 1);
+        kill(guard.pid, SIGTERM);
+        while (LOAD(guard.calls) == calls && ms < GUARD_NAP) {
+            guard_nap(&ms);
+        }
+        if (!SWAP(guard.due, 0)) {
+            return;
+        }
+    }
+    guard_call_own(SIGTERM, &info, &context);
+}
+
+/* A thread that gives the turn counts before, so that no other takes it for
+ * the end; and its program has time then to end in its own way. */
+int guard_give_turn(void)
+{
+    if (LOAD(guard.passed)
+        || !(LOAD(guard.called) || guard_has_own(guard_own()))) {
+        return 0;
+    }
+    guard_count();
+    if (SWAP(guard.passed, 1)) {
+        guard_uncount();
+        return 0;
+    }
+    STORE(guard.ended_at, guard_now());
+    if (!SWAP(guard.called, 1)) {
+        call_own();
+    }
+    errno = EINTR;
+    return 1;
+}
+
 /* In a handler, in a process that has only the worker's memory. */
 static void on_stranger(int sig, siginfo_t *info, void *context)
 {
-    struct sigaction act;
-
     if (guard_has_own(guard_own())) {
         guard_call_own(sig, info, context);
-        return;
     }
-    memset(&act, 0, sizeof(act));
-    act.sa_handler = SIG_DFL;
-    guard_libc()->sigaction(sig, &act, NULL);
-    kill(getpid(), sig);
+    else {
+        guard_die(sig);
+    }
 }
 
+/* In a handler. */
+static void tell(void)
+{
+    if (!LOAD(guard.has_waited) && !guard_has_own(guard_own())) {
+        _exit(0); /* it has not begun to serve: nothing to be finished */
+    }
+    guard_close_listeners();
+    wake_sleepers();
+}
+
+/* In a handler: is it the turn of the program's own?  A thread that waits
+ * for a request gives it by itself. */
+static int is_turn(void)
+{
+    if (LOAD(guard.due)) {
+        return SWAP(guard.due, 0);
+    }
+    if (guard_self.waits || !guard_has_own(guard_own())
+        || (LOAD(guard.has_waited) && (is_under_way() || LOAD(guard.conns)))) {
+        return 0;
+    }
+    return !SWAP(guard.called, 1);
+}
+
+/* A program that has had its turn and has set the default wants to be ended by
+ * the next signal, which it may have raised itself. */
 void guard_on_term(int sig, siginfo_t *info, void *context)
 {
     int err = errno;
-    int has_own = guard_has_own(guard_own());
 
-    if (getpid() != guard.pid) {
+    if (!guard_is_same()) {
         on_stranger(sig, info, context);
         errno = err;
         return;
     }
     ADD(guard.terms, 1);
-    if (has_own && !LOAD(guard.told)) {
-        STORE(guard.asked, 1);
-    }
     if (!SWAP(guard.told, 1)) {
-        if (!LOAD(guard.has_waited) && !has_own) {
-            _exit(0);   /* it has not begun to serve: nothing to be finished */
-        }
-        guard_close_listeners();
-        wake_sleepers();
+        tell();
+    }
+    if (is_turn()) {
         guard_call_own(sig, info, context);
+    }
+    else if (LOAD(guard.called) && guard_is_default(guard_own())) {
+        guard_die(sig);
     }
     errno = err;
 }
@@ -399,8 +442,8 @@ static int read_orders(int *slot, int *layout)
     int pid;
 
     return text
-           && sscanf(text, "%d:%d:%d:%d", &pid, slot, &guard.page_fd,
-                     layout) == 4
+           && sscanf(text, "%d:%d:%d:%d", &pid, slot, &guard.page_fd, layout)
+                  == 4
            && pid == (int)getpid() && *slot >= 0;
 }
 
@@ -412,7 +455,8 @@ static void map_page(int slot, int layout)
     guard.slot = &guard.no_page;
     if (guard.page_fd < 0 || layout != PM_WORKER_STATUS_LAYOUT
         || fstat(guard.page_fd, &st)
-        || st.st_size < (off_t)((size_t)(slot + 1) * sizeof(pm_worker_status_t))) {
+        || st.st_size
+               < (off_t)((size_t)(slot + 1) * sizeof(pm_worker_status_t))) {
         return;
     }
     page = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -439,7 +483,6 @@ static void forked(void)
     if (guard.active) {
         guard.active = 0;
         guard.child = 1;
-        memset(&guard_self, 0, sizeof(guard_self));
         guard_libc()->sigaction(SIGTERM, guard_own(), NULL);
     }
 }
@@ -451,21 +494,37 @@ void guard_adopt(void)
     struct sigaction act;
 
     guard.pid = getpid();
+    memset(&guard_self, 0, sizeof(guard_self));
     memset(&guard.no_page, 0, sizeof(guard.no_page));
     guard.slot = &guard.no_page;
-    guard.has_waited = guard.told = guard.asked = guard.passed_on = 0;
-    guard.leaving = guard.busy = guard.left = guard.open = 0;
+    guard.has_waited = guard.told = guard.called = guard.passed = 0;
+    guard.due = guard.leaving = guard.inside = guard.left = 0;
+    guard.busy = guard.conns = guard.suspects = 0;
     guard.flags = 0;
-    memset(&guard.sleepers, 0, sizeof(guard.sleepers));
+    memset(guard.sleeper, 0, sizeof(guard.sleeper));
     guard_forget_fds();
     guard_libc()->sigaction(SIGTERM, NULL, &act);
     guard_set_own(&act);
+    *guard.same = 1;
     guard.active = 1;
     guard_install();
 }
 
-__attribute__((constructor))
-static void begin(void)
+/* Copies by _Fork(3) and clone(2), too, not only those by fork(2). */
+static int *map_same(void)
+{
+    static int always = 1;
+    int *same = mmap(NULL, sizeof(*same), PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (same == MAP_FAILED || madvise(same, sizeof(*same), MADV_WIPEONFORK)) {
+        same = &always;
+    }
+    *same = 1;
+    return same;
+}
+
+__attribute__((constructor)) static void begin(void)
 {
     struct sigaction act;
     int slot, layout;
@@ -476,11 +535,12 @@ static void begin(void)
         return;
     }
     guard.pid = getpid();
+    guard.same = map_same();
     guard.name_len = sizeof(guard.name);
     if (getsockname(0, (struct sockaddr *)&guard.name, &guard.name_len)) {
         guard.name_len = 0;
     }
-    guard_set_kind(0, GUARD_LISTENER);
+    guard_turn(0, 0, GUARD_LISTENER);
     map_page(slot, layout);
     if (fstat(STDERR_FILENO, &guard.bell)) {
         memset(&guard.bell, 0, sizeof(guard.bell));

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file guard.h
- * @brief The guard's own header: its one state, and who does what.
+ * @brief The guard's own header: its state, and which file does what.
  *
  *   guard.c        the beginning and the end: orders, SIGTERM, leaving
- *   guard_fds.c    which descriptors are listening sockets and connections
+ *   guard_fds.c    which descriptors are the pool's socket, or epoll sets
+ *   guard_conn.c   connections: which have a request
  *   guard_wait.c   where a program waits: accept, poll, select, epoll, sleep
  *   guard_signal.c the program's own disposition of SIGTERM
  *   guard_exec.c   another program in the worker's place
@@ -12,6 +13,11 @@
  *
  * What is called in a signal handler says so; all of it can be called by
  * several threads at once.  Nothing of this is seen outside the library.
+ *
+ * What is noted of a descriptor is a note.  A program can close it without
+ * being seen (syscall(2), fclose(3), a child by vfork(2)), and its number can
+ * become another's; so before anything is done by a note that can be old, the
+ * kernel is asked.
  */
 #ifndef GUARD_H
 #define GUARD_H
@@ -20,12 +26,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/single_threaded.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "pm_core/shm/pm_worker_status.h"
@@ -37,98 +43,109 @@
  * the program's that closes a connection could come in between. */
 #define LOAD(x)    __atomic_load_n(&(x), __ATOMIC_SEQ_CST)
 #define SWAP(x, v) __atomic_exchange_n(&(x), (v), __ATOMIC_SEQ_CST)
-#define STORE(x, v)                                                          \
-    (__libc_single_threaded ? __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)  \
+#define STORE(x, v)                                                            \
+    (__libc_single_threaded ? __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)    \
                             : __atomic_store_n(&(x), (v), __ATOMIC_SEQ_CST))
-#define ADD(x, n)                                                            \
-    __extension__({                                                          \
-        __typeof__(x) *at_ = &(x);                                           \
-        __typeof__(x) sum_;                                                  \
-                                                                             \
-        if (__libc_single_threaded) {                                        \
-            sum_ = __atomic_load_n(at_, __ATOMIC_RELAXED) + (n);             \
-            __atomic_store_n(at_, sum_, __ATOMIC_RELEASE);                   \
-        }                                                                    \
-        else {                                                               \
-            sum_ = __atomic_add_fetch(at_, (n), __ATOMIC_SEQ_CST);           \
-        }                                                                    \
-        sum_;                                                                \
+#define ADD(x, n)                                                              \
+    __extension__({                                                            \
+        __typeof__(x) *at_ = &(x);                                             \
+        __typeof__(x) sum_;                                                    \
+                                                                               \
+        if (__libc_single_threaded) {                                          \
+            sum_ = __atomic_load_n(at_, __ATOMIC_RELAXED) + (n);               \
+            __atomic_store_n(at_, sum_, __ATOMIC_RELEASE);                     \
+        }                                                                      \
+        else {                                                                 \
+            sum_ = __atomic_add_fetch(at_, (n), __ATOMIC_SEQ_CST);             \
+        }                                                                      \
+        sum_;                                                                  \
     })
 
 #pragma GCC visibility push(hidden)
 
-/** Descriptors that are known; as many as Linux lets a process have, unless
- *  it is told otherwise (fs.nr_open). */
-#define GUARD_FDS (1 << 20)
+/** Descriptors that are known: more than a worker has open. */
+#define GUARD_FDS (1 << 16)
 
 enum guard_kind {
     GUARD_OTHER,
-    GUARD_LISTENER,    /**< the pool's socket */
-    GUARD_CONN,        /**< a connection that came by it */
-    GUARD_EPOLL        /**< an epoll set that has it */
+    GUARD_LISTENER, /**< the pool's socket */
+    GUARD_EPOLL,    /**< an epoll set that has it */
+    GUARD_KEPT,     /**< a connection whose last request has been answered */
+    GUARD_BUSY,     /**< a connection with a request */
+    GUARD_SUSPECT   /**< the same, but nothing has been read from it here, or a
+                     *   call on it has failed: perhaps it is closed */
 };
 
-/** Epoll sets that have the listening socket, and how they got it: to give
- *  them the one that is put in its place. */
-#define GUARD_SETS 64
-enum { GUARD_SET_FREE, GUARD_SET_CLAIMED, GUARD_SET_IN };
+/** The bytes of END_REQUEST, with its header. */
+#define GUARD_END_SIZE 16
 
-typedef struct guard_set {
-    int state;
-    int epfd;
-    int fd;
-    uint64_t data;
-} guard_set_t;
+/** What is noted of a descriptor. */
+typedef struct guard_fd {
+    unsigned state; /**< its kind; above that a count of the kinds it has
+                     *   had, so that a compare-and-swap tells an old note
+                     *   from a new one */
+    union {
+        struct {
+            int listener;  /**< the pool's socket in it; -1: not to be removed,
+                            *   as others have the set too */
+            int stands_in; /**< the descriptor that makes it ready once told,
+                            *   or -1 */
+            uint64_t data; /**< of its events */
+        } set;
+        unsigned char sent[GUARD_END_SIZE]; /**< the last bytes on a
+                                             *   connection */
+    };
+} guard_fd_t;
 
 /** Threads that sleep where SIGTERM has to wake them. */
-#define GUARD_THREADS 1024
-typedef struct guard_sleepers {
-    pid_t tid[GUARD_THREADS];          /**< 0: free */
-    struct guard_sleepers *next;
-} guard_sleepers_t;
+#define GUARD_THREADS 16384
 
 /** Dispositions the program has had: what stands here once never changes, so
  *  a handler can read it at any time.  The first is SIG_DFL. */
 #define GUARD_ACTIONS 64
 
-/** The process's one state; zero, and `active` 0, where there is no guard. */
+/** The process's state; zero, and `active` 0, where there is no guard. */
 typedef struct guard {
     int active;
-    int child;                     /**< forked by a worker: see forked() */
+    int child; /**< forked by a worker: see forked() */
+    int *same; /**< 1; the kernel makes it 0 in a copy of the process */
     pid_t pid;
-    struct stat listener;          /**< to know the socket again */
-    struct sockaddr_storage name;  /**< its address, which connections have */
+    struct stat listener;         /**< to know the socket again */
+    struct sockaddr_storage name; /**< its address, which connections have */
     socklen_t name_len;
     int page_fd;
-    struct stat bell;              /**< standard error, as it was given */
-    pm_worker_status_t *slot;              /**< never NULL while active */
-    pm_worker_status_t no_page;            /**< stands in for one */
+    struct stat bell;           /**< standard error, as it was given */
+    pm_worker_status_t *slot;   /**< never NULL while active */
+    pm_worker_status_t no_page; /**< stands in for one */
 
     struct sigaction action[GUARD_ACTIONS];
     int action_set[GUARD_ACTIONS];
     int actions;
-    int own;                       /**< index of the present one */
-    int flags;                     /**< of the kernel's disposition */
+    int own;   /**< index of the present one */
+    int flags; /**< of the kernel's disposition */
     uint64_t mask;
 
-    int has_waited;                /**< for a request */
+    int has_waited; /**< for a request */
     int told;
-    int asked;                     /**< by the program's own handler, too */
-    int passed_on;                 /**< the program was told by EINTR */
-    int leaving;                   /**< a thread is in exit() */
-    int nonblock;                  /**< the listener was, when told */
-    unsigned terms;                /**< SIGTERMs that came */
-    int busy;                      /**< descriptors of connections */
-    int left;                      /**< busy, and threads that take requests:
-                                    *   0 when nothing is under way and
-                                    *   nothing can come any more */
-    int open;                      /**< busy, and threads in the kernel's
-                                    *   accept() */
-    int top;                       /**< the highest descriptor of a kind */
-    unsigned char kind[GUARD_FDS];
-    guard_set_t set[GUARD_SETS];
-    guard_sleepers_t sleepers;
-    pthread_key_t thread_key;      /**< its value makes a thread's end heard */
+    int called;        /**< the program's handler was, once told */
+    int due;           /**< the next SIGTERM is for it */
+    int passed;        /**< the program has got EINTR after that */
+    unsigned calls;    /**< of the program's handler */
+    unsigned terms;    /**< SIGTERMs that came */
+    int leaving;       /**< a thread is in exit() */
+    int nonblock;      /**< the listener was, when told */
+    int inside;        /**< threads in a system call that can bring a request,
+                        *   or about to be, which were not told before */
+    int busy;          /**< connections with a request */
+    int conns;         /**< those, and kept ones */
+    int suspects;      /**< connections that perhaps are closed */
+    int left;          /**< threads that take requests and have not come back
+                        *   to be told */
+    uint64_t ended_at; /**< when a request ended last */
+    int top;           /**< the highest descriptor of a kind */
+    guard_fd_t fd[GUARD_FDS];
+    pid_t sleeper[GUARD_THREADS]; /**< 0: free */
+    pthread_key_t thread_key;     /**< its value makes a thread's end heard */
 } guard_t;
 
 extern guard_t guard;
@@ -136,15 +153,16 @@ extern guard_t guard;
 /** What belongs to a thread. */
 typedef struct guard_thread {
     pid_t tid;
-    pid_t *place;                  /**< in a guard_sleepers_t, the last one */
-    int known;                     /**< its end will be heard of */
-    int counted;                   /**< in guard.left */
-    int waits;                     /**< in the page's `waiting` so often */
-    int accepts;                   /**< in guard.open */
-    int in_own;                    /**< in the program's own handler */
-    int loops;                     /**< it waits in poll() and its like before
-                                    *   it accepts, perhaps for more than that:
-                                    *   it must not be stopped in accept() */
+    pid_t *place; /**< in guard.sleeper, the last one */
+    int known;    /**< its end will be heard of */
+    int counted;  /**< in guard.left */
+    int waits;    /**< in the page's `waiting` so often */
+    int inside;   /**< in guard.inside */
+    int in_own;   /**< in the program's own handler */
+    int loops;    /**< it waits in poll() and its like before it accepts,
+                   *   perhaps for more than that: it must not be stopped in
+                   *   accept() */
+    int conn;     /**< that it has accepted last */
 } guard_thread_t;
 
 extern __thread guard_thread_t guard_self;
@@ -154,15 +172,19 @@ extern __thread guard_thread_t guard_self;
 typedef struct guard_libc {
     int (*accept)(int, struct sockaddr *, socklen_t *);
     int (*accept4)(int, struct sockaddr *, socklen_t *, int);
-    int (*close)(int);
-    int (*close_range)(unsigned, unsigned, int);
-    void (*closefrom)(int);
-    int (*fclose)(FILE *);
-    int (*dup)(int);
-    int (*dup2)(int, int);
-    int (*dup3)(int, int, int);
-    int (*fcntl)(int, int, ...);
-    int (*fcntl64)(int, int, ...);
+    int (*shutdown)(int, int);
+    ssize_t (*read)(int, void *, size_t);
+    ssize_t (*readv)(int, const struct iovec *, int);
+    ssize_t (*recv)(int, void *, size_t, int);
+    ssize_t (*recvfrom)(int, void *, size_t, int, struct sockaddr *,
+                        socklen_t *);
+    ssize_t (*recvmsg)(int, struct msghdr *, int);
+    ssize_t (*write)(int, const void *, size_t);
+    ssize_t (*writev)(int, const struct iovec *, int);
+    ssize_t (*send)(int, const void *, size_t, int);
+    ssize_t (*sendto)(int, const void *, size_t, int, const struct sockaddr *,
+                      socklen_t);
+    ssize_t (*sendmsg)(int, const struct msghdr *, int);
     int (*sigaction)(int, const struct sigaction *, struct sigaction *);
     sighandler_t (*signal)(int, sighandler_t);
     sighandler_t (*sysv_signal)(int, sighandler_t);
@@ -175,10 +197,9 @@ typedef struct guard_libc {
                    const sigset_t *);
     int (*epoll_ctl)(int, int, int, struct epoll_event *);
     int (*epoll_wait)(int, struct epoll_event *, int, int);
-    int (*epoll_pwait)(int, struct epoll_event *, int, int,
-                       const sigset_t *);
-    int (*epoll_pwait2)(int, struct epoll_event *, int,
-                        const struct timespec *, const sigset_t *);
+    int (*epoll_pwait)(int, struct epoll_event *, int, int, const sigset_t *);
+    int (*epoll_pwait2)(int, struct epoll_event *, int, const struct timespec *,
+                        const sigset_t *);
     int (*nanosleep)(const struct timespec *, struct timespec *);
     int (*clock_nanosleep)(clockid_t, int, const struct timespec *,
                            struct timespec *);
@@ -191,22 +212,34 @@ typedef struct guard_libc {
 
 const guard_libc_t *guard_libc(void);
 
-/* --- guard.c -------------------------------------------------------------- */
+/* --- guard.c ------------------------------------------------------------- */
 
-/** Is this the worker itself?  A child by vfork(2) shares its memory, one by
- *  _Fork(3) has a copy of it that nobody has told.  A system call.
+/** Is this the worker itself, or a child that has become one, and not a copy
+ *  of it?  Not sure in a child by vfork(2).  No system call.
  *  In a handler: yes. */
+static inline int guard_is_same(void)
+{
+    return guard.active && __atomic_load_n(guard.same, __ATOMIC_RELAXED);
+}
+
+/** The same, and it is sure.  A system call.  In a handler: yes. */
 int guard_is_worker(void);
 
-/** In a child of a worker that is about to accept as one. */
+/** In a child of a worker that is about to wait for requests as one. */
 void guard_adopt(void);
+
+/** Is there a guard, or can one come? */
+static inline int guard_is_here(void)
+{
+    return guard.active || guard.child;
+}
 
 static inline int guard_told(void)
 {
     return guard.active && LOAD(guard.told);
 }
 
-uint64_t guard_now(void);          /**< microseconds, CLOCK_MONOTONIC */
+uint64_t guard_now(void); /**< microseconds, CLOCK_MONOTONIC */
 
 /** See pm_worker_status.h. */
 void guard_ring(void);
@@ -215,7 +248,9 @@ void guard_ring(void);
 void guard_wait_begin(void);
 void guard_wait_end(void);
 
-/** This thread sleeps where SIGTERM wakes it, or no longer. */
+/** This thread is in a system call that can bring a request, or about to be,
+ *  from now on, or no longer.  SIGTERM wakes it.  Begin, then look whether it
+ *  was told. */
 void guard_sleep_begin(void);
 void guard_sleep_end(void);
 
@@ -223,66 +258,104 @@ void guard_sleep_end(void);
 void guard_count(void);
 void guard_uncount(void);
 
-/** To guard.left.  The last one wakes who waits for that. */
-void guard_add_left(int n);
+/** Told: is nothing under way, and can nothing come any more?  What can have
+ *  ended without being seen is asked of the kernel.  1: the program's handler
+ *  can run, the process can end. */
+int guard_may_end(void);
 
-/** To guard.open, in the same way. */
-void guard_add_open(int n);
+/** Sleeps for a while that grows: 1 ms, 2 ms ... GUARD_NAP.
+ *  @param ms of the last one, 0 at first */
+#define GUARD_NAP 100
+int guard_longer(int ms);
+void guard_nap(int *ms);
 
-/** This thread is in accept() from now on, or no longer. */
-void guard_accept_begin(void);
-void guard_accept_end(void);
-
-/** Waits until nothing is under way. */
-void guard_wait_alone(void);
+/** Nothing is under way: the turn of the program's handler, if it has one and
+ *  that has not had it.  @return 1: EINTR is due */
+int guard_give_turn(void);
 
 /** Ends the process; to be called when nothing is under way. */
 __attribute__((noreturn)) void guard_leave(void);
 
-/* --- guard_fds.c ---------------------------------------------------------- */
+/* --- guard_fds.c --------------------------------------------------------- */
 
-static inline int guard_kind(int fd)
+static inline enum guard_kind guard_kind_of(unsigned state)
+{
+    return (enum guard_kind)(state & 7);
+}
+
+/** @return 0 for a descriptor that is not known */
+static inline unsigned guard_state(int fd)
 {
     return fd >= 0 && fd < GUARD_FDS
-               ? __atomic_load_n(&guard.kind[fd], __ATOMIC_ACQUIRE)
-               : GUARD_OTHER;
+               ? __atomic_load_n(&guard.fd[fd].state, __ATOMIC_ACQUIRE)
+               : 0;
 }
+
+static inline enum guard_kind guard_kind(int fd)
+{
+    return guard_kind_of(guard_state(fd));
+}
+
+/** @return 0: it is not what it was any more, and stays as it is */
+int guard_turn(int fd, unsigned state, enum guard_kind kind);
 
 /** Is this the pool's socket, or a copy of it that is not known yet? */
 int guard_is_listener(int fd);
 
-void guard_set_kind(int fd, enum guard_kind kind);
+/** Is a wait on this one for a request, too? */
+int guard_is_waited_on(int fd);
 
-/** accept() has given this connection. */
-void guard_conn_open(int fd);
+/** Told: does something stand here in the place of the pool's socket? */
+int guard_is_gone(int fd);
 
-/** Of a program with one thread, or one that has been told, so that no number
- *  can be another connection's by now: are its connections still open?  They can
- *  be closed in ways that are not seen here.
- *  @param most so many are looked at, each by a system call */
-void guard_conn_check(int most);
-
-/** In a handler: a socket that nobody can accept on in the place of each
- *  listening one. */
+/** In a handler: the pool's sockets are closed, and kept connections get no
+ *  other request. */
 void guard_close_listeners(void);
 
-/** The epoll set has the listening socket no more. */
+/** Told, and no thread waits as if it was not: their numbers are taken. */
+void guard_fill_listeners(void);
+
+/** The epoll set has nothing any more that makes it ready at once. */
 void guard_epoll_hide(int epfd);
 
 /** Is an event with this data the listening socket's? */
 int guard_epoll_is_listener(int epfd, uint64_t data);
 
-/** In a child: no descriptor is of a kind. */
+/** In a child: connections are the worker's. */
 void guard_forget_fds(void);
+
+/* --- guard_conn.c -------------------------------------------------------- */
+
+/** accept() has given this connection. */
+void guard_conn_open(int fd);
+
+/** Has this thread the request of the connection that it accepted last? */
+int guard_conn_is_mine(void);
+
+/** Which connections are open?  A system call for each that is looked at.
+ *  @param all 0: only suspects */
+void guard_conn_check(int all);
+
+/** A program with one thread, which does not wait but in accept(), waits
+ *  there: it has nothing under way, whatever is noted. */
+void guard_conn_forget(void);
+
+/** In a handler: told; a kept connection gets no other request than one that
+ *  has come. */
+void guard_conn_stop(int fd);
 
 /* --- guard_signal.c ------------------------------------------------------- */
 
 /** In a handler: the program's own disposition. */
 const struct sigaction *guard_own(void);
 int guard_has_own(const struct sigaction *own);
+int guard_is_default(const struct sigaction *own);
 
-/** In a handler: calls it if there is one. */
+/** Calls it if there is one.  In a handler: yes. */
 void guard_call_own(int sig, siginfo_t *info, void *context);
+
+/** In a handler: as if the process had no handler. */
+void guard_die(int sig);
 
 /** The kernel's disposition of SIGTERM anew, after a change of the program's
  *  own or of has_waited. */

@@ -4,470 +4,263 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
-/* --- epoll sets ----------------------------------------------------------- */
+/* --- kinds --------------------------------------------------------------- */
 
-static void set_add(int epfd, int fd, uint64_t data)
+static int swap_state(int fd, unsigned *state, enum guard_kind kind)
 {
-    int i;
+    unsigned next = ((*state & ~7U) + 8) | kind;
 
-    for (i = 0; i < GUARD_SETS; i++) {
-        int state = GUARD_SET_FREE;
-
-        if (__atomic_compare_exchange_n(&guard.set[i].state, &state,
-                                        GUARD_SET_CLAIMED, 0,
-                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-            STORE(guard.set[i].epfd, epfd);
-            STORE(guard.set[i].fd, fd);
-            STORE(guard.set[i].data, data);
-            STORE(guard.set[i].state, GUARD_SET_IN);
-            return;
-        }
-    }
+    return __atomic_compare_exchange_n(&guard.fd[fd].state, state, next, 0,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-/* Those with this epoll descriptor or listening socket; -1: any. */
-static void set_remove(int epfd, int fd)
-{
-    int i;
-
-    for (i = 0; i < GUARD_SETS; i++) {
-        if (LOAD(guard.set[i].state) == GUARD_SET_IN
-            && (epfd < 0 || LOAD(guard.set[i].epfd) == epfd)
-            && (fd < 0 || LOAD(guard.set[i].fd) == fd)) {
-            STORE(guard.set[i].state, GUARD_SET_FREE);
-        }
-    }
-}
-
-/* In a handler.  The kernel goes by what a descriptor led to when it was added:
- * others have that open as well, so it would be there for ever (epoll(7)). */
-static void sets_leave(int fd)
-{
-    int i;
-
-    for (i = 0; i < GUARD_SETS; i++) {
-        if (LOAD(guard.set[i].state) == GUARD_SET_IN && LOAD(guard.set[i].fd) == fd
-            && guard_libc()->epoll_ctl(LOAD(guard.set[i].epfd), EPOLL_CTL_DEL, fd,
-                                       NULL)) {
-            STORE(guard.set[i].state, GUARD_SET_FREE);   /* it is another set by now */
-        }
-    }
-}
-
-static void sets_enter(int fd)
-{
-    int i;
-
-    for (i = 0; i < GUARD_SETS; i++) {
-        if (LOAD(guard.set[i].state) == GUARD_SET_IN && LOAD(guard.set[i].fd) == fd) {
-            struct epoll_event ev = {.events = EPOLLIN};
-
-            ev.data.u64 = LOAD(guard.set[i].data);
-            guard_libc()->epoll_ctl(LOAD(guard.set[i].epfd), EPOLL_CTL_ADD, fd,
-                                    &ev);
-        }
-    }
-}
-
-void guard_epoll_hide(int epfd)
-{
-    int i;
-
-    for (i = 0; i < GUARD_SETS; i++) {
-        if (LOAD(guard.set[i].state) == GUARD_SET_IN && LOAD(guard.set[i].epfd) == epfd) {
-            guard_libc()->epoll_ctl(epfd, EPOLL_CTL_DEL, LOAD(guard.set[i].fd),
-                                    NULL);
-            STORE(guard.set[i].state, GUARD_SET_FREE);
-        }
-    }
-}
-
-int guard_epoll_is_listener(int epfd, uint64_t data)
-{
-    int i;
-
-    for (i = 0; i < GUARD_SETS; i++) {
-        if (LOAD(guard.set[i].state) == GUARD_SET_IN
-            && LOAD(guard.set[i].epfd) == epfd
-            && LOAD(guard.set[i].data) == data) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* A program that has been told need not know that its socket is another. */
-PUBLIC int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
-{
-    int listens = guard.active && guard_kind(fd) == GUARD_LISTENER;
-    int rc;
-
-    if (listens && guard_told() && op != EPOLL_CTL_DEL) {
-        return 0;
-    }
-    rc = guard_libc()->epoll_ctl(epfd, op, fd, ev);
-    if (!listens) {
-        if (rc == 0 && guard.active && guard_kind(fd) == GUARD_EPOLL) {
-            guard_set_kind(epfd, GUARD_EPOLL);   /* one in another */
-        }
-        return rc;
-    }
-    if (rc == 0) {
-        set_remove(epfd, fd);
-        if (op != EPOLL_CTL_DEL) {
-            set_add(epfd, fd, ev->data.u64);
-            guard_set_kind(epfd, GUARD_EPOLL);
-        }
-    }
-    return guard_told() ? 0 : rc;
-}
-
-/* --- kinds ---------------------------------------------------------------- */
-
-void guard_set_kind(int fd, enum guard_kind kind)
+int guard_turn(int fd, unsigned state, enum guard_kind kind)
 {
     int top = LOAD(guard.top);
 
     if (fd < 0 || fd >= GUARD_FDS) {
-        return;
+        return 0;
     }
     while (fd > top
-           && !__atomic_compare_exchange_n(&guard.top, &top, fd, 0,
-                                           __ATOMIC_SEQ_CST,
-                                           __ATOMIC_SEQ_CST)) {
+           && !__atomic_compare_exchange_n(
+               &guard.top, &top, fd, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
         ;
     }
-    STORE(guard.kind[fd], (unsigned char)kind);
+    return swap_state(fd, &state, kind);
+}
+
+/* Whatever it was. */
+static void set_kind(int fd, enum guard_kind kind)
+{
+    while (!guard_turn(fd, guard_state(fd), kind) && fd >= 0
+           && fd < GUARD_FDS) {
+        ;
+    }
+}
+
+/* --- the pool's socket --------------------------------------------------- */
+
+static int same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+static int leads_to(int fd, const struct stat *st)
+{
+    struct stat now;
+
+    return fstat(fd, &now) == 0 && same_file(&now, st);
 }
 
 int guard_is_listener(int fd)
 {
-    struct stat st;
+    int err = errno;
 
     if (!(guard.active || guard.child) || fd < 0) {
         return 0;
     }
-    if (guard.active && guard_kind(fd) == GUARD_LISTENER) {
+    if (guard_is_same() && guard_kind(fd) == GUARD_LISTENER) {
         return 1;
     }
-    if (fstat(fd, &st) || st.st_ino != guard.listener.st_ino
-        || st.st_dev != guard.listener.st_dev) {
+    if (!leads_to(fd, &guard.listener)) {
+        errno = err;
         return 0;
     }
-    if (!guard.active) {
+    if (!guard_is_same()) {
         guard_adopt();
     }
-    guard_set_kind(fd, GUARD_LISTENER);
+    set_kind(fd, GUARD_LISTENER);
     return 1;
 }
 
-void guard_forget_fds(void)
+/* A copy of the socket is found before the process has waited for the first
+ * time, or when it is accepted on; so other descriptors cost nothing. */
+int guard_is_waited_on(int fd)
 {
-    memset(guard.kind, GUARD_OTHER, (size_t)guard.top + 1);
-    memset(guard.set, 0, sizeof(guard.set));
-    guard.top = 0;
-}
-
-/* In a handler.  Without a socket for it, it is closed. */
-static void replace(int fd, int dead)
-{
-    int flags = fcntl(fd, F_GETFL);
-
-    if (flags >= 0 && (flags & O_NONBLOCK)) {
-        STORE(guard.nonblock, 1);
-    }
-    sets_leave(fd);
-    if (dead < 0 || guard_libc()->dup2(dead, fd) < 0) {
-        guard_libc()->close(fd);
-    }
-    sets_enter(fd);
-}
-
-void guard_close_listeners(void)
-{
-    int dead = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int top = LOAD(guard.top);
-    int fd;
-
-    for (fd = 0; fd <= top; fd++) {
-        if (fd != dead && guard_kind(fd) == GUARD_LISTENER) {
-            replace(fd, dead);
+    switch (guard_kind(fd)) {
+    case GUARD_LISTENER:
+        return guard_is_listener(fd);
+    case GUARD_EPOLL:
+        if (!guard_is_same()) {
+            guard_adopt();
         }
-    }
-    if (dead >= 0) {
-        guard_libc()->close(dead);
-    }
-}
-
-/* --- connections ---------------------------------------------------------- */
-
-static void add_busy(int n)
-{
-    ADD(guard.busy, n);
-    ADD(guard.slot->busy, n);
-    guard_add_open(n);
-    guard_add_left(n);
-}
-
-static void busy_now(void)
-{
-    __atomic_store_n(&guard.slot->busy_since, guard_now(), __ATOMIC_RELEASE);
-}
-
-static void conn_end(void)
-{
-    if (LOAD(guard.busy) > 1) {
-        busy_now();
-    }
-    add_busy(-1);
-}
-
-/* The time first: the manager is not to read one of an earlier request.  A
- * number that comes again was closed without being seen. */
-static void conn_begin(int fd)
-{
-    int first;
-
-    if (fd >= GUARD_FDS) {
-        return;
-    }
-    if (guard_kind(fd) == GUARD_CONN
-        && SWAP(guard.kind[fd], GUARD_OTHER) == GUARD_CONN) {
-        conn_end();
-    }
-    first = !LOAD(guard.busy);
-    if (first) {
-        busy_now();
-    }
-    guard_set_kind(fd, GUARD_CONN);
-    add_busy(1);
-    if (!first && LOAD(guard.busy) == 1) {
-        busy_now();
-    }
-}
-
-void guard_conn_open(int fd)
-{
-    pm_worker_status_t *slot = guard.slot;
-
-    conn_begin(fd);
-    ADD(slot->requests, 1);
-    if (LOAD(slot->notify_busy) && SWAP(slot->notify_busy, 0)) {
-        guard_ring();
-    }
-}
-
-/* One that came by the listening socket has its address, or its port. */
-static int is_conn(int fd)
-{
-    struct sockaddr_storage name;
-    socklen_t len = sizeof(name);
-
-    memset(&name, 0, sizeof(name));
-    if (getsockname(fd, (struct sockaddr *)&name, &len)
-        || name.ss_family != guard.name.ss_family) {
+        return 1;
+    case GUARD_OTHER:
+        return guard_is_same() && !LOAD(guard.has_waited)
+               && guard_is_listener(fd);
+    default:
         return 0;
     }
-    switch (name.ss_family) {
-    case AF_INET:
-        return ((struct sockaddr_in *)&name)->sin_port
-               == ((struct sockaddr_in *)&guard.name)->sin_port;
-    case AF_INET6:
-        return ((struct sockaddr_in6 *)&name)->sin6_port
-               == ((struct sockaddr_in6 *)&guard.name)->sin6_port;
-    default:
-        return len == guard.name_len && !memcmp(&name, &guard.name, len);
-    }
 }
 
-void guard_conn_check(int most)
+int guard_is_gone(int fd)
 {
-    int todo = most;
+    struct stat st;
     int err = errno;
-    int fd;
+    int gone = guard_kind(fd) == GUARD_LISTENER
+               && (fstat(fd, &st) || same_file(&st, &guard.listener)
+                   || leads_to(STDERR_FILENO, &st));
 
-    for (fd = guard.top; todo && fd >= 0 && LOAD(guard.busy); fd--) {
-        if (guard_kind(fd) == GUARD_CONN) {
-            todo--;
-            if (!is_conn(fd)
-                && SWAP(guard.kind[fd], GUARD_OTHER) == GUARD_CONN) {
-                conn_end();
+    errno = err;
+    return gone;
+}
+
+/* A number that was free would become that of the next file the program
+ * opens, and descriptor 0 is its children's standard input: it is made a copy
+ * of standard error.  Not while a thread is about to wait on it: a closed one
+ * makes accept(), poll() and select() return at once, this one does not. */
+void guard_fill_listeners(void)
+{
+    int err = errno;
+    int top = LOAD(guard.top);
+    int fd, got;
+
+    for (fd = 0; fd <= top; fd++) {
+        if (guard_kind(fd) == GUARD_LISTENER && fcntl(fd, F_GETFD) < 0) {
+            got = fcntl(STDERR_FILENO, F_DUPFD, fd);
+            if (got >= 0 && got != fd) {
+                close(got);
             }
         }
     }
     errno = err;
 }
 
-/* --- descriptors that go or are copied ------------------------------------ */
+/* --- epoll sets ---------------------------------------------------------- */
 
-/* Of a descriptor that is about to be closed: its number can be another's as
- * soon as it is.  @return whether gone() is to follow */
-static int going(int fd)
+/* Something that is ready to be written to: not a descriptor of the guard's
+ * own, as the program can have a seccomp filter without socket(2). */
+static void stand_in(int epfd, guard_fd_t *set)
 {
-    switch (guard_kind(fd)) {
-    case GUARD_CONN:
-        return guard_is_worker()
-               && SWAP(guard.kind[fd], GUARD_OTHER) == GUARD_CONN;
-    case GUARD_LISTENER:
-    case GUARD_EPOLL:
-        if (guard_is_worker()) {
-            set_remove(guard_kind(fd) == GUARD_EPOLL ? fd : -1,
-                       guard_kind(fd) == GUARD_LISTENER ? fd : -1);
-            STORE(guard.kind[fd], GUARD_OTHER);
-        }
-        return 0;
-    default:
-        return 0;
-    }
-}
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT};
+    int fd;
 
-/* A copy counts as another connection: it is over when all are closed. */
-static int copied(int fd, int copy)
-{
-    int kind = guard_kind(fd);
-
-    if (copy >= 0 && kind != GUARD_OTHER && guard_is_worker()) {
-        if (kind == GUARD_CONN) {
-            conn_begin(copy);
-        }
-        else if (kind == GUARD_LISTENER) {
-            guard_set_kind(copy, GUARD_LISTENER);
-        }
-    }
-    return copy;
-}
-
-PUBLIC int close(int fd)
-{
-    int was_conn = guard.active && going(fd);
-    int rc = guard_libc()->close(fd);
-
-    if (was_conn) {
-        int err = errno;
-
-        conn_end();
-        errno = err;
-    }
-    return rc;
-}
-
-/* libc closes its descriptor by itself. */
-PUBLIC int fclose(FILE *f)
-{
-    int was_conn = guard.active && f && going(fileno(f));
-    int rc = guard_libc()->fclose(f);
-
-    if (was_conn) {
-        int err = errno;
-
-        conn_end();
-        errno = err;
-    }
-    return rc;
-}
-
-/* After they have been closed. */
-static void gone(unsigned first, unsigned last)
-{
-    unsigned top = (unsigned)LOAD(guard.top);
-    unsigned fd;
-
-    for (fd = first; fd <= last && fd <= top; fd++) {
-        if (guard_kind((int)fd) != GUARD_OTHER && going((int)fd)) {
-            conn_end();
+    ev.data.u64 = LOAD(set->set.data);
+    for (fd = STDERR_FILENO; fd >= STDOUT_FILENO; fd--) {
+        if (guard_libc()->epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev) == 0) {
+            STORE(set->set.stands_in, fd);
+            return;
         }
     }
 }
 
-PUBLIC int close_range(unsigned first, unsigned last, int flags)
+/* In a handler.  The kernel goes by what a descriptor led to when it was
+ * added: others have that open as well, so closing it does not remove it
+ * (epoll(7)).  Where it is not in the set, this is another set by now, or the
+ * program is about to add it, which will fail. */
+static void leave_sets(int listener)
 {
+    int top = LOAD(guard.top);
+    int fd;
+
+    for (fd = 0; fd <= top; fd++) {
+        guard_fd_t *set = &guard.fd[fd];
+
+        if (guard_kind(fd) == GUARD_EPOLL && LOAD(set->set.listener) == listener
+            && guard_libc()->epoll_ctl(fd, EPOLL_CTL_DEL, listener, NULL)
+                   == 0) {
+            stand_in(fd, set);
+        }
+    }
+}
+
+void guard_epoll_hide(int epfd)
+{
+    int fd = guard_kind(epfd) == GUARD_EPOLL
+                 ? SWAP(guard.fd[epfd].set.stands_in, -1)
+                 : -1;
+
+    if (fd >= 0) {
+        guard_libc()->epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
+    }
+}
+
+int guard_epoll_is_listener(int epfd, uint64_t data)
+{
+    return guard_kind(epfd) == GUARD_EPOLL
+           && LOAD(guard.fd[epfd].set.data) == data;
+}
+
+/* Before it is in the set: told in between, leave_sets() finds it. */
+static void note_set(int epfd, int fd, const struct epoll_event *ev)
+{
+    if (epfd < 0 || epfd >= GUARD_FDS) {
+        return;
+    }
+    STORE(guard.fd[epfd].set.listener,
+          guard_kind(fd) == GUARD_LISTENER ? fd : -1);
+    STORE(guard.fd[epfd].set.stands_in, -1);
+    STORE(guard.fd[epfd].set.data, ev->data.u64);
+    set_kind(epfd, GUARD_EPOLL);
+}
+
+/* A program that has been told need not know that its socket is closed. */
+PUBLIC int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
+{
+    int listens = guard_is_waited_on(fd);
     int rc;
 
-    if (!guard_libc()->close_range) {
-        errno = ENOSYS;
-        return -1;
+    if (listens && op != EPOLL_CTL_DEL) {
+        note_set(epfd, fd, ev);
     }
-    rc = guard_libc()->close_range(first, last, flags);
-    if (rc == 0 && !(flags & 4 /* CLOSE_RANGE_CLOEXEC */)
-        && guard_is_worker()) {
-        gone(first, last);
+    rc = guard_libc()->epoll_ctl(epfd, op, fd, ev);
+    if (listens && op == EPOLL_CTL_DEL && !guard_told()) {
+        set_kind(epfd, GUARD_OTHER);
     }
-    return rc;
+    return listens && guard_told() ? 0 : rc;
 }
 
-PUBLIC void closefrom(int fd)
+/* --- all of them --------------------------------------------------------- */
+
+/* In a handler. */
+static void close_listener(int fd)
 {
-    guard_libc()->closefrom(fd);
-    if (guard_is_worker()) {
-        gone(fd < 0 ? 0 : (unsigned)fd, ~0U);
+    int flags;
+
+    if (!leads_to(fd, &guard.listener)) {
+        set_kind(fd, GUARD_OTHER);
+        return;
+    }
+    flags = fcntl(fd, F_GETFL);
+    if (flags >= 0 && (flags & O_NONBLOCK)) {
+        STORE(guard.nonblock, 1);
+    }
+    leave_sets(fd);
+    close(fd);
+}
+
+void guard_close_listeners(void)
+{
+    int top = LOAD(guard.top);
+    int fd;
+
+    for (fd = 0; fd <= top; fd++) {
+        if (guard_kind(fd) == GUARD_LISTENER) {
+            close_listener(fd);
+        }
+        else if (guard_kind(fd) == GUARD_KEPT) {
+            guard_conn_stop(fd);
+        }
+    }
+    if (LOAD(guard.inside) == 0) {
+        guard_fill_listeners();
     }
 }
 
-PUBLIC int dup(int fd)
+/* An epoll set from before is the worker's, too: nothing is taken out. */
+void guard_forget_fds(void)
 {
-    return copied(fd, guard_libc()->dup(fd));
-}
+    int fd;
 
-/* What was there before is closed by it. */
-static int copied_over(int fd, int to, int rc, int was_conn)
-{
-    int err = errno;
-
-    if (was_conn && rc < 0) {
-        guard_set_kind(to, GUARD_CONN);
+    for (fd = 0; fd <= guard.top; fd++) {
+        if (guard_kind(fd) == GUARD_EPOLL) {
+            guard.fd[fd].set.listener = -1;
+        }
+        else if (guard_kind(fd) != GUARD_LISTENER) {
+            guard.fd[fd].state = GUARD_OTHER;
+        }
     }
-    else if (was_conn) {
-        conn_end();
-    }
-    if (rc >= 0) {
-        copied(fd, to);
-    }
-    errno = err;
-    return rc;
-}
-
-PUBLIC int dup2(int fd, int to)
-{
-    int was_conn = guard.active && fd != to && going(to);
-
-    return copied_over(fd, to, guard_libc()->dup2(fd, to), was_conn);
-}
-
-PUBLIC int dup3(int fd, int to, int flags)
-{
-    int was_conn = guard.active && fd != to && going(to);
-
-    return copied_over(fd, to, guard_libc()->dup3(fd, to, flags), was_conn);
-}
-
-static int is_dup(int cmd)
-{
-    return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC;
-}
-
-/* Whatever the argument is, a long has room for it: libc does the same. */
-#define FORWARD_FCNTL(function, fd, cmd)                  \
-    va_list ap;                                           \
-    void *arg;                                            \
-    int rc;                                               \
-                                                          \
-    va_start(ap, cmd);                                    \
-    arg = va_arg(ap, void *);                             \
-    va_end(ap);                                           \
-    rc = guard_libc()->function(fd, cmd, arg);            \
-    return is_dup(cmd) ? copied(fd, rc) : rc
-
-PUBLIC int fcntl(int fd, int cmd, ...)
-{
-    FORWARD_FCNTL(fcntl, fd, cmd);
-}
-
-PUBLIC int fcntl64(int fd, int cmd, ...)
-{
-    FORWARD_FCNTL(fcntl64, fd, cmd);
 }

@@ -13,14 +13,16 @@ static void find(void)
 {
     FIND(accept, "accept");
     FIND(accept4, "accept4");
-    FIND(close_range, "close_range");
-    FIND(closefrom, "closefrom");
-    FIND(fclose, "fclose");
-    FIND(dup, "dup");
-    FIND(dup2, "dup2");
-    FIND(dup3, "dup3");
-    FIND(fcntl, "fcntl");
-    FIND(fcntl64, "fcntl64");
+    FIND(shutdown, "shutdown");
+    FIND(read, "read");
+    FIND(readv, "readv");
+    FIND(recv, "recv");
+    FIND(recvfrom, "recvfrom");
+    FIND(recvmsg, "recvmsg");
+    FIND(writev, "writev");
+    FIND(send, "send");
+    FIND(sendto, "sendto");
+    FIND(sendmsg, "sendmsg");
     FIND(sigaction, "sigaction");
     FIND(signal, "signal");
     FIND(sysv_signal, "__sysv_signal");
@@ -40,12 +42,12 @@ static void find(void)
     FIND(execv, "execv");
     FIND(execvp, "execvp");
     FIND(execvpe, "execvpe");
-    FIND(close, "close");
+    FIND(write, "write");
 }
 
 const guard_libc_t *guard_libc(void)
 {
-    if (!libc.close) {
+    if (!libc.write) {
         find();
     }
     return &libc;

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct sigaction *guard_own(void)
 {
@@ -20,6 +21,11 @@ int guard_has_own(const struct sigaction *own)
 {
     return (own->sa_flags & SA_SIGINFO)
            || (own->sa_handler != SIG_DFL && own->sa_handler != SIG_IGN);
+}
+
+int guard_is_default(const struct sigaction *own)
+{
+    return !(own->sa_flags & SA_SIGINFO) && own->sa_handler == SIG_DFL;
 }
 
 /* Of a mask the kernel has one word; what libc has behind it can be
@@ -74,10 +80,10 @@ void guard_install(void)
 
     if (has_own || own->sa_handler != SIG_IGN) {
         act.sa_sigaction = guard_on_term;
-        act.sa_flags = SA_SIGINFO
-                       | (has_own ? own->sa_flags & SA_ONSTACK : 0)
-                       | (has_own && !LOAD(guard.has_waited)
-                              ? own->sa_flags & SA_RESTART : SA_RESTART);
+        act.sa_flags =
+            SA_SIGINFO | (has_own ? own->sa_flags & SA_ONSTACK : 0)
+            | (has_own && !LOAD(guard.has_waited) ? own->sa_flags & SA_RESTART
+                                                  : SA_RESTART);
     }
     if (is_new(&act)) {
         guard_libc()->sigaction(SIGTERM, &act, NULL);
@@ -102,6 +108,17 @@ void guard_call_own(int sig, siginfo_t *info, void *context)
         own->sa_handler(sig);
     }
     guard_self.in_own = 0;
+    ADD(guard.calls, 1);
+}
+
+void guard_die(int sig)
+{
+    struct sigaction act;
+
+    memset(&act, 0, sizeof(act));
+    act.sa_handler = SIG_DFL;
+    guard_libc()->sigaction(sig, &act, NULL);
+    kill(guard_is_same() ? guard.pid : getpid(), sig);
 }
 
 PUBLIC int sigaction(int sig, const struct sigaction *act,

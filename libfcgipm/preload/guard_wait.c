@@ -13,62 +13,48 @@
 
 /* --- accept --------------------------------------------------------------- */
 
-/* Has the program's handler had the first word?  Who gives it counts before,
- * so that nobody takes it for the end. */
-static int give_word(void)
-{
-    if (!LOAD(guard.asked) || LOAD(guard.passed_on)) {
-        return 0;
-    }
-    guard_count();
-    if (SWAP(guard.passed_on, 1)) {
-        guard_uncount();
-        return 0;
-    }
-    errno = EINTR;
-    return 1;
-}
-
-/* Its connections may be waiting for this very thread. */
+/* Its connections may be waiting for this very thread, so it is not kept.  A
+ * loop that has a handler and does not block ends as it likes.  One that would
+ * come back at once, as libfcgi does after this error, does so slowly. */
 static int told_loop(void)
 {
-    if (give_word()) {
-        return -1;
-    }
-    if (!LOAD(guard.asked)) {
-        guard_uncount();
-        if (LOAD(guard.left) == 0) {
+    int ms = GUARD_NAP / 10;
+
+    if (guard_may_end()) {
+        if (guard_give_turn()) {
+            return -1;
+        }
+        if (!LOAD(guard.passed) || !LOAD(guard.nonblock)) {
             guard_leave();
         }
     }
-    errno = LOAD(guard.nonblock) ? EAGAIN : ECONNABORTED;
+    if (LOAD(guard.nonblock)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    guard_nap(&ms);
+    errno = ECONNABORTED;
     return -1;
 }
 
-/* accept() by a program that has been told.  One with a single thread that
- * waits there is at nothing else. */
+/* accept() by a program that has been told. */
 static int told_accept(void)
 {
-    int alone = __libc_single_threaded != 0;
+    int ms = 0;
 
+    guard_uncount();
     if (guard_self.loops || LOAD(guard.nonblock)) {
         return told_loop();
     }
     guard_wait_begin();
-    guard_conn_check(GUARD_FDS);
-    for (;;) {
-        guard_uncount();
-        if (!alone) {
-            guard_wait_alone();
-        }
-        if (give_word()) {
-            guard_wait_end();
-            return -1;
-        }
-        if (alone || LOAD(guard.left) == 0) {
-            guard_leave();
-        }
+    while (!guard_may_end()) {
+        guard_nap(&ms);
     }
+    guard_wait_end();
+    if (guard_give_turn()) {
+        return -1;
+    }
+    guard_leave();
 }
 
 static int real_accept(int fd, struct sockaddr *addr, socklen_t *len,
@@ -86,20 +72,18 @@ static int guarded_accept(int fd, struct sockaddr *addr, socklen_t *len,
     if (!guard_is_listener(fd)) {
         return real_accept(fd, addr, len, flags);
     }
-    if (__libc_single_threaded) {
-        guard_conn_check(2);   /* each request adds one at the most */
+    if (__libc_single_threaded && !guard_self.loops) {
+        guard_conn_forget();
     }
     guard_count();
     guard_wait_begin();
     guard_sleep_begin();
-    guard_accept_begin();
     conn = guard_told() ? -1 : real_accept(fd, addr, len, flags);
     err = errno;
-    guard_sleep_end();
     if (conn >= 0) {
-        guard_conn_open(conn);   /* before it counts as waiting no more */
+        guard_conn_open(conn); /* before it is inside no more */
     }
-    guard_accept_end();
+    guard_sleep_end();
     guard_wait_end();
     if (conn < 0 && guard_told()) {
         return told_accept();
@@ -125,126 +109,135 @@ typedef struct pause {
     const struct pause_kind *kind;
     struct pollfd *fds;
     nfds_t n;
-    int top;                     /* select's */
+    int top; /* select's */
     fd_set *set[3];
-    fd_set given[3];             /* what they were */
+    fd_set given[3]; /* what they were */
     int epfd;
     struct epoll_event *ev;
     int max;
-    int ms;                      /* -1 and no time: without end */
+    int ms; /* -1 and no time: without end */
     struct timeval *tv;
     const struct timespec *ts;
-    const sigset_t *mask;        /* NULL: as it is */
-    uint64_t until;              /* microseconds; 0: without end */
-    unsigned terms;              /* SIGTERMs before it */
+    const sigset_t *mask; /* NULL: as it is */
+    uint64_t until;       /* microseconds; 0: without end */
+    unsigned terms;       /* SIGTERMs before it */
+    unsigned calls;       /* of the program's handler */
 } pause_t;
 
 typedef struct pause_kind {
-    int (*first)(pause_t *p);    /* as it was called */
+    int (*first)(pause_t *p); /* as it was called */
     int (*again)(pause_t *p, const struct timespec *ts, const sigset_t *mask);
-    int (*listens)(const pause_t *p);   /* is it for a request, too?  2: for
-                                         * nothing else */
-    void (*hide)(pause_t *p);    /* leave out the listening socket ... */
-    void (*show)(pause_t *p);    /* ... and put it back */
-    int (*rest)(pause_t *p, int rc);    /* what came of others than that */
+    int (*listens)(const pause_t *p); /* is it for a request, too?  2: for
+                                       * nothing else */
+    void (*hide)(pause_t *p);         /* leave out the listening socket ... */
+    void (*show)(pause_t *p);         /* ... and put it back */
+    int (*rest)(pause_t *p, int rc);  /* what came of others than that */
 } pause_kind_t;
 
-static const struct timespec *time_left(const pause_t *p, struct timespec *ts)
+/* @param most milliseconds, -1: as long as it wants */
+static const struct timespec *time_left(const pause_t *p, int most,
+                                        struct timespec *ts)
 {
-    uint64_t now, left;
+    uint64_t now = guard_now();
+    uint64_t until = most < 0 ? UINT64_MAX : now + (uint64_t)most * 1000;
+    uint64_t left;
 
-    if (!p->until) {
+    if (p->until && p->until < until) {
+        until = p->until;
+    }
+    if (until == UINT64_MAX) {
         return NULL;
     }
-    now = guard_now();
-    left = now < p->until ? p->until - now : 0;
+    left = now < until ? until - now : 0;
     ts->tv_sec = (time_t)(left / 1000000);
     ts->tv_nsec = (long)(left % 1000000) * 1000;
     return ts;
 }
 
-static int again(pause_t *p, const sigset_t *mask)
+static int again(pause_t *p, int most)
 {
     struct timespec ts;
 
-    return p->kind->again(p, time_left(p, &ts), mask);
+    return p->kind->again(p, time_left(p, most, &ts), p->mask);
 }
 
-/* Was it SIGTERM that has cut it short? */
+/* Was it SIGTERM that has cut it short, and is that nothing to the program?
+ * Only when its handler has been called it wants to know: libfcgi drops a
+ * connection whose first bytes it was waiting for. */
 static int cut(pause_t *p, int rc)
 {
     unsigned terms = LOAD(guard.terms);
-    int by_term = rc < 0 && errno == EINTR && terms != p->terms;
+    unsigned calls = LOAD(guard.calls);
+    int by_term =
+        rc < 0 && errno == EINTR && terms != p->terms && calls == p->calls;
 
     p->terms = terms;
+    p->calls = calls;
     return by_term;
 }
 
-/* For something else than a request: it goes on.  A program with a handler of
- * its own may want to know, but not in a request: libfcgi drops a connection
- * whose first bytes it was waiting for. */
+/* For something else than a request: it goes on. */
 static int other_pause(pause_t *p)
 {
     int rc = p->kind->first(p);
 
-    while (cut(p, rc) && (!LOAD(guard.asked) || LOAD(guard.busy))) {
-        rc = again(p, p->mask);
+    while (cut(p, rc)) {
+        rc = again(p, -1);
     }
     return rc;
 }
 
-/* Told, and something is under way: without the listening socket, and without
- * a moment in which to miss that nothing is any more. */
-static int last_pause(pause_t *p)
+/* Told, and something is under way, which can end unseen: for a while and
+ * without the listening socket.
+ * @return -1 after SIGTERM: 0, as if the while was over */
+static int short_pause(pause_t *p, int ms)
 {
-    sigset_t term, mask, before;
-    int rc, end, err;
+    int rc, err;
 
-    sigemptyset(&term);
-    sigaddset(&term, SIGTERM);
-    do {
-        pthread_sigmask(SIG_BLOCK, &term, &before);
-        mask = p->mask ? *p->mask : before;
-        sigdelset(&mask, SIGTERM);
-        guard_sleep_begin();
-        end = !LOAD(guard.asked) && LOAD(guard.left) == 0;
-        p->kind->hide(p);
-        rc = end ? -1 : again(p, &mask);
-        err = errno;
-        p->kind->show(p);
-        guard_sleep_end();
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        if (end) {
-            guard_leave();
-        }
-        errno = err;
-    } while (cut(p, rc) && !LOAD(guard.asked));
-    return rc;
+    p->kind->hide(p);
+    rc = again(p, ms);
+    err = errno;
+    p->kind->show(p);
+    errno = err;
+    return cut(p, rc) ? 0 : rc;
 }
 
-/* @param rc of a pause before that, -2: none */
+/* Nothing is under way.  @return 0: a program that has had its turn, and ends
+ * as it likes: it may wait for something else than requests */
+static int last_pause(const pause_t *p)
+{
+    if (guard_give_turn()) {
+        return -1;
+    }
+    if (!LOAD(guard.passed) || p->kind->listens(p) == 2) {
+        guard_leave();
+    }
+    return 0;
+}
+
+/* @param rc of a pause before that, -1: none */
 static int told_pause(pause_t *p, int rc)
 {
-    if (LOAD(guard.asked) && !LOAD(guard.passed_on)) {
-        rc = rc == -2 ? p->kind->first(p) : rc;
-        if (rc < 0 && errno == EINTR) {
-            STORE(guard.passed_on, 1);
+    int ms = 0;
+
+    guard_uncount();
+    rc = rc > 0 ? p->kind->rest(p, rc) : 0;
+    while (rc == 0) {
+        if (guard_may_end() && last_pause(p)) {
+            return -1;
         }
-        return rc;
+        ms = guard_longer(ms);
+        rc = short_pause(p, ms);
+        if (rc == 0 && p->until && guard_now() >= p->until) {
+            break;
+        }
     }
-    if (!LOAD(guard.asked)) {
-        guard_conn_check(GUARD_FDS);
-        guard_uncount();
-    }
-    if (rc >= 0) {
-        rc = p->kind->rest(p, rc);
-    }
-    return rc > 0 ? rc : last_pause(p);
+    return rc;
 }
 
 static int request_pause(pause_t *p)
 {
-    int rc = -2;
+    int rc = -1;
     int err;
 
     guard_self.loops = 1;
@@ -269,10 +262,11 @@ static int guarded_pause(pause_t *p)
 {
     int listens = p->kind->listens(p);
 
-    p->terms = LOAD(guard.terms);
-    if (listens == 2 && __libc_single_threaded) {
-        guard_conn_check(2);
+    if (!guard.active) {
+        return p->kind->first(p);
     }
+    p->terms = LOAD(guard.terms);
+    p->calls = LOAD(guard.calls);
     return listens ? request_pause(p) : other_pause(p);
 }
 
@@ -289,14 +283,8 @@ static uint64_t after_ms(int ms)
 static uint64_t after_ts(const struct timespec *ts)
 {
     return ts ? after((uint64_t)ts->tv_sec * 1000000
-                      + (uint64_t)ts->tv_nsec / 1000) : 0;
-}
-
-static int is_waited_on(int fd)
-{
-    int kind = guard_kind(fd);
-
-    return kind == GUARD_LISTENER || kind == GUARD_EPOLL;
+                      + (uint64_t)ts->tv_nsec / 1000)
+              : 0;
 }
 
 /* --- poll, ppoll ---------------------------------------------------------- */
@@ -319,14 +307,13 @@ static int poll_again(pause_t *p, const struct timespec *ts,
 
 static int poll_listens(const pause_t *p)
 {
+    int listens = 0;
     nfds_t i;
 
     for (i = 0; i < p->n; i++) {
-        if (is_waited_on(p->fds[i].fd)) {
-            return p->n == 1 ? 2 : 1;
-        }
+        listens |= guard_is_waited_on(p->fds[i].fd);
     }
-    return 0;
+    return listens && p->n == 1 ? 2 : listens;
 }
 
 /* A negative one is left out; ~ is undone by another. */
@@ -335,7 +322,7 @@ static void poll_hide(pause_t *p)
     nfds_t i;
 
     for (i = 0; i < p->n; i++) {
-        if (guard_kind(p->fds[i].fd) == GUARD_LISTENER) {
+        if (guard_is_gone(p->fds[i].fd)) {
             p->fds[i].fd = ~p->fds[i].fd;
         }
     }
@@ -346,8 +333,7 @@ static void poll_show(pause_t *p)
     nfds_t i;
 
     for (i = 0; i < p->n; i++) {
-        if (p->fds[i].fd < 0
-            && guard_kind(~p->fds[i].fd) == GUARD_LISTENER) {
+        if (p->fds[i].fd < 0 && guard_is_gone(~p->fds[i].fd)) {
             p->fds[i].fd = ~p->fds[i].fd;
         }
     }
@@ -360,18 +346,18 @@ static int rest_comes_again(pause_t *p, int rc)
     return 0;
 }
 
-static const pause_kind_t poll_kind = {poll_first, poll_again, poll_listens,
-                                       poll_hide, poll_show,
-                                       rest_comes_again};
-static const pause_kind_t ppoll_kind = {ppoll_first, poll_again, poll_listens,
-                                        poll_hide, poll_show,
-                                        rest_comes_again};
+static const pause_kind_t poll_kind = {poll_first,   poll_again,
+                                       poll_listens, poll_hide,
+                                       poll_show,    rest_comes_again};
+static const pause_kind_t ppoll_kind = {ppoll_first,  poll_again,
+                                        poll_listens, poll_hide,
+                                        poll_show,    rest_comes_again};
 
 PUBLIC int poll(struct pollfd *fds, nfds_t n, int ms)
 {
     pause_t p = {.kind = &poll_kind};
 
-    if (!guard.active) {
+    if (!guard_is_here()) {
         return guard_libc()->poll(fds, n, ms);
     }
     p.fds = fds;
@@ -386,7 +372,7 @@ PUBLIC int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts,
 {
     pause_t p = {.kind = &ppoll_kind};
 
-    if (!guard.active) {
+    if (!guard_is_here()) {
         return guard_libc()->ppoll(fds, n, ts, mask);
     }
     p.fds = fds;
@@ -410,9 +396,8 @@ PUBLIC int __poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t size)
     return poll(fds, n, ms);
 }
 
-PUBLIC int __ppoll_chk(struct pollfd *fds, nfds_t n,
-                       const struct timespec *ts, const sigset_t *mask,
-                       size_t size)
+PUBLIC int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts,
+                       const sigset_t *mask, size_t size)
 {
     if (size / sizeof(*fds) < n) {
         abort();
@@ -424,26 +409,25 @@ PUBLIC int __ppoll_chk(struct pollfd *fds, nfds_t n,
 
 static int select_first(pause_t *p)
 {
-    return guard_libc()->select(p->top, p->set[0], p->set[1], p->set[2],
-                                p->tv);
+    return guard_libc()->select(p->top, p->set[0], p->set[1], p->set[2], p->tv);
 }
 
 static int pselect_first(pause_t *p)
 {
-    return guard_libc()->pselect(p->top, p->set[0], p->set[1], p->set[2],
-                                 p->ts, p->mask);
+    return guard_libc()->pselect(p->top, p->set[0], p->set[1], p->set[2], p->ts,
+                                 p->mask);
 }
 
 /* Linux tells what is left of the time. */
 static int select_again(pause_t *p, const struct timespec *ts,
                         const sigset_t *mask)
 {
-    int rc = guard_libc()->pselect(p->top, p->set[0], p->set[1], p->set[2],
-                                   ts, mask);
+    int rc = guard_libc()->pselect(p->top, p->set[0], p->set[1], p->set[2], ts,
+                                   mask);
     struct timespec left;
     int err = errno;
 
-    if (p->tv && time_left(p, &left)) {
+    if (p->tv && time_left(p, -1, &left)) {
         p->tv->tv_sec = left.tv_sec;
         p->tv->tv_usec = left.tv_nsec / 1000;
     }
@@ -458,7 +442,7 @@ static int select_listens(const pause_t *p)
 
     for (fd = 0; p->set[0] && fd < p->top && p->top <= FD_SETSIZE; fd++) {
         if (FD_ISSET(fd, p->set[0])) {
-            *(is_waited_on(fd) ? &listens : &others) = 1;
+            *(guard_is_waited_on(fd) ? &listens : &others) = 1;
         }
     }
     return listens && !others ? 2 : listens;
@@ -470,8 +454,7 @@ static void select_hide(pause_t *p)
 
     for (i = 0; i < 3; i++) {
         for (fd = 0; p->set[i] && fd < p->top; fd++) {
-            if (FD_ISSET(fd, &p->given[i])
-                && guard_kind(fd) != GUARD_LISTENER) {
+            if (FD_ISSET(fd, &p->given[i]) && !guard_is_gone(fd)) {
                 FD_SET(fd, p->set[i]);
             }
             else {
@@ -487,15 +470,14 @@ static void select_show(pause_t *p)
     (void)p;
 }
 
-static const pause_kind_t select_kind = {select_first, select_again,
+static const pause_kind_t select_kind = {select_first,   select_again,
                                          select_listens, select_hide,
-                                         select_show, rest_comes_again};
-static const pause_kind_t pselect_kind = {pselect_first, select_again,
+                                         select_show,    rest_comes_again};
+static const pause_kind_t pselect_kind = {pselect_first,  select_again,
                                           select_listens, select_hide,
-                                          select_show, rest_comes_again};
+                                          select_show,    rest_comes_again};
 
-static int guarded_select(pause_t *p, int top, fd_set *r, fd_set *w,
-                          fd_set *e)
+static int guarded_select(pause_t *p, int top, fd_set *r, fd_set *w, fd_set *e)
 {
     int i;
 
@@ -513,17 +495,16 @@ static int guarded_select(pause_t *p, int top, fd_set *r, fd_set *w,
     return guarded_pause(p);
 }
 
-PUBLIC int select(int top, fd_set *r, fd_set *w, fd_set *e,
-                  struct timeval *tv)
+PUBLIC int select(int top, fd_set *r, fd_set *w, fd_set *e, struct timeval *tv)
 {
     pause_t p = {.kind = &select_kind};
 
-    if (!guard.active || top < 0) {
+    if (!guard_is_here() || top < 0) {
         return guard_libc()->select(top, r, w, e, tv);
     }
     p.tv = tv;
-    p.until = tv ? after((uint64_t)tv->tv_sec * 1000000
-                         + (uint64_t)tv->tv_usec) : 0;
+    p.until =
+        tv ? after((uint64_t)tv->tv_sec * 1000000 + (uint64_t)tv->tv_usec) : 0;
     return guarded_select(&p, top, r, w, e);
 }
 
@@ -532,7 +513,7 @@ PUBLIC int pselect(int top, fd_set *r, fd_set *w, fd_set *e,
 {
     pause_t p = {.kind = &pselect_kind};
 
-    if (!guard.active || top < 0) {
+    if (!guard_is_here() || top < 0) {
         return guard_libc()->pselect(top, r, w, e, ts, mask);
     }
     p.ts = ts;
@@ -564,16 +545,16 @@ static int epoll_again(pause_t *p, const struct timespec *ts,
     int ms = -1;
 
     if (ts) {
-        ms = ts->tv_sec > 1000000 ? 1000000000
-                                  : (int)(ts->tv_sec * 1000
-                                          + (ts->tv_nsec + 999999) / 1000000);
+        ms = ts->tv_sec > 1000000
+                 ? 1000000000
+                 : (int)(ts->tv_sec * 1000 + (ts->tv_nsec + 999999) / 1000000);
     }
     return guard_libc()->epoll_pwait(p->epfd, p->ev, p->max, ms, mask);
 }
 
 static int epoll_listens(const pause_t *p)
 {
-    return guard_kind(p->epfd) == GUARD_EPOLL;
+    return guard_is_waited_on(p->epfd) && guard_kind(p->epfd) == GUARD_EPOLL;
 }
 
 static void epoll_hide(pause_t *p)
@@ -603,15 +584,14 @@ static int epoll_rest(pause_t *p, int rc)
     return n;
 }
 
-static const pause_kind_t epoll_kind = {epoll_first, epoll_again,
-                                        epoll_listens, epoll_hide, epoll_show,
-                                        epoll_rest};
+static const pause_kind_t epoll_kind = {epoll_first, epoll_again, epoll_listens,
+                                        epoll_hide,  epoll_show,  epoll_rest};
 static const pause_kind_t epoll_pwait_kind = {epoll_pwait_first, epoll_again,
-                                              epoll_listens, epoll_hide,
-                                              epoll_show, epoll_rest};
+                                              epoll_listens,     epoll_hide,
+                                              epoll_show,        epoll_rest};
 static const pause_kind_t epoll_pwait2_kind = {epoll_pwait2_first, epoll_again,
-                                               epoll_listens, epoll_hide,
-                                               epoll_show, epoll_rest};
+                                               epoll_listens,      epoll_hide,
+                                               epoll_show,         epoll_rest};
 
 static int guarded_epoll(pause_t *p, int epfd, struct epoll_event *ev, int max)
 {
@@ -625,7 +605,7 @@ PUBLIC int epoll_wait(int epfd, struct epoll_event *ev, int max, int ms)
 {
     pause_t p = {.kind = &epoll_kind};
 
-    if (!guard.active) {
+    if (!guard_is_here()) {
         return guard_libc()->epoll_wait(epfd, ev, max, ms);
     }
     p.ms = ms;
@@ -638,7 +618,7 @@ PUBLIC int epoll_pwait(int epfd, struct epoll_event *ev, int max, int ms,
 {
     pause_t p = {.kind = &epoll_pwait_kind};
 
-    if (!guard.active) {
+    if (!guard_is_here()) {
         return guard_libc()->epoll_pwait(epfd, ev, max, ms, mask);
     }
     p.ms = ms;
@@ -656,7 +636,7 @@ PUBLIC int epoll_pwait2(int epfd, struct epoll_event *ev, int max,
         errno = ENOSYS;
         return -1;
     }
-    if (!guard.active) {
+    if (!guard_is_here()) {
         return guard_libc()->epoll_pwait2(epfd, ev, max, ts, mask);
     }
     p.ts = ts;
@@ -667,24 +647,38 @@ PUBLIC int epoll_pwait2(int epfd, struct epoll_event *ev, int max,
 
 /* --- sleep ---------------------------------------------------------------- */
 
-/* A program without a handler has never been woken by a signal: it need not
- * know how to go on. */
-static int slept_on(unsigned *terms)
-{
-    unsigned now = LOAD(guard.terms);
-    int by_term = guard.active && now != *terms && !LOAD(guard.asked);
+/* What SIGTERM did before. */
+typedef struct count {
+    unsigned terms;
+    unsigned calls;
+} count_t;
 
-    *terms = now;
+static count_t count(void)
+{
+    count_t c = {LOAD(guard.terms), LOAD(guard.calls)};
+
+    return c;
+}
+
+/* A program whose handler was not called has not been woken: it need not know
+ * how to go on. */
+static int slept_on(count_t *before)
+{
+    count_t now = count();
+    int by_term = guard.active && now.terms != before->terms
+                  && now.calls == before->calls;
+
+    *before = now;
     return by_term;
 }
 
 PUBLIC int nanosleep(const struct timespec *ts, struct timespec *rest)
 {
-    unsigned terms = LOAD(guard.terms);
+    count_t before = count();
     struct timespec left;
     int rc = guard_libc()->nanosleep(ts, &left);
 
-    while (rc < 0 && errno == EINTR && slept_on(&terms)) {
+    while (rc < 0 && errno == EINTR && slept_on(&before)) {
         struct timespec more = left;
 
         rc = guard_libc()->nanosleep(&more, &left);
@@ -698,12 +692,12 @@ PUBLIC int nanosleep(const struct timespec *ts, struct timespec *rest)
 PUBLIC int clock_nanosleep(clockid_t clock, int flags,
                            const struct timespec *ts, struct timespec *rest)
 {
-    unsigned terms = LOAD(guard.terms);
+    count_t before = count();
     int until = flags & TIMER_ABSTIME;
     struct timespec left;
     int rc = guard_libc()->clock_nanosleep(clock, flags, ts, &left);
 
-    while (rc == EINTR && slept_on(&terms)) {
+    while (rc == EINTR && slept_on(&before)) {
         struct timespec more = left;
 
         rc = guard_libc()->clock_nanosleep(clock, flags, until ? ts : &more,
@@ -728,17 +722,18 @@ PUBLIC unsigned sleep(unsigned s)
     struct timespec left = {0, 0};
 
     return nanosleep(&ts, &left) == 0
-               ? 0 : (unsigned)left.tv_sec + (left.tv_nsec >= 500000000);
+               ? 0
+               : (unsigned)left.tv_sec + (left.tv_nsec >= 500000000);
 }
 
 /* The main thread of a program whose other threads serve. */
 PUBLIC int pause(void)
 {
-    unsigned terms = LOAD(guard.terms);
+    count_t before = count();
     int rc;
 
     do {
         rc = guard_libc()->pause();
-    } while (slept_on(&terms));
+    } while (slept_on(&before));
     return rc;
 }

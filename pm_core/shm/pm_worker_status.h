@@ -29,14 +29,16 @@ typedef struct pm_worker_status {
     uint32_t pid;         /**< of the worker that writes here; 0: it has not
                            *   waited for a request yet */
     uint32_t waiting;     /**< threads in accept() */
-    uint32_t busy;        /**< connections that were accepted and are open */
+    uint32_t busy;        /**< connections with a request: from accept() to
+                           *   END_REQUEST */
     uint32_t forked;      /**< 1: it has forked before it waited; then its
                            *   children can be those that serve, and no guard
                            *   watches them */
     uint64_t busy_since;  /**< CLOCK_MONOTONIC, microseconds: when busy became
-                           *   more than 0, or one of several connections was
-                           *   closed, whichever is later */
-    uint64_t requests;    /**< connections accepted */
+                           *   more than 0, or one of several requests has
+                           *   ended, whichever is later */
+    uint64_t requests;    /**< connections accepted, and further requests on
+                           *   kept ones */
     uint64_t notify_at;   /**< the manager's wish: notify it when so many
                            *   requests have been accepted and the worker waits
                            *   for another; 0: none.  The worker that notifies

@@ -15,7 +15,13 @@
  *   --handler HOW  of SIGTERM, to set a flag: sigaction, signal, sysv_signal,
  *                  sigset, once (SA_RESETHAND); cancel: the main thread then
  *                  cancels those who accept; wait: all threads block it and
- *                  one waits for it, without SIGTERM in view
+ *                  one waits for it, without SIGTERM in view; raise: it sets
+ *                  the default and raises it again; exit: it exits; jump: it
+ *                  jumps out of what is going on, and the program leaves
+ *   --lock         the threads wait and accept one at a time, in a lock
+ *   --anew         an epoll set for each wait
+ *   --keep         connections stay open after the answer; with --loop
+ *   --seccomp      a filter that kills it at getpid, gettid, socket, dup2
  *   --vfork        a child by vfork() in each request, which closes everything
  *   --exec         executes itself without this when it has answered
  *   --raw          by system calls that no library sees, with an io_uring
@@ -30,13 +36,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -57,13 +68,20 @@ typedef struct conn {
 static struct {
     const char *wait, *close, *handler;
     int loop, threads, main, dispatch, forks, copy, vfork, raw, exec;
+    int lock, anew, keep, seccomp;
+    pid_t pid;             /* getpid() is not to be had with --seccomp */
+    pthread_mutex_t mutex; /* of --lock */
+    sigjmp_buf out;
     char **argv;
     pthread_t thread[2000];
     int threads_begun;
     int listen;
     int queue[2]; /* of --dispatch: descriptors */
     int told;
-} self = {.wait = "accept", .close = "close", .handler = ""};
+} self = {.wait = "accept",
+          .close = "close",
+          .handler = "",
+          .mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static int64_t now_ms(void)
 {
@@ -82,6 +100,25 @@ static void on_term(int sig)
 {
     (void)sig;
     __atomic_add_fetch(&self.told, 1, __ATOMIC_SEQ_CST);
+}
+
+/* The C library manual, "Termination in Handler". */
+static void on_term_raise(int sig)
+{
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static void on_term_exit(int sig)
+{
+    (void)sig;
+    exit(LEAVES);
+}
+
+static void on_term_jump(int sig)
+{
+    (void)sig;
+    siglongjmp(self.out, 1);
 }
 
 /* --- a request ------------------------------------------------------------ */
@@ -118,7 +155,7 @@ static void write_answer(int fd)
     int n = sprintf(body,
                     "Content-Type: text/plain\r\n\r\n"
                     "pid=%d tag=ways told=%d",
-                    (int)getpid(), is_told());
+                    (int)self.pid, is_told());
     static const char end[] = {1, 6, 0, 1, 0, 0, 0, 0, 1, 3, 0, 1,
                                0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     char head[] = {1, 6, 0, 1, 0, (char)n, 0, 0};
@@ -174,6 +211,11 @@ static void finish(conn_t *c)
     if (self.exec) {
         self.argv[1] = NULL;
         execv("/proc/self/exe", self.argv);
+    }
+    if (self.keep) {
+        c->got = 0;
+        c->answer_at = 0;
+        return;
     }
     close_conn(c->fd);
     memset(c, 0, sizeof(*c));
@@ -250,6 +292,10 @@ static int wait_epoll(waits_t *w, int ms, int two)
     if (rc > 0) {
         w->fds[ev.data.u32].revents = POLLIN;
     }
+    if (self.anew) {
+        close(w->epfd);
+        w->epfd = w->in_epoll[0] = 0;
+    }
     return rc;
 }
 
@@ -291,8 +337,15 @@ static void *serve(void *unused)
     waits_t w = {0};
 
     while (!is_told()) {
-        int fd = next_conn(&w);
+        int fd;
 
+        if (self.lock) {
+            pthread_mutex_lock(&self.mutex);
+        }
+        fd = next_conn(&w);
+        if (self.lock) {
+            pthread_mutex_unlock(&self.mutex);
+        }
         if (fd >= 0 && self.dispatch) {
             if (write(self.queue[1], &fd, sizeof(fd)) < 0) {
                 perror("queue");
@@ -364,7 +417,11 @@ static int loop_turn(waits_t *w, conn_t *conns)
     }
     if (wait_any(w, next_ms(conns)) > 0) {
         for (i = 1; i < (int)w->n; i++) {
-            if (w->fds[i].revents && read_some(of[i])) {
+            if (w->fds[i].revents && read_some(of[i]) && !of[i]->got) {
+                close_conn(of[i]->fd); /* a kept one that is over */
+                of[i]->fd = 0;
+            }
+            else if (w->fds[i].revents && is_whole(of[i])) {
                 of[i]->answer_at = now_ms() + sleep_of(of[i]) + 1;
                 if (w->epfd) {
                     epoll_ctl(w->epfd, EPOLL_CTL_DEL, of[i]->fd, NULL);
@@ -407,10 +464,27 @@ static void *serve_loop(void *unused)
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* sigset */
 static void handle(void)
 {
+    static const struct {
+        const char *name;
+        void (*handler)(int sig);
+        int flags;
+    } rows[] = {{"sigaction", on_term, 0},
+                {"cancel", on_term, 0},
+                {"once", on_term, (int)SA_RESETHAND},
+                {"raise", on_term_raise, 0},
+                {"exit", on_term_exit, 0},
+                {"jump", on_term_jump, 0}};
     struct sigaction act;
+    size_t i;
 
     memset(&act, 0, sizeof(act));
-    act.sa_handler = on_term;
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (!strcmp(self.handler, rows[i].name)) {
+            act.sa_handler = rows[i].handler;
+            act.sa_flags = rows[i].flags;
+            sigaction(SIGTERM, &act, NULL);
+        }
+    }
     if (!strcmp(self.handler, "signal")) {
         signal(SIGTERM, on_term);
     }
@@ -420,17 +494,40 @@ static void handle(void)
     else if (!strcmp(self.handler, "sigset")) {
         sigset(SIGTERM, on_term);
     }
-    else if (!strcmp(self.handler, "once")) {
-        act.sa_flags = (int)SA_RESETHAND;
-        sigaction(SIGTERM, &act, NULL);
-    }
-    else if (!strcmp(self.handler, "sigaction")
-             || !strcmp(self.handler, "cancel")) {
-        sigaction(SIGTERM, &act, NULL);
-    }
 }
 
 #pragma GCC diagnostic pop
+
+/* What a program may do without that has its descriptors and its handlers. */
+static void refuse_calls(void)
+{
+    static const int call[] = {SYS_getpid, SYS_gettid, SYS_socket, SYS_dup3,
+#ifdef SYS_dup2
+                               SYS_dup2
+#endif
+    };
+    struct sock_filter code[32] = {
+        {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)}};
+    struct sock_fprog program = {1, code};
+    size_t i;
+
+    for (i = 0; i < sizeof(call) / sizeof(call[0]); i++) {
+        struct sock_filter is = {BPF_JMP | BPF_JEQ | BPF_K, 0, 1,
+                                 (unsigned)call[i]};
+        struct sock_filter kill = {BPF_RET | BPF_K, 0, 0,
+                                   SECCOMP_RET_KILL_PROCESS};
+
+        code[program.len++] = is;
+        code[program.len++] = kill;
+    }
+    code[program.len].code = BPF_RET | BPF_K;
+    code[program.len++].k = SECCOMP_RET_ALLOW;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) {
+        perror("seccomp");
+        exit(4);
+    }
+}
 
 static int wait_for_signal(void)
 {
@@ -476,6 +573,7 @@ static int forks(int n)
 {
     for (; n > 0; n--) {
         if (fork() == 0) {
+            self.pid = getpid();
             serve(NULL);
             return LEAVES;
         }
@@ -504,7 +602,11 @@ static int options(int argc, char **argv)
                 {"--copy", NULL, NULL, &self.copy},
                 {"--vfork", NULL, NULL, &self.vfork},
                 {"--exec", NULL, NULL, &self.exec},
-                {"--raw", NULL, NULL, &self.raw}};
+                {"--raw", NULL, NULL, &self.raw},
+                {"--lock", NULL, NULL, &self.lock},
+                {"--anew", NULL, NULL, &self.anew},
+                {"--keep", NULL, NULL, &self.keep},
+                {"--seccomp", NULL, NULL, &self.seccomp}};
     int i, row;
 
     for (i = 1; i < argc; i++) {
@@ -529,15 +631,11 @@ static int options(int argc, char **argv)
     return 1;
 }
 
-int main(int argc, char **argv)
+static int work(void)
 {
     void *(*run)(void *);
     int sig = 0;
 
-    if (!options(argc, argv)) {
-        return 2;
-    }
-    self.argv = argv;
     run = self.loop ? serve_loop : serve;
     if (self.copy) {
         self.listen = dup(0);
@@ -556,6 +654,9 @@ int main(int argc, char **argv)
         char params[256] = "";
 
         syscall(SYS_io_uring_setup, 4, params);
+    }
+    if (self.seccomp) {
+        refuse_calls();
     }
     if (self.forks) {
         return forks(self.forks);
@@ -580,4 +681,14 @@ int main(int argc, char **argv)
         run(NULL);
     }
     return LEAVES;
+}
+
+int main(int argc, char **argv)
+{
+    if (!options(argc, argv)) {
+        return 2;
+    }
+    self.argv = argv;
+    self.pid = getpid();
+    return sigsetjmp(self.out, 1) ? LEAVES : work();
 }

@@ -15,8 +15,8 @@ use FCGIPM::Run;
 use FCGIPM::Test;
 use Test::More;
 
-# Arguments; how it ends when idle (0: the guard ends it, 7: it leaves by
-# itself); requests it can have at once; how it ends when busy, if not so.
+# Arguments; how it ends (0: the guard ends it, 7: it leaves by itself, SIGTERM:
+# of that); requests it can have at once.
 my @WAY = (
     ['', 0, 1],
     ['--wait poll', 0, 1],
@@ -49,6 +49,30 @@ my @WAY = (
     ['--close syscall --wait poll', 0, 1],
     ['--vfork --wait poll', 0, 1],
     ['--threads 1500', 0, 3],
+    ['--wait epoll --anew', 0, 1],
+    ['--threads 3 --wait epoll --anew --copy', 0, 3],
+    ['--threads 3 --lock', 0, 3],
+    ['--threads 3 --lock --wait poll', 0, 3],
+    ['--threads 3 --lock --wait epoll --anew --main', 0, 3],
+    ['--threads 3 --lock --handler exit', 7, 3],
+    ['--loop --wait epoll --close syscall --copy', 0, 3],
+    ['--threads 3 --close syscall', 0, 3],
+    ['--threads 3 --close syscall --wait poll --copy', 0, 3],
+    ['--dispatch 3 --wait epoll --close syscall', 0, 3],
+    ['--handler raise', 'SIGTERM', 1],
+    ['--handler raise --wait epoll', 'SIGTERM', 1],
+    ['--handler raise --wait poll', 'SIGTERM', 1],
+    ['--handler raise --threads 3', 'SIGTERM', 3],
+    ['--handler exit', 7, 1],
+    ['--handler exit --loop --wait epoll --copy', 7, 3],
+    ['--handler exit --threads 3', 7, 3],
+    ['--handler jump', 7, 1],
+    ['--handler jump --wait select', 7, 1],
+    ['--seccomp', 0, 1],
+    ['--seccomp --wait select', 0, 1],
+    ['--seccomp --loop --wait epoll --copy', 0, 3],
+    ['--seccomp --threads 3', 0, 3],
+    ['--seccomp --handler sigaction --wait poll', 7, 1],
 );
 
 my @case = map {
@@ -71,6 +95,16 @@ sub worker {
 sub told {
     my ($case) = @_;
     return (($case->{run}->status || {})->{pools} || [{}])->[0]{stopping} || 0;
+}
+
+sub end_of {
+    my ($case) = @_;
+    my $how;
+    wait_for {
+        ($how) = $case->{run}->log =~ /worker $case->{pid} has gone: (.*?) after/
+    } 20, 'its end';
+    return $how && ($how =~ /^exit status (\d+)/ ? $1
+                    : $how =~ /^signal 15/       ? 'SIGTERM' : $how);
 }
 
 # --- ready, without a request
@@ -107,11 +141,9 @@ for my $case (@case) {
     is(worker($case)->{state}, 'idle', '--exec: nor for busy');
 }
 
-# --- programs with threads that end them, or close by themselves
+# --- programs with threads that end them
 for my $args ('--handler cancel --threads 3 --dispatch 1',
-              '--handler cancel --threads 3 --wait poll --copy',
-              '--threads 3 --close syscall',
-              '--threads 3 --close syscall --wait poll --copy') {
+              '--handler cancel --threads 3 --wait poll --copy') {
     my $run = FCGIPM::Run->new(
         processes => 1, control => 1,
         command => [bin('ways'), split ' ', $args],
@@ -124,22 +156,29 @@ for my $args ('--handler cancel --threads 3 --dispatch 1',
 }
 
 # --- children that serve
-{
+for my $args ('--fork 2', '--fork 2 --wait epoll', '--fork 2 --wait poll',
+              '--fork 2 --wait epoll --anew') {
     my $run = FCGIPM::Run->new(
-        processes => 1, control => 1, command => [bin('ways'), '--fork', 2],
-        options => ['--die-timeout', '500ms']);
+        processes => 1, control => 1,
+        command => [bin('ways'), split ' ', $args],
+        options => ['--die-timeout', '20']);
     my ($pid) = $run->workers(1);
+    is(request($run->address)->{error}, undef, "$args: serve") for 1 .. 6;
     my @conn = map { connect_to($run->address) } 1 .. 2;
     send_request($_, query => 'sleep=1500') for @conn;
-    ok(wait_for { children($pid) == 2 } 10,
-       '--fork 2: has children');
+    ok(wait_for { children($pid) == 2 } 10, "$args: has children");
+    my @child = children($pid);
     $run->signal('HUP');
     my ($new) = $run->renewed($pid);
     my @answer = map { read_answer($_, 20)->{body} } @conn;
     is(scalar(grep { /^pid=\d+ tag=ways/ } @answer), 2,
-       '--fork 2: told, they answer') or diag("@answer");
+       "$args: told, they answer") or diag("@answer");
+    ok(wait_for { !grep { alive($_) } @child } 10, "$args: and go");
+    ok(wait_for { children($new) == 2 } 10, "$args: there are others");
+    is(request($run->address)->{error}, undef, "$args: which serve")
+        for 1 .. 6;
     $run->signal('TERM');
-    is($run->wait(20), 0, '--fork 2: and all go');
+    is($run->wait(15), 0, "$args: idle, told: all go");
 }
 
 # --- libfcgi's own example: when its main thread leaves, so do all
@@ -165,10 +204,10 @@ for my $args ('--handler cancel --threads 3 --dispatch 1',
 for my $case (@case) {
     my $run = $case->{run};
     my @conn = map { connect_to($run->address) } 1 .. $case->{at_once};
-    send_request($_, query => 'sleep=700') for @conn;
-    ok(wait_for { (worker($case)->{requests} || 0) == @conn } 10,
-       "$case->{name}: has " . @conn);
-    is(worker($case)->{state}, 'busy', "$case->{name}: is known to be busy");
+    send_request($_, query => 'sleep=1000') for @conn;
+    ok(wait_for { my $w = worker($case);
+                  ($w->{requests} || 0) == @conn && $w->{state} eq 'busy' } 10,
+       "$case->{name}: is known to be busy with " . @conn);
     $run->signal('HUP');
     $case->{conn} = \@conn;
 }
@@ -177,11 +216,7 @@ for my $case (@case) {
     is(scalar(grep { /^pid=$case->{pid} tag=ways/ } @answer), scalar @answer,
        "$case->{name}: told, it answers all") or diag("@answer");
     delete $case->{conn};
-    ok(wait_for { $case->{run}->log
-                      =~ /worker $case->{pid} has gone: exit status (\d)/ } 20,
-       "$case->{name}: and goes by itself");
-    $case->{run}->log =~ /worker $case->{pid} has gone: exit status (\d)/;
-    is($1, $case->{status}, "$case->{name}: with its status");
+    is(end_of($case), $case->{status}, "$case->{name}: and goes by itself");
 }
 
 # --- idle, told
@@ -196,11 +231,7 @@ for my $case (@case) {
     $case->{run}->signal('HUP');
 }
 for my $case (@case) {
-    ok(wait_for { $case->{run}->log
-                      =~ /worker $case->{pid} has gone: (.*?) after/ } 10,
-       "$case->{name}: idle, told: goes");
-    $case->{run}->log =~ /worker $case->{pid} has gone: (.*?) after/;
-    is($1, "exit status $case->{status}", "$case->{name}: with its status");
+    is(end_of($case), $case->{status}, "$case->{name}: idle, told: goes");
 }
 
 # --- told at any time

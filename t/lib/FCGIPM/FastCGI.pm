@@ -124,10 +124,11 @@ sub connect_to {
 }
 
 =head2 send_request(SOCKET, query => ..., params => {...}, stdin => ...,
-                   held => 1)
+                   held => 1, keep => 1)
 
 With held its body has no end: a worker that reads it (query "cat") is busy
-until end_request().
+until end_request().  With keep the connection is to be kept
+(FCGI_KEEP_CONN).
 
 =cut
 
@@ -144,7 +145,8 @@ sub send_request {
         (length $stdin ? (CONTENT_LENGTH => length $stdin) : ()),
         %{ $arg{params} || {} },
     );
-    my $bytes = begin_record() . stream(PARAMS, params(%params))
+    my $bytes = begin_record(flags => $arg{keep} ? 1 : 0)
+        . stream(PARAMS, params(%params))
         . ($arg{held} ? '' : stream(STDIN_, $stdin));
     local $SIG{PIPE} = 'IGNORE';
     while (length $bytes) {

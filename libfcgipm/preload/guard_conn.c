@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See guard.h.  A connection has a request from when it was accepted until
+ * END_REQUEST goes out on it (FastCGI specification, 5.5), or the program
+ * shuts down its side; a kept one (FCGI_KEEP_CONN) again from when bytes come.
+ * close(2) is not looked at: some close by syscall(2), or by stdio, and a child
+ * by vfork(2) closes what stays open in the worker.  Where a request can end
+ * in another way, as nothing was read here or the client has gone, the kernel
+ * is asked whether the connection is open, each time when the program waits.
+ */
+#include "libfcgipm/preload/guard.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* --- counting ------------------------------------------------------------ */
+
+static int is_conn_kind(enum guard_kind kind)
+{
+    return kind >= GUARD_KEPT;
+}
+
+static int has_request(enum guard_kind kind)
+{
+    return kind >= GUARD_BUSY;
+}
+
+static void busy_now(void)
+{
+    __atomic_store_n(&guard.slot->busy_since, guard_now(), __ATOMIC_RELEASE);
+}
+
+/* The time first: the manager is not to read one of an earlier request. */
+static void begin(void)
+{
+    pm_worker_status_t *slot = guard.slot;
+    int first = !LOAD(guard.busy);
+
+    if (first) {
+        busy_now();
+    }
+    ADD(guard.busy, 1);
+    ADD(slot->busy, 1);
+    if (!first && LOAD(guard.busy) == 1) {
+        busy_now();
+    }
+    ADD(slot->requests, 1);
+    if (LOAD(slot->notify_busy) && SWAP(slot->notify_busy, 0)) {
+        guard_ring();
+    }
+}
+
+static void end(void)
+{
+    if (LOAD(guard.busy) > 1) {
+        busy_now();
+    }
+    STORE(guard.ended_at, guard_now());
+    ADD(guard.slot->busy, -1);
+    ADD(guard.busy, -1);
+}
+
+static void account(enum guard_kind was, enum guard_kind is)
+{
+    int requests = has_request(is) - has_request(was);
+    int conns = is_conn_kind(is) - is_conn_kind(was);
+    int suspects = (is == GUARD_SUSPECT) - (was == GUARD_SUSPECT);
+
+    if (conns) {
+        ADD(guard.conns, conns);
+    }
+    if (suspects) {
+        ADD(guard.suspects, suspects);
+    }
+    if (requests > 0) {
+        begin();
+    }
+    else if (requests < 0) {
+        end();
+    }
+}
+
+/* @return 0: it is not what it was any more */
+static int become(int fd, unsigned state, enum guard_kind kind)
+{
+    if (!guard_turn(fd, state, kind)) {
+        return 0;
+    }
+    account(guard_kind_of(state), kind);
+    return 1;
+}
+
+/* A number that comes again was closed. */
+void guard_conn_open(int fd)
+{
+    unsigned state;
+
+    if (fd < 0 || fd >= GUARD_FDS) {
+        return;
+    }
+    do {
+        state = guard_state(fd);
+        if (is_conn_kind(guard_kind_of(state))
+            && become(fd, state, GUARD_OTHER)) {
+            state = guard_state(fd);
+        }
+    } while (!become(fd, state, GUARD_SUSPECT));
+    guard_self.conn = fd;
+}
+
+int guard_conn_is_mine(void)
+{
+    return has_request(guard_kind(guard_self.conn));
+}
+
+/* --- is it open? --------------------------------------------------------- */
+
+/* One that came by the listening socket has its address, or its port. */
+static int is_open(int fd)
+{
+    struct sockaddr_storage name;
+    socklen_t len = sizeof(name);
+    int err = errno;
+    int failed;
+
+    memset(&name, 0, sizeof(name));
+    failed = getsockname(fd, (struct sockaddr *)&name, &len);
+    errno = err;
+    if (failed || name.ss_family != guard.name.ss_family) {
+        return 0;
+    }
+    switch (name.ss_family) {
+    case AF_INET:
+        return ((struct sockaddr_in *)&name)->sin_port
+               == ((struct sockaddr_in *)&guard.name)->sin_port;
+    case AF_INET6:
+        return ((struct sockaddr_in6 *)&name)->sin6_port
+               == ((struct sockaddr_in6 *)&guard.name)->sin6_port;
+    default:
+        return len == guard.name_len && !memcmp(&name, &guard.name, len);
+    }
+}
+
+/* The state is read first: another connection that has the number meanwhile
+ * is another state. */
+void guard_conn_check(int all)
+{
+    int top = LOAD(guard.top);
+    int fd;
+
+    for (fd = 0; fd <= top && LOAD(guard.conns); fd++) {
+        unsigned state = guard_state(fd);
+        enum guard_kind kind = guard_kind_of(state);
+
+        if ((all ? is_conn_kind(kind) : kind == GUARD_SUSPECT)
+            && !is_open(fd)) {
+            become(fd, state, GUARD_OTHER);
+        }
+    }
+}
+
+void guard_conn_forget(void)
+{
+    int top = LOAD(guard.top);
+    int fd;
+
+    for (fd = 0; fd <= top && LOAD(guard.conns); fd++) {
+        unsigned state = guard_state(fd);
+
+        if (is_conn_kind(guard_kind_of(state))) {
+            become(fd, state, GUARD_OTHER);
+        }
+    }
+}
+
+/* --- kept connections ---------------------------------------------------- */
+
+/* What has come is still read, and then the end of the file (shutdown(2)): the
+ * program closes it, as if the client had.  A client that writes to it
+ * learns that nobody reads, and can ask another worker. */
+void guard_conn_stop(int fd)
+{
+    unsigned state = guard_state(fd);
+    int err = errno;
+    int bytes = 0;
+
+    if (guard_kind_of(state) != GUARD_KEPT) {
+        return;
+    }
+    if (!is_open(fd)) {
+        become(fd, state, GUARD_OTHER);
+        return;
+    }
+    guard_libc()->shutdown(fd, SHUT_RD);
+    if (ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0) {
+        become(fd, state, GUARD_BUSY);
+    }
+    errno = err;
+}
+
+/* --- what is sent -------------------------------------------------------- */
+
+/* Whatever the program's buffers are, and whatever went out unseen. */
+static void keep_last(unsigned char *last, const unsigned char *bytes, size_t n)
+{
+    if (n > GUARD_END_SIZE) {
+        bytes += n - GUARD_END_SIZE;
+        n = GUARD_END_SIZE;
+    }
+    memmove(last, last + n, GUARD_END_SIZE - n);
+    memcpy(last + GUARD_END_SIZE - n, bytes, n);
+}
+
+/* Version, type, length 8 without padding; a protocol status. */
+static int is_end(const unsigned char *last)
+{
+    return last[0] == 1 && last[1] == 3 && last[4] == 0 && last[5] == 8
+           && last[6] == 0 && last[12] <= 3;
+}
+
+static int is_fatal(int err)
+{
+    return err != EAGAIN && err != EINTR;
+}
+
+static void has_sent(int fd, unsigned state, const struct iovec *iov,
+                     size_t count, size_t n)
+{
+    unsigned char *sent = guard.fd[fd].sent;
+
+    for (; n && count; iov++, count--) {
+        size_t len = iov->iov_len < n ? iov->iov_len : n;
+
+        keep_last(sent, iov->iov_base, len);
+        n -= len;
+    }
+    if (is_end(sent)) {
+        memset(sent, 0, GUARD_END_SIZE);
+        if (become(fd, state, GUARD_KEPT) && guard_told()) {
+            guard_conn_stop(fd);
+        }
+    }
+}
+
+static ssize_t sent(int fd, const struct iovec *iov, size_t count, ssize_t n)
+{
+    unsigned state = guard_state(fd);
+
+    if (!has_request(guard_kind_of(state)) || !guard_is_same()) {
+        return n;
+    }
+    if (n > 0) {
+        has_sent(fd, state, iov, count, (size_t)n);
+    }
+    else if (n < 0 && is_fatal(errno) && guard_kind_of(state) == GUARD_BUSY) {
+        become(fd, state, GUARD_SUSPECT);
+    }
+    return n;
+}
+
+static ssize_t sent_bytes(int fd, const void *bytes, ssize_t n)
+{
+    struct iovec iov = {(void *)(uintptr_t)bytes, n > 0 ? (size_t)n : 0};
+
+    return sent(fd, &iov, 1, n);
+}
+
+PUBLIC ssize_t write(int fd, const void *bytes, size_t n)
+{
+    return sent_bytes(fd, bytes, guard_libc()->write(fd, bytes, n));
+}
+
+PUBLIC ssize_t writev(int fd, const struct iovec *iov, int n)
+{
+    return sent(fd, iov, (size_t)n, guard_libc()->writev(fd, iov, n));
+}
+
+PUBLIC ssize_t send(int fd, const void *bytes, size_t n, int flags)
+{
+    return sent_bytes(fd, bytes, guard_libc()->send(fd, bytes, n, flags));
+}
+
+PUBLIC ssize_t sendto(int fd, const void *bytes, size_t n, int flags,
+                      const struct sockaddr *to, socklen_t len)
+{
+    return sent_bytes(fd, bytes,
+                      guard_libc()->sendto(fd, bytes, n, flags, to, len));
+}
+
+PUBLIC ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    ssize_t n = guard_libc()->sendmsg(fd, msg, flags);
+
+    return n < 0 ? sent(fd, NULL, 0, n)
+                 : sent(fd, msg->msg_iov, msg->msg_iovlen, n);
+}
+
+PUBLIC int shutdown(int fd, int how)
+{
+    unsigned state = guard_state(fd);
+    int rc = guard_libc()->shutdown(fd, how);
+
+    if (rc == 0 && how != SHUT_RD && is_conn_kind(guard_kind_of(state))
+        && guard_is_same()) {
+        become(fd, state, GUARD_OTHER);
+    }
+    return rc;
+}
+
+/* --- what is received ---------------------------------------------------- */
+
+/* A kept connection's next request can come in this call. */
+static int can_bring(int fd)
+{
+    unsigned state = guard_state(fd);
+
+    if (guard_kind_of(state) != GUARD_KEPT || !guard_is_same()) {
+        return 0;
+    }
+    if (!is_open(fd)) {
+        become(fd, state, GUARD_OTHER);
+        return 0;
+    }
+    guard_sleep_begin();
+    return 1;
+}
+
+/* The empty record that ends STDIN comes after the answer of a program that
+ * has not read it, as PHP. */
+static int is_request(const unsigned char *bytes, size_t n)
+{
+    size_t size;
+
+    while (n >= 8 && bytes[1] == 5 && !bytes[4] && !bytes[5]) {
+        size = 8U + bytes[6];
+        if (n <= size) {
+            return 0;
+        }
+        bytes += size;
+        n -= size;
+    }
+    return 1;
+}
+
+static void has_received(int fd, const void *bytes, ssize_t n)
+{
+    unsigned state = guard_state(fd);
+    enum guard_kind kind = guard_kind_of(state);
+
+    if (n > 0
+        && (kind == GUARD_SUSPECT
+            || (kind == GUARD_KEPT && is_request(bytes, (size_t)n)))) {
+        become(fd, state, GUARD_BUSY);
+    }
+    else if (kind == GUARD_BUSY && (n == 0 || (n < 0 && is_fatal(errno)))) {
+        become(fd, state, GUARD_SUSPECT);
+    }
+}
+
+static ssize_t received(int fd, int could_bring, const void *bytes, ssize_t n)
+{
+    int err = errno;
+
+    if (guard_kind(fd) >= GUARD_KEPT && guard_is_same()) {
+        has_received(fd, bytes, n);
+    }
+    if (could_bring) {
+        guard_sleep_end();
+    }
+    errno = err;
+    return n;
+}
+
+static ssize_t received_iov(int fd, int could_bring, const struct iovec *iov,
+                            ssize_t n)
+{
+    if (n > 0 && (size_t)n > iov->iov_len) {
+        received(fd, could_bring, iov->iov_base, (ssize_t)iov->iov_len);
+        return n;
+    }
+    return received(fd, could_bring, n > 0 ? iov->iov_base : NULL, n);
+}
+
+PUBLIC ssize_t read(int fd, void *bytes, size_t n)
+{
+    int can = can_bring(fd);
+
+    return received(fd, can, bytes, guard_libc()->read(fd, bytes, n));
+}
+
+PUBLIC ssize_t readv(int fd, const struct iovec *iov, int n)
+{
+    int can = can_bring(fd);
+
+    return received_iov(fd, can, iov, guard_libc()->readv(fd, iov, n));
+}
+
+PUBLIC ssize_t recv(int fd, void *bytes, size_t n, int flags)
+{
+    int can = can_bring(fd);
+
+    return received(fd, can, bytes, guard_libc()->recv(fd, bytes, n, flags));
+}
+
+PUBLIC ssize_t recvfrom(int fd, void *bytes, size_t n, int flags,
+                        struct sockaddr *from, socklen_t *len)
+{
+    int can = can_bring(fd);
+
+    return received(fd, can, bytes,
+                    guard_libc()->recvfrom(fd, bytes, n, flags, from, len));
+}
+
+PUBLIC ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    int can = can_bring(fd);
+
+    return received_iov(fd, can, msg->msg_iov,
+                        guard_libc()->recvmsg(fd, msg, flags));
+}
+
+/* What <bits/unistd.h> and <bits/socket2.h> make of them. */
+ssize_t __read_chk(int fd, void *bytes, size_t n, size_t size);
+ssize_t __recv_chk(int fd, void *bytes, size_t n, size_t size, int flags);
+ssize_t __recvfrom_chk(int fd, void *bytes, size_t n, size_t size, int flags,
+                       struct sockaddr *from, socklen_t *len);
+
+static size_t within(size_t n, size_t size)
+{
+    if (n > size) {
+        abort();
+    }
+    return n;
+}
+
+PUBLIC ssize_t __read_chk(int fd, void *bytes, size_t n, size_t size)
+{
+    return read(fd, bytes, within(n, size));
+}
+
+PUBLIC ssize_t __recv_chk(int fd, void *bytes, size_t n, size_t size, int flags)
+{
+    return recv(fd, bytes, within(n, size), flags);
+}
+
+PUBLIC ssize_t __recvfrom_chk(int fd, void *bytes, size_t n, size_t size,
+                              int flags, struct sockaddr *from, socklen_t *len)
+{
+    return recvfrom(fd, bytes, within(n, size), flags, from, len);
+}

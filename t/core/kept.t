@@ -1,0 +1,110 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# Kept connections (FCGI_KEEP_CONN), as nginx, HAProxy and mod_proxy_fcgi with
+# enablereuse have them: a worker has a request only while it answers one, and
+# once told it closes them, idle ones at once, others after the answer.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use FCGIPM::FastCGI qw(connect_to read_answer send_request);
+use FCGIPM::Run;
+use FCGIPM::Test;
+use IO::Select;
+use Test::More;
+
+my $php = have('php-cgi');
+my $script = write_file(tmp_dir() . '/sleep.php', <<'PHP', 0644);
+<?php if (preg_match('/sleep=(\d+)/', $_SERVER['QUERY_STRING'], $m)) {
+    $end = microtime(true) + $m[1] / 1000;
+    while (microtime(true) < $end) usleep(1000);
+} echo 'pid=', getmypid();
+PHP
+my %php = (params => { SCRIPT_FILENAME => $script, SCRIPT_NAME => '/x',
+                       REDIRECT_STATUS => 200 });
+
+my @case = (
+    ['C, libfcgi', [bin('loop')]],
+    ['C, libfcgi, four threads', [bin('threaded')]],
+    ['C, event loop', [bin('ways'), qw(--keep --loop --wait epoll --copy)]],
+    ['C, event loop, poll', [bin('ways'), qw(--keep --loop --wait poll)]],
+    ['C, event loop, handler',
+     [bin('ways'), qw(--keep --loop --wait epoll --handler exit)]],
+    ['Perl, FCGI', [bin('perl-fcgi.pl')]],
+    ['PHP', $php && [$php], %php],
+);
+
+sub worker_of {
+    my ($run, $pid) = @_;
+    my $pool = (($run->status || {})->{pools} || [])->[0] || {};
+    return (grep { $_->{pid} == $pid } @{ $pool->{worker} || [] })[0] || {};
+}
+
+# Nothing more comes, and the other side is closed.
+sub is_closed {
+    my ($conn) = @_;
+    return IO::Select->new($conn)->can_read(10) && !sysread $conn, my $byte, 1;
+}
+
+for my $listen ('unix', 'tcp') {
+    for (@case) {
+        my ($kind, $command, %ask) = @$_;
+        my $name = "$kind, $listen";
+      SKIP: {
+            skip "$kind is not installed", 1 unless $command;
+            my $run = FCGIPM::Run->new(
+                processes => 1, control => 1, command => $command,
+                ($listen eq 'tcp' ? (listen => '127.0.0.1:' . free_port())
+                                  : ()),
+                options => ['--die-timeout', '20']);
+            my $answer = sub {
+                my ($conn, $query) = @_;
+                send_request($conn, keep => 1, query => $query, %ask);
+                return read_answer($conn, 20);
+            };
+
+            # two requests, then it is idle
+            my ($pid) = $run->workers(1);
+            my $conn = connect_to($run->address);
+            like($answer->($conn, '')->{body}, qr/pid=$pid\b/,
+                 "$name: answers") for 1 .. 2;
+            ok(wait_for { my $w = worker_of($run, $pid);
+                          ($w->{requests} || 0) == 2
+                              && $w->{state} ne 'busy' } 10,
+               "$name: it is known to have had two, and to have none")
+                or diag(explain(worker_of($run, $pid)));
+            $run->signal('HUP');
+            ok(is_closed($conn), "$name: told, it closes it");
+            ok(wait_for { $run->log =~ /worker $pid has gone/ } 10,
+               "$name: and goes");
+
+            # told in a request
+            ($pid) = $run->renewed($pid);
+            $conn = connect_to($run->address);
+            $answer->($conn, '');
+            send_request($conn, keep => 1, query => 'sleep=800', %ask);
+            ok(wait_for { my $w = worker_of($run, $pid);
+                          ($w->{requests} || 0) == 2
+                              && $w->{state} eq 'busy' } 10,
+               "$name: it is known to have another");
+            $run->signal('HUP');
+            like(read_answer($conn, 20)->{body}, qr/pid=$pid\b/,
+                 "$name: told in it, it answers");
+            ok(is_closed($conn), "$name: and closes the connection");
+            ok(wait_for { $run->log =~ /worker $pid has gone/ } 10,
+               "$name: and goes");
+
+            # the end, with an idle one
+            ($pid) = $run->renewed($pid);
+            $conn = connect_to($run->address);
+            $answer->($conn, '');
+            $run->signal('TERM');
+            is($run->wait(15), 0, "$name: an idle one does not keep it");
+        }
+    }
+}
+
+done_testing;
