@@ -6,8 +6,8 @@
  * Perl's FCGI::Engine::ProcManager, and what its ::Constrained adds, for C: a
  * program forks workers that share its listening socket, replaces those that
  * end, and ends in a way that lets each request finish.  A method or attribute
- * `x` there is `fcgipm_x` here.  Run by mod_fcgipm the same program notices
- * that somebody else manages, and is one worker.
+ * `x` there is `fcgipm_x` here.  As a worker of mod_fcgipm the same program
+ * notices that it has a manager already, and forks nothing.
  *
  *     fcgipm_t *pm = fcgipm_create();
  *     FCGX_Request request;
@@ -27,26 +27,26 @@
  * program has opened before fcgipm_manage() (FCGX_OpenSocket()).
  *
  * SIGNALS
- *   To the manager: SIGHUP sends SIGTERM to each worker, and each is replaced.
- *   SIGTERM or SIGINT sends SIGTERM to each worker and waits for them: exit
- *   status 0 when all have gone within the die timeout, else SIGKILL for those
- *   left and exit status 1.  Any other of the three is ignored meanwhile.
- *   To a worker: SIGTERM, SIGINT or SIGHUP ends it with status 0, at once while
- *   it waits for a request, during one when that is answered.  (The original
- *   leaves SIGINT alone: its manager dies of it, and its workers stay.)
+ *   Manager, SIGHUP: it sends SIGTERM to each worker and replaces each.  It
+ *   forks the new ones of itself, as it is in memory: a program or
+ * configuration that has changed on disk needs a new manager. Manager, SIGTERM
+ * or SIGINT: it sends SIGTERM to each worker and waits.  Its exit status is 0
+ * when all have gone within the die timeout; else it sends SIGKILL to those
+ * left, and its exit status is 1.  It ignores other SIGTERM, SIGINT and SIGHUP
+ * meanwhile. Worker, SIGTERM, SIGINT or SIGHUP: it ends with status 0, at once
+ * while it waits for a request, else when it has answered its request.
  *   fcgipm_manage() unblocks these signals, as the parent can have left them
  *   blocked.  Where SIGPIPE has its default action it sets a handler that does
  *   nothing, as libfcgi does in FCGX_Init(): a reader that has gone is EPIPE.
- *   SIGHUP forks new workers of the manager as it is in memory: a program or
- *   configuration that has changed on disk needs another manager.
- *   What a worker of the original can lose is kept: a signal that comes just
- *   before accept(2), and with fcgipm_accept() also a request whose connection
- *   has been accepted just before the signal.
+ *   Two things that a worker of the original loses are kept: a signal just
+ *   before accept(2), and, with fcgipm_accept(), a request whose connection was
+ *   accepted just before the signal.  The original leaves SIGINT alone: its
+ *   manager dies of it, and its workers stay.
  *
  * MESSAGES
  *   One line each on standard error: "FastCGI: manager (pid 7): initialized".
- *   A message that could not be written at once, because nobody reads, is
- *   dropped: neither manager nor worker waits for a log.
+ *   A message for which there is no room is dropped: neither manager nor worker
+ *   waits for the reader of its log.
  *
  * RULES
  *   Times are whole seconds, sizes kilobytes (1024 bytes), as in the original.
@@ -93,8 +93,8 @@ FCGIPM_API const char *fcgipm_version(void);
 /** Make one with the defaults below.  @return NULL: no memory */
 FCGIPM_API fcgipm_t *fcgipm_create(void);
 
-/** Free it.  Its signal handlers are left without effect; nobody is told
- *  to go.  @param pm may be NULL */
+/** Free it.  Its signal handlers stay and do nothing; the workers stay.
+ *  @param pm may be NULL */
 FCGIPM_API void fcgipm_destroy(fcgipm_t *pm);
 
 /* --- attributes -----------------------------------------------------------
@@ -147,7 +147,7 @@ FCGIPM_API void fcgipm_set_no_signals(fcgipm_t *pm, int no);
 
 /** What ps(1) shows for a worker, and for the manager; NULL, the default: what
  *  there is stays.  On Linux it is written over the memory of the arguments:
- *  who sets one keeps no pointer into argv (optarg is one) beyond
+ *  a program that sets one keeps no pointer into argv (optarg is one) beyond
  *  fcgipm_manage().  The original's defaults are names of Perl's. */
 FCGIPM_API const char *fcgipm_process_name(const fcgipm_t *pm);
 FCGIPM_API int fcgipm_set_process_name(fcgipm_t *pm, const char *name);
@@ -168,14 +168,13 @@ FCGIPM_API void fcgipm_set_manager_pid(fcgipm_t *pm, pid_t pid);
 FCGIPM_API volatile sig_atomic_t *fcgipm_signals_received(fcgipm_t *pm);
 
 /**
- * The descriptor workers accept on.  A signal closes it for the worker that
- * gets it, so that the worker does not wait for another request.
- * fcgipm_accept() knows it from the request.  For a program that calls
- * FCGX_Accept_r() itself fcgipm_manage() finds it: 0 where that listens, else
- * the only one that does.  Where several do (a program with another port) the
- * program has to name it; a worker says so at its first request.  -1: each
- * worker opens its own, and a signal just before accept(2) is lost.  Not in
- * the original.
+ * The descriptor workers accept on.  A worker closes it when a signal tells it
+ * to go, so that accept(2) fails.  fcgipm_accept() takes it from the request.
+ * For a program that calls FCGX_Accept_r() itself fcgipm_manage() finds it:
+ * descriptor 0 if that is a listening socket, else the only one that is.  Where
+ * several are the program has to set it; else a worker says at its first
+ * request that it is missing.  -1: each worker opens its own, and a signal just
+ * before accept(2) can be lost.  Not in the original.
  */
 FCGIPM_API int fcgipm_listen_fd(const fcgipm_t *pm);
 FCGIPM_API void fcgipm_set_listen_fd(fcgipm_t *pm, int fd);

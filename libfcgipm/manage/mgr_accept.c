@@ -38,8 +38,8 @@ static int accept_is_unix(int fd)
            && addr.ss_family == AF_UNIX;
 }
 
-/* poll() for bytes, with the worker's signals let in: libc's own, as the
- * guard's would go on after SIGTERM. */
+/* poll() for bytes with the worker's signals unblocked.  It is libc's, as the
+ * guard's goes on waiting after SIGTERM. */
 static int accept_poll(int fd, apr_time_t until, const sigset_t *unblocked)
 {
     struct pollfd p = {fd, POLLIN, 0};
@@ -76,15 +76,16 @@ static int accept_speaks(const fcgipm_t *pm, int fd, apr_time_t until,
     return rc > 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 
-/* Errors that are a client's: accept(2).  EINTR is not the end unless the
- * program wants it to be; who was told is asked elsewhere. */
+/* Errors that are a client's: accept(2).  EINTR ends the wait only when the
+ * program wants it to.  Whether the worker was told is the caller's question.
+ */
 static int accept_is_transient(int err, const FCGX_Request *request)
 {
     return err == ECONNABORTED || err == EPROTO || err == EPERM
            || (err == EINTR && !(request->flags & FCGI_FAIL_ACCEPT_ON_INTR));
 }
 
-/* A connection that accept_speaks; -1: none any more. */
+/* A connection whose client has begun a request; -1: no further one. */
 static int accept_next(fcgipm_t *pm, const FCGX_Request *request)
 {
     while (!mgr_signals_told(pm)) {

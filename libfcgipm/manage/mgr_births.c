@@ -12,8 +12,8 @@
 #include "libfcgipm/manage/mgr_signals.h"
 #include "libfcgipm/manage/mgr_wait.h"
 
-/* So many births later a byte is another worker's.  When both are alive, one
- * may pass for having served that has not. */
+/* After so many births a byte is used again.  If its first worker still lives,
+ * the requests of either count for both: the brake may come later. */
 #define BIRTHS_BYTES 4096
 
 void mgr_births_begin(fcgipm_t *pm)

@@ -19,11 +19,11 @@
 typedef struct mgr_births {
     apr_time_t next; /**< start_delay: none before */
     pm_restart_policy_t brake;
-    unsigned count;
-    /** Memory that manager and workers share, a byte for each of the last
-     *  workers: it has had a request.  NULL: there is none. */
+    unsigned count; /**< of births so far */
+    /** Memory that manager and workers share: a byte for each worker, not 0
+     *  when the worker has had a request.  NULL: there is no such memory. */
     volatile unsigned char *served;
-    volatile unsigned char *own; /**< in a worker; NULL: nobody asks */
+    volatile unsigned char *own; /**< in a worker: its byte; NULL: none */
 } mgr_births_t;
 
 /** In a process that becomes a manager. */

@@ -27,8 +27,8 @@ void fcgipm_abort(fcgipm_t *pm, const char *msg, int n)
     fcgipm_exit(pm, msg, n ? n : 1);
 }
 
-/* Those who have not gone when the die timeout is over are killed: there is
- * no other step, as who is idle is not known here. */
+/* Workers that are left when the die timeout is over are killed.  There is no
+ * step before, as the manager does not know which of them are idle. */
 static void end_wait(fcgipm_t *pm)
 {
     const pm_stop_policy_conf_t conf = {(apr_time_t)pm->die_timeout * 1000000,

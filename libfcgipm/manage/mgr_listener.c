@@ -87,7 +87,7 @@ void mgr_listener_doubt(fcgipm_t *pm)
 {
     mgr_listener_find(pm);
     if (pm->listener == MGR_LISTENER_SEVERAL) {
-        pm->listener = MGR_LISTENER_FOUND; /* as good as it gets */
+        pm->listener = MGR_LISTENER_FOUND; /* say it once */
         fcgipm_notify(pm,
                       "several descriptors listen: without "
                       "fcgipm_set_listen_fd() a signal between two requests "
@@ -95,10 +95,9 @@ void mgr_listener_doubt(fcgipm_t *pm)
     }
 }
 
-/* A socket that nobody can connect to takes its place, so that neither a
- * handler nor another thread finds the number in other use.  A worker that was
- * told takes no other request, so there is no moment in which that would be
- * wrong. */
+/* An unconnected socket takes its place, so that the descriptor does not become
+ * another file while the program still accepts on it.  A worker that was told
+ * takes no other request, so it can be closed at any moment. */
 void mgr_listener_close(const fcgipm_t *pm)
 {
     const int fd = pm->listen_fd;

@@ -13,10 +13,10 @@
 
 /** How fcgipm_listen_fd() is known. */
 typedef enum mgr_listener {
-    MGR_LISTENER_NONE,    /**< not at all: nothing was seen to listen */
-    MGR_LISTENER_SEVERAL, /**< not at all: more than one descriptor listens */
-    MGR_LISTENER_FOUND,   /**< it is descriptor 0, or no other one listens */
-    MGR_LISTENER_NAMED    /**< the program has said so */
+    MGR_LISTENER_NONE,    /**< not known: no descriptor listens */
+    MGR_LISTENER_SEVERAL, /**< not known: several descriptors listen */
+    MGR_LISTENER_FOUND,   /**< descriptor 0 or the only one that listens */
+    MGR_LISTENER_NAMED    /**< set by the program */
 } mgr_listener_t;
 
 /** The program has named it, directly or by a request of libfcgi's. */

@@ -63,8 +63,8 @@ static void manage_become_server(fcgipm_t *pm)
     mgr_notify_info(pm, "initialized");
 }
 
-/* SIGCHLD may be ignored, by inheritance or by the program: then there would
- * be nothing to wait for. */
+/* The parent or the program may have set SIGCHLD to be ignored: then the kernel
+ * would keep no exit status to wait for. */
 static void manage_become_manager(fcgipm_t *pm)
 {
     struct sigaction act = {.sa_handler = SIG_DFL};
@@ -78,7 +78,8 @@ static void manage_become_manager(fcgipm_t *pm)
     mgr_notify_info(pm, "initialized");
 }
 
-/* Somebody else's worker?  What the program starts is not. */
+/* Is this process a worker of mod_fcgipm?  What the program itself starts is
+ * not, so the variable goes. */
 static int manage_is_managed(fcgipm_t *pm)
 {
     const char *text = getenv(MANAGE_VARIABLE);

@@ -40,6 +40,8 @@ static void notify_write(const char *text, size_t len)
 /* A line up to PIPE_BUF bytes is one write(), so that lines of several
  * processes do not mix. */
 static void notify_line(const fcgipm_t *pm, const char *level, const char *fmt,
+                        va_list ap) FCGIPM_PRINTF(3, 0);
+static void notify_line(const fcgipm_t *pm, const char *level, const char *fmt,
                         va_list ap)
 {
     char *text, *line;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file mgr_notify.h
- * @brief Messages.  fcgipm_notify() is for what somebody may have to look at.
+ * @brief Messages.  fcgipm_notify() is for what an administrator may have to
+ *        look at.
  */
 #ifndef MGR_NOTIFY_H
 #define MGR_NOTIFY_H

@@ -11,7 +11,7 @@ const char *fcgipm_version(void)
     return PM_VERSION;
 }
 
-/* 0 for what is no number, as in Perl. */
+/* Text that is not a number is 0, as in Perl. */
 static long object_number(const char *variable)
 {
     const char *text = getenv(variable);
@@ -71,7 +71,7 @@ static int object_set_string(char **field, const char *text)
         return object_set_string(&pm->name, text);                             \
     }
 
-/* None makes sense below 0. */
+/* A value below 0 makes no sense. */
 #define NUMBER(type, name)                                                     \
     type fcgipm_##name(const fcgipm_t *pm)                                     \
     {                                                                          \

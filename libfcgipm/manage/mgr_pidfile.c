@@ -2,9 +2,9 @@
 /*
  * The manager's pid file.
  *
- * Its directory may be another user's, who then decides what the name leads to:
- * a link to some file of the manager's, a FIFO that nobody reads.  So the file
- * is opened without following or waiting, and is judged before it is touched.
+ * Another user may own its directory, and so decide what the name leads to: a
+ * link to a file of the manager's, a FIFO without a reader.  The manager opens
+ * the file without following or waiting, and looks at it before it writes.
  */
 #include "libfcgipm/manage/mgr_pidfile.h"
 
@@ -20,7 +20,7 @@
 
 #define PIDFILE_MODE (S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH)
 
-/* A file of another user's is taken only from root, who can have made it for a
+/* Of files of other users' only root's is accepted: root can have made it for a
  * manager that may not write into the directory. */
 static const char *pidfile_reject(const struct stat *st)
 {

@@ -12,7 +12,7 @@
 #include "libfcgipm/manage/mgr_object.h"
 #include "libfcgipm/preload/guard.h"
 
-/* Signals that the library handles, and what a worker says that leaves. */
+/* Signals that the library handles, and the last message of a worker. */
 static const struct {
     int sig;
     const char *name;
@@ -22,7 +22,8 @@ static const struct {
                      {SIGINT, "SIGINT", "safe exit after SIGINT"}};
 #define SIGNALS_TAKEN (sizeof(signals_taken) / sizeof(signals_taken[0]))
 
-/* A handler cannot be given one: the object whose process this is. */
+/* The object that the handler works for: a handler has no other argument than
+ * the signal. */
 static fcgipm_t *volatile signals_object;
 
 static int signals_is_valid(int sig)
@@ -32,8 +33,8 @@ static int signals_is_valid(int sig)
 
 /* --- in handlers ---------------------------------------------------------- */
 
-/* Between "was I told?" and accept() a signal would get lost: whatever the
- * program does next, accept() is going to fail.  (The guard does the same.) */
+/* A signal between the program's look at its flag and accept() would get lost.
+ * With the socket closed accept() fails.  (The guard does the same.) */
 void fcgipm_server_sig_handler(fcgipm_t *pm, int sig)
 {
     int err = errno;
@@ -207,7 +208,7 @@ void mgr_signals_tell_all(fcgipm_t *pm)
     free(text);
 }
 
-/* By its name where the manager knows one. */
+/* Its name, or its number as text. */
 static const char *signals_name(int sig, char *number, size_t size)
 {
     static const struct {

@@ -25,7 +25,7 @@ static void wait_wake(int sig)
     (void)sig; /* it is enough that pselect() ends */
 }
 
-/* No limit: NULL; one in the past is 0. */
+/* @return NULL: no limit; 0 when the time is past */
 static const struct timespec *wait_time_left(apr_time_t until,
                                              struct timespec *ts)
 {
@@ -40,7 +40,7 @@ static const struct timespec *wait_time_left(apr_time_t until,
     return ts;
 }
 
-/* The signals are blocked but in pselect(), so none gets lost between the
+/* Signals are blocked outside of pselect(), so that none gets lost between the
  * look and the wait. */
 static pid_t wait_blocked(const fcgipm_t *pm, apr_time_t until,
                           const sigset_t *unblocked, int *status)
@@ -57,7 +57,7 @@ static pid_t wait_blocked(const fcgipm_t *pm, apr_time_t until,
         pid = waitpid(-1, status, WNOHANG);
         if (pid > 0
             || (pid < 0 && (pm->pids.count || until == PM_TIME_NEVER))) {
-            return pid; /* no child: nothing but a time can come */
+            return pid; /* without a child only a time can come */
         }
         if (mgr_wait_now() >= until) {
             errno = ETIMEDOUT;
