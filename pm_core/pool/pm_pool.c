@@ -11,9 +11,9 @@
 #include "pm_core/pool/pm_pool_exit.h"
 #include "pm_core/pool/pm_rollback.h"
 
-/* A removed pool drains until nobody can call it.  The kernel has no event for
- * that (an empty queue, httpd's old children gone): it is looked at again after
- * a pause that doubles from the first to the last. */
+/* A removed pool drains until no process can call it.  The kernel has no event
+ * for that (an empty queue, httpd's old children gone): it is looked at again
+ * after a pause that doubles from the first to the last. */
 #define DRAIN_FIRST apr_time_from_msec(10)
 #define DRAIN_LAST  apr_time_from_sec(1)
 
@@ -282,7 +282,7 @@ pm_pool_t *pm_pool_create(pm_context_t *context, pm_member_t *member)
 
 /* --- telling workers to stop ---------------------------------------------- */
 
-/* The order in which workers are told. */
+/* The order in which workers are told to stop. */
 typedef enum pool_rank { IDLE, NOT_KNOWN, BUSY } pool_rank_t;
 
 /* Each worker's status is read once, before any is told: a worker that was

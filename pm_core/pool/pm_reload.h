@@ -19,7 +19,7 @@ typedef enum pm_reload_origin {
 typedef struct pm_reload {
     pm_reload_origin_t origin;
     uid_t uid;              /**< of the caller on the control socket */
-    pm_reload_wait_t *wait; /**< is told of each pool; NULL: nobody waits */
+    pm_reload_wait_t *wait; /**< is told of each pool; NULL: no caller waits */
 } pm_reload_t;
 
 /**

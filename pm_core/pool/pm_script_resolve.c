@@ -21,13 +21,15 @@ typedef struct search {
     pm_reason_t *why;
 } search_t;
 
-static apr_status_t refuse(pm_script_target_t *f, int status, apr_status_t rv)
+static apr_status_t res_refuse(pm_script_target_t *f, int status,
+                               apr_status_t rv)
 {
     f->status = status;
     return rv;
 }
 
-static const pm_host_t *find_host(const pm_pool_set_t *set, const char *name)
+static const pm_host_t *res_find_host(const pm_pool_set_t *set,
+                                      const char *name)
 {
     int i;
 
@@ -41,8 +43,8 @@ static const pm_host_t *find_host(const pm_pool_set_t *set, const char *name)
     return NULL;
 }
 
-static apr_status_t find_template(search_t *s, const pm_pool_set_t *set,
-                                  const char *host)
+static apr_status_t res_find_rules(search_t *s, const pm_pool_set_t *set,
+                                   const char *host)
 {
     const pm_script_template_t *all =
         (pm_script_template_t *)(void *)set->templates->elts;
@@ -53,20 +55,20 @@ static apr_status_t find_template(search_t *s, const pm_pool_set_t *set,
                 "%s: no <FcgiPMScripts> covers it; "
                 "<FcgiPMScripts %.*s> would",
                 s->path, (int)(strrchr(s->path, '/') - s->path), s->path);
-        return refuse(s->f, 500, ENOENT);
+        return res_refuse(s->f, 500, ENOENT);
     }
     s->f->by = &all[i];
     s->wrapper = pm_script_rules_wrapper(all[i].rules, s->path);
-    s->host = find_host(set, host);
+    s->host = res_find_host(set, host);
     if (!s->host) {
         pm_fail(s->why, ENOENT, "there is no virtual host \"%.200s\"", host);
-        return refuse(s->f, 500, ENOENT);
+        return res_refuse(s->f, 500, ENOENT);
     }
     return APR_SUCCESS;
 }
 
-/* Whose it is to be. */
-static apr_status_t find_ident(search_t *s, const pm_walk_t *walk)
+/* The user that runs it. */
+static apr_status_t res_find_ident(search_t *s, const pm_walk_t *walk)
 {
     const pm_script_template_t *t = s->f->by;
     pm_conf_t *conf = s->f->conf;
@@ -88,13 +90,13 @@ static apr_status_t find_ident(search_t *s, const pm_walk_t *walk)
         pm_reason_t cause = *s->why;
 
         pm_fail(s->why, rv, "%s: %s", s->path, cause.text);
-        return refuse(s->f, rv == EPERM ? 403 : 500, rv);
+        return res_refuse(s->f, rv == EPERM ? 403 : 500, rv);
     }
     return APR_SUCCESS;
 }
 
-/* What a failure on the way means to who asked. */
-static int status_of(apr_status_t rv)
+/* The HTTP status of a failure on the way. */
+static int res_status_of(apr_status_t rv)
 {
     switch (rv) {
     case ENOENT:
@@ -110,19 +112,19 @@ static int status_of(apr_status_t rv)
     }
 }
 
-static apr_status_t go_there(search_t *s, pm_walk_t *walk)
+static apr_status_t res_walk(search_t *s, pm_walk_t *walk)
 {
     apr_status_t rv;
 
     s->f->fixed = pm_script_rules_fixed(s->f->by->where);
     rv = pm_path_walk(walk, s->path, s->f->fixed, s->why);
     s->f->file = walk->file;
-    return rv == APR_SUCCESS ? rv : refuse(s->f, status_of(rv), rv);
+    return rv == APR_SUCCESS ? rv : res_refuse(s->f, res_status_of(rv), rv);
 }
 
 /* A wrapper is the administrator's, and reads files of its own choosing: its
  * script is looked at only when it decides on the user. */
-static apr_status_t find_file(search_t *s)
+static apr_status_t res_find_file(search_t *s)
 {
     const pm_rules_t *rules = s->f->by->rules;
     int looks = s->wrapper < 0 || rules->script_user;
@@ -131,9 +133,9 @@ static apr_status_t find_file(search_t *s)
     apr_status_t rv;
 
     memset(&walk, 0, sizeof(walk));
-    rv = looks ? go_there(s, &walk) : APR_SUCCESS;
+    rv = looks ? res_walk(s, &walk) : APR_SUCCESS;
     if (rv == APR_SUCCESS) {
-        rv = find_ident(s, &walk);
+        rv = res_find_ident(s, &walk);
     }
     as.uid = s->ident.uid;
     as.gid = s->ident.gid;
@@ -141,14 +143,14 @@ static apr_status_t find_file(search_t *s)
     if (rv == APR_SUCCESS && looks
         && pm_script_rules_judge(rules, s->path, &walk, &as, s->why)
                != APR_SUCCESS) {
-        rv = refuse(s->f, 403, EACCES);
+        rv = res_refuse(s->f, 403, EACCES);
     }
     return rv;
 }
 
 /* --- what is executed ----------------------------------------------------- */
 
-static void run_file(search_t *s)
+static void res_run_file(search_t *s)
 {
     pm_script_target_t *f = s->f;
     const char *slash = strrchr(s->path, '/');
@@ -165,7 +167,7 @@ static void run_file(search_t *s)
         apr_psprintf(s->p, "%u:%u %s", s->ident.uid, s->ident.gid, s->path);
 }
 
-static apr_status_t run_wrapper(search_t *s)
+static apr_status_t res_run_wrapper(search_t *s)
 {
     pm_script_target_t *f = s->f;
     const char *wrapper =
@@ -178,11 +180,11 @@ static apr_status_t run_wrapper(search_t *s)
 
     if (!command || apr_tokenize_to_argv(command, &word, s->p) != APR_SUCCESS
         || !word[0]) {
-        return refuse(f, 500,
-                      pm_fail(s->why, APR_EINVAL,
-                              "FcgiPMWrapper: "
-                              "not a command: \"%.200s\"",
-                              wrapper));
+        return res_refuse(f, 500,
+                          pm_fail(s->why, APR_EINVAL,
+                                  "FcgiPMWrapper: "
+                                  "not a command: \"%.200s\"",
+                                  wrapper));
     }
     f->conf->command = apr_array_make(s->p, 4, sizeof(const char *));
     for (; *word; word++) {
@@ -205,20 +207,20 @@ apr_status_t pm_script_resolve(pm_script_target_t *f, const pm_pool_set_t *set,
 
     memset(f, 0, sizeof(*f));
     if (rv != APR_SUCCESS) {
-        return refuse(f, 403, rv);
+        return res_refuse(f, 403, rv);
     }
-    rv = find_template(&s, set, host);
+    rv = res_find_rules(&s, set, host);
     if (rv != APR_SUCCESS) {
         return rv;
     }
     f->conf = apr_pmemdup(p, f->by->conf, sizeof(*f->conf));
-    rv = find_file(&s);
+    rv = res_find_file(&s);
     if (rv != APR_SUCCESS) {
         return rv;
     }
     if (s.wrapper >= 0) {
-        return run_wrapper(&s);
+        return res_run_wrapper(&s);
     }
-    run_file(&s);
+    res_run_file(&s);
     return APR_SUCCESS;
 }

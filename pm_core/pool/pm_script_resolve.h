@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_script_resolve.h
- * @brief Layer 3: what the manager finds when it is asked for a script.
+ * @brief Which script is asked for, and how it would be run.
  *
- * Who asks says a path and a virtual host, and is believed neither: the path
- * has to lie in a <FcgiPMScripts>, is gone anew without symbolic links, and
- * what is there is judged; the host has to be one of the configuration, and
- * gives no more than the user that the configuration has for it.
+ * The question names a path and a virtual host; neither is trusted.  The path
+ * has to lie in a <FcgiPMScripts>, is walked anew without following symbolic
+ * links, and what is there is judged.  The host has to be one of the
+ * configuration, and only selects the user that the configuration has for it.
  */
 #ifndef PM_SCRIPT_RESOLVE_H
 #define PM_SCRIPT_RESOLVE_H
 
 #include "pm_core/ipc/pm_pool_set.h"
 
-typedef struct pm_finding {
-    int status;                     /**< refused: an HTTP status */
-    const pm_script_template_t *by; /**< the template */
+typedef struct pm_script_target {
+    int status;                     /**< HTTP status of a refusal */
+    const pm_script_template_t *by; /**< the rules that cover it */
     const char *key;                /**< tells its pool from all others: what is
-                                     *   executed, and as whom */
+                                     *   executed, and as which user */
     pm_conf_t *conf;                /**< of its pool: all but name and listen */
     const char *label;              /**< its name for people, any characters */
     int is_file;                    /**< the script itself is executed: */
@@ -26,10 +26,12 @@ typedef struct pm_finding {
 } pm_script_target_t;
 
 /**
- * Find out.
- * @param set in force; the finding shares its strings
+ * Find the script and judge it.  The manager calls this, with its own rights.
+ * @param f   filled in from @a p; shares strings of @a set
+ * @param set in force
  * @return an error with a reason, and f->status: 403 it may not be run, 404
- *         it is not there, 500 the configuration has nothing for it
+ *         it is not there, 500 the configuration has nothing for it, 503 the
+ *         system has no resources left
  */
 apr_status_t pm_script_resolve(pm_script_target_t *f, const pm_pool_set_t *set,
                                const char *host, const char *path,

@@ -416,8 +416,8 @@ static int wrk_matters(const pm_worker_group_t *group)
     return group->rolling || group->watched;
 }
 
-/* Without the guard nobody says when it is ready: it counts as ready when it
- * runs, or, when it matters, when it has not died at once.
+/* Without the guard it does not report when it is ready: it counts as ready
+ * when it runs, or, when it matters, when it has not died at once.
  * @return 1: it is not known yet, the timer is set */
 static int wrk_settles(pm_worker_t *w, apr_time_t now)
 {

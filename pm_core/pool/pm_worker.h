@@ -57,8 +57,8 @@ typedef struct pm_worker_group {
     const pm_conf_t *conf;           /**< in force */
     pm_worker_shm_t *shm;            /**< NULL: workers tell nothing */
     pm_scoreboard_slot_t *published; /**< the pool's slot, for counters */
-    int watched; /**< a start that fails matters to somebody: a reload is
-                  *   waited for */
+    int watched; /**< callers that wait for a reload: a start that fails
+                  *   matters */
 
     struct pm_workers list;
     int count[PM_WORKER_GONE + 1]; /**< workers, by pm_worker_state_t */

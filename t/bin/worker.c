@@ -26,7 +26,8 @@
  *     stderr=T          T on FCGI_STDERR
  *     fd1=T  fd2=T      T written to the descriptor, nothing added
  *     nonblock          O_NONBLOCK on the listening socket
- *     child             forks a child that stays
+ *     child             forks a child that stays; child=deaf: and ignores
+ *                       SIGTERM
  *     exit=N            exits with status N after the answer
  *     crash=WHERE,HOW   WHERE before|header|body|after (the answer); HOW a
  *                       signal (11) or, with a leading `x`, a status (x3)
@@ -177,10 +178,10 @@ __attribute__((noreturn)) static void die_by(const char *how)
     }
 }
 
-static void stay(void)
+static void stay(int deaf)
 {
     if (fork() == 0) {
-        signal(SIGTERM, SIG_DFL);
+        signal(SIGTERM, deaf ? SIG_IGN : SIG_DFL);
         for (;;) {
             pause();
         }
@@ -461,8 +462,7 @@ static void do_nonblock(char *value)
 
 static void do_child(char *value)
 {
-    (void)value;
-    stay();
+    stay(strcmp(value, "deaf") == 0);
 }
 
 static void do_exit(char *value)
@@ -762,7 +762,7 @@ int main(int argc, char **argv)
         die_by("11");
     }
     if (o->children) {
-        stay();
+        stay(0);
     }
     nap(o->slow_start);
     if (FCGX_Init() != 0) {

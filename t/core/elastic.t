@@ -74,14 +74,17 @@ for my $case (['guard', 'on'], ['no guard', 'off'],
 
 # --- between the bounds
 {
-    my $run = elastic('2 5');
+    my $run = elastic('2 5', '--idle-timeout', '2s');
     is(scalar $run->workers(2), 2, 'the least');
     my @held = hold($run, 12);
     is(scalar $run->workers(5), 5, 'the most');
+    ok(wait_for {
+        5 == grep { $_->{state} eq 'busy' } @{ $run->status->{pools}[0]{worker} }
+    } 20, 'each with a request');
     # for more than the idle timeout: nobody who is busy goes
     my $from = time;
     my @before = sort $run->workers;
-    wait_for { time - $from > 1.2 } 3, 'time';
+    wait_for { time - $from > 3 } 5, 'time';
     is_deeply([sort $run->workers], \@before, 'who is busy stays');
     go();
     is(answers(@held), 12, 'all twelve are answered');
@@ -110,7 +113,7 @@ for my $case (['guard', 'on'], ['no guard', 'off'],
 
 # --- all pools together
 {
-    my $run = elastic('0 5', '--max-processes', 2);
+    my $run = elastic('0 5', '--max-processes', 2, '--idle-timeout', '2s');
     my @held = hold($run, 5);
     is(scalar $run->workers(2), 2, 'FcgiPMMaxProcesses');
     go();
@@ -137,7 +140,7 @@ for my $case (['guard', 'on'], ['no guard', 'off'],
     ok(wait_for { $run->status } 10, 'a manager');
     is(count_lines($trace, '^born '), 0, 'nobody is tried without need');
     ok(defined request($run->address)->{error}, 'a request in vain');
-    ok(wait_for { $run->status->{pools}[0]{state} eq 'backoff' } 10,
+    ok(wait_for { $run->log =~ /2 starts in a row have failed/ } 10,
        'backoff');
     my $born = count_lines($trace, '^born ');
     ok(wait_for { $run->status->{pools}[0]{state} ne 'backoff' } 10,

@@ -212,25 +212,24 @@ part(again => sub {
     $run->signal('HUP');
     like(read_answer($s, 10)->{body}, qr/^pid=$next /,
          'but not while it has a request');
+    $run->signal('TERM');
+    wait_for { $run->log =~ /every worker is told/ } 10, 'the end';
+    kill 'KILL', pids($run);
+    ok(defined $run->wait(10), 'the end');
 });
 
 # --- what a worker leaves in its process group
 part(leftovers => sub {
-    my $run = run_with(1, [$WORKER, '--ignore-term'], '--die-timeout', '400ms');
+    my $run = run_with(1, [$WORKER], '--die-timeout', '400ms');
     my $pid = worker_in($run, 'idle');
-    is(request($run->address, query => 'child')->{error}, undef,
+    is(request($run->address, query => 'child=deaf')->{error}, undef,
        'a worker forks a child');
     my ($left) = children($pid);
     ok($left, 'which ignores SIGTERM');
     request($run->address, query => 'exit=0');
     gone($pid, 'the worker goes');
     gone($left, 'the child is killed a die timeout later');
-    my $next = worker_in($run, 'idle');
     $run->counts('default', idle => 1, stopping => 0, killed => 0);
-    kill 'KILL', $next;
-    gone($next, 'the end');
-    $run->counts('default', idle => 1, stopping => 0);
-    kill 'KILL', pids($run);
     ends($run, 0, 'leftovers');
 });
 
