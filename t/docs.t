@@ -199,7 +199,7 @@ cmp_ok($commands, '>=', 7, 'all of them');
 my %exists;
 find({ no_chdir => 1, wanted => sub {
     (my $name = $_) =~ s{^\Q${\ root() }\E/?}{};
-    if ($name =~ m{^(?:\.git|build|build-(?:asan|fuzz|tsan))$}) {
+    if ($name =~ m{^(?:\.git|build|build-(?:asan|fuzz|mutation|tsan))$}) {
         $File::Find::prune = 1;
         return;
     }
