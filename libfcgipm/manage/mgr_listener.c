@@ -85,14 +85,16 @@ void mgr_listener_require(fcgipm_t *pm)
 
 void mgr_listener_doubt(fcgipm_t *pm)
 {
+    if (pm->listener >= MGR_LISTENER_FOUND) {
+        return;
+    }
     mgr_listener_find(pm);
     if (pm->listener == MGR_LISTENER_SEVERAL) {
-        pm->listener = MGR_LISTENER_FOUND; /* say it once */
-        fcgipm_notify(pm,
-                      "several descriptors listen: without "
-                      "fcgipm_set_listen_fd() a signal between two requests "
-                      "ends this worker only after the next");
+        fcgipm_notify(pm, "several descriptors listen: without "
+                          "fcgipm_set_listen_fd() a signal between two "
+                          "requests ends this worker only after the next");
     }
+    pm->listener = MGR_LISTENER_FOUND; /* look once, say it once */
 }
 
 /* An unconnected socket takes its place, so that the descriptor does not become
