@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+#include "apr_hash.h"
 #include "apr_lib.h"
 #include "apr_portable.h"
 #include "apr_strings.h"
@@ -324,6 +325,38 @@ static void response_check_length(hpm_response_t *a, const response_line_t *l)
     a->length = a->left = n;
 }
 
+/* @return a header's name in lower case */
+static const char *response_fold(apr_pool_t *p, const char *name,
+                                 apr_size_t len)
+{
+    char *folded = apr_pstrmemdup(p, name, len);
+    apr_size_t i;
+
+    for (i = 0; i < len; i++) {
+        folded[i] = apr_tolower(name[i]);
+    }
+    return folded;
+}
+
+/* A Connection line names others that are for the next hop only. */
+static void response_check_connection(hpm_response_t *a,
+                                      const response_line_t *l)
+{
+    const char *at = l->value;
+    const char *name;
+
+    if (!a->hop_by_hop) {
+        a->hop_by_hop = apr_hash_make(a->r->pool);
+    }
+    while (*at != '\r' && *at != '\n') {
+        name = at;
+        at += strcspn(at, ", \t\r\n");
+        name = response_fold(a->r->pool, name, (apr_size_t)(at - name));
+        apr_hash_set(a->hop_by_hop, name, APR_HASH_KEY_STRING, name);
+        at += strspn(at, ", \t");
+    }
+}
+
 /* Is every line "name: value"?  @param longest the length of the longest */
 static int response_check_header(hpm_response_t *a, const char *head,
                                  apr_size_t len, apr_size_t *longest)
@@ -346,6 +379,9 @@ static int response_check_header(hpm_response_t *a, const char *head,
         else if (response_is_name(&l, "Content-Length")) {
             response_check_length(a, &l);
         }
+        else if (response_is_name(&l, "Connection")) {
+            response_check_connection(a, &l);
+        }
         else if (response_is_name(&l, HPM_SENDFILE_HEADER)) {
             a->names_file = 1;
         }
@@ -363,11 +399,25 @@ typedef struct response_lines {
     apr_size_t own_size; /* MAX_STRING_LEN, a line may have 64K */
 } response_lines_t;
 
-/* Length and encoding of the body are httpd's to write. */
-static int response_is_framing(const response_line_t *l)
+/* Length and encoding of the body, and what a server tells the next hop only
+ * (RFC 9110, section 7.6.1), are httpd's to write. */
+static int response_is_httpds(const hpm_response_t *a, const response_line_t *l)
 {
-    return response_is_name(l, "Content-Length")
-           || response_is_name(l, "Transfer-Encoding");
+    static const char *const names[] = {"Content-Length",   "Transfer-Encoding",
+                                        "Connection",       "Keep-Alive",
+                                        "Proxy-Connection", "TE",
+                                        "Trailer",          "Upgrade"};
+    unsigned int i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (response_is_name(l, names[i])) {
+            return 1;
+        }
+    }
+    return a->hop_by_hop
+           && apr_hash_get(a->hop_by_hop,
+                           response_fold(a->r->pool, l->text, l->name_len),
+                           APR_HASH_KEY_STRING);
 }
 
 static int response_gets(char *w, int len, void *ctx)
@@ -381,7 +431,7 @@ static int response_gets(char *w, int len, void *ctx)
             apr_cpystrn(w, "\n", size);
             return 1;
         }
-    } while (response_is_framing(&l));
+    } while (response_is_httpds(lines->a, &l));
     apr_cpystrn(w, l.text, l.len + 1 < size ? l.len + 1 : size);
     return 1;
 }
@@ -413,7 +463,8 @@ static int response_scan_header(hpm_response_t *a, const char *head,
 
 static int response_has_no_body(int status)
 {
-    return status == HTTP_NO_CONTENT || status == HTTP_NOT_MODIFIED;
+    return status == HTTP_NO_CONTENT || status == HTTP_RESET_CONTENT
+           || status == HTTP_NOT_MODIFIED;
 }
 
 /* The header is whole: choose what becomes of the body. */
@@ -454,7 +505,10 @@ static void response_take_header(hpm_response_t *a, const char *head,
         a->state = HPM_RESPONSE_FILE;
     }
     else {
-        if (a->length >= 0 && !response_has_no_body(r->status)) {
+        if (r->status == HTTP_RESET_CONTENT) {
+            ap_set_content_length(r, 0); /* RFC 9110, 15.3.6 */
+        }
+        else if (a->length >= 0 && !response_has_no_body(r->status)) {
             ap_set_content_length(r, a->length);
         }
         hpm_spool_head(&a->spool);

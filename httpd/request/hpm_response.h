@@ -51,6 +51,7 @@ typedef struct hpm_response {
     char *head; /* a header that came in pieces */
     apr_size_t head_len, head_size;
     int names_file;           /* it has an X-Sendfile */
+    apr_hash_t *hop_by_hop;   /* names in its Connection; NULL: it has none */
     apr_table_t *err_headers; /* as they were before the worker's header */
     apr_off_t length;         /* as the worker announced it; -1 */
     apr_off_t left;           /* of it */

@@ -73,6 +73,31 @@ sub one_mpm {
     is($httpd->get('/app/?cat', body => 'abc', method => 'PUT')->{body},
        'abc', 'PUT');
 
+    # --- what a worker says to the next hop only
+    my %hop = (Connection => 'close, X-Hop,x-Other', 'Keep-Alive' => 'timeout=9',
+               'Proxy-Connection' => 'keep-alive', TE => 'trailers',
+               Trailer => 'X-Late', Upgrade => 'websocket', 'X-Hop' => 'no',
+               'X-OTHER' => 'no', 'X-End' => 'yes');
+    $r = $httpd->get('/raw/?out=' . join('%0d%0a', map { "$_:$hop{$_}" =~ s/ /%20/gr }
+                                         sort keys %hop)
+                     . '%0d%0a%0d%0abody&eof&end',
+                     header => ['Connection: keep-alive']);
+    is($r->{status}, 200, 'a header with lines for the next hop');
+    is($r->{body}, 'body', 'its body');
+    is($r->{header}{'x-end'}, 'yes', 'what is for the client comes');
+    is($r->{header}{lc $_}, undef, "$_ does not")
+        for grep { !/^(?:X-End|Connection|Keep-Alive)$/ } keys %hop;
+    unlike($r->{header}{connection} || '', qr/hop/i,
+           'httpd has a Connection of its own');
+    unlike($r->{header}{'keep-alive'} || '', qr/timeout=9\b/, 'and Keep-Alive');
+    for my $length ('', 'Content-Length:%204%0d%0a') {
+        $r = $httpd->get("/raw/?out=Status:%20205%0d%0a$length%0d%0abody&eof&end",
+                         header => ['Connection: keep-alive']);
+        is($r->{status}, 205, 'status 205');
+        is($r->{body}, '', 'has no body');
+        is($r->{header}{'content-length'}, 0, 'and says so');
+    }
+
     # --- variables
     $r = $httpd->get('/app/more/path?env&x=%20y',
                      header => ['Proxy: evil', 'X-Own: mine']);
