@@ -7,6 +7,7 @@
 
 #include "apr_strings.h"
 #include "apr_tables.h"
+#include "pm_core/base/pm_utf8.h"
 #include "pm_core/control/pm_control_reply.h"
 
 /* --- pieces --------------------------------------------------------------- */
@@ -22,16 +23,25 @@ int ctl_text_coloured(FILE *out)
 
 const char *ctl_text_safe(char *buf, size_t size, const char *text)
 {
-    size_t i;
+    const char *end = text + (size - 1);
+    apr_uint32_t code = 0;
+    size_t at = 0;
+    size_t n;
 
-    for (i = 0; i + 1 < size && text[i]; i++) {
-        unsigned char c = (unsigned char)text[i];
-        int c1 =
-            c >= 0x80 && c < 0xa0 && i && (unsigned char)text[i - 1] == 0xc2;
-
-        buf[i] = c < 0x20 || c == 0x7f || c1 ? '?' : text[i];
+    for (; *text; text += n ? n : 1) {
+        n = pm_utf8_read(text, &code);
+        if (text + (n ? n : 1) > end) {
+            break;
+        }
+        if (n && pm_utf8_is_visible(code)) {
+            memcpy(buf + at, text, n);
+            at += n;
+        }
+        else {
+            buf[at++] = '?';
+        }
     }
-    buf[i] = '\0';
+    buf[at] = '\0';
     return buf;
 }
 

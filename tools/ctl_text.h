@@ -3,9 +3,9 @@
  * @file ctl_text.h
  * @brief What fcgipmctl shows to people, from the manager's JSON.
  *
- * What workers wrote must not control a terminal: control characters are shown
- * as "?".  The columns of the table are the rows of pm_metric_rows.h that have
- * a head for it.
+ * What workers wrote must neither control a terminal nor look like other text:
+ * each character that is not visible (pm_utf8.h) is shown as "?".  The columns
+ * of the table are the rows of pm_metric_rows.h that have a head for it.
  */
 #ifndef CTL_TEXT_H
 #define CTL_TEXT_H
@@ -23,7 +23,8 @@
  *  (no-color.org) */
 int ctl_text_coloured(FILE *out);
 
-/** @a text with "?" for control characters; cut to @a size. */
+/** The first @a size - 1 bytes of @a text, with "?" for what is not visible or
+ *  not UTF-8. */
 const char *ctl_text_safe(char *buf, size_t size, const char *text);
 
 /** A number in at most @a width characters: 1234567 as 1234K. */

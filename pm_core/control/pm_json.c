@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apr_strings.h"
+#include "pm_core/base/pm_utf8.h"
 
 void pm_json_init(pm_json_t *j, apr_pool_t *p)
 {
@@ -17,49 +18,32 @@ static void json_put(pm_json_t *j, const char *bytes, apr_size_t n)
     }
 }
 
-/* @return the length of the UTF-8 sequence at s (RFC 3629, section 4); 0: there
- * is none */
-static apr_size_t json_utf8_length(const unsigned char *s)
+/* As UTF-16 (RFC 8259, section 7). */
+static void json_put_escaped(pm_json_t *j, apr_uint32_t code)
 {
-    apr_size_t n = s[0] < 0x80                   ? 1
-                   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-                   : (s[0] & 0xf0) == 0xe0       ? 3
-                   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                                 : 0;
-    apr_size_t i;
+    char escape[16];
 
-    for (i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
-        }
+    if (code > 0xffff) {
+        json_put_escaped(j, 0xd7c0 + (code >> 10));
+        code = 0xdc00 + (code & 0x3ff);
     }
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)
-        || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) {
-        return 0;
-    }
-    return n;
+    apr_snprintf(escape, sizeof(escape), "\\u%04x", code);
+    json_put(j, escape, 6);
 }
 
 static void json_put_string(pm_json_t *j, const char *text)
 {
-    const unsigned char *s = (const unsigned char *)text;
-    char escape[8];
+    apr_uint32_t code = 0;
+    apr_size_t n;
 
     json_put(j, "\"", 1);
-    while (*s) {
-        apr_size_t n = json_utf8_length(s);
-
-        if (*s < 0x20 || *s == '"' || *s == '\\' || *s == 0x7f) {
-            apr_snprintf(escape, sizeof(escape), "\\u%04x", *s++);
-            json_put(j, escape, 6);
-        }
-        else if (n == 0) {
-            json_put(j, "\\ufffd", 6);
-            s++;
+    for (; *text; text += n ? n : 1) {
+        n = pm_utf8_read(text, &code);
+        if (!n || code == '"' || code == '\\' || !pm_utf8_is_visible(code)) {
+            json_put_escaped(j, n ? code : 0xfffd);
         }
         else {
-            json_put(j, (const char *)s, n);
-            s += n;
+            json_put(j, text, n);
         }
     }
     json_put(j, "\"", 1);

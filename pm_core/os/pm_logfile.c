@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "apr_strings.h"
+#include "pm_core/base/pm_utf8.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_safe_dir.h"
 
@@ -108,42 +109,24 @@ static char *put_escaped(char *to, unsigned char c)
     return to;
 }
 
-/* @return how many bytes at text are one character that is not escaped:
- * printable ASCII, or well-formed UTF-8 (RFC 3629) that is no control
- * character; 0: none */
-static int plain_bytes(const char *text)
-{
-    const unsigned char *s = (const unsigned char *)text;
-    unsigned low = s[0] == 0xc2 || s[0] == 0xe0 ? 0xa0
-                   : s[0] == 0xf0               ? 0x90
-                                                : 0x80;
-    unsigned high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
-    int n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    int i;
-
-    if (s[0] < 0x80) {
-        return s[0] >= ' ' && s[0] != 0x7f && s[0] != '\\';
-    }
-    if (s[0] < 0xc2 || s[0] > 0xf4 || s[1] < low || s[1] > high) {
-        return 0;
-    }
-    for (i = 2; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    return n;
-}
-
 static char *put_text(char *to, const char *text)
 {
     const char *end = text + strnlen(text, TEXT_MAX);
-    int n;
+    apr_uint32_t code = 0;
+    apr_size_t n;
 
-    for (; text < end; text += n ? n : 1) {
-        n = plain_bytes(text);
-        memcpy(to, text, (apr_size_t)n);
-        to = n ? to + n : put_escaped(to, (unsigned char)*text);
+    while (text < end) {
+        n = pm_utf8_read(text, &code);
+        if (n && code != '\\' && pm_utf8_is_visible(code)) {
+            memcpy(to, text, n);
+            to += n;
+            text += n;
+        }
+        else {
+            for (n = n ? n : 1; n; n--) {
+                to = put_escaped(to, (unsigned char)*text++);
+            }
+        }
     }
     return to;
 }

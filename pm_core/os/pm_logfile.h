@@ -27,8 +27,8 @@ apr_status_t pm_logfile_open(int *fd, const char *path, pm_reason_t *why);
 int pm_logfile_unblock(int fd);
 
 /**
- * Write "[time] [pool NAME:SOURCE] text", with backslashes, control characters
- * and bytes that are not UTF-8 escaped as in C.
+ * Write "[time] [pool NAME:SOURCE] text", with backslashes, characters that
+ * are not visible (pm_utf8.h) and bytes that are not UTF-8 escaped as in C.
  * @param source "pid 123", or what else the text comes from
  * @return 0: it was not written: an error, a full pipe, or @a fd is -1
  */

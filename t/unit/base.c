@@ -9,6 +9,7 @@
 #include "pm_core/shm/pm_scoreboard.h"
 #include "pm_core/control/pm_json.h"
 #include "pm_core/base/pm_lines.h"
+#include "pm_core/base/pm_utf8.h"
 #include "pm_core/os/pm_listen.h"
 #include "pm_core/os/pm_logfile.h"
 #include "pm_core/os/pm_loop.h"
@@ -111,6 +112,8 @@ static void test_logfile(void)
                   "\303\244 \342\202\254 \360\237\230\200"},
                  {"\302\233m \233m", "\\xc2\\x9bm \\x9bm"},
                  {"\303", "\\xc3"},
+                 {"\342\200\256gpj.exe \357\273\277",
+                  "\\xe2\\x80\\xaegpj.exe \\xef\\xbb\\xbf"},
                  {"\340\200\200 \355\240\200 \364\220\200\200",
                   "\\xe0\\x80\\x80 \\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80"}};
     char got[8192], big[8000];
@@ -168,6 +171,51 @@ static void test_keep(void)
 
 /* --- JSON ----------------------------------------------------------------- */
 
+static void test_utf8(void)
+{
+    static const struct {
+        const char *text;
+        unsigned int length, code;
+    } cases[] = {{"a", 1, 'a'},
+                 {"\xc2\x80", 2, 0x80},
+                 {"\xdf\xbf", 2, 0x7ff},
+                 {"\xe0\xa0\x80", 3, 0x800},
+                 {"\xed\x9f\xbf", 3, 0xd7ff},
+                 {"\xee\x80\x80", 3, 0xe000},
+                 {"\xf0\x90\x80\x80", 4, 0x10000},
+                 {"\xf4\x8f\xbf\xbf", 4, 0x10ffff},
+                 {"\x80", 0, 0},
+                 {"\xc1\xbf", 0, 0},
+                 {"\xc3", 0, 0},
+                 {"\xe0\x9f\xbf", 0, 0},
+                 {"\xed\xa0\x80", 0, 0},
+                 {"\xe2\x80", 0, 0},
+                 {"\xf0\x8f\xbf\xbf", 0, 0},
+                 {"\xf4\x90\x80\x80", 0, 0},
+                 {"\xf8\x88\x80\x80\x80", 0, 0},
+                 {"\xff", 0, 0}};
+    static const apr_uint32_t invisible[] = {0,      0x1b,   0x7f,   0x85,
+                                             0xad,   0x200b, 0x2028, 0x202e,
+                                             0x2066, 0xfeff, 0xe0020};
+    static const apr_uint32_t visible[] = {' ',    '~',    0xa0,   0xe4,
+                                           0x2010, 0x202f, 0x2070, 0x1f600};
+    apr_uint32_t code = 0;
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        is_int((long)pm_utf8_read(cases[i].text, &code), cases[i].length,
+               "UTF-8: case %d", (int)i);
+        ok(!cases[i].length || code == cases[i].code, "UTF-8: its code");
+    }
+    for (i = 0; i < sizeof(invisible) / sizeof(invisible[0]); i++) {
+        ok(!pm_utf8_is_visible(invisible[i]), "U+%04X is not visible",
+           invisible[i]);
+    }
+    for (i = 0; i < sizeof(visible) / sizeof(visible[0]); i++) {
+        ok(pm_utf8_is_visible(visible[i]), "U+%04X is", visible[i]);
+    }
+}
+
 static void test_json(apr_pool_t *p)
 {
     pm_json_t j;
@@ -181,10 +229,12 @@ static void test_json(apr_pool_t *p)
     pm_json_int(&j, NULL, -5);
     pm_json_seconds(&j, NULL, 1234567);
     pm_json_close(&j, ']');
+    pm_json_string(&j, "d", "\xe2\x80\xae\xf3\xa0\x80\x81\xf0\x9f\x98\x80");
     pm_json_close(&j, '}');
     is_str(pm_json_text(&j),
            "{\"a\\u0022\\u005c\":\"x\\u000a\\u0001\\u007f\xc3\xa4\\ufffd"
-           "\\ufffd\\ufffd\\ufffd\",\"b\":[],\"c\":[-5,1.234]}",
+           "\\ufffd\\ufffd\\ufffd\",\"b\":[],\"c\":[-5,1.234],"
+           "\"d\":\"\\u202e\\udb40\\udc01\xf0\x9f\x98\x80\"}",
            "JSON");
 }
 
@@ -467,6 +517,7 @@ int main(void)
     test_fit();
     test_logfile();
     test_keep();
+    test_utf8();
     test_json(p);
     test_board(p);
     test_addresses(p);

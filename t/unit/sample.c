@@ -26,7 +26,12 @@ static void test_text(void)
     is_str(ctl_text_safe(buf, sizeof(buf),
                          "a\033[2Jb\xc2\x9b"
                          "c\xc3\xa9"),
-           "a?[2Jb\xc2?c\xc3\xa9", "no terminal is controlled by it");
+           "a?[2Jb?c\xc3\xa9", "no terminal is controlled by it");
+    is_str(ctl_text_safe(buf, sizeof(buf),
+                         "a\xe2\x80\xae"
+                         "b\x9b\xe2\x80"),
+           "a?b???", "nor does text look like other text");
+    is_str(ctl_text_safe(buf, 4, "ab\xc3\xa9"), "ab", "no half character");
     is_str(ctl_text_safe(buf, 4, "abcdef"), "abc", "it is cut");
 }
 
