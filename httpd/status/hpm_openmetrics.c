@@ -94,19 +94,19 @@ static void metrics_put_histogram(const metrics_writer_t *w,
     const json_t *histogram = json_object_get(object, m->member);
     const json_t *bounds = json_object_get(w->status, "time_bounds");
     const json_t *count;
-    apr_int64_t sum = 0;
+    apr_uint64_t sum = 0; /* no overflow, whatever the numbers are */
     size_t i;
 
     json_array_foreach(json_object_get(histogram, "counts"), i, count)
     {
         const json_t *bound = json_array_get(bounds, i);
 
-        sum += json_integer_value(count);
-        ap_rprintf(w->r, "%s_bucket{%s,le=\"%s\"} %" APR_INT64_T_FMT "\n",
+        sum += (apr_uint64_t)json_integer_value(count);
+        ap_rprintf(w->r, "%s_bucket{%s,le=\"%s\"} %" APR_UINT64_T_FMT "\n",
                    m->family, labels,
                    bound ? hpm_status_text(bound, w->r->pool) : "+Inf", sum);
     }
-    ap_rprintf(w->r, "%s_count{%s} %" APR_INT64_T_FMT "\n", m->family, labels,
+    ap_rprintf(w->r, "%s_count{%s} %" APR_UINT64_T_FMT "\n", m->family, labels,
                sum);
     ap_rvputs(w->r, m->family, "_sum{", labels, "} ",
               metrics_text(w, histogram, "sum"), "\n", NULL);

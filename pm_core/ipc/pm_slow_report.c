@@ -59,8 +59,10 @@ pm_slow_report_result_t pm_slow_report_receive(int fd, pm_slow_report_t *report)
     do {
         memset(&m, 0, sizeof(m));
         n = recv(fd, &m, sizeof(m), MSG_DONTWAIT);
-    } while ((n < 0 && errno == EINTR) || (n == 0 && !is_end(fd))
-             || (n > 0 && (n < (ssize_t)FIXED || m.mark != MARK)));
+    } while (
+        (n < 0 && errno == EINTR) || (n == 0 && !is_end(fd))
+        || (n > 0
+            && (n < (ssize_t)FIXED || m.mark != MARK || m.report.since <= 0)));
     if (n <= 0) {
         return n == 0 || errno != EAGAIN ? PM_SLOW_REPORT_CLOSED
                                          : PM_SLOW_REPORT_NONE;

@@ -24,7 +24,7 @@
 typedef struct pm_slow_report {
     int slot;                /**< of the pool, in the scoreboard */
     apr_uint32_t generation; /**< of the pool in that slot */
-    apr_time_t since;        /**< pm_time_now() when it was granted */
+    apr_time_t since;        /**< pm_time_now() when it was granted, > 0 */
     apr_uint64_t inode;      /**< of the child's socket to the worker */
     pid_t pid;               /**< of the worker, if the child knows it; 0 */
     char method[PM_SLOW_REPORT_METHOD];

@@ -46,7 +46,7 @@ static void test_wakeup(void)
 static void test_slow_report(void)
 {
     pm_slow_report_t note = {7, 9, 11, 13, 15, "GET", "host/path"};
-    pm_slow_report_t got, longest = note;
+    pm_slow_report_t got, longest = note, early = note;
     pm_reason_t why;
     int fd[2], i, n = 0;
 
@@ -58,6 +58,8 @@ static void test_slow_report(void)
     ok(send(fd[1], "", 0, 0) == 0 && send(fd[1], "x", 1, 0) == 1
            && send(fd[1], longest.url, 900, 0) == 900,
        "noise");
+    early.since = APR_INT64_MIN;
+    ok(pm_slow_report_send(fd[1], &early), "a time that no clock has shown");
     ok(pm_slow_report_send(fd[1], &longest), "tell at length");
     is_int(pm_slow_report_receive(fd[0], &got), 1, "hear");
     ok(got.slot == 7 && got.generation == 9 && got.since == 11
