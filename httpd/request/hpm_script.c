@@ -19,6 +19,7 @@ APLOG_USE_MODULE(fcgipm);
 
 #define SCRIPT_ASK_TIME     apr_time_from_sec(10) /* for one request */
 #define SCRIPT_REFUSED_TIME apr_time_from_sec(1)
+#define SCRIPT_ALLOWED_TIME apr_time_from_sec(5) /* directories may change */
 #define SCRIPT_DROPPED_MAX  16
 #define SCRIPT_ENTRIES_MAX  4096
 
@@ -26,7 +27,7 @@ APLOG_USE_MODULE(fcgipm);
 typedef struct script_entry {
     int asking;       /* a thread is asking; the rest is not valid */
     int status;       /* OK, or an HTTP status: refused */
-    apr_time_t until; /* a refusal is valid until then */
+    apr_time_t until; /* the reply is valid until then */
     char why[512];
     char name[65];
     pm_addr_t addr;
@@ -185,6 +186,7 @@ static void script_parse_reply(script_entry_t *e, char *answer)
     long status = 0;
 
     e->status = OK;
+    e->until = pm_time_now() + SCRIPT_ALLOWED_TIME;
     if (!strncmp(answer, "ok ", 3)) {
         if (script_parse_pool(e, answer)) {
             return;
@@ -250,18 +252,22 @@ static void script_request(const script_search_t *s, script_entry_t *e)
 
 /* --- the cache ------------------------------------------------------------ */
 
-/* One entry per file, or per wrapper, and per owner where the rules run
- * scripts as their owners.  The manager alone decides what shares a pool. */
+/* Does the manager judge each file? */
+static int script_is_judged(const script_search_t *s)
+{
+    return s->wrapper < 0 || !s->template || s->template->rules->script_user;
+}
+
+/* One entry per file, or per wrapper where any file may be run.  The manager
+ * alone decides what shares a pool. */
 static const char *script_key(const script_search_t *s)
 {
     const request_rec *r = s->r;
 
-    if (s->wrapper < 0 || !s->template) {
-        return apr_pstrcat(r->pool, s->host, " ", r->filename, NULL);
-    }
-    return apr_psprintf(
-        r->pool, "%s %s %d %ld", s->host, s->template->where, s->wrapper,
-        s->template->rules->script_user ? (long)r->finfo.user : -1L);
+    return script_is_judged(s)
+               ? apr_pstrcat(r->pool, s->host, " ", r->filename, NULL)
+               : apr_psprintf(r->pool, "%s %s %d", s->host, s->template->where,
+                              s->wrapper);
 }
 
 static int script_is_same_file(const script_search_t *s,
@@ -270,11 +276,10 @@ static int script_is_same_file(const script_search_t *s,
     const apr_finfo_t *a = &s->r->finfo;
     const apr_finfo_t *b = &e->file;
 
-    return s->wrapper >= 0
-           || (a->device == b->device && a->inode == b->inode
-               && a->size == b->size && a->mtime == b->mtime
-               && a->ctime == b->ctime && a->protection == b->protection
-               && a->user == b->user && a->group == b->group);
+    return a->device == b->device && a->inode == b->inode && a->size == b->size
+           && a->mtime == b->mtime && a->ctime == b->ctime
+           && a->protection == b->protection && a->user == b->user
+           && a->group == b->group;
 }
 
 static int script_pool_lives(const script_search_t *s, const script_entry_t *e)
@@ -286,9 +291,11 @@ static int script_pool_lives(const script_search_t *s, const script_entry_t *e)
 
 static int script_is_fresh(const script_search_t *s, const script_entry_t *e)
 {
-    return script_is_same_file(s, e)
-           && (e->status == OK ? script_pool_lives(s, e)
-                               : pm_time_now() < e->until);
+    int judged = script_is_judged(s);
+
+    return (!judged || script_is_same_file(s, e))
+           && (e->status != OK || script_pool_lives(s, e))
+           && ((e->status == OK && !judged) || pm_time_now() < e->until);
 }
 
 /* The cache is full: drop every entry that no thread is asking for. */

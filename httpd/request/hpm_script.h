@@ -3,11 +3,13 @@
  * @file hpm_script.h
  * @brief Scripts on demand, in an httpd child: which pool runs this file?
  *
- * The child asks the manager once for each script (or for each wrapper of a
- * virtual host), over the control socket, and caches the reply; a refusal is
- * cached for a second.  A cached pool is dropped when the scoreboard shows
- * that it has ended, when its socket cannot be reached, or when the file has
- * changed.  Of several threads that need the same script one asks, the others
+ * The child asks the manager for each script, over the control socket, and
+ * caches the reply: for five seconds, a refusal for one, and as long as the
+ * file stays as it is.  So each file is judged by itself, whatever pool runs
+ * it.  (A wrapper whose files are not judged is asked for once for a virtual
+ * host.)  A cached pool is dropped when the scoreboard shows that it has ended,
+ * or when its socket cannot be reached.
+ * Of several threads that need the same script one asks, the others
  * wait for its reply.  While there is no manager, or it does not have this
  * child's configuration yet, the asking thread waits for that on the
  * scoreboard.  All of it ends within ten seconds.

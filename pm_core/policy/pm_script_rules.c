@@ -256,14 +256,9 @@ static int is_owned(pm_owner_t rule, const pm_walk_t *walk,
     }
 }
 
-static const char *judge_owner(const pm_rules_t *rules, const pm_walk_t *walk,
-                               const pm_runner_t *as)
+/* Has the user too many rights for a script? */
+static const char *judge_runner(const pm_rules_t *rules, const pm_runner_t *as)
 {
-    pm_owner_t rule = (pm_owner_t)rules->script_owner;
-
-    if (rule == PM_OWNER_AUTO) {
-        rule = as->named ? PM_OWNER_USER : PM_OWNER_ROOT;
-    }
     if (as->uid == 0 || as->gid == 0) {
         return "a script never runs as uid 0 or gid 0";
     }
@@ -271,6 +266,17 @@ static const char *judge_owner(const pm_rules_t *rules, const pm_walk_t *walk,
         && (as->uid < rules->min_uid || as->gid < rules->min_gid)) {
         return "its owner's uid is less than FcgiPMScriptMinUid, or the gid "
                "less than FcgiPMScriptMinGid";
+    }
+    return NULL;
+}
+
+static const char *judge_owner(const pm_rules_t *rules, const pm_walk_t *walk,
+                               const pm_runner_t *as)
+{
+    pm_owner_t rule = (pm_owner_t)rules->script_owner;
+
+    if (rule == PM_OWNER_AUTO) {
+        rule = as->named ? PM_OWNER_USER : PM_OWNER_ROOT;
     }
     if (!is_owned(rule, walk, as)) {
         return rule == PM_OWNER_ROOT
@@ -284,6 +290,13 @@ static const char *judge_owner(const pm_rules_t *rules, const pm_walk_t *walk,
     return NULL;
 }
 
+static apr_status_t refuse_path(const char *path, const char *because,
+                                pm_reason_t *why)
+{
+    return because ? pm_fail(why, EACCES, "%s: %s", path, because)
+                   : APR_SUCCESS;
+}
+
 apr_status_t pm_script_rules_judge(const pm_rules_t *rules, const char *path,
                                    const pm_walk_t *walk, const pm_runner_t *as,
                                    pm_reason_t *why)
@@ -291,7 +304,15 @@ apr_status_t pm_script_rules_judge(const pm_rules_t *rules, const char *path,
     const char *because = judge_dirs(walk);
 
     because = because ? because : judge_file(&walk->file, as->wrapped);
+    because = because ? because : judge_runner(rules, as);
     because = because ? because : judge_owner(rules, walk, as);
-    return because ? pm_fail(why, EACCES, "%s: %s", path, because)
-                   : APR_SUCCESS;
+    return refuse_path(path, because, why);
+}
+
+apr_status_t pm_script_rules_judge_runner(const pm_rules_t *rules,
+                                          const char *path,
+                                          const pm_runner_t *as,
+                                          pm_reason_t *why)
+{
+    return refuse_path(path, judge_runner(rules, as), why);
 }

@@ -88,4 +88,11 @@ apr_status_t pm_script_rules_judge(const pm_rules_t *rules, const char *path,
                                    const pm_walk_t *walk, const pm_runner_t *as,
                                    pm_reason_t *why);
 
+/** The part of it that is not about the file: may scripts run as this user?
+ *  @return as above */
+apr_status_t pm_script_rules_judge_runner(const pm_rules_t *rules,
+                                          const char *path,
+                                          const pm_runner_t *as,
+                                          pm_reason_t *why);
+
 #endif /* PM_SCRIPT_RULES_H */

@@ -30,6 +30,7 @@ struct pm_script_pool {
     apr_pool_t *p;
     const char *key;
     const char *host, *path; /* of the first request for it */
+    apr_uint32_t uid;        /* of the user it runs as */
     int known;               /* it is in by_key */
     pm_launch_file_t file;
     apr_time_t changed_at; /* workers started before run the former file */
@@ -270,6 +271,7 @@ static void sp_create(pm_context_t *context, pm_member_t *member,
     script->key = apr_pstrdup(script->p, f->key);
     script->host = apr_pstrdup(script->p, host);
     script->path = apr_pstrdup(script->p, path);
+    script->uid = f->uid;
     script->known = 1;
     script->timer.due = sp_on_look;
     script->timer.ctx = script;
@@ -403,7 +405,8 @@ static void sp_adopt(pm_script_pool_t *script, const pm_pool_set_t *set,
     pm_script_target_t f;
     int reload;
 
-    if (pm_script_resolve(&f, set, script->host, script->path, p, &why)
+    if (pm_script_resolve_pool(&f, set, script->host, script->path, script->uid,
+                               p, &why)
             != APR_SUCCESS
         || strcmp(f.key, script->key)) {
         pm_log(pool->context->log, PM_INFO, "pool %s: goes: %s",
@@ -457,8 +460,8 @@ static int sp_verify(pm_pool_t *pool)
                    */
     }
     p = pm_subpool_create(pool->p);
-    rv = pm_script_resolve(&f, pool->context->scripts->set, script->host,
-                           script->path, p, &why);
+    rv = pm_script_resolve_pool(&f, pool->context->scripts->set, script->host,
+                                script->path, script->uid, p, &why);
     if (rv == APR_SUCCESS && strcmp(f.key, script->key)) {
         rv = pm_fail(&why, APR_EGENERAL,
                      "%s: it belongs to somebody else "

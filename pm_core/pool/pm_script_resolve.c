@@ -14,7 +14,8 @@ typedef struct search {
     pm_script_target_t *f;
     const pm_host_t *host;
     const char *path;
-    int wrapper; /* -1: none */
+    int wrapper;               /* -1: none */
+    const apr_uint32_t *owner; /* of a wrapper's files; NULL: look */
     pm_ident_t ident;
     int named; /* by the configuration, or the script */
     apr_pool_t *p;
@@ -123,26 +124,43 @@ static apr_status_t res_walk(search_t *s, pm_walk_t *walk)
 }
 
 /* A wrapper is the administrator's, and reads files of its own choosing: its
- * script is looked at only when it decides on the user. */
-static apr_status_t res_find_file(search_t *s)
+ * script is looked at only when its owner decides on the user. */
+static int res_looks_at_file(const search_t *s)
+{
+    return s->wrapper < 0 || (s->f->by->rules->script_user && !s->owner);
+}
+
+static apr_status_t res_judge(const search_t *s, const pm_walk_t *walk)
 {
     const pm_rules_t *rules = s->f->by->rules;
-    int looks = s->wrapper < 0 || rules->script_user;
-    pm_runner_t as = {.wrapped = s->wrapper >= 0};
+    pm_runner_t as = {.uid = s->ident.uid,
+                      .gid = s->ident.gid,
+                      .named = s->named,
+                      .wrapped = s->wrapper >= 0};
+
+    return res_looks_at_file(s)
+               ? pm_script_rules_judge(rules, s->path, walk, &as, s->why)
+           : rules->script_user
+               ? pm_script_rules_judge_runner(rules, s->path, &as, s->why)
+               : APR_SUCCESS;
+}
+
+static apr_status_t res_find_file(search_t *s)
+{
     pm_walk_t walk;
-    apr_status_t rv;
+    apr_status_t rv = APR_SUCCESS;
 
     memset(&walk, 0, sizeof(walk));
-    rv = looks ? res_walk(s, &walk) : APR_SUCCESS;
+    if (res_looks_at_file(s)) {
+        rv = res_walk(s, &walk);
+    }
+    else if (s->owner) {
+        walk.file.uid = *s->owner;
+    }
     if (rv == APR_SUCCESS) {
         rv = res_find_ident(s, &walk);
     }
-    as.uid = s->ident.uid;
-    as.gid = s->ident.gid;
-    as.named = s->named;
-    if (rv == APR_SUCCESS && looks
-        && pm_script_rules_judge(rules, s->path, &walk, &as, s->why)
-               != APR_SUCCESS) {
+    if (rv == APR_SUCCESS && res_judge(s, &walk) != APR_SUCCESS) {
         rv = res_refuse(s->f, 403, EACCES);
     }
     return rv;
@@ -198,29 +216,47 @@ static apr_status_t res_run_wrapper(search_t *s)
     return APR_SUCCESS;
 }
 
+static apr_status_t res_resolve(search_t *s, const pm_pool_set_t *set,
+                                const char *host)
+{
+    apr_status_t rv = pm_script_rules_path_check(s->path, s->why);
+
+    memset(s->f, 0, sizeof(*s->f));
+    if (rv != APR_SUCCESS) {
+        return res_refuse(s->f, 403, rv);
+    }
+    rv = res_find_rules(s, set, host);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    s->f->conf = apr_pmemdup(s->p, s->f->by->conf, sizeof(*s->f->conf));
+    rv = res_find_file(s);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    s->f->uid = s->ident.uid;
+    if (s->wrapper >= 0) {
+        return res_run_wrapper(s);
+    }
+    res_run_file(s);
+    return APR_SUCCESS;
+}
+
 apr_status_t pm_script_resolve(pm_script_target_t *f, const pm_pool_set_t *set,
                                const char *host, const char *path,
                                apr_pool_t *p, pm_reason_t *why)
 {
     search_t s = {.f = f, .path = path, .p = p, .why = why};
-    apr_status_t rv = pm_script_rules_path_check(path, why);
 
-    memset(f, 0, sizeof(*f));
-    if (rv != APR_SUCCESS) {
-        return res_refuse(f, 403, rv);
-    }
-    rv = res_find_rules(&s, set, host);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    f->conf = apr_pmemdup(p, f->by->conf, sizeof(*f->conf));
-    rv = res_find_file(&s);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    if (s.wrapper >= 0) {
-        return res_run_wrapper(&s);
-    }
-    res_run_file(&s);
-    return APR_SUCCESS;
+    return res_resolve(&s, set, host);
+}
+
+apr_status_t pm_script_resolve_pool(pm_script_target_t *f,
+                                    const pm_pool_set_t *set, const char *host,
+                                    const char *path, apr_uint32_t uid,
+                                    apr_pool_t *p, pm_reason_t *why)
+{
+    search_t s = {.f = f, .path = path, .owner = &uid, .p = p, .why = why};
+
+    return res_resolve(&s, set, host);
 }

@@ -19,6 +19,7 @@ typedef struct pm_script_target {
     const char *key;                /**< tells its pool from all others: what is
                                      *   executed, and as which user */
     pm_conf_t *conf;                /**< of its pool: all but name and listen */
+    apr_uint32_t uid;               /**< of the user it runs as */
     const char *label;              /**< its name for people, any characters */
     int is_file;                    /**< the script itself is executed: */
     apr_size_t fixed;               /**< see pm_path.h */
@@ -36,5 +37,16 @@ typedef struct pm_script_target {
 apr_status_t pm_script_resolve(pm_script_target_t *f, const pm_pool_set_t *set,
                                const char *host, const char *path,
                                apr_pool_t *p, pm_reason_t *why);
+
+/**
+ * The same for a pool that is there, made for @a path.  The pool of a wrapper
+ * runs any file of its user: it does not depend on the one it was made for, and
+ * that file is not looked at.
+ * @param uid f->uid of the target the pool was made of
+ */
+apr_status_t pm_script_resolve_pool(pm_script_target_t *f,
+                                    const pm_pool_set_t *set, const char *host,
+                                    const char *path, apr_uint32_t uid,
+                                    apr_pool_t *p, pm_reason_t *why);
 
 #endif /* PM_SCRIPT_RESOLVE_H */

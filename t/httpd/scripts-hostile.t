@@ -246,6 +246,54 @@ chown 0, 0, "$docs/wrapped/ann/s.wrap";
 is($httpd->get('/wrapped/ann/s.wrap?pid')->{status}, 403,
    'but not for one of root');
 
+# Each file is judged by itself, though all of an owner share one pool.
+sub wrapped {
+    my ($name) = @_;
+    my $r = $httpd->get("/wrapped/$name.wrap?pid");
+    return $r->{body} =~ /^pid=(\d+) tag=wrapped/ ? uid_of($1) : $r->{status};
+}
+
+sub wrapped_file {
+    my ($name, $uid) = @_;
+    my $file = write_file("$docs/wrapped/$name.wrap", '', 0644);
+    chown $uid, $GROUP, $file;
+    return $file;
+}
+my $ann = wrapped_file('ann/mine', $ANN);
+is(wrapped('ann/mine'), $ANN, 'her other script');
+is(wrapped('bob/s'), $BOB, 'his pool is there');
+symlink "$docs/wrapped/bob/s.wrap", "$docs/wrapped/ann/sym.wrap" or die;
+link "$docs/wrapped/bob/s.wrap", "$docs/wrapped/ann/hard.wrap" or die;
+is(wrapped("ann/$_"), 403, "her $_ link to his script does not run as him")
+    for qw(sym hard);
+rename "$docs/wrapped/ann/sym.wrap", $ann or die;
+is(wrapped('ann/mine'), 403, 'nor does a link in the place of her script');
+unlink $ann, "$docs/wrapped/ann/hard.wrap";
+wrapped_file('ann/mine', $ANN);
+is(wrapped('ann/mine'), $ANN, 'her own in its place does, at once');
+chmod 0666, wrapped_file('bob/open', $BOB);
+is(wrapped('bob/open'), 403, 'one that anybody can write to');
+is(wrapped('bob/s'), $BOB, 'does not stop his others');
+chmod 0644, "$docs/wrapped/bob/open.wrap";
+is(wrapped('bob/open'), $BOB, 'nor itself, when it is put right');
+chmod 0777, "$docs/wrapped/bob";
+ok(wait_for { wrapped('bob/s') == 403 } 20,
+   'a directory that anybody can write to is noticed soon');
+chmod 0755, "$docs/wrapped/bob";
+ok(wait_for { wrapped('bob/s') == $BOB } 20, 'and when it is put right');
+
+# The pool outlives the file that it was made for.
+my ($his) = grep { $_->{command} =~ /--tag wrapped/ && $_->{workers}
+                   && uid_of($_->{worker}[0]{pid}) == $BOB }
+    @{ $httpd->status->{pools} };
+unlink "$docs/wrapped/bob/s.wrap" or die;
+is(wrapped('bob/s'), 404, 'his first script is gone');
+kill 'KILL', $his->{worker}[0]{pid};
+is(wrapped('bob/open'), $BOB, 'his others run in a new worker');
+ok($httpd->graceful, 'a graceful');
+is(wrapped('bob/open'), $BOB, 'and after it');
+is($httpd->pool_status($his->{name})->{state}, 'running', 'in the same pool');
+
 # --- ten thousand names
 my $manager = $httpd->manager;
 my $size = sub { proc_status($manager)->{VmRSS} =~ /(\d+)/ ? $1 : 0 };
