@@ -102,7 +102,7 @@ is($sum->{failed}, 0, 'the pool under load has lost nothing')
 
 # --- another socket
 my $other = tmp_dir();
-chmod 0777, $other;
+chmod 0755, $other;
 $httpd->write_config("FcgiPMGraceful changed\n"
     . pool('keep', tagged('keep'), 'FcgiPMProcesses 3') . location('keep')
     . pool('change', tagged('three'), 'FcgiPMProcesses 1',
