@@ -233,67 +233,82 @@ static void top_suspend(void)
     refresh();
 }
 
+static void top_quit(top_t *t, int by)
+{
+    t->quit = by;
+}
+
+static void top_redraw(top_t *t, int by)
+{
+    (void)t;
+    (void)by;
+    clear();
+}
+
+static void top_pause(top_t *t, int by)
+{
+    (void)t;
+    (void)by;
+    top_suspend();
+}
+
+static void top_other_view(top_t *t, int by)
+{
+    (void)by;
+    t->view = t->view == CTL_POOLS ? CTL_WORKERS : CTL_POOLS;
+}
+
+static void top_turn_order(top_t *t, int by)
+{
+    (void)by;
+    t->reverse[t->view] = !t->reverse[t->view];
+}
+
+static void top_by_line(top_t *t, int by)
+{
+    t->first[t->view] += by;
+}
+
+static void top_by_page(top_t *t, int by)
+{
+    t->first[t->view] += by * top_page();
+}
+
+static void top_to_end(top_t *t, int by)
+{
+    t->first[t->view] = by > 0 ? t->sample->lines[t->view]->nelts : 0;
+}
+
+/* What a key does; others, KEY_RESIZE among them, only draw the lines anew. */
+static const struct {
+    int key;
+    void (*act)(top_t *t, int by);
+    int by;
+} top_keys[] = {
+    {'q', top_quit, 1},          {'Q', top_quit, 1},
+    {CTRL('c'), top_quit, 1},    {CTRL('d'), top_quit, 1},
+    {CTRL('z'), top_pause, 0},   {CTRL('l'), top_redraw, 0},
+    {'w', top_other_view, 0},    {'p', top_other_view, 0},
+    {'\t', top_other_view, 0},   {'<', top_sort_by, -1},
+    {',', top_sort_by, -1},      {KEY_LEFT, top_sort_by, -1},
+    {'>', top_sort_by, 1},       {'.', top_sort_by, 1},
+    {KEY_RIGHT, top_sort_by, 1}, {'r', top_turn_order, 0},
+    {'R', top_turn_order, 0},    {KEY_UP, top_by_line, -1},
+    {'k', top_by_line, -1},      {KEY_DOWN, top_by_line, 1},
+    {'j', top_by_line, 1},       {KEY_PPAGE, top_by_page, -1},
+    {KEY_NPAGE, top_by_page, 1}, {' ', top_by_page, 1},
+    {KEY_HOME, top_to_end, -1},  {'g', top_to_end, -1},
+    {KEY_END, top_to_end, 1},    {'G', top_to_end, 1},
+};
+
 static void top_on_key(top_t *t, int key)
 {
-    int *first = &t->first[t->view];
+    unsigned i;
 
-    switch (key) {
-    case 'q':
-    case 'Q':
-    case CTRL('c'):
-    case CTRL('d'):
-        t->quit = 1;
-        break;
-    case CTRL('z'):
-        top_suspend();
-        break;
-    case CTRL('l'):
-        clear();
-        break;
-    case 'w':
-    case 'p':
-    case '\t':
-        t->view = t->view == CTL_POOLS ? CTL_WORKERS : CTL_POOLS;
-        break;
-    case '<':
-    case ',':
-    case KEY_LEFT:
-        top_sort_by(t, -1);
-        break;
-    case '>':
-    case '.':
-    case KEY_RIGHT:
-        top_sort_by(t, 1);
-        break;
-    case 'r':
-    case 'R':
-        t->reverse[t->view] = !t->reverse[t->view];
-        break;
-    case KEY_UP:
-    case 'k':
-        --*first;
-        break;
-    case KEY_DOWN:
-    case 'j':
-        ++*first;
-        break;
-    case KEY_PPAGE:
-        *first -= top_page();
-        break;
-    case KEY_NPAGE:
-    case ' ':
-        *first += top_page();
-        break;
-    case KEY_HOME:
-    case 'g':
-        *first = 0;
-        break;
-    case KEY_END:
-    case 'G':
-        *first = t->sample->lines[t->view]->nelts;
-        break;
-    default:
-        break; /* KEY_RESIZE: drawn anew in any case */
+    for (i = 0; i < sizeof(top_keys) / sizeof(top_keys[0]); i++) {
+        if (top_keys[i].key == key) {
+            top_keys[i].act(t, top_keys[i].by);
+        }
     }
 }
 
