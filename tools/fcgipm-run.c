@@ -332,7 +332,7 @@ static int run_pool(int argc, char **argv, apr_pool_t *p)
         fprintf(stderr, "fcgipm-run: %s\n", why.text);
         return EXIT_USAGE;
     }
-    if (pm_scoreboard_create(&opts.scoreboard, 0, p, &why) != APR_SUCCESS
+    if (pm_scoreboard_create(&opts.scoreboard, 0, 64, p, &why) != APR_SUCCESS
         || pm_manager_create(&manager, &opts, p, &why) != APR_SUCCESS) {
         fprintf(stderr, "fcgipm-run: %s\n", why.text);
         pm_listen_unlink(&listener);

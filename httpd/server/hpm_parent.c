@@ -21,22 +21,36 @@ APLOG_USE_MODULE(fcgipm);
 
 /* --- a new configuration -------------------------------------------------- */
 
-static apr_status_t parent_open_board(hpm_retained_t *r, apr_pool_t *process,
+/* Requests in one pool for each of a child's threads, at most: HTTP/2's streams
+ * have threads of their own, and a subrequest comes beside its request. */
+#define REQUESTS 16
+
+static apr_status_t parent_open_board(hpm_retained_t *r, server_rec *server,
                                       pm_reason_t *why)
 {
     int rows = 0;
+    int threads = 0;
     apr_status_t rv;
 
     if (r->board) {
         return APR_SUCCESS;
     }
     ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &rows);
-    rv = apr_pool_create(&r->board_pool, process);
+    ap_mpm_query(AP_MPMQ_HARD_LIMIT_THREADS, &threads);
+    rv = apr_pool_create(&r->board_pool, server->process->pool);
     if (rv != APR_SUCCESS) {
         return pm_fail_os(why, rv, "no memory");
     }
-    return pm_scoreboard_create(&r->board, rows > 0 ? rows : 1, r->board_pool,
-                                why);
+    rv = pm_scoreboard_create(&r->board, rows > 0 ? rows : 1,
+                              (threads > 0 ? threads : 1) * REQUESTS,
+                              r->board_pool, why);
+    if (rv == APR_SUCCESS && !pm_scoreboard_is_protected(r->board)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                     "%s: httpd's children can write what only the manager is "
+                     "to write",
+                     why->text);
+    }
+    return rv;
 }
 
 /* @param without what is missing when there is none, for the log */
@@ -223,8 +237,7 @@ int hpm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     me->pconf = pconf;
     me->plog = plog;
     me->retained = hpm_retained_get(ptemp);
-    if (parent_open_board(me->retained, s->process->pool, &why)
-        != APR_SUCCESS) {
+    if (parent_open_board(me->retained, s, &why) != APR_SUCCESS) {
         parent_fail_all(me->server, apr_pstrdup(pconf, why.text));
         hpm_config_report(s);
         return OK;
@@ -294,6 +307,9 @@ void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
     load = hpm_keepalive_wait_load(pchild);
     row = pm_scoreboard_row_claim(me->retained->board, (apr_uint32_t)getpid(),
                                   me->retained->config);
+    if (me->retained->parent != getpid()) {
+        pm_scoreboard_restrict(me->retained->board, row);
+    }
     for (v = s; v; v = v->next) {
         hpm_server(v)->row = row;
         hpm_server(v)->thread_load = load;

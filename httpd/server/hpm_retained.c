@@ -14,9 +14,9 @@
 static const char *retained_key(apr_pool_t *p)
 {
     return apr_psprintf(
-        p, "mod_fcgipm 1 %d %d %d %d %d %d %d %d", (int)sizeof(hpm_retained_t),
+        p, "mod_fcgipm 2 %d %d %d %d %d %d %d %d", (int)sizeof(hpm_retained_t),
         (int)sizeof(hpm_listener_t), (int)sizeof(pm_scoreboard_header_t),
-        (int)sizeof(pm_scoreboard_slot_t), (int)sizeof(pm_admission_t),
+        (int)sizeof(pm_scoreboard_slot_t), (int)sizeof(pm_admission_words_t),
         (int)sizeof(pm_scoreboard_cell_t), (int)pm_scoreboard_size(0),
         PM_SCOREBOARD_SLOTS);
 }

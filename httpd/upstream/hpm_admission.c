@@ -10,7 +10,7 @@
 static int admission_try(hpm_admission_t *a)
 {
     pm_scoreboard_begin(a->cell);
-    if (a->gate && !pm_admission_try(a->gate)) {
+    if (a->gate.words && !pm_admission_try(&a->gate)) {
         pm_scoreboard_end(a->cell);
         return 0;
     }
@@ -21,7 +21,7 @@ static int admission_try(hpm_admission_t *a)
 static int admission_claim(hpm_admission_t *a, int woken)
 {
     pm_scoreboard_begin(a->cell);
-    if (!pm_admission_claim(a->gate, woken)) {
+    if (!pm_admission_claim(&a->gate, woken)) {
         pm_scoreboard_end(a->cell);
         return 0;
     }
@@ -31,8 +31,8 @@ static int admission_claim(hpm_admission_t *a, int woken)
 
 static void admission_give_back(hpm_admission_t *a, apr_interval_time_t took)
 {
-    if (a->gate) {
-        pm_admission_release(a->gate, took);
+    if (a->gate.words) {
+        pm_admission_release(&a->gate, took);
     }
     pm_scoreboard_end(a->cell);
 }
@@ -42,9 +42,9 @@ static void admission_wake_manager(const hpm_admission_t *a,
                                    const hpm_server_t *server,
                                    const hpm_pool_t *pool)
 {
-    if (a->gate && pm_admission_need_manager(a->gate)
+    if (a->gate.words && pm_admission_need_manager(&a->gate)
         && !pm_wakeup_send(server->wakeup_fd, pool->slot)) {
-        pm_admission_reset_call(a->gate);
+        pm_admission_reset_call(&a->gate);
     }
 }
 
@@ -71,14 +71,14 @@ static int admission_wait(hpm_admission_t *a, const hpm_server_t *server,
             return admission_refuse(a, "no worker has become free within "
                                        "FcgiPMQueueTimeout");
         }
-        pm_admission_sleep(a->gate, seen, left);
+        pm_admission_sleep(&a->gate, seen, left);
         why = hpm_availability_check(server, pool, &a->retry_after);
         if (why) {
             a->waited = pm_time_now() - begin;
             return admission_refuse(a, why);
         }
         woken = 1;
-        seen = pm_admission_wakeups(a->gate);
+        seen = pm_admission_wakeups(&a->gate);
     }
     a->waited = a->since - begin;
     return 1;
@@ -87,16 +87,17 @@ static int admission_wait(hpm_admission_t *a, const hpm_server_t *server,
 static int admission_queue(hpm_admission_t *a, const hpm_server_t *server,
                            const hpm_pool_t *pool)
 {
-    apr_uint32_t seen = pm_admission_wakeups(a->gate);
+    apr_uint32_t seen = pm_admission_wakeups(&a->gate);
 
-    if (!pm_admission_enqueue(a->gate, (apr_uint32_t)pool->conf->queue_limit)) {
+    if (!pm_admission_enqueue(&a->gate,
+                              (apr_uint32_t)pool->conf->queue_limit)) {
         pm_request_stats_count(a->stats, PM_REQUEST_STATS_FULL);
         return admission_refuse(a, "FcgiPMQueueLimit requests wait already");
     }
     admission_wake_manager(a, server, pool);
     if (!admission_wait(a, server, pool, seen)) {
         pm_request_stats_add_unserved(a->stats, a->waited);
-        pm_admission_leave(a->gate);
+        pm_admission_leave(&a->gate);
         return 0;
     }
     return 1;
@@ -114,7 +115,7 @@ int hpm_admission_acquire(hpm_admission_t *a, const hpm_server_t *server,
     a->gate =
         PM_FUTEX_WORKS && pm_scoreboard_row_is_own(server->board, server->row)
             ? pm_scoreboard_admission(server->board, pool->slot)
-            : NULL;
+            : (pm_admission_t){NULL, NULL};
     a->stats = pm_scoreboard_stats(server->board, server->row, pool->slot);
     if (admission_try(a)) {
         admission_wake_manager(a, server, pool);

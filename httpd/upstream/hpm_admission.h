@@ -30,7 +30,7 @@ typedef struct hpm_admission {
 
     /* private to hpm_admission.c */
     pm_scoreboard_cell_t *cell;
-    pm_admission_t *gate; /* NULL: nothing to wait at */
+    pm_admission_t gate; /* without words: nothing to wait at */
     pm_request_stats_t *stats;
     apr_time_t since;
 } hpm_admission_t;

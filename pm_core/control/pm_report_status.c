@@ -245,7 +245,7 @@ void pm_report_status_values(pm_report_status_t *out,
     }
     report_set_definition(out->value, pool->conf, avail, p);
     if (slot && slot->generation == pool->generation) {
-        int n = (int)pm_scoreboard_admission(pool->board, pool->slot)->workers;
+        int n = (int)pm_scoreboard_workers(pool->board, pool->slot);
         report_workers_t workers = {n, n, 0, 0, 0};
 
         report_set_counts(out, pool->board, pool->slot, &workers, avail, now);

@@ -424,8 +424,10 @@ static void mgr_on_wakeup(void *ctx, int events)
     (void)events;
     for (i = 0; i < n; i++) {
         if (slots[i] >= 0 && slots[i] < PM_SCOREBOARD_SLOTS) {
-            pm_admission_reset_call(
-                pm_scoreboard_admission(m->context.scoreboard, slots[i]));
+            pm_admission_t admission =
+                pm_scoreboard_admission(m->context.scoreboard, slots[i]);
+
+            pm_admission_reset_call(&admission);
             if (m->context.slots[slots[i]]) {
                 pm_pool_touch(m->context.slots[slots[i]]);
                 pm_output_attend(m->context.slots[slots[i]]);

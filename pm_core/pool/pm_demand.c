@@ -145,7 +145,7 @@ void pm_demand_init(pm_demand_t *d, pm_worker_group_t *group,
     d->timer = (pm_timer_t){.due = dmd_on_timer, .ctx = d};
     d->pause = PAUSE_FIRST;
     /* A wakeup can have gone to a manager that has died. */
-    pm_admission_reset_call(d->admission);
+    pm_admission_reset_call(&d->admission);
     apr_pool_pre_cleanup_register(group->p, d, dmd_cleanup);
 }
 
@@ -161,9 +161,9 @@ void pm_demand_update(pm_demand_t *d, apr_time_t now)
         seen = dmd_max(seen, dmd_queued(d, now));
     }
     d->looked = 0;
-    d->now = dmd_max((int)pm_admission_load(d->admission), seen);
+    d->now = dmd_max((int)pm_admission_load(&d->admission), seen);
     pm_scale_note(&d->window, timeout,
-                  (int)pm_admission_take_peak(d->admission), d->now, now);
+                  (int)pm_admission_take_peak(&d->admission), d->now, now);
 }
 
 /* A request that comes meanwhile either finds the new number, and wakes the
@@ -174,15 +174,15 @@ void pm_demand_watch(pm_demand_t *d, int open, int held, apr_time_t now)
     int enough = dmd_max(alive - (int)d->group->conf->spare, 0);
 
     if (!open) {
-        pm_admission_set_enough(d->admission, UINT_MAX);
+        pm_admission_set_enough(&d->admission, UINT_MAX);
         dmd_end_watch(d);
         if (held && d->listener->fd >= 0) {
             dmd_start_watch(d, now); /* to refuse what comes */
         }
         return;
     }
-    pm_admission_set_enough(d->admission, (apr_uint32_t)enough);
-    if (pm_admission_load(d->admission) > (apr_uint32_t)enough) {
+    pm_admission_set_enough(&d->admission, (apr_uint32_t)enough);
+    if (pm_admission_load(&d->admission) > (apr_uint32_t)enough) {
         dmd_changed(d);
     }
     if (!alive) {

@@ -619,9 +619,8 @@ static void pool_publish(pm_pool_t *pool)
             : pool->restart.retry_at;
     __atomic_store_n(&pool->published->avail, (apr_uint32_t)avail,
                      __ATOMIC_RELEASE);
-    pm_admission_set_workers(
-        pm_scoreboard_admission(pool->context->scoreboard, pool->slot),
-        pool_holders(pool), avail != before);
+    pm_scoreboard_set_workers(pool->context->scoreboard, pool->slot,
+                              pool_holders(pool), avail != before);
     if ((avail == PM_AVAIL_BACKOFF || pm_pool_held(pool))
         && !pm_pool_alive(pool)) {
         /* connections that wait get their answer now, not at a timeout */
@@ -661,9 +660,7 @@ static void pool_release_slot(pm_pool_t *pool)
     }
     if (pool->published->generation == pool->generation) {
         memset(pool->published, 0, sizeof(*pool->published));
-        pm_admission_set_workers(
-            pm_scoreboard_admission(pool->context->scoreboard, pool->slot), 0,
-            1);
+        pm_scoreboard_set_workers(pool->context->scoreboard, pool->slot, 0, 1);
     }
 }
 

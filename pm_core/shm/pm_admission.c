@@ -45,8 +45,8 @@ apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took)
 static apr_uint32_t capacity_of(const pm_admission_t *admission)
 {
     return pm_admission_capacity(
-        LOAD(admission->workers),
-        __atomic_load_n(&admission->pace, __ATOMIC_RELAXED));
+        LOAD(admission->supply->workers),
+        __atomic_load_n(&admission->words->pace, __ATOMIC_RELAXED));
 }
 
 /* --- atomic operations ---------------------------------------------------- */
@@ -80,22 +80,22 @@ static apr_uint32_t lower(apr_uint32_t *word, apr_uint32_t by)
 
 static int has_queue(const pm_admission_t *admission)
 {
-    return PM_ADMISSION_WAITING(LOAD(admission->line)) > 0;
+    return PM_ADMISSION_WAITING(LOAD(admission->words->line)) > 0;
 }
 
-static void wake(pm_admission_t *admission, int n)
+static void wake(const pm_admission_t *admission, int n)
 {
     if (has_queue(admission)) {
-        ADD(admission->wakeups, 1);
-        pm_futex_wake(&admission->wakeups, n);
+        ADD(admission->words->wakeups, 1);
+        pm_futex_wake(&admission->words->wakeups, n);
     }
 }
 
 /* Grants become free: as many queued requests can take them, unless there were
  * more grants than the capacity. */
-static void put_back(pm_admission_t *admission, apr_uint32_t n)
+static void put_back(const pm_admission_t *admission, apr_uint32_t n)
 {
-    if (n && lower(&admission->granted, n) < capacity_of(admission)) {
+    if (n && lower(&admission->words->granted, n) < capacity_of(admission)) {
         wake(admission, (int)n);
     }
 }
@@ -107,18 +107,18 @@ static apr_uint32_t line_of(apr_uint32_t waits, apr_uint32_t reserved)
     return reserved << 16 | waits;
 }
 
-static int line_set(pm_admission_t *admission, apr_uint32_t *line,
+static int line_set(const pm_admission_t *admission, apr_uint32_t *line,
                     apr_uint32_t to)
 {
-    return __atomic_compare_exchange_n(&admission->line, line, to, 1,
+    return __atomic_compare_exchange_n(&admission->words->line, line, to, 1,
                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 /* Add a queued request.  @param others that were queued before it
  * @return 0: the word cannot count more */
-static int line_join(pm_admission_t *admission, apr_uint32_t *others)
+static int line_join(const pm_admission_t *admission, apr_uint32_t *others)
 {
-    apr_uint32_t line = LOAD(admission->line);
+    apr_uint32_t line = LOAD(admission->words->line);
 
     do {
         *others = PM_ADMISSION_WAITING(line);
@@ -131,9 +131,9 @@ static int line_join(pm_admission_t *admission, apr_uint32_t *others)
 
 /* Remove queued requests.  Grants that are reserved for nobody any more become
  * free. */
-static void line_leave(pm_admission_t *admission, apr_uint32_t n)
+static void line_leave(const pm_admission_t *admission, apr_uint32_t n)
 {
-    apr_uint32_t line = LOAD(admission->line);
+    apr_uint32_t line = LOAD(admission->words->line);
     apr_uint32_t waits, reserved, over;
 
     do {
@@ -150,9 +150,9 @@ static void line_leave(pm_admission_t *admission, apr_uint32_t n)
 }
 
 /* A queued request takes a reserved grant.  @return 0: there is none */
-static int line_take(pm_admission_t *admission)
+static int line_take(const pm_admission_t *admission)
 {
-    apr_uint32_t line = LOAD(admission->line);
+    apr_uint32_t line = LOAD(admission->words->line);
 
     while (PM_ADMISSION_RESERVED(line)) {
         if (line_set(admission, &line, line - line_of(1, 1))) {
@@ -163,9 +163,9 @@ static int line_take(pm_admission_t *admission)
 }
 
 /* Reserve a grant for a queued request.  @return 0: each has one */
-static int line_reserve(pm_admission_t *admission)
+static int line_reserve(const pm_admission_t *admission)
 {
-    apr_uint32_t line = LOAD(admission->line);
+    apr_uint32_t line = LOAD(admission->words->line);
 
     while (PM_ADMISSION_RESERVED(line) < PM_ADMISSION_WAITING(line)) {
         if (line_set(admission, &line, line + line_of(0, 1))) {
@@ -177,24 +177,26 @@ static int line_reserve(pm_admission_t *admission)
 
 /* --- a request ------------------------------------------------------------ */
 
-int pm_admission_try(pm_admission_t *admission)
+int pm_admission_try(const pm_admission_t *admission)
 {
     return !has_queue(admission)
-           && raise_below(&admission->granted, capacity_of(admission));
+           && raise_below(&admission->words->granted, capacity_of(admission));
 }
 
-void pm_admission_release(pm_admission_t *admission, apr_interval_time_t took)
+void pm_admission_release(const pm_admission_t *admission,
+                          apr_interval_time_t took)
 {
     apr_uint32_t granted, most;
 
     if (took >= 0) {
         /* Of two at once one is lost, which an average can bear. */
-        apr_uint32_t pace = __atomic_load_n(&admission->pace, __ATOMIC_RELAXED);
+        apr_uint32_t pace =
+            __atomic_load_n(&admission->words->pace, __ATOMIC_RELAXED);
 
-        __atomic_store_n(&admission->pace, pm_admission_average(pace, took),
-                         __ATOMIC_RELAXED);
+        __atomic_store_n(&admission->words->pace,
+                         pm_admission_average(pace, took), __ATOMIC_RELAXED);
     }
-    granted = LOAD(admission->granted);
+    granted = LOAD(admission->words->granted);
     most = capacity_of(admission);
     if (granted <= most && line_reserve(admission)) {
         /* the capacity has grown meanwhile: another one can be granted */
@@ -205,7 +207,7 @@ void pm_admission_release(pm_admission_t *admission, apr_interval_time_t took)
     }
 }
 
-int pm_admission_enqueue(pm_admission_t *admission, apr_uint32_t limit)
+int pm_admission_enqueue(const pm_admission_t *admission, apr_uint32_t limit)
 {
     apr_uint32_t others;
 
@@ -214,8 +216,8 @@ int pm_admission_enqueue(pm_admission_t *admission, apr_uint32_t limit)
     }
     if (limit
         && others
-                   + pm_admission_excess(LOAD(admission->granted),
-                                         LOAD(admission->workers))
+                   + pm_admission_excess(LOAD(admission->words->granted),
+                                         LOAD(admission->supply->workers))
                >= limit) {
         line_leave(admission, 1);
         return 0;
@@ -223,12 +225,12 @@ int pm_admission_enqueue(pm_admission_t *admission, apr_uint32_t limit)
     return 1;
 }
 
-int pm_admission_claim(pm_admission_t *admission, int woken)
+int pm_admission_claim(const pm_admission_t *admission, int woken)
 {
     if (woken && line_take(admission)) {
         return 1;
     }
-    if (raise_below(&admission->granted, capacity_of(admission))) {
+    if (raise_below(&admission->words->granted, capacity_of(admission))) {
         line_leave(admission, 1);
         return 1;
     }
@@ -238,10 +240,10 @@ int pm_admission_claim(pm_admission_t *admission, int woken)
 void pm_admission_sleep(const pm_admission_t *admission, apr_uint32_t seen,
                         apr_interval_time_t timeout)
 {
-    pm_futex_wait(&admission->wakeups, seen, timeout);
+    pm_futex_wait(&admission->words->wakeups, seen, timeout);
 }
 
-void pm_admission_leave(pm_admission_t *admission)
+void pm_admission_leave(const pm_admission_t *admission)
 {
     line_leave(admission, 1);
 }
@@ -250,8 +252,9 @@ void pm_admission_leave(pm_admission_t *admission)
 
 apr_uint32_t pm_admission_load(const pm_admission_t *admission)
 {
-    apr_uint32_t line = LOAD(admission->line);
-    apr_uint32_t n = LOAD(admission->granted) + PM_ADMISSION_WAITING(line);
+    apr_uint32_t line = LOAD(admission->words->line);
+    apr_uint32_t n =
+        LOAD(admission->words->granted) + PM_ADMISSION_WAITING(line);
 
     /* a reserved grant is counted as granted, its owner as queued */
     return n > PM_ADMISSION_RESERVED(line) ? n - PM_ADMISSION_RESERVED(line)
@@ -268,58 +271,60 @@ static void raise_to(apr_uint32_t *word, apr_uint32_t n)
     }
 }
 
-int pm_admission_need_manager(pm_admission_t *admission)
+int pm_admission_need_manager(const pm_admission_t *admission)
 {
     apr_uint32_t load = pm_admission_load(admission);
     apr_uint32_t no = 0;
 
-    raise_to(&admission->peak, load);
-    return load > LOAD(admission->enough) && !LOAD(admission->called)
-           && __atomic_compare_exchange_n(&admission->called, &no, 1, 0,
+    raise_to(&admission->words->peak, load);
+    return load > LOAD(admission->supply->enough)
+           && !LOAD(admission->words->called)
+           && __atomic_compare_exchange_n(&admission->words->called, &no, 1, 0,
                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-void pm_admission_set_enough(pm_admission_t *admission, apr_uint32_t enough)
+void pm_admission_set_enough(const pm_admission_t *admission,
+                             apr_uint32_t enough)
 {
-    __atomic_store_n(&admission->enough, enough, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&admission->supply->enough, enough, __ATOMIC_SEQ_CST);
 }
 
-void pm_admission_reset_call(pm_admission_t *admission)
+void pm_admission_reset_call(const pm_admission_t *admission)
 {
-    __atomic_store_n(&admission->called, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&admission->words->called, 0, __ATOMIC_SEQ_CST);
 }
 
-apr_uint32_t pm_admission_take_peak(pm_admission_t *admission)
+apr_uint32_t pm_admission_take_peak(const pm_admission_t *admission)
 {
     apr_uint32_t load = pm_admission_load(admission);
     apr_uint32_t peak =
-        __atomic_exchange_n(&admission->peak, load, __ATOMIC_SEQ_CST);
+        __atomic_exchange_n(&admission->words->peak, load, __ATOMIC_SEQ_CST);
 
     return peak > load ? peak : load;
 }
 
 /* --- manager and parent --------------------------------------------------- */
 
-void pm_admission_set_workers(pm_admission_t *admission, apr_uint32_t workers,
-                              int changed)
+void pm_admission_set_workers(const pm_admission_t *admission,
+                              apr_uint32_t workers, int changed)
 {
-    apr_uint32_t before = admission->workers;
+    apr_uint32_t before = admission->supply->workers;
 
-    __atomic_store_n(&admission->workers, workers, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&admission->supply->workers, workers, __ATOMIC_SEQ_CST);
     if (changed) {
         wake(admission, INT_MAX);
     }
     else if (workers > before) {
         wake(admission,
-             (int)(pm_admission_capacity(workers, admission->pace)
-                   - pm_admission_capacity(before, admission->pace)));
+             (int)(pm_admission_capacity(workers, admission->words->pace)
+                   - pm_admission_capacity(before, admission->words->pace)));
     }
 }
 
-void pm_admission_forget_process(pm_admission_t *admission,
+void pm_admission_forget_process(const pm_admission_t *admission,
                                  apr_uint32_t granted, apr_uint32_t waits)
 {
     line_leave(admission, waits);
-    lower(&admission->granted, granted);
+    lower(&admission->words->granted, granted);
     wake(admission, INT_MAX);
 }

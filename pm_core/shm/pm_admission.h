@@ -5,7 +5,8 @@
  *        are queued.
  *
  * The state is some words of shared memory for each pool, which httpd's
- * children and the manager change with atomic operations, without a lock.  A
+ * children and the manager change with atomic operations, without a lock, and
+ * two more that only the manager changes.  A
  * request holds a grant while a worker has it.  There are as many grants as
  * workers, and some more for workers that answer quickly:
  * pm_admission_capacity().
@@ -31,22 +32,34 @@
 
 #include "pm_core/base/pm_base.h"
 
-/** The words of one pool.  All zero: a pool that has no workers yet.  In its
- *  own cache line, as all children write to it. */
-typedef struct pm_admission {
-    apr_uint32_t workers; /**< as the manager said last */
+/** What requests change, of one pool; all zero at first.  In its own cache
+ * line, as all children write to it.  Any child can write anything here: no
+ * process relies on it (pm_scoreboard_repair()). */
+typedef struct pm_admission_words {
     apr_uint32_t granted; /**< requests that hold a grant, and reserved ones */
     apr_uint32_t line;    /**< queued requests, and grants reserved for them:
                            *   PM_ADMISSION_WAITING, PM_ADMISSION_RESERVED */
     apr_uint32_t wakeups; /**< futex: changes each time queued ones are woken */
     apr_uint32_t pace;    /**< microseconds from grant to release, moving
                            *   average; 0: not known */
-    apr_uint32_t enough;  /**< up to so many requests the manager need not be
-                           *   called; as it said last */
     apr_uint32_t called;  /**< 1: a child has called the manager, which has
                            *   not looked yet */
     apr_uint32_t peak;    /**< most requests at once since it looked */
-} __attribute__((aligned(64))) pm_admission_t;
+} __attribute__((aligned(64))) pm_admission_words_t;
+
+/** What the manager said last of one pool; children can only read it.  All
+ *  zero: a pool that has no workers yet. */
+typedef struct pm_admission_supply {
+    apr_uint32_t workers;
+    apr_uint32_t enough; /**< up to so many requests the manager need not be
+                          *   called */
+} pm_admission_supply_t;
+
+/** The state of one pool, where this process has it mapped. */
+typedef struct pm_admission {
+    pm_admission_words_t *words;   /**< NULL: there is none */
+    pm_admission_supply_t *supply; /**< only the manager writes */
+} pm_admission_t;
 
 /** The two halves of pm_admission_t.line, which change together. */
 #define PM_ADMISSION_WAITING(line)  ((line)&0xffffU)
@@ -71,12 +84,13 @@ apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took);
 /* --- a request ------------------------------------------------------------ */
 
 /** Take a grant if one is free and no request is queued.  @return 1: taken */
-int pm_admission_try(pm_admission_t *admission);
+int pm_admission_try(const pm_admission_t *admission);
 
 /** Release a grant; the request that is queued for longest is woken.
  *  @param took microseconds since the grant was taken; -1: not to be counted
  */
-void pm_admission_release(pm_admission_t *admission, apr_interval_time_t took);
+void pm_admission_release(const pm_admission_t *admission,
+                          apr_interval_time_t took);
 
 /** Join the queue:
  *
@@ -91,20 +105,20 @@ void pm_admission_release(pm_admission_t *admission, apr_interval_time_t took);
  *
  *  @param limit how many may be queued; 0: as many as fit (65535)
  *  @return 0: the queue is full and was not joined */
-int pm_admission_enqueue(pm_admission_t *admission, apr_uint32_t limit);
+int pm_admission_enqueue(const pm_admission_t *admission, apr_uint32_t limit);
 
 /** @return the value pm_admission_sleep() waits to see changed; to be read
  *  before pm_admission_enqueue(), and again before each further
  *  pm_admission_claim() */
 static inline apr_uint32_t pm_admission_wakeups(const pm_admission_t *admission)
 {
-    return __atomic_load_n(&admission->wakeups, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&admission->words->wakeups, __ATOMIC_SEQ_CST);
 }
 
 /** Take a grant, as a queued request.
  *  @param woken 0: it has just been queued, reserved grants are not for it
  *  @return 1: taken, and the request has left the queue */
-int pm_admission_claim(pm_admission_t *admission, int woken);
+int pm_admission_claim(const pm_admission_t *admission, int woken);
 
 /** Sleep until queued requests are woken; pm_futex_wait() says for what
  *  other reasons it returns.
@@ -114,7 +128,7 @@ void pm_admission_sleep(const pm_admission_t *admission, apr_uint32_t seen,
                         apr_interval_time_t timeout);
 
 /** Leave the queue without a grant. */
-void pm_admission_leave(pm_admission_t *admission);
+void pm_admission_leave(const pm_admission_t *admission);
 
 /* --- are there enough workers? -------------------------------------------- */
 
@@ -124,19 +138,20 @@ apr_uint32_t pm_admission_load(const pm_admission_t *admission);
 /** Note the load after a request was granted or queued.
  *  @return 1: there are too few workers, and the caller has to call the
  *          manager (pm_wakeup.h).  One caller only, until the manager looks */
-int pm_admission_need_manager(pm_admission_t *admission);
+int pm_admission_need_manager(const pm_admission_t *admission);
 
 /** The manager says with how many requests at once it need not be called.
  *  Until it has said so for the first time, it is called at any request. */
-void pm_admission_set_enough(pm_admission_t *admission, apr_uint32_t enough);
+void pm_admission_set_enough(const pm_admission_t *admission,
+                             apr_uint32_t enough);
 
 /** Let the next one call again.  The manager says so before it looks, and a
  *  child that could not call it. */
-void pm_admission_reset_call(pm_admission_t *admission);
+void pm_admission_reset_call(const pm_admission_t *admission);
 
 /** @return the most requests at once since the last call; the next period
  *  begins with the load there is now.  Manager only. */
-apr_uint32_t pm_admission_take_peak(pm_admission_t *admission);
+apr_uint32_t pm_admission_take_peak(const pm_admission_t *admission);
 
 /* --- manager and parent --------------------------------------------------- */
 
@@ -144,13 +159,13 @@ apr_uint32_t pm_admission_take_peak(pm_admission_t *admission);
  *  granted now are woken.
  *  @param changed 1: all queued requests are woken, to look at the pool again
  */
-void pm_admission_set_workers(pm_admission_t *admission, apr_uint32_t workers,
-                              int changed);
+void pm_admission_set_workers(const pm_admission_t *admission,
+                              apr_uint32_t workers, int changed);
 
 /** The parent takes back what a child that died has left behind.
  *  @param granted its grants
  *  @param waits   its queued requests */
-void pm_admission_forget_process(pm_admission_t *admission,
+void pm_admission_forget_process(const pm_admission_t *admission,
                                  apr_uint32_t granted, apr_uint32_t waits);
 
 #endif /* PM_ADMISSION_H */

@@ -2,10 +2,9 @@
 #include "pm_core/shm/pm_scoreboard.h"
 
 #include <string.h>
+#include <unistd.h>
 
-#include "apr_shm.h"
-
-#define CACHE_LINE 64U
+#include "pm_core/os/pm_shared_memory.h"
 
 /* Sets of statistics of a pool: children are spread over them. */
 #define SHARES 8
@@ -20,83 +19,168 @@ typedef struct share {
 
 /* Row 0 is the parent's, the last is shared by children that found none. */
 typedef struct row {
-    apr_uint32_t pid; /* 0: free; claimed with compare-and-swap */
-    int config;
     apr_uint64_t used; /* a bit for each block of cells that was used */
     pm_scoreboard_cell_t cells[PM_SCOREBOARD_SLOTS];
 } row_t;
 
-struct pm_scoreboard {
+typedef struct owner {
+    apr_uint32_t pid; /* 0: free; claimed with compare-and-swap */
+    int config;
+} owner_t;
+
+/* What children cannot write once they have their row. */
+typedef struct trusted {
     pm_scoreboard_header_t header;
-    int nrows;
     pm_scoreboard_slot_t slots[PM_SCOREBOARD_SLOTS];
-    pm_admission_t admissions[PM_SCOREBOARD_SLOTS];
-    pm_log_ratelimit_t ratelimits[PM_SCOREBOARD_SLOTS];
+    pm_admission_supply_t supplies[PM_SCOREBOARD_SLOTS];
     pm_request_stats_t
         before[PM_SCOREBOARD_SLOTS]; /* of the slot's former pools */
+    owner_t owners[];                /* of the rows */
+} trusted_t;
+
+/* What all children write. */
+typedef struct common {
+    pm_admission_words_t admissions[PM_SCOREBOARD_SLOTS];
+    pm_log_ratelimit_t ratelimits[PM_SCOREBOARD_SLOTS];
     share_t shares[PM_SCOREBOARD_SLOTS][SHARES];
-    row_t rows[];
+} common_t;
+
+/* Each is a file of its own: see pm_shared_memory.h. */
+typedef enum part { PART_TRUSTED, PART_COMMON, PART_ROWS, PARTS } part_t;
+
+/* Private memory of each process. */
+struct pm_scoreboard {
+    pm_shared_memory_t memory[PARTS];
+    int nrows;
+    apr_size_t row_size; /* a multiple of a page */
+    apr_uint32_t most;   /* requests of one child in one pool at once */
+    trusted_t *trusted;  /* a child can only read it */
+    common_t *common;
+    char *rows; /* a child can only read them; its own it also has in
+                 * memory[PART_ROWS].writable */
 };
+
+static apr_size_t row_size(void)
+{
+    apr_size_t page = (apr_size_t)sysconf(_SC_PAGESIZE);
+
+    return (sizeof(row_t) + page - 1) / page * page;
+}
+
+static apr_size_t part_size(part_t part, int nrows)
+{
+    switch (part) {
+    case PART_TRUSTED:
+        return sizeof(trusted_t) + sizeof(owner_t) * (apr_size_t)nrows;
+    case PART_COMMON:
+        return sizeof(common_t);
+    default:
+        return row_size() * (apr_size_t)nrows;
+    }
+}
 
 apr_size_t pm_scoreboard_size(int rows)
 {
-    return sizeof(pm_scoreboard_t) + CACHE_LINE
-           + sizeof(row_t) * (apr_size_t)(rows + 2);
+    return part_size(PART_TRUSTED, rows + 2) + part_size(PART_COMMON, rows + 2)
+           + part_size(PART_ROWS, rows + 2) + sizeof(pm_scoreboard_t);
 }
 
 apr_status_t pm_scoreboard_create(pm_scoreboard_t **scoreboard, int rows,
-                                  apr_pool_t *p, pm_reason_t *why)
+                                  int most, apr_pool_t *p, pm_reason_t *why)
 {
-    apr_size_t size = pm_scoreboard_size(rows);
-    apr_shm_t *shm;
-    apr_uintptr_t base;
-    apr_status_t rv;
+    pm_scoreboard_t *s = apr_pcalloc(p, sizeof(*s));
+    int part;
 
-    /* Fresh anonymous memory is zero, and what is never touched costs
-     * nothing. */
-    rv = apr_shm_create(&shm, size, NULL, p);
-    if (rv != APR_SUCCESS) {
-        return pm_fail_os(why, rv,
-                          "cannot get %" APR_SIZE_T_FMT " bytes of "
-                          "shared memory",
-                          size);
+    s->nrows = rows + 2;
+    s->row_size = row_size();
+    s->most = (apr_uint32_t)most;
+    for (part = 0; part < PARTS; part++) {
+        apr_status_t rv = pm_shared_memory_create(
+            &s->memory[part], part_size((part_t)part, s->nrows), p, why);
+
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
     }
-    base = (apr_uintptr_t)apr_shm_baseaddr_get(shm);
-    *scoreboard =
-        (pm_scoreboard_t *)((base + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
-    (*scoreboard)->nrows = rows + 2;
+    s->trusted = (trusted_t *)s->memory[PART_TRUSTED].writable;
+    s->common = (common_t *)s->memory[PART_COMMON].writable;
+    s->rows = s->memory[PART_ROWS].writable;
+    *scoreboard = s;
     return APR_SUCCESS;
+}
+
+int pm_scoreboard_is_protected(const pm_scoreboard_t *scoreboard)
+{
+    return pm_shared_memory_is_protected(&scoreboard->memory[PART_TRUSTED])
+           && pm_shared_memory_is_protected(&scoreboard->memory[PART_ROWS]);
+}
+
+void pm_scoreboard_restrict(pm_scoreboard_t *scoreboard, int row)
+{
+    const pm_shared_memory_t *memory = scoreboard->memory;
+
+    PM_ASSERT(row > 0 && row < scoreboard->nrows);
+    pm_shared_memory_restrict(&memory[PART_TRUSTED], 0, 0);
+    pm_shared_memory_restrict(&memory[PART_COMMON], 0,
+                              memory[PART_COMMON].size);
+    pm_shared_memory_restrict(&memory[PART_ROWS],
+                              (apr_size_t)row * scoreboard->row_size,
+                              scoreboard->row_size);
+    scoreboard->trusted = (trusted_t *)memory[PART_TRUSTED].readonly;
+    scoreboard->rows = memory[PART_ROWS].readonly;
+}
+
+/* A row, to read; the parent writes there, too. */
+static row_t *row_at(const pm_scoreboard_t *scoreboard, int row)
+{
+    return (row_t *)(void *)(scoreboard->rows
+                             + (apr_size_t)row * scoreboard->row_size);
 }
 
 pm_scoreboard_header_t *pm_scoreboard_header(pm_scoreboard_t *scoreboard)
 {
-    return &scoreboard->header;
+    return &scoreboard->trusted->header;
 }
 
 pm_scoreboard_slot_t *pm_scoreboard_slot(pm_scoreboard_t *scoreboard, int slot)
 {
     PM_ASSERT(slot >= 0 && slot < PM_SCOREBOARD_SLOTS);
-    return &scoreboard->slots[slot];
+    return &scoreboard->trusted->slots[slot];
 }
 
-pm_admission_t *pm_scoreboard_admission(pm_scoreboard_t *scoreboard, int slot)
+pm_admission_t pm_scoreboard_admission(pm_scoreboard_t *scoreboard, int slot)
 {
     PM_ASSERT(slot >= 0 && slot < PM_SCOREBOARD_SLOTS);
-    return &scoreboard->admissions[slot];
+    return (pm_admission_t){&scoreboard->common->admissions[slot],
+                            &scoreboard->trusted->supplies[slot]};
+}
+
+void pm_scoreboard_set_workers(pm_scoreboard_t *scoreboard, int slot,
+                               apr_uint32_t workers, int changed)
+{
+    pm_admission_t admission = pm_scoreboard_admission(scoreboard, slot);
+
+    pm_admission_set_workers(&admission, workers, changed);
+}
+
+apr_uint32_t pm_scoreboard_workers(pm_scoreboard_t *scoreboard, int slot)
+{
+    return pm_scoreboard_admission(scoreboard, slot).supply->workers;
 }
 
 pm_log_ratelimit_t *pm_scoreboard_log_ratelimit(pm_scoreboard_t *scoreboard,
                                                 int slot)
 {
     PM_ASSERT(slot >= 0 && slot < PM_SCOREBOARD_SLOTS);
-    return &scoreboard->ratelimits[slot];
+    return &scoreboard->common->ratelimits[slot];
 }
 
 pm_scoreboard_cell_t *pm_scoreboard_cell(pm_scoreboard_t *scoreboard, int row,
                                          int slot)
 {
     apr_uint64_t bit = APR_UINT64_C(1) << slot / BLOCK;
-    row_t *r = &scoreboard->rows[row];
+    char *rows = scoreboard->memory[PART_ROWS].writable;
+    row_t *r = (row_t *)(void *)(rows + (apr_size_t)row * scoreboard->row_size);
 
     PM_ASSERT(slot >= 0 && slot < PM_SCOREBOARD_SLOTS && row >= 0
               && row < scoreboard->nrows);
@@ -110,7 +194,7 @@ pm_request_stats_t *pm_scoreboard_stats(pm_scoreboard_t *scoreboard, int row,
                                         int slot)
 {
     PM_ASSERT(slot >= 0 && slot < PM_SCOREBOARD_SLOTS && row >= 0);
-    return &scoreboard->shares[slot][row % SHARES].stats;
+    return &scoreboard->common->shares[slot][row % SHARES].stats;
 }
 
 static void add_shares(pm_request_stats_t *sum,
@@ -119,14 +203,15 @@ static void add_shares(pm_request_stats_t *sum,
     int i;
 
     for (i = 0; i < SHARES; i++) {
-        pm_request_stats_add(sum, &scoreboard->shares[slot][i].stats);
+        pm_request_stats_add(sum, &scoreboard->common->shares[slot][i].stats);
     }
 }
 
 void pm_scoreboard_stats_begin(pm_scoreboard_t *scoreboard, int slot)
 {
-    memset(&scoreboard->before[slot], 0, sizeof(scoreboard->before[slot]));
-    add_shares(&scoreboard->before[slot], scoreboard, slot);
+    memset(&scoreboard->trusted->before[slot], 0,
+           sizeof(scoreboard->trusted->before[slot]));
+    add_shares(&scoreboard->trusted->before[slot], scoreboard, slot);
 }
 
 pm_request_stats_t pm_scoreboard_stats_sum(const pm_scoreboard_t *scoreboard,
@@ -135,22 +220,22 @@ pm_request_stats_t pm_scoreboard_stats_sum(const pm_scoreboard_t *scoreboard,
     pm_request_stats_t sum = {0};
 
     add_shares(&sum, scoreboard, slot);
-    pm_request_stats_subtract(&sum, &scoreboard->before[slot]);
+    pm_request_stats_subtract(&sum, &scoreboard->trusted->before[slot]);
     return sum;
 }
 
 int pm_scoreboard_row_claim(pm_scoreboard_t *scoreboard, apr_uint32_t pid,
                             int config)
 {
+    owner_t *owners = scoreboard->trusted->owners;
     int i;
 
     for (i = 1; i < scoreboard->nrows - 1; i++) {
         apr_uint32_t none = 0;
 
-        if (__atomic_compare_exchange_n(&scoreboard->rows[i].pid, &none, pid, 0,
+        if (__atomic_compare_exchange_n(&owners[i].pid, &none, pid, 0,
                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-            __atomic_store_n(&scoreboard->rows[i].config, config,
-                             __ATOMIC_RELEASE);
+            __atomic_store_n(&owners[i].config, config, __ATOMIC_RELEASE);
             return i;
         }
     }
@@ -162,85 +247,143 @@ int pm_scoreboard_row_is_own(const pm_scoreboard_t *scoreboard, int row)
     return row > 0 && row < scoreboard->nrows - 1;
 }
 
+/* --- what rows say -------------------------------------------------------- */
+
+/* A child that counts for centuries comes no further. */
+#define DONE_MOST (APR_UINT64_C(1) << 40)
+
+static apr_uint32_t believe(const apr_uint32_t *word, apr_uint32_t most)
+{
+    apr_uint32_t n = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+    return n <= most ? n : 0;
+}
+
+/* What a child says in its cell, each number as far as it can be true.  One
+ * that cannot counts for nothing: a child that has been taken over can say no
+ * more than it can do by sending requests. */
+static pm_scoreboard_totals_t cell_read(const pm_scoreboard_t *scoreboard,
+                                        const pm_scoreboard_cell_t *cell)
+{
+    pm_scoreboard_totals_t said = {0};
+
+    said.in_flight = believe(&cell->in_flight, scoreboard->most);
+    said.waiting = believe(&cell->waiting, scoreboard->most);
+    said.aborted = __atomic_load_n(&cell->aborted, __ATOMIC_RELAXED);
+    said.done = __atomic_load_n(&cell->done, __ATOMIC_RELAXED);
+    if (said.done > DONE_MOST) {
+        said.done = 0;
+    }
+    return said;
+}
+
+/* Row 0 is the parent's own, which only adds. */
+static void row_add_gone(pm_scoreboard_t *scoreboard, int slot,
+                         const pm_scoreboard_totals_t *said)
+{
+    pm_scoreboard_cell_t *sum = &row_at(scoreboard, 0)->cells[slot];
+
+    if (said->done) {
+        __atomic_add_fetch(&sum->done, said->done, __ATOMIC_RELAXED);
+    }
+    if (said->aborted) {
+        __atomic_add_fetch(&sum->aborted, said->aborted, __ATOMIC_RELAXED);
+    }
+    if (said->in_flight) {
+        __atomic_add_fetch(&sum->lost, said->in_flight, __ATOMIC_RELAXED);
+    }
+}
+
 /* What a dead child counted goes to row 0; its grants and queued requests are
  * taken back. */
 static void cell_release(pm_scoreboard_t *scoreboard,
                          pm_scoreboard_cell_t *cell, int slot)
 {
-    pm_scoreboard_cell_t *sum = &scoreboard->rows[0].cells[slot];
+    pm_scoreboard_totals_t said = cell_read(scoreboard, cell);
+    pm_admission_t admission = pm_scoreboard_admission(scoreboard, slot);
 
-    if (cell->done) {
-        __atomic_add_fetch(&sum->done, cell->done, __ATOMIC_RELAXED);
-        __atomic_store_n(&cell->done, 0, __ATOMIC_RELAXED);
+    row_add_gone(scoreboard, slot, &said);
+    if (said.in_flight || said.waiting) {
+        pm_admission_forget_process(&admission, said.in_flight, said.waiting);
     }
-    if (cell->aborted) {
-        __atomic_add_fetch(&sum->aborted, cell->aborted, __ATOMIC_RELAXED);
-        __atomic_store_n(&cell->aborted, 0, __ATOMIC_RELAXED);
-    }
-    if (cell->in_flight || cell->waiting) {
-        __atomic_add_fetch(&sum->lost, cell->in_flight, __ATOMIC_RELAXED);
-        pm_admission_forget_process(&scoreboard->admissions[slot],
-                                    cell->in_flight, cell->waiting);
-        __atomic_store_n(&cell->in_flight, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&cell->waiting, 0, __ATOMIC_RELAXED);
-    }
+    memset(cell, 0, sizeof(*cell));
+}
+
+/* A row is not zero only where it was written. */
+static int cell_was_used(const pm_scoreboard_cell_t *cell)
+{
+    static const pm_scoreboard_cell_t unused;
+
+    return memcmp(cell, &unused, sizeof(unused)) != 0;
 }
 
 void pm_scoreboard_row_release(pm_scoreboard_t *scoreboard, apr_uint32_t pid)
 {
+    owner_t *owners = scoreboard->trusted->owners;
+    apr_uint64_t used;
     row_t *row;
     int i, slot;
 
     for (i = 1; i < scoreboard->nrows - 1; i++) {
-        if (__atomic_load_n(&scoreboard->rows[i].pid, __ATOMIC_ACQUIRE)
-            == pid) {
+        if (__atomic_load_n(&owners[i].pid, __ATOMIC_ACQUIRE) == pid) {
             break;
         }
     }
     if (i == scoreboard->nrows - 1) {
         return;
     }
-    row = &scoreboard->rows[i];
+    row = row_at(scoreboard, i);
+    used = __atomic_load_n(&row->used, __ATOMIC_RELAXED);
     /* Memory that was never used becomes real even by being read. */
     for (slot = 0; slot < PM_SCOREBOARD_SLOTS; slot++) {
-        if (row->used >> slot / BLOCK & 1) {
+        if (used >> slot / BLOCK & 1 && cell_was_used(&row->cells[slot])) {
             cell_release(scoreboard, &row->cells[slot], slot);
         }
     }
     __atomic_store_n(&row->used, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&row->config, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&row->pid, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&owners[i].config, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&owners[i].pid, 0, __ATOMIC_RELEASE);
 }
 
 int pm_scoreboard_has_older(pm_scoreboard_t *scoreboard, int config)
 {
+    const owner_t *owners = scoreboard->trusted->owners;
     int i;
 
     for (i = 1; i < scoreboard->nrows - 1; i++) {
-        if (__atomic_load_n(&scoreboard->rows[i].pid, __ATOMIC_ACQUIRE)
-            && __atomic_load_n(&scoreboard->rows[i].config, __ATOMIC_ACQUIRE)
-                   < config) {
+        if (__atomic_load_n(&owners[i].pid, __ATOMIC_ACQUIRE)
+            && __atomic_load_n(&owners[i].config, __ATOMIC_ACQUIRE) < config) {
             return 1;
         }
     }
     return 0;
 }
 
+static int row_is_used(const pm_scoreboard_t *scoreboard, int row)
+{
+    return row == scoreboard->nrows - 1
+           || __atomic_load_n(&scoreboard->trusted->owners[row].pid,
+                              __ATOMIC_RELAXED);
+}
+
 pm_scoreboard_totals_t pm_scoreboard_sum(pm_scoreboard_t *scoreboard, int slot)
 {
+    const pm_scoreboard_cell_t *gone = &row_at(scoreboard, 0)->cells[slot];
     pm_scoreboard_totals_t sum = {0};
     int i;
 
-    for (i = 0; i < scoreboard->nrows; i++) {
-        const pm_scoreboard_cell_t *cell = &scoreboard->rows[i].cells[slot];
+    sum.done = __atomic_load_n(&gone->done, __ATOMIC_RELAXED);
+    sum.aborted = __atomic_load_n(&gone->aborted, __ATOMIC_RELAXED);
+    sum.lost = __atomic_load_n(&gone->lost, __ATOMIC_RELAXED);
+    for (i = 1; i < scoreboard->nrows; i++) {
+        if (row_is_used(scoreboard, i)) {
+            pm_scoreboard_totals_t said =
+                cell_read(scoreboard, &row_at(scoreboard, i)->cells[slot]);
 
-        if (i == 0 || i == scoreboard->nrows - 1 || scoreboard->rows[i].pid) {
-            sum.in_flight +=
-                __atomic_load_n(&cell->in_flight, __ATOMIC_RELAXED);
-            sum.waiting += __atomic_load_n(&cell->waiting, __ATOMIC_RELAXED);
-            sum.aborted += __atomic_load_n(&cell->aborted, __ATOMIC_RELAXED);
-            sum.lost += __atomic_load_n(&cell->lost, __ATOMIC_RELAXED);
-            sum.done += __atomic_load_n(&cell->done, __ATOMIC_RELAXED);
+            sum.in_flight += said.in_flight;
+            sum.waiting += said.waiting;
+            sum.aborted += said.aborted;
+            sum.done += said.done;
         }
     }
     return sum;

@@ -5,15 +5,23 @@
  *
  * The parent creates it before its first fork and keeps it for as long as the
  * server runs, over restarts and managers.  It holds no pointer and no lock.
- * Each part has one writer, but for the last three:
+ * It has three parts:
  *
- *   - the header: the manager (its pid, its start), @c restarts the parent;
- *   - a slot for each pool: the manager (can the pool answer, counters);
- *   - a row of cells for each child, a cell for each pool: that child;
- *   - row 0: the parent, which adds up there what children that have gone did;
- *   - admission words (pm_admission.h), request statistics
- *     (pm_request_stats.h) and log limits (pm_log_ratelimit.h) for each slot:
- *     children and manager, with atomic operations.
+ *   - trusted, written by the parent and the manager only.  The header: the
+ *     manager (its pid, its start), @c restarts the parent.  A slot for each
+ *     pool: the manager (can the pool answer, counters), and what it says of
+ *     admission.  The rows' owners: each child in child_init, then the parent;
+ *   - common, written by all with atomic operations: for each slot admission
+ *     words (pm_admission.h), request statistics (pm_request_stats.h), and
+ *     log limits (pm_log_ratelimit.h);
+ *   - rows, one for each child, with a cell for each pool: that child.  Row 0
+ *     is the parent's, which adds up there what children that have gone did.
+ *
+ * A child that has its row gives up the right to write more than that row and
+ * the common part (pm_scoreboard_restrict()).  So a child that has been taken
+ * over can write there, and nowhere else.  Whatever reads the common part or a
+ * row takes care that no value does harm: bounds, settings and rights are in
+ * the trusted part or in private memory.
  *
  * The parent decides which slot a pool has; from PM_SCOREBOARD_SCRIPTS up the
  * manager does.  A generation number tells the pools that have lived in one
@@ -97,10 +105,16 @@ typedef struct pm_scoreboard pm_scoreboard_t;
  * Create the scoreboard, zeroed, in memory that children inherit.  Parent only.
  * @param rows how many children can live at once; two rows more are made:
  *             row 0, and one that surplus children share
+ * @param most requests that one child can have in one pool at once; a row that
+ *             says more is not believed
  * @param p    the memory lives as long as this pool
+ * @param why  on success too, if it is not protected: why
  */
 apr_status_t pm_scoreboard_create(pm_scoreboard_t **scoreboard, int rows,
-                                  apr_pool_t *p, pm_reason_t *why);
+                                  int most, apr_pool_t *p, pm_reason_t *why);
+
+/** Can a child give up its right to write? */
+int pm_scoreboard_is_protected(const pm_scoreboard_t *scoreboard);
 
 /** @return bytes of such a scoreboard.  A build that gives another number for
  *  the same rows has another layout and cannot read it. */
@@ -111,9 +125,16 @@ pm_scoreboard_header_t *pm_scoreboard_header(pm_scoreboard_t *scoreboard);
 /** @param slot 0 to PM_SCOREBOARD_SLOTS - 1 */
 pm_scoreboard_slot_t *pm_scoreboard_slot(pm_scoreboard_t *scoreboard, int slot);
 
-/** @return the slot's admission words.  They are never cleared: what was
- *  counted up is counted down again, whatever became of the pool. */
-pm_admission_t *pm_scoreboard_admission(pm_scoreboard_t *scoreboard, int slot);
+/** @return the slot's admission.  Its words are never cleared: what was counted
+ *  up is counted down again, whatever became of the pool. */
+pm_admission_t pm_scoreboard_admission(pm_scoreboard_t *scoreboard, int slot);
+
+/** pm_admission_set_workers().  Manager only. */
+void pm_scoreboard_set_workers(pm_scoreboard_t *scoreboard, int slot,
+                               apr_uint32_t workers, int changed);
+
+/** @return what the manager said last there */
+apr_uint32_t pm_scoreboard_workers(pm_scoreboard_t *scoreboard, int slot);
 
 /** @return the limit of the lines that the pool's workers may log, which the
  *  manager and the children share */
@@ -126,6 +147,10 @@ pm_log_ratelimit_t *pm_scoreboard_log_ratelimit(pm_scoreboard_t *scoreboard,
  *  @return the number of the row, for pm_scoreboard_cell() */
 int pm_scoreboard_row_claim(pm_scoreboard_t *scoreboard, apr_uint32_t pid,
                             int config);
+
+/** A child gives up the right to write to more than its row and the common
+ *  part, for ever (child_init, before it reads anything of a client). */
+void pm_scoreboard_restrict(pm_scoreboard_t *scoreboard, int row);
 
 /** Does a child live that has a configuration older than @a config?  It may
  *  still send requests to pools that are removed.  Walks the rows. */
@@ -141,7 +166,8 @@ int pm_scoreboard_row_is_own(const pm_scoreboard_t *scoreboard, int row);
  *  pid that has no row. */
 void pm_scoreboard_row_release(pm_scoreboard_t *scoreboard, apr_uint32_t pid);
 
-/** @return the cell of a pool in a child's row, for the functions below */
+/** @return the cell of a pool in the child's own row, for the functions below
+ */
 pm_scoreboard_cell_t *pm_scoreboard_cell(pm_scoreboard_t *scoreboard, int row,
                                          int slot);
 
@@ -208,11 +234,11 @@ static inline pm_avail_t pm_scoreboard_avail(const pm_scoreboard_slot_t *slot,
 
 /** The requests of a slot, over all rows. */
 typedef struct pm_scoreboard_totals {
-    apr_uint32_t in_flight;
-    apr_uint32_t waiting;
-    apr_uint32_t aborted; /**< with those of former pools in the slot */
-    apr_uint32_t lost;    /**< likewise; see the cell */
-    apr_uint64_t done;    /**< likewise */
+    apr_uint32_t in_flight; /**< what rows say, as far as it can be true */
+    apr_uint32_t waiting;   /**< likewise */
+    apr_uint32_t aborted;   /**< with those of former pools in the slot */
+    apr_uint32_t lost;      /**< likewise; see the cell */
+    apr_uint64_t done;      /**< likewise */
 } pm_scoreboard_totals_t;
 
 /** Walks the rows: not for the path of a request. */

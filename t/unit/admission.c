@@ -59,18 +59,29 @@ static void test_average(void)
     is_int(pm_admission_excess(11, 8), 3, "excess: three");
 }
 
+/* What lies in shared memory. */
+typedef struct state {
+    pm_admission_words_t words;
+    pm_admission_supply_t supply;
+} state_t;
+
+static pm_admission_t state_of(state_t *state)
+{
+    return (pm_admission_t){&state->words, &state->supply};
+}
+
 static long waits(const pm_admission_t *g)
 {
-    return (long)PM_ADMISSION_WAITING(g->line);
+    return (long)PM_ADMISSION_WAITING(g->words->line);
 }
 
 static long reserved(const pm_admission_t *g)
 {
-    return (long)PM_ADMISSION_RESERVED(g->line);
+    return (long)PM_ADMISSION_RESERVED(g->words->line);
 }
 
 /* How many of n workers can be had? */
-static int take(pm_admission_t *g, int n)
+static int take(const pm_admission_t *g, int n)
 {
     int got = 0;
 
@@ -84,7 +95,8 @@ static int take(pm_admission_t *g, int n)
 
 static void test_turns(void)
 {
-    static pm_admission_t g; /* ASan's stack is not aligned for it */
+    static state_t state; /* ASan's stack is not aligned for it */
+    const pm_admission_t g = state_of(&state);
 
     pm_admission_set_workers(&g, 2, 1);
     is_int(take(&g, 3), 2, "turns: two workers, two grants, no third");
@@ -93,7 +105,7 @@ static void test_turns(void)
     is_int(waits(&g), 1, "turns: and nobody is counted for nothing");
     ok(!pm_admission_claim(&g, 0), "turns: there is nothing to be had");
     pm_admission_release(&g, -1);
-    is_int(g.granted, 2, "turns: what is given back stays granted");
+    is_int(g.words->granted, 2, "turns: what is given back stays granted");
     is_int(reserved(&g), 1, "turns: for who waits");
     ok(!pm_admission_try(&g), "turns: who comes now does not get it");
     ok(pm_admission_enqueue(&g, 0) && !pm_admission_claim(&g, 0),
@@ -103,14 +115,15 @@ static void test_turns(void)
     pm_admission_leave(&g);
     is_int(waits(&g), 0, "turns: the other has given up");
     pm_admission_release(&g, -1);
-    is_int(g.granted, 1, "turns: now it is free");
+    is_int(g.words->granted, 1, "turns: now it is free");
     pm_admission_release(&g, -1);
-    is_int(g.granted, 0, "turns: all are");
+    is_int(g.words->granted, 0, "turns: all are");
 }
 
 static void test_given_up(void)
 {
-    static pm_admission_t g; /* ASan's stack is not aligned for it */
+    static state_t state; /* ASan's stack is not aligned for it */
+    const pm_admission_t g = state_of(&state);
 
     pm_admission_set_workers(&g, 1, 1);
     pm_admission_try(&g);
@@ -124,7 +137,8 @@ static void test_given_up(void)
 
 static void test_workers(void)
 {
-    static pm_admission_t g; /* ASan's stack is not aligned for it */
+    static state_t state; /* ASan's stack is not aligned for it */
+    const pm_admission_t g = state_of(&state);
     int i;
 
     is_int(take(&g, 2), 1, "workers: none, and one may knock");
@@ -139,12 +153,13 @@ static void test_workers(void)
     }
     pm_admission_release(&g, -1);
     ok(pm_admission_claim(&g, 1), "workers: now it is");
-    is_int(g.granted, 2, "workers: two of two");
+    is_int(g.words->granted, 2, "workers: two of two");
 }
 
 static void test_bury(void)
 {
-    static pm_admission_t g; /* ASan's stack is not aligned for it */
+    static state_t state; /* ASan's stack is not aligned for it */
+    const pm_admission_t g = state_of(&state);
 
     pm_admission_set_workers(&g, 2, 1);
     pm_admission_try(&g);
@@ -154,10 +169,11 @@ static void test_bury(void)
     pm_admission_release(&g, -1);
     pm_admission_forget_process(&g, 1, 1);
     is_int(waits(&g), 1, "a death: one waits still");
-    is_int(g.granted, 1, "a death: its grant is back");
+    is_int(g.words->granted, 1, "a death: its grant is back");
     ok(pm_admission_claim(&g, 1), "a death: what was on its way is taken");
     pm_admission_release(&g, -1);
-    is_int(g.granted + reserved(&g) + waits(&g), 0, "a death: all is back");
+    is_int(g.words->granted + reserved(&g) + waits(&g), 0,
+           "a death: all is back");
 }
 
 /* --- all at once ---------------------------------------------------------- */
@@ -167,6 +183,7 @@ static void test_bury(void)
 #define TURNS    1000
 
 typedef struct arena {
+    state_t state;
     pm_admission_t gate;
     apr_uint32_t inside;
     apr_uint32_t most;
@@ -178,7 +195,7 @@ typedef struct arena {
 /* @return 1 with a grant, 0 given up, -1 waited in vain */
 static int enter(arena_t *a, unsigned *seed)
 {
-    pm_admission_t *g = &a->gate;
+    const pm_admission_t *g = &a->gate;
     apr_uint32_t seen;
     int woken = 0;
 
@@ -238,6 +255,7 @@ static void test_fight(const char *name, int impatient, int moody)
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     unsigned i;
 
+    a->gate = state_of(&a->state);
     a->impatient = impatient;
     a->moody = moody;
     pm_admission_set_workers(&a->gate, WORKERS, 1);
@@ -256,8 +274,9 @@ static void test_fight(const char *name, int impatient, int moody)
        "%s: never more inside than "
        "there is room for (%u)",
        name, a->most);
-    is_int(a->gate.granted, 0, "%s: all grants are back", name);
-    is_int(a->gate.line, 0, "%s: nobody waits, nothing is reserved", name);
+    is_int(a->gate.words->granted, 0, "%s: all grants are back", name);
+    is_int(a->gate.words->line, 0, "%s: nobody waits, nothing is reserved",
+           name);
     munmap(a, sizeof(*a));
 }
 
@@ -265,7 +284,8 @@ static void test_fight(const char *name, int impatient, int moody)
 
 static void test_short(void)
 {
-    static pm_admission_t g; /* ASan's stack is not aligned for it */
+    static state_t state; /* ASan's stack is not aligned for it */
+    const pm_admission_t g = state_of(&state);
 
     pm_admission_try(&g);
     ok(pm_admission_need_manager(&g), "short: who said nothing yet is called");

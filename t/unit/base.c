@@ -246,7 +246,8 @@ static void test_board(apr_pool_t *p)
     pm_scoreboard_slot_t *slot;
     int a, b, c;
 
-    is_int(pm_scoreboard_create(&board, 2, p, NULL), APR_SUCCESS, "a board");
+    is_int(pm_scoreboard_create(&board, 2, 64, p, NULL), APR_SUCCESS,
+           "a board");
     a = pm_scoreboard_row_claim(board, 100, 1);
     b = pm_scoreboard_row_claim(board, 200, 2);
     c = pm_scoreboard_row_claim(board, 300, 2);

@@ -68,7 +68,7 @@ static void test_board(apr_pool_t *p)
     pm_request_stats_t sum;
     int row;
 
-    if (pm_scoreboard_create(&board, 40, p, NULL) != APR_SUCCESS) {
+    if (pm_scoreboard_create(&board, 40, 64, p, NULL) != APR_SUCCESS) {
         ok(0, "a board");
         return;
     }

@@ -118,8 +118,8 @@ int main(void)
 
     apr_initialize();
     apr_pool_create(&p, NULL);
-    if (pm_scoreboard_create(&board, ROWS, p, NULL) != APR_SUCCESS
-        || pm_scoreboard_create(&other, ROWS, p, NULL) != APR_SUCCESS) {
+    if (pm_scoreboard_create(&board, ROWS, 64, p, NULL) != APR_SUCCESS
+        || pm_scoreboard_create(&other, ROWS, 64, p, NULL) != APR_SUCCESS) {
         ok(0, "a board");
         return done_testing();
     }

@@ -331,7 +331,8 @@ int main(void)
     make(&s, "scripts/c", 0755);
     make(&s, "scripts/plain", 0644);
     make(&s, "outside", 0755);
-    ok(pm_scoreboard_create(&s.board, 4, s.p, NULL) == APR_SUCCESS, "a board");
+    ok(pm_scoreboard_create(&s.board, 4, 64, s.p, NULL) == APR_SUCCESS,
+       "a board");
     start(&s);
     test_ask(&s);
     test_graceful(&s);
