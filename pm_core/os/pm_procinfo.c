@@ -13,7 +13,7 @@
 
 static FILE *open_proc(pid_t pid, const char *file)
 {
-    char name[40];
+    char name[320];
 
     apr_snprintf(name, sizeof(name), "/proc/%d/%s", (int)pid, file);
     return fopen(name, "re");
@@ -118,21 +118,88 @@ int pm_procinfo_has_socket(pid_t pid, apr_uint64_t inode)
     return pm_procinfo_has_fd(pid, want);
 }
 
+int pm_procinfo_sockets(pid_t pid, apr_uint64_t *inodes, int most)
+{
+    char name[40], text[64];
+    struct dirent *entry;
+    int sockets = 0, all = 0;
+    ssize_t n;
+    DIR *dir;
+
+    apr_snprintf(name, sizeof(name), "/proc/%d/fd", (int)pid);
+    dir = opendir(name);
+    while (dir && all >= 0 && (entry = readdir(dir))) {
+        n = readlinkat(dirfd(dir), entry->d_name, text, sizeof(text) - 1);
+        text[n > 0 ? n : 0] = '\0';
+        all += n > 0;
+        if (strncmp(text, "socket:[", 8)) {
+            continue;
+        }
+        if (sockets == most) {
+            all = -1;
+            break;
+        }
+        inodes[sockets++] = (apr_uint64_t)apr_atoi64(text + 8);
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    return all > 0 ? sockets : -1;
+}
+
+int pm_procinfo_each_child(pid_t pid, int (*see)(void *ctx, pid_t child),
+                           void *ctx)
+{
+    char name[40];
+    struct dirent *entry;
+    int known = 0, more = 1;
+    DIR *dir;
+
+    apr_snprintf(name, sizeof(name), "/proc/%d/task", (int)pid);
+    dir = opendir(name);
+    while (dir && more && (entry = readdir(dir))) {
+        char file[300];
+        FILE *f;
+        int child;
+
+        apr_snprintf(file, sizeof(file), "task/%s/children", entry->d_name);
+        f = entry->d_name[0] == '.' ? NULL : open_proc(pid, file);
+        known |= f != NULL;
+        while (f && more && fscanf(f, "%d", &child) == 1) {
+            more = see(ctx, child);
+        }
+        if (f) {
+            fclose(f);
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    return known;
+}
+
+/* A list of children that is being filled. */
+typedef struct list {
+    pid_t *pids;
+    int most, n;
+} list_t;
+
+static int list_child(void *ctx, pid_t child)
+{
+    list_t *list = ctx;
+
+    if (list->n < list->most) {
+        list->pids[list->n++] = child;
+    }
+    return list->n < list->most;
+}
+
 int pm_procinfo_children(pid_t pid, pid_t *pids, int most)
 {
-    char file[32];
-    FILE *f;
-    int n = 0;
+    list_t list = {pids, most, 0};
 
-    apr_snprintf(file, sizeof(file), "task/%d/children", (int)pid);
-    f = open_proc(pid, file);
-    while (f && n < most && fscanf(f, "%d", &pids[n]) == 1) {
-        n++;
-    }
-    if (f) {
-        fclose(f);
-    }
-    return n;
+    pm_procinfo_each_child(pid, list_child, &list);
+    return list.n;
 }
 
 /* --- what a process does -------------------------------------------------- */

@@ -25,7 +25,7 @@ pm_memory_t pm_procinfo_memory(pid_t pid);
  *  @return 0 also when it is not known */
 int pm_procinfo_has_library(pid_t pid, const char *name);
 
-/** Has the process children (/proc/PID/task/PID/children)?
+/** Has the process children (/proc/PID/task/TID/children)?
  *  @return 0 also when it is not known */
 int pm_procinfo_has_children(pid_t pid);
 
@@ -37,7 +37,16 @@ int pm_procinfo_has_fd(pid_t pid, const char *what);
  *  @return 0 also when it is not known */
 int pm_procinfo_has_socket(pid_t pid, apr_uint64_t inode);
 
-/** List the children of the first thread of a process.
+/** List the inodes of the sockets that a process has (/proc/PID/fd).
+ *  @return how many; -1: not known, or there are more than @a most */
+int pm_procinfo_sockets(pid_t pid, apr_uint64_t *inodes, int most);
+
+/** Call @a see for each child of a process, until it returns 0
+ *  (/proc/PID/task/TID/children).  @return 0: not known */
+int pm_procinfo_each_child(pid_t pid, int (*see)(void *ctx, pid_t child),
+                           void *ctx);
+
+/** List the children of a process.
  *  @return how many were put into @a pids, @a most at the most */
 int pm_procinfo_children(pid_t pid, pid_t *pids, int most);
 

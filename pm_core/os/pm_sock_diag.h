@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_sock_diag.h
- * @brief What the kernel says about a unix socket (sock_diag(7)).
+ * @brief What the kernel says about sockets (sock_diag(7)).
  *
  * Linux.  Elsewhere, and where netlink sockets are not allowed (a sandbox),
  * each function returns "not known".  Manager only.
@@ -26,5 +26,20 @@ int pm_sock_diag_waiting(pm_sock_diag_t *diag, apr_uint64_t inode);
  *  @return 0: not known */
 int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode,
                       apr_uint64_t *peer);
+
+/** Is the socket with this inode a connection that was accepted at a unix
+ *  socket with a path?  @return 0 also when it is not known */
+int pm_sock_diag_unix_accepted(pm_sock_diag_t *diag, apr_uint64_t inode);
+
+/** Sees a connection: its inode (0: no process has accepted it yet), and
+ *  whether the client has sent anything. */
+typedef void (*pm_sock_diag_see_t)(void *ctx, apr_uint64_t inode, int asked);
+
+/** Call @a see for each TCP connection to a local port.
+ *  @param family AF_INET or AF_INET6, as that of the listening socket
+ *  @param port   in network order
+ *  @return 0: not known, or not all of them */
+int pm_sock_diag_tcp_accepted(pm_sock_diag_t *diag, int family, int port,
+                              pm_sock_diag_see_t see, void *ctx);
 
 #endif /* PM_SOCK_DIAG_H */

@@ -10,8 +10,8 @@ static apr_time_t kill_at(const pm_stop_policy_conf_t *conf,
     if (facts->dying_at) {
         at = facts->dying_at + conf->die_timeout;
     }
-    if (facts->idle) {
-        at = pm_time_min(at, facts->told_at + conf->die_timeout);
+    if (facts->idle_since) {
+        at = pm_time_min(at, facts->idle_since + conf->die_timeout);
     }
     if (conf->drain_timeout) {
         at = pm_time_min(at, facts->told_at + conf->drain_timeout);
@@ -24,20 +24,21 @@ pm_stop_policy_plan_t pm_stop_policy_plan(const pm_stop_policy_conf_t *conf,
                                           apr_time_t now)
 {
     pm_stop_policy_plan_t plan = {PM_STOP_WAIT, kill_at(conf, facts)};
+    apr_time_t look_at;
 
     if (now >= plan.next) {
         plan.act = PM_STOP_KILL;
         plan.next = PM_TIME_NEVER;
         return plan;
     }
-    if (facts->idle) {
-        apr_time_t tell_at = facts->retold_at + PM_STOP_RETELL;
-
-        if (now >= tell_at) {
-            plan.act = PM_STOP_TELL;
-            tell_at = now + PM_STOP_RETELL;
-        }
-        plan.next = pm_time_min(plan.next, tell_at);
+    look_at = PM_STOP_RETELL
+              + (!facts->idle_since                     ? now
+                 : facts->retold_at > facts->idle_since ? facts->retold_at
+                                                        : facts->idle_since);
+    if (now >= look_at) {
+        plan.act = PM_STOP_TELL;
+        look_at = now + PM_STOP_RETELL;
     }
+    plan.next = pm_time_min(plan.next, look_at);
     return plan;
 }

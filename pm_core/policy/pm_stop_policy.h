@@ -3,13 +3,15 @@
  * @file pm_stop_policy.h
  * @brief What follows the SIGTERM that stops a worker.
  *
- * A ladder of SIGTERM and SIGKILL:
- *   - a worker that is known to wait for a request has lost or ignored the
- *     signal: it gets SIGTERM again each second and SIGKILL after the die
- *     timeout;
+ * A ladder of SIGTERM and SIGKILL, on which a worker has a next step until it
+ * is gone:
+ *   - a worker that is known to have no request has lost or ignored the signal:
+ *     it gets SIGTERM again each second, and SIGKILL when it has been so for
+ *     the die timeout; one that has just become so has a second to go;
  *   - a worker that is busy, or may be, gets SIGTERM once, as a second one cuts
  *     the request of some programs (flup, MapServer), and SIGKILL only after
- *     the drain timeout;
+ *     the drain timeout.  Each second it is looked at again: its request may
+ *     have ended;
  *   - when the manager itself ends, each worker gets SIGKILL after the die
  *     timeout.
  *
@@ -20,7 +22,8 @@
 
 #include "pm_core/base/pm_base.h"
 
-/** Time between two SIGTERMs to a worker that is known to be idle. */
+/** Time between two looks at a worker that was told to stop, and between two
+ *  SIGTERMs to one that is idle. */
 #define PM_STOP_RETELL apr_time_from_sec(1)
 
 /** The settings it depends on. */
@@ -31,10 +34,11 @@ typedef struct pm_stop_policy_conf {
 
 /** What is known of the worker. */
 typedef struct pm_stop_policy_facts {
-    apr_time_t told_at;   /**< when it got its first SIGTERM */
-    apr_time_t retold_at; /**< when it got its last one */
-    apr_time_t dying_at;  /**< when the manager began to end; 0: no */
-    int idle;             /**< 1: it is known to wait for a request */
+    apr_time_t told_at;    /**< when it got its first SIGTERM */
+    apr_time_t retold_at;  /**< when it got its last one */
+    apr_time_t dying_at;   /**< when the manager began to end; 0: no */
+    apr_time_t idle_since; /**< at each look since then it was known to have
+                            *   no request; 0: it has one, or may have */
 } pm_stop_policy_facts_t;
 
 typedef enum pm_stop_act {

@@ -10,6 +10,7 @@
 
 #include "apr_general.h"
 #include "apr_strings.h"
+#include "pm_core/os/pm_accepted.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_procinfo.h"
 #include "pm_core/os/pm_reap.h"
@@ -130,6 +131,17 @@ static void wrk_on_exec(void *ctx, int events)
 
 static void wrk_on_timer(void *ctx, apr_time_t now);
 
+/* Has it no request?  Its status tells, if it is true; the kernel tells of one
+ * that lingers. */
+static int wrk_is_idle(const pm_worker_t *w, apr_time_t now)
+{
+    return pm_worker_read_facts(w, now).idle
+           || (now >= w->term_at + PM_STOP_RETELL
+               && pm_accepted_look(&w->group->context->sock_diag, w->pid,
+                                   w->listen_fd)
+                      == PM_ACCEPTED_NONE);
+}
+
 /* Asks the stop policy what comes next. */
 static void wrk_plan_stop(pm_worker_t *w, apr_time_t now)
 {
@@ -138,10 +150,14 @@ static void wrk_plan_stop(pm_worker_t *w, apr_time_t now)
                                   w->overdue ? context->die_timeout + 1
                                              : w->group->conf->drain_timeout};
     pm_stop_policy_facts_t facts = {w->term_at, w->last_term_at,
-                                    context->dying_at,
-                                    pm_worker_read_facts(w, now).idle};
-    pm_stop_policy_plan_t plan = pm_stop_policy_plan(&conf, &facts, now);
+                                    context->dying_at, 0};
+    pm_stop_policy_plan_t plan;
 
+    w->idle_since = !wrk_is_idle(w, now) ? 0
+                    : w->idle_since      ? w->idle_since
+                                         : now;
+    facts.idle_since = w->idle_since;
+    plan = pm_stop_policy_plan(&conf, &facts, now);
     pm_loop_at(context->loop, &w->timer, plan.next);
     if (plan.act == PM_STOP_TELL) {
         pm_worker_handle(w, PM_WORKER_EVENT_RETELL);
@@ -169,11 +185,14 @@ static void wrk_on_timer(void *ctx, apr_time_t now)
 static void wrk_term(pm_worker_t *w)
 {
     apr_time_t now = pm_time_now();
+    int first = !w->term_at;
 
-    w->term_at = w->term_at ? w->term_at : now;
+    w->term_at = first ? now : w->term_at;
     w->last_term_at = now;
     kill(w->pid, SIGTERM);
-    wrk_plan_stop(w, now);
+    if (first) {
+        wrk_plan_stop(w, now);
+    }
 }
 
 static void wrk_sigkill(pm_worker_t *w)
@@ -549,6 +568,7 @@ int pm_worker_start(pm_worker_group_t *group, const pm_launch_spec_t *spec,
     w = wrk_create(group, spec, &spawned);
     w->definition = definition;
     w->shm_index = index;
+    w->listen_fd = listen_fd;
     w->started_at = now;
     w->guarded = spec->guard && index >= 0;
     APR_RING_INSERT_TAIL(&group->list, w, pm_worker, link);

@@ -107,6 +107,8 @@ struct pm_worker {
     apr_time_t started_at;
     apr_time_t term_at;      /**< of the first SIGTERM; 0: none yet */
     apr_time_t last_term_at; /**< of the last SIGTERM */
+    apr_time_t idle_since;   /**< see pm_stop_policy_facts_t */
+    int listen_fd;           /**< at which it accepts; its pool's */
     int exec_fd;
     int output_fd;
     pm_watch_t exec_watch;

@@ -84,7 +84,7 @@ sub settled {
     my $now = switches($pid);
     ($case->{seen}, $case->{since}) = ($now, time)
         if !defined $case->{seen} || $now ne $case->{seen};
-    return time - $case->{since} > 1;
+    return time - $case->{since} > 0.6;
 }
 
 sub warm_up {

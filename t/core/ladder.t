@@ -1,0 +1,144 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every worker that was told to stop goes in bounded time, whatever it or the
+# guard says of it, and none is killed that has a request: what counts is which
+# connections the kernel sees among its descriptors.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use FCGIPM::FastCGI qw(connect_to read_answer send_request);
+use FCGIPM::Run;
+use FCGIPM::Test;
+use Test::More;
+
+my $WORKER = bin('worker');
+my %wanted = map { $_ => 1 } @ARGV;
+
+sub part {
+    my ($name, $do) = @_;
+    $do->() if !%wanted || $wanted{$name};
+    return;
+}
+
+# One worker that ignores SIGTERM.
+sub stubborn {
+    my (%arg) = @_;
+    my $run = FCGIPM::Run->new(
+        processes => 1, control => 1,
+        command => $arg{command} || [$WORKER, '--ignore-term'],
+        ($arg{tcp} ? (listen => '127.0.0.1:' . free_port()) : ()),
+        options => ['--guard', $arg{guard} || 'off', '--die-timeout', '400ms']);
+    my ($pid) = $run->workers(1);
+    wait_quiet($run->pid, 20);
+    return ($run, $pid);
+}
+
+sub gone {
+    my ($pid, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return ok($pid && wait_for { !alive($pid) } 15, $name);
+}
+
+sub ends {
+    my ($run, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    $run->signal('TERM');
+    ok(defined $run->wait(10), "$name: the manager ends");
+    return ok(wait_for { !descendants() } 10, "$name: no process is left");
+}
+
+# A request that the worker has, beyond what an idle one would live.
+sub held {
+    my ($run) = @_;
+    my $s = connect_to($run->address);
+    send_request($s, query => 'text=begun&cat&pid', held => 1);
+    return $s;
+}
+
+# Waits as long as an idle worker is left alone.
+sub as_long_as_idle {
+    my ($name) = @_;
+    my ($other, $pid) = stubborn();
+    $other->signal('HUP');
+    return gone($pid, "$name: an idle one goes meanwhile");
+}
+
+sub told_busy {
+    my ($name, $run, $pid) = @_;
+    my $s = held($run);
+    wait_quiet($run->pid, 20);
+    $run->signal('HUP');
+    ok(wait_for { 1 == grep { $_ != $pid } $run->workers } 10,
+       "$name: a successor");
+    as_long_as_idle($name);
+    FCGIPM::FastCGI::end_request($s);
+    my $r = read_answer($s, 10);
+    is($r->{error}, undef, "$name: the request is answered");
+    like($r->{body}, qr/pid=$pid /, "$name: by the worker that had it");
+    close $s;
+    gone($pid, "$name: then it goes");
+    return;
+}
+
+part(idle => sub {
+    for my $tcp (0, 1) {
+        my $name = ($tcp ? 'TCP' : 'unix') . ', no guard, idle';
+        my ($run, $pid) = stubborn(tcp => $tcp);
+        $run->signal('HUP');
+        gone($pid, "$name: it goes");
+        ends($run, $name);
+    }
+});
+
+part(busy => sub {
+    for my $guard (qw(off on)) {
+        for my $tcp (0, 1) {
+            my $name = ($tcp ? 'TCP' : 'unix') . ", guard $guard, busy";
+            my ($run, $pid) = stubborn(tcp => $tcp, guard => $guard);
+            told_busy($name, $run, $pid);
+            ends($run, $name);
+        }
+    }
+});
+
+# --- a connection on which nothing is asked is no request
+part(silent => sub {
+    for my $guard (qw(off on)) {
+        my ($run, $pid) = stubborn(tcp => 1, guard => $guard);
+        my $s = connect_to($run->address);
+        ok(wait_for { 1 < grep { /^socket:/ } values %{ fds($pid) } } 10,
+           "guard $guard: the worker has a silent connection");
+        $run->signal('HUP');
+        gone($pid, "guard $guard: it goes");
+        ends($run, "silent, guard $guard");
+    }
+});
+
+# --- one whose child serves in its place
+part(children => sub {
+    my $script = write_script(tmp_dir() . '/parent', <<"END");
+trap '' TERM
+exec 3<&0
+$WORKER --ignore-term <&3 3<&- &
+wait
+wait
+END
+    my ($run, $pid) = stubborn(command => [$script]);
+    my ($child) = children($pid);
+    my $s = held($run);
+    wait_quiet($run->pid, 20);
+    $run->signal('HUP');
+    as_long_as_idle('children');
+    FCGIPM::FastCGI::end_request($s);
+    my $r = read_answer($s, 10);
+    like($r->{body}, qr/pid=$child /, 'a child of the worker answers');
+    close $s;
+    gone($_, 'both go then') for $pid, $child;
+    ends($run, 'children');
+});
+
+done_testing;
