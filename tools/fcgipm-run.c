@@ -24,6 +24,7 @@
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_ident.h"
 #include "pm_core/os/pm_logfile.h"
+#include "pm_core/os/pm_pidfile.h"
 #include "pm_core/manager/pm_manager.h"
 #include "pm_core/spawn/pm_launch_spec.h"
 
@@ -270,6 +271,21 @@ static apr_status_t run_read_args(args_t *args, int argc, char **argv,
                        why);
 }
 
+/* Two managers with one control socket would answer for each other. */
+static apr_status_t run_check_alone(const pm_global_t *global, pm_reason_t *why)
+{
+    pm_listen_opts_t opts = {.wait = global->die_timeout};
+    apr_status_t rv = APR_SUCCESS;
+
+    if (global->socket) {
+        rv = pm_listen_check_free(global->socket, &opts, why);
+    }
+    if (rv == APR_SUCCESS && global->pid_file) {
+        rv = pm_pidfile_check_free(global->pid_file, why);
+    }
+    return rv;
+}
+
 /* The one pool, its socket open. */
 static apr_status_t run_make_set(pm_pool_set_t **out, pm_listener_t *l,
                                  const args_t *args, apr_pool_t *p,
@@ -277,7 +293,11 @@ static apr_status_t run_make_set(pm_pool_set_t **out, pm_listener_t *l,
 {
     pm_pool_set_t *set = pm_pool_set_create(p);
     pm_listen_opts_t opts = {(int)args->conf->listen_backlog,
-                             (mode_t)args->conf->listen_mode, 0, 0};
+                             (mode_t)args->conf->listen_mode,
+                             0,
+                             0,
+                             0,
+                             args->global->die_timeout};
     pm_member_t *member = apr_array_push(set->members);
     pm_launch_spec_t *birth;
     apr_status_t rv;
@@ -328,6 +348,7 @@ static int run_pool(int argc, char **argv, apr_pool_t *p)
     int status;
 
     if (run_read_args(&args, argc, argv, p, &why) != APR_SUCCESS
+        || run_check_alone(args.global, &why) != APR_SUCCESS
         || run_make_set(&set, &listener, &args, p, &why) != APR_SUCCESS) {
         fprintf(stderr, "fcgipm-run: %s\n", why.text);
         return EXIT_USAGE;

@@ -97,8 +97,12 @@ static int listener_free_slot(hpm_retained_t *r, const char *taken)
 /* --- sockets -------------------------------------------------------------- */
 
 static apr_status_t listener_opts(pm_listen_opts_t *opts, const pm_conf_t *conf,
-                                  pm_reason_t *why)
+                                  const hpm_parent_t *me, pm_reason_t *why)
 {
+    opts->manager = me->retained->manager.pid;
+    opts->wait = hpm_retained_is_start(me->retained)
+                     ? me->server->global->die_timeout
+                     : 0;
     opts->backlog = (int)conf->listen_backlog;
     opts->mode = (mode_t)conf->listen_mode;
     return pm_ident_parse_owner(conf->listen_owner, &opts->uid, &opts->gid,
@@ -159,7 +163,7 @@ static apr_status_t listener_get_socket(hpm_listener_t *listener,
                                         pm_reason_t *why)
 {
     pm_listen_opts_t opts;
-    apr_status_t rv = listener_opts(&opts, conf, why);
+    apr_status_t rv = listener_opts(&opts, conf, me, why);
 
     if (rv != APR_SUCCESS
         || listener_take_socket(

@@ -3,6 +3,7 @@
  * the one before. */
 #include "httpd/server/hpm_parent.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "ap_mpm.h"
@@ -16,6 +17,7 @@
 #include "httpd/server/hpm_log.h"
 #include "pm_core/ipc/pm_slow_report.h"
 #include "pm_core/ipc/pm_wakeup.h"
+#include "pm_core/os/pm_pidfile.h"
 
 APLOG_USE_MODULE(fcgipm);
 
@@ -205,6 +207,27 @@ int hpm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
     return OK;
 }
 
+/* Two servers with one control socket would answer for each other. */
+static apr_status_t parent_check_alone(hpm_parent_t *me, pm_reason_t *why)
+{
+    const pm_global_t *global = me->server->global;
+    pm_listen_opts_t opts = {0};
+    apr_status_t rv = APR_SUCCESS;
+
+    if (!hpm_retained_is_start(me->retained)
+        || !(me->server->pool_list->nelts || me->server->templates->nelts)) {
+        return APR_SUCCESS;
+    }
+    if (global->socket) {
+        rv = pm_listen_check_free(global->socket, &opts, why);
+    }
+    /* what else is wrong with the pid file the manager tells */
+    return rv == APR_SUCCESS && global->pid_file
+                   && pm_pidfile_check_free(global->pid_file, why) == EBUSY
+               ? EBUSY
+               : rv;
+}
+
 /* Virtual hosts have records of their own: let each know what the main
  * server's knows by now. */
 static void parent_publish(hpm_parent_t *me)
@@ -237,6 +260,13 @@ int hpm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     me->pconf = pconf;
     me->plog = plog;
     me->retained = hpm_retained_get(ptemp);
+    if (parent_check_alone(me, &why) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, s,
+                     "mod_fcgipm: %s; another httpd with the same "
+                     "FcgiPMRuntimeDir, FcgiPMSocket or FcgiPMPidFile runs",
+                     why.text);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     if (parent_open_board(me->retained, s, &why) != APR_SUCCESS) {
         parent_fail_all(me->server, apr_pstrdup(pconf, why.text));
         hpm_config_report(s);

@@ -30,7 +30,8 @@ int hpm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                             apr_pool_t *ptemp, server_rec *s);
 
 /** post_config hook: scoreboard, listening sockets, logs, manager.  What
- *  cannot be had makes failed pools, not a failed httpd. */
+ *  cannot be had makes failed pools, not a failed httpd; but httpd does not
+ *  start where another one has the control socket or the pid file. */
 int hpm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
                            apr_pool_t *ptemp, server_rec *s);
 

@@ -46,6 +46,13 @@ typedef struct hpm_retained {
  *          record.  Call it once for each configuration. */
 hpm_retained_t *hpm_retained_get(apr_pool_t *ptemp);
 
+/** Is this httpd's start, and no restart?  What is refused at the start is only
+ *  logged at a restart: httpd goes on. */
+static inline int hpm_retained_is_start(const hpm_retained_t *r)
+{
+    return r->config <= 1;
+}
+
 /** Take what is kept out of httpd's log pool, which httpd clears next. */
 void hpm_retained_save(apr_pool_t *ptemp);
 

@@ -45,7 +45,6 @@ struct pm_manager {
     pm_watch_t slow_report_watch;
     pm_timer_t last_timer; /* the end of all waiting */
     int given_up;
-    int orphaned; /* httpd has gone: the manager removes its sockets */
     pm_phase_t phase;
     pm_pool_set_t *set;    /* in force; NULL: none yet */
     pm_pool_set_t *taking; /* being received */
@@ -53,7 +52,7 @@ struct pm_manager {
     pm_control_server_t *control;
     pm_listener_t control_listener;
     apr_pool_t *pcontrol; /* its strings */
-    const char *pid_file;
+    pm_pidfile_t pid_file;
 };
 
 /* --- all pools ------------------------------------------------------------ */
@@ -160,7 +159,10 @@ static void mgr_open_control(pm_manager_t *m)
     const char *path = m->set->global->socket;
     pm_listen_opts_t opts = {CONTROL_BACKLOG,
                              (mode_t)m->set->global->socket_mode,
-                             m->opts.peer_uid, m->opts.peer_gid};
+                             m->opts.peer_uid,
+                             m->opts.peer_gid,
+                             0,
+                             0};
     pm_reason_t why;
     apr_status_t rv;
 
@@ -190,18 +192,15 @@ static void mgr_open_control(pm_manager_t *m)
 
 static void mgr_write_pid_file(pm_manager_t *m)
 {
+    const char *path = m->set->global->pid_file;
     pm_reason_t why;
 
-    if (m->pid_file) {
-        pm_pidfile_remove(m->pid_file);
-    }
-    m->pid_file = m->set->global->pid_file;
-    if (m->pid_file
-        && pm_pidfile_write(m->pid_file, m->set->members->pool, &why)
+    pm_pidfile_remove(&m->pid_file);
+    if (path
+        && pm_pidfile_write(&m->pid_file, path, m->set->members->pool, &why)
                != APR_SUCCESS) {
         pm_log(m->opts.log, PM_ERROR, "manager (pid %d): no pid file: %s",
                (int)getpid(), why.text);
-        m->pid_file = NULL;
     }
 }
 
@@ -384,6 +383,20 @@ static int mgr_is_gone(apr_status_t rv)
     return APR_STATUS_IS_EOF(rv) || APR_STATUS_IS_ECONNRESET(rv);
 }
 
+static void mgr_unlink_socket(pm_pool_t *pool)
+{
+    pm_listen_unlink(&pool->listener);
+}
+
+/* httpd has gone: its paths are free for the next one, while the workers finish
+ * their requests. */
+static void mgr_leave_paths(pm_manager_t *m)
+{
+    mgr_close_control(m);
+    mgr_each_pool(m, mgr_unlink_socket);
+    pm_pidfile_remove(&m->pid_file);
+}
+
 static void mgr_on_channel(void *ctx, int events)
 {
     pm_manager_t *m = ctx;
@@ -400,7 +413,7 @@ static void mgr_on_channel(void *ctx, int events)
     }
     else if (mgr_is_gone(rv)) {
         pm_loop_unwatch(m->context.loop, &m->channel_watch);
-        m->orphaned = 1;
+        mgr_leave_paths(m);
         if (m->phase == PM_PHASE_RUNNING) {
             mgr_die(m, "httpd has gone");
         }
@@ -558,6 +571,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->opts = *opts;
     m->head = pm_scoreboard_header(opts->scoreboard);
     m->control_listener.fd = -1;
+    m->pid_file.fd = -1;
     m->pcontrol = pm_subpool_create(p);
     m->last_timer = (pm_timer_t){.due = mgr_on_last, .ctx = m};
     mgr_init_context(m);
@@ -577,15 +591,10 @@ static int mgr_is_finished(const pm_manager_t *m)
            && (m->given_up || !apr_hash_count(m->context.workers));
 }
 
-static void mgr_unlink_socket(pm_pool_t *pool)
-{
-    pm_listen_unlink(&pool->listener);
-}
-
 static void mgr_unlink_script(pm_pool_t *pool)
 {
     if (pool->script) {
-        mgr_unlink_socket(pool);
+        pm_listen_unlink(&pool->listener);
     }
 }
 
@@ -597,10 +606,8 @@ static int mgr_end(pm_manager_t *m)
     int status = m->given_up || m->context.killed;
 
     mgr_close_control(m);
-    mgr_each_pool(m, m->orphaned ? mgr_unlink_socket : mgr_unlink_script);
-    if (m->pid_file) {
-        pm_pidfile_remove(m->pid_file);
-    }
+    mgr_each_pool(m, mgr_unlink_script);
+    pm_pidfile_remove(&m->pid_file);
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): ends with %d: %s",
            (int)getpid(), status,
            status ? "not all workers went by themselves"

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,46 +103,64 @@ apr_status_t pm_listen_parse(const char *text, pm_addr_t *addr,
 #define LISTEN_DIR_FLAGS (O_PATH | O_DIRECTORY | O_CLOEXEC)
 #define NODE_FLAGS       (O_PATH | O_NOFOLLOW | O_CLOEXEC)
 
-/* A descriptor says which file is meant, whatever its name leads to by now. */
-static int node_change(int dir, const char *name, const struct stat *st,
-                       const pm_listen_opts_t *opts)
+static int node_chmod(int dir, const char *name, int node, mode_t mode)
 {
-    int node = openat(dir, name, NODE_FLAGS);
-    struct stat now;
     char link[40];
-    int err = 0;
 
-    if (node < 0) {
-        return errno;
-    }
     apr_snprintf(link, sizeof(link), "/proc/self/fd/%d", node);
-    if (fstat(node, &now)) {
-        err = errno;
-    }
-    else if (now.st_ino != st->st_ino || now.st_dev != st->st_dev) {
-        err = ESTALE;
-    }
-    else if (fchownat(node, "", opts->uid, opts->gid, AT_EMPTY_PATH)
-             || (chmod(link, opts->mode)
-                 && fchmodat(dir, name, opts->mode, AT_SYMLINK_NOFOLLOW))) {
-        err = errno;
-    }
-    close(node);
-    return err;
-}
-#else
-#define LISTEN_DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-
-static int node_change(int dir, const char *name, const struct stat *st,
-                       const pm_listen_opts_t *opts)
-{
-    (void)st;
-    return fchownat(dir, name, opts->uid, opts->gid, AT_SYMLINK_NOFOLLOW)
-                   || fchmodat(dir, name, opts->mode, AT_SYMLINK_NOFOLLOW)
+    return chmod(link, mode) && fchmodat(dir, name, mode, AT_SYMLINK_NOFOLLOW)
                ? errno
                : 0;
 }
+
+static int node_chown(int dir, const char *name, int node, uid_t uid, gid_t gid)
+{
+    (void)dir;
+    (void)name;
+    return fchownat(node, "", uid, gid, AT_EMPTY_PATH) ? errno : 0;
+}
+#else
+#define LISTEN_DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+#define NODE_FLAGS       LISTEN_DIR_FLAGS
+
+static int node_chmod(int dir, const char *name, int node, mode_t mode)
+{
+    (void)node;
+    return fchmodat(dir, name, mode, AT_SYMLINK_NOFOLLOW) ? errno : 0;
+}
+
+static int node_chown(int dir, const char *name, int node, uid_t uid, gid_t gid)
+{
+    (void)node;
+    return fchownat(dir, name, uid, gid, AT_SYMLINK_NOFOLLOW) ? errno : 0;
+}
 #endif
+
+/* Each only if it changes something: without root, chown(2) to another user is
+ * refused.  The mode first: it can be set by the owner only.
+ * @param node the socket itself, whatever its name leads to by now
+ * @return an errno */
+static int node_change(int dir, const char *name, int node,
+                       const pm_listen_opts_t *opts, struct stat *st)
+{
+    int err = (node < 0 ? fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW)
+                        : fstat(node, st))
+                  ? errno
+                  : 0;
+
+    if (!err && (!S_ISSOCK(st->st_mode) || st->st_nlink != 1)) {
+        err = ESTALE;
+    }
+    if (!err && (st->st_mode & 07777) != opts->mode) {
+        err = node_chmod(dir, name, node, opts->mode);
+    }
+    if (!err
+        && ((opts->uid != (uid_t)-1 && opts->uid != st->st_uid)
+            || (opts->gid != (gid_t)-1 && opts->gid != st->st_gid))) {
+        err = node_chown(dir, name, node, opts->uid, opts->gid);
+    }
+    return err;
+}
 
 /* @param name of a socket in the directory @a dir
  *  @param st out: what is there */
@@ -149,19 +168,10 @@ static apr_status_t set_owner(int dir, const char *name, const char *path,
                               const pm_listen_opts_t *opts, struct stat *st,
                               pm_reason_t *why)
 {
-    int err = fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) ? errno : 0;
+    int node = openat(dir, name, NODE_FLAGS); /* Linux only; else -1 */
+    int err = node_change(dir, name, node, opts, st);
 
-    if (!err && (!S_ISSOCK(st->st_mode) || st->st_nlink != 1)) {
-        err = ESTALE;
-    }
-    /* Only if it changes something: without root, chown(2) to another user is
-     * refused. */
-    if (!err
-        && ((st->st_mode & 07777) != opts->mode
-            || (opts->uid != (uid_t)-1 && opts->uid != st->st_uid)
-            || (opts->gid != (gid_t)-1 && opts->gid != st->st_gid))) {
-        err = node_change(dir, name, st, opts);
-    }
+    pm_fds_close(&node);
     return err ? pm_fail_os(why, err, "cannot set the mode and owner of %s",
                             path)
                : APR_SUCCESS;
@@ -201,6 +211,79 @@ apr_status_t pm_listen_check(const pm_addr_t *addr,
     return rv == ENOENT ? APR_SUCCESS : rv;
 }
 
+/* The process that called listen(2) for the socket at the other end, as
+ * unix(7) and getpeereid(3) tell; 0: not known. */
+static pid_t listen_peer_pid(int fd)
+{
+#ifdef SO_PEERCRED
+    struct ucred cred;
+    socklen_t len = sizeof(cred);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) ? 0 : cred.pid;
+#else
+    (void)fd;
+    return 0;
+#endif
+}
+
+/* The parent's own former socket, or one on which a worker of its manager has
+ * called listen(2) again. */
+static int is_ours(pid_t pid, const pm_listen_opts_t *opts)
+{
+    return pid == getpid()
+           || (opts->manager && pid > 0 && getsid(pid) == opts->manager);
+}
+
+/* @param fd out: connected to the socket, if another server listens there
+ *  @param pid out: of that server; 0: not known */
+static int listen_is_taken(const char *path, const pm_listen_opts_t *opts,
+                           int *fd, pid_t *pid)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+
+    *pid = 0;
+    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*fd < 0) {
+        return 0;
+    }
+    apr_cpystrn(un.sun_path, path, sizeof(un.sun_path));
+    if (connect(*fd, (struct sockaddr *)&un, sizeof(un))) {
+        return errno == EAGAIN; /* its queue is full */
+    }
+    *pid = listen_peer_pid(*fd);
+    return !is_ours(*pid, opts);
+}
+
+/* Workers finish their requests after their server has died; the last one that
+ * goes closes the connection. */
+static int listen_wait(int fd, pid_t pid, apr_time_t wait)
+{
+    struct pollfd pfd = {fd, POLLIN, 0};
+
+    return wait && pid > 0 && kill(pid, 0) && errno == ESRCH
+           && poll(&pfd, 1, (int)apr_time_as_msec(wait)) >= 0;
+}
+
+apr_status_t pm_listen_check_free(const char *path,
+                                  const pm_listen_opts_t *opts,
+                                  pm_reason_t *why)
+{
+    pid_t pid;
+    int fd;
+    int taken = listen_is_taken(path, opts, &fd, &pid);
+
+    if (taken && listen_wait(fd, pid, opts->wait)) {
+        pm_fds_close(&fd);
+        taken = listen_is_taken(path, opts, &fd, &pid);
+    }
+    pm_fds_close(&fd);
+    return taken ? pm_fail(why, EADDRINUSE,
+                           "cannot make the socket %s: another server (pid "
+                           "%" APR_PID_T_FMT ") listens there",
+                           path, pid)
+                 : APR_SUCCESS;
+}
+
 /* bind(2) takes a path and no descriptor, so the process goes into the
  * directory for a moment; a short name fits into sockaddr_un from there.  The
  * umask gives the file its mode before a client can reach it. */
@@ -236,6 +319,9 @@ static apr_status_t bind_in_dir(pm_listener_t *l, int dir, const char *name,
     struct stat st;
     char temp[24];
 
+    if (rv == APR_SUCCESS) {
+        rv = pm_listen_check_free(l->path, opts, why);
+    }
     if (rv != APR_SUCCESS) {
         return rv;
     }

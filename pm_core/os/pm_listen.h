@@ -34,8 +34,12 @@ typedef struct pm_listener {
 typedef struct pm_listen_opts {
     int backlog; /**< listen(2) */
     mode_t mode;
-    uid_t uid; /**< (uid_t)-1: leave */
-    gid_t gid; /**< (gid_t)-1: leave */
+    uid_t uid;       /**< (uid_t)-1: leave */
+    gid_t gid;       /**< (gid_t)-1: leave */
+    pid_t manager;   /**< leader of the session whose processes may listen at
+                      *   the path already; 0: none */
+    apr_time_t wait; /**< for the workers of a server that has died to leave
+                      *   the path; 0: do not wait */
 } pm_listen_opts_t;
 
 /**
@@ -55,13 +59,22 @@ apr_status_t pm_listen_parse(const char *text, pm_addr_t *addr,
 apr_status_t pm_listen_check(const pm_addr_t *addr,
                              const pm_listen_opts_t *opts, pm_reason_t *why);
 
+/** Does another server listen at this path, on a socket that is not to be
+ *  replaced?
+ *  @return EADDRINUSE with a reason, if so */
+apr_status_t pm_listen_check_free(const char *path,
+                                  const pm_listen_opts_t *opts,
+                                  pm_reason_t *why);
+
 /**
  * Open the socket and listen.  A unix socket is bound under a temporary name
  * in the same directory and renamed to @a text's path (rename(2) is atomic): a
  * path that a crash left behind is taken over, there is no moment without a
  * socket, and the file has its mode and owner before a client can reach it.
- * Its directory has to be safe (pm_safe_dir.h).  For a moment the process has
- * another working directory and umask: it has no other thread.
+ * A path at which another server listens is refused (EADDRINUSE): connect(2)
+ * tells, and SO_PEERCRED (unix(7)) tells this process's own sockets from
+ * others. Its directory has to be safe (pm_safe_dir.h).  For a moment the
+ * process has another working directory and umask: it has no other thread.
  * @param l filled; strings live in @a p
  */
 apr_status_t pm_listen_open(pm_listener_t *l, const char *text,

@@ -4,87 +4,139 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "apr_strings.h"
+#include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_safe_dir.h"
 
 #define PIDFILE_MODE  0644 /* whatever the umask is: other users read it */
 #define PIDFILE_FLAGS (O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
-/* @return an errno */
-static int pidfile_fill(int dir, const char *name)
+/* Locks go with the process (fcntl(2)), not with those it forks. */
+static int pidfile_lock(int fd, int command, struct flock *lock)
 {
-    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | PIDFILE_FLAGS,
-                    PIDFILE_MODE);
-    char text[24];
-    int len = apr_snprintf(text, sizeof(text), "%d\n", (int)getpid());
-    int err = 0;
-
-    if (fd < 0) {
-        return errno;
-    }
-    if (fchmod(fd, PIDFILE_MODE) || write(fd, text, (size_t)len) != len) {
-        err = errno;
-    }
-    if (close(fd) && !err) {
-        err = errno;
-    }
-    return err;
+    *lock = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, command, lock);
 }
 
-apr_status_t pm_pidfile_write(const char *path, apr_pool_t *p, pm_reason_t *why)
+/* @param fd out: open and locked @return an errno */
+static int pidfile_fill(int *fd, int dir, const char *name)
 {
-    const char *name, *temp;
+    char text[24];
+    int len = apr_snprintf(text, sizeof(text), "%d\n", (int)getpid());
+    struct flock lock;
+
+    *fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | PIDFILE_FLAGS,
+                 PIDFILE_MODE);
+    return *fd < 0 || fchmod(*fd, PIDFILE_MODE)
+                   || write(*fd, text, (size_t)len) != len
+                   || pidfile_lock(*fd, F_SETLK, &lock)
+               ? errno
+               : 0;
+}
+
+static apr_status_t pidfile_check(int dir, const char *name, const char *path,
+                                  pm_reason_t *why)
+{
+    int fd = openat(dir, name, O_RDONLY | PIDFILE_FLAGS);
+    struct flock lock = {.l_type = F_UNLCK};
+
+    if (fd >= 0) {
+        pidfile_lock(fd, F_GETLK, &lock);
+        close(fd);
+    }
+    return lock.l_type == F_UNLCK
+               ? APR_SUCCESS
+               : pm_fail(why, EBUSY,
+                         "the pid file %s is another manager's (pid "
+                         "%" APR_PID_T_FMT "), which runs",
+                         path, lock.l_pid);
+}
+
+apr_status_t pm_pidfile_check_free(const char *path, pm_reason_t *why)
+{
+    const char *name;
     int dir = -1;
     apr_status_t rv =
         pm_safe_dir_open(&dir, &name, path, (uid_t)-1, (gid_t)-1, why);
 
+    if (rv == APR_SUCCESS) {
+        rv = pidfile_check(dir, name, path, why);
+        close(dir);
+    }
+    return rv;
+}
+
+static apr_status_t pidfile_write_in(pm_pidfile_t *file, int dir,
+                                     const char *name, apr_pool_t *p,
+                                     pm_reason_t *why)
+{
+    const char *temp = apr_psprintf(p, "%s.%d", name, (int)getpid());
+    apr_status_t rv = pidfile_check(dir, name, file->path, why);
+
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    temp = apr_psprintf(p, "%s.%d", name, (int)getpid());
     unlinkat(dir, temp, 0); /* of a manager that died and had this pid */
-    rv = pidfile_fill(dir, temp);
+    rv = pidfile_fill(&file->fd, dir, temp);
     if (rv == APR_SUCCESS && renameat(dir, temp, dir, name)) {
         rv = errno;
     }
     if (rv != APR_SUCCESS) {
         unlinkat(dir, temp, 0);
-        pm_fail_os(why, rv, "cannot write the pid file %s", path);
+        pm_fail_os(why, rv, "cannot write the pid file %s", file->path);
     }
-    close(dir);
     return rv;
 }
 
-static int pidfile_read(int dir, const char *name)
+apr_status_t pm_pidfile_write(pm_pidfile_t *file, const char *path,
+                              apr_pool_t *p, pm_reason_t *why)
 {
-    int fd = openat(dir, name, O_RDONLY | PIDFILE_FLAGS);
-    char text[24];
-    ssize_t n;
+    const char *name;
+    int dir = -1;
+    apr_status_t rv =
+        pm_safe_dir_open(&dir, &name, path, (uid_t)-1, (gid_t)-1, why);
 
-    if (fd < 0) {
-        return 0;
+    file->fd = -1;
+    file->path = path;
+    if (rv == APR_SUCCESS) {
+        rv = pidfile_write_in(file, dir, name, p, why);
+        close(dir);
     }
-    n = read(fd, text, sizeof(text) - 1);
-    text[n > 0 ? n : 0] = '\0';
-    close(fd);
-    return (int)strtol(text, NULL, 10);
+    if (rv != APR_SUCCESS) {
+        pm_fds_close(&file->fd);
+        file->path = NULL;
+    }
+    return rv;
 }
 
-void pm_pidfile_remove(const char *path)
+/* Is it still the file that was written? */
+static int pidfile_is_there(const pm_pidfile_t *file, int dir, const char *name)
+{
+    struct stat mine, st;
+
+    return fstat(file->fd, &mine) == 0
+           && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0
+           && st.st_ino == mine.st_ino && st.st_dev == mine.st_dev;
+}
+
+void pm_pidfile_remove(pm_pidfile_t *file)
 {
     const char *name;
     int dir = -1;
 
-    if (pm_safe_dir_open(&dir, &name, path, (uid_t)-1, (gid_t)-1, NULL)
-        != APR_SUCCESS) {
+    if (!file->path) {
         return;
     }
-    if (pidfile_read(dir, name) == (int)getpid()) {
-        unlinkat(dir, name, 0);
+    if (pm_safe_dir_open(&dir, &name, file->path, (uid_t)-1, (gid_t)-1, NULL)
+        == APR_SUCCESS) {
+        if (pidfile_is_there(file, dir, name)) {
+            unlinkat(dir, name, 0);
+        }
+        close(dir);
     }
-    close(dir);
+    pm_fds_close(&file->fd);
+    file->path = NULL;
 }

@@ -220,7 +220,11 @@ static apr_status_t sp_open_socket(pm_member_t *member, const pm_conf_t *conf,
                                    apr_pool_t *p, pm_reason_t *why)
 {
     pm_listen_opts_t opts = {(int)conf->listen_backlog,
-                             (mode_t)conf->listen_mode, 0, 0};
+                             (mode_t)conf->listen_mode,
+                             0,
+                             0,
+                             getpid(),
+                             0};
     pm_listener_t l;
     apr_status_t rv =
         pm_ident_parse_owner(conf->listen_owner, &opts.uid, &opts.gid, why);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "apr_general.h"
@@ -126,7 +127,7 @@ static const char *make_secret(apr_pool_t *p, struct stat *st)
 
 static void test_socket(apr_pool_t *p)
 {
-    pm_listen_opts_t opts = {8, 0640, HTTPD, HTTPD};
+    pm_listen_opts_t opts = {8, 0640, HTTPD, HTTPD, 0, 0};
     struct stat st, before;
     const char *secret = make_secret(p, &before);
     const char *path = in(p, "httpd/s");
@@ -163,6 +164,79 @@ static void test_socket(apr_pool_t *p)
     is_int(access(in(p, "alice/s"), F_OK), -1, "there is none");
 }
 
+/* @return what another process finds when it wants to write it */
+static int try_in_child(const char *path, apr_pool_t *p)
+{
+    pm_pidfile_t file;
+    int status = -1;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        apr_status_t rv = pm_pidfile_check_free(path, NULL);
+
+        _exit(rv == pm_pidfile_write(&file, path, p, NULL) ? rv : 255);
+    }
+    waitpid(pid, &status, 0);
+    return WEXITSTATUS(status);
+}
+
+/* A process that listens on a path, and leaves when @a channel is closed. */
+static pid_t start_server(const char *text, const int channel[2], apr_pool_t *p)
+{
+    pm_listen_opts_t opts = {8, 0600, (uid_t)-1, (gid_t)-1, 0, 0};
+    pm_listener_t l;
+    pid_t pid = fork();
+    char c;
+
+    if (pid == 0) {
+        close(channel[1]);
+        setsid();
+        if (pm_listen_open(&l, text, &opts, p, NULL) == APR_SUCCESS) {
+            while (read(channel[0], &c, 1) > 0) {
+                continue;
+            }
+        }
+        _exit(0);
+    }
+    close(channel[0]);
+    return pid;
+}
+
+static void test_taken(apr_pool_t *p)
+{
+    const char *path = in(p, "safe/taken");
+    const char *text = apr_pstrcat(p, "unix:", path, NULL);
+    pm_listen_opts_t opts = {8, 0600, (uid_t)-1, (gid_t)-1, 0, 0};
+    pm_reason_t why = {""};
+    pm_listener_t mine, l;
+    int channel[2];
+    pid_t pid;
+
+    ok(!pipe(channel), "another server");
+    pid = start_server(text, channel, p);
+    while (access(path, F_OK) || !pm_listen_check_free(path, &opts, NULL)) {
+        usleep(1000);
+    }
+    is_int(pm_listen_open(&l, text, &opts, p, &why), EADDRINUSE,
+           "its path is not taken from it: %s", why.text);
+    ok(strstr(why.text, apr_itoa(p, pid)) != NULL, "the reason names it");
+    opts.manager = pid;
+    is_int(pm_listen_check_free(path, &opts, &why), 0,
+           "the socket of the session of one's own manager is replaced");
+    opts.manager = 0;
+    close(channel[1]);
+    waitpid(pid, NULL, 0);
+
+    is_int(pm_listen_open(&mine, text, &opts, p, &why), 0,
+           "what a dead one has left behind is replaced: %s", why.text);
+    is_int(pm_listen_open(&l, text, &opts, p, &why), 0,
+           "and so is one's own: %s", why.text);
+    ok(!pm_listen_is_there(&mine) && pm_listen_is_there(&l), "by the new one");
+    pm_listen_close(&mine);
+    pm_listen_unlink(&l);
+    pm_listen_close(&l);
+}
+
 static void test_pidfile(apr_pool_t *p)
 {
     const char *path = in(p, "safe/pid");
@@ -170,18 +244,28 @@ static void test_pidfile(apr_pool_t *p)
     struct stat st, before;
     const char *secret = make_secret(p, &before);
     pm_reason_t why = {""};
+    pm_pidfile_t file;
 
     ok(!symlink(secret, path), "a link where the pid file is to be");
-    is_int(pm_pidfile_write(path, p, &why), 0, "pid file: %s", why.text);
+    is_int(pm_pidfile_write(&file, path, p, &why), 0, "pid file: %s", why.text);
     umask(mask);
     ok(!lstat(path, &st) && S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0644,
        "it is a file, and other users can read it");
     ok(is_untouched(&before, secret), "the link was not followed");
-    pm_pidfile_remove(path);
+    is_int(try_in_child(path, p), EBUSY, "no other process writes it");
+    pm_pidfile_remove(&file);
     is_int(access(path, F_OK), -1, "removed");
-    is_int(pm_pidfile_write(in(p, "alice/pid"), p, &why), EPERM,
+    is_int(try_in_child(path, p), 0, "now another one does");
+    is_int(access(path, F_OK), 0, "which has died");
+    is_int(pm_pidfile_write(&file, path, p, &why), 0,
+           "the file of a process that died is replaced: %s", why.text);
+    ok(!rename(path, in(p, "safe/other")) && !symlink(secret, path),
+       "something else in its place");
+    pm_pidfile_remove(&file);
+    is_int(access(path, F_OK), 0, "is not removed");
+    is_int(pm_pidfile_write(&file, in(p, "alice/pid"), p, &why), EPERM,
            "none in a directory of another user's: %s", why.text);
-    is_int(pm_pidfile_write(in(p, "httpd/pid"), p, &why), EPERM,
+    is_int(pm_pidfile_write(&file, in(p, "httpd/pid"), p, &why), EPERM,
            "nor of httpd's: %s", why.text);
 }
 
@@ -230,6 +314,7 @@ int main(void)
     make_all(p);
     test_open(p);
     test_socket(p);
+    test_taken(p);
     test_pidfile(p);
     test_log(p);
     is_int(nftw(root, clean, 16, FTW_DEPTH | FTW_PHYS), 0, "cleaned");

@@ -85,7 +85,7 @@ static void test_slow_report(void)
 
 static void test_queue(const char *text, apr_pool_t *p)
 {
-    pm_listen_opts_t opts = {16, 0600, (uid_t)-1, (gid_t)-1};
+    pm_listen_opts_t opts = {16, 0600, (uid_t)-1, (gid_t)-1, 0, 0};
     pm_sock_diag_t b = {-1};
     pm_listener_t l;
     pm_reason_t why;
