@@ -12,6 +12,7 @@
 #include "unixd.h"
 
 #include "httpd/config/hpm_parsed.h"
+#include "httpd/config/hpm_path_check.h"
 #include "httpd/config/hpm_pools.h"
 #include "httpd/config/hpm_script_rules.h"
 #include "httpd/config/hpm_server.h"
@@ -26,31 +27,6 @@ static int check_is_test(void)
 }
 
 /* --- what is wrong between pools ------------------------------------------ */
-
-static void check_addresses(const hpm_server_t *server, apr_pool_t *p,
-                            apr_pool_t *ptemp)
-{
-    apr_hash_t *seen = apr_hash_make(ptemp);
-    int i;
-
-    for (i = 0; i < server->pool_list->nelts; i++) {
-        hpm_pool_t *pool = hpm_server_pool_at(server, i);
-        const hpm_pool_t *first;
-
-        if (!pool->addr.len) {
-            continue;
-        }
-        first = apr_hash_get(seen, &pool->addr.sa, pool->addr.len);
-        if (!first) {
-            apr_hash_set(seen, &pool->addr.sa, pool->addr.len, pool);
-        }
-        else if (!pool->failed) {
-            pool->failed =
-                apr_psprintf(p, "FcgiPMListen: %s is pool %s's already (%s)",
-                             pool->conf->listen, first->name, first->where);
-        }
-    }
-}
 
 /* Longest first; of two that are equal, the one that stands first. */
 static void check_sort_aliases(apr_array_header_t *aliases)
@@ -211,6 +187,21 @@ static int check_has_unix_socket(const hpm_server_t *server)
     return server->templates->nelts > 0;
 }
 
+/* httpd's children go into the directory after the sockets were made. */
+static void check_chroot(hpm_parsed_t *parsed, apr_pool_t *p)
+{
+    if (ap_unixd_config.chroot_dir) {
+        hpm_parsed_add_fault(
+            parsed,
+            apr_psprintf(p,
+                         "ChrootDir %s: httpd's children cannot reach unix "
+                         "sockets of pools from there; use FcgiPMListen "
+                         "127.0.0.1:PORT, or no ChrootDir and FcgiPMChroot "
+                         "for the workers",
+                         ap_unixd_config.chroot_dir));
+    }
+}
+
 /* --- the report ----------------------------------------------------------- */
 
 /* Under `httpd -t` no log is open yet: the line goes to stderr. */
@@ -271,11 +262,12 @@ int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     }
     hpm_pools_make(server, check_is_test(), pconf, ptemp);
     hpm_script_rules_hosts(server, s, pconf);
-    check_addresses(server, pconf, ptemp);
+    hpm_path_check(server, s, pconf, ptemp);
     check_all_references(server, s, pconf);
     check_manager_files(server->global, server->parsed, pconf);
     if (check_has_unix_socket(server)) {
         check_runtime_dir(server->global, server->parsed, pconf);
+        check_chroot(server->parsed, pconf);
     }
     return check_is_test() && hpm_config_report(s) ? HTTP_INTERNAL_SERVER_ERROR
                                                    : OK;

@@ -24,6 +24,7 @@ my ($foreign, $open) = ("$dir.foreign", "$dir.open");
 mkdir $_ or die "$_: $!" for $foreign, $open;
 chmod 0777, $open or die "$open: $!";
 chown 54321, 54321, $foreign if $> == 0;
+symlink '.', "$dir/way" or die "symlink: $!";
 END { rmdir $_ for grep { defined } $foreign, $open }
 
 sub with {
@@ -102,6 +103,33 @@ my @wrong = (
      with("FcgiPMListen unix:$dir/s")
      . pool('other', 'worker', "FcgiPMListen unix:$dir/s"),
      qr/FcgiPMListen/, qr{\Q$dir\E/s}, qr/\bapp\b/, qr/\bother\b/],
+    ['the same socket, written in another way',
+     with("FcgiPMListen unix:$dir/s")
+     . pool('other', 'worker', "FcgiPMListen unix:$dir/./way//s"),
+     qr/FcgiPMListen/, qr/pool app's .* already/, qr/\bother\b/],
+    ['a pool whose socket is the control socket', pool('fcgipm', 'worker'),
+     qr/pool fcgipm /, qr/FcgiPMListen: .*fcgipm.sock is the control socket/],
+    ['a pid file that is a pool\'s socket', "FcgiPMPidFile $dir/s\n"
+     . with("FcgiPMListen unix:$dir/way/s"),
+     qr/FcgiPMListen: .*s is the manager's FcgiPMPidFile already/],
+    ['a pid file that is httpd\'s', 'FcgiPMPidFile httpd.pid',
+     qr/FcgiPMPidFile: .*httpd.pid is httpd's PidFile already/],
+    ['a pid file that is the control socket',
+     "FcgiPMSocket $dir/x\nFcgiPMPidFile $dir/way/x",
+     qr/FcgiPMPidFile: .* is the control socket/],
+    ['a pid file that is the log', 'FcgiPMPidFile ../error.log',
+     qr/FcgiPMPidFile: .*error.log is a log already/],
+    ['a log that is a pool\'s socket', with("FcgiPMListen unix:$dir/s")
+     . pool('other', 'worker', "FcgiPMErrorLog $dir/way/s"),
+     qr/FcgiPMErrorLog: .*s is pool app's .* already/],
+    ['two pools with one port', with('FcgiPMListen 127.0.0.1:9')
+     . pool('other', 'worker', 'FcgiPMListen localhost:9'),
+     qr/FcgiPMListen: .*:9 is pool app's/],
+    ['a pool with a script\'s socket', pool('script-1f', 'worker')
+     . "<FcgiPMScripts $dir>\n</FcgiPMScripts>\n",
+     qr/script-1f.sock is a script's/],
+    ['ChrootDir', 'ChrootDir /tmp' . "\n" . with(''),
+     qr/ChrootDir \/tmp: /, qr/FcgiPMChroot/],
     ['a pool without a command', "<FcgiPMPool app>\nFcgiPMNice 1\n"
      . '</FcgiPMPool>', qr/FcgiPMCommand/, qr/\bapp\b/],
     ['an alias to no pool', 'FcgiPMAlias /x nosuch', qr/FcgiPMAlias/,
@@ -198,6 +226,10 @@ my @right = (
              'FcgiPMIOTimeout 30s', 'FcgiPMRequestBuffer off'),
         "FcgiPMAlias /a app\n",
         "<VirtualHost *>\nFcgiPMAlias /b app\n</VirtualHost>\n"],
+    ['a log that pools share', with("FcgiPMErrorLog $dir/log")
+     . pool('other', 'worker', "FcgiPMErrorLog $dir/way/log")],
+    ['ChrootDir with a TCP pool', "ChrootDir /tmp\n"
+     . with('FcgiPMListen 127.0.0.1:9')],
     ['a default pool', "FcgiPMCommand $worker\nFcgiPMProcesses 2\n"],
     ['a name of 64 characters', pool('x' x 64, 'worker',
                                      "FcgiPMListen unix:$dir/s")],
@@ -212,7 +244,7 @@ for (@right) {
 }
 is_deeply([sort glob $httpd->run_dir . '/*'], \@before,
           'httpd -t left no socket and no file');
-is_deeply([glob "$dir/*"], [$plain], 'nowhere');
+is_deeply([glob "$dir/*"], [$plain, "$dir/way"], 'nowhere');
 is_deeply([descendants()], [], 'and no process');
 
 done_testing;
