@@ -202,8 +202,26 @@ static void find_place(void)
     }
 }
 
+/* The last one does what the handler could not do. */
+static void leave_inside(void)
+{
+    enum guard_inside was = guard_self.inside;
+
+    if (was == GUARD_OUT) {
+        return;
+    }
+    guard_self.inside = GUARD_OUT;
+    if (was == GUARD_ACCEPTS && ADD(guard.accepting, -1) == 0
+        && LOAD(guard.told)) {
+        guard_conn_stop_kept();
+    }
+    if (ADD(guard.inside, -1) == 0 && LOAD(guard.told)) {
+        guard_fill_listeners();
+    }
+}
+
 /* A single thread gets the signal anyway. */
-void guard_sleep_begin(void)
+void guard_sleep_begin(enum guard_inside inside)
 {
     know_thread();
     if (__libc_single_threaded) {
@@ -212,9 +230,11 @@ void guard_sleep_begin(void)
     else {
         find_place();
     }
-    if (!guard_self.inside) { /* a handler can have jumped out of one */
-        guard_self.inside = 1;
-        ADD(guard.inside, 1);
+    leave_inside(); /* a handler can have jumped out of one */
+    guard_self.inside = inside;
+    ADD(guard.inside, 1);
+    if (inside == GUARD_ACCEPTS) {
+        ADD(guard.accepting, 1);
     }
 }
 
@@ -223,12 +243,7 @@ void guard_sleep_end(void)
     if (guard_self.place) {
         STORE(*guard_self.place, 0);
     }
-    if (guard_self.inside) {
-        guard_self.inside = 0;
-        if (ADD(guard.inside, -1) == 0 && LOAD(guard.told)) {
-            guard_fill_listeners();
-        }
-    }
+    leave_inside();
 }
 
 /* In a handler. */
@@ -392,6 +407,12 @@ static void tell(void)
         _exit(0); /* it has not begun to serve: nothing to be finished */
     }
     guard_close_listeners();
+    if (LOAD(guard.accepting) == 0) {
+        guard_conn_stop_kept();
+    }
+    if (LOAD(guard.inside) == 0) {
+        guard_fill_listeners();
+    }
     wake_sleepers();
 }
 
@@ -498,7 +519,8 @@ void guard_adopt(void)
     memset(&guard.no_page, 0, sizeof(guard.no_page));
     guard.slot = &guard.no_page;
     guard.has_waited = guard.told = guard.called = guard.passed = 0;
-    guard.due = guard.leaving = guard.inside = guard.left = 0;
+    guard.due = guard.leaving = guard.left = 0;
+    guard.inside = guard.accepting = 0;
     guard.busy = guard.conns = guard.suspects = 0;
     guard.flags = 0;
     memset(guard.sleeper, 0, sizeof(guard.sleeper));

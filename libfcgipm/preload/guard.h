@@ -76,6 +76,13 @@ enum guard_kind {
                      *   call on it has failed: perhaps it is closed */
 };
 
+/** Where a thread is. */
+enum guard_inside {
+    GUARD_OUT,
+    GUARD_INSIDE, /**< in a system call that can bring a request */
+    GUARD_ACCEPTS /**< the same, and that can be another connection */
+};
+
 /** The bytes of END_REQUEST, with its header. */
 #define GUARD_END_SIZE 16
 
@@ -84,17 +91,14 @@ typedef struct guard_fd {
     unsigned state; /**< its kind; above that a count of the kinds it has
                      *   had, so that a compare-and-swap tells an old note
                      *   from a new one */
-    union {
-        struct {
-            int listener;  /**< the pool's socket in it; -1: not to be removed,
-                            *   as others have the set too */
-            int stands_in; /**< the descriptor that makes it ready once told,
-                            *   or -1 */
-            uint64_t data; /**< of its events */
-        } set;
-        unsigned char sent[GUARD_END_SIZE]; /**< the last bytes on a
-                                             *   connection */
-    };
+    struct {
+        int listener;  /**< the pool's socket in it; -1: not to be removed,
+                        *   as others have the set too */
+        int stands_in; /**< the descriptor that makes it ready once told, or
+                        *   -1 */
+        uint64_t data; /**< of its events */
+    } set;
+    unsigned char sent[GUARD_END_SIZE]; /**< the last bytes on a connection */
 } guard_fd_t;
 
 /** Threads that sleep where SIGTERM has to wake them. */
@@ -136,6 +140,7 @@ typedef struct guard {
     int nonblock;      /**< the listener was, when told */
     int inside;        /**< threads in a system call that can bring a request,
                         *   or about to be, which were not told before */
+    int accepting;     /**< those of them in accept() */
     int busy;          /**< connections with a request */
     int conns;         /**< those, and kept ones */
     int suspects;      /**< connections that perhaps are closed */
@@ -153,16 +158,16 @@ extern guard_t guard;
 /** What belongs to a thread. */
 typedef struct guard_thread {
     pid_t tid;
-    pid_t *place; /**< in guard.sleeper, the last one */
-    int known;    /**< its end will be heard of */
-    int counted;  /**< in guard.left */
-    int waits;    /**< in the page's `waiting` so often */
-    int inside;   /**< in guard.inside */
-    int in_own;   /**< in the program's own handler */
-    int loops;    /**< it waits in poll() and its like before it accepts,
-                   *   perhaps for more than that: it must not be stopped in
-                   *   accept() */
-    int conn;     /**< that it has accepted last */
+    pid_t *place;             /**< in guard.sleeper, the last one */
+    int known;                /**< its end will be heard of */
+    int counted;              /**< in guard.left */
+    int waits;                /**< in the page's `waiting` so often */
+    enum guard_inside inside; /**< it is in guard.inside, guard.accepting */
+    int in_own;               /**< in the program's own handler */
+    int loops; /**< it waits in poll() and its like before it accepts,
+                *   perhaps for more than that: it must not be stopped in
+                *   accept() */
+    int conn;  /**< that it has accepted last */
 } guard_thread_t;
 
 extern __thread guard_thread_t guard_self;
@@ -251,7 +256,7 @@ void guard_wait_end(void);
 /** This thread is in a system call that can bring a request, or about to be,
  *  from now on, or no longer.  SIGTERM wakes it.  Begin, then look whether it
  *  was told. */
-void guard_sleep_begin(void);
+void guard_sleep_begin(enum guard_inside inside);
 void guard_sleep_end(void);
 
 /** This thread takes requests / has been told and takes none any more. */
@@ -308,8 +313,7 @@ int guard_is_waited_on(int fd);
 /** Told: does something stand here in the place of the pool's socket? */
 int guard_is_gone(int fd);
 
-/** In a handler: the pool's sockets are closed, and kept connections get no
- *  other request. */
+/** In a handler: the pool's sockets are closed. */
 void guard_close_listeners(void);
 
 /** Told, and no thread waits as if it was not: their numbers are taken. */
@@ -340,9 +344,10 @@ void guard_conn_check(int all);
  *  there: it has nothing under way, whatever is noted. */
 void guard_conn_forget(void);
 
-/** In a handler: told; a kept connection gets no other request than one that
- *  has come. */
-void guard_conn_stop(int fd);
+/** In a handler: told; kept connections get no other request than one that
+ *  has come.  No thread is in accept(): what has the number of a kept one that
+ *  was closed is not another connection which is not noted yet. */
+void guard_conn_stop_kept(void);
 
 /* --- guard_signal.c ------------------------------------------------------- */
 

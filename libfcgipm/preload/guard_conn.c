@@ -182,7 +182,7 @@ void guard_conn_forget(void)
 /* What has come is still read, and then the end of the file (shutdown(2)): the
  * program closes it, as if the client had.  A client that writes to it
  * learns that nobody reads, and can ask another worker. */
-void guard_conn_stop(int fd)
+static void stop(int fd)
 {
     unsigned state = guard_state(fd);
     int err = errno;
@@ -200,6 +200,16 @@ void guard_conn_stop(int fd)
         become(fd, state, GUARD_BUSY);
     }
     errno = err;
+}
+
+void guard_conn_stop_kept(void)
+{
+    int top = LOAD(guard.top);
+    int fd;
+
+    for (fd = 0; fd <= top; fd++) {
+        stop(fd);
+    }
 }
 
 /* --- what is sent -------------------------------------------------------- */
@@ -241,7 +251,7 @@ static void has_sent(int fd, unsigned state, const struct iovec *iov,
     if (is_end(sent)) {
         memset(sent, 0, GUARD_END_SIZE);
         if (become(fd, state, GUARD_KEPT) && guard_told()) {
-            guard_conn_stop(fd);
+            stop(fd);
         }
     }
 }
@@ -325,7 +335,7 @@ static int can_bring(int fd)
         become(fd, state, GUARD_OTHER);
         return 0;
     }
-    guard_sleep_begin();
+    guard_sleep_begin(GUARD_INSIDE);
     return 1;
 }
 

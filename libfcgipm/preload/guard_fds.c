@@ -241,12 +241,6 @@ void guard_close_listeners(void)
         if (guard_kind(fd) == GUARD_LISTENER) {
             close_listener(fd);
         }
-        else if (guard_kind(fd) == GUARD_KEPT) {
-            guard_conn_stop(fd);
-        }
-    }
-    if (LOAD(guard.inside) == 0) {
-        guard_fill_listeners();
     }
 }
 

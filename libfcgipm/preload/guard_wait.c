@@ -77,7 +77,7 @@ static int guarded_accept(int fd, struct sockaddr *addr, socklen_t *len,
     }
     guard_count();
     guard_wait_begin();
-    guard_sleep_begin();
+    guard_sleep_begin(GUARD_ACCEPTS);
     conn = guard_told() ? -1 : real_accept(fd, addr, len, flags);
     err = errno;
     if (conn >= 0) {
@@ -242,7 +242,7 @@ static int request_pause(pause_t *p)
 
     guard_self.loops = 1;
     guard_wait_begin();
-    guard_sleep_begin();
+    guard_sleep_begin(GUARD_INSIDE);
     if (!guard_told()) {
         rc = p->kind->first(p);
     }

@@ -9,14 +9,21 @@
 #   plain.py threads    a thread for each (socketserver)
 #   plain.py asyncio    an event loop, many at once, which ends by a handler of
 #                       its own
+#   plain.py lock       four threads, each with a lock around accept()
+#   plain.py selectors  an epoll set made anew for each wait
+#   plain.py syscall    an epoll set; closes by syscall(2), as libuv does
 import asyncio
+import ctypes
 import os
 import re
+import select
+import selectors
 import signal
 import socket
 import socketserver
 import struct
 import sys
+import threading
 import time
 
 LAST = b'\1\5\0\1\0\0\0\0'      # an empty STDIN record
@@ -104,5 +111,42 @@ def event_loop(listener):
     asyncio.run(run(listener))
 
 
-WAYS = {'threads': threads, 'asyncio': event_loop}
+def lock(listener):
+    mutex = threading.Lock()
+
+    def loop():
+        while True:
+            with mutex:
+                conn, _ = listener.accept()
+            with conn:
+                serve(conn)
+
+    for _ in range(3):
+        threading.Thread(target=loop, daemon=True).start()
+    loop()
+
+
+def anew(listener):
+    while True:
+        with selectors.DefaultSelector() as selector:
+            selector.register(listener, selectors.EVENT_READ)
+            selector.select()
+        conn, _ = listener.accept()
+        with conn:
+            serve(conn)
+
+
+def by_syscall(listener):
+    libc = ctypes.CDLL(None)
+    epoll = select.epoll()
+    epoll.register(0, select.EPOLLIN)
+    while True:
+        epoll.poll()
+        conn, _ = listener.accept()
+        serve(conn)
+        libc.syscall(3, conn.detach())   # close(2) of x86_64
+
+
+WAYS = {'threads': threads, 'asyncio': event_loop, 'lock': lock,
+        'selectors': anew, 'syscall': by_syscall}
 WAYS.get(sys.argv[-1], one_by_one)(socket.socket(fileno=0))

@@ -3,8 +3,9 @@
  * A FastCGI worker of several threads, as libfcgi's examples/threaded.c: each
  * accepts for itself.  Answers "pid=N tag=threaded"; "sleep=MS" in the query
  * before that.  Alone, SIGTERM does not end it: libfcgi wakes one thread.
- * With an argument the main thread is one of them, as in that example: when it
- * leaves so do all.
+ * With the argument "main" the main thread is one of them, as in that example:
+ * when it leaves so do all.  With "lock" they accept one at a time, in a lock,
+ * as that example has it for systems that need it.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -15,6 +16,23 @@
 
 #define THREADS 4
 
+static int locks;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static int take(FCGX_Request *req)
+{
+    int rc;
+
+    if (locks) {
+        pthread_mutex_lock(&mutex);
+    }
+    rc = FCGX_Accept_r(req);
+    if (locks) {
+        pthread_mutex_unlock(&mutex);
+    }
+    return rc;
+}
+
 static void *serve(void *unused)
 {
     FCGX_Request req;
@@ -22,7 +40,7 @@ static void *serve(void *unused)
     const char *ms;
 
     FCGX_InitRequest(&req, 0, 0);
-    while (FCGX_Accept_r(&req) >= 0) {
+    while (take(&req) >= 0) {
         query = FCGX_GetParam("QUERY_STRING", req.envp);
         ms = query ? strstr(query, "sleep=") : NULL;
         if (ms) {
@@ -43,12 +61,12 @@ int main(int argc, char **argv)
     int i;
 
     FCGX_Init();
+    locks = argc > 1 && !strcmp(argv[1], "lock");
     for (i = 0; i < THREADS; i++) {
         if (pthread_create(&thread[i], NULL, serve, NULL)) {
             return 1;
         }
     }
-    (void)argv;
     if (argc > 1) {
         serve(NULL);
         return 0;

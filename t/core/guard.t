@@ -27,6 +27,7 @@ my %php = (params => { SCRIPT_FILENAME => $script, SCRIPT_NAME => '/x' });
 my @case = (
     ['libfcgi, without a handler', [bin('worker'), '--plain'], {}],
     ['libfcgi, four threads', [bin('threaded')], {}],
+    ['libfcgi, threads with a lock', [bin('threaded'), 'lock'], {}],
     ['a plain socket, no handler', [bin('plain.pl')], {}],
     ['php-cgi', $php && [$php], \%php],
     ['behind env', ['/usr/bin/env', 'X=1', bin('threaded')], {}],

@@ -17,7 +17,7 @@ use FCGIPM::Test;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $SIGTERMS = $ENV{FCGIPM_STORM} || 160;
+my $SIGTERMS = $ENV{FCGIPM_STORM} || 80;
 my $WORKERS = 4;
 my $php = have('php-cgi');
 my $script = write_file(tmp_dir() . '/pid.php', "<?php echo 'pid=', getmypid();",
@@ -26,11 +26,19 @@ my $script = write_file(tmp_dir() . '/pid.php', "<?php echo 'pid=', getmypid();"
 my @KIND = (
     ['C', [bin('loop')]],
     ['C, threads', [bin('threaded')]],
+    ['C, threads with a lock', [bin('threaded'), 'lock']],
     ['C, an event loop', [bin('ways'), qw(--loop --wait epoll --copy)]],
+    ['C, an epoll set made anew', [bin('ways'), qw(--wait epoll --anew)]],
+    ['C, threads, a handler that exits',
+     [bin('ways'), qw(--threads 3 --handler exit)]],
     ['Perl', [bin('perl-fcgi.pl')]],
     ['PHP', $php && [$php],
      params => { SCRIPT_FILENAME => $script, SCRIPT_NAME => '/x',
                  REDIRECT_STATUS => 200 }],
+    ['Python, threads with a lock', [bin('plain.py'), 'lock']],
+    ['Python, asyncio', [bin('plain.py'), 'asyncio']],
+    ['Ruby', have('ruby') && [bin('fcgi.rb')]],
+    ['Node', have('node') && [bin('plain.js')]],
 );
 
 # A client that is quick, or dawdles before it speaks, or asks for time: so

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What SIGTERM does to workers of all kinds, idle and in a request, with the
-# guard and without, is what docs/admin/workers.md says.  FCGIPM_WRITE=1 writes the
-# table there.  Go's row is tested where there is a go.
+# guard and without, is what docs/admin/workers.md says.  FCGIPM_WRITE=1 writes
+# the table there.  The rows of Go, Ruby and Node are tested where there is such
+# a program.
 use strict;
 use warnings;
 
@@ -44,6 +45,12 @@ my @KIND = (
     ['C, a loop around libfcgi', [bin('loop')]],
     ['C, libfcgi\'s fcgi_stdio', [bin('stdio')]],
     ['C, libfcgi, four threads', [bin('threaded')]],
+    ['C, threads with a lock around accept()',
+     [bin('ways'), qw(--threads 4 --lock)]],
+    ['C, a handler that raises SIGTERM again',
+     [bin('ways'), qw(--wait epoll --handler raise)]],
+    ['C, a seccomp filter without getpid, socket, dup2',
+     [bin('ways'), '--seccomp']],
     ['php-cgi', [have('php-cgi')], %php],
     ['Perl, FCGI', [bin('perl-fcgi.pl')]],
     ['Perl, FCGI::ProcManager, flags 0', [bin('perl-procmanager.pl'), 0, 1]],
@@ -51,6 +58,11 @@ my @KIND = (
     ['Python, plain socket', [bin('plain.py')]],
     ['Python, socketserver, threads', [bin('plain.py'), 'threads']],
     ['Python, asyncio, own handler', [bin('plain.py'), 'asyncio']],
+    ['Python, threads with a lock around accept()', [bin('plain.py'), 'lock']],
+    ['Python, selectors made anew', [bin('plain.py'), 'selectors']],
+    ['Python, closes by syscall(2)', [bin('plain.py'), 'syscall']],
+    ['Ruby, FCGI, a handler that exits', [scalar have('ruby'), bin('fcgi.rb')]],
+    ['Node, net', [scalar have('node'), bin('plain.js')]],
     ['C, linked statically', [bin('static')]],
     ['Go, net/http/fcgi', [$go]],
 );
@@ -154,8 +166,10 @@ for my $kind (grep { defined $_->[1][0] && -x $_->[1][0] } @KIND) {
 }
 warm_up($_) for @case;
 wait_settled(@case);
-make_busy($_) for grep { $_->{busy} } @case;
-$_->{run}->signal('TERM') for @case;
+for my $case (@case) {
+    make_busy($case) if $case->{busy};
+    $case->{run}->signal('TERM');
+}
 for my $case (grep { $_->{busy} } @case) {
     push @{ $case->{said} },
         answered(read_answer(delete $case->{conn}, 20)) ? 'answers' : '*lost*';
