@@ -9,6 +9,7 @@
 #include "mpm_common.h"
 
 #include "httpd/config/hpm_config_check.h"
+#include "httpd/config/hpm_dir.h"
 #include "httpd/config/hpm_directives.h"
 #include "httpd/config/hpm_server.h"
 #include "httpd/request/hpm_auth.h"
@@ -65,8 +66,6 @@ static void register_hooks(apr_pool_t *p)
 }
 
 AP_DECLARE_MODULE(fcgipm) = {
-    STANDARD20_MODULE_STUFF, hpm_auth_dir_create,
-    hpm_auth_dir_merge,      hpm_server_create,
-    hpm_server_merge,        hpm_directives,
-    register_hooks,          0 /* flags */
+    STANDARD20_MODULE_STUFF, hpm_dir_create, hpm_dir_merge,  hpm_server_create,
+    hpm_server_merge,        hpm_directives, register_hooks, 0 /* flags */
 };

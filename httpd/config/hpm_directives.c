@@ -7,6 +7,7 @@
 
 #include "apr_strings.h"
 
+#include "httpd/config/hpm_dir.h"
 #include "httpd/config/hpm_parsed.h"
 #include "httpd/config/hpm_script_rules.h"
 #include "httpd/config/hpm_server.h"
@@ -295,6 +296,26 @@ static hpm_server_t *directive_server(const cmd_parms *cmd)
     return server;
 }
 
+/* A .htaccess file names a pool.  What is not said by FcgiPMAllow is decided
+ * here: an authorizer runs as the pool's user. */
+static const char *directive_check_htaccess(cmd_parms *cmd,
+                                            const char *directive,
+                                            const char *name)
+{
+    const hpm_pool_t *pool = hpm_server_pool(hpm_server(cmd->server), name);
+
+    if (!pool) {
+        return apr_psprintf(cmd->pool, "%s: there is no pool \"%s\"", directive,
+                            name);
+    }
+    return pool->own_user && !pool->conf->allow
+               ? apr_psprintf(cmd->pool,
+                              "%s: the user of pool %s is not httpd's, and "
+                              "there is no FcgiPMAllow",
+                              directive, name)
+               : NULL;
+}
+
 const char *hpm_directives_pool_ref(cmd_parms *cmd, const char *directive,
                                     const char *pool)
 {
@@ -307,10 +328,7 @@ const char *hpm_directives_pool_ref(cmd_parms *cmd, const char *directive,
     }
     if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
         /* a request: all pools are known, and threads share the record */
-        return hpm_server_pool(server, pool)
-                   ? NULL
-                   : apr_psprintf(cmd->pool, "%s: there is no pool \"%s\"",
-                                  directive, pool);
+        return directive_check_htaccess(cmd, directive, pool);
     }
     ref = apr_array_push(server->pool_refs);
     ref->directive = directive;
@@ -337,4 +355,15 @@ const command_rec hpm_directives[] = {
     AP_INIT_TAKE1("FcgiPMAccessChecker", hpm_auth_set,
                   (void *)HPM_ACCESS_CHECKER, OR_AUTHCFG,
                   "the pool that is asked for access here, or none"),
+    AP_INIT_RAW_ARGS("SetHandler", hpm_dir_note_handler, (void *)"core.c",
+                     OR_FILEINFO, "noted when .htaccess names a pool"),
+    AP_INIT_RAW_ARGS("ForceType", hpm_dir_note_handler, (void *)"core.c",
+                     OR_FILEINFO, "noted when .htaccess names a pool"),
+    AP_INIT_RAW_ARGS("AddHandler", hpm_dir_note_handler, (void *)"mod_mime.c",
+                     OR_FILEINFO, "noted when .htaccess names a pool"),
+    AP_INIT_RAW_ARGS("AddType", hpm_dir_note_handler, (void *)"mod_mime.c",
+                     OR_FILEINFO, "noted when .htaccess names a pool"),
+    AP_INIT_RAW_ARGS("RewriteRule", hpm_dir_note_rewrite,
+                     (void *)"mod_rewrite.c", OR_FILEINFO,
+                     "noted when .htaccess names a pool"),
     {NULL}};

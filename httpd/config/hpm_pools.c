@@ -141,6 +141,25 @@ static apr_status_t pools_check_owner(pm_listen_opts_t *opts, const char *owner,
                                        owner, cause.text);
 }
 
+/* FcgiPMAllow: hpm_allow.c reads the words. */
+static apr_status_t pools_check_allow(const pm_conf_t *conf, pm_reason_t *why)
+{
+    int i;
+
+    for (i = 0; conf->allow && i < conf->allow->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(conf->allow, i, const char *);
+
+        if (strncmp(word, "directory:/", 11) && strncmp(word, "location:/", 10)
+            && (strncmp(word, "host:", 5) || !word[5])) {
+            return pm_fail(why, APR_EINVAL,
+                           "FcgiPMAllow: \"%.200s\" is not directory:/PATH, "
+                           "location:/URL or host:NAME",
+                           word);
+        }
+    }
+    return APR_SUCCESS;
+}
+
 /* All that can be known without starting a worker.  Outside of a test
  * post_config opens the log and tells. */
 static apr_status_t pools_check(hpm_pool_t *pool, int testing,
@@ -158,6 +177,9 @@ static apr_status_t pools_check(hpm_pool_t *pool, int testing,
         rv = pm_fail(why, APR_EINVAL,
                      "FcgiPMXSendfile is on, but there is no "
                      "FcgiPMXSendfilePath");
+    }
+    if (rv == APR_SUCCESS) {
+        rv = pools_check_allow(conf, why);
     }
     if (rv == APR_SUCCESS) {
         rv = pm_launch_spec_prepare(&spec, conf, ptemp, why);
@@ -226,6 +248,7 @@ static void pools_add(hpm_server_t *server, pm_conf_t *conf, const char *where,
     else if (pools_check(pool, testing, ptemp, &why) != APR_SUCCESS) {
         pool->failed = apr_pstrdup(p, why.text);
     }
+    pool->own_user = hpm_script_rules_names_user(pool->conf, &pool->uid);
     apr_hash_set(server->pools, pool->name, APR_HASH_KEY_STRING, pool);
     *(hpm_pool_t **)apr_array_push(server->pool_list) = pool;
 }

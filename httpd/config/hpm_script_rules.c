@@ -23,7 +23,8 @@ APLOG_USE_MODULE(fcgipm);
 
 /* Settings that make no sense for a pool made of a script. */
 static const int rules_not_taken[] = {PM_ROW_command, PM_ROW_listen,
-                                      PM_ROW_chroot, PM_ROW_watch};
+                                      PM_ROW_chroot,  PM_ROW_watch,
+                                      PM_ROW_allow,   PM_ROW_file_owner};
 
 int hpm_script_rules_takes(const pm_row_t *row)
 {
@@ -37,16 +38,18 @@ int hpm_script_rules_takes(const pm_row_t *row)
     return row->scope != PM_SCOPE_GLOBAL;
 }
 
-/* Is the user another one than httpd's? */
-static int rules_names_user(const pm_conf_t *conf)
+int hpm_script_rules_names_user(const pm_conf_t *conf, apr_uint32_t *uid)
 {
     uid_t httpd = geteuid() ? geteuid() : ap_unixd_config.user_id;
-    pm_ident_t ident;
+    pm_ident_t ident = {.uid = httpd};
 
-    return conf->user
-           && (pm_ident_lookup(&ident, conf->user, conf->group, NULL)
-                   != APR_SUCCESS
-               || ident.uid != httpd);
+    if (conf->user
+        && pm_ident_lookup(&ident, conf->user, conf->group, NULL)
+               != APR_SUCCESS) {
+        return 1;
+    }
+    *uid = ident.uid;
+    return ident.uid != httpd;
 }
 
 pm_script_template_t hpm_script_rules_make(const hpm_scripts_t *scripts,
@@ -55,6 +58,7 @@ pm_script_template_t hpm_script_rules_make(const hpm_scripts_t *scripts,
 {
     pm_conf_t *conf = pm_conf_merge(p, base, scripts->conf);
     const pm_origin_t *own = scripts->conf->origin;
+    apr_uint32_t uid;
     pm_script_template_t t = {.where = scripts->dir,
                               .rules = scripts->rules,
                               .conf = conf,
@@ -74,7 +78,7 @@ pm_script_template_t hpm_script_rules_make(const hpm_scripts_t *scripts,
         conf->group = own[PM_ROW_group].given ? conf->group : NULL;
     }
     t.suexec = !scripts->rules->script_user && !own[PM_ROW_user].given;
-    t.named = rules_names_user(conf);
+    t.named = hpm_script_rules_names_user(conf, &uid);
     *out = conf;
     return t;
 }

@@ -26,6 +26,10 @@ pm_script_template_t hpm_script_rules_make(const hpm_scripts_t *scripts,
                                            const pm_conf_t *base,
                                            pm_conf_t **conf, apr_pool_t *p);
 
+/** Do the workers run as another user than httpd's?
+ *  @param uid set to the user's, unless there is no such user */
+int hpm_script_rules_names_user(const pm_conf_t *conf, apr_uint32_t *uid);
+
 /** Check a template: its user, its directory, its wrappers.
  *  @param testing under `httpd -t`
  *  @return what is wrong, or NULL */

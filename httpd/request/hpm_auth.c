@@ -9,8 +9,10 @@
 #include "mod_auth.h"
 #include "util_filter.h"
 
+#include "httpd/config/hpm_dir.h"
 #include "httpd/config/hpm_directives.h"
 #include "httpd/config/hpm_server.h"
+#include "httpd/request/hpm_allow.h"
 #include "httpd/request/hpm_client.h"
 #include "httpd/request/hpm_handler.h"
 #include "httpd/request/hpm_request.h"
@@ -37,50 +39,25 @@ static const struct {
 
 /* --- per-directory configuration ---------------------------------------- */
 
-/* NULL: not given; "": none. */
-typedef struct auth_dir {
-    const char *pool[HPM_AUTH_DIRS];
-} auth_dir_t;
-
-void *hpm_auth_dir_create(apr_pool_t *p, char *dir)
-{
-    (void)dir;
-    return apr_pcalloc(p, sizeof(auth_dir_t));
-}
-
-void *hpm_auth_dir_merge(apr_pool_t *p, void *base, void *over)
-{
-    auth_dir_t *dir = apr_pmemdup(p, base, sizeof(*dir));
-    const auth_dir_t *own = over;
-    int i;
-
-    for (i = 0; i < HPM_AUTH_DIRS; i++) {
-        if (own->pool[i]) {
-            dir->pool[i] = own->pool[i];
-        }
-    }
-    return dir;
-}
-
 const char *hpm_auth_set(cmd_parms *cmd, void *dir, const char *pool)
 {
     hpm_auth_role_t role = (hpm_auth_role_t)(apr_uintptr_t)cmd->info;
-    auth_dir_t *own = dir;
+    hpm_dir_t *own = dir;
 
     if (!ap_cstr_casecmp(pool, "none")) {
-        own->pool[role] = "";
+        own->authorizer[role] = "";
         return NULL;
     }
-    own->pool[role] = apr_pstrdup(cmd->pool, pool);
+    own->authorizer[role] = apr_pstrdup(cmd->pool, pool);
     return hpm_directives_pool_ref(cmd, auth_roles[role].directive, pool);
 }
 
 /* @return the pool that has the role in this directory, or NULL */
 static const char *auth_pool(const request_rec *r, hpm_auth_role_t role)
 {
-    const auth_dir_t *dir =
+    const hpm_dir_t *dir =
         ap_get_module_config(r->per_dir_config, &fcgipm_module);
-    const char *pool = dir->pool[role];
+    const char *pool = dir->authorizer[role];
 
     return pool && *pool ? pool : NULL;
 }
@@ -364,6 +341,11 @@ static auth_decision_t auth_ask(request_rec *r, hpm_auth_role_t role,
     if (!pool) {
         return auth_no_answer(r, role, name, HTTP_INTERNAL_SERVER_ERROR, 0,
                               "there is no pool of this name");
+    }
+    status = hpm_allow_check(r, pool, 0);
+    if (status != OK) {
+        return auth_no_answer(r, role, name, HTTP_INTERNAL_SERVER_ERROR, 0,
+                              "it does not take requests from here");
     }
     unavailable = hpm_availability_check(server, pool, &retry_after);
     if (unavailable) {

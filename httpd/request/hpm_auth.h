@@ -33,10 +33,6 @@ typedef enum hpm_auth_role {
     HPM_REQUIRE = HPM_AUTH_DIRS
 } hpm_auth_role_t;
 
-/** Per-directory configuration, for the module record. */
-void *hpm_auth_dir_create(apr_pool_t *p, char *dir);
-void *hpm_auth_dir_merge(apr_pool_t *p, void *base, void *over);
-
 /** The directives FcgiPMAuthenticator and FcgiPMAccessChecker; @c cmd->info
  *  is the role. */
 const char *hpm_auth_set(cmd_parms *cmd, void *dir, const char *pool);

@@ -8,7 +8,9 @@
 #include "http_protocol.h"
 #include "http_request.h"
 
+#include "httpd/config/hpm_dir.h"
 #include "httpd/config/hpm_server.h"
+#include "httpd/request/hpm_allow.h"
 #include "httpd/request/hpm_client.h"
 #include "httpd/request/hpm_request.h"
 #include "httpd/request/hpm_response.h"
@@ -340,7 +342,10 @@ int hpm_handler(request_rec *r)
         return DECLINED;
     }
     pool = hpm_server_pool(hpm_server(r->server), name);
-    return pool ? handler_serve(r, pool)
-                : handler_fail(r, name, HTTP_INTERNAL_SERVER_ERROR, 0,
-                               "there is no pool of this name");
+    if (!pool) {
+        return handler_fail(r, name, HTTP_INTERNAL_SERVER_ERROR, 0,
+                            "there is no pool of this name");
+    }
+    status = hpm_allow_check(r, pool, hpm_dir_is_from_htaccess(r));
+    return status == OK ? handler_serve(r, pool) : status;
 }

@@ -8,6 +8,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 
+#include "httpd/config/hpm_dir.h"
 #include "pm_core/ipc/pm_control_client.h"
 
 APLOG_USE_MODULE(fcgipm);
@@ -155,6 +156,13 @@ int hpm_status_handler(request_rec *r)
 
     if (!r->handler || strcmp(r->handler, HPM_STATUS_HANDLER)) {
         return DECLINED;
+    }
+    if (hpm_dir_is_from_htaccess(r)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "%s is refused: a .htaccess file names the "
+                      "handler " HPM_STATUS_HANDLER,
+                      r->uri);
+        return HTTP_FORBIDDEN;
     }
     ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
     if (r->method_number != M_GET) {

@@ -113,6 +113,11 @@ typedef struct pm_conf {
     apr_time_t queue_timeout;
     apr_int64_t xsendfile;              /**< 1: on */
     apr_array_header_t *xsendfile_path; /**< of const char *, absolute */
+    apr_array_header_t *allow;          /**< of "directory:/path",
+                                         *   "location:/url", "host:name";
+                                         *   NULL: not given */
+    apr_int64_t file_owner;             /**< 1: the file requested belongs to
+                                         *   the pool's user */
 } pm_conf_t;
 
 /** FcgiPMGraceful: what a graceful restart does to pools whose definition did

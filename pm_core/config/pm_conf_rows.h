@@ -149,6 +149,12 @@ PM_ROW(xsendfile, "FcgiPMXSendfile", PM_T_CHOICE, pm_conf_t, "off", 0, 0,
 PM_ROW(xsendfile_path, "FcgiPMXSendfilePath", PM_T_PATHS, pm_conf_t, NULL, 1,
        256, NULL, PM_CHANGE_NOTHING,
        "directories with files that X-Sendfile may name")
+PM_ROW(allow, "FcgiPMAllow", PM_T_NAMES, pm_conf_t, NULL, 1, 256, NULL,
+       PM_CHANGE_NOTHING,
+       "directories, locations and hosts whose requests the pool takes")
+PM_ROW(file_owner, "FcgiPMFileOwner", PM_T_CHOICE, pm_conf_t, "any", 0, 0,
+       "any|user", PM_CHANGE_NOTHING,
+       "whether the file requested must belong to the pool's user")
 
 /* --- what scripts have to be like ----------------------------------------- */
 PM_ROW(wrapper, "FcgiPMWrapper", PM_T_WRAPPER, pm_rules_t, NULL, 1, 3, NULL,

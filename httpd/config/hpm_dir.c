@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "httpd/config/hpm_dir.h"
+
+#include <string.h>
+
+#include "apr_lib.h"
+#include "apr_strings.h"
+#include "http_config.h"
+
+void *hpm_dir_create(apr_pool_t *p, char *dir)
+{
+    (void)dir;
+    return apr_pcalloc(p, sizeof(hpm_dir_t));
+}
+
+void *hpm_dir_merge(apr_pool_t *p, void *base, void *over)
+{
+    hpm_dir_t *dir = apr_pmemdup(p, base, sizeof(*dir));
+    const hpm_dir_t *own = over;
+    int i;
+
+    for (i = 0; i < HPM_AUTH_DIRS; i++) {
+        if (own->authorizer[i]) {
+            dir->authorizer[i] = own->authorizer[i];
+        }
+    }
+    if (own->handlers) {
+        dir->handlers = dir->handlers
+                            ? apr_array_append(p, dir->handlers, own->handlers)
+                            : own->handlers;
+    }
+    return dir;
+}
+
+/* --- handlers that .htaccess files name ----------------------------------- */
+
+/* Where its value depends on the request it can be any handler. */
+static int dir_is_variable(const char *handler)
+{
+    return strpbrk(handler, "%$") != NULL;
+}
+
+static void dir_note(hpm_dir_t *dir, const char *handler, apr_pool_t *p)
+{
+    if (!dir_is_variable(handler) && !ap_strcasestr(handler, HPM_HANDLER)) {
+        return;
+    }
+    if (!dir->handlers) {
+        dir->handlers = apr_array_make(p, 2, sizeof(const char *));
+    }
+    *(const char **)apr_array_push(dir->handlers) = apr_pstrdup(p, handler);
+}
+
+/* The directive is another module's: without that module it is none. */
+static const char *dir_check_module(const cmd_parms *cmd)
+{
+    return ap_find_linked_module(cmd->info)
+               ? NULL
+               : apr_psprintf(cmd->pool,
+                              "Invalid command '%s', perhaps misspelled or "
+                              "defined by a module not included in the server "
+                              "configuration",
+                              cmd->cmd->name);
+}
+
+static int dir_is_htaccess(cmd_parms *cmd)
+{
+    return ap_check_cmd_context(cmd, NOT_IN_HTACCESS) != NULL;
+}
+
+const char *hpm_dir_note_handler(cmd_parms *cmd, void *dir, const char *args)
+{
+    const char *wrong = dir_check_module(cmd);
+
+    if (!wrong && dir_is_htaccess(cmd)) {
+        dir_note(dir, ap_getword_conf(cmd->temp_pool, &args), cmd->pool);
+    }
+    return wrong;
+}
+
+/* [H=handler] and [T=type]; a type becomes the handler where there is none.
+ * @return the flag's value, NULL: it is another flag */
+static const char *dir_flag_value(const char *flag)
+{
+    static const char *const names[] = {"h=", "handler=", "t=", "type="};
+    unsigned i;
+
+    flag += strspn(flag, "[ \t");
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!ap_cstr_casecmpn(flag, names[i], strlen(names[i]))) {
+            return flag + strlen(names[i]);
+        }
+    }
+    return NULL;
+}
+
+const char *hpm_dir_note_rewrite(cmd_parms *cmd, void *dir, const char *args)
+{
+    const char *wrong = dir_check_module(cmd);
+    char *flags, *flag;
+    char *last = NULL;
+
+    if (wrong || !dir_is_htaccess(cmd)) {
+        return wrong;
+    }
+    ap_getword_conf(cmd->temp_pool, &args);
+    ap_getword_conf(cmd->temp_pool, &args);
+    flags = ap_getword_conf(cmd->temp_pool, &args);
+    for (flag = apr_strtok(flags, ",]", &last); flag;
+         flag = apr_strtok(NULL, ",]", &last)) {
+        const char *value = dir_flag_value(flag);
+
+        if (value) {
+            dir_note(dir, value, cmd->pool);
+        }
+    }
+    return NULL;
+}
+
+int hpm_dir_is_from_htaccess(const request_rec *r)
+{
+    const hpm_dir_t *dir =
+        ap_get_module_config(r->per_dir_config, &fcgipm_module);
+    int i;
+
+    if (r->content_type
+        && !strncmp(r->content_type, r->handler, strlen(r->handler))) {
+        return 1;
+    }
+    for (i = 0; dir->handlers && i < dir->handlers->nelts; i++) {
+        const char *handler = APR_ARRAY_IDX(dir->handlers, i, const char *);
+
+        if (dir_is_variable(handler) || !ap_cstr_casecmp(handler, r->handler)) {
+            return 1;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,138 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# Which requests a pool takes: .htaccess files do not name a pool of another
+# user, unless FcgiPMAllow says so; FcgiPMFileOwner binds a pool to the files of
+# its user.  As root; without, there are no different users.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use FCGIPM::Httpd;
+use FCGIPM::Scenario;
+use FCGIPM::Test;
+use Test::More;
+
+$> == 0 or plan skip_all => 'needs root';
+my ($ANN, $BOB, $GROUP) = (20001, 20002, 65_534);
+
+my $httpd = FCGIPM::Httpd->new(
+    modules => [qw(mime rewrite setenvif)], head => "TypesConfig /dev/null\n");
+my $docs = $httpd->dir . '/htdocs';
+mkdir "$docs/$_" or die "$_: $!" for qw(ann bob bob/sub site);
+sub file {
+    my ($name, $uid) = @_;
+    my $path = write_file("$docs/$name", "a file\n", 0644);
+    chown $uid, $GROUP, $path;
+    return;
+}
+file('bob/x.php', $BOB);
+file('bob/x.map', $BOB);
+file('bob/sub/x.php', $BOB);
+file('ann/x.php', $ANN);
+file('ann/bobs.php', $BOB);
+file('site/x.php', $ANN);
+
+my @user = ("FcgiPMUser #$ANN", "FcgiPMGroup #$GROUP");
+my $port = free_port();
+$httpd->write_config(join '',
+    "<Directory $docs>\nAllowOverride FileInfo AuthConfig\n",
+    "Options FollowSymLinks\n</Directory>\n",
+    "<Directory $docs/ann>\nSetHandler fcgipm:ann\n</Directory>\n",
+    "<Directory $docs/site>\nSetHandler fcgipm:listed\n</Directory>\n",
+    pool('ann', 'worker', @user), pool('plain', 'worker'),
+    pool('owned', 'worker', @user, 'FcgiPMFileOwner user',
+         "FcgiPMAllow directory:$docs/a*"),
+    pool('listed', 'worker', @user,
+         "FcgiPMAllow directory:$docs/bob/sub location:/here/",
+         'FcgiPMAllow host:other.example'),
+    "FcgiPMAlias /here listed\nFcgiPMAlias /hereafter listed\n",
+    "Listen 127.0.0.1:$port\n<VirtualHost *:$port>\nDocumentRoot $docs\n",
+    "ServerName other.example\n</VirtualHost>\n");
+ok($httpd->start, 'httpd');
+
+sub htaccess { return write_file("$docs/$_[0]/.htaccess", $_[1], 0644) }
+
+sub runs_as {
+    my ($url, $at) = @_;
+    my $r = FCGIPM::HTTP::http($at || $httpd->port, $url);
+    return $r->{body} =~ /^pid=(\d+) / ? uid_of($1) : $r->{status};
+}
+
+# --- what a .htaccess file names
+is(runs_as('/ann/x.php?pid'), $ANN, 'the configuration names a pool');
+for my $line (
+    'SetHandler fcgipm:ann', 'SetHandler "FCGIPM:ann"',
+    "<Files x.php>\nSetHandler fcgipm:ann\n</Files>",
+    "<If \"true\">\nSetHandler fcgipm:ann\n</If>",
+    "SetEnvIf Host . P=ann\nSetHandler \"fcgipm:%{reqenv:P}\"",
+    'AddHandler fcgipm:ann .php', 'AddType fcgipm:ann .php',
+    'ForceType fcgipm:ann',
+    "RewriteEngine on\nRewriteRule ^x - [NC,H=fcgipm:ann]",
+    "RewriteEngine on\nRewriteRule ^x\\.(ph)p - [Handler=fcg\$1:ann]",
+    "RewriteEngine on\nRewriteRule x\\.php - [E=a:b,T=fcgipm:ann]",
+) {
+    htaccess('bob', "$line\n");
+    my $got = runs_as('/bob/x.php?pid');
+    my ($what) = $line =~ /([^\n]*fcg[^\n]*)/i;
+    if ($line =~ /SetEnvIf|\$1/) {   # it may come to nothing, but never to her
+        isnt($got, $ANN, "$what: refused");
+        next;
+    }
+    is($got, 403, "$what: refused");
+}
+like($httpd->log, qr{pool ann: \Q$docs\E/bob/x\.php is refused: a \.htaccess},
+     'a line in the log');
+htaccess('bob', "SetHandler fcgipm:plain\n");
+is(runs_as('/bob/x.php?pid'), worker_uid(), 'a pool of httpd\'s user may be');
+htaccess('bob', "SetHandler fcgipm-status\n");
+is(runs_as('/bob/x.php'), 403, 'nor the status');
+like($httpd->log, qr/names the handler fcgipm-status/, 'a line in the log');
+for my $line ('Require fcgipm ann', 'FcgiPMAccessChecker ann') {
+    htaccess('bob', "$line\n");
+    is(runs_as('/bob/x.php'), 500, "$line: refused");
+    like($httpd->log, qr/the user of pool ann is not httpd's/, 'a line');
+}
+# Ordinary files of that kind do not take the configuration's pool away.
+htaccess('ann', "RewriteEngine on\nSetEnvIf Host . A=b\n"
+         . "RewriteRule ^y/(.*)\$ x.php?\$1 [L,E=X:%{HTTP:A}]\n");
+is(runs_as('/ann/y/pid'), $ANN, 'other directives in .htaccess');
+is(runs_as('/bob/../ann/x.php?pid'), $ANN, 'and other places');
+
+# --- FcgiPMAllow
+htaccess('bob', "SetHandler fcgipm:listed\n");
+is(runs_as('/bob/sub/x.php?pid'), $ANN, 'an allowed directory, by .htaccess');
+is(runs_as('/bob/x.php?pid'), 403, 'not the one above');
+is(runs_as('/site/x.php?pid'), 403, 'nor where the configuration names it');
+is(runs_as('/here/x?pid'), $ANN, 'an allowed location');
+is(runs_as('/here?pid'), $ANN, 'itself');
+is(runs_as('/hereafter?pid'), 403, 'not one that begins like it');
+is(runs_as('/site/x.php?pid', $port), $ANN, 'an allowed virtual host');
+
+# --- FcgiPMFileOwner
+htaccess('ann', "SetHandler fcgipm:owned\n");
+is(runs_as('/ann/x.php?pid'), $ANN, 'a file of the pool\'s user');
+is(runs_as('/ann/bobs.php?pid'), 403, 'one of another user');
+is(runs_as('/ann/none.php?pid'), 403, 'one that is not there');
+htaccess('bob', "SetHandler fcgipm:owned\n");
+link "$docs/ann/x.php", "$docs/bob/hard.php" or die;
+is(runs_as('/bob/hard.php?pid'), 403, 'a link from elsewhere');
+is($httpd->stop, 0, 'httpd stops well');
+
+# --- wrong
+for (['FcgiPMAllow /srv', qr/FcgiPMAllow: "\/srv" is not directory:/],
+     ['FcgiPMAllow directory:srv', qr/FcgiPMAllow: "directory:srv" is not/],
+     ['FcgiPMAllow host:', qr/FcgiPMAllow: "host:" is not/],
+     ['FcgiPMFileOwner root', qr/FcgiPMFileOwner.*any\|user/]) {
+    my ($line, $why) = @$_;
+    $httpd->write_config(pool('app', 'worker', $line));
+    my ($status, $said) = $httpd->run('-t');
+    isnt($status, 0, "$line: not accepted");
+    like($said, $why, 'and why');
+}
+my $plain = FCGIPM::Httpd->new(config => "RewriteRule a b\n");
+like(($plain->run('-t'))[1], qr/Invalid command 'RewriteRule'/,
+     'a directive whose module is missing is none');
+done_testing;
