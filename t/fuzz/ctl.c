@@ -98,7 +98,7 @@ static void try_lines(const char *bytes, size_t size, apr_pool_t *p)
     pm_control_client_t a = {.p = p};
     pm_reason_t why = {""};
     apr_time_t until = pm_time_now() + apr_time_from_sec(10);
-    size_t told = 0;
+    size_t used = 0;
     char *line;
     int fd[2];
 
@@ -108,12 +108,12 @@ static void try_lines(const char *bytes, size_t size, apr_pool_t *p)
     a.fd = fd[0];
     while (pm_control_client_receive(&a, until, &line, &why) == APR_SUCCESS) {
         MUST(!strchr(line, '\n'));
-        MUST(!memcmp(line, bytes + told, strlen(line)));
+        MUST(!memcmp(line, bytes + used, strlen(line)));
         pm_control_protocol_is_last(line);
-        told += a.told;
+        used += a.used;
     }
     /* what has no end is no line */
-    MUST(why.text[0] && !memchr(bytes + told, '\n', size - told));
+    MUST(why.text[0] && !memchr(bytes + used, '\n', size - used));
     pm_control_client_close(&a);
     close(fd[1]);
 }
