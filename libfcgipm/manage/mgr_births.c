@@ -34,7 +34,7 @@ void mgr_births_end(fcgipm_t *pm)
 apr_time_t mgr_births_next(fcgipm_t *pm)
 {
     apr_time_t next =
-        pm_restart_policy_next_start(&pm->births.brake, mgr_wait_now());
+        pm_restart_policy_next_start(&pm->births.brake, 0, mgr_wait_now());
 
     return next > pm->births.next ? next : pm->births.next;
 }
@@ -115,7 +115,7 @@ void mgr_births_judge(fcgipm_t *pm, const mgr_worker_t *worker, int status)
         }
         return;
     }
-    pm_restart_policy_note_failure(brake, now);
+    pm_restart_policy_note_failure(brake, 0, now);
     if (brake->failures > before && brake->retry_at > now) {
         fcgipm_notify(pm,
                       "%d servers in a row have ended at their birth: the "

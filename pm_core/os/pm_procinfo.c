@@ -78,9 +78,9 @@ int pm_procinfo_has_library(pid_t pid, const char *name)
 {
     FILE *f = open_proc(pid, "maps");
     char line[4352];
-    int found = 0;
+    int found = -1;
 
-    while (f && !found && fgets(line, sizeof(line), f)) {
+    while (f && found < 1 && fgets(line, sizeof(line), f)) {
         found = strstr(line, name) != NULL;
     }
     if (f) {

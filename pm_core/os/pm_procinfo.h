@@ -22,7 +22,7 @@ apr_int64_t pm_procinfo_rss(pid_t pid);
 pm_memory_t pm_procinfo_memory(pid_t pid);
 
 /** Has the process mapped this library (/proc/PID/maps)?
- *  @return 0 also when it is not known */
+ *  @return -1: not known */
 int pm_procinfo_has_library(pid_t pid, const char *name);
 
 /** Has the process children (/proc/PID/task/TID/children)?

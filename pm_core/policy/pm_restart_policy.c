@@ -9,7 +9,8 @@ pm_exit_t pm_restart_policy_judge(const pm_exit_facts_t *facts)
     if (!facts->runs) {
         return PM_EXIT_FAILED;
     }
-    if (!facts->served && facts->lived < PM_RESTART_POLICY_SETTLE) {
+    if (facts->loading
+        || (!facts->served && facts->lived < PM_RESTART_POLICY_SETTLE)) {
         return PM_EXIT_FAILED;
     }
     return facts->clean ? PM_EXIT_NORMAL : PM_EXIT_CRASHED;
@@ -46,17 +47,25 @@ static apr_time_t restart_delay(int failures)
     return pm_time_min(d, PM_RESTART_POLICY_LONGEST);
 }
 
-/* A worker that was on trial long enough has passed. */
-static void restart_settle(pm_restart_policy_t *crash, apr_time_t now)
+apr_time_t pm_restart_policy_trial_end(const pm_restart_policy_t *crash,
+                                       int loading)
 {
-    if (crash->trial_at && now >= crash->trial_at + PM_RESTART_POLICY_SETTLE) {
+    return loading ? PM_TIME_NEVER : crash->trial_at + PM_RESTART_POLICY_SETTLE;
+}
+
+/* A worker that was on trial long enough has passed. */
+static void restart_settle(pm_restart_policy_t *crash, int loading,
+                           apr_time_t now)
+{
+    if (crash->trial_at && now >= pm_restart_policy_trial_end(crash, loading)) {
         pm_restart_policy_forget(crash);
     }
 }
 
-void pm_restart_policy_note_failure(pm_restart_policy_t *crash, apr_time_t now)
+void pm_restart_policy_note_failure(pm_restart_policy_t *crash, int loading,
+                                    apr_time_t now)
 {
-    restart_settle(crash, now);
+    restart_settle(crash, loading, now);
     crash->trial_at = 0;
     if (now >= crash->retry_at) {
         crash->failures++;
@@ -78,12 +87,12 @@ void pm_restart_policy_forget(pm_restart_policy_t *crash)
     crash->trial_at = 0;
 }
 
-apr_time_t pm_restart_policy_next_start(pm_restart_policy_t *crash,
+apr_time_t pm_restart_policy_next_start(pm_restart_policy_t *crash, int loading,
                                         apr_time_t now)
 {
-    restart_settle(crash, now);
+    restart_settle(crash, loading, now);
     if (crash->failures > 1 && crash->trial_at) {
-        return crash->trial_at + PM_RESTART_POLICY_SETTLE;
+        return pm_restart_policy_trial_end(crash, loading);
     }
     return crash->retry_at;
 }

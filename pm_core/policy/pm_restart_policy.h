@@ -9,7 +9,8 @@
  * workers that fail at their start delay the next: the first is replaced at
  * once, then the delay doubles from PM_RESTART_POLICY_FIRST to
  * PM_RESTART_POLICY_LONGEST, and one worker at a time is on trial until one has
- * lived for PM_RESTART_POLICY_SETTLE.
+ * lived for PM_RESTART_POLICY_SETTLE and does not load any more.  A worker that
+ * ends before it was ready has failed, however long it took to load.
  */
 #ifndef PM_RESTART_POLICY_H
 #define PM_RESTART_POLICY_H
@@ -19,7 +20,7 @@
 #define PM_RESTART_POLICY_FIRST   apr_time_from_msec(100)
 #define PM_RESTART_POLICY_LONGEST apr_time_from_sec(30)
 
-/** A worker that lives this long has not failed at its start. */
+/** A worker that lives this long, and is ready, has not failed at its start. */
 #define PM_RESTART_POLICY_SETTLE apr_time_from_sec(1)
 
 /** The failures of a pool.  All zero: none. */
@@ -38,6 +39,7 @@ typedef struct pm_exit_facts {
     int served;       /**< its pool has answered a request that can have
                        *   been this worker's: pm_restart_policy_spend_credit() */
     apr_time_t lived; /**< microseconds since its start */
+    int loading;      /**< it is known that it was never ready */
 } pm_exit_facts_t;
 
 typedef enum pm_exit {
@@ -65,8 +67,10 @@ pm_exit_t pm_restart_policy_judge(const pm_exit_facts_t *facts);
 int pm_restart_policy_spend_credit(apr_uint64_t given, apr_uint64_t *paid,
                                    int workers);
 
-/** Note that a worker has FAILED.  Several that fail together count once. */
-void pm_restart_policy_note_failure(pm_restart_policy_t *crash, apr_time_t now);
+/** Note that a worker has FAILED.  Several that fail together count once.
+ *  @param loading 1: the worker on trial was not ready */
+void pm_restart_policy_note_failure(pm_restart_policy_t *crash, int loading,
+                                    apr_time_t now);
 
 /** Note that a worker was started. */
 void pm_restart_policy_note_start(pm_restart_policy_t *crash, apr_time_t now);
@@ -78,9 +82,15 @@ void pm_restart_policy_forget(pm_restart_policy_t *crash);
 /**
  * When may the next worker be started?  A trial that has lasted long enough
  * ends here, and with it the failures.
+ * @param loading 1: the worker on trial is not ready yet
  * @return @a now or earlier: at once; else the time to ask again
  */
-apr_time_t pm_restart_policy_next_start(pm_restart_policy_t *crash,
+apr_time_t pm_restart_policy_next_start(pm_restart_policy_t *crash, int loading,
                                         apr_time_t now);
+
+/** @return when the worker on trial will have passed; PM_TIME_NEVER: not before
+ *  it is ready */
+apr_time_t pm_restart_policy_trial_end(const pm_restart_policy_t *crash,
+                                       int loading);
 
 #endif /* PM_RESTART_POLICY_H */

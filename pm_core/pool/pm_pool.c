@@ -511,7 +511,8 @@ static pm_scale_plan_t pool_ask_policy(pm_pool_t *pool, apr_time_t now)
     const pm_scale_window_t *window = &pool->demand.window;
 
     pm_demand_update(&pool->demand, now);
-    facts.crash_next = pm_restart_policy_next_start(&pool->restart, now);
+    facts.crash_next = pm_restart_policy_next_start(
+        &pool->restart, pm_worker_loading(&pool->workers) > 0, now);
     facts.trial = pool->restart.failures > 1;
     facts.alive = pm_pool_alive(pool);
     facts.closing = pool->phase == PM_POOL_CLOSING || pm_pool_held(pool);
@@ -532,8 +533,7 @@ static pm_scale_plan_t pool_ask_policy(pm_pool_t *pool, apr_time_t now)
  * FcgiPMMaxProcesses leaves no room for another, one goes before it comes. */
 static void pool_plan_recycle(pm_pool_t *pool, int want, apr_time_t now)
 {
-    int starting = pool->workers.count[PM_WORKER_BORN]
-                   + pool->workers.count[PM_WORKER_LOADING];
+    int starting = pm_worker_loading(&pool->workers);
     int many = pool->workers.count[PM_WORKER_READY] - want;
 
     if (pool->workers.due && many < 1 && !starting
@@ -553,7 +553,9 @@ static apr_time_t pool_plan_workers(pm_pool_t *pool, apr_time_t now)
     pool->open = plan.open;
     pool_wait_for_room(pool, plan.want_room);
     return pool->restart.failures > 1 && pool->restart.trial_at ? pm_time_min(
-               plan.next, pool->restart.trial_at + PM_RESTART_POLICY_SETTLE)
+               plan.next,
+               pm_restart_policy_trial_end(
+                   &pool->restart, pm_worker_loading(&pool->workers) > 0))
                                                                 : plan.next;
 }
 

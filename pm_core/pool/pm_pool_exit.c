@@ -44,7 +44,8 @@ void pm_pool_exit_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
 {
     int before = pool->restart.failures;
 
-    pm_restart_policy_note_failure(&pool->restart, now);
+    pm_restart_policy_note_failure(&pool->restart,
+                                   pm_worker_loading(&pool->workers) > 0, now);
     if (pool->restart.failures > before && pool->restart.retry_at > now) {
         pm_log(pool->context->log, PM_WARNING,
                "pool %s: %d starts in a row have "
@@ -118,7 +119,7 @@ void pm_pool_exit_count(pm_pool_t *pool, pm_worker_t *w, int status,
     apr_time_t now = pm_time_now();
     pm_exit_t verdict;
 
-    facts.served = exit_has_served(pool, w, facts.told, now);
+    facts.served = !facts.loading && exit_has_served(pool, w, facts.told, now);
     verdict = pm_restart_policy_judge(&facts);
     if (pool->workers.rolling && w->state < PM_WORKER_READY && !facts.told) {
         /* What the old workers serve is not to its credit, nor how long it

@@ -336,7 +336,7 @@ static void wrk_mark_due(pm_worker_t *w, const char *reason)
  * calls that no library sees.  Then it counts as ready. */
 static int wrk_is_silent(const pm_worker_t *w)
 {
-    return !pm_procinfo_has_library(w->pid, "/libfcgipm.so")
+    return pm_procinfo_has_library(w->pid, "/libfcgipm.so") < 1
            || pm_procinfo_has_children(w->pid)
            || pm_procinfo_has_fd(w->pid, "anon_inode:[io_uring]");
 }
@@ -436,14 +436,22 @@ static int wrk_matters(const pm_worker_group_t *group)
 }
 
 /* Without the guard it does not report when it is ready: it counts as ready
- * when it runs, or, when it matters, when it has not died at once.
+ * when it runs, or, when it matters, when it has not died at once.  By then the
+ * guard is in it, or the loader has left it out.
  * @return 1: it is not known yet, the timer is set */
 static int wrk_settles(pm_worker_t *w, apr_time_t now)
 {
     apr_time_t settled = w->started_at + PM_RESTART_POLICY_SETTLE;
 
-    if (w->state != PM_WORKER_LOADING || w->guarded || now >= settled
-        || !wrk_matters(w->group)) {
+    if (w->state != PM_WORKER_LOADING) {
+        return 0;
+    }
+    if (now >= settled) {
+        w->guarded =
+            w->guarded && pm_procinfo_has_library(w->pid, "/libfcgipm.so") != 0;
+        return 0;
+    }
+    if (w->guarded || !wrk_matters(w->group)) {
         return 0;
     }
     pm_loop_at(w->group->context->loop, &w->timer, settled);
@@ -473,6 +481,10 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
     wrk_check_size(w, &terms, seen.requests);
     w->group->events->status(w->pool, w, &seen);
     plan = pm_recycle_plan(conf, &terms, &facts, now);
+    if (!facts.ready && now < w->started_at + PM_RESTART_POLICY_SETTLE) {
+        plan.next =
+            pm_time_min(plan.next, w->started_at + PM_RESTART_POLICY_SETTLE);
+    }
     pm_loop_at(w->group->context->loop, &w->timer, plan.next);
     switch (plan.verdict) {
     case PM_RECYCLE_WELL:
@@ -493,6 +505,7 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
 
 void pm_worker_reaped(pm_worker_t *w, int status)
 {
+    pm_worker_facts_t known = pm_worker_read_facts(w, pm_time_now());
     pm_exit_facts_t facts = {0};
 
     /* Whether its program was executed may still lie in the pipe. */
@@ -506,6 +519,9 @@ void pm_worker_reaped(pm_worker_t *w, int status)
     facts.runs = w->runs;
     facts.clean = WIFEXITED(status) && !WEXITSTATUS(status);
     facts.lived = pm_time_now() - w->started_at;
+    /* before it has settled the guard may not be in it: pm_worker_attend() */
+    facts.loading = w->guarded && w->state == PM_WORKER_LOADING && !known.known
+                    && !known.forked && facts.lived >= PM_RESTART_POLICY_SETTLE;
     w->group->events->exited(w->pool, w, status, facts);
     pm_worker_handle(w, PM_WORKER_EVENT_EXIT);
 }

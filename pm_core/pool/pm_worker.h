@@ -153,6 +153,12 @@ void pm_worker_kill(pm_worker_t *w);
 /** The manager's end has begun: how long it may take is planned anew. */
 void pm_worker_hurry(pm_worker_t *w);
 
+/** Workers that are not ready yet. */
+static inline int pm_worker_loading(const pm_worker_group_t *group)
+{
+    return group->count[PM_WORKER_BORN] + group->count[PM_WORKER_LOADING];
+}
+
 /** Workers that were not told to stop. */
 static inline int pm_worker_alive(const pm_worker_group_t *group)
 {

@@ -267,6 +267,22 @@ part(noexec => sub {
     ends($run, 0, 'no exec');
 });
 
+# --- a worker that dies before it is ready has failed, however long it has loaded
+part(slowdie => sub {
+    my $run = run_with(1, [write_script(tmp_dir() . '/x', <<'END')]);
+sleep 1.3
+echo "cannot open the database" >&2
+exit 1
+END
+    ok(wait_for { $run->log =~ / 4 starts in a row have failed/ } 40,
+       'loads for longer than a second, then dies: ever later');
+    unlike($run->log, qr/has crashed/, 'it has not crashed');
+    like($run->log, qr/cannot open the database/, 'what it says is logged');
+    ok(wait_for { (pool_of($run)->{state} || '') eq 'backoff' } 10,
+       'the state tells');
+    ends($run, 0, 'slow deaths');
+});
+
 # --- deaths at birth: what dies together counts once, and what lives at last
 # makes good for all
 part(births => sub {

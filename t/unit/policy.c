@@ -22,18 +22,19 @@
 
 static const struct {
     const char *name;
-    pm_exit_facts_t facts; /* told, runs, clean, served, lived */
+    pm_exit_facts_t facts; /* told, runs, clean, served, lived, loading */
     pm_exit_t want;
-} exits[] = {{"told, clean", {1, 1, 1, 0, MS(5)}, PM_EXIT_NORMAL},
-             {"told, by a signal", {1, 1, 0, 0, MS(5)}, PM_EXIT_NORMAL},
-             {"told before exec", {1, 0, 0, 0, MS(1)}, PM_EXIT_NORMAL},
-             {"exec failed", {0, 0, 0, 1, MS(1)}, PM_EXIT_FAILED},
-             {"exit 0 after a request", {0, 1, 1, 1, MS(5)}, PM_EXIT_NORMAL},
-             {"exit 0 at once", {0, 1, 1, 0, MS(5)}, PM_EXIT_FAILED},
-             {"exit 0, settled", {0, 1, 1, 0, S(1)}, PM_EXIT_NORMAL},
-             {"crash at birth", {0, 1, 0, 0, MS(5)}, PM_EXIT_FAILED},
-             {"crash after a request", {0, 1, 0, 1, MS(5)}, PM_EXIT_CRASHED},
-             {"crash, settled", {0, 1, 0, 0, S(1)}, PM_EXIT_CRASHED}};
+} exits[] = {{"told, clean", {1, 1, 1, 0, MS(5), 0}, PM_EXIT_NORMAL},
+             {"told, by a signal", {1, 1, 0, 0, MS(5), 0}, PM_EXIT_NORMAL},
+             {"told before exec", {1, 0, 0, 0, MS(1), 0}, PM_EXIT_NORMAL},
+             {"exec failed", {0, 0, 0, 1, MS(1), 0}, PM_EXIT_FAILED},
+             {"exit 0 after a request", {0, 1, 1, 1, MS(5), 0}, PM_EXIT_NORMAL},
+             {"exit 0 at once", {0, 1, 1, 0, MS(5), 0}, PM_EXIT_FAILED},
+             {"exit 0, settled", {0, 1, 1, 0, S(1), 0}, PM_EXIT_NORMAL},
+             {"crash at birth", {0, 1, 0, 0, MS(5), 0}, PM_EXIT_FAILED},
+             {"crash after a request", {0, 1, 0, 1, MS(5), 0}, PM_EXIT_CRASHED},
+             {"crash, settled", {0, 1, 0, 0, S(1), 0}, PM_EXIT_CRASHED},
+             {"still loading", {0, 1, 1, 0, S(9), 1}, PM_EXIT_FAILED}};
 
 static void test_exits(void)
 {
@@ -76,13 +77,13 @@ static void test_backoff(void)
     size_t i;
 
     for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
-        apr_time_t next = pm_restart_policy_next_start(&crash, now);
+        apr_time_t next = pm_restart_policy_next_start(&crash, 0, now);
 
         now = next > now ? next : now;
         is_int((long)(now - S(100)), (long)want[i], "start %d", (int)i);
         pm_restart_policy_note_start(&crash, now);
         now += MS(10);
-        pm_restart_policy_note_failure(&crash, now);
+        pm_restart_policy_note_failure(&crash, 0, now);
     }
 }
 
@@ -90,24 +91,25 @@ static void test_trial(void)
 {
     pm_restart_policy_t crash = {0};
 
-    pm_restart_policy_note_failure(&crash, S(10));
-    is_int((long)pm_restart_policy_next_start(&crash, S(10)), S(10),
+    pm_restart_policy_note_failure(&crash, 0, S(10));
+    is_int((long)pm_restart_policy_next_start(&crash, 0, S(10)), S(10),
            "one death costs "
            "nothing");
-    pm_restart_policy_note_failure(&crash, S(10));
-    is_int((long)(pm_restart_policy_next_start(&crash, S(10)) - S(10)), MS(100),
-           "two delay");
-    pm_restart_policy_note_failure(&crash, S(10));
+    pm_restart_policy_note_failure(&crash, 0, S(10));
+    is_int((long)(pm_restart_policy_next_start(&crash, 0, S(10)) - S(10)),
+           MS(100), "two delay");
+    pm_restart_policy_note_failure(&crash, 0, S(10));
     is_int(crash.failures, 2, "who dies with others is not counted again");
     pm_restart_policy_note_start(&crash, S(11));
-    is_int((long)pm_restart_policy_next_start(&crash, S(11)), S(12),
+    is_int((long)pm_restart_policy_next_start(&crash, 0, S(11)), S(12),
            "one on trial at a "
            "time");
-    ok(pm_restart_policy_next_start(&crash, S(12)) <= S(12), "it has settled");
+    ok(pm_restart_policy_next_start(&crash, 0, S(12)) <= S(12),
+       "it has settled");
     is_int(crash.failures, 0, "and all is forgotten");
-    pm_restart_policy_note_failure(&crash, S(20));
+    pm_restart_policy_note_failure(&crash, 0, S(20));
     pm_restart_policy_note_start(&crash, S(20));
-    pm_restart_policy_note_failure(&crash, S(3600));
+    pm_restart_policy_note_failure(&crash, 0, S(3600));
     is_int(crash.failures, 1, "a death an hour later is the first again");
 }
 

@@ -433,7 +433,7 @@ static void plan(sim_t *s)
     s->plans++;
     pm_scale_note(&s->window, s->conf->idle_timeout, s->peak, need, s->now);
     s->peak = need;
-    facts.crash_next = pm_restart_policy_next_start(&s->crash, s->now);
+    facts.crash_next = pm_restart_policy_next_start(&s->crash, 0, s->now);
     facts.trial = s->crash.failures > 1;
     facts.alive = s->alive;
     facts.last_start = s->last_start;
@@ -646,7 +646,7 @@ static void test_broken(apr_pool_t *p)
         pass(s, t + MS(10));
         if (s->alive) {
             s->alive = 0;
-            pm_restart_policy_note_failure(&s->crash, s->now);
+            pm_restart_policy_note_failure(&s->crash, 0, s->now);
             plan(s);
         }
     }
