@@ -54,11 +54,30 @@ static int admission_refuse(hpm_admission_t *a, const char *why)
     return 0;
 }
 
+/* How often a request that waits looks whether it waits for something that is
+ * true. */
+#define DOUBT apr_time_from_sec(1)
+
+static int admission_is_misled(const hpm_server_t *server,
+                               const hpm_pool_t *pool)
+{
+    return pm_scoreboard_correct_admission(server->board, pool->slot);
+}
+
+/* A gate whose words are not true holds no request back: it waits at the
+ * worker's socket. */
+static int admission_pass(hpm_admission_t *a)
+{
+    a->gate.words = NULL;
+    return admission_try(a);
+}
+
 static int admission_wait(hpm_admission_t *a, const hpm_server_t *server,
                           const hpm_pool_t *pool, apr_uint32_t seen)
 {
     apr_time_t begin = pm_time_now();
     apr_time_t until = begin + pool->conf->queue_timeout;
+    apr_time_t doubt_at = begin + DOUBT;
     apr_interval_time_t left;
     const char *why;
     int woken = 0;
@@ -71,7 +90,15 @@ static int admission_wait(hpm_admission_t *a, const hpm_server_t *server,
             return admission_refuse(a, "no worker has become free within "
                                        "FcgiPMQueueTimeout");
         }
-        pm_admission_sleep(&a->gate, seen, left);
+        if (begin + a->waited >= doubt_at) {
+            if (admission_is_misled(server, pool)) {
+                pm_admission_leave(&a->gate);
+                return admission_pass(a);
+            }
+            doubt_at = begin + a->waited + DOUBT;
+        }
+        pm_admission_sleep(&a->gate, seen,
+                           pm_time_min(left, doubt_at - begin - a->waited));
         why = hpm_availability_check(server, pool, &a->retry_after);
         if (why) {
             a->waited = pm_time_now() - begin;
@@ -91,6 +118,9 @@ static int admission_queue(hpm_admission_t *a, const hpm_server_t *server,
 
     if (!pm_admission_enqueue(&a->gate,
                               (apr_uint32_t)pool->conf->queue_limit)) {
+        if (admission_is_misled(server, pool)) {
+            return admission_pass(a);
+        }
         pm_request_stats_count(a->stats, PM_REQUEST_STATS_FULL);
         return admission_refuse(a, "FcgiPMQueueLimit requests wait already");
     }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/base/pm_log_ratelimit.h"
 
-/* Begins another window, if the present one is over; of the processes that see
- * that, one does. */
+/* Begins another window, if the present one is over, or ends later than one can
+ * that has begun; of the processes that see that, one does. */
 static void ratelimit_begin(pm_log_ratelimit_t *limiter, apr_time_t now)
 {
     apr_int64_t until = __atomic_load_n(&limiter->until, __ATOMIC_ACQUIRE);
 
-    if (now >= until
+    if ((now >= until || until > now + PM_LOG_RATELIMIT_WINDOW)
         && __atomic_compare_exchange_n(&limiter->until, &until,
                                        now + PM_LOG_RATELIMIT_WINDOW, 0,
                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
@@ -36,9 +36,11 @@ apr_int64_t pm_log_ratelimit_take_dropped(pm_log_ratelimit_t *limiter)
     return __atomic_exchange_n(&limiter->dropped, 0, __ATOMIC_ACQ_REL);
 }
 
-apr_time_t pm_log_ratelimit_due(const pm_log_ratelimit_t *limiter)
+apr_time_t pm_log_ratelimit_due(const pm_log_ratelimit_t *limiter,
+                                apr_time_t now)
 {
     return __atomic_load_n(&limiter->dropped, __ATOMIC_ACQUIRE)
-               ? __atomic_load_n(&limiter->until, __ATOMIC_ACQUIRE)
+               ? pm_time_min(__atomic_load_n(&limiter->until, __ATOMIC_ACQUIRE),
+                             now + PM_LOG_RATELIMIT_WINDOW)
                : PM_TIME_NEVER;
 }

@@ -6,9 +6,10 @@
  *
  * The counters lie in shared memory (pm_scoreboard_log_ratelimit()); the
  * manager and httpd's children change them with atomic operations, without a
- * lock.  A window of ten seconds begins with the first line that comes outside
- * of one, so a silent pool costs nothing.  Lines that come while it begins may
- * be counted in the former one.
+ * lock.  A child that has been taken over can write any number there: then the
+ * limit is kept again after a window at the latest.  A window of ten seconds
+ * begins with the first line that comes outside of one, so a silent pool costs
+ * nothing.  Lines that come while it begins may be counted in the former one.
  */
 #ifndef PM_LOG_RATELIMIT_H
 #define PM_LOG_RATELIMIT_H
@@ -46,6 +47,7 @@ apr_int64_t pm_log_ratelimit_take_dropped(pm_log_ratelimit_t *limiter);
 
 /** @return when to call that: the end of the window, or PM_TIME_NEVER if no
  * line was dropped */
-apr_time_t pm_log_ratelimit_due(const pm_log_ratelimit_t *limiter);
+apr_time_t pm_log_ratelimit_due(const pm_log_ratelimit_t *limiter,
+                                apr_time_t now);
 
 #endif /* PM_LOG_RATELIMIT_H */

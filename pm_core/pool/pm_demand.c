@@ -140,6 +140,7 @@ void pm_demand_init(pm_demand_t *d, pm_worker_group_t *group,
 {
     d->group = group;
     d->listener = listener;
+    d->slot = slot;
     d->admission = pm_scoreboard_admission(group->context->scoreboard, slot);
     d->watch = (pm_watch_t){.ready = dmd_on_connection, .ctx = d};
     d->timer = (pm_timer_t){.due = dmd_on_timer, .ctx = d};
@@ -149,10 +150,40 @@ void pm_demand_init(pm_demand_t *d, pm_worker_group_t *group,
     apr_pool_pre_cleanup_register(group->p, d, dmd_cleanup);
 }
 
+/* Requests that hold a grant or are queued.  An httpd child can write any
+ * number there, but not into the rows of others: it can make a pool grow no
+ * more than by sending requests. */
+static apr_uint32_t dmd_load(const pm_demand_t *d, apr_uint32_t usual)
+{
+    apr_uint32_t load = pm_admission_load(&d->admission);
+    pm_scoreboard_totals_t sum;
+
+    if (load > usual) {
+        sum = pm_scoreboard_sum(d->group->context->scoreboard, d->slot);
+        if (load > sum.in_flight + sum.waiting) {
+            load = sum.in_flight + sum.waiting;
+        }
+    }
+    return load;
+}
+
+/* The most there were since the last look. */
+static apr_uint32_t dmd_peak(const pm_demand_t *d, apr_uint32_t load)
+{
+    apr_uint32_t peak = pm_admission_take_peak(&d->admission, load);
+
+    return peak > load
+                   && peak > pm_scoreboard_requests_max(
+                          d->group->context->scoreboard)
+               ? load
+               : peak;
+}
+
 void pm_demand_update(pm_demand_t *d, apr_time_t now)
 {
     apr_time_t timeout = d->group->conf->idle_timeout;
     int seen = d->looked;
+    apr_uint32_t load;
 
     if (pm_scale_part_end(&d->window, timeout) <= now) {
         seen = dmd_max(seen, dmd_busy(d->group, 0, now));
@@ -161,9 +192,10 @@ void pm_demand_update(pm_demand_t *d, apr_time_t now)
         seen = dmd_max(seen, dmd_queued(d, now));
     }
     d->looked = 0;
-    d->now = dmd_max((int)pm_admission_load(&d->admission), seen);
-    pm_scale_note(&d->window, timeout,
-                  (int)pm_admission_take_peak(&d->admission), d->now, now);
+    pm_admission_reset_call(&d->admission); /* whatever is written there */
+    load = dmd_load(d, (apr_uint32_t)pm_worker_alive(d->group));
+    d->now = dmd_max((int)load, seen);
+    pm_scale_note(&d->window, timeout, (int)dmd_peak(d, load), d->now, now);
 }
 
 /* A request that comes meanwhile either finds the new number, and wakes the
@@ -182,7 +214,7 @@ void pm_demand_watch(pm_demand_t *d, int open, int held, apr_time_t now)
         return;
     }
     pm_admission_set_enough(&d->admission, (apr_uint32_t)enough);
-    if (pm_admission_load(&d->admission) > (apr_uint32_t)enough) {
+    if (dmd_load(d, (apr_uint32_t)enough) > (apr_uint32_t)enough) {
         dmd_changed(d);
     }
     if (!alive) {

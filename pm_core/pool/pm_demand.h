@@ -30,6 +30,7 @@ typedef struct pm_demand {
 
     pm_worker_group_t *group;
     const pm_listener_t *listener;
+    int slot;
     pm_admission_t admission;
     int looked;         /**< needed as the last look at the socket found; 0:
                          *   that was used */

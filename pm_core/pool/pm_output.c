@@ -30,7 +30,7 @@ static void out_log_dropped(void *ctx, apr_time_t now)
     char text[160];
 
     (void)now;
-    if (n) {
+    if (n > 0) {
         apr_snprintf(
             text, sizeof(text),
             "%" APR_INT64_T_FMT " lines of its "
@@ -68,7 +68,7 @@ void pm_output_init(pm_pool_t *pool)
 void pm_output_attend(pm_pool_t *pool)
 {
     pm_loop_at(pool->context->loop, &pool->output->timer,
-               pm_log_ratelimit_due(pool->output->ratelimit));
+               pm_log_ratelimit_due(pool->output->ratelimit, pm_time_now()));
 }
 
 void pm_output_open(pm_pool_t *pool, int fd)

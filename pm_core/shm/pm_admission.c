@@ -11,6 +11,10 @@
 #define LOAD(word)   __atomic_load_n(&(word), __ATOMIC_SEQ_CST)
 #define ADD(word, n) __atomic_add_fetch(&(word), (n), __ATOMIC_SEQ_CST)
 
+/* A loop that changes a word gives up after so many tries: only a process that
+ * changes it without end makes it fail, and what it writes is wrong anyway. */
+#define TRIES 1000
+
 /* --- arithmetic ----------------------------------------------------------- */
 
 /* A request that waits in the kernel's queue instead of here saves two context
@@ -34,7 +38,7 @@ apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took)
                         : took > INT_MAX ? INT_MAX
                                          : (apr_uint32_t)took;
 
-    if (!pace) {
+    if (!pace || pace > INT_MAX) {
         return last;
     }
     pace = last > pace ? pace + (last - pace + 7) / 8
@@ -55,8 +59,9 @@ static apr_uint32_t capacity_of(const pm_admission_t *admission)
 static int raise_below(apr_uint32_t *word, apr_uint32_t bound)
 {
     apr_uint32_t n = LOAD(*word);
+    int tries = TRIES;
 
-    while (n < bound) {
+    while (n < bound && tries--) {
         if (__atomic_compare_exchange_n(word, &n, n + 1, 1, __ATOMIC_SEQ_CST,
                                         __ATOMIC_SEQ_CST)) {
             return 1;
@@ -70,11 +75,13 @@ static apr_uint32_t lower(apr_uint32_t *word, apr_uint32_t by)
 {
     apr_uint32_t n = LOAD(*word);
     apr_uint32_t left;
+    int tries = TRIES;
 
     do {
         left = n > by ? n - by : 0;
     } while (!__atomic_compare_exchange_n(word, &n, left, 1, __ATOMIC_SEQ_CST,
-                                          __ATOMIC_SEQ_CST));
+                                          __ATOMIC_SEQ_CST)
+             && --tries);
     return left;
 }
 
@@ -119,10 +126,11 @@ static int line_set(const pm_admission_t *admission, apr_uint32_t *line,
 static int line_join(const pm_admission_t *admission, apr_uint32_t *others)
 {
     apr_uint32_t line = LOAD(admission->words->line);
+    int tries = TRIES;
 
     do {
         *others = PM_ADMISSION_WAITING(line);
-        if (*others == PM_ADMISSION_WAITING(~0U)) {
+        if (*others == PM_ADMISSION_WAITING(~0U) || !tries--) {
             return 0;
         }
     } while (!line_set(admission, &line, line + 1));
@@ -135,13 +143,15 @@ static void line_leave(const pm_admission_t *admission, apr_uint32_t n)
 {
     apr_uint32_t line = LOAD(admission->words->line);
     apr_uint32_t waits, reserved, over;
+    int tries = TRIES;
 
     do {
         waits = PM_ADMISSION_WAITING(line);
         waits = waits > n ? waits - n : 0;
         reserved = PM_ADMISSION_RESERVED(line);
         over = reserved > waits ? reserved - waits : 0;
-    } while (!line_set(admission, &line, line_of(waits, reserved - over)));
+    } while (!line_set(admission, &line, line_of(waits, reserved - over))
+             && --tries);
     if (reserved > over) {
         /* the request that was woken for it may be the one that leaves */
         wake(admission, (int)(reserved - over));
@@ -153,8 +163,10 @@ static void line_leave(const pm_admission_t *admission, apr_uint32_t n)
 static int line_take(const pm_admission_t *admission)
 {
     apr_uint32_t line = LOAD(admission->words->line);
+    int tries = TRIES;
 
-    while (PM_ADMISSION_RESERVED(line)) {
+    while (PM_ADMISSION_RESERVED(line) && PM_ADMISSION_WAITING(line)
+           && tries--) {
         if (line_set(admission, &line, line - line_of(1, 1))) {
             return 1;
         }
@@ -166,8 +178,10 @@ static int line_take(const pm_admission_t *admission)
 static int line_reserve(const pm_admission_t *admission)
 {
     apr_uint32_t line = LOAD(admission->words->line);
+    int tries = TRIES;
 
-    while (PM_ADMISSION_RESERVED(line) < PM_ADMISSION_WAITING(line)) {
+    while (PM_ADMISSION_RESERVED(line) < PM_ADMISSION_WAITING(line)
+           && tries--) {
         if (line_set(admission, &line, line + line_of(0, 1))) {
             return 1;
         }
@@ -264,8 +278,9 @@ apr_uint32_t pm_admission_load(const pm_admission_t *admission)
 static void raise_to(apr_uint32_t *word, apr_uint32_t n)
 {
     apr_uint32_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
+    int tries = TRIES;
 
-    while (old < n
+    while (old < n && tries--
            && !__atomic_compare_exchange_n(word, &old, n, 1, __ATOMIC_RELAXED,
                                            __ATOMIC_RELAXED)) {
     }
@@ -294,9 +309,9 @@ void pm_admission_reset_call(const pm_admission_t *admission)
     __atomic_store_n(&admission->words->called, 0, __ATOMIC_SEQ_CST);
 }
 
-apr_uint32_t pm_admission_take_peak(const pm_admission_t *admission)
+apr_uint32_t pm_admission_take_peak(const pm_admission_t *admission,
+                                    apr_uint32_t load)
 {
-    apr_uint32_t load = pm_admission_load(admission);
     apr_uint32_t peak =
         __atomic_exchange_n(&admission->words->peak, load, __ATOMIC_SEQ_CST);
 
@@ -309,15 +324,16 @@ void pm_admission_set_workers(const pm_admission_t *admission,
                               apr_uint32_t workers, int changed)
 {
     apr_uint32_t before = admission->supply->workers;
+    apr_uint32_t pace =
+        __atomic_load_n(&admission->words->pace, __ATOMIC_RELAXED);
 
     __atomic_store_n(&admission->supply->workers, workers, __ATOMIC_SEQ_CST);
     if (changed) {
         wake(admission, INT_MAX);
     }
     else if (workers > before) {
-        wake(admission,
-             (int)(pm_admission_capacity(workers, admission->words->pace)
-                   - pm_admission_capacity(before, admission->words->pace)));
+        wake(admission, (int)(pm_admission_capacity(workers, pace)
+                              - pm_admission_capacity(before, pace)));
     }
 }
 
@@ -326,5 +342,40 @@ void pm_admission_forget_process(const pm_admission_t *admission,
 {
     line_leave(admission, waits);
     lower(&admission->words->granted, granted);
+    wake(admission, INT_MAX);
+}
+
+/* --- words that are not true ---------------------------------------------- */
+
+pm_admission_said_t pm_admission_read(const pm_admission_t *admission)
+{
+    return (pm_admission_said_t){LOAD(admission->words->granted),
+                                 LOAD(admission->words->line)};
+}
+
+int pm_admission_can_be(pm_admission_said_t said, apr_uint32_t in_flight,
+                        apr_uint32_t waiting)
+{
+    apr_uint32_t waits = PM_ADMISSION_WAITING(said.line);
+    apr_uint32_t reserved = PM_ADMISSION_RESERVED(said.line);
+
+    return waits <= waiting && reserved <= waits
+           && (said.granted <= reserved
+               || said.granted - reserved <= in_flight);
+}
+
+void pm_admission_correct(const pm_admission_t *admission,
+                          pm_admission_said_t said, apr_uint32_t in_flight,
+                          apr_uint32_t waiting)
+{
+    apr_uint32_t waits = PM_ADMISSION_WAITING(said.line);
+    apr_uint32_t granted = said.granted < in_flight ? said.granted : in_flight;
+
+    /* Nothing is reserved then: each that waits looks for itself. */
+    waits = waits < waiting ? waits : waiting;
+    (void)line_set(admission, &said.line, line_of(waits, 0));
+    (void)__atomic_compare_exchange_n(&admission->words->granted, &said.granted,
+                                      granted, 0, __ATOMIC_SEQ_CST,
+                                      __ATOMIC_SEQ_CST);
     wake(admission, INT_MAX);
 }

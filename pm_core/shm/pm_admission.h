@@ -34,7 +34,7 @@
 
 /** What requests change, of one pool; all zero at first.  In its own cache
  * line, as all children write to it.  Any child can write anything here: no
- * process relies on it (pm_scoreboard_repair()). */
+ * process relies on it (pm_scoreboard_correct_admission()). */
 typedef struct pm_admission_words {
     apr_uint32_t granted; /**< requests that hold a grant, and reserved ones */
     apr_uint32_t line;    /**< queued requests, and grants reserved for them:
@@ -149,9 +149,10 @@ void pm_admission_set_enough(const pm_admission_t *admission,
  *  child that could not call it. */
 void pm_admission_reset_call(const pm_admission_t *admission);
 
-/** @return the most requests at once since the last call; the next period
- *  begins with the load there is now.  Manager only. */
-apr_uint32_t pm_admission_take_peak(const pm_admission_t *admission);
+/** @return the most requests at once since the last call, as children say; at
+ *  least @a load, with which the next period begins.  Manager only. */
+apr_uint32_t pm_admission_take_peak(const pm_admission_t *admission,
+                                    apr_uint32_t load);
 
 /* --- manager and parent --------------------------------------------------- */
 
@@ -167,5 +168,27 @@ void pm_admission_set_workers(const pm_admission_t *admission,
  *  @param waits   its queued requests */
 void pm_admission_forget_process(const pm_admission_t *admission,
                                  apr_uint32_t granted, apr_uint32_t waits);
+
+/* --- words that are not true ---------------------------------------------- */
+
+/** What the words say at one moment. */
+typedef struct pm_admission_said {
+    apr_uint32_t granted, line;
+} pm_admission_said_t;
+
+pm_admission_said_t pm_admission_read(const pm_admission_t *admission);
+
+/** Can that be?  As a child counts up its cell first and down last, the cells
+ *  together never say less than the words.
+ *  @param in_flight that all rows say
+ *  @param waiting   likewise */
+int pm_admission_can_be(pm_admission_said_t said, apr_uint32_t in_flight,
+                        apr_uint32_t waiting);
+
+/** Lower the words to what can be, unless they have changed since they were
+ *  read, and wake all queued requests. */
+void pm_admission_correct(const pm_admission_t *admission,
+                          pm_admission_said_t said, apr_uint32_t in_flight,
+                          apr_uint32_t waiting);
 
 #endif /* PM_ADMISSION_H */

@@ -388,3 +388,36 @@ pm_scoreboard_totals_t pm_scoreboard_sum(pm_scoreboard_t *scoreboard, int slot)
     }
     return sum;
 }
+
+apr_uint32_t pm_scoreboard_requests_max(const pm_scoreboard_t *scoreboard)
+{
+    apr_uint32_t n = 0;
+    int i;
+
+    for (i = 1; i < scoreboard->nrows; i++) {
+        n += row_is_used(scoreboard, i) ? scoreboard->most : 0;
+    }
+    return n;
+}
+
+/* The words and the rows are not read at one moment: what changes in between
+ * can look as if it could not be, but hardly so many times in a row. */
+#define LOOKS 3
+
+int pm_scoreboard_correct_admission(pm_scoreboard_t *scoreboard, int slot)
+{
+    pm_admission_t admission = pm_scoreboard_admission(scoreboard, slot);
+    pm_scoreboard_totals_t sum = {0};
+    pm_admission_said_t said = {0, 0};
+    int i;
+
+    for (i = 0; i < LOOKS; i++) {
+        said = pm_admission_read(&admission);
+        sum = pm_scoreboard_sum(scoreboard, slot);
+        if (pm_admission_can_be(said, sum.in_flight, sum.waiting)) {
+            return 0;
+        }
+    }
+    pm_admission_correct(&admission, said, sum.in_flight, sum.waiting);
+    return 1;
+}

@@ -136,6 +136,16 @@ void pm_scoreboard_set_workers(pm_scoreboard_t *scoreboard, int slot,
 /** @return what the manager said last there */
 apr_uint32_t pm_scoreboard_workers(pm_scoreboard_t *scoreboard, int slot);
 
+/** Look whether the slot's admission words can be true, and lower them where
+ *  they cannot: a child that has been taken over may have written them.  Walks
+ *  the rows: for a request that is refused or waits for long.  @return 1: they
+ *  were not true, so the caller need not keep to them */
+int pm_scoreboard_correct_admission(pm_scoreboard_t *scoreboard, int slot);
+
+/** @return how many requests the children that live can have in one pool at
+ *  once, at the most.  Walks the rows. */
+apr_uint32_t pm_scoreboard_requests_max(const pm_scoreboard_t *scoreboard);
+
 /** @return the limit of the lines that the pool's workers may log, which the
  *  manager and the children share */
 pm_log_ratelimit_t *pm_scoreboard_log_ratelimit(pm_scoreboard_t *scoreboard,

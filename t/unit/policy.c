@@ -409,13 +409,14 @@ static void test_quota(void)
         n += pm_log_ratelimit_take(&q, 0, S(5)) == PM_LOG_RATELIMIT_PASS;
     }
     is_int(n, 100, "quota: no limit");
-    is_int(pm_log_ratelimit_due(&q), NEVER, "quota: nothing to be said");
+    is_int(pm_log_ratelimit_due(&q, S(20)), NEVER, "quota: nothing to be said");
     for (n = i = 0; i < 10; i++) {
         n += pm_log_ratelimit_take(&q, 4, S(20) + i) == PM_LOG_RATELIMIT_PASS;
     }
     is_int(n, 4, "quota: 4 of 10");
     is_int(q.until, S(30), "quota: ten seconds from the first one on");
-    is_int(pm_log_ratelimit_due(&q), S(30), "quota: then it is to be said");
+    is_int(pm_log_ratelimit_due(&q, S(20)), S(30),
+           "quota: then it is to be said");
     is_int(pm_log_ratelimit_take(&q, 4, S(30) - 1), PM_LOG_RATELIMIT_DROP,
            "quota: not yet");
     is_int(pm_log_ratelimit_take_dropped(&q), 7, "quota: 7 were dropped");

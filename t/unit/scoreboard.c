@@ -3,6 +3,8 @@
 #include "tap.h"
 
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "apr_general.h"
 #include "pm_core/shm/pm_scoreboard.h"
@@ -111,6 +113,79 @@ static void test_memory(pm_scoreboard_t *board)
        shared_memory() - before, ROWS);
 }
 
+/* --- a child that writes what it likes ------------------------------------ */
+
+#define MOST 64 /* what one child can have at once, see main() */
+
+/* All that a child can write is one row and the common part. */
+static void lie(pm_scoreboard_t *board, int row, int byte)
+{
+    int slot;
+
+    for (slot = 0; slot < PM_SCOREBOARD_SLOTS; slot++) {
+        pm_admission_t admission = pm_scoreboard_admission(board, slot);
+
+        memset(pm_scoreboard_cell(board, row, slot), byte,
+               sizeof(pm_scoreboard_cell_t));
+        memset(admission.words, byte, sizeof(*admission.words));
+        memset(pm_scoreboard_log_ratelimit(board, slot), byte,
+               sizeof(pm_log_ratelimit_t));
+        memset(pm_scoreboard_stats(board, row, slot), byte,
+               sizeof(pm_request_stats_t));
+    }
+}
+
+static void lie_in_child(pm_scoreboard_t *board, int row, int byte)
+{
+    int status = -1;
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        pm_scoreboard_restrict(board, row);
+        lie(board, row, byte);
+        _exit(0);
+    }
+    waitpid(pid, &status, 0);
+    is_int(status, 0, "a child writes %02x wherever it can", (unsigned)byte);
+}
+
+static void test_lies(pm_scoreboard_t *board)
+{
+    static const int bytes[] = {0xff, 0x7f, 0x80, 0x01, 0x00};
+    pm_scoreboard_cell_t *honest;
+    pm_admission_t admission = pm_scoreboard_admission(board, 5);
+    pm_scoreboard_totals_t sum;
+    size_t i;
+
+    pm_scoreboard_set_workers(board, 5, 2, 0);
+    honest =
+        pm_scoreboard_cell(board, pm_scoreboard_row_claim(board, 1000, 1), 5);
+    for (i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
+        int row = pm_scoreboard_row_claim(board, 1001, 1);
+
+        pm_scoreboard_begin(honest);
+        lie_in_child(board, row, bytes[i]);
+        sum = pm_scoreboard_sum(board, 5);
+        ok(sum.in_flight >= 1 && sum.in_flight <= 1 + MOST
+               && sum.waiting <= MOST,
+           "it is believed as far as can be");
+        pm_scoreboard_correct_admission(board, 5);
+        ok(!pm_scoreboard_correct_admission(board, 5)
+               && pm_admission_load(&admission) <= 1 + 2 * MOST,
+           "and the words are corrected");
+        pm_scoreboard_row_release(board, 1001);
+        pm_scoreboard_correct_admission(board, 5);
+        sum = pm_scoreboard_sum(board, 5);
+        ok(sum.in_flight == 1 && sum.waiting == 0, "nothing of it stays");
+        ok(pm_admission_try(&admission), "another's request has a worker");
+        pm_admission_release(&admission, -1);
+        pm_scoreboard_end(honest);
+    }
+    pm_scoreboard_row_release(board, 1000);
+}
+
 int main(void)
 {
     pm_scoreboard_t *board, *other;
@@ -118,13 +193,14 @@ int main(void)
 
     apr_initialize();
     apr_pool_create(&p, NULL);
-    if (pm_scoreboard_create(&board, ROWS, 64, p, NULL) != APR_SUCCESS
+    if (pm_scoreboard_create(&board, ROWS, MOST, p, NULL) != APR_SUCCESS
         || pm_scoreboard_create(&other, ROWS, 64, p, NULL) != APR_SUCCESS) {
         ok(0, "a board");
         return done_testing();
     }
     test_children(board);
     test_memory(other);
+    test_lies(other);
     apr_pool_destroy(p);
     apr_terminate();
     return done_testing();
