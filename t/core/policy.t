@@ -262,8 +262,11 @@ part(noexec => sub {
     ok(wait_for { $run->log =~ / 4 starts in a row have failed/ } 10,
        'no such interpreter: ever again, ever later');
     unlike($run->log, qr/ 1 starts in a row/, 'the first time without delay');
+    my %delay = $run->log =~ / (\d) starts in a row .* in (\S+) s at/g;
+    is_deeply([@delay{2, 3, 4}], [qw(0.100 0.200 0.400)], 'each twice as long');
     unlike($run->log, qr/has crashed/, 'it has not crashed');
     is(pool_of($run)->{state}, 'backoff', 'the state tells');
+    $run->counts('default', stopping => 0);
     ends($run, 0, 'no exec');
 });
 
@@ -292,10 +295,13 @@ part(births => sub {
 test -e $dir/good || exit 3
 exec $WORKER
 END
-    ok(wait_for { $run->log =~ / (\d) starts in a row have failed/ } 10,
+    ok(wait_for { $run->log =~ / 2 starts in a row have failed/ } 10,
        'six die at birth');
-    is((sort $run->log =~ / (\d) starts in a row/g)[0], 2,
-       'together they count once');
+    my $dead;
+    ok(wait_for { ($dead = () = $run->log =~ /died at birth/g) >= 6 } 10,
+       'all of them');
+    my ($counted) = reverse $run->log =~ / (\d+) starts in a row/g;
+    cmp_ok($counted, '<', $dead, 'together they count once');
     write_file("$dir/good", '');
     $run->counts('default', idle => 6);
     my ($before) = reverse $run->log =~ / (\d+) starts in a row/g;
@@ -310,6 +316,27 @@ END
     cmp_ok($after, '<=', pool_of($run)->{crashed} - $crashed - 1,
            "counted anew: $after, after $before before");
     ends($run, 0, 'deaths at birth');
+});
+
+# --- after failures one worker is on trial, not all that are missing
+part(trial => sub {
+    my $trace = trace();
+    my $run = run_with(4, [write_script(tmp_dir() . '/x', <<"END")]);
+echo try >> $trace
+sleep 0.5
+exit 3
+END
+    ok(wait_for { $run->log =~ / 3 starts in a row have failed/ } 20,
+       'workers that die half a second after their start');
+    $run->counts('default', workers => 0);
+    my ($most, $now) = (0);
+    ok(wait_for {
+        $now = pool_of($run)->{workers};
+        $most = $now if $now > $most;
+        $run->log =~ / 5 starts in a row have failed/
+    } 20, 'again and again');
+    cmp_ok($most, '<=', 1, 'one at a time');
+    ends($run, 0, 'on trial');
 });
 
 done_testing;
