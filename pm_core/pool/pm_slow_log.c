@@ -123,7 +123,7 @@ static void slow_on_exec(void *ctx, int events)
         pm_spawn_verdict(slow->exec_fd, &slow->spec, &guarded, &why);
 
     (void)events;
-    if (APR_STATUS_IS_EAGAIN(rv)) {
+    if (APR_STATUS_IS_INCOMPLETE(rv)) {
         return;
     }
     slow_unwatch(slow, &slow->exec_watch, &slow->exec_fd);

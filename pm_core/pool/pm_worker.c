@@ -113,7 +113,7 @@ static void wrk_on_exec(void *ctx, int events)
     apr_status_t rv = pm_spawn_verdict(w->exec_fd, w->spec, &w->guarded, &why);
 
     (void)events;
-    if (APR_STATUS_IS_EAGAIN(rv)) {
+    if (APR_STATUS_IS_INCOMPLETE(rv)) {
         return;
     }
     wrk_close_exec(w);

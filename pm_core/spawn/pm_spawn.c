@@ -336,8 +336,12 @@ apr_status_t pm_spawn_verdict(int exec_fd, const pm_launch_spec_t *spec,
         return APR_SUCCESS;
     }
     if (n < 0) {
-        return pm_fail_os(why, errno == EINTR ? EAGAIN : errno,
-                          "how the worker's birth went is not known");
+        int err = errno;
+
+        return err == EAGAIN || err == EINTR
+                   ? APR_INCOMPLETE
+                   : pm_fail_os(why, err,
+                                "how the worker's birth went is not known");
     }
     if (n != sizeof(v) || v.step >= STEPS) {
         return pm_fail(why, APR_EGENERAL, "the worker's birth broke off");

@@ -48,8 +48,9 @@ apr_status_t pm_spawn(pm_spawned_t *out, const pm_launch_spec_t *spec,
 /**
  * Does the program run?  To be called when exec_fd is readable.
  * @param guarded set to 0 when the worker could not read the guard
- * @return APR_SUCCESS: it was executed; APR_EAGAIN: not known yet; else the
- *         errno of the failed step, with a reason that names step and program
+ * @return APR_SUCCESS: it was executed; APR_INCOMPLETE: not known yet; else the
+ *         errno of the failed step (EAGAIN is one: setuid(2), execve(2)), with
+ *         a reason that names step and program
  */
 apr_status_t pm_spawn_verdict(int exec_fd, const pm_launch_spec_t *spec,
                               int *guarded, pm_reason_t *why);

@@ -270,6 +270,16 @@ part(noexec => sub {
     ends($run, 0, 'no exec');
 });
 
+# --- EAGAIN is what a step failed with, not "no answer yet"
+part(noexec => sub {
+    my $user = worker_user() or return;
+    my $run = run_with(1, [$WORKER], '--rlimit', 'nproc 0');
+    ok(wait_for { $run->log =~ /cannot start \S+ as $user: .*unavailable/i } 10,
+       'a limit of processes that is reached: the step is named')
+        or diag($run->log);
+    ends($run, 0, 'no process more');
+});
+
 # --- a worker that dies before it is ready has failed, however long it has loaded
 part(slowdie => sub {
     my $run = run_with(1, [write_script(tmp_dir() . '/x', <<'END')]);
