@@ -622,9 +622,12 @@ int pm_manager_run(pm_manager_t *m)
         if (mgr_is_finished(m)) {
             return mgr_end(m);
         }
-        pm_loop_turn(m->context.loop); /* exec, output, control, sets, wakeups,
-                                        * deadlines */
-        mgr_run_signals(m); /* last: what a process that ended has written has
-                               been read by now */
+        pm_loop_turn(m->context.loop); /* exec, output, control, sets,
+                                        * wakeups */
+        mgr_run_signals(m); /* now what a process that ended has written has
+                             * been read */
+        pm_loop_run_timers(m->context.loop); /* a deadline that passed while
+                                              * the manager was stopped is not
+                                              * of a process that had ended */
     }
 }

@@ -104,7 +104,7 @@ static apr_interval_time_t loop_timeout(pm_loop_t *loop)
     return first->when > now ? (first->when - now + 999) / 1000 * 1000 : 0;
 }
 
-static void loop_run_timers(pm_loop_t *loop)
+void pm_loop_run_timers(pm_loop_t *loop)
 {
     apr_time_t now = pm_time_now();
     pm_timer_t *timer;
@@ -143,5 +143,4 @@ void pm_loop_turn(pm_loop_t *loop)
         == APR_SUCCESS) {
         loop_deliver(loop, found, n);
     }
-    loop_run_timers(loop);
 }

@@ -52,8 +52,11 @@ void pm_loop_unwatch(pm_loop_t *loop, pm_watch_t *watch);
  */
 void pm_loop_at(pm_loop_t *loop, pm_timer_t *timer, apr_time_t when);
 
-/** Wait for the next events or deadline, then call back: first for descriptors,
- *  then for deadlines.  Returns early on a signal. */
+/** Wait for the next events or deadline, then call back for descriptors.
+ *  Returns early on a signal. */
 void pm_loop_turn(pm_loop_t *loop);
+
+/** Call back for the deadlines that have passed. */
+void pm_loop_run_timers(pm_loop_t *loop);
 
 #endif /* PM_LOOP_H */

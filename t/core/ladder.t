@@ -141,4 +141,20 @@ END
     ends($run, 'children');
 });
 
+# --- a manager that was stopped reaps before its deadlines act
+part(stopped => sub {
+    my ($run, $pid) = stubborn(guard => 'on');
+    $run->signal('HUP');
+    $run->counts('default', stopping => 1);
+    $run->signal('STOP');
+    ok(wait_for { slurp('/proc/' . $run->pid . '/stat') =~ /\) T / } 10,
+       'the manager is stopped');
+    kill 'KILL', $pid;
+    as_long_as_idle('stopped');
+    $run->signal('CONT');
+    $run->counts('default', stopping => 0, killed => 0);
+    unlike($run->log, qr/SIGKILL/, 'no SIGKILL is logged');
+    ends($run, 'stopped');
+});
+
 done_testing;

@@ -491,6 +491,7 @@ static void test_loop(apr_pool_t *p)
     pm_loop_at(s.loop, &s.t1, now + 1);
     while (strlen(s.text) < 2) {
         pm_loop_turn(s.loop);
+        pm_loop_run_timers(s.loop);
     }
     is_str(s.text, "12", "timers: in order, moved, taken back");
     if (pipe(fd)) {
@@ -505,6 +506,7 @@ static void test_loop(apr_pool_t *p)
     pm_loop_watch(s.loop, &s.a, fd[0], APR_POLLIN, p, NULL);
     pm_loop_watch(s.loop, &s.b, fd[1], APR_POLLIN, p, NULL);
     pm_loop_turn(s.loop);
+    pm_loop_run_timers(s.loop);
     is_str(s.text, "a", "watches: one that was unwatched hears no more");
 }
 
