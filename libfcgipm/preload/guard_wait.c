@@ -7,6 +7,7 @@
 #include "libfcgipm/preload/guard.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -102,6 +103,34 @@ PUBLIC int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
     return guarded_accept(fd, addr, len, &flags);
 }
 
+/* --- what SIGTERM does to a wait ----------------------------------------- */
+
+/* SIGTERMs, and calls of the program's handler. */
+typedef struct count {
+    unsigned terms;
+    unsigned calls;
+} count_t;
+
+static count_t count(void)
+{
+    count_t c = {LOAD(guard.terms), LOAD(guard.calls)};
+
+    return c;
+}
+
+/* A wait has failed with EINTR.  Was it by SIGTERM, and is that nothing to the
+ * program?  Only when its handler has been called it wants to know: libfcgi
+ * drops a connection whose first bytes it was waiting for. */
+static int goes_on(count_t *before)
+{
+    count_t now = count();
+    int by_term = guard.active && now.terms != before->terms
+                  && now.calls == before->calls;
+
+    *before = now;
+    return by_term;
+}
+
 /* --- poll and its like ---------------------------------------------------- */
 
 /* A call of one of them: what it was given. */
@@ -120,8 +149,7 @@ typedef struct pause {
     const struct timespec *ts;
     const sigset_t *mask; /* NULL: as it is */
     uint64_t until;       /* microseconds; 0: without end */
-    unsigned terms;       /* SIGTERMs before it */
-    unsigned calls;       /* of the program's handler */
+    count_t before;
 } pause_t;
 
 typedef struct pause_kind {
@@ -161,19 +189,9 @@ static int again(pause_t *p, int most)
     return p->kind->again(p, time_left(p, most, &ts), p->mask);
 }
 
-/* Was it SIGTERM that has cut it short, and is that nothing to the program?
- * Only when its handler has been called it wants to know: libfcgi drops a
- * connection whose first bytes it was waiting for. */
 static int cut(pause_t *p, int rc)
 {
-    unsigned terms = LOAD(guard.terms);
-    unsigned calls = LOAD(guard.calls);
-    int by_term =
-        rc < 0 && errno == EINTR && terms != p->terms && calls == p->calls;
-
-    p->terms = terms;
-    p->calls = calls;
-    return by_term;
+    return rc < 0 && errno == EINTR && goes_on(&p->before);
 }
 
 /* For something else than a request: it goes on. */
@@ -265,8 +283,7 @@ static int guarded_pause(pause_t *p)
     if (!guard.active) {
         return p->kind->first(p);
     }
-    p->terms = LOAD(guard.terms);
-    p->calls = LOAD(guard.calls);
+    p->before = count();
     return listens ? request_pause(p) : other_pause(p);
 }
 
@@ -316,14 +333,15 @@ static int poll_listens(const pause_t *p)
     return listens && p->n == 1 ? 2 : listens;
 }
 
-/* A negative one is left out; ~ is undone by another. */
+/* A negative one is left out (poll(2)).  Not ~fd, as a program leaves out some
+ * by -1. */
 static void poll_hide(pause_t *p)
 {
     nfds_t i;
 
     for (i = 0; i < p->n; i++) {
         if (guard_is_gone(p->fds[i].fd)) {
-            p->fds[i].fd = ~p->fds[i].fd;
+            p->fds[i].fd += INT_MIN;
         }
     }
 }
@@ -333,8 +351,8 @@ static void poll_show(pause_t *p)
     nfds_t i;
 
     for (i = 0; i < p->n; i++) {
-        if (p->fds[i].fd < 0 && guard_is_gone(~p->fds[i].fd)) {
-            p->fds[i].fd = ~p->fds[i].fd;
+        if (p->fds[i].fd < INT_MIN + GUARD_FDS) {
+            p->fds[i].fd -= INT_MIN;
         }
     }
 }
@@ -647,38 +665,13 @@ PUBLIC int epoll_pwait2(int epfd, struct epoll_event *ev, int max,
 
 /* --- sleep ---------------------------------------------------------------- */
 
-/* What SIGTERM did before. */
-typedef struct count {
-    unsigned terms;
-    unsigned calls;
-} count_t;
-
-static count_t count(void)
-{
-    count_t c = {LOAD(guard.terms), LOAD(guard.calls)};
-
-    return c;
-}
-
-/* A program whose handler was not called has not been woken: it need not know
- * how to go on. */
-static int slept_on(count_t *before)
-{
-    count_t now = count();
-    int by_term = guard.active && now.terms != before->terms
-                  && now.calls == before->calls;
-
-    *before = now;
-    return by_term;
-}
-
 PUBLIC int nanosleep(const struct timespec *ts, struct timespec *rest)
 {
     count_t before = count();
     struct timespec left;
     int rc = guard_libc()->nanosleep(ts, &left);
 
-    while (rc < 0 && errno == EINTR && slept_on(&before)) {
+    while (rc < 0 && errno == EINTR && goes_on(&before)) {
         struct timespec more = left;
 
         rc = guard_libc()->nanosleep(&more, &left);
@@ -697,7 +690,7 @@ PUBLIC int clock_nanosleep(clockid_t clock, int flags,
     struct timespec left;
     int rc = guard_libc()->clock_nanosleep(clock, flags, ts, &left);
 
-    while (rc == EINTR && slept_on(&before)) {
+    while (rc == EINTR && goes_on(&before)) {
         struct timespec more = left;
 
         rc = guard_libc()->clock_nanosleep(clock, flags, until ? ts : &more,
@@ -734,6 +727,6 @@ PUBLIC int pause(void)
 
     do {
         rc = guard_libc()->pause();
-    } while (slept_on(&before));
+    } while (goes_on(&before));
     return rc;
 }
