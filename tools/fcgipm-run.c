@@ -345,7 +345,6 @@ static int run_pool(int argc, char **argv, apr_pool_t *p)
     pm_listener_t listener;
     pm_reason_t why;
     pm_pool_set_t *set;
-    int status;
 
     if (run_read_args(&args, argc, argv, p, &why) != APR_SUCCESS
         || run_check_alone(args.global, &why) != APR_SUCCESS
@@ -360,9 +359,7 @@ static int run_pool(int argc, char **argv, apr_pool_t *p)
         return EXIT_USAGE;
     }
     pm_manager_adopt(manager, set);
-    status = pm_manager_run(manager);
-    pm_listen_unlink(&listener);
-    return status;
+    return pm_manager_run(manager);
 }
 
 /* A process started without standard descriptors must not get them for

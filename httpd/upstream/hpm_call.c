@@ -5,6 +5,7 @@
 #include "httpd/upstream/hpm_availability.h"
 #include "httpd/upstream/hpm_retry.h"
 #include "httpd/upstream/hpm_slow_request.h"
+#include "pm_core/ipc/pm_wakeup.h"
 
 static void call_end(hpm_call_t *call, hpm_upstream_outcome_t outcome,
                      const char *why)
@@ -89,6 +90,11 @@ static void call_exchange(hpm_call_t *call, const hpm_admission_t *admission)
                           call->head, call->head_len)
         == HPM_UPSTREAM_OPEN) {
         call_relay(call, &x, &client, admission);
+    }
+    else {
+        /* the manager looks at a socket that cannot be reached */
+        pm_wakeup_send(hpm_server(call->r->server)->wakeup_fd,
+                       call->pool->slot);
     }
     hpm_upstream_close(&x);
     call->worker = x.worker;

@@ -23,6 +23,7 @@
 #include "pm_core/policy/pm_signal_map.h"
 #include "pm_core/os/pm_signals.h"
 #include "pm_core/pool/pm_slow_log.h"
+#include "pm_core/pool/pm_socket_check.h"
 #include "pm_core/os/pm_title.h"
 #include "pm_core/os/pm_futex.h"
 
@@ -263,6 +264,7 @@ static void mgr_reload(pm_manager_t *m)
     pm_pool_set_t *set = m->staged;
 
     if (!set) {
+        mgr_open_control(m); /* its file may have been removed */
         pm_reload_run(&m->context, NULL, &how);
         return;
     }
@@ -500,8 +502,8 @@ static void mgr_log_start(pm_manager_t *m)
 }
 
 static const pm_pool_feature_t *const mgr_features[] = {
-    &pm_script_pools_feature, &pm_slow_log_feature, &pm_filewatch_feature,
-    &pm_reload_wait_feature, NULL};
+    &pm_script_pools_feature, &pm_slow_log_feature,     &pm_filewatch_feature,
+    &pm_reload_wait_feature,  &pm_socket_check_feature, NULL};
 
 static void mgr_init_context(pm_manager_t *m)
 {
@@ -606,7 +608,8 @@ static int mgr_end(pm_manager_t *m)
     int status = m->given_up || m->context.killed;
 
     mgr_close_control(m);
-    mgr_each_pool(m, mgr_unlink_script);
+    mgr_each_pool(m,
+                  m->opts.channel < 0 ? mgr_unlink_socket : mgr_unlink_script);
     pm_pidfile_remove(&m->pid_file);
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): ends with %d: %s",
            (int)getpid(), status,

@@ -410,8 +410,11 @@ void pm_listen_adopt(pm_listener_t *l, const char *text, int fd, apr_pool_t *p)
     memset(l, 0, sizeof(*l));
     l->fd = fd;
     l->text = apr_pstrdup(p, text);
-    if (!strncmp(text, "unix:", 5) && lstat(text + 5, &st) == 0) {
-        l->path = l->text + 5;
+    if (strncmp(text, "unix:", 5) != 0) {
+        return;
+    }
+    l->path = l->text + 5;
+    if (lstat(l->path, &st) == 0) {
         l->dev = st.st_dev;
         l->ino = st.st_ino;
     }

@@ -115,6 +115,19 @@ int pm_sock_diag_waiting(pm_sock_diag_t *diag, apr_uint64_t inode)
                : -1;
 }
 
+int pm_sock_diag_file(pm_sock_diag_t *diag, apr_uint64_t inode,
+                      apr_uint32_t *file)
+{
+    struct unix_diag_vfs vfs;
+
+    if (!diag_read(diag, inode, UDIAG_SHOW_VFS, UNIX_DIAG_VFS, &vfs,
+                   sizeof(vfs))) {
+        return 0;
+    }
+    *file = vfs.udiag_vfs_ino;
+    return 1;
+}
+
 int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode,
                       apr_uint64_t *peer)
 {
@@ -224,6 +237,15 @@ int pm_sock_diag_waiting(pm_sock_diag_t *diag, apr_uint64_t inode)
     (void)diag;
     (void)inode;
     return -1;
+}
+
+int pm_sock_diag_file(pm_sock_diag_t *diag, apr_uint64_t inode,
+                      apr_uint32_t *file)
+{
+    (void)diag;
+    (void)inode;
+    (void)file;
+    return 0;
 }
 
 int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode,

@@ -42,4 +42,10 @@ typedef void (*pm_sock_diag_see_t)(void *ctx, apr_uint64_t inode, int asked);
 int pm_sock_diag_tcp_accepted(pm_sock_diag_t *diag, int family, int port,
                               pm_sock_diag_see_t see, void *ctx);
 
+/** The inode, its lower 32 bits, of the file that the unix socket with this
+ *  inode is bound to.
+ *  @return 0: not known */
+int pm_sock_diag_file(pm_sock_diag_t *diag, apr_uint64_t inode,
+                      apr_uint32_t *file);
+
 #endif /* PM_SOCK_DIAG_H */

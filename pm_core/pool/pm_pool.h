@@ -94,10 +94,11 @@ struct pm_pool {
     struct pm_slow_log *slow;       /**< pm_slow_log.c's; NULL: no command
                                      *   runs */
     struct pm_filewatch *filewatch; /**< pm_filewatch.c's */
-    struct pm_reload_waits *reloads; /**< pm_reload_wait.c's */
-    struct pm_script_pool *script;   /**< pm_script_pools.c's; NULL: it was
-                                      *   not made for a script */
-    pm_start_failure_t failure;      /**< the last one */
+    struct pm_reload_waits *reloads;      /**< pm_reload_wait.c's */
+    struct pm_script_pool *script;        /**< pm_script_pools.c's; NULL: it was
+                                           *   not made for a script */
+    struct pm_socket_check *socket_check; /**< pm_socket_check.c's */
+    pm_start_failure_t failure;           /**< the last one */
     char last_error[512];
 };
 

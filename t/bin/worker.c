@@ -26,11 +26,11 @@
  *     stderr=T          T on FCGI_STDERR
  *     fd1=T  fd2=T      T written to the descriptor, nothing added
  *     nonblock          O_NONBLOCK on the listening socket
- *     child             forks a child that stays; child=deaf: and ignores
- *                       SIGTERM
- *     exit=N            exits with status N after the answer
- *     crash=WHERE,HOW   WHERE before|header|body|after (the answer); HOW a
- *                       signal (11) or, with a leading `x`, a status (x3)
+ *     socket=HOW        harm to the listening socket: shutdown, timeout,
+ * linger, queue, filter, async child             forks a child that stays;
+ * child=deaf: and ignores SIGTERM exit=N            exits with status N after
+ * the answer crash=WHERE,HOW   WHERE before|header|body|after (the answer); HOW
+ * a signal (11) or, with a leading `x`, a status (x3)
  *
  * WHAT IT IS TOLD BY ARGUMENTS
  *     --slow-start MS   pause before the first accept()
@@ -57,6 +57,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -460,6 +461,33 @@ static void do_nonblock(char *value)
     fcntl(0, F_SETFL, fcntl(0, F_GETFL) | O_NONBLOCK);
 }
 
+static void do_socket(char *value)
+{
+    struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog filter = {1, &nothing};
+    struct timeval soon = {0, 1000};
+    struct linger reset = {1, 0};
+
+    if (strcmp(value, "shutdown") == 0) {
+        shutdown(0, SHUT_RDWR);
+    }
+    else if (strcmp(value, "timeout") == 0) {
+        setsockopt(0, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
+    }
+    else if (strcmp(value, "linger") == 0) {
+        setsockopt(0, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    }
+    else if (strcmp(value, "queue") == 0) {
+        listen(0, 0);
+    }
+    else if (strcmp(value, "filter") == 0) {
+        setsockopt(0, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+    }
+    else if (strcmp(value, "async") == 0) {
+        fcntl(0, F_SETFL, fcntl(0, F_GETFL) | O_ASYNC);
+    }
+}
+
 static void do_child(char *value)
 {
     stay(strcmp(value, "deaf") == 0);
@@ -504,8 +532,9 @@ static const struct command {
                 {"status", do_status},     {"location", do_location},
                 {"header", do_header},     {"stderr", do_stderr},
                 {"fd1", do_fd1},           {"fd2", do_fd2},
-                {"nonblock", do_nonblock}, {"child", do_child},
-                {"exit", do_exit},         {"crash", do_crash}};
+                {"nonblock", do_nonblock}, {"socket", do_socket},
+                {"child", do_child},       {"exit", do_exit},
+                {"crash", do_crash}};
 
 /** @return 1 when there is such a command */
 static int command_run(char *word)

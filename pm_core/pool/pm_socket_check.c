@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/pool/pm_socket_check.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "pm_core/os/pm_fds.h"
+#include "pm_core/os/pm_ident.h"
+#include "pm_core/os/pm_listen_state.h"
+
+#define CHECK_PAUSE apr_time_from_sec(1)
+
+struct pm_socket_check {
+    pm_pool_t *pool;
+    apr_time_t checked; /* at the last look */
+    int watched;        /* the descriptor that fd is a duplicate of; -1: none */
+    int fd;             /* one more, as the demand watches the socket itself */
+    pm_watch_t watch;   /* for its being shut down */
+    apr_pool_t *p;      /* the watch's */
+};
+
+typedef struct pm_socket_check check_t;
+
+static void check_unwatch(check_t *c)
+{
+    pm_loop_unwatch(c->pool->context->loop, &c->watch);
+    pm_fds_close(&c->fd);
+    c->watched = -1;
+    apr_pool_clear(c->p);
+}
+
+static void check_watch(check_t *c)
+{
+    int fd = c->pool->listener.fd;
+
+    if (c->watched == fd) {
+        return;
+    }
+    check_unwatch(c);
+    c->fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    /* APR_POLLPRI: for its end only, not for connections */
+    if (c->fd >= 0
+        && pm_loop_watch(c->pool->context->loop, &c->watch, c->fd, APR_POLLPRI,
+                         c->p, NULL)
+               == APR_SUCCESS) {
+        c->watched = fd;
+    }
+}
+
+/* --- another socket ------------------------------------------------------- */
+
+static void check_stop_worker(pm_worker_t *w, void *ctx)
+{
+    (void)ctx;
+    if (pm_worker_fsm_alive(w->state)) {
+        pm_worker_handle(w, PM_WORKER_EVENT_STOP);
+    }
+}
+
+static void check_roll_worker(pm_worker_t *w, void *ctx)
+{
+    (void)ctx;
+    if (pm_worker_fsm_alive(w->state)) {
+        pm_worker_set_due(w, PM_DUE_ROLL);
+    }
+}
+
+static apr_status_t check_open(const pm_pool_t *pool, pm_listener_t *l,
+                               pm_reason_t *why)
+{
+    const pm_conf_t *conf = pool->conf;
+    pm_listen_opts_t opts = {(int)conf->listen_backlog,
+                             (mode_t)conf->listen_mode,
+                             0,
+                             0,
+                             getpid(),
+                             0};
+    apr_status_t rv =
+        pm_ident_parse_owner(conf->listen_owner, &opts.uid, &opts.gid, why);
+
+    return rv == APR_SUCCESS
+               ? pm_listen_open(l, pool->listener.text, &opts, pool->p, why)
+               : rv;
+}
+
+/* Workers at a socket that was shut down get nothing more; those at one that
+ * lost its name serve its queue until others are ready. */
+static void check_replace(check_t *c, pm_listen_state_t state, const char *what)
+{
+    pm_pool_t *pool = c->pool;
+    pm_listener_t fresh;
+    pm_reason_t why;
+
+    check_unwatch(c);
+    pm_demand_watch(&pool->demand, 0, 0, c->checked); /* of the old one */
+    pm_pool_touch(pool);
+    if (check_open(pool, &fresh, &why) != APR_SUCCESS) {
+        pm_pool_error(pool, PM_ERROR,
+                      "its socket is lost (%s) and cannot be replaced: %s",
+                      what, why.text);
+        return;
+    }
+    pm_listen_close(&pool->listener);
+    pool->listener = fresh;
+    pm_log(pool->context->log, PM_WARNING,
+           "pool %s: its socket is replaced: %s%s", pool->conf->name,
+           state == PM_LISTEN_SHUT ? "a worker has called " : "", what);
+    pm_restart_policy_forget(&pool->restart);
+    pm_pool_each_worker(
+        pool, state == PM_LISTEN_SHUT ? check_stop_worker : check_roll_worker,
+        NULL);
+}
+
+/* --- looking -------------------------------------------------------------- */
+
+static void check_look(check_t *c, apr_time_t now)
+{
+    pm_pool_t *pool = c->pool;
+    pm_listen_state_t state;
+    const char *what;
+
+    if (pool->listener.fd < 0 || pool->phase != PM_POOL_RUNNING
+        || pool->context->dying_at) {
+        return;
+    }
+    state = pm_listen_state_repair(&pool->listener,
+                                   (int)pool->conf->listen_backlog, &what);
+    /* httpd's parent gives a new manager the socket that it has opened */
+    if (!c->checked
+        && pm_listen_state_is_former(&pool->listener,
+                                     &pool->context->sock_diag)) {
+        state = PM_LISTEN_LOST;
+        what = "a manager that has died had replaced it";
+    }
+    c->checked = now;
+    if (state == PM_LISTEN_SHUT || state == PM_LISTEN_LOST) {
+        check_replace(c, state, what);
+    }
+    else if (state == PM_LISTEN_RESET) {
+        pm_log(pool->context->log, PM_WARNING,
+               "pool %s: a worker has changed the socket that all share, which "
+               "is set back: %s",
+               pool->conf->name, what);
+    }
+}
+
+/* It was shut down.  A watch that would report that again and again ends. */
+static void check_on_end(void *ctx, int events)
+{
+    check_t *c = ctx;
+    int fd = c->pool->listener.fd;
+
+    (void)events;
+    check_look(c, pm_time_now());
+    if (c->pool->listener.fd == fd) {
+        check_unwatch(c);
+    }
+    pm_pool_touch(c->pool);
+}
+
+static int check_before_start(pm_pool_t *pool)
+{
+    check_look(pool->socket_check, pm_time_now());
+    return 1;
+}
+
+static void check_planned(pm_pool_t *pool)
+{
+    check_t *c = pool->socket_check;
+    apr_time_t now = pm_time_now();
+
+    if (now - c->checked >= CHECK_PAUSE) {
+        check_look(c, now);
+    }
+    if (pool->listener.fd >= 0 && pool->phase == PM_POOL_RUNNING) {
+        check_watch(c);
+    }
+}
+
+static apr_status_t check_cleanup(void *ctx)
+{
+    check_unwatch(ctx);
+    return APR_SUCCESS;
+}
+
+static void check_create(pm_pool_t *pool)
+{
+    check_t *c = apr_pcalloc(pool->p, sizeof(*c));
+
+    c->pool = pool;
+    c->fd = c->watched = -1;
+    c->p = pm_subpool_create(pool->p);
+    c->watch = (pm_watch_t){.ready = check_on_end, .ctx = c};
+    pool->socket_check = c;
+    apr_pool_pre_cleanup_register(pool->p, c, check_cleanup);
+}
+
+const pm_pool_feature_t pm_socket_check_feature = {.create = check_create,
+                                                   .before_start =
+                                                       check_before_start,
+                                                   .planned = check_planned};

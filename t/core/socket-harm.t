@@ -1,0 +1,80 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# What one worker does to the listening socket that all share: the pool serves
+# again by itself, and the log says what it was.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use FCGIPM::FastCGI;
+use FCGIPM::Run;
+use FCGIPM::Test;
+use Test::More;
+
+sub serves {
+    my ($run) = @_;
+    my $good = 0;
+    return wait_for {
+        my $r = request($run->address, timeout => 5);
+        $good = defined $r->{error} ? 0 : $good + 1;
+        $good >= 6
+    } 30, 'six good requests in a row';
+}
+
+for my $listen ('unix', 'tcp') {
+    for my $plain ([], ['--plain']) {
+        my $run = FCGIPM::Run->new(
+            processes => 3, command => [bin('worker'), @$plain],
+            $listen eq 'tcp' ? (listen => '127.0.0.1:' . free_port()) : ());
+        my $name = "$listen @$plain";
+        my @old = $run->workers(3);
+        ok(serves($run), "$name: a pool serves");
+
+        request($run->address, query => 'socket=shutdown', timeout => 5);
+        ok(wait_for { $run->log =~ /shutdown\(\)/ } 10,
+           "$name: a worker shuts the socket down, which is said");
+        like($run->log, $listen eq 'unix'
+             ? qr/its socket is replaced: a worker has called shutdown\(\)/
+             : qr/set back: shutdown\(\)/, 'and mended');
+        ok(serves($run), 'the pool serves');
+        is(scalar $run->workers(3), 3, 'with three workers');
+
+        for (['timeout', 'SO_RCVTIMEO'], ['linger', 'SO_LINGER'],
+             ['async', 'O_ASYNC'],
+             # newer kernels let only root filter TCP
+             $listen eq 'unix' ? ['filter', 'a filter'] : ()) {
+            my ($how, $said) = @$_;
+            my ($pid) = $run->workers(3);
+            request($run->address, query => "socket=$how", timeout => 5);
+            kill 'KILL', $pid;    # the next birth looks
+            ok(wait_for { $run->log =~ /is set back: \Q$said\E$/m } 15,
+               "$name: $how is set back");
+            ok(serves($run), 'the pool serves');
+        }
+        $run->signal('TERM');
+        is($run->wait(15), 0, 'exit status 0');
+    }
+}
+
+# --- its file is removed
+{
+    my $run = FCGIPM::Run->new(processes => 2, control => 1,
+                               command => [bin('worker')]);
+    $run->workers(2);
+    ok(serves($run), 'a pool serves');
+    unlink $run->dir . '/pool.sock', $run->control_socket;
+    $run->signal('HUP');
+    ok(wait_for { -S $run->dir . '/pool.sock' } 10,
+       'its socket was removed: SIGHUP makes it again');
+    ok(serves($run), 'the pool serves');
+    is(scalar $run->workers(2), 2, 'with two workers');
+    ok(wait_for { $run->status } 10, 'the control socket is there again');
+    $run->signal('TERM');
+    is($run->wait(15), 0, 'exit status 0');
+    ok(!-e $run->dir . '/pool.sock', 'no socket is left');
+}
+
+done_testing;
