@@ -42,6 +42,19 @@ int pm_reap_group(pid_t group, int sig)
     return kill(-group, sig) == 0 || errno != ESRCH;
 }
 
+void pm_reap_kill(pid_t leader)
+{
+    kill(leader, SIGKILL);
+    kill(-leader, SIGKILL);
+}
+
+int pm_reap_leads_group(pid_t pid)
+{
+    pid_t group = getpgid(pid);
+
+    return group < 0 || (group == pid && getsid(pid) == getsid(0));
+}
+
 const char *pm_reap_text(int status, char *buf, apr_size_t size)
 {
     if (WIFSIGNALED(status)) {

@@ -32,6 +32,15 @@ int pm_reap_next(pm_reaped_t *reaped);
  */
 int pm_reap_group(pid_t group, int sig);
 
+/** SIGKILL to a child that was not reaped yet, and to the process group that it
+ *  was given at birth, wherever it is now.  That group has its number, which
+ * the kernel gives to no other while the child was not reaped. */
+void pm_reap_kill(pid_t leader);
+
+/** Does a child lead the process group, in the session, that it was given at
+ *  birth?  @return 1 also when it has ended */
+int pm_reap_leads_group(pid_t pid);
+
 /** @return "exit status 3" or "signal 11 (Segmentation fault)", for people
  *  @param status of waitpid(2)
  *  @param buf    of @a size bytes, returned */

@@ -131,6 +131,20 @@ static void wrk_on_exec(void *ctx, int events)
 
 static void wrk_on_timer(void *ctx, apr_time_t now);
 
+/* Out of its group it is out of reach of the group's signals, and in that of
+ * another pool it would get theirs.  @return 1: it is being ended */
+static int wrk_end_stray(pm_worker_t *w)
+{
+    if (!w->runs || pm_reap_leads_group(w->pid)) {
+        return 0;
+    }
+    w->killed_for = "has left its process group";
+    wrk_error(w->group, PM_WARNING,
+              "worker %d has left its process group and is ended", (int)w->pid);
+    pm_worker_handle(w, PM_WORKER_EVENT_KILL);
+    return 1;
+}
+
 /* Has it no request?  Its status tells, if it is true; the kernel tells of one
  * that lingers. */
 static int wrk_is_idle(const pm_worker_t *w, apr_time_t now)
@@ -153,6 +167,9 @@ static void wrk_plan_stop(pm_worker_t *w, apr_time_t now)
                                     context->dying_at, 0};
     pm_stop_policy_plan_t plan;
 
+    if (wrk_end_stray(w)) {
+        return;
+    }
     w->idle_since = !wrk_is_idle(w, now) ? 0
                     : w->idle_since      ? w->idle_since
                                          : now;
@@ -204,8 +221,9 @@ static void wrk_sigkill(pm_worker_t *w)
                "pool %s: worker %d %s: "
                "SIGKILL to its process group",
                w->group->conf->name, (int)w->pid,
-               w->wanted_dead ? "is killed by command"
-                              : "was told to go and has not");
+               w->killed_for ? w->killed_for : "was told to go and has not");
+        pm_reap_kill(w->pid);
+        return;
     }
     pm_reap_group(w->pid, SIGKILL);
 }
@@ -304,7 +322,7 @@ void pm_worker_handle(pm_worker_t *w, pm_worker_event_t event)
 void pm_worker_kill(pm_worker_t *w)
 {
     w->term_at = w->term_at ? w->term_at : pm_time_now();
-    w->wanted_dead = 1;
+    w->killed_for = "is killed by command";
     pm_worker_handle(w, PM_WORKER_EVENT_KILL);
 }
 
@@ -467,7 +485,7 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
                                 seen.busy ? seen.busy_since : 0};
     pm_recycle_plan_t plan;
 
-    if (wrk_settles(w, now)) {
+    if (wrk_end_stray(w) || wrk_settles(w, now)) {
         return;
     }
     if (w->state == PM_WORKER_LOADING

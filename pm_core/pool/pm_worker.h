@@ -100,10 +100,11 @@ struct pm_worker {
     apr_uint64_t size_at; /**< requests at which its memory is looked at
                            *   again */
     pm_due_t due;
-    int rank;        /**< pm_pool.c's: its status when workers were last told
-                      *   to stop */
-    int overdue;     /**< it is ended for taking too long */
-    int wanted_dead; /**< by the command `kill` */
+    int rank;    /**< pm_pool.c's: its status when workers were last told
+                  *   to stop */
+    int overdue; /**< it is ended for taking too long */
+    const char *killed_for; /**< why it gets SIGKILL; NULL: it was told to stop
+                             *   and has not */
     apr_time_t started_at;
     apr_time_t term_at;      /**< of the first SIGTERM; 0: none yet */
     apr_time_t last_term_at; /**< of the last SIGTERM */

@@ -141,6 +141,32 @@ END
     ends($run, 'children');
 });
 
+# --- one that has left its process group
+part(stray => sub {
+    my $script = write_file(tmp_dir() . '/stray', <<"END", 0755);
+#!/usr/bin/perl
+use POSIX;
+POSIX::setpgid(0, getpgrp getppid) or die "setpgid: \$!";
+POSIX::setsid() > 0 or die "setsid: \$!" if \@ARGV && \$ARGV[0] eq 'session';
+exec '$WORKER', '--ignore-term';
+END
+    for my $where ('group', 'session') {
+        my ($run, $pid) = stubborn(command => [$script, $where]);
+        $run->signal('HUP');
+        gone($pid, "in a foreign $where, no guard: it goes when told");
+        like($run->log, qr/worker $pid has left its process group/,
+             "$where: which is logged");
+        my ($next) = $run->workers(1);
+        is((ctl($run->control_socket, 'kill', $next))[0], 0, 'kill');
+        gone($next, "$where: kill reaches it");
+        ends($run, $where);
+        $run = FCGIPM::Run->new(processes => 1, command => [$script, $where]);
+        ok(wait_for { $run->log =~ /has left its process group/ } 10,
+           "$where: with the guard it does not live to serve");
+        ends($run, $where);
+    }
+});
+
 # --- a manager that was stopped reaps before its deadlines act
 part(stopped => sub {
     my ($run, $pid) = stubborn(guard => 'on');
