@@ -4,7 +4,7 @@
 # A FastCGI worker on a plain socket, without libfcgi and without a handler
 # for SIGTERM, which alone ends it in the middle of a request.  It waits in
 # select() before it accepts, on a copy of descriptor 0.  Answers
-# "pid=N tag=plain"; "sleep=MS" in the query before that.
+# "pid=N tag=plain"; "sleep=MS" or "until=FILE" in the query before that.
 use strict;
 use warnings;
 
@@ -26,6 +26,9 @@ while (1) {
     if ($in =~ /sleep=(\d+)/) {
         my $end = time * 1000 + $1;
         select undef, undef, undef, 0.01 while time * 1000 < $end;
+    }
+    if ($in =~ /until=([^&\0-\x1f]+)/) {
+        select undef, undef, undef, 0.01 while !-e $1;
     }
     syswrite $conn, record(6, "Content-Type: text/plain\r\n\r\n"
                               . "pid=$$ tag=plain") . record(6, '')

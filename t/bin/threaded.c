@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A FastCGI worker of several threads, as libfcgi's examples/threaded.c: each
- * accepts for itself.  Answers "pid=N tag=threaded"; "sleep=MS" in the query
- * before that.  Alone, SIGTERM does not end it: libfcgi wakes one thread.
- * With the argument "main" the main thread is one of them, as in that example:
- * when it leaves so do all.  With "lock" they accept one at a time, in a lock,
- * as that example has it for systems that need it.
+ * accepts for itself.  Answers "pid=N tag=threaded"; "sleep=MS", "until=FILE"
+ * in the query before that.  Alone, SIGTERM does not end it: libfcgi wakes one
+ * thread. With the argument "main" the main thread is one of them, as in that
+ * example: when it leaves so do all.  With "lock" they accept one at a time, in
+ * a lock, as that example has it for systems that need it.
  */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,6 +34,19 @@ static int take(FCGX_Request *req)
     return rc;
 }
 
+/* "until=FILE": as long as there is no such file. */
+static void wait_for_file(const char *query)
+{
+    const char *word = query ? strstr(query, "until=") : NULL;
+    char file[4096];
+
+    if (word && sscanf(word, "until=%4095[^&]", file) == 1) {
+        while (access(file, F_OK)) {
+            usleep(10000);
+        }
+    }
+}
+
 static void *serve(void *unused)
 {
     FCGX_Request req;
@@ -46,6 +60,7 @@ static void *serve(void *unused)
         if (ms) {
             usleep((useconds_t)strtoul(ms + 6, NULL, 10) * 1000);
         }
+        wait_for_file(query);
         FCGX_FPrintF(req.out,
                      "Content-Type: text/plain\r\n\r\npid=%d "
                      "tag=threaded",

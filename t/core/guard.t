@@ -16,10 +16,10 @@ use FCGIPM::Test;
 use Test::More;
 
 my $php = have('php-cgi');
-my $script = write_file(tmp_dir() . '/sleep.php', <<'PHP', 0644);
-<?php if (preg_match('/sleep=(\d+)/', $_SERVER['QUERY_STRING'], $m)) {
-    $end = microtime(true) + $m[1] / 1000;
-    while (microtime(true) < $end) usleep(1000);
+my $dir = tmp_dir();
+my $script = write_file("$dir/until.php", <<'PHP', 0644);
+<?php if (preg_match('/until=([^&]+)/', $_SERVER['QUERY_STRING'], $m)) {
+    while (!file_exists($m[1])) { clearstatcache(); usleep(1000); }
 } echo 'pid=', getmypid(), ' tag=php';
 PHP
 my %php = (params => { SCRIPT_FILENAME => $script, SCRIPT_NAME => '/x' });
@@ -61,10 +61,13 @@ for (@case) {
         # busy
         my ($new) = $run->renewed($old);
         my $busy = FCGIPM::FastCGI::connect_to($run->address);
-        FCGIPM::FastCGI::send_request($busy, query => 'sleep=1000&pid', %$ask);
+        FCGIPM::FastCGI::send_request($busy, query => "until=$dir/go$new&pid", %$ask);
         ok(wait_for { worker_of($run, $new)->{state} eq 'busy' } 10,
            'it is known to be busy');
         $run->signal('HUP');
+        ok(wait_for { (worker_of($run, $new)->{state} || '') eq 'stopping' } 10,
+           'it has been told');
+        write_file("$dir/go$new", '', 0644);
         my $r = FCGIPM::FastCGI::read_answer($busy, 20);
         close $busy;
         like($r->{body}, qr/pid=$new\b/, 'busy, told: it answers first');
