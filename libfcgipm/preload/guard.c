@@ -119,7 +119,7 @@ static void first_wait(void)
 }
 
 /* Has it done as many as the manager wants to know of? */
-static void ring_if_done(void)
+void guard_ring_if_done(void)
 {
     uint64_t at = __atomic_load_n(&guard.slot->notify_at, __ATOMIC_ACQUIRE);
 
@@ -145,7 +145,7 @@ void guard_wait_begin(void)
     if (LOAD(guard.suspects)) {
         guard_conn_check(0);
     }
-    ring_if_done();
+    guard_ring_if_done();
     know_thread();
     guard_self.waits++;
     ADD(guard.slot->waiting, 1);

@@ -248,6 +248,7 @@ uint64_t guard_now(void); /**< microseconds, CLOCK_MONOTONIC */
 
 /** See pm_worker_status.h. */
 void guard_ring(void);
+void guard_ring_if_done(void);
 
 /** This thread waits for a request from now on, or no longer. */
 void guard_wait_begin(void);

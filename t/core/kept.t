@@ -107,4 +107,20 @@ for my $listen ('unix', 'tcp') {
     }
 }
 
+# --- a limit is kept to on one connection, too
+{
+    my $run = FCGIPM::Run->new(
+        processes => 1, control => 1, command => [bin('loop')],
+        options => ['--max-requests', 5]);
+    my ($pid) = $run->workers(1);
+    my $conn = connect_to($run->address);
+    my $n = 0;
+    $n++ while $n < 10_000 && send_request($conn, keep => 1)
+        && !read_answer($conn, 20)->{error};
+    cmp_ok($n, '>=', 4, "FcgiPMMaxRequests: serves ($n)");
+    cmp_ok($n, '<', 10_000, 'and not for ever');
+    ok(wait_for { $run->log =~ /worker $pid has gone: exit status 0/ } 10,
+       'it goes');
+}
+
 done_testing;
