@@ -286,7 +286,8 @@ static void mgr_die(pm_manager_t *m, const char *why)
     m->context.dying_at = pm_time_now();
     pm_loop_at(m->context.loop, &m->last_timer,
                m->context.dying_at + m->context.die_timeout + LAST_WAIT);
-    mgr_each_pool(m, pm_pool_close);
+    /* httpd keeps the sockets of its pools for the next manager */
+    mgr_each_pool(m, m->opts.channel < 0 ? pm_pool_finish : pm_pool_close);
 }
 
 static void mgr_reap(pm_manager_t *m)

@@ -16,6 +16,8 @@
  * after a pause that doubles from the first to the last. */
 #define DRAIN_FIRST apr_time_from_msec(10)
 #define DRAIN_LAST  apr_time_from_sec(1)
+#define DRAIN_DYING apr_time_from_msec(50) /* the last while the manager ends  \
+                                            */
 
 void pm_pool_error(pm_pool_t *pool, pm_level_t level, const char *fmt, ...)
 {
@@ -408,6 +410,18 @@ void pm_pool_close(pm_pool_t *pool)
     pm_pool_touch(pool);
 }
 
+void pm_pool_finish(pm_pool_t *pool)
+{
+    if (pool->phase != PM_POOL_RUNNING || !pool->listener.path
+        || pm_pool_held(pool)) {
+        pm_pool_close(pool);
+        return;
+    }
+    EACH_FEATURE(pool->context, ended, pool);
+    pm_pool_remove(pool);
+    pm_pool_each_worker(pool, pool_hurry_worker, NULL);
+}
+
 /* An httpd child counts its request first and then looks whether the pool is
  * still there (hpm_script.c).  Here the generation goes first and then the
  * count is read: one of the two sees the other. */
@@ -444,12 +458,18 @@ static int pool_is_drained(pm_pool_t *pool)
 
 static apr_time_t pool_plan_drain(pm_pool_t *pool, apr_time_t now)
 {
-    if (pool_is_drained(pool)) {
+    const pm_context_t *context = pool->context;
+    apr_time_t end = context->dying_at
+                         ? context->dying_at + context->die_timeout
+                         : PM_TIME_NEVER;
+
+    if (pool_is_drained(pool) || now >= end) {
         pool->phase = PM_POOL_CLOSING;
         return PM_TIME_NEVER;
     }
-    pool->drain_wait = pm_time_min(pool->drain_wait * 2, DRAIN_LAST);
-    return now + pool->drain_wait;
+    pool->drain_wait = pm_time_min(
+        pool->drain_wait * 2, context->dying_at ? DRAIN_DYING : DRAIN_LAST);
+    return pm_time_min(now + pool->drain_wait, end);
 }
 
 /* Does a feature object to a start? */

@@ -141,6 +141,12 @@ int pm_pool_retire(pm_pool_t *pool);
 /** The manager is about to end: tell every worker to stop, start no other. */
 void pm_pool_close(pm_pool_t *pool);
 
+/** The manager is about to end, and the pool's socket with it: what is queued
+ *  there is served first, within the die timeout, while nobody can call any
+ *  more.  Then it closes; at once where it has no unix socket, as a TCP port
+ *  cannot be taken from clients without losing its queue. */
+void pm_pool_finish(pm_pool_t *pool);
+
 /** Have it planned at the end of this round. */
 void pm_pool_touch(pm_pool_t *pool);
 

@@ -67,6 +67,30 @@ for my $name (qw(TERM INT)) {
     is_deeply([descendants()], [], 'no process is left');
 }
 
+# What is queued at the socket is served.
+{
+    my $run = FCGIPM::Run->new(processes => 4, command => [bin('worker')],
+                               options => ['--die-timeout', '30']);
+    $run->workers(4);
+    wait_quiet($run->pid, 20);
+    my @client = map {
+        my $s = FCGIPM::FastCGI::connect_to($run->address);
+        FCGIPM::FastCGI::send_request($s, query => 'sleep=100&pid');
+        $s;
+    } 1 .. 24;
+    $run->signal('TERM');
+    ok(wait_for { $run->log =~ /every worker is told/ } 10, 'SIGTERM');
+    $run->signal('TERM');
+    my %lost;
+    for my $s (@client) {
+        my $r = FCGIPM::FastCGI::read_answer($s, 20);
+        $lost{ $r->{error} }++ if $r->{error};
+    }
+    is_deeply(\%lost, {}, '24 clients of 4 workers get 24 answers');
+    is($run->wait(20), 0, 'exit status 0');
+    is_deeply([descendants()], [], 'no process is left');
+}
+
 {
     my $run = FCGIPM::Run->new(
         processes => 1, command => [bin('worker'), '--ignore-term',
