@@ -479,10 +479,9 @@ static int script_find(const script_search_t *s, apr_uint32_t former,
     if (status == OK) {
         return OK;
     }
-    /* the manager logs a limit that it has reached by itself, once */
     return script_fail(
         s->r, status,
-        status == HTTP_SERVICE_UNAVAILABLE && e ? APLOG_INFO : APLOG_ERR, why);
+        status == HTTP_SERVICE_UNAVAILABLE ? APLOG_WARNING : APLOG_ERR, why);
 }
 
 int hpm_script_find(request_rec *r, hpm_pool_t *pool)

@@ -19,10 +19,16 @@
 #define HASH_LEN  16
 #define LOOKS     4 /* within an idle timeout */
 
+/* A pool that was asked for so lately is not taken away: the request that it
+ * was asked for is still to come. */
+#define ROOM_AGE   APR_USEC_PER_SEC
+#define ROOM_TRIES 8
+
 struct pm_script_pools {
     const pm_pool_set_t *set; /* in force; NULL: none yet */
     apr_hash_t *by_key;       /* key -> pm_script_pool_t */
     int full;                 /* that was logged */
+    int crowded;              /* likewise: one went for another */
 };
 
 struct pm_script_pool {
@@ -35,6 +41,7 @@ struct pm_script_pool {
     pm_launch_file_t file;
     apr_time_t changed_at; /* workers started before run the former file */
     apr_uint64_t used;     /* what was done when it was looked at last */
+    apr_time_t used_at;    /* when more was done, or a child asked for it */
     int quiet;             /* looks that found nothing new, in a row */
     pm_timer_t timer;
 };
@@ -181,6 +188,9 @@ static void sp_on_look(void *ctx, apr_time_t now)
                             && !pm_pool_held(pool)
                         ? script->quiet + 1
                         : 0;
+    if (!script->quiet) {
+        script->used_at = now;
+    }
     script->used = used;
     if (script->quiet < LOOKS || !pm_pool_retire(pool)) {
         if (!pool->workers.rolling) {
@@ -236,19 +246,81 @@ static apr_status_t sp_open_socket(pm_member_t *member, const pm_conf_t *conf,
     return rv;
 }
 
+/* @return of those used between these times the pool not used for longest */
+static pm_script_pool_t *sp_find_unused(pm_script_pools_t *all,
+                                        apr_time_t after, apr_time_t before)
+{
+    pm_script_pool_t *found = NULL;
+    apr_hash_index_t *hi;
+
+    for (hi = apr_hash_first(NULL, all->by_key); hi; hi = apr_hash_next(hi)) {
+        pm_script_pool_t *script = apr_hash_this_val(hi);
+
+        if (script->used_at > after && script->used_at < before
+            && !pm_pool_held(script->pool)
+            && (!found || script->used_at < found->used_at)) {
+            found = script;
+        }
+    }
+    return found;
+}
+
+static void sp_give_up(pm_script_pool_t *script, apr_time_t now)
+{
+    pm_context_t *context = script->pool->context;
+    pm_script_pools_t *all = context->scripts;
+    int full = all->full;
+
+    pm_log(context->log, PM_INFO,
+           "pool %s: goes for another script, was not used for %d s",
+           script->pool->conf->name, (int)apr_time_sec(now - script->used_at));
+    if (!all->crowded) {
+        all->crowded = 1;
+        pm_log(context->log, PM_WARNING,
+               "there are pools of %d scripts (FcgiPMMaxScripts): the one not "
+               "used for longest goes when another script is asked for",
+               (int)all->set->global->max_scripts);
+    }
+    sp_forget(script);
+    all->full = full;
+}
+
+/* The pool that was not used for longest goes, unless it has a request.
+ * @return 1: one has gone */
+static int sp_make_room(pm_context_t *context)
+{
+    apr_time_t now = pm_time_now();
+    apr_time_t after = 0;
+    pm_script_pool_t *script;
+    int tries;
+
+    for (tries = 0; tries < ROOM_TRIES; tries++) {
+        script = sp_find_unused(context->scripts, after, now - ROOM_AGE);
+        if (!script) {
+            return 0;
+        }
+        if (pm_pool_retire(script->pool)) {
+            sp_give_up(script, now);
+            return 1;
+        }
+        after = script->used_at;
+    }
+    return 0;
+}
+
 static int sp_is_full(pm_context_t *context)
 {
     pm_script_pools_t *all = context->scripts;
     apr_int64_t most = all->set->global->max_scripts;
 
-    if (apr_hash_count(all->by_key) < most) {
+    if (apr_hash_count(all->by_key) < most || (most && sp_make_room(context))) {
         return 0;
     }
     if (!all->full) {
         all->full = 1;
         pm_log(context->log, PM_ERROR,
                "there are pools of %d scripts "
-               "(FcgiPMMaxScripts): no other script is started",
+               "(FcgiPMMaxScripts), all in use: no other script is started",
                (int)most);
     }
     return 1;
@@ -358,6 +430,7 @@ static const char *sp_find(pm_context_t *context, const char *host,
     if (rv != APR_SUCCESS) {
         return apr_psprintf(p, "error %d %s", f.status, why.text);
     }
+    script->used_at = pm_time_now();
     return apr_psprintf(p, "ok %d %u %s %s", script->pool->slot,
                         script->pool->generation, script->pool->conf->name,
                         script->pool->listener.text);
@@ -440,7 +513,7 @@ void pm_script_pools_adopt(pm_context_t *context, const pm_pool_set_t *set)
         sp_clear_away(context, set);
     }
     all->set = set;
-    all->full = 0;
+    all->full = all->crowded = 0;
     p = pm_subpool_create(context->p);
     for (hi = apr_hash_first(NULL, all->by_key); hi; hi = apr_hash_next(hi)) {
         sp_adopt(apr_hash_this_val(hi), set, p);

@@ -7,7 +7,8 @@
  * (pm_script_resolve.h), FcgiPMMaxScripts at the most.  The manager makes its
  * socket, slot and generation and answers with them; the scoreboard tells
  * httpd's children when the pool is gone.  A pool that was not used for its
- * idle timeout goes, with its socket.  When a script has changed its workers
+ * idle timeout goes, with its socket; where there are FcgiPMMaxScripts, the one
+ * not used for longest goes for another.  When a script has changed its workers
  * are replaced one after the other.  The manager checks the script before each
  * start, and the child once more before it executes it.
  */

@@ -338,7 +338,7 @@ my $end = time + 4;
 while (time < $end) {
     my $r = $httpd->get('/ann/race/s.fcgi?proc&pid');
     my ($tag) = $r->{body} =~ /tag=(\w+)/;
-    $seen{ defined $tag ? $tag : $r->{status} }++;
+    $seen{ defined $tag ? $tag : $r->{status} || $r->{error} }++;
     $user{$1}++ if $r->{body} =~ /^(uid[^\n]*)/m;
 }
 kill 'KILL', $swapper;

@@ -145,16 +145,40 @@ SKIP: {
 # --- too many
 my $log = $httpd->error_log;
 install("$docs/many$_.fcgi", "many$_") for 1 .. 20;
-my %status;
-$status{ $httpd->get("/many$_.fcgi?pid")->{status} }++ for 1 .. 20;
-is_deeply([sort keys %status], [200, 503], 'beyond FcgiPMMaxScripts: 503');
+my $served = grep {
+    my $n = $_;
+    wait_for { $httpd->get("/many$n.fcgi?pid")->{status} == 200 } 20, 'room'
+} 1 .. 20;
+is($served, 20, 'beyond FcgiPMMaxScripts: others go');
 is(scalar @{ $httpd->status->{pools} }, 20, 'there are as many as may be');
-is(count_lines($log, 'FcgiPMMaxScripts\): no other script'), 1,
+is(count_lines($log, 'the one not used for longest goes'), 1,
    'one line in the log');
-ok($httpd->get('/many20.fcgi')->{header}{'retry-after'}, 'Retry-After');
-is($httpd->get('/a.fcgi')->{status}, 200, 'those there are go on');
+is($httpd->get('/a.fcgi')->{status}, 200, 'one that went comes again');
 ends_well($httpd);
 is_deeply([glob $httpd->run_dir . '/script-*'], [], 'no socket is left');
+
+# --- the one not used for longest goes, none that has a request
+$httpd->write_config("FcgiPMMaxScripts 2\n"
+                     . scripts($docs, 'FcgiPMIdleTimeout 1h'));
+ok($httpd->start, 'httpd');
+is($httpd->get("/$_.fcgi")->{status}, 200, "$_.fcgi") for qw(a b);
+ok(wait_for { $httpd->get('/few.fcgi')->{status} == 200 } 20, 'a third');
+is_deeply([map { scalar by_command("$docs/$_.fcgi") } qw(a b few)], [0, 1, 1],
+          'the first has gone for it');
+my $gate = $httpd->dir . '/gate';
+$httpd->ask("/$_.fcgi?until=$gate&ok") for qw(b few);
+ok(wait_for { 2 == grep { $_->{busy} } @{ $httpd->status->{pools} } } 20,
+   'both have a request');
+my $refused = $httpd->get('/a.fcgi');
+is($refused->{status}, 503, 'another: 503');
+ok($refused->{header}{'retry-after'}, 'Retry-After');
+like($httpd->log, qr/fcgipm:warn.* script: \S+a\.fcgi: there are too many/,
+     'at warn, with its reason');
+is(count_lines($httpd->error_log, 'all in use: no other script'), 1,
+   'and what to do about it, once');
+write_file($gate, '', 0644);
+ok(wait_for { $httpd->get('/a.fcgi')->{status} == 200 } 20, 'then it runs');
+ends_well($httpd);
 
 # --- who is not used goes
 # What it says goes to its own log, also when it comes again.

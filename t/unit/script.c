@@ -195,6 +195,11 @@ static int is_gone_in_time(const scene_t *s, const told_t *t)
     return !is_there(s, t) && access(t->address, F_OK) != 0;
 }
 
+static void count_waiting(scene_t *s, const told_t *t, int n)
+{
+    pm_scoreboard_add_waiting(pm_scoreboard_cell(s->board, 1, t->slot), n);
+}
+
 /* --- tests ---------------------------------------------------------------- */
 
 static void test_ask(scene_t *s)
@@ -217,7 +222,11 @@ static void test_ask(scene_t *s)
     ok(told(s, "scripts/b", &b) && b.slot != a.slot
            && b.generation != a.generation && strcmp(a.name, b.name),
        "another script");
-    is_refused(s, in(s, "scripts/c"), "error 503", "too many");
+    count_waiting(s, &a, 1);
+    count_waiting(s, &b, 1);
+    is_refused(s, in(s, "scripts/c"), "error 503", "too many, all in use");
+    count_waiting(s, &a, -1);
+    count_waiting(s, &b, -1);
     is_refused(s, in(s, "scripts/none"), "error 404", "not there");
     is_refused(s, in(s, "scripts/plain"), "error 403", "not executable");
     is_refused(s, in(s, "outside"), "error 500", "no template");
