@@ -53,8 +53,11 @@ void pm_pool_exit_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
                pool->conf->name, pool->restart.failures,
                (double)(pool->restart.retry_at - now) / 1e6);
     }
-    exit_keep_failure(pool, w);
-    exit_end_roll(pool);
+    if (!w || w->due != PM_DUE_ROLL) {
+        /* else it is one that the roll replaces, started before it */
+        exit_keep_failure(pool, w);
+        exit_end_roll(pool);
+    }
     if (pm_rollback_failed(pool, w)) {
         pm_log(pool->context->log, PM_WARNING,
                "pool %s: until the next reload "
