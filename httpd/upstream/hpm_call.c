@@ -161,13 +161,15 @@ static unsigned int call_facts(const hpm_call_t *call, const char *unavailable)
            | (call_is_script(call) && ended ? HPM_RETRY_SCRIPT_ENDED : 0U);
 }
 
-/* @return 1: another pool runs the script now */
+/* @return 1: another pool runs the script now, or the manager has just found
+ *         that the socket that was not reached is there */
 static int call_move(hpm_call_t *call)
 {
     apr_uint32_t former = call->pool->generation;
 
     if (call->find_pool(call->r, former, &call->moved_to) != OK
-        || call->moved_to.generation == former) {
+        || (call->moved_to.generation == former
+            && call->outcome != HPM_UPSTREAM_UNREACHABLE)) {
         return 0;
     }
     call->pool = &call->moved_to;
