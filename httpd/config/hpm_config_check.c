@@ -227,6 +227,64 @@ static void check_log_pool(server_rec *s, const hpm_pool_t *pool)
                               pool->failed ? pool->failed : pool->rejected));
 }
 
+/* --- warnings of a test --------------------------------------------------- */
+
+static void check_warn(const char *text)
+{
+    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, NULL,
+                 "mod_fcgipm: %s", text);
+}
+
+/* FastCGI has no authentication. */
+static void check_warn_open(const hpm_pool_t *pool, apr_pool_t *p)
+{
+    if (!pm_listen_is_loopback(&pool->addr)) {
+        check_warn(apr_psprintf(
+            p,
+            "pool %s (%s): every host that reaches FcgiPMListen %s can have it "
+            "run what it likes: use a unix socket, 127.0.0.1, or a firewall",
+            pool->name, pool->where, pool->conf->listen));
+    }
+}
+
+/* httpd's user can connect to the sockets of all pools. */
+static void check_warn_users(const hpm_server_t *server, apr_pool_t *p)
+{
+    const hpm_pool_t *of_httpd = NULL, *of_other = NULL;
+    int i;
+
+    for (i = 0; i < server->pool_list->nelts && geteuid() == 0; i++) {
+        const hpm_pool_t *pool = hpm_server_pool_at(server, i);
+
+        if (pool->conf->user
+            && strcmp(pool->conf->user, ap_unixd_config.user_name) != 0) {
+            of_other = of_other ? of_other : pool;
+        }
+        else if (pool->conf->user) {
+            of_httpd = of_httpd ? of_httpd : pool;
+        }
+    }
+    if (of_httpd && of_other) {
+        check_warn(apr_psprintf(
+            p,
+            "pool %s (%s) runs as httpd's user %s, so its workers can connect "
+            "to the sockets of all pools, as pool %s (%s) of user %s: give "
+            "each pool a FcgiPMUser",
+            of_httpd->name, of_httpd->where, of_httpd->conf->user,
+            of_other->name, of_other->where, of_other->conf->user));
+    }
+}
+
+static void check_warnings(const hpm_server_t *server, apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; i < server->pool_list->nelts; i++) {
+        check_warn_open(hpm_server_pool_at(server, i), p);
+    }
+    check_warn_users(server, p);
+}
+
 int hpm_config_report(server_rec *s)
 {
     const hpm_server_t *server = hpm_server(s);
@@ -268,6 +326,9 @@ int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (check_has_unix_socket(server)) {
         check_runtime_dir(server->global, server->parsed, pconf);
         check_chroot(server->parsed, pconf);
+    }
+    if (check_is_test()) {
+        check_warnings(server, ptemp);
     }
     return check_is_test() && hpm_config_report(s) ? HTTP_INTERNAL_SERVER_ERROR
                                                    : OK;

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -43,6 +45,30 @@ static apr_status_t parse_unix(const char *path, pm_addr_t *addr,
     return APR_SUCCESS;
 }
 
+/* bind(2) would refuse it (ipv6(7)). */
+static int listen_lacks_scope(const pm_addr_t *addr)
+{
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&addr->sa;
+
+    return addr->sa.ss_family == AF_INET6
+           && IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr) && !in6->sin6_scope_id;
+}
+
+int pm_listen_is_loopback(const pm_addr_t *addr)
+{
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&addr->sa;
+    const struct sockaddr_in *in = (const struct sockaddr_in *)&addr->sa;
+
+    switch (addr->sa.ss_family) {
+    case AF_INET:
+        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+    case AF_INET6:
+        return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+    default:
+        return 1;
+    }
+}
+
 static apr_status_t listen_resolve(const char *host, const char *port,
                                    const char *text, pm_addr_t *addr,
                                    pm_reason_t *why)
@@ -60,7 +86,12 @@ static apr_status_t listen_resolve(const char *host, const char *port,
     memcpy(&addr->sa, found->ai_addr, found->ai_addrlen);
     addr->len = found->ai_addrlen;
     freeaddrinfo(found);
-    return APR_SUCCESS;
+    return listen_lacks_scope(addr)
+               ? pm_fail(why, APR_EINVAL,
+                         "\"%s\": a link-local address needs an interface, "
+                         "\"[fe80::1%%eth0]:9000\"",
+                         text)
+               : APR_SUCCESS;
 }
 
 apr_status_t pm_listen_parse(const char *text, pm_addr_t *addr,
@@ -88,6 +119,12 @@ apr_status_t pm_listen_parse(const char *text, pm_addr_t *addr,
         return pm_fail(why, APR_EINVAL,
                        "\"%.100s\": the port must be a "
                        "number from 1 to 65535",
+                       text);
+    }
+    if (text[0] != '[' && memchr(text, ':', len)) {
+        return pm_fail(why, APR_EINVAL,
+                       "\"%.100s\": an IPv6 address needs brackets, "
+                       "\"[::1]:9000\"",
                        text);
     }
     if (text[0] == '[' && text[len - 1] == ']') {

@@ -52,6 +52,9 @@ typedef struct pm_listen_opts {
 apr_status_t pm_listen_parse(const char *text, pm_addr_t *addr,
                              pm_reason_t *why);
 
+/** Can only processes of this host connect to it? */
+int pm_listen_is_loopback(const pm_addr_t *addr);
+
 /** Can a socket be made at this address?  A unix socket replaces another
  *  socket, never a file or directory, and its directory is safe
  *  (pm_safe_dir.h) or is still to be made.

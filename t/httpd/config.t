@@ -153,6 +153,11 @@ my @wrong = (
      qr/FcgiPMSocket/, qr/\b107\b/],
     ['a port out of range', with('FcgiPMListen 127.0.0.1:70000'),
      qr/FcgiPMListen/, qr/70000/],
+    ['an IPv6 address without brackets', with('FcgiPMListen ::1:9000'),
+     qr/FcgiPMListen: "::1:9000": an IPv6 address needs brackets/],
+    ['a link-local address without an interface',
+     with('FcgiPMListen [fe80::1]:9000'), qr/FcgiPMListen/,
+     qr/needs an interface/],
     ['an address that is none', with('FcgiPMListen nonsense'),
      qr/FcgiPMListen/, qr/nonsense/],
     ['a directory that is none', with('FcgiPMDirectory /no/such/dir'),
@@ -242,6 +247,22 @@ for (@right) {
     is($status, 0, "$name: httpd -t is content") or diag($out);
     like($out, qr/Syntax OK/, 'and says so');
 }
+# --- what is allowed, but should be known
+for (['all addresses', with('FcgiPMListen 0.0.0.0:9'),
+      qr/pool app .*every host that reaches FcgiPMListen 0.0.0.0:9/],
+     ['all of IPv6', with('FcgiPMListen [::]:9'), qr/every host that reaches/],
+     $> == 0 ? ['a pool of httpd\'s user beside one of another',
+                with('') . pool('other', 'worker', 'FcgiPMUser games'),
+                qr/pool app .*runs as httpd's user.*pool other .*games/] : ()) {
+    my ($name, $config, $said) = @$_;
+    $httpd->write_config($config);
+    ($status, $out) = $httpd->run('-t');
+    is($status, 0, "$name: httpd -t allows it");
+    like($out, $said, 'and warns');
+}
+$httpd->write_config(with('FcgiPMListen 127.0.0.1:9')
+    . pool('other', 'worker', 'FcgiPMListen [::1]:9'));
+unlike(($httpd->run('-t'))[1], qr/warn/, 'loopback: no warning');
 is_deeply([sort glob $httpd->run_dir . '/*'], \@before,
           'httpd -t left no socket and no file');
 is_deeply([glob "$dir/*"], [$plain, "$dir/way"], 'nowhere');
