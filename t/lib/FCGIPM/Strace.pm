@@ -8,6 +8,7 @@ FCGIPM::Strace - the system calls of a process while something is done
 =head1 SYNOPSIS
 
   my $calls = calls_during($pid, sub { ... });   # { read => 12, ... }
+  my @name = sequence_during($pid, sub { ... }); # qw(epoll_wait read ...)
 
 =cut
 
@@ -17,7 +18,7 @@ use warnings;
 use Exporter 'import';
 use FCGIPM::Test;
 
-our @EXPORT = qw(calls_during);
+our @EXPORT = qw(calls_during sequence_during);
 
 =head2 calls_during(PID, CODE)
 
@@ -27,6 +28,23 @@ the beginning counts when it ends.
 =cut
 
 sub calls_during {
+    my %calls;
+    $calls{ $_->[1] }++ for _trace(@_);
+    return \%calls;
+}
+
+=head2 sequence_during(PID, CODE)
+
+The names of this process's own calls, one after the other.
+
+=cut
+
+sub sequence_during {
+    my ($pid, $code) = @_;
+    return map { $_->[1] } grep { $_->[0] == $pid } _trace($pid, $code);
+}
+
+sub _trace {
     my ($pid, $code) = @_;
     my $dir = tmp_dir();
     my $strace = start(cmd => [have('strace') || die("there is no strace\n"),
@@ -41,11 +59,8 @@ sub calls_during {
     $code->();
     $strace->signal('INT');
     $strace->wait(20);
-    my %calls;
-    for my $line (split /\n/, slurp("$dir/calls")) {
-        $calls{$1}++ if $line =~ /^(?:\d+\s+)?(\w+)\(/;
-    }
-    return \%calls;
+    return map { /^(?:(\d+)\s+)?(\w+)\(/ ? [$1 // $pid, $2] : () }
+        split /\n/, slurp("$dir/calls");
 }
 
 1;
