@@ -142,7 +142,9 @@ static void report_set_requests(pm_report_status_t *out,
     out->request_time = stats->took;
     out->queue_time = pm_request_stats_waits(stats);
     value[PM_METRIC_POOL_requests].number =
-        (apr_int64_t)(sum->done - slot->done_base + slot->direct);
+        (apr_int64_t)((sum->done > slot->done_base ? sum->done - slot->done_base
+                                                   : 0)
+                      + slot->direct);
     value[PM_METRIC_POOL_aborted].number =
         (apr_uint32_t)(sum->aborted - slot->aborted_base);
     value[PM_METRIC_POOL_retried].number =

@@ -4,6 +4,9 @@
 #define MS APR_INT64_C(1000)
 #define S  APR_INT64_C(1000000)
 
+/* More than that was never counted, in microseconds neither. */
+#define MOST (APR_UINT64_C(1) << 56)
+
 /* The statistics as an array of numbers. */
 #define WORDS (sizeof(pm_request_stats_t) / sizeof(apr_uint64_t))
 
@@ -72,6 +75,9 @@ void pm_request_stats_subtract(pm_request_stats_t *sum,
 
     for (i = 0; i < WORDS; i++) {
         from[i] -= what[i];
+        if (from[i] > MOST) {
+            from[i] = 0;
+        }
     }
 }
 

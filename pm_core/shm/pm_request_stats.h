@@ -72,7 +72,8 @@ static inline void pm_request_stats_count(pm_request_stats_t *stats,
 }
 
 /** Add @a stats to @a sum; subtract them.  @a sum is the caller's own memory.
- */
+ *  A child that has been taken over can have written any number: one that
+ *  cannot be is 0 after the subtraction. */
 void pm_request_stats_add(pm_request_stats_t *sum,
                           const pm_request_stats_t *stats);
 void pm_request_stats_subtract(pm_request_stats_t *sum,

@@ -157,6 +157,7 @@ static void test_lies(pm_scoreboard_t *board)
     pm_scoreboard_cell_t *honest;
     pm_admission_t admission = pm_scoreboard_admission(board, 5);
     pm_scoreboard_totals_t sum;
+    pm_request_stats_t stats;
     size_t i;
 
     pm_scoreboard_set_workers(board, 5, 2, 0);
@@ -175,6 +176,10 @@ static void test_lies(pm_scoreboard_t *board)
         ok(!pm_scoreboard_correct_admission(board, 5)
                && pm_admission_load(&admission) <= 1 + 2 * MOST,
            "and the words are corrected");
+        stats = pm_scoreboard_stats_sum(board, 5);
+        ok((apr_int64_t)stats.took.sum >= 0
+               && (apr_int64_t)pm_request_stats_total(&stats.took) >= 0,
+           "no figure is negative");
         pm_scoreboard_row_release(board, 1001);
         pm_scoreboard_correct_admission(board, 5);
         sum = pm_scoreboard_sum(board, 5);
