@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -115,7 +116,7 @@ static int open_again(void)
     snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx",
              (unsigned long)(memory.writable + OWN * page),
              (unsigned long)(memory.writable + (OWN + 1) * page));
-    return setuid(65534) == 0 && fopen(path, "r+") != NULL;
+    return setuid(65534) == 0 && open(path, O_RDWR) != -1;
 }
 
 static const struct {
@@ -155,7 +156,7 @@ static void test_attacks(void)
                "no way: %s", attacks[i].name);
     }
     for (i = 0; i < PAGES * page; i++) {
-        if (memory.writable[i] && (i < OWN * page || i >= (OWN + 1) * page)) {
+        if ((i < OWN * page || i >= (OWN + 1) * page) && memory.writable[i]) {
             ok(0, "byte %lu is another's", (unsigned long)i);
             return;
         }
