@@ -19,6 +19,7 @@
 #include "apr_general.h"
 #include "apr_strings.h"
 #include "must.h"
+#include "pm_core/base/pm_utf8.h"
 #include "pm_core/ipc/pm_control_client.h"
 #include "pm_core/policy/pm_control_protocol.h"
 #include "tools/ctl_sample.h"
@@ -28,12 +29,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void must_be_text(const char *text, size_t len, int newlines)
 {
-    size_t i;
+    const char *end = text + len;
+    apr_uint32_t code = 0;
+    apr_size_t n;
 
-    for (i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-
-        MUST((c >= 0x20 && c != 0x7f) || (newlines && c == '\n'));
+    for (; text < end; text += n) {
+        n = pm_utf8_read(text, &code);
+        MUST(n && (pm_utf8_is_visible(code) || (newlines && code == '\n')));
     }
 }
 
