@@ -467,6 +467,18 @@ static int response_has_no_body(int status)
            || status == HTTP_NOT_MODIFIED;
 }
 
+/* httpd cuts byte ranges from a response of a known length, if it can be held.
+ * What is a part already, or may have no end, goes out as it comes. */
+static int response_may_be_cut(const hpm_response_t *a)
+{
+    const request_rec *r = a->r;
+
+    return r->method_number == M_GET && apr_table_get(r->headers_in, "Range")
+           && r->status == HTTP_OK
+           && !apr_table_get(r->headers_out, "Content-Range") && a->length >= 0
+           && a->length <= HPM_SPOOL_MAX;
+}
+
 /* The header is whole: choose what becomes of the body. */
 static void response_take_header(hpm_response_t *a, const char *head,
                                  apr_size_t len)
@@ -511,7 +523,7 @@ static void response_take_header(hpm_response_t *a, const char *head,
         else if (a->length >= 0 && !response_has_no_body(r->status)) {
             ap_set_content_length(r, a->length);
         }
-        hpm_spool_head(&a->spool);
+        hpm_spool_head(&a->spool, response_may_be_cut(a));
         a->state = HPM_RESPONSE_BODY;
     }
 }
@@ -628,12 +640,37 @@ static int response_wants_room(void *ctx)
     return a->state == HPM_RESPONSE_BODY && hpm_spool_wants_room(&a->spool);
 }
 
-static int response_has_enough(void *ctx)
+/* Has the client got all that the header announces?  Without a body httpd
+ * keeps the header until the end. */
+static int response_is_delivered(const hpm_response_t *a)
+{
+    return a->state == HPM_RESPONSE_BODY && !a->r->header_only
+           && !response_has_no_body(a->r->status) && a->length >= 0 && !a->left
+           && hpm_spool_is_delivered(&a->spool);
+}
+
+static int response_client_may_go(void *ctx)
 {
     const hpm_response_t *a = ctx;
 
-    return a->state == HPM_RESPONSE_ABORTED
-           || a->state == HPM_RESPONSE_MALFORMED;
+    switch ((pm_ignore_abort_t)a->pool->conf->ignore_abort) {
+    case PM_IGNORE_ABORT_ON:
+        return 1;
+    case PM_IGNORE_ABORT_OFF:
+        return 0;
+    case PM_IGNORE_ABORT_AUTO:
+        break;
+    }
+    return a->r->method_number != M_GET || response_is_delivered(a);
+}
+
+/* Without its client a request goes on, and what comes is dropped. */
+static int response_has_enough(void *ctx)
+{
+    hpm_response_t *a = ctx;
+
+    return a->state == HPM_RESPONSE_MALFORMED
+           || (a->state == HPM_RESPONSE_ABORTED && !response_client_may_go(a));
 }
 
 static int response_client_has_gone(void *ctx)
@@ -644,9 +681,10 @@ static int response_client_has_gone(void *ctx)
 }
 
 const hpm_downstream_t hpm_response_downstream = {
-    response_get_buffer,     response_take_stdout, response_take_stderr,
-    response_pass,           response_wants_room,  response_has_enough,
-    response_client_has_gone};
+    response_get_buffer,      response_take_stdout,
+    response_take_stderr,     response_pass,
+    response_wants_room,      response_has_enough,
+    response_client_has_gone, response_client_may_go};
 
 /* --- the response -------------------------------------------------------- */
 
@@ -688,7 +726,11 @@ int hpm_response_is_whole(hpm_response_t *a)
 
 void hpm_response_finish(hpm_response_t *a)
 {
-    response_check_spool(a, hpm_spool_finish(&a->spool));
+    int delivered = response_is_delivered(a);
+    apr_status_t rv = hpm_spool_finish(&a->spool);
+
+    /* Only the end did not reach a client that needed none. */
+    response_check_spool(a, delivered ? APR_SUCCESS : rv);
 }
 
 /* Without a length the end of the connection is the end of the response: an

@@ -32,8 +32,6 @@ void hpm_spool_init(hpm_spool_t *s, request_rec *r, apr_int64_t limit)
     s->bb = apr_brigade_create(r->pool, c->bucket_alloc);
     s->out = apr_brigade_create(r->pool, c->bucket_alloc);
     s->blind = hpm_client_fd(c) < 0;
-    s->whole = r->method_number == M_GET
-               && apr_table_get(r->headers_in, "Range") != NULL;
 }
 
 /* --- down the filters ----------------------------------------------------- */
@@ -52,7 +50,9 @@ static apr_status_t spool_pass(hpm_spool_t *s, apr_bucket_brigade *bb)
 
     apr_brigade_cleanup(bb);
     s->passed = 1;
-    if (rv == APR_SUCCESS && c->aborted) {
+    /* A client of HTTP/2 can close when it has the end, before this thread
+     * looks. */
+    if (rv == APR_SUCCESS && c->aborted && !s->ended) {
         rv = APR_ECONNABORTED;
     }
     return rv == APR_SUCCESS
@@ -194,6 +194,12 @@ apr_status_t hpm_spool_pause(hpm_spool_t *s)
     return s->rv;
 }
 
+int hpm_spool_is_delivered(const hpm_spool_t *s)
+{
+    return s->passed && !s->unflushed && !spool_holds(s)
+           && !s->r->connection->data_in_output_filters;
+}
+
 int hpm_spool_wants_room(const hpm_spool_t *s)
 {
     return !s->whole && !s->blind
@@ -240,6 +246,7 @@ apr_status_t hpm_spool_finish(hpm_spool_t *s)
     }
     APR_BRIGADE_INSERT_TAIL(
         s->bb, apr_bucket_eos_create(s->r->connection->bucket_alloc));
+    s->ended = 1;
     if (hpm_spool_pass(s) == APR_SUCCESS && small) {
         spool_send_now(s);
     }

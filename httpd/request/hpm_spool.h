@@ -19,8 +19,8 @@
  * pauses, the stream gets what there is, if that is little; it gets all else
  * when the worker is done.
  *
- * A request for a byte range gets nothing until the answer is whole: httpd's
- * range filter needs all of it at once.
+ * httpd's range filter needs a whole answer at once: then nothing is passed on
+ * before the end (@c whole).
  *
  * A spool belongs to the request's thread.
  */
@@ -58,6 +58,7 @@ typedef struct hpm_spool {
     unsigned int whole : 1;     /* pass on nothing before the end */
     unsigned int unflushed : 1; /* there may be something in a filter */
     unsigned int no_file : 1;   /* a file cannot be had */
+    unsigned int ended : 1;     /* the end of the response is in bb */
 } hpm_spool_t;
 
 /** @param limit bytes held in memory (FcgiPMResponseBuffer); -1: nothing is
@@ -71,11 +72,16 @@ void hpm_spool_init(hpm_spool_t *s, request_rec *r, apr_int64_t limit);
  */
 int hpm_spool_add(hpm_spool_t *s, const char *data, apr_size_t len);
 
-/** The response has a header, which httpd sends with the next bytes. */
-static inline void hpm_spool_head(hpm_spool_t *s)
+/** The response has a header, which httpd sends with the next bytes.
+ *  @param whole 1: pass on nothing before the end */
+static inline void hpm_spool_head(hpm_spool_t *s, int whole)
 {
     s->unflushed = 1;
+    s->whole = whole != 0;
 }
+
+/** @return 1: all that was added has left httpd */
+int hpm_spool_is_delivered(const hpm_spool_t *s);
 
 /** The worker has more: pass on what the client takes at once.
  *  @return APR_SUCCESS; else the client has gone or a filter failed: @c why */

@@ -52,6 +52,7 @@ static void call_relay(const hpm_call_t *call, hpm_upstream_t *x,
 
     do {
         client->want_room = call->downstream->wants_room(call->downstream_ctx);
+        client->may_go = call->downstream->client_may_go(call->downstream_ctx);
         ev = hpm_upstream_next(x);
         if (x->begun && !counted) {
             hpm_admission_count_answered(admission);
@@ -72,7 +73,12 @@ static void call_exchange(hpm_call_t *call, const hpm_admission_t *admission)
 {
     const pm_conf_t *conf = call->pool->conf;
     const server_rec *s = call->r->server;
-    hpm_upstream_client_t client = {call->client_fd, 0, s->timeout};
+    hpm_upstream_client_t client = {
+        .fd = call->client_fd,
+        .timeout = s->timeout,
+        .has_gone = call->downstream->client_has_gone,
+        .ctx = call->downstream_ctx,
+    };
     hpm_upstream_buffer_t buffer = {call->downstream->get_buffer,
                                     call->downstream_ctx};
     hpm_upstream_t x;
@@ -117,6 +123,7 @@ static void call_attempt(hpm_call_t *call)
         return;
     }
     if (admission.queued
+        && !call->downstream->client_may_go(call->downstream_ctx)
         && call->downstream->client_has_gone(call->downstream_ctx)) {
         hpm_admission_cancel(&admission);
         call_end(call, HPM_UPSTREAM_GONE,

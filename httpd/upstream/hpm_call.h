@@ -33,8 +33,11 @@ typedef struct hpm_downstream {
     int (*wants_room)(void *ctx);
     /** @return 1: the rest of the answer is not wanted */
     int (*has_enough)(void *ctx);
-    /** @return 1: the client has closed its connection */
+    /** @return 1: the client has closed its connection, or its stream */
     int (*client_has_gone)(void *ctx);
+    /** @return 1: the request is not to be dropped or aborted when its client
+     *  goes */
+    int (*client_may_go)(void *ctx);
 } hpm_downstream_t;
 
 /** One call; on the stack of the request's thread. */

@@ -311,6 +311,9 @@ static void upstream_receive(hpm_upstream_t *x)
 
 /* --- neither sending nor receiving is possible --------------------------- */
 
+/* Between two looks at a client that nothing tells of. */
+#define UPSTREAM_LOOK apr_time_from_msec(500)
+
 #ifndef POLLRDHUP
 #define POLLRDHUP 0 /* a write to a client that has gone finds it out */
 #endif
@@ -359,30 +362,65 @@ static apr_interval_time_t upstream_timeout(hpm_upstream_t *x)
     return x->slow_next ? x->slow_at - now : timeout;
 }
 
+/* Only what a client has sent whole is done without it. */
+static int upstream_client_may_go(const hpm_upstream_t *x)
+{
+    return x->client->may_go && !x->body_left;
+}
+
 static void upstream_check_client(hpm_upstream_t *x, int revents)
 {
-    if (revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) {
+    int ended = revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL);
+
+    if (ended && !upstream_client_may_go(x)) {
         upstream_end(x, HPM_UPSTREAM_GONE, "the client has gone");
         return;
     }
-    if (revents & POLLIN) {
+    /* Reading and writing tell what an end is. */
+    if (ended || revents & POLLIN) {
         x->starved = 0;
     }
-    x->room = (revents & POLLOUT) != 0;
+    x->room = x->client->want_room && (ended || revents & POLLOUT);
+}
+
+/* Worker and client.  A stream of HTTP/2 has no descriptor that tells when it
+ * is reset: mod_http2 only marks its connection, so that is looked at. */
+static int upstream_poll_both(hpm_upstream_t *x, struct pollfd *pfd,
+                              apr_interval_time_t timeout)
+{
+    const hpm_upstream_client_t *client = x->client;
+    apr_interval_time_t piece;
+    int n = 0;
+
+    if (!client->has_gone || upstream_client_may_go(x) || client->fd >= 0) {
+        return timeout > 0 ? upstream_poll(pfd, pfd[1].fd < 0 ? 1 : 2, timeout)
+                           : 0;
+    }
+    for (; n == 0 && timeout > 0; timeout -= piece) {
+        piece = timeout < UPSTREAM_LOOK ? timeout : UPSTREAM_LOOK;
+        n = upstream_poll(pfd, 1, piece);
+        if (n == 0 && client->has_gone(client->ctx)) {
+            upstream_end(x, HPM_UPSTREAM_GONE, "the client has gone");
+            return 0;
+        }
+    }
+    return n;
 }
 
 static void upstream_wait(hpm_upstream_t *x)
 {
+    short awaited = (short)((upstream_client_may_go(x) ? 0 : POLLRDHUP)
+                            | (x->client->want_room ? POLLOUT : 0)
+                            | (upstream_waits_for_body(x) ? POLLIN : 0));
     struct pollfd pfd[2] = {
         {x->fd, (short)(POLLIN | (upstream_wants_to_send(x) ? POLLOUT : 0)), 0},
-        {x->client->fd,
-         (short)(POLLRDHUP | (x->client->want_room ? POLLOUT : 0)
-                 | (upstream_waits_for_body(x) ? POLLIN : 0)),
-         0}};
-    apr_interval_time_t timeout = upstream_timeout(x);
-    int n = timeout > 0 ? upstream_poll(pfd, x->client->fd < 0 ? 1 : 2, timeout)
-                        : 0;
+        /* POLLHUP and POLLERR come unasked: -1 for nothing at all */
+        {awaited ? x->client->fd : -1, awaited, 0}};
+    int n = upstream_poll_both(x, pfd, upstream_timeout(x));
 
+    if (x->outcome != HPM_UPSTREAM_OPEN) {
+        return;
+    }
     if (n < 0) {
         upstream_end_errno(x, HPM_UPSTREAM_FAILED, "cannot wait for the worker",
                            errno);
@@ -495,7 +533,7 @@ hpm_upstream_event_t hpm_upstream_next(hpm_upstream_t *x)
 
 /* --- from beginning to end ---------------------------------------------- */
 
-static const hpm_upstream_client_t upstream_no_client = {-1, 0, 0};
+static const hpm_upstream_client_t upstream_no_client = {.fd = -1};
 
 void hpm_upstream_watch(hpm_upstream_t *x, const hpm_upstream_client_t *client)
 {

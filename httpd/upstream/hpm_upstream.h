@@ -91,8 +91,14 @@ typedef struct hpm_upstream_buffer {
 typedef struct hpm_upstream_client {
     int fd;        /**< -1: it cannot be watched */
     int want_room; /**< report HPM_UPSTREAM_EVENT_ROOM when it takes more */
+    int may_go;    /**< the exchange goes on when the client has gone and
+                    *   the request's body is whole */
     apr_interval_time_t timeout; /**< silence allowed to the client while the
                                   *   exchange waits for its body */
+    /** Has the client gone?  Asked now and then where @c fd is -1; NULL: there
+     *  is nothing to ask either */
+    int (*has_gone)(void *ctx);
+    void *ctx;
 } hpm_upstream_client_t;
 
 /** Records of STDIN that one sendmsg() can take. */

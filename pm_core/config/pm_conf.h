@@ -111,6 +111,7 @@ typedef struct pm_conf {
     apr_int64_t response_buffer; /**< bytes; -1: "off" */
     apr_int64_t queue_limit;     /**< 0: no limit */
     apr_time_t queue_timeout;
+    apr_int64_t ignore_abort;           /**< a pm_ignore_abort_t */
     apr_int64_t xsendfile;              /**< 1: on */
     apr_array_header_t *xsendfile_path; /**< of const char *, absolute */
     apr_array_header_t *allow;          /**< of "directory:/path",
@@ -119,6 +120,14 @@ typedef struct pm_conf {
     apr_int64_t file_owner;             /**< 1: the file requested belongs to
                                          *   the pool's user */
 } pm_conf_t;
+
+/** FcgiPMIgnoreClientAbort: whether a request goes on without its client. */
+typedef enum pm_ignore_abort {
+    PM_IGNORE_ABORT_AUTO = 0, /**< not GET and HEAD, before their answer has
+                               *   been delivered */
+    PM_IGNORE_ABORT_ON = 1,   /**< always */
+    PM_IGNORE_ABORT_OFF = 2   /**< never */
+} pm_ignore_abort_t;
 
 /** FcgiPMGraceful: what a graceful restart does to pools whose definition did
  *  not change. */

@@ -143,6 +143,9 @@ PM_ROW(queue_limit, "FcgiPMQueueLimit", PM_T_NUMBER, pm_conf_t, "0", 0, 1000000,
 PM_ROW(queue_timeout, "FcgiPMQueueTimeout", PM_T_TIME, pm_conf_t, "60s", PM_MS,
        24 * PM_H, NULL, PM_CHANGE_NOTHING,
        "time a request may wait for a worker")
+PM_ROW(ignore_abort, "FcgiPMIgnoreClientAbort", PM_T_CHOICE, pm_conf_t, "auto",
+       0, 0, "auto|on|off", PM_CHANGE_NOTHING,
+       "whether a request goes on when its client has gone")
 PM_ROW(xsendfile, "FcgiPMXSendfile", PM_T_CHOICE, pm_conf_t, "off", 0, 0,
        "off|on", PM_CHANGE_NOTHING,
        "whether a worker may name a file (X-Sendfile) for httpd to send")

@@ -21,6 +21,7 @@
 #               the records that came (of a run of one type: one), and
 #               "eof", or "half" when there was a piece of one
 #   note=PATH   append a line to the file
+#   kept=PATH   likewise, if nothing more has come: no record, no end
 #   until=PATH  wait until there is such a file
 #   die         exit(3) at once
 #
@@ -196,6 +197,11 @@ my %COMMAND = (
     sleep => sub { sleep $_[0] / 1000 },
     read => sub { read_until(5) },
     rest => sub { rest($_[0]) },
+    kept => sub {
+        my $in = '';
+        vec($in, fileno $conn, 1) = 1;
+        note($_[0], "pid=$$\n") unless select $in, undef, undef, 0;
+    },
     until => sub { sleep 0.01 until -e $_[0] },
     note => sub { note($_[0], "pid=$$\n") },
     close => sub { close $conn },

@@ -15,6 +15,8 @@ use FCGIPM::HTTP;
 use FCGIPM::Httpd;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
+use IO::Select;
+use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -255,9 +257,9 @@ sub chunks_of {
     for my $row (['0-4', 'abcde'], ['5-9', 'fghij'], ['-3', 'tuv'],
                  ['95-', 'rstuv'], ['200-', undef]) {
         my ($range, $want) = @$row;
-        for my $head ('', 'out=Content-Length:%20100%0d%0a&') {
-            my $r = $httpd->get(
-                "/raw/?${head}out=A:%20b%0d%0a%0d%0a&fill=100&eof&end",
+        for my $head ('', 'out=C:%20d%0d%0a&') {
+            my $r = $httpd->get("/raw/?${head}out=Content-Length:%20100"
+                . '%0d%0a%0d%0a&fill=100&eof&end',
                 header => ["Range: bytes=$range"]);
             my $good = !$r->{error} && (defined $want
                 ? $r->{status} == 206 && $r->{body} eq $want
@@ -266,18 +268,41 @@ sub chunks_of {
         }
     }
     is_deeply(\@wrong, [], 'byte ranges');
-    my $r = $httpd->get('/app/?big=5000000', header => ['Range: bytes=26-29']);
+    my $r = $httpd->get('/app/?header=Content-Length:%205000000&big=5000000',
+                        header => ['Range: bytes=26-29']);
     is("$r->{status} $r->{body}", '206 abcd', 'of a long answer as well');
-    $r = $httpd->get('/raw/?out=A:%20b%0d%0a%0d%0a&fill=100&close',
+    $r = $httpd->get('/raw/?out=Content-Length:%20100%0d%0a%0d%0a&fill=99&close',
                      header => ['Range: bytes=0-4']);
     is($r->{status}, 502, 'but not of one that is cut');
-    $r = $httpd->get('/raw/?out=A:%20b%0d%0a%0d%0a&fill=100&eof&end',
+    $r = $httpd->get('/raw/?out=Content-Length:%20100%0d%0a%0d%0a&fill=100&eof&end',
                      header => ['Range: bytes=0-1,10-11']);
     is($r->{status}, 206, 'several ranges');
     like($r->{body}, qr/\r\n\r\nab\r\n.*\r\n\r\nkl\r\n/s, 'each its part');
     $r = $httpd->get('/app/?status=206&header=Content-Range:%20bytes%200-1/9'
                      . '&text=ab', header => ['Range: bytes=0-1']);
     is("$r->{status} $r->{body}", '206 ab', "a worker's own 206");
+
+    # what is a part already, or may have no end, comes as it is written
+    my $part = 'Content-Range:%20bytes%200-999999/1000000';
+    for (['of unknown length', '', 200],
+         ["a worker's own 206", "Status:%20206%0a$part%0a"
+          . 'Content-Length:%201000000%0a', 206],
+         ['longer than can be held', 'Content-Length:%205000000000%0a', 200]) {
+        my ($what, $head, $status) = @$_;
+        my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1:' . $httpd->port);
+        print {$s} "GET /raw/?out=A:b%0a$head%0a&fill=100&until=$dir/go HTTP/1.1"
+            . "\r\nHost: x\r\nRange: bytes=0-\r\n\r\n";
+        my $bytes = '';
+        while ($bytes !~ /abcdef/ && IO::Select->new($s)->can_read(20)) {
+            sysread $s, $bytes, 4096, length $bytes or last;
+        }
+        like($bytes, qr/^HTTP.1.1 $status .*\r\n\r\n.*abcdef/s,
+             "a range of an answer $what: it comes as it is written");
+        close $s;
+        write_file("$dir/go", '', 0644);     # raw.pl does not notice the end
+        $httpd->counts('raw', busy => 0);
+        unlink "$dir/go";
+    }
 }
 
 # --- mod_deflate -------------------------------------------------------------

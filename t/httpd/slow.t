@@ -31,6 +31,7 @@ my $config = join '',
     location('large'),
     pool('off', 'worker', 'FcgiPMResponseBuffer off'), location('off'),
     pool('raw', $raw, 'FcgiPMProcesses 2'), location('raw'),
+    pool('aborts', $raw, 'FcgiPMIgnoreClientAbort off'), location('aborts'),
     pool('stream', $raw, 'FcgiPMRequestBuffer off'), location('stream'),
     pool('echo', 'worker', 'FcgiPMRequestBuffer off'), location('echo');
 
@@ -180,7 +181,7 @@ sub ranges {
                   [none => 200_000]) {
         my ($pool, $size) = @$case;
         my $from = $size - 500;
-        my $r = $httpd->get("/$pool/?big=$size",
+        my $r = $httpd->get("/$pool/?header=Content-Length:%20$size&big=$size",
                             header => ["Range: bytes=$from-" . ($from + 25)]);
         is($r->{status}, 206, "$pool: a range of $size bytes");
         is(length $r->{body}, 26, 'as long as asked for');
@@ -273,8 +274,8 @@ sub gone {
     told('inside the answer', qr/^2 eof$/m);
     counts('raw', in_flight => 0, aborted => $before + 2);
 
-    $s = say_to(post(any(), "/raw/?rest=$dir/told&ok", 5), 'hello');
-    counts('raw', in_flight => 1);
+    $s = say_to(post(any(), "/aborts/?rest=$dir/told&ok", 5), 'hello');
+    counts('aborts', in_flight => 1);
     close $s;
     told('after a body', qr/^2 eof$/m);
 
@@ -290,15 +291,21 @@ sub gone {
 
 # What a client sends ahead is not its end.
 sub pipelined {
-    my $one = "GET /app/?sleep=300&text=one HTTP/1.1\r\nHost: x\r\n\r\n";
+    my $one = "GET /raw/?until=$dir/go&out=A:b%0a%0aone&eof&end HTTP/1.1\r\n"
+        . "Host: x\r\n\r\n";
     my $two = "GET /app/?text=two HTTP/1.1\r\nHost: x\r\n"
         . "Connection: close\r\n\r\n";
+    unlink "$dir/go";
     my $s = say_to(any(), $one . $two);
+    counts('raw', in_flight => 1);
+    write_file("$dir/go", '', 0644);
     my $got = rest_of($s);
     like($got, qr{one.*two}s, 'two requests at once, two answers');
+    unlink "$dir/go";
     $s = say_to(any(), $one);
-    counts('app', in_flight => 1);
+    counts('raw', in_flight => 1);
     say_to($s, $two);
+    write_file("$dir/go", '', 0644);
     like(rest_of($s), qr{one.*two}s, 'one while the other runs');
     return;
 }
@@ -307,7 +314,7 @@ sub one_mpm {
     my ($mpm) = @_;
     $httpd = FCGIPM::Httpd->new(mpm => $mpm, config => $config);
     ok($httpd->start, "MPM $mpm") or return;
-    is(scalar $httpd->workers(11), 11, 'workers of seven pools');
+    is(scalar $httpd->workers(12), 12, 'workers of eight pools');
     my @test = ([readers => \&readers], [moody => \&moody],
                 [off => \&unbuffered], [pauses => \&pauses],
                 [ranges => \&ranges], [cut => \&cut],
