@@ -152,7 +152,7 @@ sub outcome {
 
 sub ask_again {
     my ($case) = @_;
-    my $r = request($case->{run}->address, %{ $case->{ask} }, timeout => 5);
+    my $r = request($case->{run}->address, %{ $case->{ask} }, timeout => 20);
     push @{ $case->{said} },
         answered($r) ? '*stays, answers one more*' : '*stays*';
     return;
