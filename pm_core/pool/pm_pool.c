@@ -16,8 +16,9 @@
  * after a pause that doubles from the first to the last. */
 #define DRAIN_FIRST apr_time_from_msec(10)
 #define DRAIN_LAST  apr_time_from_sec(1)
-#define DRAIN_DYING apr_time_from_msec(50) /* the last while the manager ends  \
-                                            */
+#define DRAIN_DYING                                                            \
+    apr_time_from_msec(50) /* the last while the manager ends                  \
+                            */
 
 void pm_pool_error(pm_pool_t *pool, pm_level_t level, const char *fmt, ...)
 {
@@ -329,11 +330,69 @@ static void pool_tell(pm_pool_t *pool, int n, int busy, int due, apr_time_t now)
     }
 }
 
+/* --- starting workers ------------------------------------------------------
+ */
+
+/* Does a feature object to a start? */
+static int pool_may_start(pm_pool_t *pool)
+{
+    const pm_pool_feature_t *const *feature;
+
+    for (feature = pool->context->features; *feature; feature++) {
+        if ((*feature)->before_start && !(*feature)->before_start(pool)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* @return 0: not all could be started */
+static int pool_start(pm_pool_t *pool, int n, apr_time_t now)
+{
+    for (; n > 0; n--) {
+        pool->last_start = now;
+        pm_restart_policy_note_start(&pool->restart, now);
+        if (!pool_may_start(pool)
+            || !pm_worker_start(&pool->workers, pm_rollback_spec(pool),
+                                pm_rollback_number(pool), pool->listener.fd,
+                                now)) {
+            pm_pool_exit_failed(pool, NULL, now);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* How many more FcgiPMMaxProcesses leaves. */
+static int pool_room(const pm_context_t *context)
+{
+    return context->max_alive ? context->max_alive - context->alive : INT_MAX;
+}
+
+/* --- reload, hold, remove --------------------------------------------------
+ */
+
 static void pool_roll_worker(pm_worker_t *w, void *ctx)
 {
     (void)ctx;
     if (pm_worker_fsm_alive(w->state)) {
         pm_worker_set_due(w, PM_DUE_ROLL);
+    }
+}
+
+/* No other can be started now: it stays until one can. */
+static void pool_recycle_worker(pm_worker_t *w, void *ctx)
+{
+    (void)ctx;
+    if (pm_worker_fsm_alive(w->state) && w->due == PM_DUE_NOT) {
+        pm_worker_set_due(w, PM_DUE_RECYCLE);
+    }
+}
+
+static void pool_tell_older(pm_worker_t *w, void *last)
+{
+    if (pm_worker_fsm_alive(w->state) && w->number <= *(apr_uint64_t *)last) {
+        pm_worker_handle(w, PM_WORKER_EVENT_STOP);
     }
 }
 
@@ -347,6 +406,7 @@ static void pool_keep_worker(pm_worker_t *w, void *ctx)
 
 void pm_pool_reload(pm_pool_t *pool)
 {
+    apr_uint64_t last = pool->context->started;
     int alive = pm_pool_alive(pool);
     apr_time_t now = pm_time_now();
 
@@ -364,7 +424,12 @@ void pm_pool_reload(pm_pool_t *pool)
     /* all are to be replaced, needed or not */
     pm_scale_note(&pool->demand.window, pool->conf->idle_timeout, alive, alive,
                   now);
-    pool_tell(pool, alive, alive, 0, now);
+    if (alive && !pool->conf->start_delay && pool_room(pool->context) > 0
+        && !pool_start(pool, 1, now)) {
+        pm_pool_each_worker(pool, pool_recycle_worker, NULL);
+        return;
+    }
+    pm_pool_each_worker(pool, pool_tell_older, &last);
 }
 
 void pm_pool_hold(pm_pool_t *pool, unsigned held)
@@ -470,40 +535,6 @@ static apr_time_t pool_plan_drain(pm_pool_t *pool, apr_time_t now)
     pool->drain_wait = pm_time_min(
         pool->drain_wait * 2, context->dying_at ? DRAIN_DYING : DRAIN_LAST);
     return pm_time_min(now + pool->drain_wait, end);
-}
-
-/* Does a feature object to a start? */
-static int pool_may_start(pm_pool_t *pool)
-{
-    const pm_pool_feature_t *const *feature;
-
-    for (feature = pool->context->features; *feature; feature++) {
-        if ((*feature)->before_start && !(*feature)->before_start(pool)) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static void pool_start(pm_pool_t *pool, int n, apr_time_t now)
-{
-    for (; n > 0; n--) {
-        pool->last_start = now;
-        pm_restart_policy_note_start(&pool->restart, now);
-        if (!pool_may_start(pool)
-            || !pm_worker_start(&pool->workers, pm_rollback_spec(pool),
-                                pm_rollback_number(pool), pool->listener.fd,
-                                now)) {
-            pm_pool_exit_failed(pool, NULL, now);
-            return;
-        }
-    }
-}
-
-/* How many more FcgiPMMaxProcesses leaves. */
-static int pool_room(const pm_context_t *context)
-{
-    return context->max_alive ? context->max_alive - context->alive : INT_MAX;
 }
 
 /* A pool that waits for room is planned again when there is some, one pool

@@ -72,6 +72,24 @@ $run->signal('HUP') for 1 .. 5;
 is(scalar @new, 3, 'five HUPs at once: new workers');
 is(request($run->address)->{error}, undef, 'which serve');
 
+# --- no other worker can be started
+SKIP: {
+    my $prlimit = have('prlimit');
+    skip 'there is no prlimit', 3 unless $prlimit;
+    wait_quiet($run->pid, 20);   # the last of five HUPs is done
+    @old = $run->workers(3);
+    is(system($prlimit, '--pid', $run->pid, '--nofile=3:'), 0,
+       'the manager can open nothing more');
+    $run->signal('HUP');
+    ok(wait_for { $run->log =~ /cannot start a worker/ } 10,
+       'HUP: no worker can be started');
+    is(join(' ', $run->workers), join(' ', @old), 'the old ones stay');
+    is(request($run->address)->{error}, undef, 'and serve');
+    is(system($prlimit, '--pid', $run->pid, '--nofile=1024:'), 0, 'it can');
+    @new = $run->renewed(@old);
+    is(scalar @new, 3, 'they are replaced as soon as others start');
+}
+
 # --- under load
 sub hups_under_load {
     my ($run, $clients, $query, $rounds) = @_;
