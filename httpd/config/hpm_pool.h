@@ -16,14 +16,14 @@
 
 typedef struct hpm_pool {
     const char *name;
-    const pm_conf_t *conf;   /**< complete: every default filled in */
-    const char *definition;  /**< @c conf as pm_conf_write() writes it: what
-                              *   goes to the manager; NULL: not to be sent */
-    pm_addr_t addr;          /**< where its workers accept */
-    apr_uint32_t uid;        /**< of its workers */
-    int own_user;            /**< 1: that is not httpd's user, as this definition
-                              *   has it */
-    int slot;                /**< on the scoreboard; -1: it has none */
+    const pm_conf_t *conf;  /**< complete: every default filled in */
+    const char *definition; /**< @c conf as pm_conf_write() writes it: what
+                             *   goes to the manager; NULL: not to be sent */
+    pm_addr_t addr;         /**< where its workers accept */
+    apr_uint32_t uid;       /**< of its workers */
+    int own_user;           /**< 1: that is not httpd's user, as this definition
+                             *   has it */
+    int slot;               /**< on the scoreboard; -1: it has none */
     apr_uint32_t generation; /**< of the pool in that slot */
     int log_fd;              /**< FcgiPMErrorLog, the parent's; -1: none */
     const char *failed;      /**< why no worker can run, or NULL */
