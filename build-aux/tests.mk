@@ -59,6 +59,15 @@ run-storm: tests
 run-soak: tests
 	@FCGIPM_SOAK=$(SOAK) $(call prove,build,-v t/soak/all.t)
 
+# The tests that attack; those with a length of their own take a minute.
+ATTACKS := build/t/unit/shared_memory build/t/unit/safe_dir \
+           $(addprefix t/core/,flood.t nonblock.t socket-harm.t) \
+           $(addprefix t/httpd/,scribble.t scripts-hostile.t allow.t alone.t \
+             apart.t records.t sandbox.t sendfile.t socket-harm.t)
+
+run-attack: tests
+	@FCGIPM_ATTACK=60 $(call prove,build,$(ATTACKS))
+
 # Has a copy of the tree and builds there.
 run-mutate:
 	@t/mutation/run '$(MUTATE)'
