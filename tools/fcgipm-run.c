@@ -281,7 +281,12 @@ static apr_status_t run_check_alone(const pm_global_t *global, pm_reason_t *why)
         rv = pm_listen_check_free(global->socket, &opts, why);
     }
     if (rv == APR_SUCCESS && global->pid_file) {
-        rv = pm_pidfile_check_free(global->pid_file, why);
+        pm_reason_t text;
+
+        rv = pm_pidfile_check_free(global->pid_file, &text);
+        if (rv != APR_SUCCESS) {
+            return pm_fail(why, rv, "--pid-file: %s", text.text);
+        }
     }
     return rv;
 }

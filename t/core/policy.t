@@ -273,10 +273,23 @@ part(noexec => sub {
 # --- EAGAIN is what a step failed with, not "no answer yet"
 part(noexec => sub {
     my $user = worker_user() or return;
+    # The kernel counts what the user has before the worker becomes that user.
+    my $ready = tmp_dir() . '/ready';
+    my $other = start(cmd => [$^X, '-e', <<'END', (getpwnam $user)[2], $ready]);
+my ($uid, $ready) = @ARGV;
+open my $file, '>', $ready or die;
+$< = $> = $uid;
+print $file "$>\n";
+close $file;
+sleep 60;
+END
+    ok(wait_for { -s $ready } 10, 'the user has a process');
     my $run = run_with(1, [$WORKER], '--rlimit', 'nproc 0');
     ok(wait_for { $run->log =~ /cannot start \S+ as $user: .*unavailable/i } 10,
        'a limit of processes that is reached: the step is named')
         or diag($run->log);
+    $other->signal('KILL');
+    $other->wait(10);
     ends($run, 0, 'no process more');
 });
 

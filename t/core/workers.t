@@ -150,9 +150,11 @@ sub outcome {
         alive($case->{pid}) ? () : 'goes: ' . how_it_ended($case);
 }
 
+# By another name of the socket: a manager that ends takes the first away.
 sub ask_again {
     my ($case) = @_;
-    my $r = request($case->{run}->address, %{ $case->{ask} }, timeout => 20);
+    my $r = request($case->{run}->address . '.again', %{ $case->{ask} },
+                    timeout => 20);
     push @{ $case->{said} },
         answered($r) ? '*stays, answers one more*' : '*stays*';
     return;
@@ -168,6 +170,8 @@ warm_up($_) for @case;
 wait_settled(@case);
 for my $case (@case) {
     make_busy($case) if $case->{busy};
+    my ($socket) = $case->{run}->address =~ /^unix:(.*)/;
+    link $socket, "$socket.again" or die "link $socket: $!";
     $case->{run}->signal('TERM');
 }
 for my $case (grep { $_->{busy} } @case) {

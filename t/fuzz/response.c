@@ -416,11 +416,13 @@ static void conclude(hpm_response_t *a)
                  : run.errors && r->connection->aborted);
     }
     else if (a->state == HPM_RESPONSE_BODY) {
-        MUST(r->status != HTTP_NO_CONTENT || !run.got);
+        MUST((r->status != HTTP_NO_CONTENT && r->status != HTTP_RESET_CONTENT)
+             || !run.got);
         hpm_response_finish(a);
         MUST(run.ends == 1 && !run.errors);
         MUST(a->length < 0 || (apr_off_t)run.got <= a->length);
         MUST(a->length >= 0 || r->status == HTTP_NO_CONTENT
+             || r->status == HTTP_RESET_CONTENT
              || r->status == HTTP_NOT_MODIFIED
              || run.body_at + run.got == run.nsent);
     }

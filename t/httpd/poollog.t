@@ -131,7 +131,7 @@ is($httpd->stop, 0, 'httpd stops well');
 is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
 
 # --- httpd -t
-for (['/no/such/directory/log', qr/pool app .*FcgiPMErrorLog: cannot write to \/no\/such\/directory\/log: No such file/],
+for (['/no/such/directory/log', qr/pool app .*FcgiPMErrorLog: \/no\/such\/directory\/log: No such file/],
      [$dir, qr/FcgiPMErrorLog: \Q$dir\E is a directory/],
      ['syslog:local1', qr/FcgiPMErrorLog syslog:local1: .* syslog is for ErrorLog/]) {
     my ($target, $want) = @$_;
