@@ -79,18 +79,20 @@ static int dir_follow(dir_walk_t *w)
         return ELOOP;
     }
     rest[n] = '/';
-    strcpy(rest + n + 1, w->rest);
-    strcpy(w->rest, rest);
+    memcpy(rest + n + 1, w->rest, strlen(w->rest) + 1);
+    memcpy(w->rest, rest, strlen(rest + n) + (size_t)n + 1);
     return rest[0] == '/' ? dir_enter(w, AT_FDCWD, "/", &st) : 0;
 }
 
-/* Take the next part of the way into @a w->name.  @return 0: there is none */
-static int dir_next(dir_walk_t *w)
+/* Take the next part of the way into @a w->name.
+ * @return 0: there is none, or it is too long: @a err */
+static int dir_next(dir_walk_t *w, int *err)
 {
     size_t skip = strspn(w->rest, "/");
     size_t len = strcspn(w->rest + skip, "/");
 
     if (!len || len > NAME_MAX) {
+        *err = len ? ENAMETOOLONG : 0;
         return 0;
     }
     memcpy(w->name, w->rest + skip, len);
@@ -103,12 +105,12 @@ static int dir_next(dir_walk_t *w)
  *  @return an errno */
 static int dir_go(dir_walk_t *w, const char **wrong)
 {
-    struct stat st;
+    struct stat st = {0};
     int err = dir_enter(w, AT_FDCWD, w->rest[0] == '/' ? "/" : ".", &st);
 
     apr_cpystrn(w->name, w->rest[0] == '/' ? "/" : ".", sizeof(w->name));
     *wrong = err ? NULL : dir_reject(w, &st);
-    while (!err && !*wrong && dir_next(w)) {
+    while (!err && !*wrong && dir_next(w, &err)) {
         if (fstatat(w->fd, w->name, &st, AT_SYMLINK_NOFOLLOW)) {
             return errno;
         }

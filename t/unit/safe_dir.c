@@ -106,6 +106,24 @@ static void test_open(apr_pool_t *p)
     }
 }
 
+/* A part that is too long is not the end of the way. */
+static void test_long_name(apr_pool_t *p)
+{
+    char part[NAME_MAX + 2];
+    const char *name = "";
+    pm_reason_t why = {""};
+    int dir = -1;
+
+    memset(part, 'x', sizeof(part) - 1);
+    part[sizeof(part) - 1] = '\0';
+    is_int(pm_safe_dir_open(&dir, &name,
+                            in(p, apr_pstrcat(p, part, "/f", NULL)), HTTPD,
+                            HTTPD, &why),
+           ENAMETOOLONG, "a name that is too long");
+    is_int(dir, -1, "opens nothing");
+    pm_fds_close(&dir);
+}
+
 /* The file that an attack is after. */
 static int is_untouched(const struct stat *before, const char *path)
 {
@@ -120,6 +138,7 @@ static const char *make_secret(apr_pool_t *p, struct stat *st)
     const char *path = in(p, "secret");
     int fd = open(path, O_CREAT | O_WRONLY, 0600);
 
+    memset(st, 0, sizeof(*st));
     ok(fd >= 0 && !fstat(fd, st), "a file of root's");
     close(fd);
     return path;
@@ -313,6 +332,7 @@ int main(void)
     umask(022);
     make_all(p);
     test_open(p);
+    test_long_name(p);
     test_socket(p);
     test_taken(p);
     test_pidfile(p);
