@@ -36,8 +36,8 @@ typedef struct pm_exit_facts {
     int told;         /**< it had got SIGTERM or SIGKILL */
     int runs;         /**< its program had been executed */
     int clean;        /**< exit status 0, no signal */
-    int served;       /**< its pool has answered a request that can have
-                       *   been this worker's: pm_restart_policy_spend_credit() */
+    int served;       /**< its pool has answered a request that can be
+                       *   its own (pm_restart_policy_spend_credit()) */
     apr_time_t lived; /**< microseconds since its start */
     int loading;      /**< it is known that it was never ready */
 } pm_exit_facts_t;
