@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/os/pm_listen_state.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
@@ -8,9 +9,12 @@
 #include <sys/time.h>
 #ifdef __linux__
 #include <linux/magic.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #endif
+
+#include "pm_core/os/pm_fds.h"
 
 #ifndef POLLRDHUP
 #define POLLRDHUP 0
@@ -117,6 +121,17 @@ pm_listen_state_t pm_listen_state_repair(const pm_listener_t *l, int backlog,
 }
 
 #ifdef __linux__
+int pm_listen_state_open_watch(const pm_listener_t *l)
+{
+    struct epoll_event end = {.events = EPOLLRDHUP};
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+
+    if (fd >= 0 && epoll_ctl(fd, EPOLL_CTL_ADD, l->fd, &end) != 0) {
+        pm_fds_close(&fd);
+    }
+    return fd;
+}
+
 int pm_listen_state_is_former(const pm_listener_t *l, pm_sock_diag_t *diag)
 {
     apr_uint32_t file;
@@ -129,6 +144,13 @@ int pm_listen_state_is_former(const pm_listener_t *l, pm_sock_diag_t *diag)
            && file != (apr_uint32_t)l->ino;
 }
 #else
+int pm_listen_state_open_watch(const pm_listener_t *l)
+{
+    (void)l;
+    errno = ENOSYS;
+    return -1; /* the next birth looks */
+}
+
 int pm_listen_state_is_former(const pm_listener_t *l, pm_sock_diag_t *diag)
 {
     (void)l;

@@ -28,6 +28,14 @@ typedef enum pm_listen_state {
 pm_listen_state_t pm_listen_state_repair(const pm_listener_t *l, int backlog,
                                          const char **what);
 
+/**
+ * Make a descriptor that becomes readable when the socket is shut down, for
+ * reading alone, too, and that no connection wakes: a connection to the socket
+ * wakes whatever waits for POLLIN or POLLPRI there.
+ * @return a close-on-exec descriptor, the caller's to close; -1: errno
+ */
+int pm_listen_state_open_watch(const pm_listener_t *l);
+
 /** Is the file at its path another socket's?  Linux, with netlink sockets; not
  *  on an overlay file system, whose inodes have two numbers. */
 int pm_listen_state_is_former(const pm_listener_t *l, pm_sock_diag_t *diag);

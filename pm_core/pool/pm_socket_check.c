@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/pool/pm_socket_check.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "pm_core/os/pm_fds.h"
@@ -13,8 +12,8 @@
 struct pm_socket_check {
     pm_pool_t *pool;
     apr_time_t checked; /* at the last look */
-    int watched;        /* the descriptor that fd is a duplicate of; -1: none */
-    int fd;             /* one more, as the demand watches the socket itself */
+    int watched;        /* the listener's descriptor that fd tells of; or -1 */
+    int fd;             /* of pm_listen_state_open_watch(), or -1 */
     pm_watch_t watch;   /* for its being shut down */
     apr_pool_t *p;      /* the watch's */
 };
@@ -37,10 +36,9 @@ static void check_watch(check_t *c)
         return;
     }
     check_unwatch(c);
-    c->fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    /* APR_POLLPRI: for its end only, not for connections */
+    c->fd = pm_listen_state_open_watch(&c->pool->listener);
     if (c->fd >= 0
-        && pm_loop_watch(c->pool->context->loop, &c->watch, c->fd, APR_POLLPRI,
+        && pm_loop_watch(c->pool->context->loop, &c->watch, c->fd, APR_POLLIN,
                          c->p, NULL)
                == APR_SUCCESS) {
         c->watched = fd;

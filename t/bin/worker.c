@@ -26,11 +26,13 @@
  *     stderr=T          T on FCGI_STDERR
  *     fd1=T  fd2=T      T written to the descriptor, nothing added
  *     nonblock          O_NONBLOCK on the listening socket
- *     socket=HOW        harm to the listening socket: shutdown, timeout,
- * linger, queue, filter, async child             forks a child that stays;
- * child=deaf: and ignores SIGTERM exit=N            exits with status N after
- * the answer crash=WHERE,HOW   WHERE before|header|body|after (the answer); HOW
- * a signal (11) or, with a leading `x`, a status (x3)
+ *     socket=HOW        harm to the listening socket: shutdown,
+ *                       shutdown-read, timeout, linger, queue, filter, async
+ *     child             forks a child that stays; child=deaf: and ignores
+ *                       SIGTERM
+ *     exit=N            exits with status N after the answer
+ *     crash=WHERE,HOW   WHERE before|header|body|after (the answer); HOW a
+ *                       signal (11) or, with a leading `x`, a status (x3)
  *
  * WHAT IT IS TOLD BY ARGUMENTS
  *     --slow-start MS   pause before the first accept()
@@ -470,6 +472,9 @@ static void do_socket(char *value)
 
     if (strcmp(value, "shutdown") == 0) {
         shutdown(0, SHUT_RDWR);
+    }
+    else if (strcmp(value, "shutdown-read") == 0) {
+        shutdown(0, SHUT_RD);
     }
     else if (strcmp(value, "timeout") == 0) {
         setsockopt(0, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));

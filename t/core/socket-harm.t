@@ -33,14 +33,17 @@ for my $listen ('unix', 'tcp') {
         my @old = $run->workers(3);
         ok(serves($run), "$name: a pool serves");
 
-        request($run->address, query => 'socket=shutdown', timeout => 5);
-        ok(wait_for { $run->log =~ /shutdown\(\)/ } 10,
-           "$name: a worker shuts the socket down, which is said");
-        like($run->log, $listen eq 'unix'
-             ? qr/its socket is replaced: a worker has called shutdown\(\)/
-             : qr/set back: shutdown\(\)/, 'and mended');
-        ok(serves($run), 'the pool serves');
-        is(scalar $run->workers(3), 3, 'with three workers');
+        for my $how ('shutdown', 'shutdown-read') {
+            my $lines = () = $run->log =~ /shutdown\(\)/g;
+            request($run->address, query => "socket=$how", timeout => 5);
+            ok(wait_for { (() = $run->log =~ /shutdown\(\)/g) > $lines } 10,
+               "$name: a worker shuts the socket down ($how): said");
+            like($run->log, $listen eq 'unix'
+                 ? qr/its socket is replaced: a worker has called shutdown\(\)/
+                 : qr/set back: shutdown\(\)/, 'and mended');
+            ok(serves($run), 'the pool serves');
+            is(scalar $run->workers(3), 3, 'with three workers');
+        }
 
         for (['timeout', 'SO_RCVTIMEO'], ['linger', 'SO_LINGER'],
              ['async', 'O_ASYNC'],
