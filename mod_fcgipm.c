@@ -12,6 +12,7 @@
 #include "httpd/config/hpm_dir.h"
 #include "httpd/config/hpm_directives.h"
 #include "httpd/config/hpm_server.h"
+#include "httpd/request/hpm_alias.h"
 #include "httpd/request/hpm_auth.h"
 #include "httpd/request/hpm_handler.h"
 #include "httpd/request/hpm_keepalive_wait.h"
@@ -20,6 +21,10 @@
 
 static void register_hooks(apr_pool_t *p)
 {
+    static const char *const mappers[] = {"mod_rewrite.c", "mod_proxy.c",
+                                          "mod_alias.c", "mod_userdir.c", NULL};
+    static const char *const map_all[] = {"mod_vhost_alias.c", NULL};
+
     hpm_auth_register(p);
 
     /* the parent has read the configuration */
@@ -47,14 +52,15 @@ static void register_hooks(apr_pool_t *p)
     /* a child has read a request.  The response of a pool that denied access
      * must come before mod_cache looks for one. */
     ap_hook_quick_handler(hpm_auth_deny, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_translate_name(hpm_handler_translate, NULL, NULL, APR_HOOK_FIRST);
-    ap_hook_map_to_storage(hpm_handler_map_to_storage, NULL, NULL,
+    ap_hook_translate_name(hpm_alias_translate, mappers, map_all,
+                           APR_HOOK_MIDDLE);
+    ap_hook_map_to_storage(hpm_alias_map_to_storage, NULL, NULL,
                            APR_HOOK_FIRST);
     ap_hook_check_access(hpm_auth_access, NULL, NULL, APR_HOOK_MIDDLE,
                          AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_type_checker(hpm_auth_granted, NULL, NULL,
                          APR_HOOK_REALLY_FIRST - 1);
-    ap_hook_type_checker(hpm_handler_type, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_type_checker(hpm_alias_type, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(hpm_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(hpm_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, hpm_mod_status, NULL, NULL,

@@ -144,7 +144,8 @@ for my $row (@rows) {
     };
 }
 is_deeply([sort keys %section],
-          [qw(FcgiPMAccessChecker FcgiPMAlias FcgiPMAuthenticator)],
+          [qw(FcgiPMAccessChecker FcgiPMAlias FcgiPMAuthenticator
+              FcgiPMScriptName)],
           'and there is no section without a row but these');
 
 # --- docs/admin/control.md

@@ -54,7 +54,7 @@ static void check_aliases(const hpm_server_t *server, int n, apr_pool_t *p)
         const hpm_alias_t *alias =
             &APR_ARRAY_IDX(server->aliases, i, hpm_alias_t);
 
-        if (!hpm_server_pool(server, alias->pool)) {
+        if (alias->pool && !hpm_server_pool(server, alias->pool)) {
             hpm_parsed_add_fault(
                 server->parsed,
                 apr_psprintf(p, "FcgiPMAlias %s: there is no pool \"%s\" (%s)",
@@ -306,6 +306,26 @@ int hpm_config_report(server_rec *s)
     return n;
 }
 
+/* Pools of virtual hosts are pools as all others.  httpd's list begins with
+ * the last virtual host of the configuration. */
+static void check_collect_pools(const hpm_server_t *server, server_rec *s,
+                                apr_pool_t *p)
+{
+    apr_array_header_t *hosts = apr_array_make(p, 8, sizeof(hpm_server_t *));
+    server_rec *v;
+
+    for (v = s->next; v; v = v->next) {
+        *(hpm_server_t **)apr_array_push(hosts) = hpm_server(v);
+    }
+    while (hosts->nelts) {
+        const hpm_server_t *host = *(hpm_server_t **)apr_array_pop(hosts);
+
+        if (host != server) {
+            hpm_parsed_append(server->parsed, host->own_parsed, p);
+        }
+    }
+}
+
 /* --- the hook ------------------------------------------------------------- */
 
 int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
@@ -318,6 +338,7 @@ int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_CONFIG) {
         return OK; /* httpd reads this configuration for its syntax only */
     }
+    check_collect_pools(server, s, pconf);
     hpm_pools_make(server, check_is_test(), pconf, ptemp);
     hpm_script_rules_hosts(server, s, pconf);
     hpm_path_check(server, s, pconf, ptemp);

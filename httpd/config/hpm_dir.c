@@ -24,12 +24,30 @@ void *hpm_dir_merge(apr_pool_t *p, void *base, void *over)
             dir->authorizer[i] = own->authorizer[i];
         }
     }
+    if (own->script_name) {
+        dir->script_name = own->script_name;
+    }
     if (own->handlers) {
         dir->handlers = dir->handlers
                             ? apr_array_append(p, dir->handlers, own->handlers)
                             : own->handlers;
     }
     return dir;
+}
+
+const char *hpm_dir_set_script_name(cmd_parms *cmd, void *dir, const char *url)
+{
+    if (!strcmp(url, "none")) {
+        url = "";
+    }
+    else if (url[0] != '/') {
+        return apr_psprintf(cmd->pool,
+                            "FcgiPMScriptName: \"%s\" is neither a URL that "
+                            "starts with a slash nor \"none\"",
+                            url);
+    }
+    ((hpm_dir_t *)dir)->script_name = apr_pstrdup(cmd->pool, url);
+    return NULL;
 }
 
 /* --- handlers that .htaccess files name ----------------------------------- */

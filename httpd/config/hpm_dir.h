@@ -19,11 +19,16 @@ typedef struct hpm_dir {
     apr_array_header_t *handlers; /**< of const char *: what .htaccess files
                                    *   name as handlers; NULL: nothing of
                                    *   ours */
+    const char *script_name;      /**< FcgiPMScriptName; NULL: not given; "":
+                                   *   none */
 } hpm_dir_t;
 
 /** For the module record. */
 void *hpm_dir_create(apr_pool_t *p, char *dir);
 void *hpm_dir_merge(apr_pool_t *p, void *base, void *over);
+
+/** FcgiPMScriptName. */
+const char *hpm_dir_set_script_name(cmd_parms *cmd, void *dir, const char *url);
 
 /** Note what a directive of another module names as handler, if it stands in
  *  a .htaccess file.  httpd passes a directive to each module that has it.

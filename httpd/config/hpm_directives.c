@@ -3,6 +3,7 @@
  * complete: pm_core/config/pm_conf_rows.h has them all. */
 #include "httpd/config/hpm_directives.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "apr_strings.h"
@@ -13,10 +14,29 @@
 #include "httpd/config/hpm_server.h"
 #include "httpd/request/hpm_auth.h"
 
+/* mod_macro has a sentence in the place of the file's name, which ends with
+ * where the macro is used: ... used on line 9 of "/etc/file".  (It does not
+ * tell in which line of a file a line of a macro is: comments are no lines
+ * of it.)  A macro used in a macro has the other's sentence for a file. */
 static const char *directive_where(const cmd_parms *cmd)
 {
-    return apr_psprintf(cmd->pool, "%s:%d", cmd->directive->filename,
-                        cmd->directive->line_num);
+    static const char used[] = "used on line ";
+    const char *file = cmd->directive->filename;
+    const char *at = file;
+    const char *use = NULL;
+    int line;
+
+    while ((at = strstr(at, used))) {
+        at += sizeof(used) - 1;
+        use = at;
+    }
+    at = use ? strchr(use, '"') : NULL;
+    if (!at) {
+        return apr_psprintf(cmd->pool, "%s:%d", file, cmd->directive->line_num);
+    }
+    line = atoi(use);
+    at++;
+    return apr_psprintf(cmd->pool, "%.*s:%d", (int)strcspn(at, "\""), at, line);
 }
 
 static apr_array_header_t *directive_words(apr_pool_t *p, const char *text)
@@ -91,7 +111,9 @@ static const char *directive_set(cmd_parms *cmd, void *unused, const char *args)
     const pm_row_t *row = cmd->info;
     hpm_server_t *server = hpm_server(cmd->server);
     apr_array_header_t *words = directive_words(cmd->pool, args);
-    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *err = server->parsed->current
+                          ? NULL /* the section may stand here */
+                          : ap_check_cmd_context(cmd, GLOBAL_ONLY);
     void *target = directive_target(server, row);
     const char *where = directive_where(cmd);
     pm_reason_t why;
@@ -131,14 +153,15 @@ static int section_pool_takes(const pm_row_t *row)
 
 typedef struct section_kind {
     const char *name;
-    const char *word; /* what stands behind the name */
+    const char *word;   /* what stands behind the name */
+    unsigned forbidden; /* where it cannot stand, for ap_check_cmd_context() */
     int (*takes)(const pm_row_t *row);
 } section_kind_t;
 
-static const section_kind_t section_pool = {"FcgiPMPool", "the pool's name",
-                                            section_pool_takes};
-static const section_kind_t section_scripts = {"FcgiPMScripts", "a directory",
-                                               hpm_script_rules_takes};
+static const section_kind_t section_pool = {
+    "FcgiPMPool", "the pool's name", NOT_IN_DIR_CONTEXT, section_pool_takes};
+static const section_kind_t section_scripts = {
+    "FcgiPMScripts", "a directory", GLOBAL_ONLY, hpm_script_rules_takes};
 
 /* A section holds settings of a pool and nothing else.  httpd would take any
  * other directive in it for one of the main server. */
@@ -164,7 +187,7 @@ static const char *section_word(cmd_parms *cmd, const char *args,
                                 const char **word)
 {
     const section_kind_t *kind = cmd->info;
-    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *err = ap_check_cmd_context(cmd, kind->forbidden);
     const char *end = ap_strrchr_c(args, '>');
     apr_array_header_t *words;
 
@@ -272,12 +295,13 @@ static const char *directive_add_alias(cmd_parms *cmd, void *unused,
         return apr_psprintf(
             cmd->pool, "FcgiPMAlias: \"%s\" does not start with a slash", url);
     }
-    if (pm_conf_name_check(pool, &why) != APR_SUCCESS) {
+    pool = strcmp(pool, "!") ? apr_pstrdup(cmd->pool, pool) : NULL;
+    if (pool && pm_conf_name_check(pool, &why) != APR_SUCCESS) {
         return apr_pstrcat(cmd->pool, "FcgiPMAlias: ", why.text, NULL);
     }
     alias = apr_array_push(hpm_server(cmd->server)->aliases);
     alias->url = apr_pstrdup(cmd->pool, url);
-    alias->pool = apr_pstrdup(cmd->pool, pool);
+    alias->pool = pool;
     alias->where = directive_where(cmd);
     return NULL;
 }
@@ -348,7 +372,10 @@ const command_rec hpm_directives[] = {
                      (void *)&section_scripts, RSRC_CONF,
                      "directory of scripts that are started on demand"),
     AP_INIT_TAKE2("FcgiPMAlias", directive_add_alias, NULL, RSRC_CONF,
-                  "a URL prefix and the pool that answers it"),
+                  "a URL prefix and the pool that answers it, or !"),
+    AP_INIT_TAKE1("FcgiPMScriptName", hpm_dir_set_script_name, NULL,
+                  OR_FILEINFO,
+                  "the URL prefix that a pool is told as SCRIPT_NAME, or none"),
     AP_INIT_TAKE1("FcgiPMAuthenticator", hpm_auth_set,
                   (void *)HPM_AUTHENTICATOR, OR_AUTHCFG,
                   "the pool behind AuthBasicProvider fcgipm, or none"),

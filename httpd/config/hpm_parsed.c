@@ -48,6 +48,20 @@ void hpm_parsed_add(hpm_parsed_t *parsed, pm_conf_t *conf, const char *where,
     section->where = where;
 }
 
+void hpm_parsed_append(hpm_parsed_t *parsed, const hpm_parsed_t *virtual,
+                       apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; i < virtual->sections->nelts; i++) {
+        const hpm_section_t *section =
+            &APR_ARRAY_IDX(virtual->sections, i, hpm_section_t);
+
+        hpm_parsed_add(parsed, section->conf, section->where, p);
+    }
+    apr_array_cat(parsed->faults, virtual->faults);
+}
+
 void hpm_parsed_add_fault(hpm_parsed_t *parsed, const char *text)
 {
     *(const char **)apr_array_push(parsed->faults) = text;

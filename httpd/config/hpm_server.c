@@ -35,5 +35,6 @@ void *hpm_server_merge(apr_pool_t *p, void *base, void *over)
     server->aliases =
         apr_array_append(p, virtual->aliases, main_server->aliases);
     server->pool_refs = virtual->pool_refs;
+    server->own_parsed = virtual->parsed;
     return server;
 }

@@ -5,8 +5,8 @@
  *
  * httpd makes one for the main server and one for each virtual host in which
  * a directive of this module stands; the latter is merged over the main
- * server's.  Only @c aliases and @c pool_refs are a virtual host's own, all
- * else is the main server's.
+ * server's.  Only @c aliases, @c pool_refs and @c own_parsed are a virtual
+ * host's own, all else is the main server's.
  *
  * The parent writes it until post_config is over.  A child sets its own
  * fields (@c row, @c thread_load, @c script_cache) in child_init, and only
@@ -24,8 +24,8 @@
 
 /** One FcgiPMAlias. */
 typedef struct hpm_alias {
-    const char *url; /**< prefix, matched as Alias matches it */
-    const char *pool;
+    const char *url;   /**< prefix, matched as Alias matches it */
+    const char *pool;  /**< NULL: it leaves the URL to others */
     const char *where; /**< file:line */
 } hpm_alias_t;
 
@@ -50,6 +50,9 @@ typedef struct hpm_server {
                                 *   hosts; empty without templates */
     apr_hash_t *host_of;       /**< server_rec * -> a pm_host_t's name */
     struct hpm_parsed *parsed; /**< see hpm_parsed.h */
+    struct hpm_parsed
+        *own_parsed; /**< the <FcgiPMPool> of a virtual host, until
+                      *   check_config; NULL for the main server */
 
     pm_scoreboard_t *board;    /**< NULL before post_config */
     int wakeup_fd;             /**< asks the manager for a worker, see

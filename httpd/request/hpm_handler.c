@@ -12,7 +12,6 @@
 #include "httpd/config/hpm_server.h"
 #include "httpd/request/hpm_allow.h"
 #include "httpd/request/hpm_client.h"
-#include "httpd/request/hpm_request.h"
 #include "httpd/request/hpm_response.h"
 #include "httpd/request/hpm_script.h"
 #include "httpd/request/hpm_sendfile.h"
@@ -22,87 +21,6 @@
 APLOG_USE_MODULE(fcgipm);
 
 /* --- which pool --------------------------------------------------------- */
-
-/* Match as mod_alias does: segment by segment, any number of slashes is one.
- * @return bytes of the URI that match, without a slash at the end; -1: none */
-static int handler_match_alias(const char *uri, const char *alias)
-{
-    const char *u = uri;
-    const char *a = alias;
-
-    while (*a) {
-        if (*a == '/') {
-            if (*u != '/') {
-                return -1;
-            }
-            while (*a == '/') {
-                a++;
-            }
-            while (*u == '/') {
-                u++;
-            }
-        }
-        else if (*a++ != *u++) {
-            return -1;
-        }
-    }
-    if (a > alias && a[-1] == '/') {
-        while (u > uri && u[-1] == '/') {
-            u--;
-        }
-    }
-    else if (*u && *u != '/') {
-        return -1;
-    }
-    return (int)(u - uri);
-}
-
-/* No file is opened by r->filename, but the log and SCRIPT_FILENAME need a
- * name. */
-int hpm_handler_translate(request_rec *r)
-{
-    const apr_array_header_t *aliases = hpm_server(r->server)->aliases;
-    int i;
-
-    if (r->proxyreq || !r->uri || r->uri[0] != '/') {
-        return DECLINED;
-    }
-    for (i = 0; i < aliases->nelts; i++) {
-        hpm_alias_t *alias = &APR_ARRAY_IDX(aliases, i, hpm_alias_t);
-        int len = handler_match_alias(r->uri, alias->url);
-
-        if (len >= 0) {
-            char *name = apr_pstrmemdup(r->pool, r->uri, (apr_size_t)len);
-
-            r->filename = apr_pstrcat(r->pool, ap_document_root(r), name, NULL);
-            r->path_info = r->uri + len;
-            r->handler =
-                apr_pstrcat(r->pool, HPM_HANDLER ":", alias->pool, NULL);
-            hpm_request(r)->alias = name;
-            return OK;
-        }
-    }
-    return DECLINED;
-}
-
-static int handler_is_alias(const request_rec *r)
-{
-    const hpm_request_t *known = hpm_request_known(r);
-
-    return known && known->alias;
-}
-
-int hpm_handler_map_to_storage(request_rec *r)
-{
-    return handler_is_alias(r) && r->method_number != M_TRACE ? OK : DECLINED;
-}
-
-/* An extension in the URL is not for mod_mime (AddHandler), nor for
- * mod_negotiation. */
-int hpm_handler_type(request_rec *r)
-{
-    return handler_is_alias(r) ? OK : DECLINED;
-}
 
 /* @return the pool's name in r->handler, NULL: the request is not ours */
 static const char *handler_pool_name(const request_rec *r)

@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file hpm_handler.h
- * @brief The request hooks: FcgiPMAlias, and the handler that serves a request
- *        by a call of a pool.
+ * @brief The handler, which serves a request by a call of a pool.
  *
- * httpd calls the hooks in the request's thread, in this order.
+ * httpd calls it in the request's thread.
  */
 #ifndef HPM_HANDLER_H
 #define HPM_HANDLER_H
 
 #include "httpd/request/hpm_body.h"
 #include "httpd/upstream/hpm_call.h"
-
-/** translate_name hook: FcgiPMAlias takes the URL. */
-int hpm_handler_translate(request_rec *r);
-
-/** map_to_storage hook: a URL that FcgiPMAlias has taken is not a file. */
-int hpm_handler_map_to_storage(request_rec *r);
-
-/** type_checker hook: it has no media type either. */
-int hpm_handler_type(request_rec *r);
 
 /** handler hook: a pool serves the request. */
 int hpm_handler(request_rec *r);

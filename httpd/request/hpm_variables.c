@@ -3,27 +3,32 @@
 
 #include "apr_strings.h"
 #include "http_core.h"
-#include "httpd/request/hpm_request.h"
+#include "httpd/request/hpm_alias.h"
 #include "util_fcgi.h"
 #include "util_script.h"
 
 APLOG_USE_MODULE(fcgipm);
 
-/* An alias names no file, so PATH_TRANSLATED needs no subrequest. */
-static void variables_add_alias(request_rec *r, const char *script_name)
+/* The URL is no file, so PATH_TRANSLATED needs no subrequest. */
+static void variables_add_split(request_rec *r, const char *script_name,
+                                const char *path_info)
 {
-    char *path_info = r->path_info;
+    char *rest = r->path_info;
+    const char *root = ap_document_root(r);
     apr_table_t *env = r->subprocess_env;
 
     r->path_info = NULL;
     ap_add_cgi_vars(r);
-    r->path_info = path_info;
+    r->path_info = rest;
     apr_table_setn(env, "SCRIPT_NAME", script_name);
+    if (r->finfo.filetype == APR_NOFILE) {
+        apr_table_setn(env, "SCRIPT_FILENAME",
+                       apr_pstrcat(r->pool, root, script_name, NULL));
+    }
     if (*path_info) {
         apr_table_setn(env, "PATH_INFO", path_info);
-        apr_table_setn(
-            env, "PATH_TRANSLATED",
-            apr_pstrcat(r->pool, ap_document_root(r), path_info, NULL));
+        apr_table_setn(env, "PATH_TRANSLATED",
+                       apr_pstrcat(r->pool, root, path_info, NULL));
     }
 }
 
@@ -44,12 +49,12 @@ static void variables_remove(apr_table_t *env)
 
 void hpm_variables_responder(request_rec *r, apr_off_t length)
 {
-    const hpm_request_t *known = hpm_request_known(r);
+    const char *script_name, *path_info;
     apr_table_t *env;
 
     ap_add_common_vars(r);
-    if (known && known->alias) {
-        variables_add_alias(r, known->alias);
+    if (hpm_alias_split(r, &script_name, &path_info)) {
+        variables_add_split(r, script_name, path_info);
     }
     else {
         ap_add_cgi_vars(r);

@@ -88,8 +88,6 @@ my @wrong = (
      qr/FcgiPMDieTimeout/],
     ['a pool without a name', "<FcgiPMPool>\nFcgiPMCommand /bin/true\n"
      . '</FcgiPMPool>', qr/FcgiPMPool/],
-    ['a pool in a virtual host', "<VirtualHost *>\n" . with('')
-     . '</VirtualHost>', qr/FcgiPMPool/],
     ['a directive in a virtual host', "<VirtualHost *>\nFcgiPMNice 3\n"
      . '</VirtualHost>', qr/FcgiPMNice/],
     ['a pool in a pool', with(with('')), qr/FcgiPMPool/],
@@ -230,7 +228,8 @@ my @right = (
              'FcgiPMDrainTimeout 1h', 'FcgiPMConnectTimeout 10',
              'FcgiPMIOTimeout 30s', 'FcgiPMRequestBuffer off'),
         "FcgiPMAlias /a app\n",
-        "<VirtualHost *>\nFcgiPMAlias /b app\n</VirtualHost>\n"],
+        "<VirtualHost *>\nFcgiPMAlias /b app\nFcgiPMAlias /b/c !\n",
+        with('') =~ s/app/own/r, "</VirtualHost>\n"],
     ['a log that pools share', with("FcgiPMErrorLog $dir/log")
      . pool('other', 'worker', "FcgiPMErrorLog $dir/way/log")],
     ['ChrootDir with a TCP pool', "ChrootDir /tmp\n"

@@ -28,7 +28,7 @@ use Time::HiRes qw(time);
 our @EXPORT = qw(http talk);
 
 =head2 http(PORT, PATH, method, header => [LINE...], body, chunked => SIZE,
-timeout => 20, protocol => '1.1')
+timeout => 20, protocol => '1.1', host => NAME)
 
 C<chunked> sends the body in chunks of that size.
 
@@ -71,7 +71,8 @@ sub talk {
 sub _head {
     my ($method, $path, %arg) = @_;
     my $protocol = $arg{protocol} || '1.1';
-    my @line = ("$method $path HTTP/$protocol", "Host: localhost:$arg{port}",
+    my @line = ("$method $path HTTP/$protocol",
+                'Host: ' . ($arg{host} || "localhost:$arg{port}"),
                 'Connection: close', @{ $arg{header} || [] });
     if ($arg{chunked}) { push @line, 'Transfer-Encoding: chunked' }
     elsif (defined $arg{body}) {
