@@ -20,16 +20,19 @@
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/manager/pm_manager.h"
 #include "pm_core/os/pm_pdeath.h"
+#include "pm_core/os/pm_signals.h"
 
 APLOG_USE_MODULE(fcgipm);
 
 /* For the whole set of pools. */
 #define MANAGER_SEND_TIMEOUT apr_time_from_sec(5)
 
-/* A manager that dies younger than that dies early. */
-#define MANAGER_EARLY     apr_time_from_sec(10)
+/* A manager that dies younger than that dies early.  So many in a row are
+ * replaced at once, the next ones after a delay. */
+#define MANAGER_EARLY     apr_time_from_sec(2)
+#define MANAGER_AT_ONCE   3
 #define MANAGER_RETRY_MIN apr_time_from_sec(1)
-#define MANAGER_RETRY_MAX apr_time_from_sec(60)
+#define MANAGER_RETRY_MAX apr_time_from_sec(10)
 
 /* A running manager can take a new configuration if it is of this build and
  * logs in the same way: the parent can hand it another file, but it cannot
@@ -123,9 +126,10 @@ static void manager_forget(hpm_parent_t *me)
     manager->pid = 0;
 }
 
-static void manager_watch(hpm_parent_t *me)
+/* @param pid the manager's, or the timer's while there is no manager */
+static void manager_watch(hpm_parent_t *me, pid_t pid)
 {
-    me->proc.pid = me->retained->manager.pid;
+    me->proc.pid = pid;
     apr_proc_other_child_register(&me->proc, manager_on_exit, me, NULL,
                                   me->pconf);
 }
@@ -228,6 +232,25 @@ static void manager_kill(hpm_parent_t *me)
     manager_forget(me);
 }
 
+/* httpd calls its monitor hook once in ten seconds only, but at once when a
+ * child of its dies: a process that does nothing but wait is the timer. */
+static void manager_start_timer(hpm_parent_t *me, apr_interval_time_t delay)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        pm_signals_reset();
+        pm_fds_close_all_but(-1, -1);
+        if (pm_pdeath_set(SIGKILL, me->retained->parent)) {
+            apr_sleep(delay);
+        }
+        _exit(0);
+    }
+    if (pid > 0) {
+        manager_watch(me, pid);
+    }
+}
+
 /* The delay doubles with each manager in a row that dies early. */
 static void manager_put_off(hpm_parent_t *me)
 {
@@ -235,15 +258,16 @@ static void manager_put_off(hpm_parent_t *me)
     apr_time_t delay = MANAGER_RETRY_MIN;
     int i;
 
-    for (i = 2; i < manager->early && delay < MANAGER_RETRY_MAX; i++) {
+    for (i = MANAGER_AT_ONCE + 1;
+         i < manager->early && delay < MANAGER_RETRY_MAX; i++) {
         delay *= 2;
     }
     delay = pm_time_min(delay, MANAGER_RETRY_MAX);
     manager->retry_at = pm_time_now() + delay;
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, me->s,
-                 "the next manager is "
-                 "started in %d s or more",
+                 "the next manager is started in %d s",
                  (int)apr_time_sec(delay));
+    manager_start_timer(me, delay);
 }
 
 static void manager_start_or_put_off(hpm_parent_t *me)
@@ -258,7 +282,7 @@ static void manager_start_or_put_off(hpm_parent_t *me)
         rv = manager_send_set(me, &why);
     }
     if (rv == APR_SUCCESS) {
-        manager_watch(me);
+        manager_watch(me, manager->pid);
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, me->s,
                      "manager %" APR_PID_T_FMT " has taken %d pools",
                      manager->pid, me->set->members->nelts);
@@ -304,15 +328,10 @@ static void manager_replace(hpm_parent_t *me, int how)
     hpm_manager_process_t *manager = &me->retained->manager;
     apr_time_t age = pm_time_now() - manager->born;
 
-    if (manager_httpd_stops()) {
-        /* the next configuration starts one, or httpd ends */
-        manager_forget(me);
-        return;
-    }
     manager_log_death(me, how);
     manager_forget(me);
     manager->early = age < MANAGER_EARLY ? manager->early + 1 : 0;
-    if (manager->early > 1) {
+    if (manager->early > MANAGER_AT_ONCE) {
         manager_put_off(me);
     }
     else {
@@ -330,10 +349,41 @@ static void manager_on_exit(int reason, void *data, int status)
 {
     hpm_parent_t *me = data;
 
-    if (reason == APR_OC_REASON_DEATH || reason == APR_OC_REASON_LOST) {
-        manager_unwatch(me);
+    if (reason != APR_OC_REASON_DEATH && reason != APR_OC_REASON_LOST) {
+        return;
+    }
+    manager_unwatch(me);
+    if (manager_httpd_stops()) {
+        /* the next configuration starts one, or httpd ends */
+        manager_forget(me);
+    }
+    else if (me->retained->manager.pid) {
         manager_replace(me, reason == APR_OC_REASON_DEATH ? status : -1);
     }
+    else {
+        hpm_manager_process_retry(me);
+    }
+}
+
+/* --- a death is noticed at once ------------------------------------------- */
+
+static void manager_on_sigchld(int sig)
+{
+    (void)sig;
+}
+
+void hpm_manager_process_wake(int on)
+{
+    struct sigaction sa = {0};
+
+    sigaction(SIGCHLD, NULL, &sa);
+    if (sa.sa_flags & SA_SIGINFO
+        || sa.sa_handler != (on ? SIG_DFL : manager_on_sigchld)) {
+        return; /* other code's */
+    }
+    sa.sa_handler = on ? manager_on_sigchld : SIG_DFL;
+    sa.sa_flags = SA_RESTART | SA_NOCLDSTOP;
+    sigaction(SIGCHLD, &sa, NULL);
 }
 
 /* --- what the hooks ask for ----------------------------------------------- */
@@ -349,7 +399,7 @@ static int manager_update(hpm_parent_t *me)
         rv = pm_fail_os(&why, errno, "SIGHUP");
     }
     if (rv == APR_SUCCESS) {
-        manager_watch(me);
+        manager_watch(me, manager->pid);
         return 1;
     }
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s,

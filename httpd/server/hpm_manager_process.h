@@ -36,6 +36,16 @@ int hpm_manager_process_alive(struct hpm_parent *me);
 /** Start a manager if one was put off and its time has come. */
 void hpm_manager_process_retry(struct hpm_parent *me);
 
+/**
+ * Let the death of a child interrupt the parent's sleep: httpd's main loop
+ * sleeps a second, in a call that no flag restarts after a signal (signal(7)),
+ * before it looks for children that have died.  A handler for SIGCHLD that does
+ * nothing is enough; where other code has one that is so already.
+ * @param on 0: give the handler back, before this code is unloaded, and in
+ *           children
+ */
+void hpm_manager_process_wake(int on);
+
 /** Send SIGTERM, wait as long as FcgiPMDieTimeout allows, then SIGKILL. */
 void hpm_manager_process_stop(struct hpm_parent *me);
 

@@ -191,6 +191,7 @@ static apr_status_t parent_unload(void *data)
 {
     hpm_parent_t *me = data;
 
+    hpm_manager_process_wake(0);
     apr_pool_cleanup_kill(me->s->process->pool, me, parent_end);
     return APR_SUCCESS;
 }
@@ -278,6 +279,7 @@ int hpm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
                      "what slow requests wait for will not be known");
     parent_renew(me, ptemp);
     parent_publish(me);
+    hpm_manager_process_wake(1);
     apr_pool_pre_cleanup_register(s->process->pool, me, parent_end);
     apr_pool_cleanup_register(pconf, me, parent_unload, apr_pool_cleanup_null);
     return OK;
@@ -332,6 +334,7 @@ void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
                                   apr_pool_cleanup_null);
     }
     else {
+        hpm_manager_process_wake(0);
         child_close_parents(me->retained);
     }
     load = hpm_keepalive_wait_load(pchild);

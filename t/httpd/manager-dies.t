@@ -66,5 +66,36 @@ sub manager_dies {
     return;
 }
 
+# The first ones that die in a row are replaced at once, the next one after a
+# delay; so is one that dies after a graceful.
+sub managers_die {
+    my $httpd = FCGIPM::Httpd->new(
+        config => pool('app', 'worker', 'FcgiPMProcesses 2')
+            . location('app'));
+    ok($httpd->start, 'managers that die one after the other') or return;
+    my $manager = $httpd->manager;
+    for my $n (1 .. 4) {
+        kill 'KILL', $manager;
+        $manager = wait_for {
+            my $pid = $httpd->manager;
+            $pid && $pid != $manager ? $pid : 0
+        } 20, "manager after the death of $n";
+        ok($manager, "another one after $n");
+        is(count_lines($httpd->error_log, qr/next manager is started/),
+           $n > 3 ? 1 : 0, $n > 3 ? 'after a delay' : 'at once');
+    }
+    ok($httpd->pid_at('/app/'), 'the pool serves');
+    ok($httpd->graceful, 'a graceful');
+    kill 'KILL', $manager;
+    ok(wait_for {
+           my $pid = $httpd->manager;
+           $pid && $pid != $manager
+       } 20, 'is as a start for the next one that dies');
+    ok($httpd->pid_at('/app/'), 'the pool serves');
+    ends_well($httpd);
+    return;
+}
+
 manager_dies($_) for FCGIPM::Httpd->mpms;
+managers_die();
 done_testing;
