@@ -94,11 +94,12 @@ sub begin {
 begin('event');
 my $quick = client();
 my $n = 0;
-my @stay = stays(sub { $n = talk_to($quick, 200, 0.0003) });
-is($n, 200, 'a quick client gets its answers');
-cmp_ok(scalar @stay, '>', 50, 'a thread stays with it');
+# A client on a busy machine is not always quick.
+ok(wait_for { stays(sub { $n = talk_to($quick, 200, 0.0003) }) > 50 } 30,
+   'a thread stays with a quick client');
+is($n, 200, 'which gets its answers');
 
-@stay = stays(sub { $n = talk_to($quick, 20, 0.02) });
+my @stay = stays(sub { $n = talk_to($quick, 20, 0.02) });
 is($n, 20, 'so does a slow one');
 cmp_ok(scalar @stay, '<=', 3, 'and no thread stays');
 

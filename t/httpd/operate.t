@@ -32,7 +32,7 @@ sub config {
     my (%with) = @_;
     return join '', "FcgiPMDieTimeout 2\nFcgiPMNice 1\n",
         pool('app', [$with{app} || $RELEASE], 'FcgiPMProcesses 3',
-             'FcgiPMReload rolling', 'FcgiPMStartTimeout 2s',
+             'FcgiPMReload rolling', 'FcgiPMStartTimeout 5s',
              @{ $with{lines} || [] }),
         pool('other', [$worker], 'FcgiPMProcesses 2',
              'FcgiPMSetEnv A "one two"', 'FcgiPMSetEnv B 2'),
