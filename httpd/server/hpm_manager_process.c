@@ -270,31 +270,42 @@ static void manager_put_off(hpm_parent_t *me)
     manager_start_timer(me, delay);
 }
 
-static void manager_start_or_put_off(hpm_parent_t *me)
+static int manager_try_start(hpm_parent_t *me)
 {
-    hpm_manager_process_t *manager = &me->retained->manager;
-    apr_status_t rv;
     pm_reason_t why;
+    apr_status_t rv = manager_start(me, &why);
 
-    manager->retry_at = 0;
-    rv = manager_start(me, &why);
     if (rv == APR_SUCCESS) {
         rv = manager_send_set(me, &why);
     }
     if (rv == APR_SUCCESS) {
-        manager_watch(me, manager->pid);
+        manager_watch(me, me->retained->manager.pid);
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, me->s,
                      "manager %" APR_PID_T_FMT " has taken %d pools",
-                     manager->pid, me->set->members->nelts);
-        return;
+                     me->retained->manager.pid, me->set->members->nelts);
+        return 1;
     }
     manager_kill(me);
-    manager->early++;
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s,
                  "cannot start a manager, "
                  "no pool can answer: %s",
                  why.text);
-    manager_put_off(me);
+    return 0;
+}
+
+/* A manager that dies while it is given its pools is one that dies early. */
+static void manager_start_or_put_off(hpm_parent_t *me)
+{
+    hpm_manager_process_t *manager = &me->retained->manager;
+
+    manager->retry_at = 0;
+    while (!manager_try_start(me)) {
+        manager->early++;
+        if (manager->early > MANAGER_AT_ONCE) {
+            manager_put_off(me);
+            return;
+        }
+    }
 }
 
 static int manager_httpd_stops(void)
