@@ -3,8 +3,8 @@
 #
 # What SIGTERM does to workers of all kinds, idle and in a request, with the
 # guard and without, is what docs/admin/workers.md says.  FCGIPM_WRITE=1 writes
-# the table there.  The rows of Go, Ruby and Node are tested where there is such
-# a program.
+# the table there.  The rows of Go, Ruby, Node, Catalyst and Django are tested
+# where there is such a program.
 use strict;
 use warnings;
 
@@ -24,6 +24,9 @@ my $script = write_file(tmp_dir() . '/sleep.php', <<'PHP', 0644);
     while (microtime(true) < $end) usleep(10000);
 } echo 'pid=', getmypid();
 PHP
+# What servers of WSGI and PSGI need.
+my %web = (SERVER_NAME => 'localhost', SERVER_PORT => 80, SCRIPT_NAME => '',
+           PATH_INFO => '/x', SERVER_PROTOCOL => 'HTTP/1.1');
 my %php = (params => { SCRIPT_FILENAME => $script, SCRIPT_NAME => '/x',
                        REDIRECT_STATUS => 200 });
 
@@ -38,6 +41,17 @@ sub go_program {
     ok(defined $build->wait(300) && -x "$dir/worker", 'Go: builds')
         or diag(slurp("$dir/log"));
     return "$dir/worker";
+}
+
+# Of the npm registry: where FCGIPM_NODE_MODULES says that it is.
+sub node_fastcgi {
+    my $dir = $ENV{FCGIPM_NODE_MODULES};
+    return [undef] unless $dir && -d "$dir/node-fastcgi";
+    return [scalar have('node'), bin('node-fastcgi.js'), $dir];
+}
+
+sub perl_has {
+    return !grep { !eval "require $_; 1" } @_;
 }
 
 my $go = go_program();
@@ -63,6 +77,11 @@ my @KIND = (
     ['Python, closes by syscall(2)', [bin('plain.py'), 'syscall']],
     ['Ruby, FCGI, a handler that exits', [scalar have('ruby'), bin('fcgi.rb')]],
     ['Node, net', [scalar have('node'), bin('plain.js')]],
+    ['Node, node-fastcgi', node_fastcgi()],
+    ['Perl, Catalyst', [perl_has('Catalyst', 'Plack') && bin('catalyst.pl')]],
+    ['Python, Django under uWSGI',
+     [scalar have('uwsgi'), qw(--plugins python3 --protocol fastcgi),
+      '--need-app', '--wsgi-file', root() . '/t/bin/django_wsgi.py']],
     ['C, linked statically', [bin('static')]],
     ['Go, net/http/fcgi', [$go]],
 );
@@ -102,7 +121,9 @@ sub settled {
 sub warm_up {
     my ($case) = @_;
     ($case->{pid}) = $case->{run}->workers(1);
-    my $r = request($case->{run}->address, %{ $case->{ask} });
+    my $r = request($case->{run}->address,
+                    params => { %web, REQUEST_URI => '/x',
+                                %{ $case->{ask}{params} || {} } });
     is($r->{error}, undef, "$case->{name}: serves") or diag($case->{run}->log);
     delete $case->{seen};
     return;
@@ -113,7 +134,7 @@ sub make_busy {
     my $before = sockets($case->{pid});
     $case->{conn} = connect_to($case->{run}->address);
     send_request($case->{conn}, query => 'sleep=2000',
-                 params => { %{ $case->{ask}{params} || {} },
+                 params => { %web, %{ $case->{ask}{params} || {} },
                              REQUEST_URI => '/x?sleep=2000' });
     ok(wait_for { sockets($case->{pid}) > $before } 20,
        "$case->{name}: has a request");
@@ -153,8 +174,9 @@ sub outcome {
 # By another name of the socket: a manager that ends takes the first away.
 sub ask_again {
     my ($case) = @_;
-    my $r = request($case->{run}->address . '.again', %{ $case->{ask} },
-                    timeout => 20);
+    my $r = request($case->{run}->address . '.again', timeout => 20,
+                    params => { %web, REQUEST_URI => '/x',
+                                %{ $case->{ask}{params} || {} } });
     push @{ $case->{said} },
         answered($r) ? '*stays, answers one more*' : '*stays*';
     return;
