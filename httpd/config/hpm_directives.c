@@ -393,4 +393,4 @@ const command_rec hpm_directives[] = {
     AP_INIT_RAW_ARGS("RewriteRule", hpm_dir_note_rewrite,
                      (void *)"mod_rewrite.c", OR_FILEINFO,
                      "noted when .htaccess names a pool"),
-    {NULL}};
+    {.name = NULL}};

@@ -13,7 +13,7 @@
 
 static const struct {
     const char *name;
-    int resource;
+    pm_launch_resource_t resource;
 } spec_resources[] = {{"cpu", RLIMIT_CPU},       {"as", RLIMIT_AS},
                       {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC},
                       {"core", RLIMIT_CORE},     {NULL, 0}};

@@ -17,6 +17,13 @@
 #include "pm_core/os/pm_ident.h"
 #include "pm_core/os/pm_path.h"
 
+/** What setrlimit(2) takes for a resource. */
+#ifdef __GLIBC__
+typedef __rlimit_resource_t pm_launch_resource_t;
+#else
+typedef int pm_launch_resource_t;
+#endif
+
 /** A script as the manager has seen it. */
 typedef struct pm_launch_file {
     const char *path;
@@ -42,7 +49,7 @@ typedef struct pm_launch_spec {
                           *   process has them */
     int nlimits;
     struct {
-        int resource;
+        pm_launch_resource_t resource;
         struct rlimit limit;
     } limits[8];
     pm_ident_t ident;
