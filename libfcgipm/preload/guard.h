@@ -41,6 +41,14 @@
 
 #define PUBLIC __attribute__((visibility("default")))
 
+/* On 32-bit systems glibc has functions for 64-bit times beside the old ones.
+ * Its headers rename calls and definitions, but not the names for dlsym(3). */
+#if defined(__USE_TIME_BITS64) && __TIMESIZE == 32
+#define GUARD_TIME64 1
+#else
+#define GUARD_TIME64 0
+#endif
+
 /* All that is shared by threads goes through these.  Where there is one thread
  * they are not locked, which is half of what the guard costs: only a handler of
  * the program's that closes a connection could come in between. */

@@ -8,6 +8,7 @@ static guard_libc_t libc;
 
 /* POSIX wants it this way round (dlsym(3), on function pointers). */
 #define FIND(member, name) (*(void **)&libc.member = dlsym(RTLD_NEXT, name))
+#define FIND_TIMED(name, name64) FIND(name, GUARD_TIME64 ? name64 : #name)
 
 static void find(void)
 {
@@ -18,25 +19,25 @@ static void find(void)
     FIND(readv, "readv");
     FIND(recv, "recv");
     FIND(recvfrom, "recvfrom");
-    FIND(recvmsg, "recvmsg");
+    FIND_TIMED(recvmsg, "__recvmsg64");
     FIND(writev, "writev");
     FIND(send, "send");
     FIND(sendto, "sendto");
-    FIND(sendmsg, "sendmsg");
+    FIND_TIMED(sendmsg, "__sendmsg64");
     FIND(sigaction, "sigaction");
     FIND(signal, "signal");
     FIND(sysv_signal, "__sysv_signal");
     FIND(sigset, "sigset");
     FIND(poll, "poll");
-    FIND(ppoll, "ppoll");
-    FIND(select, "select");
-    FIND(pselect, "pselect");
+    FIND_TIMED(ppoll, "__ppoll64");
+    FIND_TIMED(select, "__select64");
+    FIND_TIMED(pselect, "__pselect64");
     FIND(epoll_ctl, "epoll_ctl");
     FIND(epoll_wait, "epoll_wait");
     FIND(epoll_pwait, "epoll_pwait");
-    FIND(epoll_pwait2, "epoll_pwait2");
-    FIND(nanosleep, "nanosleep");
-    FIND(clock_nanosleep, "clock_nanosleep");
+    FIND_TIMED(epoll_pwait2, "__epoll_pwait2_time64");
+    FIND_TIMED(nanosleep, "__nanosleep64");
+    FIND_TIMED(clock_nanosleep, "__clock_nanosleep_time64");
     FIND(pause, "pause");
     FIND(execve, "execve");
     FIND(execv, "execv");

@@ -401,7 +401,10 @@ PUBLIC int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts,
     return guarded_pause(&p);
 }
 
-/* What <bits/poll2.h> makes of them, and declares when it does. */
+/* What <bits/poll2.h> makes of them. */
+#if GUARD_TIME64
+#define __ppoll_chk __ppoll64_chk
+#endif
 int __poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t size);
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts,
                 const sigset_t *mask, size_t size);

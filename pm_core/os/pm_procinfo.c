@@ -233,6 +233,14 @@ static const struct {
 #ifdef SYS_pause
     {SYS_pause, 0, "pause"},
 #endif
+#ifdef SYS_futex_time64 /* 32-bit systems, for 64-bit times */
+    {SYS_ppoll_time64, 0, "ppoll"},
+    {SYS_pselect6_time64, 0, "pselect6"},
+    {SYS_futex_time64, 0, "futex"},
+    {SYS_clock_nanosleep_time64, 0, "clock_nanosleep"},
+    {SYS_semtimedop_time64, 0, "semtimedop"},
+    {SYS_rt_sigtimedwait_time64, 0, "rt_sigtimedwait"},
+#endif
     {SYS_ppoll, 0, "ppoll"},
     {SYS_pselect6, 0, "pselect6"},
     {SYS_epoll_pwait, 1, "epoll_pwait"},
