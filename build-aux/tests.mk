@@ -20,7 +20,7 @@ TESTS   ?= $(UNIT_T) $(TOP_T) $(CORE_T) $(HTTPD_T)
 
 # Without TESTS= everything runs, and what ASAN_T names a second time with
 # sanitizers (sanitize.mk).
-run-check: tests $(if $(filter file,$(origin TESTS)),asan fuzzers tsan) \
+run-check: tests $(if $(filter file,$(origin TESTS)),asan fuzzers tsan build-clang) \
            $(if $(filter %fuzz.t,$(TESTS)),fuzzers) \
            $(if $(filter %tsan.t,$(TESTS)),tsan)
 	@rm -f build/failed; \
@@ -28,6 +28,7 @@ run-check: tests $(if $(filter file,$(origin TESTS)),asan fuzzers tsan) \
 	  if [ '$(origin TESTS)' = file ]; then \
 	      echo 'With the address and undefined-behaviour sanitizers:'; \
 	      $(call asan_prove,$(ASAN_T)) || : >build/failed; \
+	      $(call build_prove,build-clang) || : >build/failed; \
 	  fi; } 2>&1 | tee build/check.log; \
 	[ ! -e build/failed ] || { \
 	    echo 'What failed, once more:'; \
