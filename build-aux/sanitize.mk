@@ -17,7 +17,7 @@ asan: $(WORKERS) $(GUARD)
 asan-here: $(TOOLS) $(UNITS)
 
 # procmanager-* test libfcgipm, which is build/'s there.
-ASAN_T  := $(patsubst build/%,build-asan/%,$(UNIT_T)) \
+ASAN_T   = $(patsubst build/%,build-asan/%,$(UNIT_T)) \
            $(filter-out t/core/procmanager-%,$(CORE_T))
 asan_prove = ASAN_OPTIONS=detect_stack_use_after_return=1 \
              UBSAN_OPTIONS=print_stacktrace=1 $(call prove,build-asan,$(1))
