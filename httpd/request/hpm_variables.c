@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "httpd/request/hpm_variables.h"
 
+#include <string.h>
+
 #include "apr_strings.h"
 #include "http_core.h"
 #include "httpd/request/hpm_alias.h"
@@ -32,13 +34,6 @@ static void variables_add_split(request_rec *r, const char *script_name,
     }
 }
 
-/* php-cgi tests for an Action like this; mod_actions sets HANDLER as well. */
-static int variables_look_like_action(const apr_table_t *env)
-{
-    return apr_table_get(env, "REDIRECT_URL")
-           && !apr_table_get(env, "REDIRECT_HANDLER");
-}
-
 static void variables_remove(apr_table_t *env)
 {
     /* the worker reads a body of CONTENT_LENGTH bytes, never a chunked one */
@@ -61,9 +56,6 @@ void hpm_variables_responder(request_rec *r, apr_off_t length)
     }
     env = r->subprocess_env;
     variables_remove(env);
-    if (variables_look_like_action(env)) {
-        apr_table_unset(env, "PATH_TRANSLATED");
-    }
     if (length >= 0) {
         apr_table_setn(env, "CONTENT_LENGTH", apr_off_t_toa(r->pool, length));
     }
@@ -89,11 +81,73 @@ void hpm_variables_authorizer(request_rec *r, const apr_table_t *more)
     apr_table_overlap(env, more, APR_OVERLAP_TABLES_SET);
 }
 
+/* --- PHP ------------------------------------------------------------------ */
+
+/* .php, .php8, .phtml... */
+static int variables_has_php_suffix(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot && !strchr(dot, '/') && !ap_cstr_casecmpn(dot, ".ph", 3);
+}
+
+/* php-cgi, php8.2, also behind env, nice, ... */
+static int variables_command_is_php(const apr_array_header_t *command)
+{
+    int i;
+
+    for (i = 0; command && i < command->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(command, i, const char *);
+        const char *slash = strrchr(word, '/');
+
+        if (!strncmp(slash ? slash + 1 : word, "php", 3)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Does PHP run the request's file?  As the target of an Action it can be the
+ * program php-cgi itself. */
+static int variables_is_php(const request_rec *r, const pm_conf_t *conf)
+{
+    const apr_table_t *env = r->subprocess_env;
+
+    return conf && apr_table_get(env, "PATH_INFO")
+           && (variables_has_php_suffix(r->filename)
+               || (variables_command_is_php(conf->command)
+                   && !apr_table_get(env, "REDIRECT_HANDLER")));
+}
+
+/* php-cgi believes that an Action has called it when there is REDIRECT_URL: it
+ * drops PATH_INFO, and runs the file PATH_TRANSLATED instead of
+ * SCRIPT_FILENAME.  It does not look at the second names, and makes the first
+ * of them in $_SERVER. */
+static const char *const variables_php_names[][2] = {
+    {"PATH_TRANSLATED", "PATH.TRANSLATED"}, {"REDIRECT_URL", "REDIRECT.URL"}};
+
+/* @param from 0: the names in r->subprocess_env, 1: those for PHP */
+static void variables_rename(apr_table_t *env, int from)
+{
+    const char *value;
+    unsigned i;
+
+    for (i = 0; i < 2; i++) {
+        value = apr_table_get(env, variables_php_names[i][from]);
+        if (value) {
+            apr_table_setn(env, variables_php_names[i][!from], value);
+            apr_table_unset(env, variables_php_names[i][from]);
+        }
+    }
+}
+
+/* --- the records ---------------------------------------------------------- */
+
 /* Records of PARAMS in a request, at the most. */
 #define VARIABLES_RECORDS_MAX 32
 
-int hpm_variables_encode(request_rec *r, int role, char **head, apr_size_t *len,
-                         pm_reason_t *why)
+static int variables_encode(request_rec *r, int role, char **head,
+                            apr_size_t *len, pm_reason_t *why)
 {
     apr_table_t *env = r->subprocess_env;
     apr_size_t lens[VARIABLES_RECORDS_MAX];
@@ -129,4 +183,20 @@ int hpm_variables_encode(request_rec *r, int role, char **head, apr_size_t *len,
     }
     hpm_codec_header(at, HPM_FCGI_PARAMS, 0);
     return OK;
+}
+
+int hpm_variables_encode(request_rec *r, const pm_conf_t *conf, int role,
+                         char **head, apr_size_t *len, pm_reason_t *why)
+{
+    int php = variables_is_php(r, conf);
+    int status;
+
+    if (php) {
+        variables_rename(r->subprocess_env, 0);
+    }
+    status = variables_encode(r, role, head, len, why);
+    if (php) {
+        variables_rename(r->subprocess_env, 1);
+    }
+    return status;
 }

@@ -14,14 +14,12 @@
 
 #include "httpd/upstream/hpm_codec.h"
 #include "pm_core/base/pm_base.h"
+#include "pm_core/config/pm_conf.h"
 
 /**
  * Add the variables of a Responder (6.2) to @c r->subprocess_env.
  *
- * PATH_TRANSLATED is left out after an internal redirect that no Action has
- * made (mod_rewrite, ErrorDocument): php-cgi takes REDIRECT_URL together
- * with PATH_TRANSLATED for the sign of an Action, and would run the file
- * PATH_TRANSLATED instead of SCRIPT_FILENAME.
+ * They are those of mod_cgi.
  *
  * @param length of the body, for CONTENT_LENGTH; -1: there is no body
  */
@@ -38,11 +36,16 @@ void hpm_variables_authorizer(request_rec *r, const apr_table_t *more);
 
 /**
  * Encode BEGIN_REQUEST and PARAMS with their end, from @c r->subprocess_env.
+ *
+ * PHP gets PATH_TRANSLATED and REDIRECT_URL by names which only become these in
+ * $_SERVER, when there is a PATH_INFO: docs/admin/variables.md says why.
+ *
+ * @param conf of the pool of a Responder; NULL for an Authorizer
  * @param role HPM_FCGI_RESPONDER, HPM_FCGI_AUTHORIZER
  * @param head allocated from @c r->pool
  * @return OK; or the HTTP status of the refusal, and @a why
  */
-int hpm_variables_encode(request_rec *r, int role, char **head, apr_size_t *len,
-                         pm_reason_t *why);
+int hpm_variables_encode(request_rec *r, const pm_conf_t *conf, int role,
+                         char **head, apr_size_t *len, pm_reason_t *why);
 
 #endif /* HPM_VARIABLES_H */

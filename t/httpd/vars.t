@@ -166,9 +166,8 @@ sub front_controllers {
         four('/rules/front.env', 'ROOT/rules/front.env'),
         QUERY_STRING => 'q=x&env', REQUEST_URI => '/rules/q/x?env',
         REDIRECT_URL => '/rules/q/x', REDIRECT_STATUS => 200);
-    # No PATH_TRANSLATED: see hpm_variables.h.
     has('RewriteRule to more behind the script', vars('/rules/p/x/y?env'),
-        four('/rules/front.env', 'ROOT/rules/front.env', '/x/y', undef),
+        four('/rules/front.env', 'ROOT/rules/front.env', '/x/y', 'ROOT/x/y'),
         REQUEST_URI => '/rules/p/x/y?env', REDIRECT_URL => '/rules/p/x/y',
         REDIRECT_RULE => 'one');
     has('RewriteRule of the server', vars('/server/x/y?env'),
@@ -180,7 +179,7 @@ sub front_controllers {
     my $r = $httpd->get('/err/nothing?x=y');
     is($r->{status}, 404, 'ErrorDocument');
     has('ErrorDocument of a POST', vars('/err/nothing?x=y', body => 'abc'),
-        four('/err.env', 'ROOT/err.env', '/info', undef),
+        four('/err.env', 'ROOT/err.env', '/info', 'ROOT/info'),
         QUERY_STRING => 'env', REQUEST_METHOD => 'GET',
         REQUEST_URI => '/err/nothing?x=y', REDIRECT_URL => '/err/nothing',
         REDIRECT_QUERY_STRING => 'x=y', REDIRECT_STATUS => 404,
@@ -240,12 +239,12 @@ sub php {
     has('FallbackResource', vars('/fallback/php/x/y?z=1'),
         four('/idx/p.php', 'ROOT/idx/p.php'), FILE => 'ROOT/idx/p.php',
         REQUEST_URI => '/fallback/php/x/y?z=1', QUERY_STRING => 'z=1');
-    # php-cgi renames PATH_INFO when there is a REDIRECT_URL.
     has('RewriteRule', vars('/rules/php/x/y'),
-        FILE => 'ROOT/idx/p.php', SCRIPT_NAME => '/idx/p.php',
-        ORIG_PATH_INFO => '/x/y', REQUEST_URI => '/rules/php/x/y');
+        four('/idx/p.php', 'ROOT/idx/p.php', '/x/y', 'ROOT/x/y'),
+        FILE => 'ROOT/idx/p.php', PHP_SELF => '/idx/p.php/x/y',
+        REDIRECT_URL => '/rules/php/x/y', REQUEST_URI => '/rules/php/x/y');
     has('RewriteRule that names a file', vars('/rules/php/p.php'),
-        FILE => 'ROOT/idx/p.php', ORIG_PATH_INFO => '/p.php');
+        FILE => 'ROOT/idx/p.php', PATH_INFO => '/p.php');
     has('a body', vars('/p.php', body => 'a=b'), BODY => 'a=b');
     has('a chunked body', vars('/p.php', body => 'a=b', chunked => 1),
         BODY => 'a=b', CONTENT_LENGTH => 3);
