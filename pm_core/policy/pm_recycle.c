@@ -95,9 +95,11 @@ pm_recycle_plan_t pm_recycle_plan(const pm_conf_t *conf,
     return plan;
 }
 
-int pm_recycle_extra(int due, int alive, int one_by_one)
+int pm_recycle_extra(const int due[PM_DUE_START + 1], int alive)
 {
-    int most = one_by_one || alive < 8 ? 1 : alive / 4;
+    int reload = due[PM_DUE_RELOAD] + due[PM_DUE_START];
+    int recycle = due[PM_DUE_RECYCLE];
+    int most = alive < 8 ? 1 : alive / 4;
 
-    return due < most ? due : most;
+    return due[PM_DUE_ROLL] ? 1 : reload + (recycle < most ? recycle : most);
 }

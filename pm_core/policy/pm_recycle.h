@@ -66,9 +66,24 @@ pm_recycle_plan_t pm_recycle_plan(const pm_conf_t *conf,
                                   const pm_recycle_facts_t *facts,
                                   apr_time_t now);
 
-/** @return how many workers more than it needs a pool may have to replace its
- *  due ones: a quarter of those it has, at least one
- *  @param one_by_one 1: no more than one */
-int pm_recycle_extra(int due, int alive, int one_by_one);
+/** What a worker is to be replaced for, and when it goes. */
+typedef enum pm_due {
+    PM_DUE_NOT,     /**< it stays */
+    PM_DUE_RECYCLE, /**< for what pm_recycle_plan() says: it goes when another
+                     *   is ready */
+    PM_DUE_ROLL,    /**< by a rolling reload: likewise, one by one */
+    PM_DUE_RELOAD,  /**< by a reload that came before it was ready, or when no
+                     *   other could be started: likewise, all at once */
+    PM_DUE_START    /**< by a reload: it goes when another was started */
+} pm_due_t;
+
+/**
+ * @param due   the pool's workers, by pm_due_t
+ * @param alive its workers that were not told to stop
+ * @return how many workers more than it needs a pool may have to replace due
+ *         ones: one in a rolling reload; else all that a reload replaces, and
+ *         a quarter of those it has, at least one, for those it recycles
+ */
+int pm_recycle_extra(const int due[PM_DUE_START + 1], int alive);
 
 #endif /* PM_RECYCLE_H */

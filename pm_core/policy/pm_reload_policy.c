@@ -19,3 +19,10 @@ pm_reload_policy_t pm_reload_policy_plan(pm_graceful_t graceful,
                ? PM_RELOAD_POLICY_RELOAD
                : PM_RELOAD_POLICY_KEEP;
 }
+
+pm_due_t pm_reload_policy_due(apr_int64_t reload, int ready, pm_due_t due)
+{
+    return reload                          ? PM_DUE_ROLL
+           : ready && due != PM_DUE_RELOAD ? PM_DUE_START
+                                           : PM_DUE_RELOAD;
+}

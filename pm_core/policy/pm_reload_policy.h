@@ -7,6 +7,7 @@
 #define PM_RELOAD_POLICY_H
 
 #include "pm_core/config/pm_conf.h"
+#include "pm_core/policy/pm_recycle.h"
 
 typedef enum pm_reload_policy {
     PM_RELOAD_POLICY_START, /**< it is new: start it */
@@ -23,5 +24,15 @@ typedef enum pm_reload_policy {
 pm_reload_policy_t pm_reload_policy_plan(pm_graceful_t graceful,
                                          const pm_conf_t *was,
                                          const pm_conf_t *is);
+
+/**
+ * When a worker goes that a reload replaces.  One that is not ready yet is let
+ * get ready, and stays until another is; reloads that follow each other faster
+ * than the program loads would leave the pool without a worker else.
+ * @param reload FcgiPMReload of the pool
+ * @param ready  the worker serves
+ * @param due    what it was due for before
+ */
+pm_due_t pm_reload_policy_due(apr_int64_t reload, int ready, pm_due_t due);
 
 #endif /* PM_RELOAD_POLICY_H */

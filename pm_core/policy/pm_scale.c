@@ -109,14 +109,15 @@ pm_scale_plan_t pm_scale_plan(const pm_conf_t *conf,
     pm_scale_plan_t plan = {.next = PM_TIME_NEVER};
     apr_time_t at = earliest(conf, facts);
     int want = facts->closing ? 0 : workers_for(conf, facts->most);
-    int most = facts->closing ? 0 : (int)conf->processes.max + facts->extra;
+    int extra = facts->extra < want ? facts->extra : want;
+    int most = facts->closing ? 0 : (int)conf->processes.max + extra;
     int then;
 
     plan.want = want;
-    want += facts->extra;
+    want += extra;
     plan_stop(&plan, most, want, facts->alive);
     if (facts->trial) {
-        want = workers_for(conf, facts->need) + facts->extra;
+        want = workers_for(conf, facts->need) + extra;
     }
     if (now >= at && !facts->closing) {
         plan_start(&plan, facts, want - facts->alive,
@@ -130,7 +131,7 @@ pm_scale_plan_t pm_scale_plan(const pm_conf_t *conf,
     else if (!plan.open && !plan.want_room && at > now) {
         plan.next = at;
     }
-    if (!facts->closing && then > workers_for(conf, 0) + facts->extra) {
+    if (!facts->closing && then > workers_for(conf, 0) + extra) {
         plan.next = pm_time_min(plan.next, end);
     }
     return plan;

@@ -54,7 +54,7 @@ typedef struct pm_scale_facts {
     int most;              /**< pm_scale_most() */
     int room;              /**< workers that FcgiPMMaxProcesses leaves */
     int extra;             /**< workers to replace due ones, see
-                            *   pm_recycle.h */
+                            *   pm_recycle.h; no more than it is to have */
 } pm_scale_facts_t;
 
 typedef struct pm_scale_plan {

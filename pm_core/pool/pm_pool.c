@@ -7,6 +7,7 @@
 #include "apr_strings.h"
 #include "pm_core/os/pm_listen_queue.h"
 #include "pm_core/policy/pm_recycle.h"
+#include "pm_core/policy/pm_reload_policy.h"
 #include "pm_core/pool/pm_output.h"
 #include "pm_core/pool/pm_pool_exit.h"
 #include "pm_core/pool/pm_rollback.h"
@@ -298,9 +299,26 @@ static void pool_rank_worker(pm_worker_t *w, void *now)
     w->rank = facts.busy ? BUSY : facts.idle ? IDLE : NOT_KNOWN;
 }
 
-/* Tells up to n workers of that rank, the oldest first; due ones only, or any.
+/* Which workers may be told to stop. */
+typedef enum pool_which { ANY, DUE, DUE_READY } pool_which_t;
+
+static int pool_may_tell(const pm_worker_t *w, pool_which_t which)
+{
+    return which == ANY   ? pm_worker_fsm_alive(w->state)
+           : which == DUE ? w->due != PM_DUE_NOT
+                          : w->due && w->state == PM_WORKER_READY;
+}
+
+/* A worker that goes for another, and not in a reload of all at once. */
+static int pool_is_recycled(const pm_worker_t *w)
+{
+    return w->due == PM_DUE_RECYCLE || w->due == PM_DUE_ROLL;
+}
+
+/* Tells up to n workers of that rank, the oldest first.
  * @return how many are still to be told */
-static int pool_tell_rank(pm_pool_t *pool, int n, pool_rank_t rank, int due)
+static int pool_tell_rank(pm_pool_t *pool, int n, pool_rank_t rank,
+                          pool_which_t which)
 {
     pm_worker_t *w, *next;
 
@@ -308,9 +326,8 @@ static int pool_tell_rank(pm_pool_t *pool, int n, pool_rank_t rank, int due)
          n > 0 && w != APR_RING_SENTINEL(&pool->workers.list, pm_worker, link);
          w = next) {
         next = APR_RING_NEXT(w, link);
-        if (pm_worker_fsm_alive(w->state) && w->rank == (int)rank
-            && (w->due || !due)) {
-            pool->published->recycled += (apr_uint32_t)due;
+        if (w->rank == (int)rank && pool_may_tell(w, which)) {
+            pool->published->recycled += which != ANY && pool_is_recycled(w);
             pm_worker_handle(w, PM_WORKER_EVENT_STOP);
             n--;
         }
@@ -318,15 +335,15 @@ static int pool_tell_rank(pm_pool_t *pool, int n, pool_rank_t rank, int due)
     return n;
 }
 
-/* Tells n workers, idle ones first; @a busy of them may be busy.
- * @param due 1: of those that are to be replaced only */
-static void pool_tell(pm_pool_t *pool, int n, int busy, int due, apr_time_t now)
+/* Tells n workers, idle ones first; @a busy of them may be busy. */
+static void pool_tell(pm_pool_t *pool, int n, int busy, pool_which_t which,
+                      apr_time_t now)
 {
     if (n > 0) {
         pm_pool_each_worker(pool, pool_rank_worker, &now);
-        n = pool_tell_rank(pool, n, IDLE, due);
-        n = pool_tell_rank(pool, n, NOT_KNOWN, due);
-        pool_tell_rank(pool, n < busy ? n : busy, BUSY, due);
+        n = pool_tell_rank(pool, n, IDLE, which);
+        n = pool_tell_rank(pool, n, NOT_KNOWN, which);
+        pool_tell_rank(pool, n < busy ? n : busy, BUSY, which);
     }
 }
 
@@ -346,8 +363,23 @@ static int pool_may_start(pm_pool_t *pool)
     return 1;
 }
 
-/* @return 0: not all could be started */
-static int pool_start(pm_pool_t *pool, int n, apr_time_t now)
+static void pool_tell_former(pm_worker_t *w, void *ctx)
+{
+    (void)ctx;
+    if (w->due == PM_DUE_START) {
+        pm_worker_handle(w, PM_WORKER_EVENT_STOP);
+    }
+}
+
+static void pool_keep_former(pm_worker_t *w, void *ctx)
+{
+    (void)ctx;
+    if (w->due == PM_DUE_START) {
+        pm_worker_set_due(w, PM_DUE_RELOAD);
+    }
+}
+
+static void pool_start(pm_pool_t *pool, int n, apr_time_t now)
 {
     for (; n > 0; n--) {
         pool->last_start = now;
@@ -357,10 +389,13 @@ static int pool_start(pm_pool_t *pool, int n, apr_time_t now)
                                 pm_rollback_number(pool), pool->listener.fd,
                                 now)) {
             pm_pool_exit_failed(pool, NULL, now);
-            return 0;
+            pm_pool_each_worker(pool, pool_keep_former, NULL);
+            return;
+        }
+        if (pool->workers.due[PM_DUE_START]) {
+            pm_pool_each_worker(pool, pool_tell_former, NULL);
         }
     }
-    return 1;
 }
 
 /* How many more FcgiPMMaxProcesses leaves. */
@@ -372,43 +407,28 @@ static int pool_room(const pm_context_t *context)
 /* --- reload, hold, remove --------------------------------------------------
  */
 
-static void pool_roll_worker(pm_worker_t *w, void *ctx)
+static void pool_reload_worker(pm_worker_t *w, void *ctx)
 {
-    (void)ctx;
+    const pm_pool_t *pool = ctx;
+
     if (pm_worker_fsm_alive(w->state)) {
-        pm_worker_set_due(w, PM_DUE_ROLL);
-    }
-}
-
-/* No other can be started now: it stays until one can. */
-static void pool_recycle_worker(pm_worker_t *w, void *ctx)
-{
-    (void)ctx;
-    if (pm_worker_fsm_alive(w->state) && w->due == PM_DUE_NOT) {
-        pm_worker_set_due(w, PM_DUE_RECYCLE);
-    }
-}
-
-static void pool_tell_older(pm_worker_t *w, void *last)
-{
-    if (pm_worker_fsm_alive(w->state) && w->number <= *(apr_uint64_t *)last) {
-        pm_worker_handle(w, PM_WORKER_EVENT_STOP);
+        pm_worker_set_due(w, pm_reload_policy_due(pool->conf->reload,
+                                                  w->state == PM_WORKER_READY,
+                                                  w->due));
     }
 }
 
 static void pool_keep_worker(pm_worker_t *w, void *ctx)
 {
     (void)ctx;
-    if (w->due == PM_DUE_ROLL) {
+    if (w->due > PM_DUE_RECYCLE) {
         pm_worker_set_due(w, PM_DUE_NOT);
     }
 }
 
 void pm_pool_reload(pm_pool_t *pool)
 {
-    apr_uint64_t last = pool->context->started;
     int alive = pm_pool_alive(pool);
-    apr_time_t now = pm_time_now();
 
     pm_restart_policy_forget(&pool->restart);
     pm_rollback_try(pool);
@@ -417,19 +437,12 @@ void pm_pool_reload(pm_pool_t *pool)
            pool->conf->name, alive,
            pool->conf->reload ? "replaced, one when another is ready"
                               : "told to go, others are started");
-    if (pool->conf->reload) {
-        pm_pool_each_worker(pool, pool_roll_worker, NULL);
-        return;
+    if (!pool->conf->reload) {
+        /* all are to be replaced, needed or not */
+        pm_scale_note(&pool->demand.window, pool->conf->idle_timeout, alive,
+                      alive, pm_time_now());
     }
-    /* all are to be replaced, needed or not */
-    pm_scale_note(&pool->demand.window, pool->conf->idle_timeout, alive, alive,
-                  now);
-    if (alive && !pool->conf->start_delay && pool_room(pool->context) > 0
-        && !pool_start(pool, 1, now)) {
-        pm_pool_each_worker(pool, pool_recycle_worker, NULL);
-        return;
-    }
-    pm_pool_each_worker(pool, pool_tell_older, &last);
+    pm_pool_each_worker(pool, pool_reload_worker, pool);
 }
 
 void pm_pool_hold(pm_pool_t *pool, unsigned held)
@@ -571,34 +584,57 @@ static pm_scale_plan_t pool_ask_policy(pm_pool_t *pool, apr_time_t now)
     facts.need = pool->demand.now;
     facts.most = pm_scale_most(window);
     facts.room = pool_room(pool->context);
-    facts.extra = facts.closing
-                      ? 0
-                      : pm_recycle_extra(pool->workers.due, facts.alive,
-                                         pool->workers.rolling);
+    facts.extra =
+        facts.closing ? 0 : pm_recycle_extra(pool->workers.due, facts.alive);
     return pm_scale_plan(pool->conf, &facts,
                          pm_scale_part_end(window, pool->conf->idle_timeout),
                          now);
 }
 
-/* As many due ones go as there are ready ones more than wanted; where
- * FcgiPMMaxProcesses leaves no room for another, one goes before it comes. */
+/* Workers that are not to be replaced. */
+typedef struct pool_fresh {
+    int ready;
+    int loading;
+} pool_fresh_t;
+
+static void pool_count_fresh(pm_worker_t *w, void *ctx)
+{
+    pool_fresh_t *fresh = ctx;
+
+    if (w->due == PM_DUE_NOT && pm_worker_fsm_alive(w->state)) {
+        fresh->ready += w->state == PM_WORKER_READY;
+        fresh->loading += w->state != PM_WORKER_READY;
+    }
+}
+
+/* As many due ones go as there are ready ones more than wanted; all go when
+ * those that stay do for that; where FcgiPMMaxProcesses leaves no room for
+ * another, one goes before it comes. */
 static void pool_plan_recycle(pm_pool_t *pool, int want, apr_time_t now)
 {
-    int starting = pm_worker_loading(&pool->workers);
     int many = pool->workers.count[PM_WORKER_READY] - want;
+    int due = pm_worker_due(&pool->workers);
+    pool_fresh_t fresh = {0, 0};
 
-    if (pool->workers.due && many < 1 && !starting
-        && pool_room(pool->context) < 1) {
+    if (!due) {
+        return;
+    }
+    pm_pool_each_worker(pool, pool_count_fresh, &fresh);
+    if (fresh.ready >= want) {
+        pool_tell(pool, due, due, DUE, now);
+        return;
+    }
+    if (many < 1 && !fresh.loading && pool_room(pool->context) < 1) {
         many = 1;
     }
-    pool_tell(pool, many, many, 1, now);
+    pool_tell(pool, many, many, DUE_READY, now);
 }
 
 static apr_time_t pool_plan_workers(pm_pool_t *pool, apr_time_t now)
 {
     pm_scale_plan_t plan = pool_ask_policy(pool, now);
 
-    pool_tell(pool, plan.stop, plan.busy, 0, now);
+    pool_tell(pool, plan.stop, plan.busy, ANY, now);
     pool_start(pool, plan.start, now);
     pool_plan_recycle(pool, plan.want, now);
     pool->open = plan.open;

@@ -15,7 +15,7 @@ static void exit_keep_failure(pm_pool_t *pool, const pm_worker_t *w)
 
     failure->n++;
     failure->pid = w ? w->pid : 0;
-    failure->roll = pool->workers.rolling;
+    failure->roll = pool->workers.due[PM_DUE_ROLL];
     apr_cpystrn(failure->reason, pool->last_error, sizeof(failure->reason));
     apr_cpystrn(failure->said, w && w->said ? w->said : "",
                 sizeof(failure->said));
@@ -31,11 +31,11 @@ static void exit_not_due(pm_worker_t *w, void *ctx)
 
 static void exit_end_roll(pm_pool_t *pool)
 {
-    if (pool->workers.rolling) {
+    if (pool->workers.due[PM_DUE_ROLL]) {
         pm_log(pool->context->log, PM_ERROR,
                "pool %s: the rolling reload ends: "
                "a new worker has failed, %d old ones are kept",
-               pool->conf->name, pool->workers.rolling);
+               pool->conf->name, pool->workers.due[PM_DUE_ROLL]);
         pm_pool_each_worker(pool, exit_not_due, NULL);
     }
 }
@@ -53,8 +53,8 @@ void pm_pool_exit_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
                pool->conf->name, pool->restart.failures,
                (double)(pool->restart.retry_at - now) / 1e6);
     }
-    if (!w || w->due != PM_DUE_ROLL) {
-        /* else it is one that the roll replaces, started before it */
+    if (!w || (w->due != PM_DUE_ROLL && w->due != PM_DUE_RELOAD)) {
+        /* else it is one that the reload replaces, started before it */
         exit_keep_failure(pool, w);
         exit_end_roll(pool);
     }
@@ -124,7 +124,8 @@ void pm_pool_exit_count(pm_pool_t *pool, pm_worker_t *w, int status,
 
     facts.served = !facts.loading && exit_has_served(pool, w, facts.told, now);
     verdict = pm_restart_policy_judge(&facts);
-    if (pool->workers.rolling && w->state < PM_WORKER_READY && !facts.told) {
+    if (pool->workers.due[PM_DUE_ROLL] && w->state < PM_WORKER_READY
+        && !facts.told) {
         /* What the old workers serve is not to its credit, nor how long it
          * took to load. */
         verdict = PM_EXIT_FAILED;

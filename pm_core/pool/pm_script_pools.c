@@ -193,7 +193,7 @@ static void sp_on_look(void *ctx, apr_time_t now)
     }
     script->used = used;
     if (script->quiet < LOOKS || !pm_pool_retire(pool)) {
-        if (!pool->workers.rolling) {
+        if (!pool->workers.due[PM_DUE_ROLL]) {
             sp_try_again(script);
         }
         sp_watch(script, now);

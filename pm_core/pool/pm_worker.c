@@ -14,7 +14,6 @@
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_procinfo.h"
 #include "pm_core/os/pm_reap.h"
-#include "pm_core/policy/pm_recycle.h"
 #include "pm_core/policy/pm_stop_policy.h"
 #include "pm_core/spawn/pm_spawn.h"
 
@@ -332,8 +331,8 @@ void pm_worker_set_due(pm_worker_t *w, pm_due_t due)
 {
     pm_worker_group_t *group = w->group;
 
-    group->due += (due != PM_DUE_NOT) - (w->due != PM_DUE_NOT);
-    group->rolling += (due == PM_DUE_ROLL) - (w->due == PM_DUE_ROLL);
+    group->due[w->due]--;
+    group->due[due]++;
     w->due = due;
     group->events->changed(group->pool);
 }
@@ -450,7 +449,8 @@ static pm_worker_facts_t wrk_read_status(const pm_worker_t *w,
  * or to a caller that waits for a reload? */
 static int wrk_matters(const pm_worker_group_t *group)
 {
-    return group->rolling || group->watched;
+    return group->due[PM_DUE_ROLL] || group->due[PM_DUE_RELOAD]
+           || group->watched;
 }
 
 /* Without the guard it does not report when it is ready: it counts as ready

@@ -13,6 +13,7 @@
 #define PM_WORKER_H
 
 #include "pm_core/base/pm_lines.h"
+#include "pm_core/policy/pm_recycle.h"
 #include "pm_core/policy/pm_restart_policy.h"
 #include "pm_core/policy/pm_worker_fsm.h"
 #include "pm_core/pool/pm_context.h"
@@ -62,16 +63,9 @@ typedef struct pm_worker_group {
 
     struct pm_workers list;
     int count[PM_WORKER_GONE + 1]; /**< workers, by pm_worker_state_t */
-    int due;                       /**< workers that are to be replaced */
-    int rolling;                   /**< of them, by a rolling reload */
+    int due[PM_DUE_START + 1];     /**< workers that are to be replaced, by
+                                    *   pm_due_t; [PM_DUE_NOT] has no meaning */
 } pm_worker_group_t;
-
-/** Is a worker to be replaced when another is ready? */
-typedef enum pm_due {
-    PM_DUE_NOT,
-    PM_DUE_RECYCLE, /**< for what pm_recycle_plan() says */
-    PM_DUE_ROLL     /**< by a rolling reload */
-} pm_due_t;
 
 /** What the slow log knows of a worker's request; pm_slow_log.c's. */
 typedef struct pm_slow_mark {
@@ -165,6 +159,13 @@ static inline int pm_worker_alive(const pm_worker_group_t *group)
 {
     return group->count[PM_WORKER_BORN] + group->count[PM_WORKER_LOADING]
            + group->count[PM_WORKER_READY];
+}
+
+/** Workers that are to be replaced. */
+static inline int pm_worker_due(const pm_worker_group_t *group)
+{
+    return group->due[PM_DUE_RECYCLE] + group->due[PM_DUE_ROLL]
+           + group->due[PM_DUE_RELOAD] + group->due[PM_DUE_START];
 }
 
 #endif /* PM_WORKER_H */

@@ -117,13 +117,10 @@ sub unborn {
                        '--start-timeout', 0);
     my $pid;
     ok(wait_for { ($pid) = pids($run) } 10, "$command: a worker without exec");
-    if ($command eq 'HUP') {
-        $run->signal('HUP');
-    }
-    else {
-        is((ctl($run->control_socket, 'kill', $pid))[0], 0, 'kill');
-    }
+    my $what = $command eq 'kill' ? $pid : 'default';
+    is((ctl($run->control_socket, $command, $what))[0], 0, $command);
     gone($pid, "$command: it goes");
+    ctl($run->control_socket, 'start', 'default');
     my $next;
     ok(wait_for { ($next) = grep { $_ != $pid } pids($run) } 10,
        "$command: another takes its place");
@@ -134,7 +131,7 @@ sub unborn {
     return;
 }
 
-part(unborn => sub { unborn($_) for qw(HUP kill) });
+part(unborn => sub { unborn($_) for qw(stop kill) });
 
 # --- one whose program loads
 part(loading => sub {
@@ -145,8 +142,9 @@ part(loading => sub {
     is(pool_of($run)->{starting}, 2, 'are starting');
     is((ctl($run->control_socket, 'kill', $old[0]))[0], 0, 'kill');
     gone($old[0], 'kill: it goes');
-    $run->signal('HUP');
-    gone($old[1], 'SIGHUP: it goes');
+    is((ctl($run->control_socket, 'stop', 'default'))[0], 0, 'stop');
+    gone($old[1], 'stop: it goes');
+    ctl($run->control_socket, 'start', 'default');
     ok(wait_for { 2 == grep { $_ != $old[0] && $_ != $old[1] } pids($run) } 10,
        'others take their place');
     is(pool_of($run)->{crashed}, 0, 'which is no crash');

@@ -312,6 +312,29 @@ static void test_diff(apr_pool_t *p)
     }
 }
 
+static void test_reload(void)
+{
+    static const struct {
+        const char *name;
+        int reload, ready;
+        pm_due_t due, want;
+    } cases[] = {
+        {"one that serves", 0, 1, PM_DUE_NOT, PM_DUE_START},
+        {"again, before another was started", 0, 1, PM_DUE_START, PM_DUE_START},
+        {"one that was to be replaced", 0, 1, PM_DUE_RECYCLE, PM_DUE_START},
+        {"one that loads", 0, 0, PM_DUE_NOT, PM_DUE_RELOAD},
+        {"again, now it serves", 0, 1, PM_DUE_RELOAD, PM_DUE_RELOAD},
+        {"rolling", 1, 1, PM_DUE_NOT, PM_DUE_ROLL},
+        {"rolling, one that loads", 1, 0, PM_DUE_RELOAD, PM_DUE_ROLL}};
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        is_int(pm_reload_policy_due(cases[i].reload, cases[i].ready,
+                                    cases[i].due),
+               cases[i].want, "reload: %s", cases[i].name);
+    }
+}
+
 #define ASK PM_RIGHT_ASK
 #define ALL PM_RIGHT_ALL
 
@@ -460,6 +483,7 @@ int main(void)
     test_life();
     test_signals();
     test_diff(p);
+    test_reload();
     test_proto();
     test_last();
     apr_terminate();

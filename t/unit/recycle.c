@@ -254,13 +254,24 @@ static void test_plan(void)
 
 static void test_extra(void)
 {
-    is_int(pm_recycle_extra(0, 16, 0), 0, "extra: nobody is due");
-    is_int(pm_recycle_extra(5, 1, 0), 1, "extra: one at least");
-    is_int(pm_recycle_extra(5, 7, 0), 1, "extra: a quarter of few is one");
-    is_int(pm_recycle_extra(5, 16, 0), 4, "extra: a quarter");
-    is_int(pm_recycle_extra(2, 16, 0), 2, "extra: no more than are due");
-    is_int(pm_recycle_extra(16, 16, 1), 1, "extra: one by one");
-    is_int(pm_recycle_extra(0, 16, 1), 0, "extra: one by one, none left");
+    static const struct {
+        const char *name;
+        int due[PM_DUE_START + 1]; /* not, recycle, roll, reload, start */
+        int alive, want;
+    } cases[] = {{"nobody is due", {0}, 16, 0},
+                 {"one at least", {0, 5}, 1, 1},
+                 {"a quarter of few is one", {0, 5}, 7, 1},
+                 {"a quarter", {0, 5}, 16, 4},
+                 {"no more than are due", {0, 2}, 16, 2},
+                 {"a rolling reload: one by one", {0, 9, 16}, 16, 1},
+                 {"a reload: all", {-16, 0, 0, 5, 11}, 16, 16},
+                 {"a reload, and some beside", {0, 9, 0, 2}, 16, 6}};
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        is_int(pm_recycle_extra(cases[i].due, cases[i].alive), cases[i].want,
+               "extra: %s", cases[i].name);
+    }
 }
 
 int main(void)

@@ -313,7 +313,21 @@ static const struct {
      0,
      0,
      {4, 0, S(1), 0, 0, 0, 0, 0, 1},
-     {0, 0, 0, NEVER, 0, 1, 4}}};
+     {0, 0, 0, NEVER, 0, 1, 4}},
+    {"extra: no more than wanted, however many are due",
+     2,
+     2,
+     0,
+     0,
+     {4, 0, S(1), 0, 0, 0, 0, ANY, 4},
+     {0, 0, 0, NEVER, 0, 0, 2}},
+    {"extra: none where none is wanted",
+     0,
+     2,
+     0,
+     0,
+     {1, 0, S(1), 0, 0, 0, 0, ANY, 1},
+     {0, 1, 0, NEVER, 1, 0, 0}}};
 
 static pm_conf_t *conf_of(apr_pool_t *p, int min, int max)
 {
