@@ -534,15 +534,21 @@ SIGKILL to these and all below them, and waits until they are gone.
 =cut
 
 sub kill_tree {
-    my @pid = @_;
+    my @new = @_;
+    my (%all, @left);
     my $deadline = time + 10;
-    while (@pid && time < $deadline) {
-        my %all = map { $_ => 1 } @pid, map { descendants($_) } @pid;
+    # One that is stopped makes no children that would be missed.
+    while (@new) {
+        kill 'STOP', @new;
+        @all{@new} = ();
+        @new = grep { !exists $all{$_} } map { descendants($_) } keys %all;
+    }
+    do {
         kill 'KILL', keys %all;
         reap();
-        @pid = grep { alive($_) } keys %all;
-        sleep 0.01 if @pid;
-    }
+        @left = grep { alive($_) } keys %all;
+        sleep 0.01 if @left;
+    } while (@left && time < $deadline);
     return;
 }
 
