@@ -41,6 +41,9 @@ PM_METRIC(MANAGER, restarts, COUNTER, BOARD, NULL, NULL, NULL, NULL, 0,
 PM_METRIC(MANAGER, reloads, COUNTER, BOARD, NULL, NULL, NULL, NULL, 0,
           "fcgipm_manager_reloads", NULL, NULL,
           "Reloads that were carried out.")
+PM_METRIC(MANAGER, loop_max, SECONDS, BOARD, NULL, NULL, NULL, NULL, 0,
+          "fcgipm_manager_loop_max_seconds", NULL, NULL,
+          "The longest time that the manager has heard nobody.")
 PM_METRIC(MANAGER, answers, FLAG, BOARD, NULL, NULL, NULL, NULL, 0,
           "fcgipm_manager_up", NULL, NULL, "Does the manager answer?")
 PM_METRIC(MANAGER, error, TEXT, BOARD, NULL, NULL, NULL, NULL, 0, NULL, NULL,

@@ -20,6 +20,7 @@ static void report_put_manager(pm_json_t *j, const pm_scoreboard_header_t *head,
         value[PM_METRIC_MANAGER_uptime].time = error ? 0 : now - head->started;
         value[PM_METRIC_MANAGER_restarts].number = head->restarts;
         value[PM_METRIC_MANAGER_reloads].number = head->reloads;
+        value[PM_METRIC_MANAGER_loop_max].time = head->loop_max;
     }
     value[PM_METRIC_MANAGER_answers].number = !error;
     value[PM_METRIC_MANAGER_error].text = error;

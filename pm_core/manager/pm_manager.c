@@ -31,6 +31,10 @@
  * in the kernel, and nothing is gained by waiting for it. */
 #define LAST_WAIT apr_time_from_sec(1)
 
+/* A round plans pools, and starts workers, for about so long: 800 births take
+ * half a second. */
+#define SLICE apr_time_from_msec(5)
+
 /* Connections to the control socket that the kernel queues. */
 #define CONTROL_BACKLOG 64
 
@@ -45,6 +49,7 @@ struct pm_manager {
     pm_watch_t wakeup_watch;
     pm_watch_t slow_report_watch;
     pm_timer_t last_timer; /* the end of all waiting */
+    pm_timer_t next_slice; /* set: pools are left to be planned */
     int given_up;
     pm_phase_t phase;
     pm_pool_set_t *set;    /* in force; NULL: none yet */
@@ -72,8 +77,14 @@ static void mgr_plan_touched(pm_manager_t *m)
 {
     apr_time_t now = pm_time_now();
 
+    m->context.slice_end = now + SLICE;
     while (!APR_RING_EMPTY(&m->context.touched, pm_pool, touched)) {
         pm_pool_t *pool = APR_RING_FIRST(&m->context.touched);
+
+        if (now >= m->context.slice_end) {
+            pm_loop_at(m->context.loop, &m->next_slice, now);
+            return;
+        }
 
         pm_pool_plan(pool, now);
         if (pm_pool_is_gone(pool) && m->phase == PM_PHASE_RUNNING) {
@@ -81,6 +92,7 @@ static void mgr_plan_touched(pm_manager_t *m)
                          sizeof(pool->generation), NULL);
             pm_pool_destroy(pool);
         }
+        now = pm_time_now();
     }
 }
 
@@ -486,6 +498,13 @@ static void mgr_on_last(void *ctx, apr_time_t now)
     m->given_up = 1;
 }
 
+/* It ends the wait: the rest is planned in the next round. */
+static void mgr_on_slice(void *ctx, apr_time_t now)
+{
+    (void)ctx;
+    (void)now;
+}
+
 /* Which signals have come is read later: pm_manager_run(). */
 static void mgr_on_signal(void *ctx, int events)
 {
@@ -577,6 +596,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->pid_file.fd = -1;
     m->pcontrol = pm_subpool_create(p);
     m->last_timer = (pm_timer_t){.due = mgr_on_last, .ctx = m};
+    m->next_slice = (pm_timer_t){.due = mgr_on_slice, .ctx = m};
     mgr_init_context(m);
     rv = mgr_open(m, why);
     if (rv == APR_SUCCESS) {
@@ -623,6 +643,7 @@ int pm_manager_run(pm_manager_t *m)
 {
     for (;;) {
         mgr_plan_touched(m); /* what has happened, pool by pool */
+        m->head->loop_max = pm_loop_longest(m->context.loop);
         if (mgr_is_finished(m)) {
             return mgr_end(m);
         }

@@ -13,6 +13,8 @@ struct pm_loop {
     apr_skiplist *timers;
     pm_watch_t *found[EVENTS]; /* of this turn, not yet delivered */
     int nfound;
+    apr_time_t woken; /* when the last wait ended; 0: there was none */
+    apr_interval_time_t longest;
 };
 
 /* By time; two of one time by address, so that none equals another. */
@@ -134,13 +136,30 @@ static void loop_deliver(pm_loop_t *loop, const apr_pollfd_t *found, int n)
     loop->nfound = 0;
 }
 
+static void loop_measure(pm_loop_t *loop)
+{
+    apr_interval_time_t took = loop->woken ? pm_time_now() - loop->woken : 0;
+
+    if (took > loop->longest) {
+        loop->longest = took;
+    }
+}
+
 void pm_loop_turn(pm_loop_t *loop)
 {
     const apr_pollfd_t *found;
     apr_int32_t n = 0;
+    apr_status_t rv;
 
-    if (apr_pollset_poll(loop->pollset, loop_timeout(loop), &n, &found)
-        == APR_SUCCESS) {
+    loop_measure(loop);
+    rv = apr_pollset_poll(loop->pollset, loop_timeout(loop), &n, &found);
+    loop->woken = pm_time_now();
+    if (rv == APR_SUCCESS) {
         loop_deliver(loop, found, n);
     }
+}
+
+apr_interval_time_t pm_loop_longest(const pm_loop_t *loop)
+{
+    return loop->longest;
 }

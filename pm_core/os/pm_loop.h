@@ -59,4 +59,7 @@ void pm_loop_turn(pm_loop_t *loop);
 /** Call back for the deadlines that have passed. */
 void pm_loop_run_timers(pm_loop_t *loop);
 
+/** @return the longest time between two waits so far: nobody is heard in it */
+apr_interval_time_t pm_loop_longest(const pm_loop_t *loop);
+
 #endif /* PM_LOOP_H */

@@ -43,6 +43,8 @@ typedef struct pm_context {
                               *   left room; the longest wait is first */
     pm_pool_t
         *slots[PM_SCOREBOARD_SLOTS]; /**< the pool of each slot, or NULL */
+    apr_time_t slice_end; /**< pm_time_now() from which no more workers are
+                           *   started in this round; others are heard first */
     int alive;     /**< workers of all pools that were not told to stop */
     int max_alive; /**< FcgiPMMaxProcesses; 0: no limit */
     pm_sock_diag_t sock_diag;

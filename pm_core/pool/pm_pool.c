@@ -379,6 +379,8 @@ static void pool_keep_former(pm_worker_t *w, void *ctx)
     }
 }
 
+/* Where all cannot be started within this round the pool is planned again in
+ * the next one. */
 static void pool_start(pm_pool_t *pool, int n, apr_time_t now)
 {
     for (; n > 0; n--) {
@@ -394,6 +396,10 @@ static void pool_start(pm_pool_t *pool, int n, apr_time_t now)
         }
         if (pool->workers.due[PM_DUE_START]) {
             pm_pool_each_worker(pool, pool_tell_former, NULL);
+        }
+        if (n > 1 && pm_time_now() >= pool->context->slice_end) {
+            pm_pool_touch(pool);
+            return;
         }
     }
 }

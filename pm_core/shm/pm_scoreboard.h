@@ -97,6 +97,7 @@ typedef struct pm_scoreboard_header {
     apr_uint32_t adopted;  /**< sets of pools put in force, by all managers;
                             *   children wait on it, see pm_futex.h */
     apr_int64_t started;   /**< pm_time_now() at the manager's start */
+    apr_int64_t loop_max;  /**< microseconds, the longest round of its loop */
 } pm_scoreboard_header_t;
 
 typedef struct pm_scoreboard pm_scoreboard_t;

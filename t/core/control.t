@@ -85,7 +85,8 @@ my $all = $run->status;
 ok($all, 'status as JSON');
 shape_ok($all, { string => ['version'], list => ['pools', 'time_bounds'],
                  object => ['manager'] }, 'status');
-shape_ok($all->{manager}, { number => [qw(pid uptime restarts reloads)],
+shape_ok($all->{manager}, { number => [qw(pid uptime restarts reloads
+                                         loop_max)],
                             string => ['error'], bool => ['answers'] },
          'manager');
 ok($all->{manager}{answers}, 'it answers');
