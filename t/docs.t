@@ -93,7 +93,8 @@ my %RANGE = (
     PM_T_NAMES  => sub { "$_[0]{min} to $_[0]{max} words" },
     PM_T_OCTAL  => sub { bounds($_[0], \&octal_text) },
     PM_T_TIME   => sub { bounds($_[0], \&time_text) },
-    PM_T_SIZE   => sub { bounds($_[0], \&size_text) . ', or off' },
+    PM_T_SIZE   => sub { bounds($_[0], \&size_text)
+                         . ($_[0]{min} ? '' : ', or off') },
     PM_T_CHOICE => sub { join ', ', split /\|/, $_[0]{choices} },
 );
 

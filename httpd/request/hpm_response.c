@@ -194,8 +194,8 @@ static void response_add_body(hpm_response_t *a, const char *span,
 
 /* @param from where to begin looking
  * @return the length with its empty line, 0 when that is not there yet */
-static apr_size_t response_header_end(const char *head, apr_size_t len,
-                                      apr_size_t from)
+static apr_size_t response_header_end(hpm_response_t *a, const char *head,
+                                      apr_size_t len, apr_size_t from)
 {
     const char *end = head + len;
     const char *nl = head + from;
@@ -213,8 +213,26 @@ static apr_size_t response_header_end(const char *head, apr_size_t len,
         if (end - nl > 1 && nl[0] == '\r' && nl[1] == '\n') {
             return (apr_size_t)(nl + 2 - head);
         }
+        a->folded |= nl < end && (*nl == ' ' || *nl == '\t');
     }
     return 0;
+}
+
+/* A line that begins with a blank goes on with the line before it (RFC 9112,
+ * section 5.2): make one line of both.  Behind the last line there is none. */
+static void response_unfold(char *head, apr_size_t len)
+{
+    const char *last = head + len - 1;
+    char *nl;
+
+    for (nl = head; (nl = memchr(nl, '\n', (apr_size_t)(last - nl))); nl++) {
+        if (nl[1] == ' ' || nl[1] == '\t') {
+            *nl = ' ';
+            if (nl > head && nl[-1] == '\r') {
+                nl[-1] = ' ';
+            }
+        }
+    }
 }
 
 /* Append a piece of the header.  @return bytes of it that fit */
@@ -224,8 +242,8 @@ static apr_size_t response_collect_header(hpm_response_t *a, const char *span,
     apr_size_t size = a->head_size ? a->head_size : 2048;
     char *head;
 
-    if (len > HPM_RESPONSE_HEADER_MAX - a->head_len) {
-        len = HPM_RESPONSE_HEADER_MAX - a->head_len;
+    if (len > a->head_max - a->head_len) {
+        len = a->head_max - a->head_len;
     }
     while (size < a->head_len + len) {
         size *= 2;
@@ -461,6 +479,13 @@ static int response_scan_header(hpm_response_t *a, const char *head,
     return rv;
 }
 
+/* Of a HEAD's body httpd would take the length, though the worker may have
+ * written only a part of it. */
+static int response_is_announced_only(const hpm_response_t *a)
+{
+    return a->r->header_only && a->length >= 0;
+}
+
 static int response_has_no_body(int status)
 {
     return status == HTTP_NO_CONTENT || status == HTTP_RESET_CONTENT
@@ -480,14 +505,16 @@ static int response_may_be_cut(const hpm_response_t *a)
 }
 
 /* The header is whole: choose what becomes of the body. */
-static void response_take_header(hpm_response_t *a, const char *head,
-                                 apr_size_t len)
+static void response_take_header(hpm_response_t *a, char *head, apr_size_t len)
 {
     request_rec *r = a->r;
     apr_size_t longest;
     const char *location;
     int rv;
 
+    if (a->folded) {
+        response_unfold(head, len);
+    }
     if (!response_check_header(a, head, len, &longest)) {
         return;
     }
@@ -536,23 +563,25 @@ static apr_size_t response_add_header(hpm_response_t *a, const char *span,
     apr_size_t before = a->head_len;
     apr_size_t end;
 
-    if (!before && (end = response_header_end(span, len, 0))
-        && end <= HPM_RESPONSE_HEADER_MAX) {
+    if (!before && (end = response_header_end(a, span, len, 0))
+        && end <= a->head_max) {
         /* It came in one piece: no copy. */
-        response_take_header(a, span, end);
+        response_take_header(a, a->base + (span - a->base), end);
         return end;
     }
     len = response_collect_header(a, span, len);
     /* The piece before may have ended inside the empty line. */
-    end =
-        response_header_end(a->head, a->head_len, before > 2 ? before - 2 : 0);
+    end = response_header_end(a, a->head, a->head_len,
+                              before > 2 ? before - 2 : 0);
     if (end) {
         response_take_header(a, a->head, end);
         return end - before;
     }
-    if (a->head_len == HPM_RESPONSE_HEADER_MAX) {
-        response_fail(a, "the worker's header does not end within %d bytes",
-                      HPM_RESPONSE_HEADER_MAX);
+    if (a->head_len == a->head_max) {
+        response_fail(a,
+                      "the worker's header does not end within %" APR_SIZE_T_FMT
+                      " bytes: see FcgiPMResponseHeaderLimit",
+                      a->head_max);
     }
     return len;
 }
@@ -609,7 +638,8 @@ static void response_take_stdout(void *ctx, const char *span, apr_size_t len)
         len -= n;
     }
     if (a->state == HPM_RESPONSE_BODY && len
-        && !response_has_no_body(a->r->status)) {
+        && !response_has_no_body(a->r->status)
+        && !response_is_announced_only(a)) {
         response_add_body(a, span, len);
         response_check_spool(a, a->spool.rv);
     }
@@ -699,6 +729,7 @@ void hpm_response_init(hpm_response_t *a, request_rec *r,
     a->r = r;
     a->pool = pool;
     a->length = -1;
+    a->head_max = (apr_size_t)pool->conf->header_limit;
     if (server->board) {
         a->ratelimit = pm_scoreboard_log_ratelimit(server->board, pool->slot);
     }

@@ -21,9 +21,6 @@
 #include "pm_core/base/pm_lines.h"
 #include "pm_core/base/pm_log_ratelimit.h"
 
-/** Bytes of a header, all lines together. */
-#define HPM_RESPONSE_HEADER_MAX 65536
-
 /** What becomes of the answer's next bytes. */
 typedef enum hpm_response_state {
     HPM_RESPONSE_HEADER,    /**< they belong to the header */
@@ -49,7 +46,8 @@ typedef struct hpm_response {
     request_rec *r;
     const hpm_pool_t *pool;
     char *head; /* a header that came in pieces */
-    apr_size_t head_len, head_size;
+    apr_size_t head_len, head_size, head_max;
+    int folded;               /* a line of it goes on in the next one */
     int names_file;           /* it has an X-Sendfile */
     apr_hash_t *hop_by_hop;   /* names in its Connection; NULL: it has none */
     apr_table_t *err_headers; /* as they were before the worker's header */

@@ -109,6 +109,7 @@ typedef struct pm_conf {
     apr_time_t io_timeout;       /**< 0: httpd's Timeout */
     apr_int64_t request_buffer;  /**< bytes; -1: "off" */
     apr_int64_t response_buffer; /**< bytes; -1: "off" */
+    apr_int64_t header_limit;    /**< bytes of a response's header */
     apr_int64_t queue_limit;     /**< 0: no limit */
     apr_time_t queue_timeout;
     apr_int64_t ignore_abort;           /**< a pm_ignore_abort_t */
@@ -193,7 +194,8 @@ typedef enum pm_type {
     PM_T_OCTAL,    /**< as chmod(1) takes it: apr_int64_t */
     PM_T_TIME,     /**< 10, 10s, 500ms, 5min, 1h: apr_time_t; plain numbers
                     *   are seconds */
-    PM_T_SIZE,     /**< bytes with K, M, G, or "off": apr_int64_t, -1 off */
+    PM_T_SIZE,     /**< bytes with K, M, G, or, if @c min is 0, "off":
+                    *   apr_int64_t, -1 off */
     PM_T_CHOICE,   /**< one of the words in @c choices: apr_int64_t index */
     PM_T_RANGE,    /**< "min" or "min max": pm_range_t */
     PM_T_JITTERED, /**< "n" or "n 20%": pm_jittered_t */

@@ -137,6 +137,9 @@ PM_ROW(request_buffer, "FcgiPMRequestBuffer", PM_T_SIZE, pm_conf_t, "64K", 0,
 PM_ROW(response_buffer, "FcgiPMResponseBuffer", PM_T_SIZE, pm_conf_t, "64K", 0,
        APR_INT64_C(1) << 30, NULL, PM_CHANGE_NOTHING,
        "memory for what a slow client has not taken, or off")
+PM_ROW(header_limit, "FcgiPMResponseHeaderLimit", PM_T_SIZE, pm_conf_t, "256K",
+       4096, APR_INT64_C(16) << 20, NULL, PM_CHANGE_NOTHING,
+       "size of a response's header, all lines together")
 PM_ROW(queue_limit, "FcgiPMQueueLimit", PM_T_NUMBER, pm_conf_t, "0", 0, 1000000,
        NULL, PM_CHANGE_NOTHING,
        "requests that may wait for a worker; 0: any number")

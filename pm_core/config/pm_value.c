@@ -204,13 +204,17 @@ static apr_status_t read_time(const task_t *t)
 
 static apr_status_t read_size(const task_t *t)
 {
-    if (!strcasecmp(t->argv[0], "off")) {
+    int may_be_off = t->row->min == 0;
+
+    if (may_be_off && !strcasecmp(t->argv[0], "off")) {
         *(apr_int64_t *)t->field = -1;
         return APR_SUCCESS;
     }
     return read_number(t->argv[0], 10, size_units, t->row, t->field)
                ? APR_SUCCESS
-               : bad_number(t, t->argv[0], "\"off\" or a size (K, M, G)",
+               : bad_number(t, t->argv[0],
+                            may_be_off ? "\"off\" or a size (K, M, G)"
+                                       : "a size (K, M, G)",
                             size_units);
 }
 

@@ -464,6 +464,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     hpm_codec_parser_init(&ps);
     conf.response_buffer = n & 1 ? LIMIT : -1;
+    conf.header_limit = 65536;
     hpm_response_init(&a, r, &pool);
     if (size) {
         talk(&a, &ps, data + 1, n, data + 1 + n, size - 1 - n);

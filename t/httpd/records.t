@@ -30,6 +30,7 @@ my $config = join '',
          "FcgiPMListen 127.0.0.1:$tcp"), location('tcp'),
     pool('quick', $raw, 'FcgiPMProcesses 3', 'FcgiPMIOTimeout 400ms'),
     location('quick'),
+    pool('small', $raw, 'FcgiPMResponseHeaderLimit 4K'), location('small'),
     pool('app', 'worker', 'FcgiPMProcesses 2'), location('app');
 
 # --- a script of records -----------------------------------------------------
@@ -77,8 +78,7 @@ sub head_of {
     my $line = "X-Fill: ";
     my $rest = $size - length "$TYPE$line\r\n\r\n";
     my $text = "$TYPE$line" . 'y' x $rest . "\r\n\r\n";
-    return out(substr($text, 0, 30_000), substr($text, 30_000, 30_000),
-               substr $text, 60_000);
+    return out($text =~ /(.{1,60000})/gs);
 }
 
 my @cases = (
@@ -201,7 +201,15 @@ my @cases = (
     ['a blank before the colon', [out("Foo : bar\r\n${HEAD}hello"), @FIN],
      '502', undef, 'Foo '],
     ['a line that goes on', [out("A: b\r\n c\r\n${HEAD}hello"), @FIN],
-     '502', undef, ' c'],
+     '200', 'hello'],
+    ['a length that goes on',
+     [out("Content-Length: 1\r\n 2\r\n${HEAD}hello"), @FIN], '502', undef,
+     'Content-Length'],
+    ['a first line that goes on', [out(" A: b\r\n${HEAD}hello"), @FIN], '502',
+     undef, ' A: b'],
+    ['a body that begins with a blank', [out("$HEAD hello"), @FIN], '200',
+     ' hello'],
+    ['both', [out("A: b\n\tc\n$HEAD\thello"), @FIN], '200', "\thello"],
     ['a NUL in a value', [out("A: b\0c\r\n${HEAD}hello"), @FIN], '502',
      undef, 'NUL'],
     ['a NUL in a name', [out("A\0: b\r\n${HEAD}hello"), @FIN], '502', undef,
@@ -220,13 +228,13 @@ my @cases = (
                             out("\r\n${HEAD}hello"), @FIN], '200', 'hello'],
     ['1,000 lines', [out(map({ "X-N$_: $_\r\n" } 1 .. 1000),
                          "${HEAD}hello"), @FIN], '200', 'hello'],
-    ['a header of 65,536', [head_of(65_536), out('hello'), @FIN], '200',
+    ['a header of 262,144', [head_of(262_144), out('hello'), @FIN], '200',
      'hello'],
-    ['a header of 65,537', [head_of(65_537), out('hello'), @FIN], '502',
+    ['a header of 262,145', [head_of(262_145), out('hello'), @FIN], '502',
      undef, 'does not end within'],
-    ['a header of 200,000', [out(map { "X-$_: $sixty\r\n" } 1 .. 4),
+    ['a header of 300,000', [out(map { "X-$_: $sixty\r\n" } 1 .. 5),
                              out("\r\nhello"), @FIN], '502', undef,
-     'does not end within'],
+     'FcgiPMResponseHeaderLimit'],
 
     # --- Status
     ['Status', [out("Status: 200 OK\r\n${HEAD}x"), @FIN], '200', 'x'],
@@ -259,6 +267,9 @@ my @cases = (
      '', undef, method => 'HEAD'],
     ['HEAD with a length and a body',
      [out("Content-Length: 5\r\n${HEAD}hello"), @FIN], '200', '', undef,
+     method => 'HEAD'],
+    ['HEAD with a length and part of the body',
+     [out("Content-Length: 50000\r\n${HEAD}hello"), @FIN], '200', '', undef,
      method => 'HEAD'],
     ['HEAD, a broken answer', [out("nothing"), @FIN], '502', '', 'no end',
      method => 'HEAD'],
@@ -383,7 +394,7 @@ sub judge_log {
 
 my $httpd = FCGIPM::Httpd->new(config => $config);
 ok($httpd->start, 'httpd');
-is(scalar $httpd->workers(11), 11, 'workers of four pools');
+is(scalar $httpd->workers(12), 12, 'workers of five pools');
 for my $pool ('raw', 'tcp') {
     all_of($httpd, $pool, 'as they are', \@cases);
     all_of($httpd, $pool, 'byte by byte', [grep {
@@ -439,6 +450,24 @@ all_of($httpd, 'raw', 'by 7 bytes', \@cases, 'split=7,0');
     $r = $httpd->get('/raw/?' . query(
         out("Content-Length: 5\r\n${HEAD}hello"), @FIN), method => 'HEAD');
     is($r->{header}{'content-length'}, 5, 'HEAD has the length');
+    for my $body ('', 'h', 'hello', 'x' x 60_000) {
+        $r = $httpd->get('/raw/?' . query(
+            out("Content-Length: 50000\r\n$HEAD$body"), @FIN),
+            method => 'HEAD', header => ['Range: bytes=0-9']);
+        is("$r->{status} $r->{header}{'content-length'}", '200 50000',
+           'as the worker says it, whatever it writes, and no range');
+    }
+    $r = $httpd->get('/raw/?' . query(
+        out("A: b\r\n c\r\n\td\r\nE: f\n  g \n${HEAD}x"), @FIN));
+    is_deeply([map { s/\s+/ /gr } @{ $r->{header} }{qw(a e)}],
+              ['b c d', 'f g '], 'lines that go on are one line');
+    my @thousand = map { "n$_=" . 'v' x 100 . '; Path=/' } 1 .. 1000;
+    my $cookies = query(out(map({ "Set-Cookie: $_\r\n" } @thousand),
+                            "${HEAD}x"), @FIN);
+    $r = $httpd->get("/raw/?$cookies");
+    is_deeply($r->{headers}{'set-cookie'}, \@thousand, '1,000 cookies');
+    is($httpd->get("/small/?$cookies")->{status}, 502,
+       'FcgiPMResponseHeaderLimit 4K: too many');
     $r = $httpd->get('/raw/?' . query(
         out("Status: 304\r\nETag: \"a\"\r\nCache-Control: x\r\n\r\n"), @FIN));
     is($r->{header}{etag}, '"a"', '304 has its header');
@@ -555,7 +584,7 @@ sub cut_under {
     my ($mpm) = @_;
     my $server = FCGIPM::Httpd->new(mpm => $mpm, config => $config);
     ok($server->start, "MPM $mpm");
-    $server->workers(11);
+    $server->workers(12);
     for my $row (['chunked', '1.1', ''], ['by its length', '1.1', 9],
                  ['by its connection', '1.0', ''],
                  ['HTTP/1.0, by its length', '1.0', 9]) {
