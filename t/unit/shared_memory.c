@@ -4,8 +4,9 @@
 #include "tap.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -33,6 +34,7 @@ static int in_child(int (*attack)(void))
         struct rlimit none = {0, 0};
 
         setrlimit(RLIMIT_CORE, &none);
+        signal(SIGSEGV, SIG_DFL); /* the sanitizer's reports and exits */
         pm_shared_memory_restrict(&memory, OWN * page, page);
         _exit(attack());
     }
