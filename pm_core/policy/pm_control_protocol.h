@@ -17,8 +17,10 @@
 
 #include "pm_core/base/pm_base.h"
 
-#define PM_CONTROL_PROTOCOL_LINE  1024 /**< bytes of a request at the most */
-#define PM_CONTROL_PROTOCOL_WORDS 8    /**< words of a request at the most */
+/** Bytes of a request at the most: a script's path has up to 4000, each of
+ *  which can be escaped, and a host's name comes before it. */
+#define PM_CONTROL_PROTOCOL_LINE  16384
+#define PM_CONTROL_PROTOCOL_WORDS 8 /**< words of a request at the most */
 
 typedef enum pm_verb {
     PM_VERB_PING,

@@ -55,13 +55,22 @@ static apr_status_t spec_check_program(const char *program,
     return APR_SUCCESS;
 }
 
+/* Where there is no PATH (systemd's is one, an init script's need not be). */
+#define SPEC_PATH "/usr/local/bin:/usr/bin:/bin"
+
+static const char *spec_path(void)
+{
+    const char *path = getenv("PATH");
+
+    return path ? path : SPEC_PATH;
+}
+
 /* A program without a slash, along PATH. */
 static apr_status_t spec_search_program(const char **program,
                                         const pm_ident_t *id, apr_pool_t *p,
                                         pm_reason_t *why)
 {
-    const char *path = getenv("PATH");
-    char *dirs = apr_pstrdup(p, path ? path : "/usr/bin:/bin");
+    char *dirs = apr_pstrdup(p, spec_path());
     char *last = NULL;
     char *dir;
 
@@ -144,13 +153,11 @@ static int spec_env_has(const apr_array_header_t *env, const char *name)
     return 0;
 }
 
-/* A variable of this process, unless the worker has one of that name already:
- * programs differ in which of two they take. */
-static void spec_env_pass(apr_array_header_t *env, const char *name,
-                          apr_pool_t *p)
+/* A variable, unless the worker has one of that name already: programs differ
+ * in which of two they take.  @param value NULL: no variable */
+static void spec_env_add(apr_array_header_t *env, const char *name,
+                         const char *value, apr_pool_t *p)
 {
-    const char *value = getenv(name);
-
     if (value && !spec_env_has(env, name)) {
         *(const char **)apr_array_push(env) =
             apr_pstrcat(p, name, "=", value, NULL);
@@ -174,11 +181,13 @@ static void spec_make_env(pm_launch_spec_t *spec, const pm_conf_t *conf,
             *(const char **)apr_array_push(env) = pair;
         }
     }
-    spec_env_pass(env, "PATH", p);
-    spec_env_pass(env, "TZ", p);
-    spec_env_pass(env, "LANG", p);
+    spec_env_add(env, "PATH", spec_path(), p);
+    spec_env_add(env, "TZ", getenv("TZ"), p);
+    spec_env_add(env, "LANG", getenv("LANG"), p);
     for (i = 0; conf->passenv && i < conf->passenv->nelts; i++) {
-        spec_env_pass(env, APR_ARRAY_IDX(conf->passenv, i, const char *), p);
+        const char *name = APR_ARRAY_IDX(conf->passenv, i, const char *);
+
+        spec_env_add(env, name, getenv(name), p);
     }
     *(const char **)apr_array_push(env) = NULL;
     APR_ARRAY_IDX(env, 0, const char *) = NULL;

@@ -94,6 +94,14 @@ sub names { return sort map { /^([^=]*)=/ } @_ }
     ok((grep { $_ eq 'PATH=/only' } @got), 'with the value that was set');
 }
 
+{
+    my $run = FCGIPM::Run->new(
+        command => ['/bin/sh', '-c', "exec $WORKER"], env => { PATH => undef });
+    my @got = environ($run);
+    ok((grep { $_ eq 'PATH=/usr/local/bin:/usr/bin:/bin' } @got),
+       'there is a PATH where the manager has none');
+}
+
 # --- a limit of descriptors that is less than the manager uses
 SKIP: {
     my %prlimit = (x86_64 => 302, aarch64 => 261);

@@ -286,6 +286,18 @@ for my $mode (qw(rolling all)) {
     is(pool_of($pool)->{idle}, 3, 'three are ready');
 }
 
+# --- a name that looks like an option
+{
+    my $pool = FCGIPM::Run->new(processes => 1, control => 1,
+                                command => [$WORKER], options => ['--name=-x']);
+    ok(wait_for { pool_of($pool)->{idle} } 10, 'a pool called -x');
+    my $socket = $pool->control_socket;
+    is((ctl($socket, 'stop', '-x'))[0], 2, 'its name is taken for an option');
+    is((ctl($socket, 'stop', '--', '-x'))[0], 0, 'but not after --');
+    is(pool_of($pool)->{state}, 'stopped', 'and the pool is stopped');
+    is((ctl($socket, '--', 'start', '-x'))[0], 0, 'wherever that stands');
+}
+
 # --- without the guard
 {
     release("exec $WORKER");
