@@ -118,13 +118,26 @@ static void first_wait(void)
     }
 }
 
-/* Has it done as many as the manager wants to know of? */
-void guard_ring_if_done(void)
+/* Is it time for a wish of the manager's? */
+static int comes_true(uint64_t *wish, uint64_t requests)
 {
-    uint64_t at = __atomic_load_n(&guard.slot->notify_at, __ATOMIC_ACQUIRE);
+    uint64_t at = __atomic_load_n(wish, __ATOMIC_ACQUIRE);
 
-    if (at && __atomic_load_n(&guard.slot->requests, __ATOMIC_ACQUIRE) >= at
-        && SWAP(guard.slot->notify_at, 0)) {
+    return at && requests >= at && SWAP(*wish, 0);
+}
+
+static void tell(void);
+
+void guard_request_ended(void)
+{
+    pm_worker_status_t *slot = guard.slot;
+    uint64_t requests = __atomic_load_n(&slot->requests, __ATOMIC_ACQUIRE);
+    int leaves = comes_true(&slot->leave_at, requests);
+
+    if (leaves && !SWAP(guard.told, 1)) {
+        tell();
+    }
+    if (comes_true(&slot->notify_at, requests) || leaves) {
         guard_ring();
     }
 }
@@ -145,7 +158,7 @@ void guard_wait_begin(void)
     if (LOAD(guard.suspects)) {
         guard_conn_check(0);
     }
-    guard_ring_if_done();
+    guard_request_ended();
     know_thread();
     guard_self.waits++;
     ADD(guard.slot->waiting, 1);

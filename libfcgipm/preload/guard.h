@@ -259,7 +259,10 @@ uint64_t guard_now(void); /**< microseconds, CLOCK_MONOTONIC */
 
 /** See pm_worker_status.h. */
 void guard_ring(void);
-void guard_ring_if_done(void);
+
+/** No request, or one less, is under way: have wishes of the manager's come
+ *  true?  Then it is notified; or this is told. */
+void guard_request_ended(void);
 
 /** This thread waits for a request from now on, or no longer. */
 void guard_wait_begin(void);

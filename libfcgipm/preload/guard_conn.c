@@ -251,7 +251,7 @@ static void has_sent(int fd, unsigned state, const struct iovec *iov,
     if (is_end(sent)) {
         memset(sent, 0, GUARD_END_SIZE);
         if (become(fd, state, GUARD_KEPT)) {
-            guard_ring_if_done(); /* it may wait in read() for another */
+            guard_request_ended(); /* it may wait in read() for another */
             if (guard_told()) {
                 stop(fd);
             }

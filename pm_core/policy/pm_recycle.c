@@ -10,12 +10,21 @@ static apr_uint64_t subtract_jitter(apr_uint64_t n, apr_int64_t percent,
     return n - n * (apr_uint64_t)percent * (chance & 0xffff) / (100 * 0xffff);
 }
 
-pm_recycle_terms_t pm_recycle_terms(const pm_conf_t *conf, unsigned chance)
+/* Nothing known yet: half of them. */
+static apr_uint64_t due_after(apr_uint64_t requests, apr_uint64_t lead)
 {
-    pm_recycle_terms_t terms = {0, 0, 0};
+    lead = lead ? lead : requests / 2;
+    return requests > lead ? requests - lead : 1;
+}
+
+pm_recycle_terms_t pm_recycle_terms(const pm_conf_t *conf, unsigned chance,
+                                    apr_uint64_t lead)
+{
+    pm_recycle_terms_t terms = {0, 0, 0, 0};
 
     terms.requests = subtract_jitter((apr_uint64_t)conf->max_requests.n,
                                      conf->max_requests.percent, chance);
+    terms.soon = due_after(terms.requests, lead);
     terms.lifetime = (apr_time_t)subtract_jitter((apr_uint64_t)conf->lifetime,
                                                  JITTER, chance);
     if (conf->max_size > 0 || conf->max_unshared > 0 || conf->min_share > 0) {
@@ -46,10 +55,24 @@ apr_uint64_t pm_recycle_notify_at(const pm_recycle_terms_t *terms,
                             ? (done / terms->size_check + 1) * terms->size_check
                             : 0;
 
-    if (terms->requests && (!next || terms->requests < next)) {
-        next = terms->requests;
+    if (terms->requests && done < terms->soon
+        && (!next || terms->soon < next)) {
+        next = terms->soon;
     }
     return next;
+}
+
+apr_uint64_t pm_recycle_learn_lead(apr_uint64_t lead, apr_uint64_t used,
+                                   apr_uint64_t most)
+{
+    apr_uint64_t want = used < most ? used + used / 2 + 1 : most;
+
+    return want >= lead ? want : lead - (lead - want + 3) / 4;
+}
+
+apr_time_t pm_recycle_leave_by(apr_time_t due_at, apr_time_t now)
+{
+    return now + 2 * (now - due_at) + apr_time_from_sec(1);
 }
 
 /* A verdict that is due at a time: if it has not come, plan again then. */
@@ -69,7 +92,7 @@ pm_recycle_plan_t pm_recycle_plan(const pm_conf_t *conf,
                                   const pm_recycle_facts_t *facts,
                                   apr_time_t now)
 {
-    pm_recycle_plan_t plan = {PM_RECYCLE_WELL, NULL, PM_TIME_NEVER};
+    pm_recycle_plan_t plan = {.next = PM_TIME_NEVER, .due = PM_DUE_RECYCLE};
 
     if (!facts->ready) {
         if (conf->start_timeout) {
@@ -83,9 +106,15 @@ pm_recycle_plan_t pm_recycle_plan(const pm_conf_t *conf,
                     PM_RECYCLE_OVERDUE, now)) {
         return plan;
     }
-    if (terms->requests && facts->requests >= terms->requests) {
+    if (facts->leave_by) {
+        has_come(&plan,
+                 facts->requests < terms->requests ? facts->leave_by : now,
+                 PM_RECYCLE_LEAVE, now);
+    }
+    else if (terms->requests && facts->requests >= terms->soon) {
         plan.verdict = PM_RECYCLE_DUE;
-        plan.reason = "it has served FcgiPMMaxRequests";
+        plan.due = PM_DUE_REQUESTS;
+        plan.reason = "it nears FcgiPMMaxRequests";
     }
     else if (terms->lifetime
              && has_come(&plan, facts->born_at + terms->lifetime,
@@ -97,9 +126,10 @@ pm_recycle_plan_t pm_recycle_plan(const pm_conf_t *conf,
 
 int pm_recycle_extra(const int due[PM_DUE_START + 1], int alive)
 {
-    int reload = due[PM_DUE_RELOAD] + due[PM_DUE_START];
+    int all = due[PM_DUE_RELOAD] + due[PM_DUE_START] + due[PM_DUE_REQUESTS]
+              + due[PM_DUE_LEAVE];
     int recycle = due[PM_DUE_RECYCLE];
     int most = alive < 8 ? 1 : alive / 4;
 
-    return due[PM_DUE_ROLL] ? 1 : reload + (recycle < most ? recycle : most);
+    return due[PM_DUE_ROLL] ? 1 : all + (recycle < most ? recycle : most);
 }

@@ -287,7 +287,7 @@ pm_pool_t *pm_pool_create(pm_context_t *context, pm_member_t *member)
 /* --- telling workers to stop ---------------------------------------------- */
 
 /* The order in which workers are told to stop. */
-typedef enum pool_rank { IDLE, NOT_KNOWN, BUSY } pool_rank_t;
+typedef enum pool_rank { LEAVES, IDLE, NOT_KNOWN, BUSY } pool_rank_t;
 
 /* Each worker's status is read once, before any is told: a worker that was
  * busy in a walk for idle ones, and idle in the next walk for busy ones, would
@@ -296,7 +296,10 @@ static void pool_rank_worker(pm_worker_t *w, void *now)
 {
     pm_worker_facts_t facts = pm_worker_read_facts(w, *(apr_time_t *)now);
 
-    w->rank = facts.busy ? BUSY : facts.idle ? IDLE : NOT_KNOWN;
+    w->rank = w->due == PM_DUE_REQUESTS ? LEAVES
+              : facts.busy              ? BUSY
+              : facts.idle              ? IDLE
+                                        : NOT_KNOWN;
 }
 
 /* Which workers may be told to stop. */
@@ -304,21 +307,32 @@ typedef enum pool_which { ANY, DUE, DUE_READY } pool_which_t;
 
 static int pool_may_tell(const pm_worker_t *w, pool_which_t which)
 {
-    return which == ANY   ? pm_worker_fsm_alive(w->state)
-           : which == DUE ? w->due != PM_DUE_NOT
-                          : w->due && w->state == PM_WORKER_READY;
+    return which == ANY ? pm_worker_fsm_alive(w->state)
+                        : w->due != PM_DUE_NOT && w->due != PM_DUE_LEAVE
+                              && (which == DUE || w->state == PM_WORKER_READY);
 }
 
-/* A worker that goes for another, and not in a reload of all at once. */
+/* Replaced for a limit, or in a rolling reload. */
 static int pool_is_recycled(const pm_worker_t *w)
 {
-    return w->due == PM_DUE_RECYCLE || w->due == PM_DUE_ROLL;
+    return w->due != PM_DUE_START && w->due != PM_DUE_RELOAD;
+}
+
+static void pool_tell_worker(pm_pool_t *pool, pm_worker_t *w,
+                             pool_which_t which, apr_time_t now)
+{
+    if (which == ANY) {
+        pm_worker_handle(w, PM_WORKER_EVENT_STOP);
+        return;
+    }
+    pool->published->recycled += (apr_uint32_t)pool_is_recycled(w);
+    pm_worker_release(w, now);
 }
 
 /* Tells up to n workers of that rank, the oldest first.
  * @return how many are still to be told */
 static int pool_tell_rank(pm_pool_t *pool, int n, pool_rank_t rank,
-                          pool_which_t which)
+                          pool_which_t which, apr_time_t now)
 {
     pm_worker_t *w, *next;
 
@@ -327,23 +341,23 @@ static int pool_tell_rank(pm_pool_t *pool, int n, pool_rank_t rank,
          w = next) {
         next = APR_RING_NEXT(w, link);
         if (w->rank == (int)rank && pool_may_tell(w, which)) {
-            pool->published->recycled += which != ANY && pool_is_recycled(w);
-            pm_worker_handle(w, PM_WORKER_EVENT_STOP);
+            pool_tell_worker(pool, w, which, now);
             n--;
         }
     }
     return n;
 }
 
-/* Tells n workers, idle ones first; @a busy of them may be busy. */
+/* Tells n workers, busy ones last; @a busy of them may be busy. */
 static void pool_tell(pm_pool_t *pool, int n, int busy, pool_which_t which,
                       apr_time_t now)
 {
     if (n > 0) {
         pm_pool_each_worker(pool, pool_rank_worker, &now);
-        n = pool_tell_rank(pool, n, IDLE, which);
-        n = pool_tell_rank(pool, n, NOT_KNOWN, which);
-        pool_tell_rank(pool, n < busy ? n : busy, BUSY, which);
+        n = pool_tell_rank(pool, n, LEAVES, which, now);
+        n = pool_tell_rank(pool, n, IDLE, which, now);
+        n = pool_tell_rank(pool, n, NOT_KNOWN, which, now);
+        pool_tell_rank(pool, n < busy ? n : busy, BUSY, which, now);
     }
 }
 
@@ -427,7 +441,7 @@ static void pool_reload_worker(pm_worker_t *w, void *ctx)
 static void pool_keep_worker(pm_worker_t *w, void *ctx)
 {
     (void)ctx;
-    if (w->due > PM_DUE_RECYCLE) {
+    if (w->due >= PM_DUE_ROLL) {
         pm_worker_set_due(w, PM_DUE_NOT);
     }
 }
@@ -618,7 +632,8 @@ static void pool_count_fresh(pm_worker_t *w, void *ctx)
  * another, one goes before it comes. */
 static void pool_plan_recycle(pm_pool_t *pool, int want, apr_time_t now)
 {
-    int many = pool->workers.count[PM_WORKER_READY] - want;
+    int leaving = pool->workers.due[PM_DUE_LEAVE];
+    int many = pool->workers.count[PM_WORKER_READY] - leaving - want;
     int due = pm_worker_due(&pool->workers);
     pool_fresh_t fresh = {0, 0};
 
@@ -630,7 +645,8 @@ static void pool_plan_recycle(pm_pool_t *pool, int want, apr_time_t now)
         pool_tell(pool, due, due, DUE, now);
         return;
     }
-    if (many < 1 && !fresh.loading && pool_room(pool->context) < 1) {
+    if (many < 1 && !leaving && !fresh.loading
+        && pool_room(pool->context) < 1) {
         many = 1;
     }
     pool_tell(pool, many, many, DUE_READY, now);

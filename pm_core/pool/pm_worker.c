@@ -337,15 +337,48 @@ void pm_worker_set_due(pm_worker_t *w, pm_due_t due)
     group->events->changed(group->pool);
 }
 
-static void wrk_mark_due(pm_worker_t *w, const char *reason)
+static pm_recycle_terms_t wrk_terms(const pm_worker_t *w)
+{
+    return pm_recycle_terms(w->group->conf, w->chance, w->group->lead);
+}
+
+static void wrk_mark_due(pm_worker_t *w, pm_due_t due, apr_uint64_t requests,
+                         const char *reason)
 {
     if (w->due == PM_DUE_NOT) {
+        w->due_at = pm_time_now();
+        w->due_after = requests;
         pm_log(w->group->context->log, PM_INFO,
                "pool %s: worker %d is to be "
                "replaced: %s",
                w->group->conf->name, (int)w->pid, reason);
-        pm_worker_set_due(w, PM_DUE_RECYCLE);
+        pm_worker_set_due(w, due);
     }
+}
+
+/* It leaves by itself, at the very number: the way to the manager and back
+ * takes as long as some requests.  One that has it already may be about to
+ * wait, and see that too late. */
+static void wrk_let_leave(pm_worker_t *w, apr_uint64_t requests, apr_time_t now)
+{
+    pm_worker_set_due(w, PM_DUE_LEAVE);
+    w->leave_by = pm_recycle_leave_by(w->due_at, now);
+    pm_worker_shm_leave_at(w->group->shm, w->shm_index, requests);
+    pm_worker_attend(w, now);
+}
+
+void pm_worker_release(pm_worker_t *w, apr_time_t now)
+{
+    pm_recycle_terms_t terms = wrk_terms(w);
+    apr_uint64_t requests = pm_worker_read_facts(w, now).requests;
+
+    if (w->due != PM_DUE_REQUESTS) {
+        pm_worker_handle(w, PM_WORKER_EVENT_STOP);
+        return;
+    }
+    w->group->lead = pm_recycle_learn_lead(
+        w->group->lead, requests - w->due_after, terms.requests);
+    wrk_let_leave(w, terms.requests, now);
 }
 
 /* A worker reports nothing when the guard is not in it, when it has executed
@@ -397,7 +430,7 @@ static void wrk_check_size(pm_worker_t *w, const pm_recycle_terms_t *terms,
         memory = pm_procinfo_memory(w->pid);
         reason = pm_recycle_size(w->group->conf, &memory);
         if (reason) {
-            wrk_mark_due(w, reason);
+            wrk_mark_due(w, PM_DUE_RECYCLE, requests, reason);
         }
     }
     w->size_at = (requests / terms->size_check + 1) * terms->size_check;
@@ -479,10 +512,11 @@ static int wrk_settles(pm_worker_t *w, apr_time_t now)
 void pm_worker_attend(pm_worker_t *w, apr_time_t now)
 {
     const pm_conf_t *conf = w->group->conf;
-    pm_recycle_terms_t terms = pm_recycle_terms(conf, w->chance);
+    pm_recycle_terms_t terms = wrk_terms(w);
     pm_worker_facts_t seen = wrk_read_status(w, &terms, now);
     pm_recycle_facts_t facts = {w->started_at, 0, seen.requests,
-                                seen.busy ? seen.busy_since : 0};
+                                seen.busy ? seen.busy_since : 0,
+                                w->due == PM_DUE_LEAVE ? w->leave_by : 0};
     pm_recycle_plan_t plan;
 
     if (wrk_end_stray(w) || wrk_settles(w, now)) {
@@ -508,7 +542,10 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
     case PM_RECYCLE_WELL:
         break;
     case PM_RECYCLE_DUE:
-        wrk_mark_due(w, plan.reason);
+        wrk_mark_due(w, plan.due, seen.requests, plan.reason);
+        break;
+    case PM_RECYCLE_LEAVE:
+        pm_worker_handle(w, PM_WORKER_EVENT_STOP);
         break;
     case PM_RECYCLE_LATE:
         wrk_end_late(w, now);
@@ -533,7 +570,9 @@ void pm_worker_reaped(pm_worker_t *w, int status)
     if (w->output_fd >= 0) {
         wrk_read_output(w);
     }
-    facts.told = w->term_at != 0;
+    facts.told =
+        w->term_at != 0
+        || (w->due == PM_DUE_LEAVE && known.requests >= wrk_terms(w).requests);
     facts.runs = w->runs;
     facts.clean = WIFEXITED(status) && !WEXITSTATUS(status);
     facts.lived = pm_time_now() - w->started_at;

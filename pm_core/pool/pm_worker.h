@@ -65,6 +65,7 @@ typedef struct pm_worker_group {
     int count[PM_WORKER_GONE + 1]; /**< workers, by pm_worker_state_t */
     int due[PM_DUE_START + 1];     /**< workers that are to be replaced, by
                                     *   pm_due_t; [PM_DUE_NOT] has no meaning */
+    apr_uint64_t lead;             /**< see pm_recycle_learn_lead() */
 } pm_worker_group_t;
 
 /** What the slow log knows of a worker's request; pm_slow_log.c's. */
@@ -94,6 +95,9 @@ struct pm_worker {
     apr_uint64_t size_at; /**< requests at which its memory is looked at
                            *   again */
     pm_due_t due;
+    apr_time_t due_at;      /**< when it became that, for FcgiPMMaxRequests */
+    apr_uint64_t due_after; /**< requests it had served then */
+    apr_time_t leave_by;    /**< PM_DUE_LEAVE: see pm_recycle_leave_by() */
     int rank;    /**< pm_pool.c's: its status when workers were last told
                   *   to stop */
     int overdue; /**< it is ended for taking too long */
@@ -142,6 +146,10 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now);
 /** It is to be replaced; or, PM_DUE_NOT, no longer. */
 void pm_worker_set_due(pm_worker_t *w, pm_due_t due);
 
+/** It is due, and another is ready in its place: it goes now, or after its last
+ *  request. */
+void pm_worker_release(pm_worker_t *w, apr_time_t now);
+
 /** SIGKILL without SIGTERM before: the command `kill`. */
 void pm_worker_kill(pm_worker_t *w);
 
@@ -161,11 +169,12 @@ static inline int pm_worker_alive(const pm_worker_group_t *group)
            + group->count[PM_WORKER_READY];
 }
 
-/** Workers that are to be replaced. */
+/** Workers that are to be replaced, and for which no other is ready. */
 static inline int pm_worker_due(const pm_worker_group_t *group)
 {
-    return group->due[PM_DUE_RECYCLE] + group->due[PM_DUE_ROLL]
-           + group->due[PM_DUE_RELOAD] + group->due[PM_DUE_START];
+    return group->due[PM_DUE_RECYCLE] + group->due[PM_DUE_REQUESTS]
+           + group->due[PM_DUE_ROLL] + group->due[PM_DUE_RELOAD]
+           + group->due[PM_DUE_START];
 }
 
 #endif /* PM_WORKER_H */

@@ -168,3 +168,12 @@ void pm_worker_shm_notify_busy(pm_worker_shm_t *shm, int index)
         __atomic_store_n(&shm->records[index].notify_busy, 1, __ATOMIC_SEQ_CST);
     }
 }
+
+void pm_worker_shm_leave_at(pm_worker_shm_t *shm, int index,
+                            apr_uint64_t requests)
+{
+    if (shm && index >= 0) {
+        __atomic_store_n(&shm->records[index].leave_at, requests,
+                         __ATOMIC_SEQ_CST);
+    }
+}

@@ -66,4 +66,8 @@ void pm_worker_shm_notify_at(pm_worker_shm_t *shm, int index,
                              apr_uint64_t requests);
 void pm_worker_shm_notify_busy(pm_worker_shm_t *shm, int index);
 
+/** Ask a worker to go after @a requests requests.  @param index or -1 */
+void pm_worker_shm_leave_at(pm_worker_shm_t *shm, int index,
+                            apr_uint64_t requests);
+
 #endif /* PM_WORKER_SHM_H */

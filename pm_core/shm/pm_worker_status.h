@@ -22,7 +22,7 @@
 #define PM_WORKER_STATUS_MAX 16384
 
 /** Number of this layout.  The guard does not write into memory of another. */
-#define PM_WORKER_STATUS_LAYOUT 2
+#define PM_WORKER_STATUS_LAYOUT 3
 
 /** The record of one worker; the manager tells it the index. */
 typedef struct pm_worker_status {
@@ -45,7 +45,11 @@ typedef struct pm_worker_status {
                            *   clears it */
     uint32_t notify_busy; /**< the manager's wish: notify it when the worker
                            *   becomes busy; cleared likewise */
-    uint32_t spare[3];
+    uint32_t spare;
+    uint64_t leave_at; /**< the manager's wish: when so many requests have
+                        *   been accepted and one has ended, notify it and
+                        *   go, as after SIGTERM; 0: none; cleared
+                        *   likewise */
 } pm_worker_status_t;
 
 #endif /* PM_WORKER_STATUS_H */

@@ -75,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(shm, index, &records[index], (apr_time_t)now);
     pm_worker_shm_notify_at(shm, index, now);
     pm_worker_shm_notify_busy(shm, index);
+    pm_worker_shm_leave_at(shm, index, now);
     check(shm, index, &records[index], (apr_time_t)now);
     return 0;
 }
