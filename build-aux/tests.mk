@@ -52,6 +52,11 @@ run-check-browser: all $(WORKERS)
 run-check-intree: all $(WORKERS)
 	@t/bin/intree
 
+APPS ?= $(notdir $(basename $(wildcard t/apps/*.t)))
+
+run-check-apps: tests
+	@$(call prove,build,--timer $(APPS:%=t/apps/%.t))
+
 STORM ?= 10000
 
 run-storm: tests
