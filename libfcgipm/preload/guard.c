@@ -158,6 +158,9 @@ void guard_wait_begin(void)
     if (LOAD(guard.suspects)) {
         guard_conn_check(0);
     }
+    if (LOAD(guard.busy)) {
+        guard_conn_check_oldest();
+    }
     guard_request_ended();
     know_thread();
     guard_self.waits++;

@@ -110,6 +110,7 @@ typedef struct guard_fd {
         uint64_t data; /**< of its events */
     } set;
     unsigned char sent[GUARD_END_SIZE]; /**< the last bytes on a connection */
+    uint64_t since; /**< when a connection's last request began, guard_now() */
 } guard_fd_t;
 
 /** Threads that sleep where SIGTERM has to wake them. */
@@ -142,23 +143,25 @@ typedef struct guard {
 
     int has_waited; /**< for a request */
     int told;
-    int called;        /**< the program's handler was, once told */
-    int due;           /**< the next SIGTERM is for it */
-    int passed;        /**< the program has got EINTR after that */
-    unsigned calls;    /**< of the program's handler */
-    unsigned terms;    /**< SIGTERMs that came */
-    int leaving;       /**< a thread is in exit() */
-    int nonblock;      /**< the listener was, when told */
-    int inside;        /**< threads in a system call that can bring a request,
-                        *   or about to be, which were not told before */
-    int accepting;     /**< those of them in accept() */
-    int busy;          /**< connections with a request */
-    int conns;         /**< those, and kept ones */
-    int suspects;      /**< connections that perhaps are closed */
-    int left;          /**< threads that take requests and have not come back
-                        *   to be told */
-    uint64_t ended_at; /**< when a request ended last */
-    int top;           /**< the highest descriptor of a kind */
+    int called;          /**< the program's handler was, once told */
+    int due;             /**< the next SIGTERM is for it */
+    int passed;          /**< the program has got EINTR after that */
+    unsigned calls;      /**< of the program's handler */
+    unsigned terms;      /**< SIGTERMs that came */
+    int leaving;         /**< a thread is in exit() */
+    int nonblock;        /**< the listener was, when told */
+    int inside;          /**< threads in a system call that can bring a request,
+                          *   or about to be, which were not told before */
+    int accepting;       /**< those of them in accept() */
+    int busy;            /**< connections with a request */
+    int conns;           /**< those, and kept ones */
+    int suspects;        /**< connections that perhaps are closed */
+    int left;            /**< threads that take requests and have not come back
+                          *   to be told */
+    unsigned ended;      /**< requests that have ended */
+    uint64_t ended_at;   /**< when a request ended last */
+    uint64_t checked_at; /**< when old requests were checked last */
+    int top;             /**< the highest descriptor of a kind */
     guard_fd_t fd[GUARD_FDS];
     pid_t sleeper[GUARD_THREADS]; /**< 0: free */
     pthread_key_t thread_key;     /**< its value makes a thread's end heard */
@@ -354,6 +357,10 @@ int guard_conn_is_mine(void);
 /** Which connections are open?  A system call for each that is looked at.
  *  @param all 0: only suspects */
 void guard_conn_check(int all);
+
+/** The program waits while it has requests: is the oldest one under way still?
+ *  The kernel is asked once a second at the most, and only if it is old. */
+void guard_conn_check_oldest(void);
 
 /** A program with one thread, which does not wait but in accept(), waits
  *  there: it has nothing under way, whatever is noted. */

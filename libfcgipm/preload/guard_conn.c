@@ -17,6 +17,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* A request that is older may have ended without being seen: the kernel is
+ * asked so often.  Microseconds. */
+#define CHECK_OLD 1000000
+
+/* So often the oldest request is looked for again, as another has ended. */
+#define TRIES 100
+
 /* --- counting ------------------------------------------------------------ */
 
 static int is_conn_kind(enum guard_kind kind)
@@ -29,24 +36,58 @@ static int has_request(enum guard_kind kind)
     return kind >= GUARD_BUSY;
 }
 
-static void busy_now(void)
+static void tell_since(uint64_t since)
 {
-    __atomic_store_n(&guard.slot->busy_since, guard_now(), __ATOMIC_RELEASE);
+    STORE(guard.slot->busy_since, since);
+}
+
+/* When the oldest request began; now if there is none. */
+static uint64_t oldest(void)
+{
+    uint64_t first = guard_now();
+    int top = LOAD(guard.top);
+    int fd;
+
+    for (fd = 0; fd <= top; fd++) {
+        if (has_request(guard_kind(fd)) && LOAD(guard.fd[fd].since) < first) {
+            first = LOAD(guard.fd[fd].since);
+        }
+    }
+    return first;
+}
+
+/* The oldest one has ended.  What is told may be too young for a moment, never
+ * the time of one that has ended: if another ended while this thread looked,
+ * either this one sees that, or the other one sees what is told here, and
+ * looks in its turn. */
+static void tell_oldest(void)
+{
+    unsigned ended;
+    int i;
+
+    for (i = 0; i < TRIES; i++) {
+        ended = LOAD(guard.ended);
+        tell_since(oldest());
+        if (ended == LOAD(guard.ended)) {
+            return;
+        }
+    }
+    tell_since(guard_now());
 }
 
 /* The time first: the manager is not to read one of an earlier request. */
-static void begin(void)
+static void begin(uint64_t now)
 {
     pm_worker_status_t *slot = guard.slot;
     int first = !LOAD(guard.busy);
 
     if (first) {
-        busy_now();
+        tell_since(now);
     }
     ADD(guard.busy, 1);
     ADD(slot->busy, 1);
     if (!first && LOAD(guard.busy) == 1) {
-        busy_now();
+        tell_since(now);
     }
     ADD(slot->requests, 1);
     if (LOAD(slot->notify_busy) && SWAP(slot->notify_busy, 0)) {
@@ -54,17 +95,18 @@ static void begin(void)
     }
 }
 
-static void end(void)
+static void end(uint64_t since)
 {
-    if (LOAD(guard.busy) > 1) {
-        busy_now();
-    }
     STORE(guard.ended_at, guard_now());
     ADD(guard.slot->busy, -1);
-    ADD(guard.busy, -1);
+    ADD(guard.ended, 1);
+    if (ADD(guard.busy, -1) > 0 && since <= LOAD(guard.slot->busy_since)) {
+        tell_oldest();
+    }
 }
 
-static void account(enum guard_kind was, enum guard_kind is)
+/* @param since when its request began */
+static void account(enum guard_kind was, enum guard_kind is, uint64_t since)
 {
     int requests = has_request(is) - has_request(was);
     int conns = is_conn_kind(is) - is_conn_kind(was);
@@ -77,20 +119,27 @@ static void account(enum guard_kind was, enum guard_kind is)
         ADD(guard.suspects, suspects);
     }
     if (requests > 0) {
-        begin();
+        begin(since);
     }
     else if (requests < 0) {
-        end();
+        end(since);
     }
 }
 
 /* @return 0: it is not what it was any more */
 static int become(int fd, unsigned state, enum guard_kind kind)
 {
+    enum guard_kind was = guard_kind_of(state);
+    uint64_t since = LOAD(guard.fd[fd].since);
+
+    if (has_request(kind) && !has_request(was)) {
+        since = guard_now();
+        STORE(guard.fd[fd].since, since);
+    }
     if (!guard_turn(fd, state, kind)) {
         return 0;
     }
-    account(guard_kind_of(state), kind);
+    account(was, kind, since);
     return 1;
 }
 
@@ -160,6 +209,18 @@ void guard_conn_check(int all)
             && !is_open(fd)) {
             become(fd, state, GUARD_OTHER);
         }
+    }
+}
+
+void guard_conn_check_oldest(void)
+{
+    uint64_t now = guard_now();
+    uint64_t since = LOAD(guard.slot->busy_since);
+
+    since = since < LOAD(guard.checked_at) ? LOAD(guard.checked_at) : since;
+    if (now > since && now - since > CHECK_OLD) {
+        STORE(guard.checked_at, now);
+        guard_conn_check(1);
     }
 }
 

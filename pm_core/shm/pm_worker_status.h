@@ -34,9 +34,8 @@ typedef struct pm_worker_status {
     uint32_t forked;      /**< 1: it has forked before it waited; then its
                            *   children can be those that serve, and no guard
                            *   watches them */
-    uint64_t busy_since;  /**< CLOCK_MONOTONIC, microseconds: when busy became
-                           *   more than 0, or one of several requests has
-                           *   ended, whichever is later */
+    uint64_t busy_since;  /**< CLOCK_MONOTONIC, microseconds: when the oldest
+                           *   of these requests began */
     uint64_t requests;    /**< connections accepted, and further requests on
                            *   kept ones */
     uint64_t notify_at;   /**< the manager's wish: notify it when so many

@@ -198,6 +198,22 @@ for my $case (['10 0%', 1, [$WORKER]], ['10 0%', 4, [$WORKER]],
        'short requests one after the other are no long one');
 }
 
+{
+    my $run = run_with(1, [bin('threaded')], '--request-timeout', '1s');
+    my ($pid) = $run->workers(1);
+    my $load = FCGIPM::Load->new(clients => 2, request => sub {
+        return request($run->address, query => 'sleep=30')->{error};
+    });
+    ok($load->flows(100), 'a worker with threads, which is never idle');
+    is(pool_of($run)->{timed_out}, 0, 'for longer than a request may take');
+    my $stuck = connect_to($run->address);
+    send_request($stuck, query => 'until=/nonexistent');
+    ok(wait_for { !alive($pid) } 20, 'its oldest request takes too long');
+    is(pool_of($run)->{timed_out}, 1, 'and it is ended');
+    is($load->stop->{failed}, 0, 'the others in it are answered')
+        or diag($load->explain);
+}
+
 # --- rolling
 my $RELEASE = tmp_dir() . '/release';
 
