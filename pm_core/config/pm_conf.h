@@ -66,6 +66,7 @@ typedef struct pm_conf {
 
     apr_array_header_t *command; /**< of const char *: program, arguments */
     pm_range_t processes;
+    apr_int64_t requests_per_worker; /**< at once */
     apr_time_t idle_timeout; /**< 0: workers are not stopped for idleness */
     apr_int64_t spare;       /**< idle workers in addition to those needed */
     const char *listen;      /**< "unix:/path" or "host:port"; NULL:

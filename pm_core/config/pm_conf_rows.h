@@ -42,6 +42,8 @@ PM_ROW(command, "FcgiPMCommand", PM_T_WORDS, pm_conf_t, NULL, 1, 256, NULL,
        PM_CHANGE_WORKERS, "program and arguments of a worker (no shell)")
 PM_ROW(processes, "FcgiPMProcesses", PM_T_RANGE, pm_conf_t, "1", 0, 10000, NULL,
        PM_CHANGE_SCALE, "number of workers, or least and most")
+PM_ROW(requests_per_worker, "FcgiPMRequestsPerWorker", PM_T_NUMBER, pm_conf_t,
+       "1", 1, 1024, NULL, PM_CHANGE_SCALE, "requests a worker has at once")
 PM_ROW(idle_timeout, "FcgiPMIdleTimeout", PM_T_TIME, pm_conf_t, "60s", 0,
        24 * PM_H, NULL, PM_CHANGE_SCALE,
        "time after which workers that were not needed go; 0: never")

@@ -65,6 +65,9 @@ PM_METRIC(POOL, min, NUMBER, BOARD, "Min", NULL, NULL, NULL, 0,
 PM_METRIC(POOL, max, NUMBER, BOARD, "Max", NULL, "MAX", NULL, 4,
           "fcgipm_pool_workers_max", NULL, NULL,
           "The most workers FcgiPMProcesses allows.")
+PM_METRIC(POOL, requests_per_worker, NUMBER, BOARD, NULL, NULL, NULL, NULL, 0,
+          "fcgipm_pool_requests_per_worker", NULL, NULL,
+          "Requests a worker is given at once (FcgiPMRequestsPerWorker).")
 PM_METRIC(POOL, workers, NUMBER, BOARD, "Workers", "Workers", "LIVE", "LIVE", 5,
           NULL, NULL, NULL, "Workers that were not told to go.")
 PM_METRIC(POOL, idle, NUMBER, MANAGER, "Idle", NULL, "IDLE", "IDLE", 5,
@@ -144,6 +147,9 @@ PM_METRIC(WORKER, pid, NUMBER, MANAGER, "Pid", NULL, "PID", "PID", 8, NULL,
           NULL, NULL, "Its process.")
 PM_METRIC(WORKER, state, STATE, MANAGER, "State", NULL, "STATE", "STATE", 9,
           NULL, NULL, NULL, "What the worker does.")
+PM_METRIC(WORKER, in_flight, NUMBER, MANAGER, "In flight", NULL, "NOW", NULL, 4,
+          "fcgipm_worker_requests_in_flight", NULL, NULL,
+          "Requests the worker has.")
 PM_METRIC(WORKER, requests, COUNTER, MANAGER, "Requests", NULL, "REQUESTS",
           "REQUESTS", 9, "fcgipm_worker_requests", NULL, NULL,
           "Connections the worker has accepted.")
@@ -152,7 +158,7 @@ PM_METRIC(WORKER, uptime, SECONDS, MANAGER, "Age", NULL, "UPTIME", "UPTIME", 7,
           "How long the worker has been there.")
 PM_METRIC(WORKER, busy_for, SECONDS, MANAGER, "Busy for", NULL, "BUSY FOR",
           "BUSY", 8, "fcgipm_worker_busy_seconds", NULL, NULL,
-          "How long the worker has been busy with its request.")
+          "How long the worker has had its request, the oldest of several.")
 PM_METRIC(WORKER, rss, BYTES, MANAGER, "Memory", NULL, "MEMORY", "MEMORY", 8,
           "fcgipm_worker_resident_memory_bytes", NULL, NULL,
           "Memory the worker occupies.")

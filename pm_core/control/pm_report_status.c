@@ -70,6 +70,7 @@ static void report_put_worker(pm_json_t *j, const pm_worker_t *w,
     value[PM_METRIC_WORKER_pid].number = w->pid;
     value[PM_METRIC_WORKER_state].text = busy ? "busy" : state_names[w->state];
     value[PM_METRIC_WORKER_requests].number = (apr_int64_t)facts.requests;
+    value[PM_METRIC_WORKER_in_flight].number = facts.requests_now;
     value[PM_METRIC_WORKER_uptime].time = now - w->started_at;
     value[PM_METRIC_WORKER_busy_for].time =
         facts.busy ? now - facts.busy_since : 0;
@@ -85,6 +86,7 @@ static void report_put_worker(pm_json_t *j, const pm_worker_t *w,
 typedef struct report_workers {
     int alive, ready, starting, stopping;
     int busy; /* those of ready that say they have a request */
+    int kept; /* requests that those which were told to stop say they have */
 } report_workers_t;
 
 const char *pm_report_status_state(pm_avail_t avail)
@@ -108,19 +110,25 @@ static void report_set_definition(pm_metric_value_t *value,
     value[PM_METRIC_POOL_listen].text = conf->listen;
     value[PM_METRIC_POOL_min].number = conf->processes.min;
     value[PM_METRIC_POOL_max].number = conf->processes.max;
+    value[PM_METRIC_POOL_requests_per_worker].number =
+        conf->requests_per_worker;
 }
 
-/* A worker is busy when it says so, or when httpd has given the pool that many
- * requests: the guard does not know every program, httpd does not know what
- * others send.  A request waits when it is queued in httpd, or when there are
- * more than busy workers: those are in the kernel's queue. */
+/* A worker is busy when it says so, or when httpd has given the pool requests
+ * for that many: the guard does not know every program, httpd does not know
+ * what others send.  A request waits when it is queued in httpd, or when there
+ * are more than the workers may have: those are in the kernel's queue. */
 static void report_set_load(pm_metric_value_t *value, const report_workers_t *w,
                             const pm_scoreboard_totals_t *sum)
 {
-    apr_int64_t granted = sum->in_flight;
-    apr_int64_t waiting = sum->waiting;
-    apr_int64_t busy = granted < w->ready ? granted : w->ready;
+    apr_int64_t each = value[PM_METRIC_POOL_requests_per_worker].number;
+    apr_int64_t given = sum->in_flight > (apr_uint32_t)w->kept
+                            ? sum->in_flight - (apr_uint32_t)w->kept
+                            : 0;
+    apr_int64_t most = w->ready * each;
+    apr_int64_t busy = (given + each - 1) / each;
 
+    busy = busy < w->ready ? busy : w->ready;
     busy = busy > w->busy ? busy : w->busy;
     value[PM_METRIC_POOL_workers].number = w->alive;
     value[PM_METRIC_POOL_idle].number = w->ready - busy;
@@ -128,8 +136,9 @@ static void report_set_load(pm_metric_value_t *value, const report_workers_t *w,
     value[PM_METRIC_POOL_starting].number = w->starting;
     value[PM_METRIC_POOL_stopping].number = w->stopping;
     value[PM_METRIC_POOL_queue].number =
-        waiting + (granted > busy ? granted - busy : 0);
-    value[PM_METRIC_POOL_in_flight].number = granted + waiting;
+        sum->waiting + (given > most ? given - most : 0);
+    value[PM_METRIC_POOL_in_flight].number =
+        (apr_int64_t)sum->in_flight + sum->waiting;
 }
 
 static void report_set_requests(pm_report_status_t *out,
@@ -206,16 +215,34 @@ static void report_put_pool(pm_json_t *j, const pm_report_status_t *status)
     pm_json_open(j, "worker", '[');
 }
 
+/* Requests in workers that were told to stop. */
+static int report_kept(const pm_pool_t *pool, apr_time_t now)
+{
+    const pm_worker_t *w = NULL;
+    int each = (int)pool->conf->requests_per_worker;
+    int n = 0;
+
+    APR_RING_FOREACH(w, &pool->workers.list, pm_worker, link)
+    {
+        int has = pm_worker_read_facts(w, now).requests_now;
+
+        n += w->state != PM_WORKER_STOPPING ? 0 : has < each ? has : each;
+    }
+    return n;
+}
+
 void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
 {
     const int *count = pool->workers.count;
     pm_avail_t avail = (pm_avail_t)pool->published->avail;
     report_workers_t workers = {
-        pm_pool_alive(pool), count[PM_WORKER_READY],
+        pm_pool_alive(pool),
+        count[PM_WORKER_READY],
         count[PM_WORKER_BORN] + count[PM_WORKER_LOADING],
         count[PM_WORKER_STOPPING] + count[PM_WORKER_KILLED]
             + count[PM_WORKER_LEFT],
-        pm_direct_update(pool, now)};
+        pm_direct_update(pool, now),
+        report_kept(pool, now)};
     const pm_worker_t *w = NULL;
     pm_report_status_t status;
 
@@ -249,7 +276,7 @@ void pm_report_status_values(pm_report_status_t *out,
     report_set_definition(out->value, pool->conf, avail, p);
     if (slot && slot->generation == pool->generation) {
         int n = (int)pm_scoreboard_workers(pool->board, pool->slot);
-        report_workers_t workers = {n, n, 0, 0, 0};
+        report_workers_t workers = {n, n, 0, 0, 0, 0};
 
         report_set_counts(out, pool->board, pool->slot, &workers, avail, now);
     }

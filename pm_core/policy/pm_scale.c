@@ -62,14 +62,22 @@ int pm_scale_most(const pm_scale_window_t *window)
 
 /* --- the plan ------------------------------------------------------------- */
 
-/* How many workers a pool has when so many are needed. */
-static int workers_for(const pm_conf_t *conf, int need)
+/* How many workers a pool has for so many requests. */
+static int workers_for(const pm_conf_t *conf, int requests)
 {
-    apr_int64_t n = need + conf->spare;
+    apr_int64_t each = conf->requests_per_worker;
+    apr_int64_t n = (requests + each - 1) / each + conf->spare;
 
     n = n < conf->processes.min ? conf->processes.min : n;
     n = n > conf->processes.max ? conf->processes.max : n;
     return (int)n;
+}
+
+apr_uint32_t pm_scale_enough(const pm_conf_t *conf, int workers)
+{
+    apr_int64_t n = workers - conf->spare;
+
+    return n > 0 ? (apr_uint32_t)(n * conf->requests_per_worker) : 0;
 }
 
 /* No start before this time. */

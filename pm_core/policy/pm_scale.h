@@ -3,8 +3,9 @@
  * @file pm_scale.h
  * @brief How many workers a pool is to have.
  *
- * A pool has as many workers as were needed at once at any time within
- * FcgiPMIdleTimeout, and FcgiPMSpareProcesses more, within the bounds of
+ * What is counted is requests; a worker is enough for FcgiPMRequestsPerWorker
+ * of them.  A pool has as many workers as its requests needed at any time
+ * within FcgiPMIdleTimeout, and FcgiPMSpareProcesses more, within the bounds of
  * FcgiPMProcesses.  So it grows at once, by as many as are missing, and shrinks
  * by those that were not needed for the whole time.  How long one worker was
  * idle says nothing: a shared socket wakes all workers in turn, and each is
@@ -22,8 +23,8 @@
 /** The need within the idle timeout.  All zero: there was none. */
 typedef struct pm_scale_window {
     apr_time_t since;             /**< of the present part */
-    int most[PM_SCALE_PARTS + 1]; /**< workers needed in the present part [0]
-                                   *   and in those before it */
+    int most[PM_SCALE_PARTS + 1]; /**< requests at once in the present part
+                                   *   [0] and in those before it */
 } pm_scale_window_t;
 
 /** @return when the present part ends; PM_TIME_NEVER with an idle timeout of 0
@@ -32,14 +33,14 @@ apr_time_t pm_scale_part_end(const pm_scale_window_t *window,
                              apr_time_t idle_timeout);
 
 /**
- * Note how many workers are needed.  The manager does before each plan.
- * @param peak workers needed at once at some time since the last call
- * @param need workers needed now
+ * Note how many requests there are.  The manager does before each plan.
+ * @param peak requests at once at some time since the last call
+ * @param need requests now
  */
 void pm_scale_note(pm_scale_window_t *window, apr_time_t idle_timeout, int peak,
                    int need, apr_time_t now);
 
-/** @return the most that were needed within the window */
+/** @return the most requests at once within the window */
 int pm_scale_most(const pm_scale_window_t *window);
 
 /** What is known of the pool. */
@@ -50,7 +51,7 @@ typedef struct pm_scale_facts {
     apr_time_t crash_next; /**< pm_restart_policy_next_start() */
     int trial;             /**< 1: only one may be started at a time, and
                             *   only if it is needed now */
-    int need;              /**< workers needed now */
+    int need;              /**< requests now */
     int most;              /**< pm_scale_most() */
     int room;              /**< workers that FcgiPMMaxProcesses leaves */
     int extra;             /**< workers to replace due ones, see
@@ -68,6 +69,10 @@ typedef struct pm_scale_plan {
                       *   more workers */
     int want;        /**< workers it is to have, the extra ones apart */
 } pm_scale_plan_t;
+
+/** @return for how many requests at once this many workers are enough, and
+ *  FcgiPMSpareProcesses of them are left over */
+apr_uint32_t pm_scale_enough(const pm_conf_t *conf, int workers);
 
 /** Plan for a pool.
  *  @param end pm_scale_part_end()

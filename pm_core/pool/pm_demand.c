@@ -28,22 +28,35 @@ static int dmd_max(int a, int b)
     return a > b ? a : b;
 }
 
-/* Busy workers.
- * @param guess also count those without the guard, if they can have begun to
- *              accept: a guarded one that reports nothing still loads */
-static int dmd_busy(const pm_worker_group_t *group, int guess, apr_time_t now)
+/* Requests that a worker has, as far as it was to get them: what it says is not
+ * checked.
+ * @param guess what one has that reports nothing: those without the guard, and
+ *              those whose children serve, if they can have begun to accept.
+ *              A guarded one that reports nothing still loads */
+static int dmd_served_by(const pm_worker_t *w, int guess, apr_time_t now)
+{
+    int most = (int)w->group->conf->requests_per_worker;
+    pm_worker_facts_t facts = pm_worker_read_facts(w, now);
+
+    if (facts.known) {
+        return facts.requests_now < most ? facts.requests_now : most;
+    }
+    return guess && (!w->guarded || facts.forked)
+                   && now - w->started_at > STARTED_LONG_AGO
+               ? most
+               : 0;
+}
+
+/* Requests that all of them have. */
+static int dmd_served(const pm_worker_group_t *group, int guess, apr_time_t now)
 {
     const pm_worker_t *w = NULL;
     int n = 0;
 
     APR_RING_FOREACH(w, &group->list, pm_worker, link)
     {
-        pm_worker_facts_t facts = pm_worker_read_facts(w, now);
-
         if (pm_worker_fsm_alive(w->state)) {
-            n += facts.known ? facts.busy
-                             : guess && !w->guarded
-                                   && now - w->started_at > STARTED_LONG_AGO;
+            n += dmd_served_by(w, guess, now);
         }
     }
     return n;
@@ -51,13 +64,13 @@ static int dmd_busy(const pm_worker_group_t *group, int guess, apr_time_t now)
 
 /* --- the socket ----------------------------------------------------------- */
 
-/* @return workers that are needed for connections that none has taken; 0:
- *         there are none */
+/* @return requests that workers have, and connections that none has taken; 0:
+ *         there are none of these */
 static int dmd_queued(const pm_demand_t *d, apr_time_t now)
 {
     /* Workers first: a connection accepted in between is then missed, and
      * found by a later look; in the other order it would count twice. */
-    int served = dmd_busy(d->group, 1, now);
+    int served = dmd_served(d->group, 1, now);
     int queued =
         pm_listen_queue_length(&d->group->context->sock_diag, d->listener->fd);
 
@@ -186,14 +199,15 @@ void pm_demand_update(pm_demand_t *d, apr_time_t now)
     apr_uint32_t load;
 
     if (pm_scale_part_end(&d->window, timeout) <= now) {
-        seen = dmd_max(seen, dmd_busy(d->group, 0, now));
+        seen = dmd_max(seen, dmd_served(d->group, 0, now));
         /* What waits for workers that load for longer than the idle timeout
          * still needs them. */
         seen = dmd_max(seen, dmd_queued(d, now));
     }
     d->looked = 0;
     pm_admission_reset_call(&d->admission); /* whatever is written there */
-    load = dmd_load(d, (apr_uint32_t)pm_worker_alive(d->group));
+    load = dmd_load(d, (apr_uint32_t)pm_worker_alive(d->group)
+                           * (apr_uint32_t)d->group->conf->requests_per_worker);
     d->now = dmd_max((int)load, seen);
     pm_scale_note(&d->window, timeout, (int)dmd_peak(d, load), d->now, now);
 }
@@ -203,7 +217,7 @@ void pm_demand_update(pm_demand_t *d, apr_time_t now)
 void pm_demand_watch(pm_demand_t *d, int open, int held, apr_time_t now)
 {
     int alive = pm_worker_alive(d->group);
-    int enough = dmd_max(alive - (int)d->group->conf->spare, 0);
+    apr_uint32_t enough = pm_scale_enough(d->group->conf, alive);
 
     if (!open) {
         pm_admission_set_enough(&d->admission, UINT_MAX);
@@ -213,8 +227,8 @@ void pm_demand_watch(pm_demand_t *d, int open, int held, apr_time_t now)
         }
         return;
     }
-    pm_admission_set_enough(&d->admission, (apr_uint32_t)enough);
-    if (dmd_load(d, (apr_uint32_t)enough) > (apr_uint32_t)enough) {
+    pm_admission_set_enough(&d->admission, enough);
+    if (dmd_load(d, enough) > enough) {
         dmd_changed(d);
     }
     if (!alive) {

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pm_demand.h
- * @brief How many workers a pool's requests need.
+ * @brief How many requests a pool has to have workers for.
  *
  * Two sources.  httpd's requests are counted by admission control, which wakes
- * the manager when they are more than the pool's workers.  Requests of others
- * (mod_proxy_fcgi, nginx) are seen at the listening socket, which is watched
- * while the pool could have more workers.
+ * the manager when they are more than the pool's workers may have.  Requests of
+ * others (mod_proxy_fcgi, nginx) are seen at the listening socket, which is
+ * watched while the pool could have more workers.
  *
  * Without any worker a connection is need enough.  Else a worker may take it
- * in a moment: the manager stops watching, and after a pause counts busy
- * workers and waiting connections, then watches again.  The pause is 10 ms and
- * doubles up to 1 s as long as connections keep coming.  So an idle socket
- * costs nothing, and a busy one a look each second.
+ * in a moment: the manager stops watching, and after a pause counts what
+ * workers have and what waits in the queue, then watches again.  The pause is
+ * 10 ms and doubles up to 1 s as long as connections keep coming.  So an idle
+ * socket costs nothing, and a busy one a look each second.
  */
 #ifndef PM_DEMAND_H
 #define PM_DEMAND_H
@@ -26,13 +26,13 @@
  *  pm_demand.c's. */
 typedef struct pm_demand {
     pm_scale_window_t window;
-    int now; /**< workers needed, as pm_demand_update() found */
+    int now; /**< requests, as pm_demand_update() found */
 
     pm_worker_group_t *group;
     const pm_listener_t *listener;
     int slot;
     pm_admission_t admission;
-    int looked;         /**< needed as the last look at the socket found; 0:
+    int looked;         /**< requests as the last look at the socket found; 0:
                          *   that was used */
     pm_watch_t watch;   /**< of the listening socket */
     apr_pool_t *pwatch; /**< the watch's; NULL: none yet */
@@ -50,11 +50,11 @@ typedef struct pm_demand {
 void pm_demand_init(pm_demand_t *demand, pm_worker_group_t *group,
                     const pm_listener_t *listener, int slot);
 
-/** Find what is needed now, into @c now and the window. */
+/** Find how many there are now, into @c now and the window. */
 void pm_demand_update(pm_demand_t *demand, apr_time_t now);
 
 /**
- * After a plan: report when the need exceeds the workers there are.
+ * After a plan: report when there are more than the workers may have.
  * @param open one more worker could be started
  * @param held connections are refused instead
  */

@@ -449,6 +449,7 @@ static void pool_keep_worker(pm_worker_t *w, void *ctx)
 void pm_pool_reload(pm_pool_t *pool)
 {
     int alive = pm_pool_alive(pool);
+    int full = alive * (int)pool->conf->requests_per_worker;
 
     pm_restart_policy_forget(&pool->restart);
     pm_rollback_try(pool);
@@ -459,8 +460,8 @@ void pm_pool_reload(pm_pool_t *pool)
                               : "told to go, others are started");
     if (!pool->conf->reload) {
         /* all are to be replaced, needed or not */
-        pm_scale_note(&pool->demand.window, pool->conf->idle_timeout, alive,
-                      alive, pm_time_now());
+        pm_scale_note(&pool->demand.window, pool->conf->idle_timeout, full,
+                      full, pm_time_now());
     }
     pm_pool_each_worker(pool, pool_reload_worker, pool);
 }
@@ -719,6 +720,13 @@ static apr_uint32_t pool_holders(const pm_pool_t *pool)
                           + pool->workers.count[PM_WORKER_STOPPING]);
 }
 
+static apr_uint32_t pool_requests(const pm_pool_t *pool)
+{
+    return (apr_uint32_t)(pm_pool_alive(pool)
+                              * (int)pool->conf->requests_per_worker
+                          + pool->workers.held);
+}
+
 static void pool_publish(pm_pool_t *pool)
 {
     pm_avail_t avail = pool_avail(pool);
@@ -731,7 +739,8 @@ static void pool_publish(pm_pool_t *pool)
     __atomic_store_n(&pool->published->avail, (apr_uint32_t)avail,
                      __ATOMIC_RELEASE);
     pm_scoreboard_set_workers(pool->context->scoreboard, pool->slot,
-                              pool_holders(pool), avail != before);
+                              pool_holders(pool), pool_requests(pool),
+                              avail != before);
     if ((avail == PM_AVAIL_BACKOFF || pm_pool_held(pool))
         && !pm_pool_alive(pool)) {
         /* connections that wait get their answer now, not at a timeout */
@@ -771,7 +780,8 @@ static void pool_release_slot(pm_pool_t *pool)
     }
     if (pool->published->generation == pool->generation) {
         memset(pool->published, 0, sizeof(*pool->published));
-        pm_scoreboard_set_workers(pool->context->scoreboard, pool->slot, 0, 1);
+        pm_scoreboard_set_workers(pool->context->scoreboard, pool->slot, 0, 0,
+                                  1);
     }
 }
 

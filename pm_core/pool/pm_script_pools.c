@@ -467,7 +467,7 @@ static void sp_clear_away(pm_context_t *context, const pm_pool_set_t *set)
         if (slot->generation) {
             unlink(sp_address_of(set, slot->generation, p) + 5);
             memset(slot, 0, sizeof(*slot));
-            pm_scoreboard_set_workers(context->scoreboard, i, 0, 1);
+            pm_scoreboard_set_workers(context->scoreboard, i, 0, 0, 1);
         }
     }
 }

@@ -362,6 +362,13 @@ static pm_worker_t *slow_find(pm_pool_t *pool, const pm_slow_report_t *note,
     return w;
 }
 
+/* Can the worker have several requests?  Then its status tells of the oldest,
+ * and the requests that began up to slow.since count as reported. */
+static int slow_has_several(const pm_worker_t *w)
+{
+    return w->group->conf->requests_per_worker > 1;
+}
+
 /* --- the line ------------------------------------------------------------- */
 
 static void slow_say(pm_pool_t *pool, pid_t pid, const char *what,
@@ -401,6 +408,9 @@ void pm_slow_log_report(pm_context_t *context, const pm_slow_report_t *note)
         pm_worker_facts_t facts = pm_worker_read_facts(w, now);
 
         w->slow.since = facts.busy ? facts.busy_since : w->slow.since;
+        if (slow_has_several(w) && w->slow.since < note->since + SOON) {
+            w->slow.since = note->since + SOON; /* it is not the oldest one */
+        }
     }
     apr_snprintf(what, sizeof(what), "%s %s", note->method, note->url);
     slow_say(pool, pid, what, now - note->since);
@@ -408,15 +418,35 @@ void pm_slow_log_report(pm_context_t *context, const pm_slow_report_t *note)
 
 /* --- requests of others --------------------------------------------------- */
 
+/* Is it one of httpd's, which are reported by httpd?  Of several nobody knows
+ * which it is: if the pool has only requests of httpd's, it is. */
+static int slow_is_httpds(const pm_worker_t *worker, apr_time_t now)
+{
+    const pm_pool_t *pool = worker->pool;
+    const pm_worker_t *w = NULL;
+    apr_uint64_t n = 0;
+
+    if (!slow_has_several(worker)) {
+        return 0;
+    }
+    APR_RING_FOREACH(w, &pool->workers.list, pm_worker, link)
+    {
+        n += (apr_uint64_t)pm_worker_read_facts(w, now).requests_now;
+    }
+    return n <= pm_scoreboard_sum(pool->context->scoreboard, pool->slot)
+                    .in_flight;
+}
+
 static void slow_on_slow(void *ctx, apr_time_t now)
 {
     pm_worker_t *w = ctx;
     pm_worker_facts_t facts = pm_worker_read_facts(w, now);
     apr_time_t limit = w->pool->conf->slow_log.time;
+    int is_due = limit && facts.busy && facts.busy_since > w->slow.since
+                 && now - facts.busy_since >= limit + PM_SLOW_GRACE;
 
-    if (limit && facts.busy && facts.busy_since != w->slow.since
-        && now - facts.busy_since >= limit + PM_SLOW_GRACE) {
-        w->slow.since = facts.busy_since;
+    w->slow.since = is_due ? facts.busy_since : w->slow.since;
+    if (is_due && !slow_is_httpds(w, now)) {
         w->slow.reported_at = now;
         slow_say(w->pool, w->pid, "a request that is not of this httpd's",
                  now - facts.busy_since);
@@ -424,22 +454,33 @@ static void slow_on_slow(void *ctx, apr_time_t now)
     pm_worker_attend(w, now);
 }
 
-/* A worker's status is a claim and may change all the time: at most one report
- * within the time that counts as slow. */
-static void slow_status(pm_worker_t *w, const pm_worker_facts_t *facts)
+/* When is the worker to be looked at?  When its oldest request becomes slow; if
+ * that was reported, its end is notified of, or, when there are several, one of
+ * the others can be slow then at the earliest.  A worker's status is a claim
+ * and may change all the time: at most one report within the time that counts
+ * as slow. */
+static apr_time_t slow_due(const pm_worker_t *w, const pm_worker_facts_t *facts)
 {
     apr_time_t limit = w->pool->conf->slow_log.time;
     apr_time_t due = facts->busy_since + limit + PM_SLOW_GRACE;
 
-    if (w->slow.reported_at && due < w->slow.reported_at + limit) {
-        due = w->slow.reported_at + limit;
+    if (!limit || !facts->busy) {
+        return PM_TIME_NEVER;
     }
+    if (facts->busy_since <= w->slow.since) {
+        return slow_has_several(w) ? pm_time_now() + limit + PM_SLOW_GRACE
+                                   : PM_TIME_NEVER;
+    }
+    return w->slow.reported_at && due < w->slow.reported_at + limit
+               ? w->slow.reported_at + limit
+               : due;
+}
+
+static void slow_status(pm_worker_t *w, const pm_worker_facts_t *facts)
+{
     w->slow.timer.due = slow_on_slow;
     w->slow.timer.ctx = w;
-    pm_loop_at(w->pool->context->loop, &w->slow.timer,
-               limit && facts->busy && facts->busy_since != w->slow.since
-                   ? due
-                   : PM_TIME_NEVER);
+    pm_loop_at(w->pool->context->loop, &w->slow.timer, slow_due(w, facts));
 }
 
 static void slow_worker_gone(pm_worker_t *w)

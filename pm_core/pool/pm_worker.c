@@ -155,6 +155,25 @@ static int wrk_is_idle(const pm_worker_t *w, apr_time_t now)
                       == PM_ACCEPTED_NONE);
 }
 
+/* Requests that it may have, told to stop. */
+static int wrk_held(const pm_worker_t *w, apr_time_t now)
+{
+    pm_worker_facts_t facts = pm_worker_read_facts(w, now);
+    int most = (int)w->group->conf->requests_per_worker;
+    int has = facts.known ? facts.requests_now : most;
+
+    return has < 1 ? 1 : has > most ? most : has;
+}
+
+static void wrk_set_held(pm_worker_t *w, int held)
+{
+    if (w->held != held) {
+        w->group->held += held - w->held;
+        w->held = held;
+        w->group->events->changed(w->pool);
+    }
+}
+
 /* Asks the stop policy what comes next. */
 static void wrk_plan_stop(pm_worker_t *w, apr_time_t now)
 {
@@ -173,6 +192,7 @@ static void wrk_plan_stop(pm_worker_t *w, apr_time_t now)
                     : w->idle_since      ? w->idle_since
                                          : now;
     facts.idle_since = w->idle_since;
+    wrk_set_held(w, wrk_held(w, now));
     plan = pm_stop_policy_plan(&conf, &facts, now);
     pm_loop_at(context->loop, &w->timer, plan.next);
     if (plan.act == PM_STOP_TELL) {
@@ -299,6 +319,9 @@ void pm_worker_handle(pm_worker_t *w, pm_worker_event_t event)
     group->count[w->state]++;
     if (!pm_worker_fsm_alive(w->state)) {
         pm_worker_set_due(w, PM_DUE_NOT);
+    }
+    if (w->state != PM_WORKER_STOPPING) {
+        wrk_set_held(w, 0);
     }
     group->events->changed(group->pool);
     if (event == PM_WORKER_EVENT_READY) {
@@ -443,8 +466,8 @@ static int wrk_is_timed(const pm_worker_t *w)
 }
 
 /* Ask the worker to notify the manager: of the next number of requests that
- * matters (of the end of a slow request that was reported), and when it becomes
- * busy. */
+ * matters (of the end of a slow request that was reported, if it is the only
+ * one), and when it becomes busy. */
 static void wrk_request_notice(const pm_worker_t *w,
                                const pm_recycle_terms_t *terms,
                                const pm_worker_facts_t *facts)
@@ -452,7 +475,9 @@ static void wrk_request_notice(const pm_worker_t *w,
     pm_worker_shm_t *shm = w->group->shm;
 
     pm_worker_shm_notify_at(shm, w->shm_index,
-                            facts->busy && facts->busy_since == w->slow.since
+                            w->group->conf->requests_per_worker == 1
+                                    && facts->busy
+                                    && facts->busy_since == w->slow.since
                                 ? facts->requests
                                 : pm_recycle_notify_at(terms, facts->requests));
     if (wrk_is_timed(w) && !facts->busy) {

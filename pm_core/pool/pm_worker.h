@@ -66,12 +66,15 @@ typedef struct pm_worker_group {
     int due[PM_DUE_START + 1];     /**< workers that are to be replaced, by
                                     *   pm_due_t; [PM_DUE_NOT] has no meaning */
     apr_uint64_t lead;             /**< see pm_recycle_learn_lead() */
+    int held; /**< requests that workers which were told to stop may have, as
+               *   was seen when they were looked at last */
 } pm_worker_group_t;
 
 /** What the slow log knows of a worker's request; pm_slow_log.c's. */
 typedef struct pm_slow_mark {
     pm_timer_t timer;
-    apr_time_t since;       /**< busy_since of the request reported last */
+    apr_time_t since;       /**< busy_since of the request reported last; of
+                             *   several, all that began until then are */
     apr_time_t reported_at; /**< when, found by the worker's status */
 } pm_slow_mark_t;
 
@@ -107,6 +110,7 @@ struct pm_worker {
     apr_time_t term_at;      /**< of the first SIGTERM; 0: none yet */
     apr_time_t last_term_at; /**< of the last SIGTERM */
     apr_time_t idle_since;   /**< see pm_stop_policy_facts_t */
+    int held;                /**< in group->held */
     int listen_fd;           /**< at which it accepts; its pool's */
     int exec_fd;
     int output_fd;

@@ -22,14 +22,15 @@
 #define SHORT_WAIT 8000 /* us */
 #define EXTRA      3    /* grants for each worker, at most */
 
-apr_uint32_t pm_admission_capacity(apr_uint32_t workers, apr_uint32_t pace)
+apr_uint32_t pm_admission_capacity(apr_uint32_t workers, apr_uint32_t requests,
+                                   apr_uint32_t pace)
 {
     apr_uint32_t extra = pace ? SHORT_WAIT / pace : 0;
 
     if (!workers) {
         return 1;
     }
-    return workers * (1 + (extra < EXTRA ? extra : EXTRA));
+    return requests + workers * (extra < EXTRA ? extra : EXTRA);
 }
 
 apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took)
@@ -49,7 +50,7 @@ apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took)
 static apr_uint32_t capacity_of(const pm_admission_t *admission)
 {
     return pm_admission_capacity(
-        LOAD(admission->supply->workers),
+        LOAD(admission->supply->workers), LOAD(admission->supply->requests),
         __atomic_load_n(&admission->words->pace, __ATOMIC_RELAXED));
 }
 
@@ -231,7 +232,7 @@ int pm_admission_enqueue(const pm_admission_t *admission, apr_uint32_t limit)
     if (limit
         && others
                    + pm_admission_excess(LOAD(admission->words->granted),
-                                         LOAD(admission->supply->workers))
+                                         LOAD(admission->supply->requests))
                >= limit) {
         line_leave(admission, 1);
         return 0;
@@ -321,19 +322,20 @@ apr_uint32_t pm_admission_take_peak(const pm_admission_t *admission,
 /* --- manager and parent --------------------------------------------------- */
 
 void pm_admission_set_workers(const pm_admission_t *admission,
-                              apr_uint32_t workers, int changed)
+                              apr_uint32_t workers, apr_uint32_t requests,
+                              int changed)
 {
-    apr_uint32_t before = admission->supply->workers;
-    apr_uint32_t pace =
-        __atomic_load_n(&admission->words->pace, __ATOMIC_RELAXED);
+    apr_uint32_t before = capacity_of(admission);
+    apr_uint32_t now;
 
+    __atomic_store_n(&admission->supply->requests, requests, __ATOMIC_SEQ_CST);
     __atomic_store_n(&admission->supply->workers, workers, __ATOMIC_SEQ_CST);
+    now = capacity_of(admission);
     if (changed) {
         wake(admission, INT_MAX);
     }
-    else if (workers > before) {
-        wake(admission, (int)(pm_admission_capacity(workers, pace)
-                              - pm_admission_capacity(before, pace)));
+    else if (now > before) {
+        wake(admission, (int)(now - before));
     }
 }
 

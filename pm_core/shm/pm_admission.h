@@ -8,8 +8,8 @@
  * children and the manager change with atomic operations, without a lock, and
  * two more that only the manager changes.  A
  * request holds a grant while a worker has it.  There are as many grants as
- * workers, and some more for workers that answer quickly:
- * pm_admission_capacity().
+ * the workers may have requests (FcgiPMRequestsPerWorker for each), and some
+ * more for workers that answer quickly: pm_admission_capacity().
  *
  * Requests are served in the order they come.  A grant that is released while
  * others are queued stays granted and is reserved for the one that has waited
@@ -51,8 +51,9 @@ typedef struct pm_admission_words {
  *  zero: a pool that has no workers yet. */
 typedef struct pm_admission_supply {
     apr_uint32_t workers;
-    apr_uint32_t enough; /**< up to so many requests the manager need not be
-                          *   called */
+    apr_uint32_t requests; /**< that the workers may have together */
+    apr_uint32_t enough;   /**< up to so many requests the manager need not be
+                            *   called */
 } pm_admission_supply_t;
 
 /** The state of one pool, where this process has it mapped. */
@@ -67,15 +68,18 @@ typedef struct pm_admission {
 
 /* --- arithmetic, without side effects ------------------------------------- */
 
-/** @return how many grants there are; at least one, so that a pool without a
+/** @param requests that the workers may have together
+ *  @return how many grants there are; at least one, so that a pool without a
  *  worker sees at its socket that one is needed */
-apr_uint32_t pm_admission_capacity(apr_uint32_t workers, apr_uint32_t pace);
+apr_uint32_t pm_admission_capacity(apr_uint32_t workers, apr_uint32_t requests,
+                                   apr_uint32_t pace);
 
-/** @return how many of the granted requests no worker can have at the moment */
+/** @param requests that the workers may have together
+ *  @return how many of the granted requests no worker can have at the moment */
 static inline apr_uint32_t pm_admission_excess(apr_uint32_t granted,
-                                               apr_uint32_t workers)
+                                               apr_uint32_t requests)
 {
-    return granted > workers ? granted - workers : 0;
+    return granted > requests ? granted - requests : 0;
 }
 
 /** @return the moving average @a pace with one more value */
@@ -158,10 +162,12 @@ apr_uint32_t pm_admission_take_peak(const pm_admission_t *admission,
 
 /** The manager says how many workers there are; queued requests that can be
  *  granted now are woken.
- *  @param changed 1: all queued requests are woken, to look at the pool again
+ *  @param requests that the workers may have together
+ *  @param changed  1: all queued requests are woken, to look at the pool again
  */
 void pm_admission_set_workers(const pm_admission_t *admission,
-                              apr_uint32_t workers, int changed);
+                              apr_uint32_t workers, apr_uint32_t requests,
+                              int changed);
 
 /** The parent takes back what a child that died has left behind.
  *  @param granted its grants

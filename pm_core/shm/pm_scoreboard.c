@@ -156,11 +156,12 @@ pm_admission_t pm_scoreboard_admission(pm_scoreboard_t *scoreboard, int slot)
 }
 
 void pm_scoreboard_set_workers(pm_scoreboard_t *scoreboard, int slot,
-                               apr_uint32_t workers, int changed)
+                               apr_uint32_t workers, apr_uint32_t requests,
+                               int changed)
 {
     pm_admission_t admission = pm_scoreboard_admission(scoreboard, slot);
 
-    pm_admission_set_workers(&admission, workers, changed);
+    pm_admission_set_workers(&admission, workers, requests, changed);
 }
 
 apr_uint32_t pm_scoreboard_workers(pm_scoreboard_t *scoreboard, int slot)

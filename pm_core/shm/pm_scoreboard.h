@@ -132,7 +132,8 @@ pm_admission_t pm_scoreboard_admission(pm_scoreboard_t *scoreboard, int slot);
 
 /** pm_admission_set_workers().  Manager only. */
 void pm_scoreboard_set_workers(pm_scoreboard_t *scoreboard, int slot,
-                               apr_uint32_t workers, int changed);
+                               apr_uint32_t workers, apr_uint32_t requests,
+                               int changed);
 
 /** @return what the manager said last there */
 apr_uint32_t pm_scoreboard_workers(pm_scoreboard_t *scoreboard, int slot);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -132,7 +133,7 @@ pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *shm, int index,
     pm_worker_facts_t facts = {0};
     const pm_worker_status_t *record;
     uint64_t since;
-    uint32_t busy;
+    uint32_t busy, waiting;
 
     if (!shm || index < 0) {
         return facts;
@@ -142,10 +143,15 @@ pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *shm, int index,
     if (__atomic_load_n(&record->pid, __ATOMIC_ACQUIRE) != (uint32_t)pid) {
         return facts;
     }
+    /* In this order a worker with one thread, which begins a request
+     * meanwhile, does not look like one that waits while it has one. */
+    waiting = __atomic_load_n(&record->waiting, __ATOMIC_ACQUIRE);
     busy = __atomic_load_n(&record->busy, __ATOMIC_ACQUIRE);
     since = __atomic_load_n(&record->busy_since, __ATOMIC_ACQUIRE);
     facts.known = 1;
     facts.busy = busy > 0;
+    facts.requests_now = busy < INT_MAX ? (int)busy : INT_MAX;
+    facts.takes_more = waiting && busy && since < (uint64_t)now;
     facts.idle =
         !busy && __atomic_load_n(&record->waiting, __ATOMIC_ACQUIRE) > 0;
     facts.busy_since = busy && since < (uint64_t)now ? (apr_time_t)since : now;

@@ -23,10 +23,13 @@ typedef struct pm_worker_shm pm_worker_shm_t;
 
 /** What is known of a worker. */
 typedef struct pm_worker_facts {
-    int known; /**< 0: all but @c forked is 0 */
-    int idle;  /**< it waits for a request and has none */
-    int busy;  /**< it has one */
-    apr_time_t busy_since;
+    int known;             /**< 0: all but @c forked is 0 */
+    int idle;              /**< it waits for a request and has none */
+    int busy;              /**< it has one */
+    int requests_now;      /**< how many it has */
+    int takes_more;        /**< it has one since before @a now, and waits for
+                            *   another */
+    apr_time_t busy_since; /**< when the oldest of them began */
     apr_uint64_t requests; /**< it has accepted */
     int forked;            /**< it has forked before it waited for its first
                             *   request; also when not known */

@@ -3,7 +3,7 @@
 #
 # A FastCGI worker in Python on a plain socket: descriptor 0, accept(), no
 # handler for SIGTERM.  Answers "pid=N tag=python"; "sleep=MS" in the query
-# before that.
+# before that, with threads and asyncio also "until=FILE".
 #
 #   plain.py            one request after the other
 #   plain.py threads    a thread for each (socketserver)
@@ -43,6 +43,11 @@ def seconds(request):
     return int(found.group(1)) / 1000 if found else 0
 
 
+def is_to_wait(request):
+    found = re.search(rb'until=([\w/.-]+)', request)
+    return found is not None and not os.path.exists(found.group(1))
+
+
 def serve(conn):
     request = b''
     while not request.endswith(LAST):
@@ -51,6 +56,8 @@ def serve(conn):
             return
         request += more
     time.sleep(seconds(request))
+    while is_to_wait(request):
+        time.sleep(0.01)
     conn.sendall(answer())
 
 
@@ -83,6 +90,8 @@ async def serve_async(reader, writer):
     try:
         request = await reader.readuntil(LAST)
         await asyncio.sleep(seconds(request))
+        while is_to_wait(request):
+            await asyncio.sleep(0.01)
         writer.write(answer())
         await writer.drain()
     except asyncio.IncompleteReadError:

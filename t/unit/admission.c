@@ -17,21 +17,27 @@ static void test_room(void)
 {
     static const struct {
         const char *name;
-        apr_uint32_t workers, pace, room;
-    } rows[] = {{"no worker: one may knock", 0, 0, 1},
-                {"no worker, a quick pool", 0, 100, 1},
-                {"nothing known yet", 8, 0, 8},
-                {"slow requests", 8, 50000, 8},
-                {"just too slow", 8, 8001, 8},
-                {"one more for each", 8, 8000, 16},
-                {"two more", 8, 4000, 24},
-                {"three more", 8, 2000, 32},
-                {"never more than that", 8, 1, 32},
-                {"one worker", 1, 100, 4}};
+        apr_uint32_t workers, requests, pace, room;
+    } rows[] = {{"no worker: one may knock", 0, 0, 0, 1},
+                {"no worker, a quick pool", 0, 0, 100, 1},
+                {"nothing known yet", 8, 8, 0, 8},
+                {"slow requests", 8, 8, 50000, 8},
+                {"just too slow", 8, 8, 8001, 8},
+                {"one more for each", 8, 8, 8000, 16},
+                {"two more", 8, 8, 4000, 24},
+                {"three more", 8, 8, 2000, 32},
+                {"never more than that", 8, 8, 1, 32},
+                {"one worker", 1, 1, 100, 4},
+                {"several for each", 2, 16, 50000, 16},
+                {"several: more for each worker, not for each request", 2, 16,
+                 2000, 22},
+                {"several, some told to stop", 3, 17, 50000, 17},
+                {"as many as there can be", 10000, 10240000, 1, 10270000}};
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        is_int(pm_admission_capacity(rows[i].workers, rows[i].pace),
+        is_int(pm_admission_capacity(rows[i].workers, rows[i].requests,
+                                     rows[i].pace),
                rows[i].room, "room: %s", rows[i].name);
     }
 }
@@ -98,7 +104,7 @@ static void test_turns(void)
     static state_t state; /* ASan's stack is not aligned for it */
     const pm_admission_t g = state_of(&state);
 
-    pm_admission_set_workers(&g, 2, 1);
+    pm_admission_set_workers(&g, 2, 2, 1);
     is_int(take(&g, 3), 2, "turns: two workers, two grants, no third");
     ok(pm_admission_enqueue(&g, 1), "turns: one may wait");
     ok(!pm_admission_enqueue(&g, 1), "turns: not two");
@@ -125,7 +131,7 @@ static void test_given_up(void)
     static state_t state; /* ASan's stack is not aligned for it */
     const pm_admission_t g = state_of(&state);
 
-    pm_admission_set_workers(&g, 1, 1);
+    pm_admission_set_workers(&g, 1, 1, 1);
     pm_admission_try(&g);
     pm_admission_enqueue(&g, 0);
     pm_admission_release(&g, -1);
@@ -142,9 +148,9 @@ static void test_workers(void)
     int i;
 
     is_int(take(&g, 2), 1, "workers: none, and one may knock");
-    pm_admission_set_workers(&g, 4, 0);
+    pm_admission_set_workers(&g, 4, 4, 0);
     is_int(take(&g, 4), 3, "workers: four");
-    pm_admission_set_workers(&g, 2, 0);
+    pm_admission_set_workers(&g, 2, 2, 0);
     pm_admission_enqueue(&g, 0);
     for (i = 0; i < 2; i++) {
         pm_admission_release(&g, -1);
@@ -156,12 +162,32 @@ static void test_workers(void)
     is_int(g.words->granted, 2, "workers: two of two");
 }
 
+/* A worker that may have several: what counts is requests. */
+static void test_several(void)
+{
+    static state_t state; /* ASan's stack is not aligned for it */
+    const pm_admission_t g = state_of(&state);
+
+    pm_admission_set_workers(&g, 2, 8, 1);
+    pm_admission_set_enough(&g, 8);
+    is_int(take(&g, 9), 8, "several: two workers, four each");
+    ok(!pm_admission_need_manager(&g), "several: that is enough");
+    ok(pm_admission_enqueue(&g, 1), "several: one may wait");
+    ok(pm_admission_need_manager(&g), "several: for it a worker is missing");
+    ok(!pm_admission_enqueue(&g, 1), "several: not two");
+    pm_admission_set_workers(&g, 2, 5, 0);
+    pm_admission_release(&g, -1);
+    ok(!pm_admission_claim(&g, 1), "several: one that goes takes no other");
+    pm_admission_set_workers(&g, 3, 9, 0);
+    ok(pm_admission_claim(&g, 1), "several: one that comes does");
+}
+
 static void test_bury(void)
 {
     static state_t state; /* ASan's stack is not aligned for it */
     const pm_admission_t g = state_of(&state);
 
-    pm_admission_set_workers(&g, 2, 1);
+    pm_admission_set_workers(&g, 2, 2, 1);
     pm_admission_try(&g);
     pm_admission_try(&g);
     pm_admission_enqueue(&g, 0);
@@ -300,7 +326,7 @@ static void test_fight(const char *name, int impatient, int moody)
     a->gate = state_of(&a->state);
     a->impatient = impatient;
     a->moody = moody;
-    pm_admission_set_workers(&a->gate, WORKERS, 1);
+    pm_admission_set_workers(&a->gate, WORKERS, WORKERS, 1);
     fflush(stdout);
     for (i = 0; i < FIGHTERS; i++) {
         if (fork() == 0) {
@@ -312,7 +338,7 @@ static void test_fight(const char *name, int impatient, int moody)
         ;
     }
     is_int(a->failed, 0, "%s: nobody slept when there was a grant", name);
-    ok(a->most <= pm_admission_capacity(WORKERS, moody),
+    ok(a->most <= pm_admission_capacity(WORKERS, WORKERS, moody),
        "%s: never more inside than "
        "there is room for (%u)",
        name, a->most);
@@ -333,7 +359,7 @@ static void test_short(void)
     ok(pm_admission_need_manager(&g), "short: who said nothing yet is called");
     ok(!pm_admission_need_manager(&g), "short: once");
     pm_admission_reset_call(&g);
-    pm_admission_set_workers(&g, 2, 1);
+    pm_admission_set_workers(&g, 2, 2, 1);
     pm_admission_set_enough(&g, 2);
     ok(!pm_admission_need_manager(&g), "short: one request, two workers");
     pm_admission_try(&g);
@@ -366,6 +392,7 @@ int main(void)
     test_turns();
     test_given_up();
     test_workers();
+    test_several();
     test_lies();
     test_bury();
     test_short();

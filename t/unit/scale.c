@@ -363,6 +363,35 @@ static void test_cases(apr_pool_t *p)
 
 /* --- the window ----------------------------------------------------------- */
 
+/* Requests in all of this; what workers they come to is seen in the plan. */
+static void test_each(apr_pool_t *p)
+{
+    static const struct {
+        int each, spare, requests, workers;
+    } rows[] = {{1, 0, 3, 3},       {8, 0, 0, 1},           {8, 0, 1, 1},
+                {8, 0, 8, 1},       {8, 0, 9, 2},           {8, 0, 17, 3},
+                {8, 1, 8, 2},       {8, 1, 9, 3},           {8, 0, 999, 20},
+                {1024, 0, 1024, 1}, {1024, 0, 10240000, 20}};
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        pm_conf_t *conf = conf_of(p, 1, 20);
+        pm_scale_facts_t facts = {
+            .need = rows[i].requests, .most = rows[i].requests, .room = ANY};
+        int n = rows[i].workers;
+
+        conf->requests_per_worker = rows[i].each;
+        conf->spare = rows[i].spare;
+        is_int(pm_scale_plan(conf, &facts, END, S(10)).start, n,
+               "%d requests, %d each, %d spare", rows[i].requests, rows[i].each,
+               rows[i].spare);
+        ok((int)pm_scale_enough(conf, n) >= rows[i].requests || n == 20,
+           "of which there are enough");
+        ok((int)pm_scale_enough(conf, n - 1) < rows[i].requests || n == 1,
+           "and not without one of them");
+    }
+}
+
 static void test_window(void)
 {
     pm_scale_window_t w = {0};
@@ -468,7 +497,8 @@ static void plan(sim_t *s)
     s->alive += got.start - got.stop;
     s->over += s->alive > s->conf->processes.max;
     s->under += s->alive < s->conf->processes.min;
-    s->unmet += s->alive < need && s->alive < s->conf->processes.max;
+    s->unmet += s->alive * s->conf->requests_per_worker < need
+                && s->alive < s->conf->processes.max;
 }
 
 /* As the gate does: a plan only when there are too few workers. */
@@ -480,7 +510,7 @@ static void arrive(sim_t *s, apr_time_t takes)
     s->requests++;
     s->ends[s->load++] = s->now + takes;
     s->peak = s->peak > s->load ? s->peak : s->load;
-    if (s->open && s->load > s->alive - s->conf->spare) {
+    if (s->open && s->load > (int)pm_scale_enough(s->conf, s->alive)) {
         plan(s);
     }
 }
@@ -547,12 +577,13 @@ static int densest(const sim_t *s, long n)
     return most;
 }
 
-static sim_t *sim_create(apr_pool_t *p, int min, int max, int spare)
+static sim_t *sim_create(apr_pool_t *p, int min, int max, int spare, int each)
 {
     sim_t *s = apr_pcalloc(p, sizeof(*s));
     pm_conf_t *conf = conf_of(p, min, max);
 
     conf->spare = spare;
+    conf->requests_per_worker = each;
     s->conf = conf;
     s->now = S(1);
     s->timer = NEVER;
@@ -585,16 +616,19 @@ static void test_day(apr_pool_t *p)
 {
     static const struct {
         const char *name;
-        int min, max, spare;
-    } rows[] = {{"elastic", 2, 16, 0},
-                {"on demand", 0, 16, 0},
-                {"with spare ones", 1, 16, 2},
-                {"too small", 1, 4, 0},
-                {"static", 8, 8, 0}};
+        int min, max, spare, each;
+    } rows[] = {{"elastic", 2, 16, 0, 1},
+                {"on demand", 0, 16, 0, 1},
+                {"with spare ones", 1, 16, 2, 1},
+                {"too small", 1, 4, 0, 1},
+                {"static", 8, 8, 0, 1},
+                {"four requests each", 1, 8, 0, 4},
+                {"four each, with a spare one", 0, 8, 1, 4}};
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        sim_t *s = sim_create(p, rows[i].min, rows[i].max, rows[i].spare);
+        sim_t *s = sim_create(p, rows[i].min, rows[i].max, rows[i].spare,
+                              rows[i].each);
         int rest = rows[i].min > rows[i].spare ? rows[i].min : rows[i].spare;
 
         one_day(s);
@@ -622,7 +656,7 @@ static void test_day(apr_pool_t *p)
 /* 12 under way, one ends and another comes, for an hour. */
 static void test_steady(apr_pool_t *p)
 {
-    sim_t *s = sim_create(p, 2, 16, 0);
+    sim_t *s = sim_create(p, 2, 16, 0, 1);
     long starts;
     int i;
 
@@ -648,7 +682,7 @@ static void test_steady(apr_pool_t *p)
  * away while there is nobody. */
 static void test_broken(apr_pool_t *p)
 {
-    sim_t *s = sim_create(p, 0, 16, 0);
+    sim_t *s = sim_create(p, 0, 16, 0, 1);
     apr_time_t end = s->now + S(60);
     apr_time_t t;
 
@@ -680,6 +714,7 @@ int main(void)
     apr_initialize();
     apr_pool_create(&p, NULL);
     test_cases(p);
+    test_each(p);
     test_window();
     test_day(p);
     test_steady(p);

@@ -160,7 +160,7 @@ static void test_lies(pm_scoreboard_t *board)
     pm_request_stats_t stats;
     size_t i;
 
-    pm_scoreboard_set_workers(board, 5, 2, 0);
+    pm_scoreboard_set_workers(board, 5, 2, 2, 0);
     honest =
         pm_scoreboard_cell(board, pm_scoreboard_row_claim(board, 1000, 1), 5);
     for (i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
