@@ -247,7 +247,8 @@ sub chunks_of {
     like($answer[2], qr/three\z/, 'pipelined: through a filter');
     like($answer[3], qr/\r\n\r\nfour\z/, 'pipelined: the fourth');
     like($answer[4], qr/\r\n\r\nstatic\n\z/, 'pipelined: a file');
-    like($answer[5], qr/(?:\r\n1\r\na){2}\r\n0\r\n\r\n\z/,
+    # on a busy machine both pieces may have come
+    like($answer[5], qr/\r\n(?:1\r\na\r\n1\r\na|2\r\naa)\r\n0\r\n\r\n\z/,
          'pipelined: one in pieces');
 }
 
