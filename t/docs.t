@@ -91,6 +91,7 @@ my %RANGE = (
     PM_T_PATH   => sub { "$_[0]{min} to $_[0]{max} characters" },
     PM_T_WORDS  => sub { "$_[0]{min} to $_[0]{max} words" },
     PM_T_NAMES  => sub { "$_[0]{min} to $_[0]{max} words" },
+    PM_T_CLIENTS => sub { "$_[0]{min} to $_[0]{max} words" },
     PM_T_OCTAL  => sub { bounds($_[0], \&octal_text) },
     PM_T_TIME   => sub { bounds($_[0], \&time_text) },
     PM_T_SIZE   => sub { bounds($_[0], \&size_text)

@@ -158,8 +158,9 @@ static int run_split(const pm_row_t *row, char *value, const char **word)
         return 2;
     }
     if (row->type != PM_T_RLIMIT && row->type != PM_T_NAMES
-        && row->type != PM_T_PATHS && row->type != PM_T_RANGE
-        && row->type != PM_T_JITTERED && row->type != PM_T_TIMED) {
+        && row->type != PM_T_PATHS && row->type != PM_T_CLIENTS
+        && row->type != PM_T_RANGE && row->type != PM_T_JITTERED
+        && row->type != PM_T_TIMED) {
         return 1;
     }
     for (value = apr_strtok(value, " ", &last); value && n < 32;
@@ -292,6 +293,24 @@ static apr_status_t run_check_alone(const pm_global_t *global, pm_reason_t *why)
     return rv;
 }
 
+static apr_status_t run_check_conf(const pm_conf_t *conf, apr_pool_t *p,
+                                   pm_reason_t *why)
+{
+    pm_launch_spec_t *spec;
+    pm_addr_t addr;
+    apr_status_t rv = pm_listen_parse(conf->listen, &addr, why);
+
+    if (rv == APR_SUCCESS) {
+        rv = pm_listen_check_clients(&addr, conf, why);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = pm_launch_spec_prepare(&spec, conf, p, why);
+    }
+    return rv == APR_SUCCESS
+               ? pm_launch_spec_prepare_slow_log(&spec, conf, p, why)
+               : rv;
+}
+
 /* The one pool, its socket open. */
 static apr_status_t run_make_set(pm_pool_set_t **out, pm_listener_t *l,
                                  const args_t *args, apr_pool_t *p,
@@ -305,13 +324,8 @@ static apr_status_t run_make_set(pm_pool_set_t **out, pm_listener_t *l,
                              0,
                              args->global->die_timeout};
     pm_member_t *member = apr_array_push(set->members);
-    pm_launch_spec_t *birth;
-    apr_status_t rv;
+    apr_status_t rv = run_check_conf(args->conf, p, why);
 
-    rv = pm_launch_spec_prepare(&birth, args->conf, p, why);
-    if (rv == APR_SUCCESS) {
-        rv = pm_launch_spec_prepare_slow_log(&birth, args->conf, p, why);
-    }
     if (rv == APR_SUCCESS) {
         rv = pm_ident_parse_owner(args->conf->listen_owner, &opts.uid,
                                   &opts.gid, why);

@@ -238,11 +238,37 @@ static void check_warn(const char *text)
 /* FastCGI has no authentication. */
 static void check_warn_open(const hpm_pool_t *pool, apr_pool_t *p)
 {
-    if (!pm_listen_is_loopback(&pool->addr)) {
+    const pm_conf_t *conf = pool->conf;
+
+    if (pm_listen_is_loopback(&pool->addr) || pool->failed) {
+        return;
+    }
+    if (!pm_conf_judged_clients(conf)) {
         check_warn(apr_psprintf(
             p,
             "pool %s (%s): every host that reaches FcgiPMListen %s can have it "
             "run what it likes: use a unix socket, 127.0.0.1, or a firewall",
+            pool->name, pool->where, conf->listen));
+    }
+    else if (pm_listen_is_wildcard(&pool->addr)) {
+        check_warn(apr_psprintf(
+            p,
+            "pool %s (%s): FcgiPMListen %s are all addresses of this host: "
+            "name the one at which the clients of FcgiPMListenClients come",
+            pool->name, pool->where, conf->listen));
+    }
+}
+
+/* httpd's children connect from the address they connect to. */
+static void check_warn_own(const hpm_pool_t *pool, apr_pool_t *p)
+{
+    if (pm_conf_judged_clients(pool->conf)
+        && !pm_listen_takes_own(&pool->addr, pool->conf)) {
+        check_warn(apr_psprintf(
+            p,
+            "pool %s (%s): FcgiPMListenClients does not list the address from "
+            "which this httpd connects to FcgiPMListen %s, so its own requests "
+            "are refused",
             pool->name, pool->where, pool->conf->listen));
     }
 }
@@ -281,6 +307,7 @@ static void check_warnings(const hpm_server_t *server, apr_pool_t *p)
 
     for (i = 0; i < server->pool_list->nelts; i++) {
         check_warn_open(hpm_server_pool_at(server, i), p);
+        check_warn_own(hpm_server_pool_at(server, i), p);
     }
     check_warn_users(server, p);
 }

@@ -173,6 +173,9 @@ static apr_status_t pools_check(hpm_pool_t *pool, int testing,
     if (rv == APR_SUCCESS) {
         rv = pools_check_listen(pool, &owner, why);
     }
+    if (rv == APR_SUCCESS) {
+        rv = pm_listen_check_clients(&pool->addr, conf, why);
+    }
     if (rv == APR_SUCCESS && conf->xsendfile && !conf->xsendfile_path) {
         rv = pm_fail(why, APR_EINVAL,
                      "FcgiPMXSendfile is on, but there is no "

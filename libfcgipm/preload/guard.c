@@ -68,7 +68,7 @@ uint64_t guard_now(void)
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-void guard_ring(void)
+void guard_say(const char *line, size_t n)
 {
     int err = errno;
     struct stat st;
@@ -78,11 +78,16 @@ void guard_ring(void)
         if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)
             && st.st_ino == guard.bell.st_ino
             && st.st_dev == guard.bell.st_dev) {
-            (void)!write(fd, "", 1);
+            (void)!guard_libc()->write(fd, line, n);
             break;
         }
     }
     errno = err;
+}
+
+void guard_ring(void)
+{
+    guard_say("", 1);
 }
 
 /* Also from where execve(2) put it, which proc(5) shows. */
@@ -105,6 +110,7 @@ static void first_wait(void)
     remove_variable("FCGIPM_GUARD");
     remove_variable("LD_PRELOAD");
     remove_variable("FCGIPM_MANAGER"); /* pm_spawn.h */
+    remove_variable("FCGIPM_CLIENTS");
     if (guard.page_fd >= 0) {
         close(guard.page_fd);
         guard.page_fd = -1;
@@ -579,6 +585,7 @@ __attribute__((constructor)) static void begin(void)
         guard.name_len = 0;
     }
     guard_turn(0, 0, GUARD_LISTENER);
+    guard_clients_read();
     map_page(slot, layout);
     if (fstat(STDERR_FILENO, &guard.bell)) {
         memset(&guard.bell, 0, sizeof(guard.bell));

@@ -6,6 +6,7 @@
  *   guard.c        the beginning and the end: orders, SIGTERM, leaving
  *   guard_fds.c    which descriptors are the pool's socket, or epoll sets
  *   guard_conn.c   connections: which have a request
+ *   guard_clients.c which hosts may connect
  *   guard_wait.c   where a program waits: accept, poll, select, epoll, sleep
  *   guard_signal.c the program's own disposition of SIGTERM
  *   guard_exec.c   another program in the worker's place
@@ -263,6 +264,10 @@ uint64_t guard_now(void); /**< microseconds, CLOCK_MONOTONIC */
 /** See pm_worker_status.h. */
 void guard_ring(void);
 
+/** A line for the pool's log, with its newline; nothing where the program has
+ *  put something else in the place of its standard error. */
+void guard_say(const char *line, size_t n);
+
 /** No request, or one less, is under way: have wishes of the manager's come
  *  true?  Then it is notified; or this is told. */
 void guard_request_ended(void);
@@ -298,6 +303,18 @@ int guard_give_turn(void);
 
 /** Ends the process; to be called when nothing is under way. */
 __attribute__((noreturn)) void guard_leave(void);
+
+/* --- guard_clients.c ----------------------------------------------------- */
+
+/** FcgiPMListenClients: reads FCGIPM_CLIENTS (pm_spawn.h). */
+void guard_clients_read(void);
+
+/** Are there any to be judged? */
+int guard_clients_are_judged(void);
+
+/** Closes a connection of a client that is not listed, counts it and, once in
+ *  a while, says so.  @return 1: it has */
+int guard_clients_refuse(int conn, const struct sockaddr_storage *peer);
 
 /* --- guard_fds.c --------------------------------------------------------- */
 

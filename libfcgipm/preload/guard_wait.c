@@ -65,6 +65,39 @@ static int real_accept(int fd, struct sockaddr *addr, socklen_t *len,
                  : guard_libc()->accept(fd, addr, len);
 }
 
+/* As accept(2) hands it out. */
+static void give_address(const struct sockaddr_storage *from, socklen_t n,
+                         struct sockaddr *addr, socklen_t *len)
+{
+    if (addr && len) {
+        memcpy(addr, from, *len < n ? *len : n);
+        *len = n;
+    }
+}
+
+/* The next connection of a client that may connect. */
+static int judged_accept(int fd, struct sockaddr *addr, socklen_t *len,
+                         const int *flags)
+{
+    struct sockaddr_storage peer;
+    socklen_t n;
+    int conn;
+
+    if (!guard_clients_are_judged()) {
+        return real_accept(fd, addr, len, flags);
+    }
+    do {
+        n = sizeof(peer);
+        conn = guard_told()
+                   ? -1
+                   : real_accept(fd, (struct sockaddr *)&peer, &n, flags);
+    } while (conn >= 0 && guard_clients_refuse(conn, &peer));
+    if (conn >= 0) {
+        give_address(&peer, n, addr, len);
+    }
+    return conn;
+}
+
 static int guarded_accept(int fd, struct sockaddr *addr, socklen_t *len,
                           const int *flags)
 {
@@ -79,7 +112,7 @@ static int guarded_accept(int fd, struct sockaddr *addr, socklen_t *len,
     guard_count();
     guard_wait_begin();
     guard_sleep_begin(GUARD_ACCEPTS);
-    conn = guard_told() ? -1 : real_accept(fd, addr, len, flags);
+    conn = guard_told() ? -1 : judged_accept(fd, addr, len, flags);
     err = errno;
     if (conn >= 0) {
         guard_conn_open(conn); /* before it is inside no more */

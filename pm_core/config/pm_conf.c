@@ -234,6 +234,16 @@ static int compare(const pm_conf_t *a, const pm_conf_t *b, pm_change_t *change)
     return n;
 }
 
+const apr_array_header_t *pm_conf_judged_clients(const pm_conf_t *conf)
+{
+    const apr_array_header_t *list = conf->listen_clients;
+
+    return list && conf->listen && strncmp(conf->listen, "unix:", 5)
+                   && strcmp(APR_ARRAY_IDX(list, 0, const char *), "any")
+               ? list
+               : NULL;
+}
+
 pm_change_t pm_conf_compare(const pm_conf_t *a, const pm_conf_t *b)
 {
     pm_change_t change;

@@ -74,6 +74,9 @@ typedef struct pm_conf {
     apr_int64_t listen_backlog;
     apr_int64_t listen_mode;  /**< of the file of a unix socket */
     const char *listen_owner; /**< "user[:group]"; NULL: httpd's user */
+    apr_array_header_t *listen_clients; /**< of "any", or addresses and
+                                         *   prefixes (pm_prefix.h); NULL: not
+                                         *   given */
 
     const char *user;      /**< NULL: httpd's user */
     const char *group;     /**< NULL: the user's primary group */
@@ -190,6 +193,7 @@ typedef enum pm_type {
     PM_T_PAIR,     /**< "NAME value" -> "NAME=value" appended to an array */
     PM_T_NAMES,    /**< one or more words appended to an array */
     PM_T_PATHS,    /**< the same, each an absolute path */
+    PM_T_CLIENTS,  /**< the same, each a prefix of addresses, or "any" */
     PM_T_RLIMIT,   /**< "resource soft [hard]" appended to an array */
     PM_T_NUMBER,   /**< a whole number: apr_int64_t */
     PM_T_OCTAL,    /**< as chmod(1) takes it: apr_int64_t */
@@ -224,7 +228,7 @@ typedef struct pm_row {
                            *   it; NULL: zero */
     apr_int64_t min, max; /**< bounds; PM_T_TIME: microseconds; PM_T_STRING
                            *   and _PATH: characters; PM_T_WORDS, _NAMES,
-                           *   _PATHS: number of words */
+                           *   _PATHS, _CLIENTS: number of words */
     const char *choices;  /**< PM_T_CHOICE: "hup|changed|none" */
     pm_change_t change;
     const char *help; /**< one line, as httpd -L shows it */
@@ -289,6 +293,11 @@ pm_conf_t *pm_conf_merge(apr_pool_t *p, const pm_conf_t *base,
 /** @return a copy in @a p that shares nothing with @a conf, for an owner that
  *  lives longer */
 pm_conf_t *pm_conf_copy(apr_pool_t *p, const pm_conf_t *conf);
+
+/** Which clients may connect to the pool's socket, if that is to be judged: of
+ *  a TCP socket, where FcgiPMListenClients is given and not "any"; else NULL.
+ */
+const apr_array_header_t *pm_conf_judged_clients(const pm_conf_t *conf);
 
 /** Compare values; where they come from does not count.
  *  @return the strongest pm_change_t among the rows that differ;

@@ -58,6 +58,9 @@ PM_ROW(listen_mode, "FcgiPMListenMode", PM_T_OCTAL, pm_conf_t, "0600", 0, 0777,
 PM_ROW(listen_owner, "FcgiPMListenOwner", PM_T_STRING, pm_conf_t, NULL, 1, 255,
        NULL, PM_CHANGE_NOTHING,
        "user[:group] that owns a unix listening socket")
+PM_ROW(listen_clients, "FcgiPMListenClients", PM_T_CLIENTS, pm_conf_t, NULL, 1,
+       64, NULL, PM_CHANGE_WORKERS,
+       "addresses that may connect to a TCP socket, or any")
 PM_ROW(user, "FcgiPMUser", PM_T_STRING, pm_conf_t, NULL, 1, 255, NULL,
        PM_CHANGE_WORKERS, "user of the workers")
 PM_ROW(group, "FcgiPMGroup", PM_T_STRING, pm_conf_t, NULL, 1, 255, NULL,

@@ -8,6 +8,7 @@
 #include "apr_escape.h"
 #include "apr_lib.h"
 #include "apr_strings.h"
+#include "pm_core/base/pm_prefix.h"
 
 /* What a type's reader works on: one setting and the words behind it. */
 typedef struct task {
@@ -161,6 +162,45 @@ static apr_status_t read_paths(const task_t *t)
         }
     }
     return read_names(t);
+}
+
+#define CLIENTS_ANY "any"
+
+static int is_any(const char *word)
+{
+    return !strcasecmp(word, CLIENTS_ANY);
+}
+
+static apr_status_t read_clients(const task_t *t)
+{
+    apr_array_header_t **list = t->field;
+    pm_prefix_t prefix;
+    int i;
+
+    for (i = 0; i < t->argc; i++) {
+        const char *word = t->argv[i];
+
+        if (!is_any(word) && !pm_prefix_read(word, strlen(word), &prefix)) {
+            return pm_fail(t->why, APR_EINVAL,
+                           "%s: \"%.100s\" is neither \"any\" nor an address "
+                           "or a prefix, as 192.0.2.7, 192.0.2.0/24 or "
+                           "2001:db8::/32",
+                           t->row->name, word);
+        }
+        append(t, is_any(word) ? CLIENTS_ANY : apr_pstrdup(t->p, word));
+    }
+    if ((*list)->nelts > t->row->max) {
+        return pm_fail(t->why, APR_EINVAL,
+                       "%s: %d addresses, %" APR_INT64_T_FMT " are allowed",
+                       t->row->name, (*list)->nelts, t->row->max);
+    }
+    for (i = 0; i < (*list)->nelts && (*list)->nelts > 1; i++) {
+        if (is_any(APR_ARRAY_IDX(*list, i, const char *))) {
+            return pm_fail(t->why, APR_EINVAL, "%s: \"any\" stands alone",
+                           t->row->name);
+        }
+    }
+    return APR_SUCCESS;
 }
 
 static apr_status_t read_pair(const task_t *t)
@@ -500,6 +540,7 @@ static const struct {
     [PM_T_PAIR] = {read_pair, NULL, 2, LINES},
     [PM_T_NAMES] = {read_names, write_words, 0, WORDS},
     [PM_T_PATHS] = {read_paths, write_words, 0, WORDS},
+    [PM_T_CLIENTS] = {read_clients, write_words, 0, WORDS},
     [PM_T_RLIMIT] = {read_rlimit, NULL, 3, LINES},
     [PM_T_NUMBER] = {read_number_type, write_integer, 1, NUMBERS(apr_int64_t)},
     [PM_T_OCTAL] = {read_octal, write_integer, 1, NUMBERS(apr_int64_t)},

@@ -134,6 +134,9 @@ PM_METRIC(POOL, recycled, COUNTER, BOARD, "Recycled", NULL, NULL, NULL, 0,
 PM_METRIC(POOL, timed_out, COUNTER, BOARD, "Over time", NULL, NULL, NULL, 0,
           "fcgipm_pool_workers_timed_out", NULL, NULL,
           "Workers that were ended for FcgiPMRequestTimeout.")
+PM_METRIC(POOL, strangers, COUNTER, BOARD, NULL, NULL, NULL, NULL, 0,
+          "fcgipm_pool_strangers", NULL, NULL,
+          "Connections that workers closed for FcgiPMListenClients.")
 PM_METRIC(POOL, last_error, TEXT, MANAGER, NULL, NULL, NULL, NULL, 0, NULL,
           NULL, NULL, "The last thing that went wrong.")
 PM_METRIC(POOL, last_stderr, TEXT, MANAGER, NULL, NULL, NULL, NULL, 0, NULL,

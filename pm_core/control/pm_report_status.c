@@ -183,6 +183,7 @@ static void report_set_past(pm_metric_value_t *value,
     value[PM_METRIC_POOL_killed].number = slot->killed;
     value[PM_METRIC_POOL_recycled].number = slot->recycled;
     value[PM_METRIC_POOL_timed_out].number = slot->timed_out;
+    value[PM_METRIC_POOL_strangers].number = slot->strangers;
     value[PM_METRIC_POOL_retry_in].time = retry_at > now ? retry_at - now : 0;
 }
 

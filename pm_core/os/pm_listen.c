@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "apr_strings.h"
+#include "pm_core/base/pm_prefix.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_safe_dir.h"
 
@@ -54,19 +55,60 @@ static int listen_lacks_scope(const pm_addr_t *addr)
            && IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr) && !in6->sin6_scope_id;
 }
 
+static int listen_is_in(const pm_addr_t *addr, const char *prefix)
+{
+    pm_prefix_t of;
+    unsigned char bytes[16];
+
+    return pm_prefix_read(prefix, strlen(prefix), &of)
+           && pm_prefix_address(&addr->sa, bytes) && pm_prefix_has(&of, bytes);
+}
+
 int pm_listen_is_loopback(const pm_addr_t *addr)
 {
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&addr->sa;
-    const struct sockaddr_in *in = (const struct sockaddr_in *)&addr->sa;
+    return addr->sa.ss_family == AF_UNIX || listen_is_in(addr, "127.0.0.0/8")
+           || listen_is_in(addr, "::1");
+}
 
-    switch (addr->sa.ss_family) {
-    case AF_INET:
-        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
-    case AF_INET6:
-        return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
-    default:
-        return 1;
+int pm_listen_is_wildcard(const pm_addr_t *addr)
+{
+    return listen_is_in(addr, "0.0.0.0") || listen_is_in(addr, "::");
+}
+
+/* The kernel takes the loopback address for all addresses. */
+int pm_listen_takes_own(const pm_addr_t *addr, const pm_conf_t *conf)
+{
+    const apr_array_header_t *list = conf->listen_clients;
+    pm_addr_t own = *addr;
+    int i;
+
+    if (pm_listen_is_wildcard(addr) && own.sa.ss_family == AF_INET) {
+        ((struct sockaddr_in *)&own.sa)->sin_addr.s_addr =
+            htonl(INADDR_LOOPBACK);
     }
+    else if (pm_listen_is_wildcard(addr)) {
+        ((struct sockaddr_in6 *)&own.sa)->sin6_addr = in6addr_loopback;
+    }
+    for (i = 0; list && i < list->nelts; i++) {
+        if (listen_is_in(&own, APR_ARRAY_IDX(list, i, const char *))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+apr_status_t pm_listen_check_clients(const pm_addr_t *addr,
+                                     const pm_conf_t *conf, pm_reason_t *why)
+{
+    return conf->listen_clients || pm_listen_is_loopback(addr)
+               ? APR_SUCCESS
+               : pm_fail(why, APR_EINVAL,
+                         "FcgiPMListenClients is missing: other hosts can "
+                         "connect to FcgiPMListen %s and have it run what they "
+                         "like; write the addresses of those that may, as "
+                         "\"FcgiPMListenClients 192.0.2.7 2001:db8::/32\", or "
+                         "\"FcgiPMListenClients any\"",
+                         conf->listen);
 }
 
 static apr_status_t listen_resolve(const char *host, const char *port,

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-#include "pm_core/base/pm_base.h"
+#include "pm_core/config/pm_conf.h"
 
 /** An address, parsed. */
 typedef struct pm_addr {
@@ -54,6 +54,19 @@ apr_status_t pm_listen_parse(const char *text, pm_addr_t *addr,
 
 /** Can only processes of this host connect to it? */
 int pm_listen_is_loopback(const pm_addr_t *addr);
+
+/** Are those all addresses of this host, 0.0.0.0 or [::]? */
+int pm_listen_is_wildcard(const pm_addr_t *addr);
+
+/** Is it said which clients may connect (FcgiPMListenClients)?  Has to be,
+ *  where other hosts can.
+ *  @return APR_EINVAL with a reason, if not */
+apr_status_t pm_listen_check_clients(const pm_addr_t *addr,
+                                     const pm_conf_t *conf, pm_reason_t *why);
+
+/** Does FcgiPMListenClients list the address from which this host's own
+ *  processes connect to it? */
+int pm_listen_takes_own(const pm_addr_t *addr, const pm_conf_t *conf);
 
 /** Can a socket be made at this address?  A unix socket replaces another
  *  socket, never a file or directory, and its directory is safe

@@ -24,9 +24,22 @@ void pm_direct_init(pm_pool_t *pool)
     pool->direct.before = pool->published->direct;
 }
 
-void pm_direct_keep(const pm_worker_t *w, apr_time_t now)
+/* What it says beyond what it has said. */
+static void direct_count_strangers(pm_worker_t *w,
+                                   const pm_worker_facts_t *facts)
 {
-    w->pool->direct.accepted += pm_worker_read_facts(w, now).requests;
+    if (facts->refused > w->refused) {
+        w->pool->published->strangers += facts->refused - w->refused;
+        w->refused = facts->refused;
+    }
+}
+
+void pm_direct_keep(pm_worker_t *w, apr_time_t now)
+{
+    pm_worker_facts_t facts = pm_worker_read_facts(w, now);
+
+    w->pool->direct.accepted += facts.requests;
+    direct_count_strangers(w, &facts);
 }
 
 /* Workers first, then httpd: a connection in between makes the difference
@@ -35,7 +48,7 @@ int pm_direct_update(pm_pool_t *pool, apr_time_t now)
 {
     pm_direct_t *direct = &pool->direct;
     apr_uint64_t accepted = direct->accepted;
-    const pm_worker_t *w = NULL;
+    pm_worker_t *w = NULL;
     pm_scoreboard_totals_t sum;
     apr_uint64_t made;
     int busy = 0;
@@ -45,6 +58,7 @@ int pm_direct_update(pm_pool_t *pool, apr_time_t now)
         pm_worker_facts_t facts = pm_worker_read_facts(w, now);
 
         accepted += facts.requests;
+        direct_count_strangers(w, &facts);
         busy += w->state == PM_WORKER_READY && facts.busy;
     }
     sum = pm_scoreboard_sum(pool->context->scoreboard, pool->slot);

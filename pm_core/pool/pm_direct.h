@@ -11,6 +11,9 @@
  * one that came directly.  It never falls, and outlives the manager in the
  * pool's slot of the scoreboard.
  *
+ * Connections of clients that FcgiPMListenClients does not list are counted
+ * here, too: workers close them and tell how many (pm_worker_status.h).
+ *
  * The manager only.
  */
 #ifndef PM_DIRECT_H
@@ -29,7 +32,7 @@ typedef struct pm_direct {
 void pm_direct_init(pm_pool_t *pool);
 
 /** Keep what a worker has counted, before it is freed. */
-void pm_direct_keep(const pm_worker_t *w, apr_time_t now);
+void pm_direct_keep(pm_worker_t *w, apr_time_t now);
 
 /** Write the pool's direct requests into its slot.  Walks the workers.
  *  @return how many ready workers say that they have a request */

@@ -511,10 +511,26 @@ static int wrk_matters(const pm_worker_group_t *group)
            || group->watched;
 }
 
+/* A wrapper has executed a program that the loader keeps the guard out of.
+ * @return 1: nobody judges its clients, and it is being ended */
+static int wrk_end_unjudged(pm_worker_t *w)
+{
+    if (!w->spec->judges) {
+        return 0;
+    }
+    w->killed_for = "does not judge its clients";
+    wrk_error(w->group, PM_ERROR,
+              "worker %d is ended: the guard is not in it, so nothing judges "
+              "FcgiPMListenClients",
+              (int)w->pid);
+    pm_worker_handle(w, PM_WORKER_EVENT_KILL);
+    return 1;
+}
+
 /* Without the guard it does not report when it is ready: it counts as ready
  * when it runs, or, when it matters, when it has not died at once.  By then the
  * guard is in it, or the loader has left it out.
- * @return 1: it is not known yet, the timer is set */
+ * @return 1: it is not known yet, the timer is set; or it is being ended */
 static int wrk_settles(pm_worker_t *w, apr_time_t now)
 {
     apr_time_t settled = w->started_at + PM_RESTART_POLICY_SETTLE;
@@ -522,9 +538,11 @@ static int wrk_settles(pm_worker_t *w, apr_time_t now)
     if (w->state != PM_WORKER_LOADING) {
         return 0;
     }
+    if (now >= settled && w->guarded) {
+        w->guarded = pm_procinfo_has_library(w->pid, "/libfcgipm.so") != 0;
+        return !w->guarded && wrk_end_unjudged(w);
+    }
     if (now >= settled) {
-        w->guarded =
-            w->guarded && pm_procinfo_has_library(w->pid, "/libfcgipm.so") != 0;
         return 0;
     }
     if (w->guarded || !wrk_matters(w->group)) {

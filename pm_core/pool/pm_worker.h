@@ -97,6 +97,8 @@ struct pm_worker {
     unsigned chance;      /**< see pm_recycle_terms() */
     apr_uint64_t size_at; /**< requests at which its memory is looked at
                            *   again */
+    apr_uint32_t refused; /**< pm_direct.c's: what it has counted of strangers
+                           *   so far */
     pm_due_t due;
     apr_time_t due_at;      /**< when it became that, for FcgiPMMaxRequests */
     apr_uint64_t due_after; /**< requests it had served then */

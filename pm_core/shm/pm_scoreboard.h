@@ -71,6 +71,8 @@ typedef struct pm_scoreboard_slot {
     apr_uint32_t killed;       /**< ended by the manager's SIGKILL */
     apr_uint32_t recycled;     /**< replaced by another, see pm_recycle.h */
     apr_uint32_t timed_out;    /**< ended for FcgiPMRequestTimeout */
+    apr_uint32_t strangers;    /**< connections closed by workers for
+                                *   FcgiPMListenClients */
     apr_uint32_t held;         /**< 1: stopped by the control word `stop` */
     apr_uint32_t scaled;       /**< 1: bounds set by the control word `scale` */
     apr_int64_t scale_min;

@@ -156,6 +156,7 @@ pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *shm, int index,
         !busy && __atomic_load_n(&record->waiting, __ATOMIC_ACQUIRE) > 0;
     facts.busy_since = busy && since < (uint64_t)now ? (apr_time_t)since : now;
     facts.requests = __atomic_load_n(&record->requests, __ATOMIC_ACQUIRE);
+    facts.refused = __atomic_load_n(&record->refused, __ATOMIC_ACQUIRE);
     return facts;
 }
 

@@ -31,6 +31,7 @@ typedef struct pm_worker_facts {
                             *   another */
     apr_time_t busy_since; /**< when the oldest of them began */
     apr_uint64_t requests; /**< it has accepted */
+    apr_uint32_t refused;  /**< connections of clients that may not connect */
     int forked;            /**< it has forked before it waited for its first
                             *   request; also when not known */
 } pm_worker_facts_t;

@@ -44,7 +44,8 @@ typedef struct pm_worker_status {
                            *   clears it */
     uint32_t notify_busy; /**< the manager's wish: notify it when the worker
                            *   becomes busy; cleared likewise */
-    uint32_t spare;
+    uint32_t refused;     /**< connections closed as FcgiPMListenClients does
+                           *   not list where they came from */
     uint64_t leave_at; /**< the manager's wish: when so many requests have
                         *   been accepted and one has ended, notify it and
                         *   go, as after SIGTERM; 0: none; cleared

@@ -167,12 +167,17 @@ static void spec_env_add(apr_array_header_t *env, const char *name,
 static void spec_make_env(pm_launch_spec_t *spec, const pm_conf_t *conf,
                           apr_pool_t *p)
 {
+    const apr_array_header_t *clients = pm_conf_judged_clients(conf);
     apr_array_header_t *env = apr_array_make(p, 16, sizeof(const char *));
     int i;
 
     *(const char **)apr_array_push(env) = ""; /* for the guard */
     *(const char **)apr_array_push(env) = "";
     *(const char **)apr_array_push(env) = PM_SPAWN_MANAGER "=";
+    if (clients) {
+        *(const char **)apr_array_push(env) = apr_pstrcat(
+            p, PM_SPAWN_CLIENTS "=", apr_array_pstrcat(p, clients, ','), NULL);
+    }
     /* FcgiPMSetEnv wins over all others, and of one name the last one. */
     for (i = conf->setenv ? conf->setenv->nelts - 1 : -1; i >= 0; i--) {
         const char *pair = APR_ARRAY_IDX(conf->setenv, i, const char *);
@@ -194,22 +199,58 @@ static void spec_make_env(pm_launch_spec_t *spec, const pm_conf_t *conf,
     spec->envp = (char **)(void *)env->elts;
 }
 
-/* The guard comes before libraries the administrator has preloaded. */
-static void spec_make_guard(pm_launch_spec_t *spec, const pm_conf_t *conf,
-                            apr_pool_t *p)
+/* An administrator's own libraries could cover what the guard covers. */
+static int spec_preloads(const pm_launch_spec_t *spec)
 {
-    const char *path = conf->guard ? pm_preload_path(p) : NULL;
     char **e;
 
-    if (!path || conf->chroot || !pm_preload_works(spec->program)) {
-        return;
-    }
     for (e = spec->envp + 2; *e; e++) {
         if (!strncmp(*e, "LD_PRELOAD=", 11)) {
-            return;
+            return 1;
         }
     }
+    return 0;
+}
+
+/* @return why there is no guard, or NULL */
+static const char *spec_make_guard(pm_launch_spec_t *spec,
+                                   const pm_conf_t *conf, apr_pool_t *p)
+{
+    const char *path;
+
+    if (!conf->guard) {
+        return "FcgiPMGuard is off";
+    }
+    if (conf->chroot) {
+        return "the guard is not in FcgiPMChroot";
+    }
+    if (spec_preloads(spec)) {
+        return "FcgiPMSetEnv has an LD_PRELOAD of its own";
+    }
+    path = pm_preload_path(p);
+    if (!path) {
+        return "libfcgipm.so is not installed";
+    }
+    if (!pm_preload_works(spec->program)) {
+        return "the program is one that cannot have the guard";
+    }
     spec->guard = apr_pstrcat(p, "LD_PRELOAD=", path, NULL);
+    return NULL;
+}
+
+/* Nothing else than the guard judges clients. */
+static apr_status_t spec_check_judge(pm_launch_spec_t *spec,
+                                     const pm_conf_t *conf, const char *none,
+                                     pm_reason_t *why)
+{
+    spec->judges = pm_conf_judged_clients(conf) != NULL;
+    return spec->judges && none
+               ? pm_fail(why, APR_EINVAL,
+                         "FcgiPMListenClients: nothing in a worker could judge "
+                         "who connects, as %s: write \"FcgiPMListenClients "
+                         "any\" and have a firewall judge",
+                         none)
+               : APR_SUCCESS;
 }
 
 /* "64K" -> 65536; the text has been checked by pm_conf_set(). */
@@ -306,10 +347,12 @@ apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **out,
     spec->nice = (int)conf->nice;
     spec_make_argv(spec, conf, p);
     spec_make_env(spec, conf, p);
-    spec_make_guard(spec, conf, p);
     spec_make_limits(spec, conf, p);
-    *out = spec;
-    return APR_SUCCESS;
+    rv = spec_check_judge(spec, conf, spec_make_guard(spec, conf, p), why);
+    if (rv == APR_SUCCESS) {
+        *out = spec;
+    }
+    return rv;
 }
 
 apr_status_t pm_launch_spec_prepare_slow_log(pm_launch_spec_t **spec,
@@ -329,6 +372,7 @@ apr_status_t pm_launch_spec_prepare_slow_log(pm_launch_spec_t **spec,
     command->command = conf->slow_log.command;
     command->process_name = NULL;
     command->guard = 0;
+    command->listen_clients = NULL;
     rv = pm_launch_spec_prepare(spec, command, p, &cause);
     if (rv == APR_SUCCESS) {
         return rv;

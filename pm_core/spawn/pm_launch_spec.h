@@ -39,6 +39,8 @@ typedef struct pm_launch_spec {
     char **envp;       /**< the first two entries are kept for the guard, the
                         *   third for PM_SPAWN_MANAGER */
     const char *guard; /**< "LD_PRELOAD=..."; NULL: no guard */
+    int judges;        /**< 1: the guard judges which clients may connect, so
+                        *   no worker is to be without it */
     const char *directory;
     const char *chroot;
     const char *cgroup; /**< path of its file cgroup.procs; NULL: none */
@@ -65,7 +67,7 @@ typedef struct pm_launch_spec {
  * @param spec  set on success; allocated from @a p
  * @param conf  must live as long as @a spec
  * @return an error with a reason that names the setting: no such program,
- *         not executable, no such user...
+ *         not executable, no such user, no guard for FcgiPMListenClients...
  */
 apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **spec,
                                     const pm_conf_t *conf, apr_pool_t *p,

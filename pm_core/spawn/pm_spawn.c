@@ -179,7 +179,7 @@ static int step_guard(const child_t *c)
         return 0;
     }
     if (access(strchr(c->spec->guard, '=') + 1, R_OK)) {
-        return spawn_report(c, UNGUARDED, 0);
+        return c->spec->judges ? errno : spawn_report(c, UNGUARDED, 0);
     }
     if (with_shm && dup2(c->shm_fd, PM_SPAWN_WORKER_SHM_FD) < 0) {
         return errno;

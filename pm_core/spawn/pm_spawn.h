@@ -31,6 +31,10 @@ typedef struct pm_spawned {
  *  guard removes it at the first wait for a request. */
 #define PM_SPAWN_MANAGER "FCGIPM_MANAGER"
 
+/** Another one: the prefixes of the clients that may connect, with commas
+ *  between them.  The guard judges by it and removes it likewise. */
+#define PM_SPAWN_CLIENTS "FCGIPM_CLIENTS"
+
 /**
  * Fork a worker.  The manager calls this.
  * @param out       what was forked; its descriptors are the caller's to close

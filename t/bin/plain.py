@@ -109,7 +109,9 @@ async def run(listener):
         await serve_async(reader, writer)
         busy.discard(asyncio.current_task())
 
-    server = await asyncio.start_unix_server(handle, sock=listener)
+    start = asyncio.start_unix_server if listener.family == socket.AF_UNIX \
+        else asyncio.start_server
+    server = await start(handle, sock=listener)
     await told.wait()
     server.close()
     if busy:

@@ -94,8 +94,8 @@ my $pool = $all->{pools}[0];
 shape_ok($pool, {
     string => [qw(name state command listen last_error last_stderr)],
     number => [qw(min max requests_per_worker workers idle busy starting stopping queue in_flight
-                  requests spawned exited crashed killed recycled timed_out aborted
-                  retried refused refused_limit refused_timeout
+                  requests spawned exited crashed killed recycled timed_out
+                  strangers aborted retried refused refused_limit refused_timeout
                   refused_unavailable retry_in)],
     object => [qw(request_time queue_time)], list => ['worker'] }, 'pool');
 shape_ok($pool->{$_}, { number => [qw(count sum)], list => ['counts'] }, $_)

@@ -156,6 +156,30 @@ my @wrong = (
     ['a link-local address without an interface',
      with('FcgiPMListen [fe80::1]:9000'), qr/FcgiPMListen/,
      qr/needs an interface/],
+    ['all addresses, and not said for which clients',
+     with('FcgiPMListen 0.0.0.0:9'), qr/pool app/,
+     qr/FcgiPMListenClients is missing/, qr/FcgiPMListen 0\.0\.0\.0:9/,
+     qr/FcgiPMListenClients 192\.0\.2\.7/, qr/FcgiPMListenClients any/],
+    ['an address of a network, likewise', with('FcgiPMListen 192.0.2.1:9'),
+     qr/FcgiPMListenClients is missing/],
+    ['a client that is a name', with('FcgiPMListenClients localhost'),
+     qr/FcgiPMListenClients: "localhost" is neither "any" nor an address/],
+    ['a client beyond its prefix', with('FcgiPMListenClients 192.0.2.7/24'),
+     qr/FcgiPMListenClients: "192\.0\.2\.7\/24"/],
+    ['any client and one', with("FcgiPMListenClients ::1\n"
+     . 'FcgiPMListenClients any'), qr/FcgiPMListenClients: "any" stands alone/],
+    ['clients without end', with(map({ "FcgiPMListenClients 192.0.2.$_\n" }
+     1 .. 65)), qr/FcgiPMListenClients: 65 addresses, 64 are allowed/],
+    ['clients, and nothing that judges', with('FcgiPMListen 192.0.2.1:9',
+     "\nFcgiPMListenClients 192.0.2.7\nFcgiPMGuard off"),
+     qr/FcgiPMListenClients: .*FcgiPMGuard is off/,
+     qr/"FcgiPMListenClients any"/],
+    ['the same on loopback', with("FcgiPMListen 127.0.0.1:9\n"
+     . "FcgiPMListenClients 127.0.0.1\nFcgiPMGuard off"),
+     qr/FcgiPMListenClients: .*FcgiPMGuard is off/],
+    ['clients in a chroot', with("FcgiPMListen 192.0.2.1:9\n"
+     . "FcgiPMListenClients 192.0.2.7\nFcgiPMChroot $dir"),
+     qr/FcgiPMListenClients: .*FcgiPMChroot/],
     ['an address that is none', with('FcgiPMListen nonsense'),
      qr/FcgiPMListen/, qr/nonsense/],
     ['a directory that is none', with('FcgiPMDirectory /no/such/dir'),
@@ -247,9 +271,17 @@ for (@right) {
     like($out, qr/Syntax OK/, 'and says so');
 }
 # --- what is allowed, but should be known
-for (['all addresses', with('FcgiPMListen 0.0.0.0:9'),
+my $any = "\nFcgiPMListenClients any";
+for (['all addresses', with("FcgiPMListen 0.0.0.0:9$any"),
       qr/pool app .*every host that reaches FcgiPMListen 0.0.0.0:9/],
-     ['all of IPv6', with('FcgiPMListen [::]:9'), qr/every host that reaches/],
+     ['all of IPv6', with("FcgiPMListen [::]:9$any"),
+      qr/every host that reaches/],
+     ['all addresses, for some', with('FcgiPMListen [::]:9',
+      "\nFcgiPMListenClients ::1 192.0.2.7"),
+      qr/pool app .*FcgiPMListen \[::\]:9 are all addresses of this host/],
+     ['not for httpd itself', with('FcgiPMListen 192.0.2.1:9',
+      "\nFcgiPMListenClients 192.0.2.7"),
+      qr/pool app .*FcgiPMListenClients does not list .*its own requests/],
      $> == 0 ? ['a pool of httpd\'s user beside one of another',
                 with('') . pool('other', 'worker', 'FcgiPMUser games'),
                 qr/pool app .*runs as httpd's user.*pool other .*games/] : ()) {
@@ -260,8 +292,10 @@ for (['all addresses', with('FcgiPMListen 0.0.0.0:9'),
     like($out, $said, 'and warns');
 }
 $httpd->write_config(with('FcgiPMListen 127.0.0.1:9')
-    . pool('other', 'worker', 'FcgiPMListen [::1]:9'));
-unlike(($httpd->run('-t'))[1], qr/warn/, 'loopback: no warning');
+    . pool('other', 'worker', 'FcgiPMListen [::1]:9')
+    . pool('outside', 'worker', 'FcgiPMListen 192.0.2.1:9',
+           'FcgiPMListenClients 192.0.2.0/30'));
+unlike(($httpd->run('-t'))[1], qr/warn/, 'loopback, or judged: no warning');
 is_deeply([sort glob $httpd->run_dir . '/*'], \@before,
           'httpd -t left no socket and no file');
 is_deeply([glob "$dir/*"], [$plain, "$dir/way"], 'nowhere');

@@ -21,7 +21,7 @@ use warnings;
 
 use Exporter 'import';
 use IO::Select;
-use IO::Socket::INET;
+use IO::Socket::IP;
 use IO::Socket::UNIX;
 use Time::HiRes qw(time);
 
@@ -111,16 +111,18 @@ sub records_of {
 
 =head1 A REQUEST
 
-=head2 connect_to(ADDRESS)
+=head2 connect_to(ADDRESS, FROM)
 
-A socket to C<unix:/path> or C<host:port>; undef with $! set.
+A socket to C<unix:/path> or C<host:port>, there from the address FROM if it is
+given; undef with $! set.
 
 =cut
 
 sub connect_to {
-    my ($address) = @_;
+    my ($address, $from) = @_;
     return IO::Socket::UNIX->new(Peer => $1) if $address =~ /^unix:(.*)/;
-    return IO::Socket::INET->new(PeerAddr => $address, Proto => 'tcp');
+    return IO::Socket::IP->new(PeerAddr => $address, Proto => 'tcp',
+                               $from ? (LocalAddr => $from) : ());
 }
 
 =head2 send_request(SOCKET, query => ..., params => {...}, stdin => ...,
@@ -208,13 +210,13 @@ sub _understood {
     return $r;
 }
 
-=head2 request(ADDRESS, query => ..., timeout => 20, ...)
+=head2 request(ADDRESS, query => ..., timeout => 20, from => ADDRESS, ...)
 
 =cut
 
 sub request {
     my ($address, %arg) = @_;
-    my $socket = connect_to($address);
+    my $socket = connect_to($address, $arg{from});
     return _no({ stdout => '', stderr => '' }, "connect: $!") unless $socket;
     my $sent = send_request($socket, %arg);
     my $why = $sent ? undef : "write: $!";
