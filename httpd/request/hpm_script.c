@@ -10,6 +10,7 @@
 #include "http_core.h"
 #include "http_request.h"
 
+#include "httpd/request/hpm_script_reply.h"
 #include "pm_core/ipc/pm_control_client.h"
 #include "pm_core/policy/pm_control_protocol.h"
 #include "pm_core/policy/pm_script_rules.h"
@@ -26,13 +27,8 @@ APLOG_USE_MODULE(fcgipm);
 /* A script's entry in the cache: the manager's reply. */
 typedef struct script_entry {
     int asking;       /* a thread is asking; the rest is not valid */
-    int status;       /* OK, or an HTTP status: refused */
     apr_time_t until; /* the reply is valid until then */
-    char why[512];
-    char name[65];
-    pm_addr_t addr;
-    int slot;
-    apr_uint32_t generation;
+    hpm_script_reply_t reply;
     apr_finfo_t file; /* as it was when the manager was asked */
     char key[];
 } script_entry_t;
@@ -146,63 +142,6 @@ static int script_ask_manager(const script_search_t *s, const char *line,
     return HTTP_SERVICE_UNAVAILABLE;
 }
 
-/* --- the reply ------------------------------------------------------------ */
-
-/* "ok SLOT GENERATION NAME ADDRESS" */
-static int script_parse_pool(script_entry_t *e, char *answer)
-{
-    char *last = NULL;
-    const char *word[4];
-    const char *address;
-    int i;
-
-    apr_strtok(answer, " ", &last);
-    for (i = 0; i < 3; i++) {
-        word[i] = apr_strtok(NULL, " ", &last);
-        if (!word[i]) {
-            return 0;
-        }
-    }
-    address = last;
-    e->slot = atoi(word[0]);
-    e->generation = (apr_uint32_t)strtoul(word[1], NULL, 10);
-    apr_cpystrn(e->name, word[2], sizeof(e->name));
-    return e->slot >= PM_SCOREBOARD_SCRIPTS && e->slot < PM_SCOREBOARD_SLOTS
-           && (e->generation & PM_SCOREBOARD_SCRIPT_BIT)
-           && pm_listen_parse(address, &e->addr, NULL) == APR_SUCCESS;
-}
-
-static void script_set_refused(script_entry_t *e, int status, const char *why)
-{
-    e->status = status;
-    e->until = pm_time_now() + SCRIPT_REFUSED_TIME;
-    apr_cpystrn(e->why, why, sizeof(e->why));
-}
-
-static void script_parse_reply(script_entry_t *e, char *answer)
-{
-    const char *why = answer;
-    char *end = answer;
-    long status = 0;
-
-    e->status = OK;
-    e->until = pm_time_now() + SCRIPT_ALLOWED_TIME;
-    if (!strncmp(answer, "ok ", 3)) {
-        if (script_parse_pool(e, answer)) {
-            return;
-        }
-        why = "an answer of the manager's was not understood";
-    }
-    else if (!strncmp(answer, "error ", 6)) {
-        status = strtol(answer + 6, &end, 10);
-        why = end;
-    }
-    script_set_refused(e,
-                       status < 400 || status > 599 ? HTTP_INTERNAL_SERVER_ERROR
-                                                    : (int)status,
-                       why + strspn(why, " "));
-}
-
 /* Escape for apr_punescape_url(), and only what must be: the line's length is
  * limited. */
 static const char *script_escape(const char *text, apr_pool_t *p)
@@ -224,7 +163,7 @@ static const char *script_escape(const char *text, apr_pool_t *p)
     return out;
 }
 
-static void script_request(const script_search_t *s, script_entry_t *e)
+static void script_request(const script_search_t *s, hpm_script_reply_t *reply)
 {
     request_rec *r = s->r;
     const char *line = apr_psprintf(
@@ -234,19 +173,18 @@ static void script_request(const script_search_t *s, script_entry_t *e)
     int status;
 
     if (strlen(line) + 1 >= PM_CONTROL_PROTOCOL_LINE) {
-        script_set_refused(e, HTTP_FORBIDDEN,
-                           apr_psprintf(r->pool,
-                                        "%.200s...: the "
-                                        "path is too long",
-                                        r->filename));
+        hpm_script_reply_refuse(reply, HTTP_FORBIDDEN,
+                                apr_psprintf(r->pool,
+                                             "%.200s...: the path is too long",
+                                             r->filename));
         return;
     }
     status = script_ask_manager(s, line, &answer);
     if (status == OK) {
-        script_parse_reply(e, answer);
+        hpm_script_reply_read(reply, answer);
     }
     else {
-        script_set_refused(e, status, answer);
+        hpm_script_reply_refuse(reply, status, answer);
     }
 }
 
@@ -284,8 +222,9 @@ static int script_is_same_file(const script_search_t *s,
 
 static int script_pool_lives(const script_search_t *s, const script_entry_t *e)
 {
-    return pm_scoreboard_avail(pm_scoreboard_slot(s->server->board, e->slot),
-                               e->generation)
+    return pm_scoreboard_avail(
+               pm_scoreboard_slot(s->server->board, e->reply.slot),
+               e->reply.generation)
            != PM_AVAIL_NONE;
 }
 
@@ -294,8 +233,8 @@ static int script_is_fresh(const script_search_t *s, const script_entry_t *e)
     int judged = script_is_judged(s);
 
     return (!judged || script_is_same_file(s, e))
-           && (e->status != OK || script_pool_lives(s, e))
-           && ((e->status == OK && !judged) || pm_time_now() < e->until);
+           && (e->reply.status != OK || script_pool_lives(s, e))
+           && ((e->reply.status == OK && !judged) || pm_time_now() < e->until);
 }
 
 /* The cache is full: drop every entry that no thread is asking for. */
@@ -336,8 +275,11 @@ static void script_fill_entry(const script_search_t *s, script_entry_t *e)
 {
     e->asking = 1;
     apr_thread_mutex_unlock(s->cache->lock);
-    script_request(s, e);
+    script_request(s, &e->reply);
     apr_thread_mutex_lock(s->cache->lock);
+    e->until =
+        pm_time_now()
+        + (e->reply.status == OK ? SCRIPT_ALLOWED_TIME : SCRIPT_REFUSED_TIME);
     e->file = s->r->finfo;
     e->asking = 0;
     apr_thread_cond_broadcast(s->cache->replied);
@@ -362,7 +304,7 @@ static const script_entry_t *script_look_up(const script_search_t *s,
             continue;
         }
         if (e && script_is_fresh(s, e)
-            && (e->status != OK || e->generation != former)) {
+            && (e->reply.status != OK || e->reply.generation != former)) {
             return e;
         }
         e = e ? e : script_add_entry(s->cache, key);
@@ -448,11 +390,11 @@ static void script_fill_pool(const script_search_t *s, const script_entry_t *e,
                              hpm_pool_t *pool)
 {
     memset(pool, 0, sizeof(*pool));
-    pool->name = apr_pstrdup(s->r->pool, e->name);
+    pool->name = apr_pstrdup(s->r->pool, e->reply.name);
     pool->conf = s->template->conf;
-    pool->addr = e->addr;
-    pool->slot = e->slot;
-    pool->generation = e->generation;
+    pool->addr = e->reply.addr;
+    pool->slot = e->reply.slot;
+    pool->generation = e->reply.generation;
     pool->log_fd = s->template->log_fd;
 }
 
@@ -469,8 +411,8 @@ static int script_find(const script_search_t *s, apr_uint32_t former,
     apr_thread_mutex_lock(s->cache->lock);
     e = script_look_up(s, script_key(s), former);
     if (e) {
-        status = e->status;
-        why = status == OK ? NULL : apr_pstrdup(s->r->pool, e->why);
+        status = e->reply.status;
+        why = status == OK ? NULL : apr_pstrdup(s->r->pool, e->reply.why);
     }
     if (status == OK) {
         script_fill_pool(s, e, pool);
