@@ -47,13 +47,19 @@ static void metrics_describe(const metrics_writer_t *w, const char *family,
     ap_rvputs(w->r, "# HELP ", family, " ", help, "\n", NULL);
 }
 
-static const char *metrics_text(const metrics_writer_t *w, const json_t *object,
-                                const char *member)
+/* A value.  What is none would break the line. */
+static const char *metrics_number(const metrics_writer_t *w,
+                                  const json_t *value)
 {
-    const char *text =
-        hpm_status_text(json_object_get(object, member), w->r->pool);
+    return json_is_number(value) || json_is_boolean(value)
+               ? hpm_status_text(value, w->r->pool)
+               : "0";
+}
 
-    return *text ? text : "0";
+static const char *metrics_member(const metrics_writer_t *w,
+                                  const json_t *object, const char *member)
+{
+    return metrics_number(w, json_object_get(object, member));
 }
 
 /* @param labels of the pool or worker; "": it has none */
@@ -69,7 +75,7 @@ static void metrics_put_number(const metrics_writer_t *w, const pm_metric_t *m,
     else if (*labels) {
         ap_rvputs(w->r, "{", labels, "}", NULL);
     }
-    ap_rvputs(w->r, " ", metrics_text(w, object, m->member), "\n", NULL);
+    ap_rvputs(w->r, " ", metrics_member(w, object, m->member), "\n", NULL);
 }
 
 static void metrics_put_states(const metrics_writer_t *w, const pm_metric_t *m,
@@ -103,13 +109,13 @@ static void metrics_put_histogram(const metrics_writer_t *w,
 
         sum += (apr_uint64_t)json_integer_value(count);
         ap_rprintf(w->r, "%s_bucket{%s,le=\"%s\"} %" APR_UINT64_T_FMT "\n",
-                   m->family, labels,
-                   bound ? hpm_status_text(bound, w->r->pool) : "+Inf", sum);
+                   m->family, labels, bound ? metrics_number(w, bound) : "+Inf",
+                   sum);
     }
     ap_rprintf(w->r, "%s_count{%s} %" APR_UINT64_T_FMT "\n", m->family, labels,
                sum);
     ap_rvputs(w->r, m->family, "_sum{", labels, "} ",
-              metrics_text(w, histogram, "sum"), "\n", NULL);
+              metrics_member(w, histogram, "sum"), "\n", NULL);
 }
 
 /* --- types ---------------------------------------------------------------- */
@@ -176,7 +182,7 @@ static void metrics_put_workers(metrics_writer_t *w, const pm_metric_t *m)
                 metrics_types[m->type].put(
                     w, m,
                     apr_pstrcat(w->r->pool, label, ",pid=\"",
-                                metrics_text(w, worker, "pid"), "\"", NULL),
+                                metrics_member(w, worker, "pid"), "\"", NULL),
                     worker);
             }
         }
