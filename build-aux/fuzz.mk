@@ -26,8 +26,11 @@ fuzzers:
 fuzz-here: $(FUZZERS)
 
 # What of the glue and the tools runs without httpd and without a terminal.
-FUZZ_SRC := $(addprefix httpd/,upstream/hpm_codec.c request/hpm_response.c \
-              request/hpm_spool.c request/hpm_tempfile.c) \
+FUZZ_SRC := $(addprefix httpd/,upstream/hpm_codec.c upstream/hpm_upstream.c \
+              request/hpm_response.c request/hpm_script_reply.c \
+              request/hpm_spool.c request/hpm_tempfile.c \
+              request/hpm_variables.c status/hpm_openmetrics.c \
+              status/hpm_page.c status/hpm_status.c) \
             $(filter-out %top.c,$(TOOL_SRC))
 
 ifeq ($(B),build-fuzz)
