@@ -23,6 +23,7 @@
 #include "pm_core/policy/pm_signal_map.h"
 #include "pm_core/os/pm_signals.h"
 #include "pm_core/pool/pm_slow_log.h"
+#include "pm_core/pool/pm_overload.h"
 #include "pm_core/pool/pm_socket_check.h"
 #include "pm_core/os/pm_title.h"
 #include "pm_core/os/pm_futex.h"
@@ -522,8 +523,13 @@ static void mgr_log_start(pm_manager_t *m)
 }
 
 static const pm_pool_feature_t *const mgr_features[] = {
-    &pm_script_pools_feature, &pm_slow_log_feature,     &pm_filewatch_feature,
-    &pm_reload_wait_feature,  &pm_socket_check_feature, NULL};
+    &pm_script_pools_feature,
+    &pm_slow_log_feature,
+    &pm_filewatch_feature,
+    &pm_reload_wait_feature,
+    &pm_socket_check_feature,
+    &pm_overload_feature,
+    NULL};
 
 static void mgr_init_context(pm_manager_t *m)
 {

@@ -239,3 +239,13 @@ void pm_demand_watch(pm_demand_t *d, int open, int held, apr_time_t now)
         dmd_start_watch(d, now);
     }
 }
+
+int pm_demand_call_above(pm_demand_t *d, apr_uint32_t requests)
+{
+    pm_admission_set_enough(&d->admission, requests);
+    if (pm_admission_load(&d->admission) <= requests) {
+        return 0;
+    }
+    pm_admission_set_enough(&d->admission, UINT_MAX);
+    return 1;
+}

@@ -60,4 +60,9 @@ void pm_demand_update(pm_demand_t *demand, apr_time_t now);
  */
 void pm_demand_watch(pm_demand_t *demand, int open, int held, apr_time_t now);
 
+/** After that, for a pool that can start no worker: the manager is to be called
+ *  all the same when there are more than so many requests of httpd's.
+ *  @return 1: there are, and it will not be called */
+int pm_demand_call_above(pm_demand_t *demand, apr_uint32_t requests);
+
 #endif /* PM_DEMAND_H */
