@@ -13,6 +13,7 @@
 #include "pm_core/policy/pm_reload_policy.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/pool/pm_filewatch.h"
+#include "pm_core/pool/pm_leftovers.h"
 #include "pm_core/pool/pm_output.h"
 #include "pm_core/os/pm_pidfile.h"
 #include "pm_core/pool/pm_pool.h"
@@ -319,8 +320,8 @@ static void mgr_reap(pm_manager_t *m)
         else if (pm_slow_log_reaped(&m->context, dead.pid, dead.status)) {
             continue;
         }
-        else if (leader && !pm_reap_group(dead.group, 0)) {
-            pm_worker_handle(leader, PM_WORKER_EVENT_EMPTY);
+        else if (leader) {
+            pm_worker_leftover_reaped(leader);
         }
     }
 }
@@ -620,6 +621,11 @@ static int mgr_is_finished(const pm_manager_t *m)
            && (m->given_up || !apr_hash_count(m->context.workers));
 }
 
+static void mgr_kill_strays(pm_pool_t *pool)
+{
+    pm_leftovers_kill_strays(pool->context, pool->listener.fd);
+}
+
 static void mgr_unlink_script(pm_pool_t *pool)
 {
     if (pool->script) {
@@ -635,6 +641,7 @@ static int mgr_end(pm_manager_t *m)
     int status = m->given_up || m->context.killed;
 
     mgr_close_control(m);
+    mgr_each_pool(m, mgr_kill_strays);
     mgr_each_pool(m,
                   m->opts.channel < 0 ? mgr_unlink_socket : mgr_unlink_script);
     pm_pidfile_remove(&m->pid_file);

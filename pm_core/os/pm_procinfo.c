@@ -89,25 +89,47 @@ int pm_procinfo_has_library(pid_t pid, const char *name)
     return found;
 }
 
-int pm_procinfo_has_fd(pid_t pid, const char *what)
+/* Passes what each descriptor leads to, until see() returns 0.
+ * @return 0: not known; a process that has ended has none */
+static int each_fd(pid_t pid, int (*see)(void *ctx, const char *link),
+                   void *ctx)
 {
-    char name[64], text[64];
+    char name[40], text[64];
     struct dirent *entry;
-    int found = 0;
+    int known = 0, more = 1;
     ssize_t n;
     DIR *dir;
 
     apr_snprintf(name, sizeof(name), "/proc/%d/fd", (int)pid);
     dir = opendir(name);
-    while (dir && !found && (entry = readdir(dir))) {
+    while (dir && more && (entry = readdir(dir))) {
         n = readlinkat(dirfd(dir), entry->d_name, text, sizeof(text) - 1);
         text[n > 0 ? n : 0] = '\0';
-        found = !strcmp(text, what);
+        known |= n > 0;
+        more = see(ctx, text);
     }
     if (dir) {
         closedir(dir);
     }
-    return found;
+    return known;
+}
+
+static int is_other(void *what, const char *link)
+{
+    const char **wanted = what;
+
+    if (!strcmp(link, *wanted)) {
+        *wanted = NULL;
+    }
+    return *wanted != NULL;
+}
+
+int pm_procinfo_has_fd(pid_t pid, const char *what)
+{
+    const char *wanted = what;
+    int known = each_fd(pid, is_other, &wanted);
+
+    return !known ? -1 : !wanted;
 }
 
 int pm_procinfo_has_socket(pid_t pid, apr_uint64_t inode)
@@ -118,33 +140,31 @@ int pm_procinfo_has_socket(pid_t pid, apr_uint64_t inode)
     return pm_procinfo_has_fd(pid, want);
 }
 
+typedef struct sockets {
+    apr_uint64_t *inodes;
+    int most, n; /* -1: too many */
+} sockets_t;
+
+static int list_socket(void *ctx, const char *link)
+{
+    sockets_t *list = ctx;
+
+    if (strncmp(link, "socket:[", 8)) {
+        return 1;
+    }
+    if (list->n == list->most) {
+        list->n = -1;
+        return 0;
+    }
+    list->inodes[list->n++] = (apr_uint64_t)apr_atoi64(link + 8);
+    return 1;
+}
+
 int pm_procinfo_sockets(pid_t pid, apr_uint64_t *inodes, int most)
 {
-    char name[40], text[64];
-    struct dirent *entry;
-    int sockets = 0, all = 0;
-    ssize_t n;
-    DIR *dir;
+    sockets_t list = {inodes, most, 0};
 
-    apr_snprintf(name, sizeof(name), "/proc/%d/fd", (int)pid);
-    dir = opendir(name);
-    while (dir && all >= 0 && (entry = readdir(dir))) {
-        n = readlinkat(dirfd(dir), entry->d_name, text, sizeof(text) - 1);
-        text[n > 0 ? n : 0] = '\0';
-        all += n > 0;
-        if (strncmp(text, "socket:[", 8)) {
-            continue;
-        }
-        if (sockets == most) {
-            all = -1;
-            break;
-        }
-        inodes[sockets++] = (apr_uint64_t)apr_atoi64(text + 8);
-    }
-    if (dir) {
-        closedir(dir);
-    }
-    return all > 0 ? sockets : -1;
+    return each_fd(pid, list_socket, &list) ? list.n : -1;
 }
 
 int pm_procinfo_each_child(pid_t pid, int (*see)(void *ctx, pid_t child),
@@ -200,6 +220,27 @@ int pm_procinfo_children(pid_t pid, pid_t *pids, int most)
 
     pm_procinfo_each_child(pid, list_child, &list);
     return list.n;
+}
+
+const char *pm_procinfo_command(pid_t pid, char *buf, apr_size_t size)
+{
+    size_t n = read_proc(pid, "cmdline", buf, size);
+    size_t i;
+
+    while (n && !buf[n - 1]) {
+        n--;
+    }
+    for (i = 0; i < n; i++) {
+        buf[i] = buf[i] ? buf[i] : ' ';
+    }
+    if (!n) {
+        n = read_proc(pid, "comm", buf, size);
+        buf[n ? n - 1 : 0] = '\0';
+    }
+    if (!buf[0]) {
+        apr_cpystrn(buf, "?", size);
+    }
+    return buf;
 }
 
 /* --- what a process does -------------------------------------------------- */

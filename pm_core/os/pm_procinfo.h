@@ -30,11 +30,11 @@ int pm_procinfo_has_library(pid_t pid, const char *name);
 int pm_procinfo_has_children(pid_t pid);
 
 /** Has the process a descriptor whose link in /proc/PID/fd reads @a what?
- *  @return 0 also when it is not known */
+ *  @return -1: not known */
 int pm_procinfo_has_fd(pid_t pid, const char *what);
 
 /** Has the process a descriptor of the socket with this inode (/proc/PID/fd)?
- *  @return 0 also when it is not known */
+ *  @return -1: not known */
 int pm_procinfo_has_socket(pid_t pid, apr_uint64_t inode);
 
 /** List the inodes of the sockets that a process has (/proc/PID/fd).
@@ -49,6 +49,11 @@ int pm_procinfo_each_child(pid_t pid, int (*see)(void *ctx, pid_t child),
 /** List the children of a process.
  *  @return how many were put into @a pids, @a most at the most */
 int pm_procinfo_children(pid_t pid, pid_t *pids, int most);
+
+/** The program and its arguments, with spaces between them (/proc/PID/cmdline),
+ *  cut to size.  They are what the process says of itself.
+ *  @param buf of @a size bytes, at least 2, returned; never empty */
+const char *pm_procinfo_command(pid_t pid, char *buf, apr_size_t size);
 
 /**
  * What does the process do right now (/proc/PID/stat, wchan, syscall)?  "it

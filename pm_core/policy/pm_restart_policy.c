@@ -9,7 +9,7 @@ pm_exit_t pm_restart_policy_judge(const pm_exit_facts_t *facts)
     if (!facts->runs) {
         return PM_EXIT_FAILED;
     }
-    if (facts->loading
+    if (facts->loading || facts->daemon
         || (!facts->served && facts->lived < PM_RESTART_POLICY_SETTLE)) {
         return PM_EXIT_FAILED;
     }

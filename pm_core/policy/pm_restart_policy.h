@@ -40,6 +40,7 @@ typedef struct pm_exit_facts {
                        *   its own (pm_restart_policy_spend_credit()) */
     apr_time_t lived; /**< microseconds since its start */
     int loading;      /**< it is known that it was never ready */
+    int daemon;       /**< it has put itself into the background */
 } pm_exit_facts_t;
 
 typedef enum pm_exit {

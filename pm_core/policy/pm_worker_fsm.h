@@ -15,7 +15,8 @@ typedef enum pm_worker_state {
     PM_WORKER_READY,    /**< serves */
     PM_WORKER_STOPPING, /**< SIGTERM was sent */
     PM_WORKER_KILLED,   /**< SIGKILL was sent */
-    PM_WORKER_LEFT,     /**< it has ended, processes of its group have not */
+    PM_WORKER_LEFT,     /**< it has ended, processes of its group that have to
+                         *   end have not */
     PM_WORKER_GONE      /**< nothing is left: to be freed */
 } pm_worker_state_t;
 
@@ -27,14 +28,14 @@ typedef enum pm_worker_event {
     PM_WORKER_EVENT_RETELL, /**< pm_stop_policy_plan() says: SIGTERM again */
     PM_WORKER_EVENT_KILL,   /**< pm_stop_policy_plan() says: its time is up */
     PM_WORKER_EVENT_EXIT,   /**< it was reaped; also when it never ran */
-    PM_WORKER_EVENT_EMPTY   /**< its process group is empty */
+    PM_WORKER_EVENT_EMPTY   /**< nothing of its group is left that has to end */
 } pm_worker_event_t;
 
 /** What the manager has to do: a set of bits, done in this order. */
 typedef enum pm_worker_action {
     PM_WORKER_ACT_TERM = 1,  /**< SIGTERM to the worker */
     PM_WORKER_ACT_KILL = 2,  /**< SIGKILL to its process group */
-    PM_WORKER_ACT_SWEEP = 4, /**< SIGTERM to what is left of its group */
+    PM_WORKER_ACT_SWEEP = 4, /**< end what is left of its group */
     PM_WORKER_ACT_FREE = 8   /**< remove it from its pool */
 } pm_worker_action_t;
 

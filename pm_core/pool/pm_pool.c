@@ -8,6 +8,7 @@
 #include "pm_core/os/pm_listen_queue.h"
 #include "pm_core/policy/pm_recycle.h"
 #include "pm_core/policy/pm_reload_policy.h"
+#include "pm_core/pool/pm_leftovers.h"
 #include "pm_core/pool/pm_output.h"
 #include "pm_core/pool/pm_pool_exit.h"
 #include "pm_core/pool/pm_rollback.h"
@@ -471,6 +472,7 @@ void pm_pool_hold(pm_pool_t *pool, unsigned held)
     pool->published->held = held;
     pm_restart_policy_forget(&pool->restart);
     if (held) {
+        pm_leftovers_kill_strays(pool->context, pool->listener.fd);
         pm_pool_each_worker(pool, pool_keep_worker, NULL);
     }
     pm_pool_touch(pool);
@@ -796,6 +798,7 @@ void pm_pool_destroy(pm_pool_t *pool)
         APR_RING_REMOVE(pool, room);
     }
     pm_listen_unlink(&pool->listener);
+    pm_leftovers_kill_strays(pool->context, pool->listener.fd);
     pool_release_slot(pool);
     apr_pool_destroy(pool->p);
 }

@@ -71,11 +71,11 @@ void pm_pool_exit_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
 /* --- an exit -------------------------------------------------------------- */
 
 static void exit_log(pm_pool_t *pool, const pm_worker_t *w, int status,
-                     pm_exit_t verdict, apr_time_t lived)
+                     pm_exit_t verdict, const pm_exit_facts_t *facts)
 {
     char buf[80];
     const char *how = pm_reap_text(status, buf, sizeof(buf));
-    double s = (double)lived / 1e6;
+    double s = (double)facts->lived / 1e6;
 
     switch (verdict) {
     case PM_EXIT_NORMAL:
@@ -89,7 +89,7 @@ static void exit_log(pm_pool_t *pool, const pm_worker_t *w, int status,
                       (int)w->pid, how, s);
         break;
     case PM_EXIT_FAILED:
-        if (w->runs) { /* else the failed step was logged */
+        if (w->runs && !facts->daemon) { /* else it was logged */
             pm_pool_error(pool, PM_WARNING,
                           "worker %d has died at birth: %s after %.3f s",
                           (int)w->pid, how, s);
@@ -122,7 +122,8 @@ void pm_pool_exit_count(pm_pool_t *pool, pm_worker_t *w, int status,
     apr_time_t now = pm_time_now();
     pm_exit_t verdict;
 
-    facts.served = !facts.loading && exit_has_served(pool, w, facts.told, now);
+    facts.served = !facts.loading && !facts.daemon
+                   && exit_has_served(pool, w, facts.told, now);
     verdict = pm_restart_policy_judge(&facts);
     if (pool->workers.due[PM_DUE_ROLL] && w->state < PM_WORKER_READY
         && !facts.told) {
@@ -137,7 +138,7 @@ void pm_pool_exit_count(pm_pool_t *pool, pm_worker_t *w, int status,
     else {
         pool->published->crashed++;
     }
-    exit_log(pool, w, status, verdict, facts.lived);
+    exit_log(pool, w, status, verdict, &facts);
     if (verdict == PM_EXIT_FAILED) {
         pm_pool_exit_failed(pool, w, now);
     }

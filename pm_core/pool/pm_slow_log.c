@@ -274,12 +274,12 @@ static pid_t slow_holder(const pm_worker_t *w, apr_uint64_t inode)
     pid_t child[64];
     int n, i;
 
-    if (pm_procinfo_has_socket(w->pid, inode)) {
+    if (pm_procinfo_has_socket(w->pid, inode) > 0) {
         return w->pid;
     }
     n = pm_procinfo_children(w->pid, child, 64);
     for (i = 0; i < n; i++) {
-        if (pm_procinfo_has_socket(child[i], inode)) {
+        if (pm_procinfo_has_socket(child[i], inode) > 0) {
             return child[i];
         }
     }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_procinfo.h"
 #include "pm_core/os/pm_reap.h"
+#include "pm_core/pool/pm_leftovers.h"
 #include "pm_core/policy/pm_stop_policy.h"
 #include "pm_core/spawn/pm_spawn.h"
 
@@ -231,6 +233,21 @@ static void wrk_term(pm_worker_t *w)
     }
 }
 
+/* What has it left?  Those that have to end get the signal.
+ * @return 0: there is none that has to */
+static int wrk_look_left(pm_worker_t *w, int sig)
+{
+    pm_leftovers_t left;
+
+    w->jobs = 0;
+    if (!pm_reap_group(w->pid, w->ends_all ? sig : 0)) {
+        return 0;
+    }
+    left = pm_leftovers_look(w, sig);
+    w->jobs = w->ends_all ? 0 : left.jobs;
+    return left.holders || (left.jobs && w->ends_all);
+}
+
 static void wrk_sigkill(pm_worker_t *w)
 {
     if (w->state == PM_WORKER_KILLED) {
@@ -241,15 +258,15 @@ static void wrk_sigkill(pm_worker_t *w)
                "SIGKILL to its process group",
                w->group->conf->name, (int)w->pid,
                w->killed_for ? w->killed_for : "was told to go and has not");
-        pm_reap_kill(w->pid);
+        pm_leftovers_kill_all(w->pid);
         return;
     }
-    pm_reap_group(w->pid, SIGKILL);
+    wrk_look_left(w, SIGKILL);
 }
 
-/* When the processes left in its group get SIGKILL.  Those that were there
- * before the first request are the ones that serve (PHP_FCGI_CHILDREN): they
- * get as much time for a request as a worker does. */
+/* When those that it has left, and that have the pool's socket, get SIGKILL.
+ * Those that were there before the first request are the ones that serve
+ * (PHP_FCGI_CHILDREN): they get as much time for a request as a worker does. */
 static apr_time_t wrk_sweep_until(const pm_worker_t *w)
 {
     const pm_context_t *context = w->group->context;
@@ -265,18 +282,26 @@ static apr_time_t wrk_sweep_until(const pm_worker_t *w)
     return now + context->die_timeout;
 }
 
-/* Its own process has ended.  The others of its group get SIGTERM, and a die
- * timeout to finish. */
+/* Its own process has ended.  Others of its group that have the pool's socket
+ * get SIGTERM, and a die timeout to finish; when it was killed all get
+ * SIGKILL. */
 static void wrk_sweep(pm_worker_t *w)
 {
     pm_context_t *context = w->group->context;
 
     pm_loop_at(context->loop, &w->timer, PM_TIME_NEVER);
-    if (!pm_reap_group(w->pid, SIGTERM)) {
-        pm_worker_handle(w, PM_WORKER_EVENT_EMPTY);
+    if (wrk_look_left(w, w->ends_all ? SIGKILL : SIGTERM)) {
+        pm_loop_at(context->loop, &w->timer, wrk_sweep_until(w));
         return;
     }
-    pm_loop_at(context->loop, &w->timer, wrk_sweep_until(w));
+    pm_worker_handle(w, PM_WORKER_EVENT_EMPTY);
+}
+
+void pm_worker_leftover_reaped(pm_worker_t *w)
+{
+    if (w->state == PM_WORKER_LEFT && !wrk_look_left(w, 0)) {
+        pm_worker_handle(w, PM_WORKER_EVENT_EMPTY);
+    }
 }
 
 void pm_worker_hurry(pm_worker_t *w)
@@ -296,8 +321,11 @@ static void wrk_free(pm_worker_t *w)
     pm_loop_at(group->context->loop, &w->timer, PM_TIME_NEVER);
     group->events->gone(group->pool, w);
     wrk_close_exec(w);
-    if (w->output_fd >= 0) {
-        wrk_read_output(w);
+    if (w->output_fd >= 0 && !wrk_read_output(w)) {
+        wrk_close_output(w);
+    }
+    if (w->jobs) {
+        pm_leftovers_let_go(w);
     }
     wrk_close_output(w);
     pm_worker_shm_release(group->shm, w->shm_index);
@@ -411,7 +439,7 @@ static int wrk_is_silent(const pm_worker_t *w)
 {
     return pm_procinfo_has_library(w->pid, "/libfcgipm.so") < 1
            || pm_procinfo_has_children(w->pid)
-           || pm_procinfo_has_fd(w->pid, "anon_inode:[io_uring]");
+           || pm_procinfo_has_fd(w->pid, "anon_inode:[io_uring]") > 0;
 }
 
 static void wrk_end_late(pm_worker_t *w, apr_time_t now)
@@ -601,6 +629,33 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
 
 /* --- the end -------------------------------------------------------------- */
 
+/* It has never waited for a request, ends well, and another process has the
+ * socket, perhaps in a session of its own. */
+static int wrk_is_daemon(pm_worker_t *w, const pm_exit_facts_t *facts)
+{
+    apr_time_t most = w->group->conf->start_timeout;
+    pm_leftovers_t left;
+    char command[256];
+
+    if (facts->told || !facts->runs || !facts->clean
+        || (most && facts->lived > most)) {
+        return 0;
+    }
+    left = pm_leftovers_look(w, 0);
+    if (!left.holders) {
+        return 0;
+    }
+    wrk_error(w->group, PM_ERROR,
+              "worker %d has put itself into the background, where process %d "
+              "has the socket; FcgiPMCommand has to run it in the foreground "
+              "(most programs have an option for that); what it has left is "
+              "ended: %s",
+              (int)w->pid, (int)left.holder,
+              pm_procinfo_command(left.holder, command, sizeof(command)));
+    pm_leftovers_look(w, SIGKILL);
+    return 1;
+}
+
 void pm_worker_reaped(pm_worker_t *w, int status)
 {
     pm_worker_facts_t known = pm_worker_read_facts(w, pm_time_now());
@@ -622,6 +677,9 @@ void pm_worker_reaped(pm_worker_t *w, int status)
     /* before it has settled the guard may not be in it: pm_worker_attend() */
     facts.loading = w->guarded && w->state == PM_WORKER_LOADING && !known.known
                     && !known.forked && facts.lived >= PM_RESTART_POLICY_SETTLE;
+    facts.daemon = !known.known && wrk_is_daemon(w, &facts);
+    w->ends_all = facts.daemon || w->state == PM_WORKER_KILLED
+                  || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     w->group->events->exited(w->pool, w, status, facts);
     pm_worker_handle(w, PM_WORKER_EVENT_EXIT);
 }
@@ -671,6 +729,7 @@ int pm_worker_start(pm_worker_group_t *group, const pm_launch_spec_t *spec,
 {
     int index = pm_worker_shm_claim(group->shm);
     pm_spawned_t spawned;
+    struct stat st;
     pm_reason_t why;
     pm_worker_t *w;
 
@@ -685,6 +744,7 @@ int pm_worker_start(pm_worker_group_t *group, const pm_launch_spec_t *spec,
     w->definition = definition;
     w->shm_index = index;
     w->listen_fd = listen_fd;
+    w->listen_inode = fstat(listen_fd, &st) ? 0 : st.st_ino;
     w->started_at = now;
     w->guarded = spec->guard && index >= 0;
     APR_RING_INSERT_TAIL(&group->list, w, pm_worker, link);

@@ -109,11 +109,14 @@ struct pm_worker {
     const char *killed_for; /**< why it gets SIGKILL; NULL: it was told to stop
                              *   and has not */
     apr_time_t started_at;
-    apr_time_t term_at;      /**< of the first SIGTERM; 0: none yet */
-    apr_time_t last_term_at; /**< of the last SIGTERM */
-    apr_time_t idle_since;   /**< see pm_stop_policy_facts_t */
-    int held;                /**< in group->held */
-    int listen_fd;           /**< at which it accepts; its pool's */
+    apr_time_t term_at;        /**< of the first SIGTERM; 0: none yet */
+    apr_time_t last_term_at;   /**< of the last SIGTERM */
+    apr_time_t idle_since;     /**< see pm_stop_policy_facts_t */
+    int held;                  /**< in group->held */
+    int listen_fd;             /**< at which it accepts; its pool's */
+    apr_uint64_t listen_inode; /**< of that socket */
+    int jobs;                  /**< it has ended, and has left some */
+    int ends_all;              /**< what it has left is ended, whatever it is */
     int exec_fd;
     int output_fd;
     pm_watch_t exec_watch;
@@ -144,6 +147,9 @@ void pm_worker_handle(pm_worker_t *w, pm_worker_event_t event);
 
 /** It was reaped, with this status of waitpid(2). */
 void pm_worker_reaped(pm_worker_t *w, int status);
+
+/** A process of its group, other than itself, was reaped. */
+void pm_worker_leftover_reaped(pm_worker_t *w);
 
 /** Its status or its pool's definition may have changed: is it ready, due, late
  *  or overdue?  It may be told to stop by this. */

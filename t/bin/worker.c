@@ -41,6 +41,8 @@
  *     --crash-at-birth  SIGSEGV before the first accept()
  *     --exit-after N    exits with status 0 after N answers
  *     --children        forks a child that stays, at birth
+ *     --daemon          puts itself into the background, in another session
+ *     --background      puts itself into the background, in the same group
  *     --trace FILE      appends "born PID", "term PID", "exit PID"
  *     --tag T           shown by `pid`, to tell one pool from another
  *     --plain           no handler for SIGTERM, accept() by libfcgi
@@ -82,6 +84,8 @@ typedef struct options {
     int ignore_term;
     int crash_at_birth;
     int children;
+    int daemon;
+    int background;
     int plain;
     int sigwait;
     const char *trace;
@@ -742,6 +746,8 @@ static int options_read(options_t *o, int argc, char **argv)
                 {"--ignore-term", NULL, &o->ignore_term, NULL},
                 {"--crash-at-birth", NULL, &o->crash_at_birth, NULL},
                 {"--children", NULL, &o->children, NULL},
+                {"--daemon", NULL, &o->daemon, NULL},
+                {"--background", NULL, &o->background, NULL},
                 {"--plain", NULL, &o->plain, NULL},
                 {"--sigwait", NULL, &o->sigwait, NULL},
                 {"--trace", NULL, NULL, &o->trace},
@@ -799,6 +805,12 @@ int main(int argc, char **argv)
         stay(0);
     }
     nap(o->slow_start);
+    if ((o->daemon || o->background) && fork() > 0) {
+        _exit(0);
+    }
+    if (o->daemon) {
+        setsid();
+    }
     if (FCGX_Init() != 0) {
         return 1;
     }

@@ -22,19 +22,22 @@
 
 static const struct {
     const char *name;
-    pm_exit_facts_t facts; /* told, runs, clean, served, lived, loading */
+    pm_exit_facts_t facts; /* told, runs, clean, served, lived, loading,
+                            * daemon */
     pm_exit_t want;
-} exits[] = {{"told, clean", {1, 1, 1, 0, MS(5), 0}, PM_EXIT_NORMAL},
-             {"told, by a signal", {1, 1, 0, 0, MS(5), 0}, PM_EXIT_NORMAL},
-             {"told before exec", {1, 0, 0, 0, MS(1), 0}, PM_EXIT_NORMAL},
-             {"exec failed", {0, 0, 0, 1, MS(1), 0}, PM_EXIT_FAILED},
-             {"exit 0 after a request", {0, 1, 1, 1, MS(5), 0}, PM_EXIT_NORMAL},
-             {"exit 0 at once", {0, 1, 1, 0, MS(5), 0}, PM_EXIT_FAILED},
-             {"exit 0, settled", {0, 1, 1, 0, S(1), 0}, PM_EXIT_NORMAL},
-             {"crash at birth", {0, 1, 0, 0, MS(5), 0}, PM_EXIT_FAILED},
-             {"crash after a request", {0, 1, 0, 1, MS(5), 0}, PM_EXIT_CRASHED},
-             {"crash, settled", {0, 1, 0, 0, S(1), 0}, PM_EXIT_CRASHED},
-             {"still loading", {0, 1, 1, 0, S(9), 1}, PM_EXIT_FAILED}};
+} exits[] = {
+    {"told, clean", {1, 1, 1, 0, MS(5), 0, 0}, PM_EXIT_NORMAL},
+    {"told, by a signal", {1, 1, 0, 0, MS(5), 0, 0}, PM_EXIT_NORMAL},
+    {"told before exec", {1, 0, 0, 0, MS(1), 0, 0}, PM_EXIT_NORMAL},
+    {"exec failed", {0, 0, 0, 1, MS(1), 0, 0}, PM_EXIT_FAILED},
+    {"exit 0 after a request", {0, 1, 1, 1, MS(5), 0, 0}, PM_EXIT_NORMAL},
+    {"exit 0 at once", {0, 1, 1, 0, MS(5), 0, 0}, PM_EXIT_FAILED},
+    {"exit 0, settled", {0, 1, 1, 0, S(1), 0, 0}, PM_EXIT_NORMAL},
+    {"crash at birth", {0, 1, 0, 0, MS(5), 0, 0}, PM_EXIT_FAILED},
+    {"crash after a request", {0, 1, 0, 1, MS(5), 0, 0}, PM_EXIT_CRASHED},
+    {"crash, settled", {0, 1, 0, 0, S(1), 0, 0}, PM_EXIT_CRASHED},
+    {"still loading", {0, 1, 1, 0, S(9), 1, 0}, PM_EXIT_FAILED},
+    {"a daemon, loaded for long", {0, 1, 1, 1, S(9), 0, 1}, PM_EXIT_FAILED}};
 
 static void test_exits(void)
 {
@@ -329,9 +332,9 @@ static void test_reload(void)
     size_t i;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        is_int(pm_reload_policy_due(cases[i].reload, cases[i].ready,
-                                    cases[i].due),
-               cases[i].want, "reload: %s", cases[i].name);
+        is_int(
+            pm_reload_policy_due(cases[i].reload, cases[i].ready, cases[i].due),
+            cases[i].want, "reload: %s", cases[i].name);
     }
 }
 

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/pool/pm_leftovers.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apr_strings.h"
+#include "pm_core/os/pm_fds.h"
+#include "pm_core/os/pm_procinfo.h"
+#include "pm_core/os/pm_reap.h"
+#include "pm_core/pool/pm_output.h"
+
+/* Generations below a worker that are looked at, and descendants. */
+#define DEPTH       16
+#define DESCENDANTS 1024
+
+/* A walk through the processes that the manager has adopted. */
+typedef struct walk {
+    const pm_context_t *context;
+    pid_t group;        /* of the worker; 0: of none */
+    apr_uint64_t inode; /* of the listening socket */
+    int depth;
+    void (*see)(struct walk *walk, pid_t pid, int holds);
+    int sig;
+    pm_leftovers_t found;
+    pm_worker_t *worker;
+} walk_t;
+
+static int is_ours(const pm_context_t *context, pid_t pid)
+{
+    return apr_hash_get(context->workers, &pid, sizeof(pid))
+           || apr_hash_get(context->slow_commands, &pid, sizeof(pid));
+}
+
+static int look_at(void *ctx, pid_t pid)
+{
+    walk_t *walk = ctx;
+    pid_t group;
+    int mine, holds;
+
+    if (!walk->depth && is_ours(walk->context, pid)) {
+        return 1;
+    }
+    group = getpgid(pid);
+    mine = walk->group && group == walk->group;
+    if (group < 0 || (!mine && is_ours(walk->context, group))) {
+        return 1; /* it has ended; another worker has left it */
+    }
+    holds = pm_procinfo_has_socket(pid, walk->inode);
+    if (holds > 0 || mine) {
+        walk->see(walk, pid, holds != 0);
+    }
+    if (++walk->depth < DEPTH) {
+        pm_procinfo_each_child(pid, look_at, walk);
+    }
+    walk->depth--;
+    return 1;
+}
+
+static void walk_run(walk_t *walk)
+{
+    pm_procinfo_each_child(getpid(), look_at, walk);
+}
+
+static void see_leftover(walk_t *walk, pid_t pid, int holds)
+{
+    if (!holds) {
+        walk->found.jobs++;
+        return;
+    }
+    walk->found.holders++;
+    walk->found.holder = pid;
+    if (walk->sig) {
+        kill(pid, walk->sig);
+    }
+}
+
+pm_leftovers_t pm_leftovers_look(const pm_worker_t *w, int sig)
+{
+    walk_t walk = {.context = w->group->context,
+                   .group = w->pid,
+                   .inode = w->listen_inode,
+                   .see = see_leftover,
+                   .sig = sig};
+
+    walk_run(&walk);
+    return walk.found;
+}
+
+void pm_leftovers_kill_strays(const pm_context_t *context, int listen_fd)
+{
+    walk_t walk = {.context = context, .see = see_leftover, .sig = SIGKILL};
+    struct stat st;
+
+    if (listen_fd >= 0 && fstat(listen_fd, &st) == 0) {
+        walk.inode = st.st_ino;
+        walk_run(&walk);
+    }
+}
+
+/* --- jobs ----------------------------------------------------------------- */
+
+/* What a job writes, as long as anybody can write it. */
+typedef struct job_output {
+    pm_context_t *context;
+    apr_pool_t *p;
+    apr_uint32_t generation; /* of the pool */
+    pid_t pid;               /* of the worker */
+    int fd;
+    pm_watch_t watch;
+    pm_lines_t lines;
+} job_output_t;
+
+static void job_on_line(void *ctx, const char *line)
+{
+    job_output_t *job = ctx;
+    pm_pool_t *pool = apr_hash_get(job->context->pools, &job->generation,
+                                   sizeof(job->generation));
+
+    if (pool) {
+        pm_output_line(pool, job->pid, line);
+    }
+}
+
+static void job_on_output(void *ctx, int events)
+{
+    job_output_t *job = ctx;
+    char bytes[4096];
+    ssize_t n = read(job->fd, bytes, sizeof(bytes));
+
+    (void)events;
+    if (n > 0) {
+        pm_lines_feed(&job->lines, bytes, (apr_size_t)n, job_on_line, job);
+    }
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+        pm_lines_end(&job->lines, job_on_line, job);
+        pm_loop_unwatch(job->context->loop, &job->watch);
+        close(job->fd);
+        apr_pool_destroy(job->p);
+    }
+}
+
+/* Takes the worker's end of the pipe. */
+static void job_watch_output(pm_worker_t *w)
+{
+    pm_context_t *context = w->group->context;
+    apr_pool_t *p = pm_subpool_create(context->p);
+    job_output_t *job = apr_pcalloc(p, sizeof(*job));
+    pm_reason_t why;
+
+    pm_loop_unwatch(context->loop, &w->output_watch);
+    if (w->lines) {
+        job->lines = *w->lines;
+    }
+    job->context = context;
+    job->p = p;
+    job->generation = w->pool->generation;
+    job->pid = w->pid;
+    job->fd = w->output_fd;
+    job->watch = (pm_watch_t){.ready = job_on_output, .ctx = job};
+    w->output_fd = -1;
+    if (pm_loop_watch(context->loop, &job->watch, job->fd, APR_POLLIN, p, &why)
+        != APR_SUCCESS) {
+        close(job->fd);
+        apr_pool_destroy(p);
+    }
+}
+
+static void see_job(walk_t *walk, pid_t pid, int holds)
+{
+    const pm_worker_t *w = walk->worker;
+    char command[256];
+
+    if (!holds) {
+        pm_log(walk->context->log, PM_INFO,
+               "pool %s: worker %d has gone; process %d, which it has started, "
+               "goes on: %s",
+               w->group->conf->name, (int)w->pid, (int)pid,
+               pm_procinfo_command(pid, command, sizeof(command)));
+    }
+}
+
+void pm_leftovers_let_go(pm_worker_t *w)
+{
+    walk_t walk = {.context = w->group->context,
+                   .group = w->pid,
+                   .inode = w->listen_inode,
+                   .see = see_job,
+                   .worker = w};
+
+    walk_run(&walk);
+    if (w->output_fd >= 0) {
+        job_watch_output(w);
+    }
+}
+
+/* --- everything ----------------------------------------------------------- */
+
+typedef struct descendants {
+    pid_t pid[DESCENDANTS];
+    int n;
+    int depth;
+} descendants_t;
+
+static int list_descendant(void *ctx, pid_t pid)
+{
+    descendants_t *all = ctx;
+
+    if (all->n < DESCENDANTS) {
+        all->pid[all->n++] = pid;
+        if (++all->depth < DEPTH) {
+            pm_procinfo_each_child(pid, list_descendant, all);
+        }
+        all->depth--;
+    }
+    return all->n < DESCENDANTS;
+}
+
+/* The list first: they are the manager's children once the worker has ended,
+ * so a pid in it is no other process's before the manager has reaped it. */
+void pm_leftovers_kill_all(pid_t worker)
+{
+    descendants_t all = {.n = 0};
+    int i;
+
+    pm_procinfo_each_child(worker, list_descendant, &all);
+    pm_reap_kill(worker);
+    for (i = 0; i < all.n; i++) {
+        kill(all.pid[i], SIGKILL);
+    }
+}
