@@ -2,6 +2,8 @@
 #include "pm_core/os/pm_procinfo.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #ifdef __linux__
@@ -89,28 +91,30 @@ int pm_procinfo_has_library(pid_t pid, const char *name)
     return found;
 }
 
-/* Passes what each descriptor leads to, until see() returns 0.
- * @return 0: not known; a process that has ended has none */
+/* Passes what each descriptor leads to, until see() returns 0.  A process that
+ * has ended has none.
+ * @return 0: not known, the kernel does not show them to this process */
 static int each_fd(pid_t pid, int (*see)(void *ctx, const char *link),
                    void *ctx)
 {
     char name[40], text[64];
     struct dirent *entry;
-    int known = 0, more = 1;
+    int known = 1, more = 1;
     ssize_t n;
     DIR *dir;
 
     apr_snprintf(name, sizeof(name), "/proc/%d/fd", (int)pid);
     dir = opendir(name);
-    while (dir && more && (entry = readdir(dir))) {
+    if (!dir) {
+        return kill(pid, 0) && errno == ESRCH;
+    }
+    while (more && (entry = readdir(dir))) {
         n = readlinkat(dirfd(dir), entry->d_name, text, sizeof(text) - 1);
         text[n > 0 ? n : 0] = '\0';
-        known |= n > 0;
+        known &= n >= 0 || (errno != EACCES && errno != EPERM);
         more = see(ctx, text);
     }
-    if (dir) {
-        closedir(dir);
-    }
+    closedir(dir);
     return known;
 }
 
@@ -129,7 +133,7 @@ int pm_procinfo_has_fd(pid_t pid, const char *what)
     const char *wanted = what;
     int known = each_fd(pid, is_other, &wanted);
 
-    return !known ? -1 : !wanted;
+    return !wanted ? 1 : known ? 0 : -1;
 }
 
 int pm_procinfo_has_socket(pid_t pid, apr_uint64_t inode)

@@ -60,9 +60,10 @@ static int look_at(void *ctx, pid_t pid)
     return 1;
 }
 
-static void walk_run(walk_t *walk)
+/* @return 0: /proc does not tell */
+static int walk_run(walk_t *walk)
 {
-    pm_procinfo_each_child(getpid(), look_at, walk);
+    return pm_procinfo_each_child(getpid(), look_at, walk);
 }
 
 static void see_leftover(walk_t *walk, pid_t pid, int holds)
@@ -86,7 +87,9 @@ pm_leftovers_t pm_leftovers_look(const pm_worker_t *w, int sig)
                    .see = see_leftover,
                    .sig = sig};
 
-    walk_run(&walk);
+    if (!walk_run(&walk)) {
+        walk.found.holders = pm_reap_group(w->pid, sig);
+    }
     return walk.found;
 }
 

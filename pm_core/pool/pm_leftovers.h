@@ -10,9 +10,9 @@
  * process group are jobs in the background; they are left alone.  A holder that
  * has left the group is a stray: a daemon.
  *
- * What is known comes from /proc.  Where it does not tell of a process which
- * files it has (pm_procinfo.h), one of the group counts as a holder and one
- * outside as none.
+ * What is known comes from /proc.  Where it does not tell which children the
+ * manager has, or which files a process has (pm_procinfo.h), all of the group
+ * are holders and those outside are none.
  */
 #ifndef PM_LEFTOVERS_H
 #define PM_LEFTOVERS_H
