@@ -80,6 +80,7 @@ static void mgr_plan_touched(pm_manager_t *m)
     apr_time_t now = pm_time_now();
 
     m->context.slice_end = now + SLICE;
+    m->context.slice_starts = 0;
     while (!APR_RING_EMPTY(&m->context.touched, pm_pool, touched)) {
         pm_pool_t *pool = APR_RING_FIRST(&m->context.touched);
 

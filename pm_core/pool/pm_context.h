@@ -45,6 +45,7 @@ typedef struct pm_context {
         *slots[PM_SCOREBOARD_SLOTS]; /**< the pool of each slot, or NULL */
     apr_time_t slice_end; /**< pm_time_now() from which no more workers are
                            *   started in this round; others are heard first */
+    int slice_starts;     /**< workers started in this round */
     int alive;     /**< workers of all pools that were not told to stop */
     int max_alive; /**< FcgiPMMaxProcesses; 0: no limit */
     pm_sock_diag_t sock_diag;

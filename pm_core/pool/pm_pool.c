@@ -394,6 +394,10 @@ static void pool_keep_former(pm_worker_t *w, void *ctx)
     }
 }
 
+/* So many are started in a round in any case: workers that are started together
+ * and die together count as one failure. */
+#define SLICE_STARTS 8
+
 /* Where all cannot be started within this round the pool is planned again in
  * the next one. */
 static void pool_start(pm_pool_t *pool, int n, apr_time_t now)
@@ -412,7 +416,9 @@ static void pool_start(pm_pool_t *pool, int n, apr_time_t now)
         if (pool->workers.due[PM_DUE_START]) {
             pm_pool_each_worker(pool, pool_tell_former, NULL);
         }
-        if (n > 1 && pm_time_now() >= pool->context->slice_end) {
+        pool->context->slice_starts++;
+        if (n > 1 && pool->context->slice_starts >= SLICE_STARTS
+            && pm_time_now() >= pool->context->slice_end) {
             pm_pool_touch(pool);
             return;
         }
