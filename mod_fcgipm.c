@@ -58,6 +58,7 @@ static void register_hooks(apr_pool_t *p)
                            APR_HOOK_FIRST);
     ap_hook_check_access(hpm_auth_access, NULL, NULL, APR_HOOK_MIDDLE,
                          AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_type_checker(hpm_dir_type, NULL, NULL, APR_HOOK_REALLY_FIRST - 2);
     ap_hook_type_checker(hpm_auth_granted, NULL, NULL,
                          APR_HOOK_REALLY_FIRST - 1);
     ap_hook_type_checker(hpm_alias_type, NULL, NULL, APR_HOOK_REALLY_FIRST);

@@ -52,10 +52,11 @@ const char *hpm_dir_set_script_name(cmd_parms *cmd, void *dir, const char *url)
 
 /* --- handlers that .htaccess files name ----------------------------------- */
 
-/* Where its value depends on the request it can be any handler. */
+/* Where its value depends on the request, or is written with escapes, it can be
+ * any handler. */
 static int dir_is_variable(const char *handler)
 {
-    return strpbrk(handler, "%$") != NULL;
+    return strpbrk(handler, "%$\\") != NULL;
 }
 
 static void dir_note(hpm_dir_t *dir, const char *handler, apr_pool_t *p)
@@ -96,6 +97,16 @@ const char *hpm_dir_note_handler(cmd_parms *cmd, void *dir, const char *args)
     return wrong;
 }
 
+/* Does a flag of RewriteRule begin at @a at?  They stand behind `[` or `,` and
+ * blanks. */
+static int dir_begins_flag(const char *args, const char *at)
+{
+    while (at > args && apr_isspace(at[-1])) {
+        at--;
+    }
+    return at > args && (at[-1] == '[' || at[-1] == ',');
+}
+
 /* [H=handler] and [T=type]; a type becomes the handler where there is none.
  * @return the flag's value, NULL: it is another flag */
 static const char *dir_flag_value(const char *flag)
@@ -103,7 +114,6 @@ static const char *dir_flag_value(const char *flag)
     static const char *const names[] = {"h=", "handler=", "t=", "type="};
     unsigned i;
 
-    flag += strspn(flag, "[ \t");
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (!ap_cstr_casecmpn(flag, names[i], strlen(names[i]))) {
             return flag + strlen(names[i]);
@@ -112,45 +122,55 @@ static const char *dir_flag_value(const char *flag)
     return NULL;
 }
 
+/* mod_rewrite reads quotes, blanks and escapes in a way of its own, so what can
+ * be a flag counts, wherever it stands. */
 const char *hpm_dir_note_rewrite(cmd_parms *cmd, void *dir, const char *args)
 {
     const char *wrong = dir_check_module(cmd);
-    char *flags, *flag;
-    char *last = NULL;
+    const char *at, *value;
 
     if (wrong || !dir_is_htaccess(cmd)) {
         return wrong;
     }
-    ap_getword_conf(cmd->temp_pool, &args);
-    ap_getword_conf(cmd->temp_pool, &args);
-    flags = ap_getword_conf(cmd->temp_pool, &args);
-    for (flag = apr_strtok(flags, ",]", &last); flag;
-         flag = apr_strtok(NULL, ",]", &last)) {
-        const char *value = dir_flag_value(flag);
+    for (at = args; *at; at++) {
+        if (dir_begins_flag(args, at) && (value = dir_flag_value(at))) {
+            char *text = apr_pstrmemdup(cmd->pool, value, strcspn(value, ",]"));
 
-        if (value) {
-            dir_note(dir, value, cmd->pool);
+            apr_collapse_spaces(text, text);
+            dir_note(dir, text, cmd->pool);
         }
     }
     return NULL;
 }
 
-int hpm_dir_is_from_htaccess(const request_rec *r)
+/* --- is a request's handler one of those? --------------------------------- */
+
+#define DIR_NOTE "FCGIPM_HTACCESS"
+
+int hpm_dir_type(request_rec *r)
 {
     const hpm_dir_t *dir =
         ap_get_module_config(r->per_dir_config, &fcgipm_module);
     int i;
 
-    if (r->content_type
-        && !strncmp(r->content_type, r->handler, strlen(r->handler))) {
-        return 1;
-    }
     for (i = 0; dir->handlers && i < dir->handlers->nelts; i++) {
-        const char *handler = APR_ARRAY_IDX(dir->handlers, i, const char *);
-
-        if (dir_is_variable(handler) || !ap_cstr_casecmp(handler, r->handler)) {
-            return 1;
-        }
+        apr_table_addn(r->notes, DIR_NOTE,
+                       APR_ARRAY_IDX(dir->handlers, i, const char *));
     }
-    return 0;
+    return DECLINED;
+}
+
+/* @return 0: the note's value can be the request's handler */
+static int dir_is_other(void *r, const char *note, const char *handler)
+{
+    (void)note;
+    return !dir_is_variable(handler)
+           && ap_cstr_casecmp(handler, ((request_rec *)r)->handler);
+}
+
+int hpm_dir_is_from_htaccess(request_rec *r)
+{
+    return (r->content_type
+            && !strncmp(r->content_type, r->handler, strlen(r->handler)))
+           || !apr_table_do(dir_is_other, r, r->notes, DIR_NOTE, NULL);
 }

@@ -37,8 +37,13 @@ const char *hpm_dir_note_handler(cmd_parms *cmd, void *dir, const char *args);
 /** The same for RewriteRule, whose flags can name one. */
 const char *hpm_dir_note_rewrite(cmd_parms *cmd, void *dir, const char *args);
 
+/** type_checker: note for this request what its .htaccess files name.  mod_dir,
+ *  which can put another file and its configuration in the request's place,
+ *  keeps notes, as it keeps the handler that RewriteRule has named. */
+int hpm_dir_type(request_rec *r);
+
 /** Is it possible that a .htaccess file has named the request's handler?
  *  Variables and a handler that is a content type count as yes. */
-int hpm_dir_is_from_htaccess(const request_rec *r);
+int hpm_dir_is_from_htaccess(request_rec *r);
 
 #endif /* HPM_DIR_H */

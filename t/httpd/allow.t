@@ -19,9 +19,9 @@ $> == 0 or plan skip_all => 'needs root';
 my ($ANN, $BOB, $GROUP) = (20001, 20002, 65_534);
 
 my $httpd = FCGIPM::Httpd->new(
-    modules => [qw(mime rewrite setenvif)], head => "TypesConfig /dev/null\n");
+    modules => [qw(dir mime rewrite setenvif)], head => "TypesConfig /dev/null\n");
 my $docs = $httpd->dir . '/htdocs';
-mkdir "$docs/$_" or die "$_: $!" for qw(ann bob bob/sub site);
+mkdir "$docs/$_" or die "$_: $!" for qw(ann bob bob/sub site start two);
 sub file {
     my ($name, $uid) = @_;
     my $path = write_file("$docs/$name", "a file\n", 0644);
@@ -31,6 +31,7 @@ sub file {
 file('bob/x.php', $BOB);
 file('bob/x.map', $BOB);
 file('bob/sub/x.php', $BOB);
+file('two/x.php', $BOB);
 file('ann/x.php', $ANN);
 file('ann/bobs.php', $BOB);
 file('site/x.php', $ANN);
@@ -38,7 +39,7 @@ file('site/x.php', $ANN);
 my @user = ("FcgiPMUser #$ANN", "FcgiPMGroup #$GROUP");
 my $port = free_port();
 $httpd->write_config(join '',
-    "<Directory $docs>\nAllowOverride FileInfo AuthConfig\n",
+    "<Directory $docs>\nAllowOverride FileInfo AuthConfig Indexes\n",
     "Options FollowSymLinks\n</Directory>\n",
     "<Directory $docs/ann>\nSetHandler fcgipm:ann\n</Directory>\n",
     "<Directory $docs/site>\nSetHandler fcgipm:listed\n</Directory>\n",
@@ -73,6 +74,13 @@ for my $line (
     "RewriteEngine on\nRewriteRule ^x - [NC,H=fcgipm:ann]",
     "RewriteEngine on\nRewriteRule ^x\\.(ph)p - [Handler=fcg\$1:ann]",
     "RewriteEngine on\nRewriteRule x\\.php - [E=a:b,T=fcgipm:ann]",
+    # as mod_rewrite reads its arguments and flags
+    "RewriteEngine on\nRewriteRule ^x|a\\ b - [H=fcgipm:ann]",
+    "RewriteEngine on\nRewriteRule ^x - [H=fcg\\ipm:ann]",
+    "RewriteEngine on\nRewriteRule ^x - \"[NC,\fH=fcgipm:ann]\"",
+    "RewriteEngine on\nRewriteRule ^x - \"[H=fcgipm:ann ]\"",
+    "RewriteEngine on\nRewriteRule ^x '-'[H=fcgipm:ann]",
+    "RewriteEngine on\nRewriteRule '^x' \"-\"  '[NC, \tHandler=FcgiPM:ann]'",
 ) {
     htaccess('bob', "$line\n");
     my $got = runs_as('/bob/x.php?pid');
@@ -85,6 +93,13 @@ for my $line (
 }
 like($httpd->log, qr{pool ann: \Q$docs\E/bob/x\.php is refused: a \.htaccess},
      'a line in the log');
+# mod_dir takes another file for the directory, with its configuration; what
+# mod_rewrite has set for the directory stays.
+htaccess('bob', "RewriteEngine on\nRewriteRule ^\$ - [H=fcgipm:ann]\n"
+         . "DirectoryIndex /two/x.php\n");
+is(runs_as('/bob/?pid'), 403, 'a handler of the directory before: refused');
+htaccess('start', "DirectoryIndex /bob/\n");
+is(runs_as('/start/?pid'), 403, 'nor through a directory before it');
 htaccess('bob', "SetHandler fcgipm:plain\n");
 is(runs_as('/bob/x.php?pid'), worker_uid(), 'a pool of httpd\'s user may be');
 htaccess('bob', "SetHandler fcgipm-status\n");
