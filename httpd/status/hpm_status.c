@@ -16,6 +16,9 @@ APLOG_USE_MODULE(fcgipm);
 /* A manager that is well answers within a few milliseconds. */
 #define STATUS_TIMEOUT apr_time_from_msec(500)
 
+/* Beyond all times and sizes. */
+#define STATUS_REAL_MAX 1e18
+
 /* --- where it comes from -------------------------------------------------- */
 
 pm_report_status_known_t hpm_status_known(const hpm_server_t *server,
@@ -81,6 +84,14 @@ int hpm_status_is_managed(const json_t *status)
         json_object_get(json_object_get(status, "manager"), "answers"));
 }
 
+/* APR writes only so many digits that are right. */
+static double status_bound(double n)
+{
+    return n > STATUS_REAL_MAX    ? STATUS_REAL_MAX
+           : n < -STATUS_REAL_MAX ? -STATUS_REAL_MAX
+                                  : n;
+}
+
 const char *hpm_status_text(const json_t *value, apr_pool_t *p)
 {
     char *text, *end;
@@ -95,7 +106,7 @@ const char *hpm_status_text(const json_t *value, apr_pool_t *p)
     if (!json_is_real(value)) {
         return pm_control_reply_string(value);
     }
-    text = apr_psprintf(p, "%.6f", json_real_value(value));
+    text = apr_psprintf(p, "%.6f", status_bound(json_real_value(value)));
     for (end = text + strlen(text); end[-1] == '0' && end[-2] != '.'; end--) {
         end[-1] = '\0';
     }

@@ -35,10 +35,11 @@
 #include "util_fcgi.h"
 #include "util_script.h"
 
-/* A socket takes about 200,000 bytes (SO_SNDBUF), fewer of many pieces. */
-#define BODY_MAX 130000
-#define HEAD_MAX 20000
-#define PIECES   64
+/* A socket takes about 200,000 bytes (SO_SNDBUF), in which each piece counts as
+ * up to twice as many, and more. */
+#define BODY_MAX 80000
+#define HEAD_MAX 10000
+#define PIECES   16
 #define SENT_MAX (HEAD_MAX + 2 * BODY_MAX)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
