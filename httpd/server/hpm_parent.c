@@ -9,6 +9,7 @@
 #include "ap_mpm.h"
 #include "apr_strings.h"
 #include "http_core.h"
+#include "unixd.h"
 
 #include "httpd/config/hpm_config_check.h"
 #include "httpd/request/hpm_keepalive_wait.h"
@@ -17,6 +18,7 @@
 #include "httpd/server/hpm_log.h"
 #include "pm_core/ipc/pm_slow_report.h"
 #include "pm_core/ipc/pm_wakeup.h"
+#include "pm_core/os/pm_lockfile.h"
 #include "pm_core/os/pm_pidfile.h"
 
 APLOG_USE_MODULE(fcgipm);
@@ -168,6 +170,84 @@ static void parent_renew(hpm_parent_t *me, apr_pool_t *ptemp)
     }
 }
 
+/* --- alone ---------------------------------------------------------------- */
+
+static void parent_unlock(hpm_retained_t *r)
+{
+    if (r->lock) {
+        pm_lockfile_remove(hpm_file_fd(r->lock), r->lock_path,
+                           ap_unixd_config.user_id, ap_unixd_config.group_id);
+    }
+    hpm_file_close(&r->lock);
+}
+
+/* Two servers with one runtime directory would take each other's sockets of
+ * scripts, and of pools with the same name. */
+static apr_status_t parent_lock(hpm_parent_t *me, pm_reason_t *why)
+{
+    hpm_retained_t *r = me->retained;
+    const char *path = apr_pstrcat(me->pconf, me->server->global->runtime_dir,
+                                   "/fcgipm.lock", NULL);
+    apr_status_t rv;
+    int fd = -1;
+
+    if (r->lock && !strcmp(path, r->lock_path)) {
+        return APR_SUCCESS;
+    }
+    rv = pm_lockfile_take(&fd, path, ap_unixd_config.user_id,
+                          ap_unixd_config.group_id, why);
+    if (rv == APR_SUCCESS) {
+        parent_unlock(r);
+        r->lock_path = apr_pstrdup(me->s->process->pool, path);
+        rv = hpm_file_hold(&r->lock, fd, me->plog);
+    }
+    return rv;
+}
+
+/* Two servers with one control socket would answer for each other. */
+static apr_status_t parent_check_paths(const hpm_parent_t *me, pm_reason_t *why)
+{
+    const pm_global_t *global = me->server->global;
+    pm_listen_opts_t opts = {0};
+    apr_status_t rv = APR_SUCCESS;
+
+    if (global->socket) {
+        rv = pm_listen_check_free(global->socket, &opts, why);
+    }
+    /* what else is wrong with the pid file the manager tells */
+    return rv == APR_SUCCESS && global->pid_file
+                   && pm_pidfile_check_free(global->pid_file, why) == EBUSY
+               ? EBUSY
+               : rv;
+}
+
+/* @return an error: httpd is not to start */
+static apr_status_t parent_check_alone(hpm_parent_t *me, pm_reason_t *why)
+{
+    int start = hpm_retained_is_start(me->retained);
+    apr_status_t rv;
+
+    if (!me->server->pool_list->nelts && !me->server->templates->nelts) {
+        return APR_SUCCESS;
+    }
+    rv = start ? parent_check_paths(me, why) : APR_SUCCESS;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = parent_lock(me, why);
+    if (rv == APR_SUCCESS || (start && rv == EBUSY)) {
+        return rv;
+    }
+    if (APR_STATUS_IS_ENOENT(rv)) { /* only TCP sockets, and no directory */
+        return APR_SUCCESS;
+    }
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s,
+                 "FcgiPMRuntimeDir: %s: that no other server uses it is not "
+                 "held",
+                 why->text);
+    return APR_SUCCESS;
+}
+
 /* --- the end -------------------------------------------------------------- */
 
 /* httpd ends.  A pre-cleanup of the process's pool: it runs before anything
@@ -181,6 +261,7 @@ static apr_status_t parent_end(void *data)
     if (r->parent == getpid()) {
         hpm_manager_process_stop(me);
         hpm_listeners_close(r->listeners, 1);
+        parent_unlock(r);
     }
     return APR_SUCCESS;
 }
@@ -206,27 +287,6 @@ int hpm_parent_check_config(apr_pool_t *pconf, apr_pool_t *plog,
     (void)s;
     hpm_retained_save(ptemp);
     return OK;
-}
-
-/* Two servers with one control socket would answer for each other. */
-static apr_status_t parent_check_alone(hpm_parent_t *me, pm_reason_t *why)
-{
-    const pm_global_t *global = me->server->global;
-    pm_listen_opts_t opts = {0};
-    apr_status_t rv = APR_SUCCESS;
-
-    if (!hpm_retained_is_start(me->retained)
-        || !(me->server->pool_list->nelts || me->server->templates->nelts)) {
-        return APR_SUCCESS;
-    }
-    if (global->socket) {
-        rv = pm_listen_check_free(global->socket, &opts, why);
-    }
-    /* what else is wrong with the pid file the manager tells */
-    return rv == APR_SUCCESS && global->pid_file
-                   && pm_pidfile_check_free(global->pid_file, why) == EBUSY
-               ? EBUSY
-               : rv;
 }
 
 /* Virtual hosts have records of their own: let each know what the main

@@ -58,6 +58,7 @@ hpm_retained_t *hpm_retained_get(apr_pool_t *ptemp)
 
 void hpm_retained_move(hpm_retained_t *r, apr_pool_t *p)
 {
+    hpm_file_move(&r->lock, p);
     hpm_file_move(&r->manager.channel, p);
     hpm_file_move(&r->wakeup.manager_end, p);
     hpm_file_move(&r->wakeup.children_end, p);

@@ -29,6 +29,8 @@ typedef struct hpm_pipe {
 typedef struct hpm_retained {
     pid_t parent;           /**< httpd's parent, the owner of all this */
     int config;             /**< AP_SQ_CONFIG_GEN when last seen */
+    apr_file_t *lock;       /**< of the runtime directory; NULL: not held */
+    const char *lock_path;  /**< its path, in the process's pool */
     apr_pool_t *board_pool; /**< NULL: no scoreboard yet */
     pm_scoreboard_t *board;
     int next_slot;

@@ -48,6 +48,27 @@ refused('control socket',
 refused('pid file', qr{\Q$run\E/manager.pid is another manager's \(pid $manager},
         "FcgiPMPidFile $run/manager.pid\n");
 
+refused('runtime directory',
+        qr{server \(pid ${\ $first->pid}\) holds \Q$run\E/fcgipm.lock;.*RuntimeDir},
+        "FcgiPMRuntimeDir $run\nFcgiPMSocket $run/other.sock\n");
+{
+    my $other = FCGIPM::Httpd->new(config => pool('own', 'worker')
+                                   . location('own'));
+    ok($other->start, 'another httpd with a directory of its own');
+    ok(-e $other->run_dir . '/fcgipm.lock', 'which it holds');
+    my $own = 'FcgiPMSocket ' . $other->control_socket . "\n"
+        . pool('own', 'worker') . location('own');
+    $other->write_config("FcgiPMRuntimeDir $run\n$own");
+    ok($other->graceful, 'a graceful to that of the first one');
+    like($other->log, qr/FcgiPMRuntimeDir: another server \(pid \d+\) holds/,
+         'is told');
+    ok(wait_for { $other->pid_at('/own/') } 10, 'and it serves');
+    $other->write_config($own);
+    ok($other->graceful, 'and back');
+    is($other->stop, 0, 'it stops well');
+    ok(!-e $other->run_dir . '/fcgipm.lock', 'and leaves no lock behind');
+    is_well();
+}
 {
     my $socket = $first->pool_socket('app');
     my $other = FCGIPM::Httpd->new(
