@@ -232,6 +232,18 @@ static apr_status_t pools_complete(hpm_pool_t *pool, pm_conf_t *conf,
                              : rv;
 }
 
+/* A group has rights as well. */
+static int pools_has_own_group(const pm_conf_t *conf)
+{
+    gid_t httpd = geteuid() ? getegid() : ap_unixd_config.group_id;
+    pm_ident_t ident;
+
+    return conf->user
+           && pm_ident_lookup(&ident, conf->user, conf->group, NULL)
+                  == APR_SUCCESS
+           && ident.gid != httpd;
+}
+
 static void pools_add(hpm_server_t *server, pm_conf_t *conf, const char *where,
                       int testing, apr_pool_t *p, apr_pool_t *ptemp)
 {
@@ -251,7 +263,8 @@ static void pools_add(hpm_server_t *server, pm_conf_t *conf, const char *where,
     else if (pools_check(pool, testing, ptemp, &why) != APR_SUCCESS) {
         pool->failed = apr_pstrdup(p, why.text);
     }
-    pool->own_user = hpm_script_rules_names_user(pool->conf, &pool->uid);
+    pool->own_user = hpm_script_rules_names_user(pool->conf, &pool->uid)
+                     || pools_has_own_group(pool->conf);
     apr_hash_set(server->pools, pool->name, APR_HASH_KEY_STRING, pool);
     *(hpm_pool_t **)apr_array_push(server->pool_list) = pool;
 }

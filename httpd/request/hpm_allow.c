@@ -75,7 +75,8 @@ static const char *allow_reason(const request_rec *r, const hpm_pool_t *pool,
         }
     }
     else if (htaccess && (pool->own_user || pool->rejected)) {
-        return "a .htaccess file names the pool, whose user is not httpd's, "
+        return "a .htaccess file names the pool, whose user or group is not "
+               "httpd's, "
                "and there is no FcgiPMAllow";
     }
     if (pool->conf->file_owner

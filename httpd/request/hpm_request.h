@@ -12,6 +12,8 @@
 typedef struct hpm_request {
     const char *alias;         /**< SCRIPT_NAME when FcgiPMAlias took the
                                 *   URL, else NULL */
+    int php;                   /**< 1: a wrapper of FcgiPMScripts that is PHP
+                                *   runs the file */
     struct hpm_denial *denial; /**< see hpm_auth.c: the response of a pool
                                 *   that denied; NULL: none did, or another
                                 *   provider granted access after all */

@@ -10,6 +10,8 @@
 #include "http_core.h"
 #include "http_request.h"
 
+#include "httpd/request/hpm_request.h"
+
 #include "httpd/request/hpm_script_reply.h"
 #include "pm_core/ipc/pm_control_client.h"
 #include "pm_core/policy/pm_control_protocol.h"
@@ -398,6 +400,20 @@ static void script_fill_pool(const script_search_t *s, const script_entry_t *e,
     pool->log_fd = s->template->log_fd;
 }
 
+/* PHP gets other variables, see hpm_variables.c.  A wrapper's command is
+ * escaped as in a URL. */
+static void script_note_php(const script_search_t *s)
+{
+    const char *wrapper = s->wrapper < 0
+                              ? ""
+                              : APR_ARRAY_IDX(s->template->rules->wrapper,
+                                              s->wrapper, const char *);
+
+    if (strstr(wrapper, "%2fphp")) {
+        hpm_request(s->r)->php = 1;
+    }
+}
+
 static int script_find(const script_search_t *s, apr_uint32_t former,
                        hpm_pool_t *pool)
 {
@@ -433,7 +449,11 @@ int hpm_script_find(request_rec *r, hpm_pool_t *pool)
 
     script_prepare(&s, r);
     status = script_check(&s);
-    return status == OK ? script_find(&s, 0, pool) : status;
+    if (status == OK) {
+        script_note_php(&s);
+        status = script_find(&s, 0, pool);
+    }
+    return status;
 }
 
 int hpm_script_find_other(request_rec *r, apr_uint32_t former, hpm_pool_t *pool)

@@ -6,6 +6,7 @@
 #include "apr_strings.h"
 #include "http_core.h"
 #include "httpd/request/hpm_alias.h"
+#include "httpd/request/hpm_request.h"
 #include "util_fcgi.h"
 #include "util_script.h"
 
@@ -91,32 +92,49 @@ static int variables_has_php_suffix(const char *path)
     return dot && !strchr(dot, '/') && !ap_cstr_casecmpn(dot, ".ph", 3);
 }
 
-/* php-cgi, php8.2, also behind env, nice, ... */
+/* php-cgi, php8.2 */
+static int variables_names_php(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return !strncmp(slash ? slash + 1 : path, "php", 3);
+}
+
+/* Also behind env, nice, ... */
 static int variables_command_is_php(const apr_array_header_t *command)
 {
     int i;
 
     for (i = 0; command && i < command->nelts; i++) {
-        const char *word = APR_ARRAY_IDX(command, i, const char *);
-        const char *slash = strrchr(word, '/');
-
-        if (!strncmp(slash ? slash + 1 : word, "php", 3)) {
+        if (variables_names_php(APR_ARRAY_IDX(command, i, const char *))) {
             return 1;
         }
     }
     return 0;
 }
 
-/* Does PHP run the request's file?  As the target of an Action it can be the
- * program php-cgi itself. */
+/* Is the request's file PHP itself, which an Action has called for another
+ * file? That one counts then.  A .htaccess file can name any page as the
+ * program of an Action: this must not make another user's PHP run a file that
+ * nobody has judged. */
+static int variables_calls_php(const request_rec *r, const pm_conf_t *conf)
+{
+    return apr_table_get(r->subprocess_env, "REDIRECT_HANDLER")
+           && !conf->file_owner
+           && (r->finfo.filetype == APR_NOFILE
+               || (variables_names_php(r->filename)
+                   && r->finfo.protection & APR_FPROT_UEXECUTE));
+}
+
+/* Does PHP run the request's file? */
 static int variables_is_php(const request_rec *r, const pm_conf_t *conf)
 {
-    const apr_table_t *env = r->subprocess_env;
+    const hpm_request_t *known = hpm_request_known(r);
 
-    return conf && apr_table_get(env, "PATH_INFO")
-           && (variables_has_php_suffix(r->filename)
+    return conf && apr_table_get(r->subprocess_env, "PATH_INFO")
+           && (variables_has_php_suffix(r->filename) || (known && known->php)
                || (variables_command_is_php(conf->command)
-                   && !apr_table_get(env, "REDIRECT_HANDLER")));
+                   && !variables_calls_php(r, conf)));
 }
 
 /* php-cgi believes that an Action has called it when there is REDIRECT_URL: it

@@ -19,9 +19,10 @@ $> == 0 or plan skip_all => 'needs root';
 my ($ANN, $BOB, $GROUP) = (20001, 20002, 65_534);
 
 my $httpd = FCGIPM::Httpd->new(
-    modules => [qw(dir mime rewrite setenvif)], head => "TypesConfig /dev/null\n");
+    modules => [qw(actions dir mime rewrite setenvif)], head => "TypesConfig /dev/null\n");
 my $docs = $httpd->dir . '/htdocs';
-mkdir "$docs/$_" or die "$_: $!" for qw(ann bob bob/sub site start two);
+mkdir "$docs/$_" or die "$_: $!" for qw(ann bob bob/sub bound php site
+                                         start two wrapped);
 sub file {
     my ($name, $uid) = @_;
     my $path = write_file("$docs/$name", "a file\n", 0644);
@@ -37,6 +38,7 @@ file('ann/bobs.php', $BOB);
 file('site/x.php', $ANN);
 
 my @user = ("FcgiPMUser #$ANN", "FcgiPMGroup #$GROUP");
+my $php = have('php-cgi');
 my $port = free_port();
 $httpd->write_config(join '',
     "<Directory $docs>\nAllowOverride FileInfo AuthConfig Indexes\n",
@@ -44,6 +46,16 @@ $httpd->write_config(join '',
     "<Directory $docs/ann>\nSetHandler fcgipm:ann\n</Directory>\n",
     "<Directory $docs/site>\nSetHandler fcgipm:listed\n</Directory>\n",
     pool('ann', 'worker', @user), pool('plain', 'worker'),
+    pool('group', 'worker', 'FcgiPMGroup #20003'),
+    $php ? (pool('php', [$php], @user),
+            pool('bound', [$php], @user, 'FcgiPMFileOwner user'),
+            "<Directory $docs/php>\nSetHandler fcgipm:php\n</Directory>\n",
+            "<Directory $docs/bound>\nSetHandler fcgipm:bound\n</Directory>\n",
+            "<Directory $docs/wrapped>\nOptions +ExecCGI\n",
+            "SetHandler fcgipm-script\n</Directory>\n",
+            "<FcgiPMScripts $docs/wrapped>\nFcgiPMScriptUser owner\n",
+            "FcgiPMGroup #$GROUP\n",
+            "FcgiPMWrapper $php .html\n</FcgiPMScripts>\n") : (),
     pool('owned', 'worker', @user, 'FcgiPMFileOwner user',
          "FcgiPMAllow directory:$docs/a*"),
     pool('listed', 'worker', @user,
@@ -115,6 +127,28 @@ htaccess('ann', "RewriteEngine on\nSetEnvIf Host . A=b\n"
          . "RewriteRule ^y/(.*)\$ x.php?\$1 [L,E=X:%{HTTP:A}]\n");
 is(runs_as('/ann/y/pid'), $ANN, 'other directives in .htaccess');
 is(runs_as('/bob/../ann/x.php?pid'), $ANN, 'and other places');
+
+htaccess('bob', "SetHandler fcgipm:group\n");
+is(runs_as('/bob/x.php?pid'), 403, 'nor a pool with a group of its own');
+
+# --- php-cgi runs PATH_TRANSLATED, which nobody has judged, for an Action and
+# after other internal redirects
+SKIP: {
+    skip 'no php-cgi', 6 if !$php;
+    write_file("$docs/$_/page.html", '<?php echo "her page";', 0755)
+        for qw(php bound wrapped);
+    chown $ANN, $GROUP, map { "$docs/$_" } map { ($_, "$_/page.html") }
+        qw(php bound wrapped);
+    write_file("$docs/bob/evil.bob", '<?php echo "his file";', 0644);
+    for my $dir (qw(php bound wrapped)) {
+        htaccess('bob', "Action bobs /$dir/page.html\nAddHandler bobs .bob\n");
+        is($httpd->get('/bob/evil.bob')->{body}, 'her page',
+           "$dir: a .htaccess file that makes her page an Action's program");
+        htaccess('bob', "RewriteEngine on\n"
+                 . "RewriteRule go /$dir/page.html/bob/evil.bob [L]\n");
+        is($httpd->get('/bob/go')->{body}, 'her page', "$dir: a RewriteRule");
+    }
+}
 
 # --- FcgiPMAllow
 htaccess('bob', "SetHandler fcgipm:listed\n");
