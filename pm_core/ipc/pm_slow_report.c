@@ -1,54 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* F_SETPIPE_SZ */
+#endif
 #include "pm_core/ipc/pm_slow_report.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <stddef.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <unistd.h>
+
+#include "pm_core/ipc/pm_wakeup.h"
 
 /* "slow" and the size of the report, so that another layout is noticed. */
 #define MARK (0x736c6f77U ^ (apr_uint32_t)sizeof(pm_slow_report_t))
 
+/* Many requests become slow at once. */
+#define ROOM 262144
+
+/* More reads than a full pipe needs. */
+#define PIECES 256
+
+/* Written whole or not at all (pipe(7)). */
 typedef struct message {
     apr_uint32_t mark;
-    pm_slow_report_t report; /* its URL only as far as it is used */
+    pm_slow_report_t report;
 } message_t;
 
-#define FIXED offsetof(message_t, report.url)
+_Static_assert(sizeof(message_t) <= PIPE_BUF, "a message is written whole");
 
 apr_status_t pm_slow_report_create(int fd[2], pm_reason_t *why)
 {
-    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
-                      fd)
-               ? pm_fail_os(why, errno, "cannot make a socketpair")
-               : APR_SUCCESS;
+    apr_status_t rv = pm_wakeup_create(fd, why);
+
+#ifdef F_SETPIPE_SZ
+    if (rv == APR_SUCCESS) {
+        (void)fcntl(fd[0], F_SETPIPE_SZ, ROOM); /* a page holds three */
+    }
+#endif
+    return rv;
 }
 
 int pm_slow_report_send(int fd, const pm_slow_report_t *report)
 {
     message_t m;
-    size_t len = FIXED + strnlen(report->url, PM_SLOW_REPORT_URL);
     ssize_t n;
 
     if (fd < 0) {
         return 0;
     }
-    memset(&m, 0, FIXED);
+    memset(&m, 0, sizeof(m));
     m.mark = MARK;
     m.report = *report;
     do {
-        n = send(fd, &m, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = write(fd, &m, sizeof(m));
     } while (n < 0 && errno == EINTR);
-    return n == (ssize_t)len;
+    return n == (ssize_t)sizeof(m);
 }
 
-/* recv() has returned 0: an empty message, or are all other ends closed? */
-static int is_end(int fd)
+/* What was read is no message, so nobody knows where the next one begins. */
+static void skip_all(int fd)
 {
-    struct pollfd pfd = {fd, 0, 0};
+    char bytes[4096];
+    int i;
 
-    return poll(&pfd, 1, 0) == 1; /* POLLHUP, which is always looked for */
+    for (i = 0; i < PIECES && read(fd, bytes, sizeof(bytes)) > 0; i++) {
+    }
 }
 
 pm_slow_report_result_t pm_slow_report_receive(int fd, pm_slow_report_t *report)
@@ -56,16 +73,23 @@ pm_slow_report_result_t pm_slow_report_receive(int fd, pm_slow_report_t *report)
     message_t m;
     ssize_t n;
 
-    do {
-        memset(&m, 0, sizeof(m));
-        n = recv(fd, &m, sizeof(m), MSG_DONTWAIT);
-    } while (
-        (n < 0 && errno == EINTR) || (n == 0 && !is_end(fd))
-        || (n > 0
-            && (n < (ssize_t)FIXED || m.mark != MARK || m.report.since <= 0)));
-    if (n <= 0) {
-        return n == 0 || errno != EAGAIN ? PM_SLOW_REPORT_CLOSED
-                                         : PM_SLOW_REPORT_NONE;
+    for (;;) {
+        n = read(fd, &m, sizeof(m));
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+            return PM_SLOW_REPORT_CLOSED;
+        }
+        if (n < 0 && errno == EAGAIN) {
+            return PM_SLOW_REPORT_NONE;
+        }
+        if (n == (ssize_t)sizeof(m) && m.mark == MARK) {
+            if (m.report.since > 0) {
+                break;
+            }
+        }
+        else if (n > 0) {
+            skip_all(fd);
+            return PM_SLOW_REPORT_NONE;
+        }
     }
     *report = m.report;
     report->method[PM_SLOW_REPORT_METHOD - 1] = '\0';

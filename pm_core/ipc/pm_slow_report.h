@@ -4,11 +4,12 @@
  * @brief httpd's children report requests that take long to the manager
  *        (FcgiPMSlowLog).
  *
- * A SOCK_SEQPACKET pair (unix(7)), one message for each such request.  Neither
- * end ever blocks: a report the socket has no room for is refused.  The parent
- * makes the pair and keeps both ends over managers and restarts, so reports of
- * children with an older configuration arrive as well; messages of another
- * layout are skipped.
+ * A pipe (pm_wakeup.h), one message for each such request.  Neither end ever
+ * blocks: a report that finds no room is refused.  The parent makes the pipe
+ * and keeps both ends over managers and restarts, so reports of children with
+ * an older configuration arrive as well; what is of another layout, or no
+ * message, is skipped with what came behind it.  It is no socket, as a child
+ * that has been taken over would shut that down for all others.
  */
 #ifndef PM_SLOW_REPORT_H
 #define PM_SLOW_REPORT_H
@@ -38,7 +39,7 @@ typedef enum pm_slow_report_result {
     PM_SLOW_REPORT_RECEIVED = 1
 } pm_slow_report_result_t;
 
-/** Make the pair.
+/** Make the pipe.
  *  @param fd [0] the manager's end, [1] the children's; both close-on-exec */
 apr_status_t pm_slow_report_create(int fd[2], pm_reason_t *why);
 
