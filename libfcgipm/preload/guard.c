@@ -90,27 +90,12 @@ void guard_ring(void)
     guard_say("", 1);
 }
 
-/* Also from where execve(2) put it, which proc(5) shows. */
-static void remove_variable(const char *name)
-{
-    char *value = getenv(name);
-
-    if (value) {
-        unsetenv(name);
-        memset(value - strlen(name) - 1, 0, strlen(name) + 1 + strlen(value));
-    }
-}
-
 static void on_exit_told(void);
 
-/* It is ready, and what came along for the guard is not to be seen by the
- * program or its children. */
+/* It is ready, and will not execute the program that is to be the worker. */
 static void first_wait(void)
 {
-    remove_variable("FCGIPM_GUARD");
-    remove_variable("LD_PRELOAD");
-    remove_variable("FCGIPM_MANAGER"); /* pm_spawn.h */
-    remove_variable("FCGIPM_CLIENTS");
+    guard_env_remove("FCGIPM_MANAGER"); /* pm_spawn.h */
     if (guard.page_fd >= 0) {
         close(guard.page_fd);
         guard.page_fd = -1;
@@ -593,6 +578,7 @@ __attribute__((constructor)) static void begin(void)
     guard_libc()->sigaction(SIGTERM, NULL, &act);
     guard_set_own(&act);
     guard.active = 1;
+    guard_env_take();
     guard_install();
     pthread_atfork(NULL, has_forked, forked);
 }

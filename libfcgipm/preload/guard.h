@@ -225,8 +225,6 @@ typedef struct guard_libc {
                            struct timespec *);
     int (*pause)(void);
     int (*execve)(const char *, char *const[], char *const[]);
-    int (*execv)(const char *, char *const[]);
-    int (*execvp)(const char *, char *const[]);
     int (*execvpe)(const char *, char *const[], char *const[]);
 } guard_libc_t;
 
@@ -315,6 +313,15 @@ int guard_clients_are_judged(void);
 /** Closes a connection of a client that is not listed, counts it and, once in
  *  a while, says so.  @return 1: it has */
 int guard_clients_refuse(int conn, const struct sockaddr_storage *peer);
+
+/* --- guard_exec.c -------------------------------------------------------- */
+
+/** At the beginning: take what came along for the guard out of the
+ *  environment, before an interpreter copies that. */
+void guard_env_take(void);
+
+/** Remove a variable, also from where execve(2) put it, which proc(5) shows. */
+void guard_env_remove(const char *name);
 
 /* --- guard_fds.c --------------------------------------------------------- */
 

@@ -40,8 +40,6 @@ static void find(void)
     FIND_TIMED(clock_nanosleep, "__clock_nanosleep_time64");
     FIND(pause, "pause");
     FIND(execve, "execve");
-    FIND(execv, "execv");
-    FIND(execvp, "execvp");
     FIND(execvpe, "execvpe");
     FIND(write, "write");
 }

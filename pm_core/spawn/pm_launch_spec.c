@@ -169,11 +169,8 @@ static void spec_make_env(pm_launch_spec_t *spec, const pm_conf_t *conf,
 {
     const apr_array_header_t *clients = pm_conf_judged_clients(conf);
     apr_array_header_t *env = apr_array_make(p, 16, sizeof(const char *));
-    int i;
+    int i, n;
 
-    *(const char **)apr_array_push(env) = ""; /* for the guard */
-    *(const char **)apr_array_push(env) = "";
-    *(const char **)apr_array_push(env) = PM_SPAWN_MANAGER "=";
     if (clients) {
         *(const char **)apr_array_push(env) = apr_pstrcat(
             p, PM_SPAWN_CLIENTS "=", apr_array_pstrcat(p, clients, ','), NULL);
@@ -194,9 +191,14 @@ static void spec_make_env(pm_launch_spec_t *spec, const pm_conf_t *conf,
 
         spec_env_add(env, name, getenv(name), p);
     }
-    *(const char **)apr_array_push(env) = NULL;
-    APR_ARRAY_IDX(env, 0, const char *) = NULL;
+    /* Behind the others: programs that write their title over argv and what
+     * follows it want no gap, and the guard removes its own. */
+    n = env->nelts;
+    for (i = 0; i <= PM_LAUNCH_ENV_OWN; i++) {
+        *(const char **)apr_array_push(env) = NULL;
+    }
     spec->envp = (char **)(void *)env->elts;
+    spec->env_own = spec->envp + n;
 }
 
 /* An administrator's own libraries could cover what the guard covers. */
@@ -204,7 +206,7 @@ static int spec_preloads(const pm_launch_spec_t *spec)
 {
     char **e;
 
-    for (e = spec->envp + 2; *e; e++) {
+    for (e = spec->envp; *e; e++) {
         if (!strncmp(*e, "LD_PRELOAD=", 11)) {
             return 1;
         }

@@ -24,6 +24,9 @@ typedef __rlimit_resource_t pm_launch_resource_t;
 typedef int pm_launch_resource_t;
 #endif
 
+/** Variables of a worker that the manager adds for itself. */
+#define PM_LAUNCH_ENV_OWN 3
+
 /** A script as the manager has seen it. */
 typedef struct pm_launch_file {
     const char *path;
@@ -36,8 +39,9 @@ typedef struct pm_launch_file {
 typedef struct pm_launch_spec {
     const char *program;
     char *const *argv;
-    char **envp;       /**< the first two entries are kept for the guard, the
-                        *   third for PM_SPAWN_MANAGER */
+    char **envp;
+    char **env_own;    /**< the end of @c envp: room for PM_SPAWN_MANAGER and
+                        *   what the guard needs */
     const char *guard; /**< "LD_PRELOAD=..."; NULL: no guard */
     int judges;        /**< 1: the guard judges which clients may connect, so
                         *   no worker is to be without it */

@@ -172,7 +172,7 @@ static int step_script(const child_t *c)
 static int step_guard(const child_t *c)
 {
     static char guard_env[64]; /* this process is the child */
-    char **envp = c->spec->envp;
+    char **own = c->spec->env_own;
     int with_shm = c->shm_index >= 0 && c->shm_fd >= 0;
 
     if (!c->spec->guard) {
@@ -188,20 +188,19 @@ static int step_guard(const child_t *c)
                  (int)getpid(), with_shm ? c->shm_index : 0,
                  with_shm ? PM_SPAWN_WORKER_SHM_FD : -1,
                  PM_WORKER_STATUS_LAYOUT);
-    envp[0] = (char *)(apr_uintptr_t)c->spec->guard;
-    envp[1] = guard_env;
+    own[1] = (char *)(apr_uintptr_t)c->spec->guard;
+    own[2] = guard_env;
     return 0;
 }
 
 static int step_exec(const child_t *c)
 {
     static char manager[40];
-    char **envp = c->spec->envp;
 
     apr_snprintf(manager, sizeof(manager), PM_SPAWN_MANAGER "=%d",
                  (int)c->parent);
-    envp[2] = manager;
-    execve(c->spec->program, c->spec->argv, envp[0] ? envp : envp + 2);
+    c->spec->env_own[0] = manager;
+    execve(c->spec->program, c->spec->argv, c->spec->envp);
     return errno;
 }
 

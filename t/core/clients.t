@@ -77,6 +77,15 @@ for (@WAY) {
     ok(!exists proc_env($new)->{FCGIPM_CLIENTS}, 'the list is not seen');
 }
 
+# --- whatever executes the worker
+{
+    my $address = '127.0.0.1:' . free_port();
+    my $run = runs($address, '127.0.0.1', 'env', '-i', bin('worker'));
+    $run->workers(1);
+    refused($address, $STRANGER) for 1 .. 2;
+    $run->counts('default', strangers => 2);
+}
+
 # --- which addresses are meant
 sub takes {
     my ($name, $listen, $clients, %want) = @_;

@@ -103,6 +103,57 @@ for (['switched off', [bin('threaded')], ['--guard', 'off']],
     unlike($env, qr/LD_PRELOAD|FCGIPM/, 'the guard leaves no variable');
 }
 
+# What an interpreter copies when it begins has nothing of the guard.
+{
+    my $said = "$dir/said";
+    my $plain = bin('plain.py');
+    my $python = write_file("$dir/copy.py", <<"END", 0644);
+import os
+with open('$said.new', 'w') as f:
+    f.write(' '.join(os.environ))
+os.rename('$said.new', '$said')
+exec(open('$plain').read())
+END
+    chmod 0777, $dir;
+    my $run = FCGIPM::Run->new(
+        processes => 1, control => 1,
+        command => ['/bin/sh', '-c', "exec /usr/bin/python3 $python"]);
+    my ($pid) = $run->workers(1);
+    ok(wait_for { (worker_of($run, $pid)->{state} || '') eq 'idle' } 10,
+       'Python, by a shell: guarded');
+    like(slurp($said), qr/\bPATH\b/, 'its os.environ');
+    unlike(slurp($said), qr/LD_PRELOAD|FCGIPM_GUARD/,
+           'has nothing of the guard');
+}
+
+# --- programs that execute the worker
+my $WORKER = bin('worker');
+my $ctypes = 'import ctypes; c = ctypes.CDLL(None); c.%s(b\'%s\', b\'w\', '
+    . 'None%s)';
+for (['exec of a shell', ['/bin/sh', '-c', "exec $WORKER"]],
+     ['env, nice', ['env', '-i', 'nice', $WORKER]],
+     ['Perl', [$^X, '-e', 'exec @ARGV', $WORKER]],
+     ['execl()', ['/usr/bin/python3', '-c', sprintf $ctypes, 'execl', $WORKER,
+                  '']],
+     ['execlp()', ['/usr/bin/python3', '-c', sprintf $ctypes, 'execlp',
+                   $WORKER, '']],
+     ['execle()', ['/usr/bin/python3', '-c', sprintf $ctypes, 'execle',
+                   $WORKER, ', (ctypes.c_char_p * 2)(b\'OWN=x\', None)']],
+     ['a shell that preloads something',
+      ['/bin/sh', '-c', "LD_PRELOAD=libm.so.6 exec $WORKER"], 'LD_PRELOAD']) {
+    my ($name, $command, $kept) = @$_;
+    my $run = FCGIPM::Run->new(processes => 1, control => 1,
+                               command => $command);
+    my ($pid) = $run->workers(1);
+    my $env = ask($run->address, 'environ');
+    ok(wait_for { worker_of($run, $pid)->{requests} == 1 } 10,
+       "$name: the worker is guarded");
+    is(join(' ', $env =~ /^(LD_PRELOAD|FCGIPM\w*)=/gm), $kept || '',
+       'and has none of its variables');
+    like($env, qr/^LD_PRELOAD=libm.so.6$/m, 'but its own') if $kept;
+    like($env, qr/^OWN=x$/m, 'what it was given') if $name eq 'execle()';
+}
+
 # --- storms: no request is lost
 for (['C', [bin('worker'), '--plain'], {}],
      ['Perl', [bin('perl-fcgi.pl')], {}],
