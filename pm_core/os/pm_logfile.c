@@ -21,22 +21,22 @@
 #define LOGFILE_FLAGS                                                          \
     (O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 
-/* In a directory with the sticky bit, every user can make a link. */
-static int is_foreign_link(int dir, const char *name)
+/* In a directory with the sticky bit every user can make a link, also after
+ * this look; only root can exchange one of root's.
+ * @param follow out: O_NOFOLLOW, or 0 where it is a link that may be followed
+ */
+static apr_status_t open_dir(int *dir, const char **name, int *follow,
+                             const char *path, pm_reason_t *why)
 {
     struct stat st;
-
-    return geteuid() == 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0
-           && S_ISLNK(st.st_mode) && st.st_uid != 0;
-}
-
-static apr_status_t open_dir(int *dir, const char **name, const char *path,
-                             pm_reason_t *why)
-{
     apr_status_t rv =
         pm_safe_dir_open(dir, name, path, (uid_t)-1, (gid_t)-1, why);
+    int is_link = rv == APR_SUCCESS
+                  && fstatat(*dir, *name, &st, AT_SYMLINK_NOFOLLOW) == 0
+                  && S_ISLNK(st.st_mode);
 
-    if (rv == APR_SUCCESS && is_foreign_link(*dir, *name)) {
+    *follow = is_link ? 0 : O_NOFOLLOW;
+    if (is_link && geteuid() == 0 && st.st_uid != 0) {
         rv = pm_fail(why, EPERM, "%s is a link of another user's", path);
         pm_fds_close(dir);
     }
@@ -47,7 +47,8 @@ apr_status_t pm_logfile_check(const char *path, pm_reason_t *why)
 {
     const char *name;
     int dir = -1;
-    apr_status_t rv = open_dir(&dir, &name, path, why);
+    int follow;
+    apr_status_t rv = open_dir(&dir, &name, &follow, path, why);
 
     pm_fds_close(&dir);
     return rv;
@@ -57,11 +58,12 @@ apr_status_t pm_logfile_open(int *fd, const char *path, pm_reason_t *why)
 {
     const char *name;
     int dir = -1;
-    apr_status_t rv = open_dir(&dir, &name, path, why);
+    int follow;
+    apr_status_t rv = open_dir(&dir, &name, &follow, path, why);
 
     *fd = -1;
     if (rv == APR_SUCCESS) {
-        *fd = openat(dir, name, LOGFILE_FLAGS, 0644);
+        *fd = openat(dir, name, LOGFILE_FLAGS | follow, 0644);
         rv = *fd < 0 ? pm_fail_os(why, errno, "cannot write to %s", path)
                      : APR_SUCCESS;
     }

@@ -12,6 +12,7 @@
 #include "pm_core/os/pm_safe_dir.h"
 
 #define PIDFILE_MODE  0644 /* whatever the umask is: other users read it */
+#define PIDFILE_OWN   0600 /* until it is locked */
 #define PIDFILE_FLAGS (O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
 /* Locks go with the process (fcntl(2)), not with those it forks. */
@@ -21,7 +22,9 @@ static int pidfile_lock(int fd, int command, struct flock *lock)
     return fcntl(fd, command, lock);
 }
 
-/* @param fd out: open and locked @return an errno */
+/* Who can read a file can lock it for reading, which would keep the manager
+ * from its own lock: nobody else can until it has that.
+ * @param fd out: open and locked @return an errno */
 static int pidfile_fill(int *fd, int dir, const char *name)
 {
     char text[24];
@@ -29,25 +32,28 @@ static int pidfile_fill(int *fd, int dir, const char *name)
     struct flock lock;
 
     *fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | PIDFILE_FLAGS,
-                 PIDFILE_MODE);
-    return *fd < 0 || fchmod(*fd, PIDFILE_MODE)
-                   || write(*fd, text, (size_t)len) != len
+                 PIDFILE_OWN);
+    return *fd < 0 || write(*fd, text, (size_t)len) != len
                    || pidfile_lock(*fd, F_SETLK, &lock)
+                   || fchmod(*fd, PIDFILE_MODE)
                ? errno
                : 0;
 }
 
+/* A manager's lock is one for writing, at a file of its user's.  Others can
+ * lock one that was left behind for reading, or in /tmp make one. */
 static apr_status_t pidfile_check(int dir, const char *name, const char *path,
                                   pm_reason_t *why)
 {
     int fd = openat(dir, name, O_RDONLY | PIDFILE_FLAGS);
     struct flock lock = {.l_type = F_UNLCK};
+    struct stat st;
 
-    if (fd >= 0) {
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid()) {
         pidfile_lock(fd, F_GETLK, &lock);
-        close(fd);
     }
-    return lock.l_type == F_UNLCK
+    pm_fds_close(&fd);
+    return lock.l_type != F_WRLCK
                ? APR_SUCCESS
                : pm_fail(why, EBUSY,
                          "the pid file %s is another manager's (pid "

@@ -263,7 +263,9 @@ static void test_pidfile(apr_pool_t *p)
     struct stat st, before;
     const char *secret = make_secret(p, &before);
     pm_reason_t why = {""};
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
     pm_pidfile_t file;
+    int fd;
 
     ok(!symlink(secret, path), "a link where the pid file is to be");
     is_int(pm_pidfile_write(&file, path, p, &why), 0, "pid file: %s", why.text);
@@ -282,6 +284,19 @@ static void test_pidfile(apr_pool_t *p)
        "something else in its place");
     pm_pidfile_remove(&file);
     is_int(access(path, F_OK), 0, "is not removed");
+    unlink(path);
+    is_int(try_in_child(path, p), 0, "a pid file that is left behind,");
+    fd = open(path, O_RDONLY | O_CLOEXEC); /* as every user can */
+    ok(fd >= 0 && !fcntl(fd, F_SETLK, &lock), "that is locked for reading,");
+    is_int(try_in_child(path, p), 0, "is replaced");
+    close(fd);
+    path = in(p, "sticky/pid");
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    lock.l_type = F_WRLCK;
+    ok(fd >= 0 && !fchown(fd, ALICE, ALICE) && !fcntl(fd, F_SETLK, &lock),
+       "one that another user has made and locked");
+    is_int(try_in_child(path, p), 0, "is replaced, too");
+    close(fd);
     is_int(pm_pidfile_write(&file, in(p, "alice/pid"), p, &why), EPERM,
            "none in a directory of another user's: %s", why.text);
     is_int(pm_pidfile_write(&file, in(p, "httpd/pid"), p, &why), EPERM,
