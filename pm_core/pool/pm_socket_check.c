@@ -11,11 +11,15 @@
 
 struct pm_socket_check {
     pm_pool_t *pool;
-    apr_time_t checked; /* at the last look */
-    int watched;        /* the listener's descriptor that fd tells of; or -1 */
-    int fd;             /* of pm_listen_state_open_watch(), or -1 */
-    pm_watch_t watch;   /* for its being shut down */
-    apr_pool_t *p;      /* the watch's */
+    apr_time_t checked;  /* at the last look */
+    apr_time_t replaced; /* it got another socket; 0: never */
+    apr_time_t ended;    /* the last look because it was shut down */
+    int waits;           /* for the next one */
+    int watched;         /* the listener's descriptor that fd tells of; or -1 */
+    int fd;              /* of pm_listen_state_open_watch(), or -1 */
+    pm_watch_t watch;    /* for its being shut down */
+    pm_timer_t timer;    /* to look, when that comes too often */
+    apr_pool_t *p;       /* the watch's */
 };
 
 typedef struct pm_socket_check check_t;
@@ -103,7 +107,11 @@ static void check_replace(check_t *c, pm_listen_state_t state, const char *what)
     pm_log(pool->context->log, PM_WARNING,
            "pool %s: its socket is replaced: %s%s", pool->conf->name,
            state == PM_LISTEN_SHUT ? "a worker has called " : "", what);
-    pm_restart_policy_forget(&pool->restart);
+    if (c->checked - c->replaced >= PM_RESTART_POLICY_LONGEST) {
+        /* else a worker does that again and again */
+        pm_restart_policy_forget(&pool->restart);
+    }
+    c->replaced = c->checked;
     pm_pool_each_worker(
         pool, state == PM_LISTEN_SHUT ? check_stop_worker : check_roll_worker,
         NULL);
@@ -142,18 +150,32 @@ static void check_look(check_t *c, apr_time_t now)
     }
 }
 
-/* It was shut down.  A watch that would report that again and again ends. */
+static void check_on_timer(void *ctx, apr_time_t now)
+{
+    check_t *c = ctx;
+
+    c->ended = now;
+    c->waits = 0;
+    check_look(c, now);
+    pm_pool_touch(c->pool);
+}
+
+/* It was shut down.  The watch would report that again and again, so it ends
+ * until the next look, and a worker can do it as often as it likes. */
 static void check_on_end(void *ctx, int events)
 {
     check_t *c = ctx;
-    int fd = c->pool->listener.fd;
+    apr_time_t now = pm_time_now();
 
     (void)events;
-    check_look(c, pm_time_now());
-    if (c->pool->listener.fd == fd) {
-        check_unwatch(c);
+    check_unwatch(c);
+    if (now - c->ended >= CHECK_PAUSE) {
+        check_on_timer(c, now);
     }
-    pm_pool_touch(c->pool);
+    else {
+        c->waits = 1;
+        pm_loop_at(c->pool->context->loop, &c->timer, c->ended + CHECK_PAUSE);
+    }
 }
 
 static int check_before_start(pm_pool_t *pool)
@@ -170,14 +192,17 @@ static void check_planned(pm_pool_t *pool)
     if (now - c->checked >= CHECK_PAUSE) {
         check_look(c, now);
     }
-    if (pool->listener.fd >= 0 && pool->phase == PM_POOL_RUNNING) {
+    if (pool->listener.fd >= 0 && pool->phase == PM_POOL_RUNNING && !c->waits) {
         check_watch(c);
     }
 }
 
 static apr_status_t check_cleanup(void *ctx)
 {
-    check_unwatch(ctx);
+    check_t *c = ctx;
+
+    pm_loop_at(c->pool->context->loop, &c->timer, PM_TIME_NEVER);
+    check_unwatch(c);
     return APR_SUCCESS;
 }
 
@@ -189,6 +214,7 @@ static void check_create(pm_pool_t *pool)
     c->fd = c->watched = -1;
     c->p = pm_subpool_create(pool->p);
     c->watch = (pm_watch_t){.ready = check_on_end, .ctx = c};
+    c->timer = (pm_timer_t){.due = check_on_timer, .ctx = c};
     pool->socket_check = c;
     apr_pool_pre_cleanup_register(pool->p, c, check_cleanup);
 }

@@ -62,6 +62,31 @@ for my $listen ('unix', 'tcp') {
     }
 }
 
+# --- a worker that does it again and again
+for my $listen ('unix', 'tcp') {
+    my $dir = tmp_dir();
+    my $bad = write_file("$dir/bad", <<'END', 0755);
+#!/usr/bin/perl
+$SIG{TERM} = 'IGNORE';
+shutdown STDIN, 2 while 1;
+END
+    my $run = FCGIPM::Run->new(
+        processes => 2, command => [$bad], control => 1,
+        $listen eq 'tcp' ? (listen => '127.0.0.1:' . free_port()) : ());
+    my $lines = sub { scalar(() = $run->log =~ /shutdown\(\)/g) };
+    my $begin = time;
+    ok(wait_for { $lines->() >= 3 } 30,
+       "$listen: a worker shuts the socket down without end");
+    ok($run->status, 'the manager answers');
+    # at once, then once a second; each birth looks as well
+    my $births = () = $run->log =~ /worker \d+ started/g;
+    cmp_ok($lines->(), '<=', time - $begin + 3 + $births,
+           'and says it once a second');
+    cmp_ok($births, '<=', 4 * (time - $begin + 3), 'with few births');
+    $run->signal('TERM');
+    is($run->wait(15), 1, 'it ends');
+}
+
 # --- its file is removed
 {
     my $run = FCGIPM::Run->new(processes => 2, control => 1,
