@@ -13,6 +13,12 @@
 
 #include "apr_strings.h"
 
+/* A process decides how much /proc has to say of it, and the manager reads that
+ * between other things: no more than so many bytes of one file, nor entries of
+ * one directory. */
+#define BYTES   (1024L * 1024)
+#define ENTRIES 2048
+
 static FILE *open_proc(pid_t pid, const char *file)
 {
     char name[320];
@@ -80,11 +86,14 @@ int pm_procinfo_has_library(pid_t pid, const char *name)
 {
     FILE *f = open_proc(pid, "maps");
     char line[4352];
+    long left = BYTES;
     int found = -1;
 
-    while (f && found < 1 && fgets(line, sizeof(line), f)) {
+    while (f && found < 1 && left > 0 && fgets(line, sizeof(line), f)) {
         found = strstr(line, name) != NULL;
+        left -= (long)strlen(line);
     }
+    found = found < 1 && left <= 0 ? -1 : found;
     if (f) {
         fclose(f);
     }
@@ -99,7 +108,7 @@ static int each_fd(pid_t pid, int (*see)(void *ctx, const char *link),
 {
     char name[40], text[64];
     struct dirent *entry;
-    int known = 1, more = 1;
+    int known = 1, more = 1, entries = 0;
     ssize_t n;
     DIR *dir;
 
@@ -108,10 +117,11 @@ static int each_fd(pid_t pid, int (*see)(void *ctx, const char *link),
     if (!dir) {
         return kill(pid, 0) && errno == ESRCH;
     }
-    while (more && (entry = readdir(dir))) {
+    while (more && known && (entry = readdir(dir))) {
         n = readlinkat(dirfd(dir), entry->d_name, text, sizeof(text) - 1);
         text[n > 0 ? n : 0] = '\0';
-        known &= n >= 0 || (errno != EACCES && errno != EPERM);
+        known = (n >= 0 || (errno != EACCES && errno != EPERM))
+                && ++entries <= ENTRIES;
         more = see(ctx, text);
     }
     closedir(dir);
@@ -176,12 +186,12 @@ int pm_procinfo_each_child(pid_t pid, int (*see)(void *ctx, pid_t child),
 {
     char name[40];
     struct dirent *entry;
-    int known = 0, more = 1;
+    int known = 0, more = 1, entries = 0;
     DIR *dir;
 
     apr_snprintf(name, sizeof(name), "/proc/%d/task", (int)pid);
     dir = opendir(name);
-    while (dir && more && (entry = readdir(dir))) {
+    while (dir && more && entries++ < ENTRIES && (entry = readdir(dir))) {
         char file[300];
         FILE *f;
         int child;

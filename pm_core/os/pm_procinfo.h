@@ -5,6 +5,8 @@
  *
  * Linux; elsewhere each function returns "not known".  The manager asks about
  * its workers.  A pid can have ended meanwhile: then nothing is known either.
+ * Nor is it of a process with thousands of descriptors, or so many mappings
+ * that looking at them would hold the manager up.
  */
 #ifndef PM_PROCINFO_H
 #define PM_PROCINFO_H

@@ -566,7 +566,8 @@ static int wrk_settles(pm_worker_t *w, apr_time_t now)
     if (w->state != PM_WORKER_LOADING) {
         return 0;
     }
-    if (now >= settled && w->guarded) {
+    if (now >= settled && w->guarded && now >= w->look_at) {
+        w->look_at = now + PM_RESTART_POLICY_SETTLE;
         w->guarded = pm_procinfo_has_library(w->pid, "/libfcgipm.so") != 0;
         return !w->guarded && wrk_end_unjudged(w);
     }

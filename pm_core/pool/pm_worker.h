@@ -94,6 +94,8 @@ struct pm_worker {
     int runs;             /**< its program was executed */
     int notified;         /**< it has said that its status is worth a look */
     int guarded;          /**< it reports when it is ready */
+    apr_time_t look_at;   /**< whether it has the guard is looked up, if it does
+                           *   not report, not before then */
     unsigned chance;      /**< see pm_recycle_terms() */
     apr_uint64_t size_at; /**< requests at which its memory is looked at
                            *   again */
