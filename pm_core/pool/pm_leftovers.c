@@ -17,6 +17,10 @@
 #define DEPTH       16
 #define DESCENDANTS 1024
 
+/* Jobs of a pool whose output is read: each takes one of the manager's
+ * descriptors for as long as it likes. */
+#define JOB_OUTPUTS 64
+
 /* A walk through the processes that the manager has adopted. */
 typedef struct walk {
     const pm_context_t *context;
@@ -117,15 +121,33 @@ typedef struct job_output {
     pm_lines_t lines;
 } job_output_t;
 
+/* @return NULL: it is no more */
+static pm_pool_t *job_pool(const job_output_t *job)
+{
+    return apr_hash_get(job->context->pools, &job->generation,
+                        sizeof(job->generation));
+}
+
 static void job_on_line(void *ctx, const char *line)
 {
     job_output_t *job = ctx;
-    pm_pool_t *pool = apr_hash_get(job->context->pools, &job->generation,
-                                   sizeof(job->generation));
+    pm_pool_t *pool = job_pool(job);
 
     if (pool) {
         pm_output_line(pool, job->pid, line);
     }
+}
+
+static void job_end(job_output_t *job)
+{
+    pm_pool_t *pool = job_pool(job);
+
+    if (pool) {
+        pool->job_outputs--;
+    }
+    pm_loop_unwatch(job->context->loop, &job->watch);
+    close(job->fd);
+    apr_pool_destroy(job->p);
 }
 
 static void job_on_output(void *ctx, int events)
@@ -140,9 +162,7 @@ static void job_on_output(void *ctx, int events)
     }
     else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
         pm_lines_end(&job->lines, job_on_line, job);
-        pm_loop_unwatch(job->context->loop, &job->watch);
-        close(job->fd);
-        apr_pool_destroy(job->p);
+        job_end(job);
     }
 }
 
@@ -165,10 +185,10 @@ static void job_watch_output(pm_worker_t *w)
     job->fd = w->output_fd;
     job->watch = (pm_watch_t){.ready = job_on_output, .ctx = job};
     w->output_fd = -1;
+    w->pool->job_outputs++;
     if (pm_loop_watch(context->loop, &job->watch, job->fd, APR_POLLIN, p, &why)
         != APR_SUCCESS) {
-        close(job->fd);
-        apr_pool_destroy(p);
+        job_end(job);
     }
 }
 
@@ -195,7 +215,7 @@ void pm_leftovers_let_go(pm_worker_t *w)
                    .worker = w};
 
     walk_run(&walk);
-    if (w->output_fd >= 0) {
+    if (w->output_fd >= 0 && w->pool->job_outputs < JOB_OUTPUTS) {
         job_watch_output(w);
     }
 }

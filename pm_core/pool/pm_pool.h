@@ -98,8 +98,9 @@ struct pm_pool {
     struct pm_script_pool *script;        /**< pm_script_pools.c's; NULL: it was
                                            *   not made for a script */
     struct pm_socket_check *socket_check; /**< pm_socket_check.c's */
-    struct pm_overload *overload;         /**< pm_overload.c's */
-    pm_start_failure_t failure;           /**< the last one */
+    int job_outputs;              /**< pm_leftovers.c's: that are read */
+    struct pm_overload *overload; /**< pm_overload.c's */
+    pm_start_failure_t failure;   /**< the last one */
     char last_error[512];
 };
 

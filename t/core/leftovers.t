@@ -100,6 +100,30 @@ for my $how (qw(HUP exit)) {
     kill 'KILL', $job;
 }
 
+# --- jobs without end: each worker leaves one that holds its standard error
+{
+    my $run = run_with($PERL);
+    worker_of($run);
+    my $count = sub { scalar keys %{ fds($run->manager) } };
+    my $fds = $count->();
+    my ($jobs, $group) = (0, tmp_dir());
+    chmod 0777, $group;
+    while ($jobs < 80) {
+        my $pid = worker_of($run);
+        perl($run, qq{system("exec sleep 300 & echo \\\$! > $group/$jobs"); exit});
+        wait_for { -s "$group/$jobs" && !alive($pid) } 10, 'it goes' or last;
+        $jobs++;
+    }
+    is($jobs, 80, '80 workers have left a job each');
+    ok(worker_of($run), 'another one serves');
+    cmp_ok($count->(), '<=', $fds + 70,
+           'the manager reads what some of them write');
+    kill 'KILL', map { slurp("$group/$_") } 0 .. $jobs - 1;
+    ok(wait_for { $count->() <= $fds + 4 } 10,
+       'and nothing when they have ended');
+    ends($run, 'jobs');
+}
+
 # --- a job that writes much is not stopped by a pipe that is full
 {
     my $run = run_with($PERL, '--log-limit', 10);
