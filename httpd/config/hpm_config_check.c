@@ -333,10 +333,10 @@ int hpm_config_report(server_rec *s)
     return n;
 }
 
-/* Pools of virtual hosts are pools as all others.  httpd's list begins with
- * the last virtual host of the configuration. */
-static void check_collect_pools(const hpm_server_t *server, server_rec *s,
-                                apr_pool_t *p)
+/* Sections in virtual hosts are as all others.  httpd's list begins with the
+ * last virtual host of the configuration. */
+static void check_collect_sections(const hpm_server_t *server, server_rec *s,
+                                   apr_pool_t *p)
 {
     apr_array_header_t *hosts = apr_array_make(p, 8, sizeof(hpm_server_t *));
     server_rec *v;
@@ -365,7 +365,7 @@ int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_CONFIG) {
         return OK; /* httpd reads this configuration for its syntax only */
     }
-    check_collect_pools(server, s, pconf);
+    check_collect_sections(server, s, pconf);
     hpm_pools_make(server, check_is_test(), pconf, ptemp);
     hpm_script_rules_hosts(server, s, pconf);
     hpm_path_check(server, s, pconf, ptemp);

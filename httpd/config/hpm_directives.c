@@ -153,15 +153,14 @@ static int section_pool_takes(const pm_row_t *row)
 
 typedef struct section_kind {
     const char *name;
-    const char *word;   /* what stands behind the name */
-    unsigned forbidden; /* where it cannot stand, for ap_check_cmd_context() */
+    const char *word; /* what stands behind the name */
     int (*takes)(const pm_row_t *row);
 } section_kind_t;
 
-static const section_kind_t section_pool = {
-    "FcgiPMPool", "the pool's name", NOT_IN_DIR_CONTEXT, section_pool_takes};
-static const section_kind_t section_scripts = {
-    "FcgiPMScripts", "a directory", GLOBAL_ONLY, hpm_script_rules_takes};
+static const section_kind_t section_pool = {"FcgiPMPool", "the pool's name",
+                                            section_pool_takes};
+static const section_kind_t section_scripts = {"FcgiPMScripts", "a directory",
+                                               hpm_script_rules_takes};
 
 /* A section holds settings of a pool and nothing else.  httpd would take any
  * other directive in it for one of the main server. */
@@ -187,7 +186,7 @@ static const char *section_word(cmd_parms *cmd, const char *args,
                                 const char **word)
 {
     const section_kind_t *kind = cmd->info;
-    const char *err = ap_check_cmd_context(cmd, kind->forbidden);
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
     const char *end = ap_strrchr_c(args, '>');
     apr_array_header_t *words;
 

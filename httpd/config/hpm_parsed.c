@@ -59,6 +59,7 @@ void hpm_parsed_append(hpm_parsed_t *parsed, const hpm_parsed_t *virtual,
 
         hpm_parsed_add(parsed, section->conf, section->where, p);
     }
+    apr_array_cat(parsed->scripts, virtual->scripts);
     apr_array_cat(parsed->faults, virtual->faults);
 }
 

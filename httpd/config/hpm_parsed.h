@@ -43,7 +43,7 @@ const hpm_section_t *hpm_parsed_find(const hpm_parsed_t *parsed,
 void hpm_parsed_add(hpm_parsed_t *parsed, pm_conf_t *conf, const char *where,
                     apr_pool_t *p);
 
-/** Add the <FcgiPMPool>s and faults of a virtual host. */
+/** Add the sections and faults of a virtual host. */
 void hpm_parsed_append(hpm_parsed_t *parsed, const hpm_parsed_t *virtual,
                        apr_pool_t *p);
 

@@ -51,7 +51,7 @@ typedef struct hpm_server {
     apr_hash_t *host_of;       /**< server_rec * -> a pm_host_t's name */
     struct hpm_parsed *parsed; /**< see hpm_parsed.h */
     struct hpm_parsed
-        *own_parsed; /**< the <FcgiPMPool> of a virtual host, until
+        *own_parsed; /**< the sections of a virtual host, until
                       *   check_config; NULL for the main server */
 
     pm_scoreboard_t *board;    /**< NULL before post_config */

@@ -10,6 +10,7 @@
 
 #include "httpd/config/hpm_dir.h"
 #include "httpd/config/hpm_server.h"
+#include "httpd/request/hpm_alias.h"
 #include "httpd/request/hpm_allow.h"
 #include "httpd/request/hpm_client.h"
 #include "httpd/request/hpm_response.h"
@@ -204,6 +205,19 @@ static int handler_call(request_rec *r, const hpm_pool_t *pool,
     return status;
 }
 
+/* AcceptPathInfo Off */
+static int handler_rejects_path_info(request_rec *r)
+{
+    const char *path_info = r->path_info;
+    const char *script_name;
+
+    if (r->used_path_info != AP_REQ_REJECT_PATH_INFO) {
+        return 0;
+    }
+    hpm_alias_split(r, &script_name, &path_info);
+    return path_info && *path_info;
+}
+
 static int handler_serve(request_rec *r, const hpm_pool_t *pool)
 {
     const hpm_server_t *server = hpm_server(r->server);
@@ -217,8 +231,7 @@ static int handler_serve(request_rec *r, const hpm_pool_t *pool)
     int status;
 
     apr_table_setn(r->notes, "FCGIPM_POOL", name);
-    if (r->used_path_info == AP_REQ_REJECT_PATH_INFO && r->path_info
-        && *r->path_info) {
+    if (handler_rejects_path_info(r)) {
         return handler_fail(r, name, HTTP_NOT_FOUND, 0,
                             "AcceptPathInfo is off");
     }

@@ -158,6 +158,11 @@ FcgiPMScriptName /one/two/three
 <Location /one/two/three/plain>
 FcgiPMScriptName none
 </Location>
+<Location /no/path/info>
+SetHandler fcgipm:app
+FcgiPMScriptName /no/path/info
+AcceptPathInfo Off
+</Location>
 <Location /elsewhere>
 SetHandler fcgipm:app
 FcgiPMScriptName /other
@@ -183,6 +188,8 @@ END
     is_app('/one/two/three/', 'app', '/one/two/three', '/');
     is_app('/one/two/three/plain/x', 'app', '/one',
            '/two/three/plain/x');
+    is_app('/no/path/info', 'app', '/no/path/info', undef);
+    is(answer('/no/path/info/x')->{status}, 404, 'AcceptPathInfo Off');
     is_app('/elsewhere/x', 'app', '/elsewhere', '/x');
     is_app('/match/x', 'app', '', '/match/x');
     is_app('/open/app/x', 'app', '/open/app', '/x');
@@ -251,6 +258,10 @@ sub told {
           qr{same is defined twice, at \S+/httpd.conf:\d+ and at \S+b.conf:3}],
          ['a pool of a macro used twice', "Include $file\n\nUse Site eve\n",
           qr{eve is defined twice, at \Q$file\E:\d+ and at \S+httpd.conf:\d+}],
+         ['scripts of two virtual hosts', join('', map { "<VirtualHost *>\n"
+              . "ServerName $_\n<FcgiPMScripts /srv>\n</FcgiPMScripts>\n"
+              . "</VirtualHost>\n" } qw(a b)),
+          qr{<FcgiPMScripts /srv> \(\S+:\d+\): it stands at \S+:\d+ already}],
          ['a pool in a directory', "<Directory />\n" . app('x')
           . "</Directory>\n", qr/FcgiPMPool/],
          ['settings of the server in a virtual host',

@@ -142,13 +142,20 @@ sub host {
         @line, "</VirtualHost>\n";
 }
 
-# cgi.fix_pathinfo the other way, and a target of Action that is php-cgi.
+# cgi.fix_pathinfo the other way, a script with a wrapper, and a target of
+# Action that is php-cgi.
 sub more_php {
     return pool('fixed', [have('php-cgi'), '-n', '-d', 'cgi.fix_pathinfo=0'])
         . <<"END";
+<FcgiPMScripts $root/php>
+FcgiPMWrapper "@{[ have('php-cgi') ]} -n" .php
+</FcgiPMScripts>
 <Location /php/path/>
 <If "%{QUERY_STRING} == 'fixed'">
 SetHandler fcgipm:fixed
+</If>
+<If "%{QUERY_STRING} == 'script'">
+SetHandler fcgipm-script
 </If>
 </Location>
 Action run-file /php-cgi virtual
@@ -232,11 +239,14 @@ sub one_way {
 }
 
 sub php_besides {
-    my $us = vars($port, '/php/path/a/b?fixed');
-    is_deeply([@$us{qw(PATH_INFO FILE REDIRECT_URL)}],
-              ['/a/b', "$root/php/path/app.php", '/php/path/a/b'],
-              'cgi.fix_pathinfo=0');
-    $us = vars($port, '/php/multi/page.php?action');
+    for (['fixed', 'cgi.fix_pathinfo=0'], ['script', 'a script']) {
+        my ($query, $what) = @$_;
+        my $got = vars($port, "/php/path/a/b?$query");
+        is_deeply([@$got{qw(PATH_INFO FILE REDIRECT_URL)}],
+                  ['/a/b', "$root/php/path/app.php", '/php/path/a/b'], $what)
+            or diag(explain($got));
+    }
+    my $us = vars($port, '/php/multi/page.php?action');
     is_deeply([@$us{qw(SCRIPT_NAME FILE)}],
               ['/php/multi/page.php', "$root/php/multi/page.php"],
               'an Action whose target is php-cgi')
