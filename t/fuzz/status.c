@@ -130,7 +130,7 @@ int ap_discard_request_body(request_rec *r)
     return OK;
 }
 
-int hpm_dir_is_from_htaccess(const request_rec *r)
+int hpm_dir_is_from_htaccess(request_rec *r)
 {
     (void)r;
     return 0;
