@@ -331,7 +331,7 @@ static const char *directive_check_htaccess(cmd_parms *cmd,
         return apr_psprintf(cmd->pool, "%s: there is no pool \"%s\"", directive,
                             name);
     }
-    return pool->own_user && !pool->conf->allow
+    return (pool->own_user || pool->rejected) && !pool->conf->allow
                ? apr_psprintf(cmd->pool,
                               "%s: the user of pool %s is not httpd's, and "
                               "there is no FcgiPMAllow",
