@@ -108,6 +108,15 @@ apr_status_t pm_listen_adjust(const pm_listener_t *l,
 /** Is the file at its path still this socket's? */
 int pm_listen_is_there(const pm_listener_t *l);
 
+/** Has the file of a unix socket this mode?  Its owner can change it.
+ *  @return 1 where there is no file as well */
+int pm_listen_has_mode(const pm_listener_t *l, mode_t mode);
+
+/** Set mode and owner of a unix socket's file again.
+ *  @param opts its @c mode, @c uid, @c gid */
+apr_status_t pm_listen_set_mode(const pm_listener_t *l,
+                                const pm_listen_opts_t *opts, pm_reason_t *why);
+
 /** Remove the socket's file if it is still this socket's. */
 void pm_listen_unlink(const pm_listener_t *l);
 

@@ -67,18 +67,26 @@ static void check_roll_worker(pm_worker_t *w, void *ctx)
     }
 }
 
+static apr_status_t check_get_opts(const pm_pool_t *pool,
+                                   pm_listen_opts_t *opts, pm_reason_t *why)
+{
+    const pm_conf_t *conf = pool->conf;
+
+    *opts = (pm_listen_opts_t){(int)conf->listen_backlog,
+                               (mode_t)conf->listen_mode,
+                               0,
+                               0,
+                               getpid(),
+                               0};
+    return pm_ident_parse_owner(conf->listen_owner, &opts->uid, &opts->gid,
+                                why);
+}
+
 static apr_status_t check_open(const pm_pool_t *pool, pm_listener_t *l,
                                pm_reason_t *why)
 {
-    const pm_conf_t *conf = pool->conf;
-    pm_listen_opts_t opts = {(int)conf->listen_backlog,
-                             (mode_t)conf->listen_mode,
-                             0,
-                             0,
-                             getpid(),
-                             0};
-    apr_status_t rv =
-        pm_ident_parse_owner(conf->listen_owner, &opts.uid, &opts.gid, why);
+    pm_listen_opts_t opts;
+    apr_status_t rv = check_get_opts(pool, &opts, why);
 
     return rv == APR_SUCCESS
                ? pm_listen_open(l, pool->listener.text, &opts, pool->p, why)
@@ -119,6 +127,18 @@ static void check_replace(check_t *c, pm_listen_state_t state, const char *what)
 
 /* --- looking -------------------------------------------------------------- */
 
+/* Its owner, who is httpd's user by default, can lock the others out, or let
+ * strangers in.  @return 1: the mode was another, and is as it was again */
+static int check_set_mode(const pm_pool_t *pool)
+{
+    pm_listen_opts_t opts;
+    pm_reason_t why;
+
+    return !pm_listen_has_mode(&pool->listener, (mode_t)pool->conf->listen_mode)
+           && check_get_opts(pool, &opts, &why) == APR_SUCCESS
+           && pm_listen_set_mode(&pool->listener, &opts, &why) == APR_SUCCESS;
+}
+
 static void check_look(check_t *c, apr_time_t now)
 {
     pm_pool_t *pool = c->pool;
@@ -139,14 +159,19 @@ static void check_look(check_t *c, apr_time_t now)
         what = "a manager that has died had replaced it";
     }
     c->checked = now;
+    if (state == PM_LISTEN_INTACT && check_set_mode(pool)) {
+        state = PM_LISTEN_RESET;
+        what = "its mode";
+    }
     if (state == PM_LISTEN_SHUT || state == PM_LISTEN_LOST) {
         check_replace(c, state, what);
     }
     else if (state == PM_LISTEN_RESET) {
-        pm_log(pool->context->log, PM_WARNING,
-               "pool %s: a worker has changed the socket that all share, which "
-               "is set back: %s",
-               pool->conf->name, what);
+        pm_log(
+            pool->context->log, PM_WARNING,
+            "pool %s: a worker, or its owner, has changed the socket that all "
+            "share, which is set back: %s",
+            pool->conf->name, what);
     }
 }
 

@@ -12,6 +12,7 @@ use lib "$FindBin::Bin/../lib";
 use FCGIPM::Httpd;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
+use POSIX ();
 use Test::More;
 
 my $httpd = FCGIPM::Httpd->new(
@@ -46,6 +47,27 @@ for my $pool ('app', 'idle') {
     like($httpd->log, qr/pool $pool: its socket is replaced: its file was rem/,
          'and the log says so');
 }
+
+# httpd's user owns the file, so each process of that user can change its mode
+sub set_mode {
+    my ($file, $mode) = @_;
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        POSIX::setuid(worker_uid());
+        POSIX::_exit(chmod($mode, $file) ? 0 : 1);
+    }
+    waitpid $pid, 0;
+    is($?, 0, "httpd's user sets a mode");
+    return;
+}
+my $file = $httpd->run_dir . '/app.sock';
+set_mode($file, 0);
+comes_back('app', 'a socket that nobody may connect to');
+set_mode($file, 0666);
+is((ctl($httpd->control_socket, 'reload', 'app', 'wait'))[0], 0, 'reload');
+ok((wait_for { ((stat $file)[2] & 07777) == 0600 } 10, 'its mode'),
+   'one that everybody may connect to is set back');
+like($httpd->log, qr/pool app: .* which is set back: its mode/, 'a line');
 
 # one that was removed and nothing else
 unlink $httpd->run_dir . '/plain.sock' or die "unlink: $!";
