@@ -540,25 +540,6 @@ int pm_listen_has_mode(const pm_listener_t *l, mode_t mode)
     return !l->path || lstat(l->path, &st) || (st.st_mode & 07777) == mode;
 }
 
-apr_status_t pm_listen_set_mode(const pm_listener_t *l,
-                                const pm_listen_opts_t *opts, pm_reason_t *why)
-{
-    const char *name = strrchr(l->path, '/') + 1;
-    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-    apr_status_t rv;
-    struct stat st;
-    int dir;
-
-    apr_cpystrn(path, l->path, (apr_size_t)(name - l->path) + 1);
-    dir = open(path, LISTEN_DIR_FLAGS);
-    if (dir < 0) {
-        return pm_fail_os(why, errno, "%s", path);
-    }
-    rv = set_owner(dir, name, l->path, opts, &st, why);
-    pm_fds_close(&dir);
-    return rv;
-}
-
 /* In one directory, whatever its path leads to meanwhile. */
 void pm_listen_unlink(const pm_listener_t *l)
 {

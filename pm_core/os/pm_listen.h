@@ -112,11 +112,6 @@ int pm_listen_is_there(const pm_listener_t *l);
  *  @return 1 where there is no file as well */
 int pm_listen_has_mode(const pm_listener_t *l, mode_t mode);
 
-/** Set mode and owner of a unix socket's file again.
- *  @param opts its @c mode, @c uid, @c gid */
-apr_status_t pm_listen_set_mode(const pm_listener_t *l,
-                                const pm_listen_opts_t *opts, pm_reason_t *why);
-
 /** Remove the socket's file if it is still this socket's. */
 void pm_listen_unlink(const pm_listener_t *l);
 

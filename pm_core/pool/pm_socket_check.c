@@ -136,7 +136,7 @@ static int check_set_mode(const pm_pool_t *pool)
 
     return !pm_listen_has_mode(&pool->listener, (mode_t)pool->conf->listen_mode)
            && check_get_opts(pool, &opts, &why) == APR_SUCCESS
-           && pm_listen_set_mode(&pool->listener, &opts, &why) == APR_SUCCESS;
+           && pm_listen_adjust(&pool->listener, &opts, &why) == APR_SUCCESS;
 }
 
 static void check_look(check_t *c, apr_time_t now)
