@@ -89,6 +89,11 @@ static void pool_on_late(pm_pool_t *pool, pm_worker_t *w, apr_time_t now)
     pm_pool_exit_failed(pool, w, now);
 }
 
+static void pool_on_unjudged(pm_pool_t *pool)
+{
+    pm_pool_hold(pool, 1);
+}
+
 static void pool_on_line(pm_pool_t *pool, pm_worker_t *w, const char *line)
 {
     pm_output_line(pool, w->pid, line);
@@ -110,6 +115,7 @@ static const pm_worker_events_t pool_events = {.changed = pm_pool_touch,
                                                .error = pool_on_error,
                                                .ready = pool_on_ready,
                                                .late = pool_on_late,
+                                               .unjudged = pool_on_unjudged,
                                                .exited = pm_pool_exit_count,
                                                .said = pool_on_line,
                                                .status = pool_on_status,

@@ -539,19 +539,59 @@ static int wrk_matters(const pm_worker_group_t *group)
            || group->watched;
 }
 
-/* A wrapper has executed a program that the loader keeps the guard out of.
- * @return 1: nobody judges its clients, and it is being ended */
-static int wrk_end_unjudged(pm_worker_t *w)
+#define BLIND_CHILDREN 64
+
+static int wrk_is_blind(const pm_worker_t *w, pid_t pid)
 {
-    if (!w->spec->judges) {
+    return pm_procinfo_has_socket(pid, w->listen_inode) > 0
+           && (pm_procinfo_has_library(pid, "/libfcgipm.so") == 0
+               || pm_procinfo_has_fd(pid, "anon_inode:[io_uring]") > 0);
+}
+
+/* Children of a worker, until one is found. */
+typedef struct blind {
+    const pm_worker_t *w;
+    int left; /* that are looked at */
+    int found;
+} blind_t;
+
+static int wrk_look_blind(void *ctx, pid_t child)
+{
+    blind_t *blind = ctx;
+
+    blind->found = wrk_is_blind(blind->w, child);
+    return !blind->found && --blind->left > 0;
+}
+
+/* A wrapper has executed or started a program that the loader keeps the guard
+ * out of, or one that accepts by an io_uring, which no library sees.  What a
+ * worker that reports has started may be blind: it does not accept.
+ * @return 1: nobody judges its clients, and it is being ended */
+static int wrk_end_unjudged(pm_worker_t *w, const pm_worker_facts_t *seen,
+                            apr_time_t now)
+{
+    blind_t blind = {w, BLIND_CHILDREN, 0};
+
+    if (!w->spec->judges || seen->known
+        || now < w->started_at + PM_RESTART_POLICY_SETTLE
+        || now < w->blind_at) {
         return 0;
+    }
+    w->blind_at = now + PM_RESTART_POLICY_SETTLE;
+    if (!wrk_is_blind(w, w->pid)) {
+        pm_procinfo_each_child(w->pid, wrk_look_blind, &blind);
+        if (!blind.found) {
+            return 0;
+        }
     }
     w->killed_for = "does not judge its clients";
     wrk_error(w->group, PM_ERROR,
-              "worker %d is ended: the guard is not in it, so nothing judges "
-              "FcgiPMListenClients",
-              (int)w->pid);
+              "worker %d is ended, and the pool stopped: the guard is not in "
+              "it, so nothing judges FcgiPMListenClients; \"fcgipmctl start "
+              "%s\" when another program runs there",
+              (int)w->pid, w->group->conf->name);
     pm_worker_handle(w, PM_WORKER_EVENT_KILL);
+    w->group->events->unjudged(w->pool);
     return 1;
 }
 
@@ -569,7 +609,6 @@ static int wrk_settles(pm_worker_t *w, apr_time_t now)
     if (now >= settled && w->guarded && now >= w->look_at) {
         w->look_at = now + PM_RESTART_POLICY_SETTLE;
         w->guarded = pm_procinfo_has_library(w->pid, "/libfcgipm.so") != 0;
-        return !w->guarded && wrk_end_unjudged(w);
     }
     if (now >= settled) {
         return 0;
@@ -591,7 +630,8 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
                                 w->due == PM_DUE_LEAVE ? w->leave_by : 0};
     pm_recycle_plan_t plan;
 
-    if (wrk_end_stray(w) || wrk_settles(w, now)) {
+    if (wrk_end_stray(w) || wrk_settles(w, now)
+        || wrk_end_unjudged(w, &seen, now)) {
         return;
     }
     if (w->state == PM_WORKER_LOADING
@@ -605,7 +645,8 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
     wrk_check_size(w, &terms, seen.requests);
     w->group->events->status(w->pool, w, &seen);
     plan = pm_recycle_plan(conf, &terms, &facts, now);
-    if (!facts.ready && now < w->started_at + PM_RESTART_POLICY_SETTLE) {
+    if ((!facts.ready || w->spec->judges)
+        && now < w->started_at + PM_RESTART_POLICY_SETTLE) {
         plan.next =
             pm_time_min(plan.next, w->started_at + PM_RESTART_POLICY_SETTLE);
     }

@@ -35,6 +35,8 @@ typedef struct pm_worker_events {
     void (*ready)(pm_pool_t *pool, pm_worker_t *w);
     /** The worker was not ready in time; the error was reported before. */
     void (*late)(pm_pool_t *pool, pm_worker_t *w, apr_time_t now);
+    /** Nothing judges its clients: another worker would be as open to all. */
+    void (*unjudged)(pm_pool_t *pool);
     /** The worker was reaped.  @param status of waitpid(2)
      *  @param facts all but @c served */
     void (*exited)(pm_pool_t *pool, pm_worker_t *w, int status,
@@ -96,6 +98,7 @@ struct pm_worker {
     int guarded;          /**< it reports when it is ready */
     apr_time_t look_at;   /**< whether it has the guard is looked up, if it does
                            *   not report, not before then */
+    apr_time_t blind_at;  /**< whether it judges its clients, likewise */
     unsigned chance;      /**< see pm_recycle_terms() */
     apr_uint64_t size_at; /**< requests at which its memory is looked at
                            *   again */

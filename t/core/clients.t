@@ -139,15 +139,25 @@ not_run('no address', qr/FcgiPMListenClients: "localhost" is neither/,
          'any: without the guard, too') if $run->workers(1);
 }
 
-# --- a wrapper that leads to a program without the guard
-SKIP: {
-    skip 'not linked statically', 1 unless -x bin('static');
-    my $address = '127.0.0.1:' . free_port();
-    my $static = bin('static');
-    my $run = runs($address, '127.0.0.1',
-                   write_script(tmp_dir() . '/wrapper', "exec $static\n"));
-    ok(wait_for { $run->log =~ /the guard is not in it, so nothing judges/ } 20,
-       'a worker that cannot judge is ended');
+# --- programs that the guard does not see accept: no stranger is served for long
+for (['a wrapper that executes a static program', '', 'exec %s', 'static'],
+     ['a wrapper that starts it', '', "%s\n:", 'static'],
+     ['an io_uring', '--raw', 'exec %s', 'ways'],
+     ['children with one', '--raw --fork 2', 'exec %s', 'ways']) {
+    my ($name, $options, $how, $program) = @$_;
+    SKIP: {
+        skip "$name: not linked", 4 unless -x bin($program);
+        my $address = '127.0.0.1:' . free_port();
+        my $run = runs($address, '127.0.0.1', write_script(
+            tmp_dir() . '/wrapper', sprintf $how, bin($program) . " $options"));
+        ok(wait_for { $run->log =~ /so nothing judges/ } 20,
+           "$name: a worker that cannot judge is ended");
+        ok(wait_for { !children($run->manager) } 10, 'there is no other');
+        is(request($address, from => $STRANGER, timeout => 2)->{stdout} || '',
+           '', 'no stranger is served');
+        is(scalar(() = $run->log =~ /worker \d+ started/g), 1,
+           'it was the only one');
+    }
 }
 
 is_deeply([descendants()], [], 'nothing is left');
