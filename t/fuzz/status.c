@@ -41,9 +41,11 @@ int ap_rwrite(const void *bytes, int n, request_rec *r)
     (void)r;
     MUST(n >= 0);
     if (out_len + (size_t)n >= out_room) {
+        char *more = realloc(out, 2 * (out_len + (size_t)n) + 4096);
+
+        MUST(more);
+        out = more;
         out_room = 2 * (out_len + (size_t)n) + 4096;
-        out = realloc(out, out_room);
-        MUST(out);
     }
     memcpy(out + out_len, bytes, (size_t)n);
     out_len += (size_t)n;

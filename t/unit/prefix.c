@@ -96,7 +96,7 @@ static void test_has(void)
                  {"::1", "127.0.0.1", 0},
                  {"2001:db8::/33", "2001:db8:7fff::", 1},
                  {"2001:db8::/33", "2001:db8:8000::", 0}};
-    unsigned char addr[16];
+    unsigned char addr[16] = {0};
     pm_prefix_t prefix;
     size_t i;
 
