@@ -359,8 +359,13 @@ static int run_pool(int argc, char **argv, apr_pool_t *p)
 {
     pm_log_t log = {PM_INFO, run_log, NULL};
     args_t args = {pm_conf_create(p, "default"), pm_global_create(p), PM_INFO};
-    pm_manager_opts_t opts = {&log,      NULL,      -1,   -1,  -1,
-                              geteuid(), (gid_t)-1, NULL, NULL};
+    pm_manager_opts_t opts = {.log = &log,
+                              .channel = -1,
+                              .wakeup = -1,
+                              .slow_report = -1,
+                              .log_fd = -1,
+                              .peer_uid = geteuid(),
+                              .peer_gid = (gid_t)-1};
     pm_manager_t *manager;
     pm_listener_t listener;
     pm_reason_t why;

@@ -100,6 +100,8 @@ __attribute__((noreturn)) static void manager_main(hpm_parent_t *me,
     opts.channel = channel;
     opts.wakeup = hpm_file_fd(me->retained->wakeup.manager_end);
     opts.slow_report = hpm_file_fd(me->retained->slow_report.manager_end);
+    opts.log_fd = hpm_file_fd(me->s->error_log);
+    opts.httpd = me->retained->parent;
     opts.peer_uid = geteuid() ? geteuid() : ap_unixd_config.user_id;
     opts.peer_gid = geteuid() ? getegid() : ap_unixd_config.group_id;
     opts.relog = manager_relog;

@@ -23,6 +23,7 @@
 #include "pm_core/os/pm_reap.h"
 #include "pm_core/policy/pm_signal_map.h"
 #include "pm_core/os/pm_signals.h"
+#include "pm_core/manager/pm_survivor.h"
 #include "pm_core/pool/pm_slow_log.h"
 #include "pm_core/pool/pm_overload.h"
 #include "pm_core/pool/pm_socket_check.h"
@@ -61,6 +62,7 @@ struct pm_manager {
     pm_listener_t control_listener;
     apr_pool_t *pcontrol; /* its strings */
     pm_pidfile_t pid_file;
+    pm_survivor_t survivor;
 };
 
 /* --- all pools ------------------------------------------------------------ */
@@ -206,18 +208,24 @@ static void mgr_open_control(pm_manager_t *m)
     }
 }
 
+/* The same path gets another file in one step: it is there at any moment. */
 static void mgr_write_pid_file(pm_manager_t *m)
 {
     const char *path = m->set->global->pid_file;
+    pm_pidfile_t former = m->pid_file;
     pm_reason_t why;
 
-    pm_pidfile_remove(&m->pid_file);
+    if (!path || !former.path || strcmp(path, former.path)) {
+        pm_pidfile_remove(&m->pid_file);
+        former.fd = -1;
+    }
     if (path
         && pm_pidfile_write(&m->pid_file, path, m->set->members->pool, &why)
                != APR_SUCCESS) {
         pm_log(m->opts.log, PM_ERROR, "manager (pid %d): no pid file: %s",
                (int)getpid(), why.text);
     }
+    pm_fds_close(&former.fd);
 }
 
 /* The new error log.  It is used at once: when httpd's log goes to a program,
@@ -240,6 +248,8 @@ static void mgr_adopt_global(pm_manager_t *m)
     m->context.global = m->set->global;
     m->context.max_alive = (int)m->set->global->max_processes;
     mgr_take_log(m, m->set);
+    m->survivor.die_timeout = m->context.die_timeout;
+    pm_survivor_renew(&m->survivor);
     pm_title_set(m->set->global->manager_name);
     mgr_open_control(m);
     mgr_write_pid_file(m);
@@ -318,7 +328,8 @@ static void mgr_reap(pm_manager_t *m)
         if (w && w->state != PM_WORKER_LEFT) {
             pm_worker_reaped(w, dead.status);
         }
-        else if (pm_slow_log_reaped(&m->context, dead.pid, dead.status)) {
+        else if (pm_slow_log_reaped(&m->context, dead.pid, dead.status)
+                 || pm_survivor_reaped(&m->survivor, dead.pid)) {
             continue;
         }
         else if (leader) {
@@ -544,6 +555,7 @@ static void mgr_init_context(pm_manager_t *m)
     context->pools = apr_hash_make(m->p);
     context->workers = apr_hash_make(m->p);
     context->slow_commands = apr_hash_make(m->p);
+    context->roster = pm_roster_create(m->p);
     context->httpd_uid = m->opts.peer_uid;
     context->sock_diag.netlink = -1;
     pm_fds_raise(&context->files);
@@ -606,6 +618,10 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->last_timer = (pm_timer_t){.due = mgr_on_last, .ctx = m};
     m->next_slice = (pm_timer_t){.due = mgr_on_slice, .ctx = m};
     mgr_init_context(m);
+    m->survivor = (pm_survivor_t){.log = opts->log,
+                                  .log_fd = opts->log_fd,
+                                  .roster = m->context.roster,
+                                  .httpd = opts->httpd};
     rv = mgr_open(m, why);
     if (rv == APR_SUCCESS) {
         pm_reap_adopt_orphans();
@@ -646,6 +662,7 @@ static int mgr_end(pm_manager_t *m)
     mgr_each_pool(m,
                   m->opts.channel < 0 ? mgr_unlink_socket : mgr_unlink_script);
     pm_pidfile_remove(&m->pid_file);
+    pm_survivor_end(&m->survivor);
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): ends with %d: %s",
            (int)getpid(), status,
            status ? "not all workers went by themselves"

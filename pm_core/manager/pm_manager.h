@@ -28,6 +28,8 @@ typedef struct pm_manager_opts {
                       *   (pm_wakeup.h); -1: there are none */
     int slow_report; /**< httpd's children report slow requests here
                       *   (pm_slow_report.h); -1: there are none */
+    int log_fd;      /**< where @c log writes; -1: to standard error */
+    pid_t httpd;     /**< httpd's parent; 0: there is none */
     uid_t peer_uid;  /**< owns the control socket and may ask there, besides
                       *   root and the manager's own user */
     gid_t peer_gid;

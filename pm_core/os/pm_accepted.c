@@ -38,24 +38,42 @@ static void look_at_connection(void *ctx, apr_uint64_t inode, int asked)
     }
 }
 
-static void look_at_process(look_t *look, pid_t pid)
+/* Nothing has been found that decides. */
+static int look_goes_on(const look_t *look)
+{
+    return look->found == PM_ACCEPTED_NONE || look->found == PM_ACCEPTED_LEFT;
+}
+
+static void look_at_unix(look_t *look)
 {
     int i;
 
+    for (i = 0; i < look->n && look_goes_on(look); i++) {
+        switch (pm_sock_diag_unix_accepted(look->diag, look->inode[i])) {
+        case PM_SOCK_DIAG_OPEN:
+            look->found = PM_ACCEPTED_SOME;
+            break;
+        case PM_SOCK_DIAG_LEFT:
+            look->found = PM_ACCEPTED_LEFT;
+            break;
+        case PM_SOCK_DIAG_OTHER:
+            break;
+        }
+    }
+}
+
+static void look_at_process(look_t *look, pid_t pid)
+{
     look->n = pm_procinfo_sockets(pid, look->inode, SOCKETS);
     if (look->n < 0) {
         look->found = PM_ACCEPTED_UNKNOWN;
     }
-    else if (look->family != AF_UNIX) {
-        if (!pm_sock_diag_tcp_accepted(look->diag, look->family, look->port,
-                                       look_at_connection, look)) {
-            look->found = PM_ACCEPTED_UNKNOWN;
-        }
+    else if (look->family == AF_UNIX) {
+        look_at_unix(look);
     }
-    for (i = 0; look->family == AF_UNIX && i < look->n; i++) {
-        if (pm_sock_diag_unix_accepted(look->diag, look->inode[i])) {
-            look->found = PM_ACCEPTED_SOME;
-        }
+    else if (!pm_sock_diag_tcp_accepted(look->diag, look->family, look->port,
+                                        look_at_connection, look)) {
+        look->found = PM_ACCEPTED_UNKNOWN;
     }
 }
 
@@ -65,17 +83,17 @@ static int look_at_tree(void *ctx, pid_t pid)
     look_t *look = ctx;
 
     look_at_process(look, pid);
-    if (look->found != PM_ACCEPTED_NONE) {
+    if (!look_goes_on(look)) {
         return 0;
     }
     look->depth++;
-    if (look->depth > DEPTH
-        || !pm_procinfo_each_child(pid, look_at_tree, look)) {
-        look->found =
-            look->found == PM_ACCEPTED_NONE ? PM_ACCEPTED_UNKNOWN : look->found;
+    if ((look->depth > DEPTH
+         || !pm_procinfo_each_child(pid, look_at_tree, look))
+        && look_goes_on(look)) {
+        look->found = PM_ACCEPTED_UNKNOWN;
     }
     look->depth--;
-    return look->found == PM_ACCEPTED_NONE;
+    return look_goes_on(look);
 }
 
 static int look_at_orphan(void *ctx, pid_t child)
@@ -86,33 +104,46 @@ static int look_at_orphan(void *ctx, pid_t child)
            || look_at_tree(look, child);
 }
 
-/* A kernel without unix_diag says of each socket that it does not exist: it
- * has to know the listening one. */
-static int look_begin(look_t *look, int listen_fd)
+pm_accepted_at_t pm_accepted_at(int listen_fd)
 {
+    pm_accepted_at_t at = {0};
     struct sockaddr_storage name;
     socklen_t len = sizeof(name);
     struct stat st;
 
     memset(&name, 0, sizeof(name));
-    if (getsockname(listen_fd, (struct sockaddr *)&name, &len)
-        || fstat(listen_fd, &st)) {
-        return 0;
+    if (fstat(listen_fd, &st) == 0
+        && getsockname(listen_fd, (struct sockaddr *)&name, &len) == 0) {
+        at.inode = st.st_ino;
+        at.family = name.ss_family;
+        at.port = name.ss_family == AF_INET
+                      ? ((struct sockaddr_in *)&name)->sin_port
+                  : name.ss_family == AF_INET6
+                      ? ((struct sockaddr_in6 *)&name)->sin6_port
+                      : 0;
     }
-    look->family = name.ss_family;
-    look->port = name.ss_family == AF_INET
-                     ? ((struct sockaddr_in *)&name)->sin_port
-                     : ((struct sockaddr_in6 *)&name)->sin6_port;
-    return name.ss_family != AF_UNIX
-           || pm_sock_diag_waiting(look->diag, st.st_ino) >= 0;
+    return at;
+}
+
+/* A kernel without unix_diag says of each socket that it does not exist: it
+ * has to know the listening one. */
+static int is_known(pm_sock_diag_t *diag, const pm_accepted_at_t *at)
+{
+    return at->family
+           && (at->family != AF_UNIX
+               || pm_sock_diag_waiting(diag, at->inode) >= 0);
 }
 
 pm_accepted_t pm_accepted_look(pm_sock_diag_t *diag, pid_t worker,
-                               int listen_fd)
+                               const pm_accepted_at_t *at)
 {
-    look_t look = {.diag = diag, .worker = worker, .found = PM_ACCEPTED_NONE};
+    look_t look = {.diag = diag,
+                   .family = at->family,
+                   .port = at->port,
+                   .worker = worker,
+                   .found = PM_ACCEPTED_NONE};
 
-    if (!look_begin(&look, listen_fd)) {
+    if (!is_known(diag, at)) {
         return PM_ACCEPTED_UNKNOWN;
     }
     if (look_at_tree(&look, worker)

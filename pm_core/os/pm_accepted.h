@@ -20,16 +20,28 @@ typedef enum pm_accepted {
     PM_ACCEPTED_NONE, /**< no connection, or only such on which the client has
                        *   sent nothing (TCP; the kernel does not count the
                        *   bytes of unix sockets) */
+    PM_ACCEPTED_LEFT, /**< some, but each client has closed its end (unix; one
+                       *   of TCP may only have shut down its side) */
     PM_ACCEPTED_SOME
 } pm_accepted_t;
+
+/** A listening socket, to know its connections by; also when it is not open in
+ *  this process any more. */
+typedef struct pm_accepted_at {
+    apr_uint64_t inode;
+    int family; /**< 0: not known */
+    int port;   /**< of TCP, network order */
+} pm_accepted_at_t;
+
+pm_accepted_at_t pm_accepted_at(int listen_fd);
 
 /**
  * Look for accepted connections among the descriptors of a worker, of its
  * descendants, and of processes of its group whose parent has ended (this
  * process has adopted them).  It takes some system calls for each descriptor.
- * @param listen_fd the socket at which the worker accepts
+ * @param at the socket at which the worker accepts
  */
 pm_accepted_t pm_accepted_look(pm_sock_diag_t *diag, pid_t worker,
-                               int listen_fd);
+                               const pm_accepted_at_t *at);
 
 #endif /* PM_ACCEPTED_H */

@@ -236,6 +236,40 @@ int pm_procinfo_children(pid_t pid, pid_t *pids, int most)
     return list.n;
 }
 
+int pm_procinfo_each_of_group(pid_t group, int (*see)(void *ctx, pid_t pid),
+                              void *ctx)
+{
+    DIR *dir = opendir("/proc");
+    struct dirent *entry;
+    int more = 1;
+
+    while (dir && more && (entry = readdir(dir))) {
+        pid_t pid = (pid_t)apr_atoi64(entry->d_name);
+
+        if (pid > 0 && getpgid(pid) == group) {
+            more = see(ctx, pid);
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    return dir != NULL;
+}
+
+apr_uint64_t pm_procinfo_started(pid_t pid)
+{
+    char text[512];
+    const char *at;
+    int field;
+
+    read_proc(pid, "stat", text, sizeof(text));
+    at = strrchr(text, ')'); /* its name can contain one, too */
+    for (field = 2; at && field < 22; field++) {
+        at = strchr(at + 1, ' ');
+    }
+    return at ? (apr_uint64_t)apr_atoi64(at) : 0;
+}
+
 const char *pm_procinfo_command(pid_t pid, char *buf, apr_size_t size)
 {
     size_t n = read_proc(pid, "cmdline", buf, size);

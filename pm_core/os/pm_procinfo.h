@@ -52,6 +52,16 @@ int pm_procinfo_each_child(pid_t pid, int (*see)(void *ctx, pid_t child),
  *  @return how many were put into @a pids, @a most at the most */
 int pm_procinfo_children(pid_t pid, pid_t *pids, int most);
 
+/** Call @a see for each process of a process group, until it returns 0: a walk
+ *  through all processes.  @return 0: not known */
+int pm_procinfo_each_of_group(pid_t group, int (*see)(void *ctx, pid_t pid),
+                              void *ctx);
+
+/** When the process was started (/proc/PID/stat): two processes that had the
+ *  same pid differ by that.  @return ticks since the system's start; 0: not
+ *  known */
+apr_uint64_t pm_procinfo_started(pid_t pid);
+
 /** The program and its arguments, with spaces between them (/proc/PID/cmdline),
  *  cut to size.  They are what the process says of itself.
  *  @param buf of @a size bytes, at least 2, returned; never empty */

@@ -19,6 +19,8 @@
 #define ESTABLISHED 1
 #define CLOSE_WAIT  8
 
+#define BOTH_WAYS 3 /* SHUTDOWN_MASK there */
+
 /* A question about one socket, by its inode. */
 typedef struct question {
     struct nlmsghdr head;
@@ -143,21 +145,31 @@ int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode,
 
 /* --- accepted connections ------------------------------------------------- */
 
-/* An accepted connection has the file of the socket it was accepted at. */
-int pm_sock_diag_unix_accepted(pm_sock_diag_t *diag, apr_uint64_t inode)
+/* An accepted connection has the file of the socket it was accepted at.  The
+ * kernel shows how it is shut down without being asked; both ways it is when
+ * the other end was closed. */
+pm_sock_diag_unix_t pm_sock_diag_unix_accepted(pm_sock_diag_t *diag,
+                                               apr_uint64_t inode)
 {
     answer_t answer;
     struct unix_diag_vfs file;
     struct unix_diag_msg msg;
+    unsigned char shut = 0;
     ssize_t n = diag_ask(diag, inode, UDIAG_SHOW_VFS, &answer, sizeof(answer));
+    const char *attrs = answer.bytes + UNIX_FIXED;
 
     if (!diag_is_answer(&answer, n)) {
-        return 0;
+        return PM_SOCK_DIAG_OTHER;
     }
     memcpy(&msg, NLMSG_DATA(&answer.head), sizeof(msg));
-    return msg.udiag_type == SOCK_STREAM && msg.udiag_state == ESTABLISHED
-           && diag_find(answer.bytes + UNIX_FIXED, (size_t)n - UNIX_FIXED,
-                        UNIX_DIAG_VFS, &file, sizeof(file));
+    if (msg.udiag_type != SOCK_STREAM || msg.udiag_state != ESTABLISHED
+        || !diag_find(attrs, (size_t)n - UNIX_FIXED, UNIX_DIAG_VFS, &file,
+                      sizeof(file))) {
+        return PM_SOCK_DIAG_OTHER;
+    }
+    diag_find(attrs, (size_t)n - UNIX_FIXED, UNIX_DIAG_SHUTDOWN, &shut,
+              sizeof(shut));
+    return shut == BOTH_WAYS ? PM_SOCK_DIAG_LEFT : PM_SOCK_DIAG_OPEN;
 }
 
 /* Has a byte come in?  A kernel that does not count them: yes. */
@@ -257,11 +269,12 @@ int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode,
     return 0;
 }
 
-int pm_sock_diag_unix_accepted(pm_sock_diag_t *diag, apr_uint64_t inode)
+pm_sock_diag_unix_t pm_sock_diag_unix_accepted(pm_sock_diag_t *diag,
+                                               apr_uint64_t inode)
 {
     (void)diag;
     (void)inode;
-    return 0;
+    return PM_SOCK_DIAG_OTHER;
 }
 
 int pm_sock_diag_tcp_accepted(pm_sock_diag_t *diag, int family, int port,

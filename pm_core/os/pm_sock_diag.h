@@ -27,9 +27,16 @@ int pm_sock_diag_waiting(pm_sock_diag_t *diag, apr_uint64_t inode);
 int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode,
                       apr_uint64_t *peer);
 
+typedef enum pm_sock_diag_unix {
+    PM_SOCK_DIAG_OTHER, /**< something else; also when it is not known */
+    PM_SOCK_DIAG_LEFT,  /**< such a connection, which the client has closed */
+    PM_SOCK_DIAG_OPEN
+} pm_sock_diag_unix_t;
+
 /** Is the socket with this inode a connection that was accepted at a unix
- *  socket with a path?  @return 0 also when it is not known */
-int pm_sock_diag_unix_accepted(pm_sock_diag_t *diag, apr_uint64_t inode);
+ *  socket with a path? */
+pm_sock_diag_unix_t pm_sock_diag_unix_accepted(pm_sock_diag_t *diag,
+                                               apr_uint64_t inode);
 
 /** Sees a connection: its inode (0: no process has accepted it yet), and
  *  whether the client has sent anything. */

@@ -16,6 +16,7 @@
 #include "pm_core/ipc/pm_pool_set.h"
 #include "pm_core/os/pm_loop.h"
 #include "pm_core/os/pm_sock_diag.h"
+#include "pm_core/shm/pm_roster.h"
 #include "pm_core/shm/pm_scoreboard.h"
 
 typedef struct pm_pool pm_pool_t;     /**< pm_pool.h */
@@ -31,6 +32,7 @@ typedef struct pm_context {
     const struct pm_pool_feature *const *features; /**< NULL at the end */
     apr_hash_t *pools;               /**< generation -> pm_pool_t */
     apr_hash_t *workers;             /**< pid_t -> pm_worker_t */
+    pm_roster_t *roster;             /**< workers; NULL: there is none */
     apr_hash_t *slow_commands;       /**< pid_t -> pm_slow_log_t */
     struct pm_script_pools *scripts; /**< pm_script_pools.c's */
     struct pm_inotify *inotify;      /**< NULL: no file is watched */

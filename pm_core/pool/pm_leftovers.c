@@ -87,7 +87,7 @@ pm_leftovers_t pm_leftovers_look(const pm_worker_t *w, int sig)
 {
     walk_t walk = {.context = w->group->context,
                    .group = w->pid,
-                   .inode = w->listen_inode,
+                   .inode = w->at.inode,
                    .see = see_leftover,
                    .sig = sig};
 
@@ -210,7 +210,7 @@ void pm_leftovers_let_go(pm_worker_t *w)
 {
     walk_t walk = {.context = w->group->context,
                    .group = w->pid,
-                   .inode = w->listen_inode,
+                   .inode = w->at.inode,
                    .see = see_job,
                    .worker = w};
 

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -153,7 +152,7 @@ static int wrk_is_idle(const pm_worker_t *w, apr_time_t now)
     return pm_worker_read_facts(w, now).idle
            || (now >= w->term_at + PM_STOP_RETELL
                && pm_accepted_look(&w->group->context->sock_diag, w->pid,
-                                   w->listen_fd)
+                                   &w->at)
                       == PM_ACCEPTED_NONE);
 }
 
@@ -329,6 +328,7 @@ static void wrk_free(pm_worker_t *w)
     }
     wrk_close_output(w);
     pm_worker_shm_release(group->shm, w->shm_index);
+    pm_roster_leave(group->context->roster, w->place);
     apr_hash_set(group->context->workers, &w->pid, sizeof(w->pid), NULL);
     APR_RING_REMOVE(w, link);
     group->count[w->state]--;
@@ -543,7 +543,7 @@ static int wrk_matters(const pm_worker_group_t *group)
 
 static int wrk_is_blind(const pm_worker_t *w, pid_t pid)
 {
-    return pm_procinfo_has_socket(pid, w->listen_inode) > 0
+    return pm_procinfo_has_socket(pid, w->at.inode) > 0
            && (pm_procinfo_has_library(pid, "/libfcgipm.so") == 0
                || pm_procinfo_has_fd(pid, "anon_inode:[io_uring]") > 0);
 }
@@ -620,6 +620,18 @@ static int wrk_settles(pm_worker_t *w, apr_time_t now)
     return 1;
 }
 
+/* How long it may be busy when the manager has died. */
+static void wrk_tell_roster(const pm_worker_t *w)
+{
+    const pm_conf_t *conf = w->group->conf;
+
+    pm_roster_set_drain(
+        w->group->context->roster, w->place,
+        conf->drain_timeout && conf->request_timeout
+            ? pm_time_min(conf->drain_timeout, conf->request_timeout)
+            : conf->drain_timeout + conf->request_timeout);
+}
+
 void pm_worker_attend(pm_worker_t *w, apr_time_t now)
 {
     const pm_conf_t *conf = w->group->conf;
@@ -630,6 +642,7 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
                                 w->due == PM_DUE_LEAVE ? w->leave_by : 0};
     pm_recycle_plan_t plan;
 
+    wrk_tell_roster(w);
     if (wrk_end_stray(w) || wrk_settles(w, now)
         || wrk_end_unjudged(w, &seen, now)) {
         return;
@@ -771,7 +784,6 @@ int pm_worker_start(pm_worker_group_t *group, const pm_launch_spec_t *spec,
 {
     int index = pm_worker_shm_claim(group->shm);
     pm_spawned_t spawned;
-    struct stat st;
     pm_reason_t why;
     pm_worker_t *w;
 
@@ -785,8 +797,8 @@ int pm_worker_start(pm_worker_group_t *group, const pm_launch_spec_t *spec,
     w = wrk_create(group, spec, &spawned);
     w->definition = definition;
     w->shm_index = index;
-    w->listen_fd = listen_fd;
-    w->listen_inode = fstat(listen_fd, &st) ? 0 : st.st_ino;
+    w->at = pm_accepted_at(listen_fd);
+    w->place = pm_roster_enter(group->context->roster, w->pid, &w->at);
     w->started_at = now;
     w->guarded = spec->guard && index >= 0;
     APR_RING_INSERT_TAIL(&group->list, w, pm_worker, link);

@@ -114,14 +114,14 @@ struct pm_worker {
     const char *killed_for; /**< why it gets SIGKILL; NULL: it was told to stop
                              *   and has not */
     apr_time_t started_at;
-    apr_time_t term_at;        /**< of the first SIGTERM; 0: none yet */
-    apr_time_t last_term_at;   /**< of the last SIGTERM */
-    apr_time_t idle_since;     /**< see pm_stop_policy_facts_t */
-    int held;                  /**< in group->held */
-    int listen_fd;             /**< at which it accepts; its pool's */
-    apr_uint64_t listen_inode; /**< of that socket */
-    int jobs;                  /**< it has ended, and has left some */
-    int ends_all;              /**< what it has left is ended, whatever it is */
+    apr_time_t term_at;      /**< of the first SIGTERM; 0: none yet */
+    apr_time_t last_term_at; /**< of the last SIGTERM */
+    apr_time_t idle_since;   /**< see pm_stop_policy_facts_t */
+    int held;                /**< in group->held */
+    pm_accepted_at_t at;     /**< where it accepts */
+    int place;               /**< in context->roster; -1: none */
+    int jobs;                /**< it has ended, and has left some */
+    int ends_all;            /**< what it has left is ended, whatever it is */
     int exec_fd;
     int output_fd;
     pm_watch_t exec_watch;

@@ -17,14 +17,6 @@ use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-sub cpu {
-    my ($pid) = @_;
-    my $text = slurp("/proc/$pid/stat");
-    $text =~ s/^.*\)//s or return 0;
-    my @field = split ' ', $text;
-    return ($field[11] + $field[12]) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
-}
-
 sub ulimit {
     my ($words) = @_;
     return FCGIPM::Test::have('sh'), '-c', "ulimit $words; exec \"\$\@\"", 'sh';

@@ -24,17 +24,16 @@ for my $case (['a shell script', [$SHELL, $WORKER]],
     my $run = FCGIPM::Run->new(processes => 2, command => $command,
                                options => ['--die-timeout', '5']);
     my @old = $run->workers(2);
-    ok(wait_for { 4 == descendants($run->pid) } 10,
-       "$name: each worker has one child");
+    ok(wait_for { 4 == $run->below } 10, "$name: each worker has one child");
     is(request($run->address)->{error}, undef, 'the pool serves');
-    my %old = map { $_ => 1 } descendants($run->pid);
+    my %old = map { $_ => 1 } $run->below;
 
     $run->signal('HUP');
     is(scalar $run->renewed(@old), 2, 'SIGHUP: new workers');
     ok(wait_for {
         !grep { alive($_) } keys %old
     } 10, 'of the old ones nothing is left');
-    ok(wait_for { 4 == descendants($run->pid) } 10,
+    ok(wait_for { 4 == $run->below } 10,
        'and the new ones are as the old ones were');
     is(request($run->address)->{error}, undef, 'the pool serves');
 
@@ -61,7 +60,7 @@ for my $case (['a shell script', [$SHELL, $WORKER]],
        'a worker forks, answers and leaves');
     ok(wait_for { my ($now) = $run->workers; $now && $now != $pid } 10,
        'it is replaced');
-    ok(wait_for { 1 == descendants() - 1 } 10, 'and its child is gone');
+    ok(wait_for { 1 == $run->below } 10, 'and its child is gone');
 }
 
 # --- the manager is killed
@@ -71,6 +70,7 @@ for my $case (['a shell script', [$SHELL, $WORKER]],
     my $run = FCGIPM::Run->new(
         processes => 3, command => [$WORKER, '--trace', $trace]);
     my @pid = $run->workers(3);
+    wait_quiet($run->pid, 20);   # with their handlers
     my $s = FCGIPM::FastCGI::connect_to($run->address);
     FCGIPM::FastCGI::send_request($s, query => 'fd2=busy%0a&sleep=1500&pid');
     ok(wait_for { $run->log =~ /busy/ } 10, 'a request is under way');
@@ -86,6 +86,50 @@ for my $case (['a shell script', [$SHELL, $WORKER]],
             or diag(map { cmdline($_) . "\n" } descendants());
         is(count_lines($trace, '^term '), 3, 'each was told by SIGTERM');
     }
+}
+
+# --- it is killed, and workers stay that ignore SIGTERM
+SKIP: {
+    skip 'only Linux tells workers', 1 unless $^O eq 'linux';
+    my $LOOP = '$SIG{TERM} = "IGNORE"; 1 while 1';
+    for my $case (['that ignores it', [$WORKER, '--ignore-term']],
+                  ['in an endless loop', [bin('intruder.pl')], $LOOP],
+                  ['whose child serves', [$SHELL, $WORKER, '--ignore-term']]) {
+        my ($name, $command, $code) = @$case;
+        my $run = FCGIPM::Run->new(processes => 1, command => $command,
+                                   options => ['--die-timeout', '500ms']);
+        my ($pid) = $run->workers(1);
+        is(request($run->address, stdin => '1')->{error}, undef,
+           "a worker $name serves");
+        my @below = ($run->below, $run->survivor);
+        cmp_ok(scalar @below, '>=', 2, 'there is a process that survives');
+        my $s = FCGIPM::FastCGI::connect_to($run->address);
+        FCGIPM::FastCGI::send_request($s, stdin => $code || '1');
+        wait_quiet($pid, 20) if !$code;
+        my $cpu = cpu($pid);
+        wait_for { cpu($pid) > $cpu + 0.1 } 20, 'a loop' if $code;
+        $run->signal('KILL');
+        is($run->wait(10), 'SIG9', 'SIGKILL to the manager');
+        ok(wait_for { !grep { alive($_) } @below } 10,
+           "a worker $name is killed after the die timeout")
+            or diag(map { cmdline($_) . "\n" } descendants());
+        is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+        like($run->log,
+             qr/manager \(pid \d+\) has died; worker $pid, .* gets SIGKILL/,
+             'the log says so');
+    }
+
+    my $run = FCGIPM::Run->new(processes => 1, command => [$WORKER]);
+    $run->workers(1);
+    my $survivor = $run->survivor;
+    $run->signal('HUP');
+    is($run->survivor, $survivor, 'SIGHUP does not renew it');
+    kill 'KILL', $survivor;
+    ok(wait_for { $run->log =~ /process $survivor, which ends .* was ended/ } 10,
+       'it is missed when it is killed');
+    $run->signal('TERM');
+    is($run->wait(10), 0, 'the manager ends well');
+    is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
 }
 
 done_testing;

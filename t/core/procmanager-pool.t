@@ -85,7 +85,7 @@ for my $guard (qw(on off)) {
     my @old = $run->workers(2);
     is(scalar @old, 2, "a pool, guard $guard: two workers");
     is(scalar(answers($run->address, 30)), 30, '30 requests, 30 answers');
-    is_deeply([sort { $a <=> $b } descendants($run->pid)],
+    is_deeply([sort { $a <=> $b } $run->below],
               [sort { $a <=> $b } @old], 'which manage nobody');
     ok(!-e "$dir/no.pid", 'and write no pid file');
     like(cmdline($old[0]), qr/^\Q$managed\E /, 'the title stays');

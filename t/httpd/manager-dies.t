@@ -12,6 +12,7 @@ use FCGIPM::Httpd;
 use FCGIPM::Load;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
+use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -100,6 +101,85 @@ sub managers_die {
     return;
 }
 
+sub new_manager {
+    my ($httpd, $former) = @_;
+    return wait_for {
+        my $pid = $httpd->manager;
+        $pid && $pid != $former ? $pid : 0
+    } 20, 'another manager';
+}
+
+# A client with a request under way; that to `plain` takes 4 s, others never end.
+sub begin {
+    my ($httpd, $pool) = @_;
+    my $client = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                       PeerPort => $httpd->port)
+        or die "connect: $!";
+    my $what = $pool eq 'plain' ? 'sleep=4000&pid' : 'hang';
+    print {$client} "GET /$pool/?fd2=under+way+in+$pool%0a&$what HTTP/1.0\r\n",
+        "\r\n";
+    ok(wait_for { $httpd->log =~ /under way in $pool/ } 10,
+       "a request under way in $pool");
+    return $client;
+}
+
+# Workers that ignore SIGTERM do not outlive their manager for longer than the
+# die timeout: those without a request, and those that nobody waits for.  A
+# request that takes longer is answered.
+sub stuck {
+    my $httpd = FCGIPM::Httpd->new(
+        config => "FcgiPMDieTimeout 1\n"
+            . pool('idle', [bin('worker'), '--ignore-term'],
+                   'FcgiPMProcesses 2')
+            . location('idle')
+            . pool('busy', [bin('worker'), '--ignore-term'])
+            . location('busy')
+            . pool('drain', [bin('worker'), '--ignore-term'],
+                   'FcgiPMDrainTimeout 1500ms')
+            . location('drain')
+            . pool('plain', 'worker') . location('plain'));
+    ok($httpd->start, 'workers that ignore SIGTERM') or return;
+    my ($busy, $drain) = map { $httpd->pid_at("/$_/") } qw(busy drain);
+    my $plain = $httpd->pid_at('/plain/');
+    my %client = map { ($_ => begin($httpd, $_)) } qw(busy drain plain);
+    my @idle = map { $_->{pid} } @{ $httpd->pool_status('idle')->{worker} };
+    my $manager = $httpd->manager;
+    kill 'KILL', $manager;
+    ok(new_manager($httpd, $manager), 'SIGKILL to the manager');
+    ok(wait_for { !grep { alive($_) } @idle } 20,
+       'workers without a request: killed after the die timeout');
+    ok(wait_for { !alive($drain) } 20, 'one with a request: after DrainTimeout');
+    ok(alive($busy), 'not without that');
+    close $client{busy};
+    ok(wait_for { !alive($busy) } 20, 'but when its client has left');
+    like(join('', readline $client{plain}), qr/^pid=$plain /m,
+         'a request that takes longer is answered');
+    like($httpd->log, qr/manager \(pid $manager\) has died; worker $drain, /,
+         'the log says so');
+    ends_well($httpd);
+    return;
+}
+
+# Nobody is left to be told, but one.
+sub all_die {
+    my $httpd = FCGIPM::Httpd->new(
+        config => "FcgiPMDieTimeout 1\n"
+            . pool('app', [bin('worker'), '--ignore-term'], 'FcgiPMProcesses 2')
+            . location('app'));
+    ok($httpd->start, 'httpd and the manager are killed') or return;
+    my @worker = $httpd->workers(2);
+    my $client = begin($httpd, 'app');
+    my $survivor = $httpd->survivor;
+    kill 'KILL', $httpd->pid, $httpd->manager;
+    ok(wait_for { !grep { alive($_) } @worker } 20,
+       'the workers are gone after the die timeout');
+    ok(wait_for { !alive($survivor) } 20, 'and the process that has ended them');
+    kill_tree(descendants());    # httpd's children
+    return;
+}
+
 manager_dies($_) for FCGIPM::Httpd->mpms;
 managers_die();
+stuck();
+all_die();
 done_testing;

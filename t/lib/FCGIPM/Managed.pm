@@ -37,6 +37,26 @@ sub workers {
     return @found;
 }
 
+=head2 survivor, below
+
+The process that ends the workers should the manager die; all others below the
+manager.
+
+=cut
+
+sub survivor {
+    my ($self) = @_;
+    my ($pid) = grep { FCGIPM::Test::cmdline($_) eq 'fcgipm-survivor' }
+        FCGIPM::Test::children($self->manager);
+    return $pid;
+}
+
+sub below {
+    my ($self) = @_;
+    my $survivor = $self->survivor || 0;
+    return grep { $_ != $survivor } FCGIPM::Test::descendants($self->manager);
+}
+
 =head2 renewed(OLD...)
 
 Waits until there are as many workers as OLD, and none of OLD; gives them.

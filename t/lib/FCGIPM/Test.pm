@@ -43,7 +43,7 @@ use Test::More ();
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(
-    age alive append bin built children cmdline count_lines ctl descendants
+    age alive append bin built children cmdline count_lines cpu ctl descendants
     exited fds free_port have kill_tree parent_of passable proc_env
     proc_status program root slurp start tmp_dir uid_of wait_for wait_quiet
     worker_gid worker_uid worker_user write_file
@@ -428,6 +428,20 @@ sub ctl_status {
                               defined $pool ? $pool : ());
     return unless defined $status && $status eq '0';
     return eval { JSON::PP->new->utf8->decode($said) };
+}
+
+=head2 cpu(PID)
+
+Seconds of processor time it has used.
+
+=cut
+
+sub cpu {
+    my ($pid) = @_;
+    my $text = slurp("/proc/$pid/stat");
+    $text =~ s/^.*\)//s or return 0;
+    my @field = split ' ', $text;
+    return ($field[11] + $field[12]) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
 }
 
 =head2 age(PID)
