@@ -152,7 +152,7 @@ for (['a wrapper that executes a static program', '', 'exec %s', 'static'],
             tmp_dir() . '/wrapper', sprintf $how, bin($program) . " $options"));
         ok(wait_for { $run->log =~ /so nothing judges/ } 20,
            "$name: a worker that cannot judge is ended");
-        ok(wait_for { !children($run->manager) } 10, 'there is no other');
+        ok(wait_for { !$run->below } 10, 'there is no other');
         is(request($address, from => $STRANGER, timeout => 2)->{stdout} || '',
            '', 'no stranger is served');
         is(scalar(() = $run->log =~ /worker \d+ started/g), 1,
