@@ -320,7 +320,9 @@
     const FACTS = [
         ["Command", (p) => p.command],
         ["Socket", (p) => p.listen],
-        ["Processes", (p) => p.min === p.max ? p.min : p.min + " to " + p.max],
+        ["Processes", (p) => (p.min === p.max ? p.min : p.min + " to " + p.max)
+            + (p.requests_per_worker > 1
+                ? ", " + p.requests_per_worker + " requests each" : "")],
         ["Workers", (p) => p.workers + " (" + p.idle + " idle, " + p.busy
             + " busy, " + p.starting + " starting), " + p.stopping + " stopping"],
         ["Started", (p) => count(p.spawned)],
