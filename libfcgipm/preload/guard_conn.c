@@ -19,7 +19,7 @@
 
 /* A request that is older may have ended without being seen: the kernel is
  * asked so often.  Microseconds. */
-#define CHECK_OLD 1000000
+#define CHECK_OLD 100000
 
 /* So often the oldest request is looked for again, as another has ended. */
 #define TRIES 100

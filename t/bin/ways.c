@@ -27,7 +27,9 @@
  *   --raw          by system calls that no library sees, with an io_uring
  *
  * Answers "pid=N tag=ways told=N" (the times its handler was called);
- * "sleep=MS" in the query before that.  When its handler was called it leaves
+ * "sleep=MS" in the query before that.  To "abandon" it does not answer: it
+ * closes the connection by syscall(2) and opens a file, which gets its number;
+ * not with --loop.  When its handler was called it leaves
  * with status 7.
  */
 #ifndef _GNU_SOURCE
@@ -221,12 +223,24 @@ static void finish(conn_t *c)
     memset(c, 0, sizeof(*c));
 }
 
+static void abandon(int fd)
+{
+    syscall(SYS_close, fd);
+    if (open("/dev/null", O_RDONLY) != fd) { /* NOLINT: it stays open */
+        perror("abandon");
+    }
+}
+
 static void answer(int fd)
 {
     conn_t c = {.fd = fd};
 
     while (!read_some(&c)) {
         ;
+    }
+    if (memmem(c.in, c.got, "abandon", 7)) {
+        abandon(fd);
+        return;
     }
     if (self.vfork) {
         start_child();

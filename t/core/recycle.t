@@ -213,6 +213,21 @@ for my $case (['10 0%', 1, [$WORKER]], ['10 0%', 4, [$WORKER]],
     is($load->stop->{failed}, 0, 'the others in it are answered')
         or diag($load->explain);
 }
+{
+    my $run = run_with(1, [bin('ways'), '--threads', 3],
+                       '--request-timeout', '1s');
+    my ($pid) = $run->workers(1);
+    my $load = FCGIPM::Load->new(clients => 2, request => sub {
+        return request($run->address, query => 'sleep=30')->{error};
+    });
+    ok($load->flows(10), 'a worker with threads');
+    ok(defined request($run->address, query => 'abandon')->{error},
+       'closes a connection unseen');
+    ok($load->flows(120), 'and serves on for longer than a request may take');
+    is($load->stop->{failed}, 0, 'all others');
+    is(pool_of($run)->{timed_out}, 0, 'it is not ended for that one');
+    is(one($run)->{pid}, $pid, 'the same');
+}
 
 # --- rolling
 my $RELEASE = tmp_dir() . '/release';
