@@ -383,7 +383,8 @@ int guard_conn_is_mine(void);
 void guard_conn_check(int all);
 
 /** The program waits while it has requests: is the oldest one under way still?
- *  The kernel is asked ten times a second at the most, and only if it is old. */
+ *  The kernel is asked ten times a second at the most, and only if it is old.
+ */
 void guard_conn_check_oldest(void);
 
 /** A program with one thread, which does not wait but in accept(), waits

@@ -64,9 +64,9 @@ static const char *overload_have(const pm_pool_t *pool, int workers, char *buf,
 
 static void overload_say(const pm_pool_t *pool, int workers, apr_uint32_t waits)
 {
-    char who[32], wait[32], have[80];
+    char busy[32], wait[32], have[80];
 
-    apr_snprintf(who, sizeof(who),
+    apr_snprintf(busy, sizeof(busy),
                  workers == 1 ? "its one worker" : "all %d workers", workers);
     apr_snprintf(wait, sizeof(wait),
                  waits == 1 ? "%u request waits" : "%u requests wait", waits);
@@ -79,7 +79,7 @@ static void overload_say(const pm_pool_t *pool, int workers, apr_uint32_t waits)
     pm_log(pool->context->log, PM_WARNING,
            "pool %s: %s (%s) %s and %s; consider more workers, or more "
            "requests for each if the program works on several at once",
-           pool->conf->name, who, overload_limit(pool),
+           pool->conf->name, busy, overload_limit(pool),
            overload_have(pool, workers, have, sizeof(have)), wait);
 }
 

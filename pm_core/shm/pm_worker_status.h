@@ -46,10 +46,10 @@ typedef struct pm_worker_status {
                            *   becomes busy; cleared likewise */
     uint32_t refused;     /**< connections closed as FcgiPMListenClients does
                            *   not list where they came from */
-    uint64_t leave_at; /**< the manager's wish: when so many requests have
-                        *   been accepted and one has ended, notify it and
-                        *   go, as after SIGTERM; 0: none; cleared
-                        *   likewise */
+    uint64_t leave_at;    /**< the manager's wish: when so many requests have
+                           *   been accepted and one has ended, notify it and
+                           *   go, as after SIGTERM; 0: none; cleared
+                           *   likewise */
 } pm_worker_status_t;
 
 #endif /* PM_WORKER_STATUS_H */
