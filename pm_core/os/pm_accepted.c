@@ -65,15 +65,14 @@ static void look_at_unix(look_t *look)
 static void look_at_process(look_t *look, pid_t pid)
 {
     look->n = pm_procinfo_sockets(pid, look->inode, SOCKETS);
-    if (look->n < 0) {
+    if (look->n < 0
+        || (look->family != AF_UNIX
+            && !pm_sock_diag_tcp_accepted(look->diag, look->family, look->port,
+                                          look_at_connection, look))) {
         look->found = PM_ACCEPTED_UNKNOWN;
     }
     else if (look->family == AF_UNIX) {
         look_at_unix(look);
-    }
-    else if (!pm_sock_diag_tcp_accepted(look->diag, look->family, look->port,
-                                        look_at_connection, look)) {
-        look->found = PM_ACCEPTED_UNKNOWN;
     }
 }
 
