@@ -49,7 +49,7 @@ directory.
 sub copied {
     my ($from, $to) = @_;
     my @said = grep { !/cannot stat/ } `LC_ALL=C cp -rL '$from' '$to' 2>&1`;
-    die "cp $from $to: @said" if @said || !-d $to;
+    die "cp $from $to: @said" if @said || !-e $to;
     system('chmod', '-R', 'u+w,a+rX', $to) == 0 or die "chmod $to: $?";
     return $to;
 }
@@ -83,12 +83,13 @@ sub php {
 
 =head2 patient()
 
-Lines for a pool whose workers take long to start on a busy machine.
+Lines for a pool whose workers take long to start, and to answer, on a busy
+machine.
 
 =cut
 
 sub patient {
-    return ('FcgiPMStartTimeout 3min', 'FcgiPMQueueTimeout 3min');
+    return map { "FcgiPM$_ 3min" } qw(StartTimeout QueueTimeout IOTimeout);
 }
 
 =head2 by_pool(DIRECTORY, COMMAND, LINE...), by_scripts(DIRECTORY, COMMAND,

@@ -42,7 +42,9 @@ sub once {
     my ($self, $path, %arg) = @_;
     my @cookie = map { "$_=$self->{cookie}{$_}" } sort keys %{ $self->{cookie} };
     my @header = @cookie ? 'Cookie: ' . join '; ', @cookie : ();
-    my $r = http($self->{port}, $path, timeout => 90,
+    push @header, 'Referer: ' . $self->base . $self->{last} if $self->{last};
+    $self->{last} = $path;
+    my $r = http($self->{port}, $path, timeout => 200,
                  host => "127.0.0.1:$self->{port}", %arg,
                  header => [@header, @{ $arg{header} || [] }]);
     $self->_keep($_) for @{ $r->{headers}{'set-cookie'} || [] };
@@ -98,8 +100,7 @@ sub post {
     my ($self, $path, @field) = @_;
     my ($type, $body) = _encode(@field);
     return $self->get($path, method => 'POST', body => $body,
-        header => ["Content-Type: $type", 'Origin: ' . $self->base,
-                   'Referer: ' . $self->base . $path]);
+        header => ["Content-Type: $type", 'Origin: ' . $self->base]);
 }
 
 sub _encode {
