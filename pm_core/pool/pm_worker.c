@@ -779,6 +779,17 @@ static pm_worker_t *wrk_create(pm_worker_group_t *group,
     return w;
 }
 
+/* The kernel gives a pid again only when no process group has it: what a
+ * worker of that pid has left is gone, if that was not noticed. */
+static void wrk_forget_former(const pm_context_t *context, pid_t pid)
+{
+    pm_worker_t *former = apr_hash_get(context->workers, &pid, sizeof(pid));
+
+    if (former) {
+        pm_worker_handle(former, PM_WORKER_EVENT_EMPTY);
+    }
+}
+
 int pm_worker_start(pm_worker_group_t *group, const pm_launch_spec_t *spec,
                     unsigned definition, int listen_fd, apr_time_t now)
 {
@@ -802,6 +813,7 @@ int pm_worker_start(pm_worker_group_t *group, const pm_launch_spec_t *spec,
     w->started_at = now;
     w->guarded = spec->guard && index >= 0;
     APR_RING_INSERT_TAIL(&group->list, w, pm_worker, link);
+    wrk_forget_former(group->context, w->pid);
     apr_hash_set(group->context->workers, &w->pid, sizeof(w->pid), w);
     group->count[w->state]++;
     group->context->alive++;
