@@ -405,6 +405,7 @@ static request_rec *make_request(const uint8_t *how, apr_pool_t *p)
     request_rec *r = apr_pcalloc(p, sizeof(*r));
 
     r->pool = p;
+    r->request_config = apr_pcalloc(p, sizeof(void *)); /* of one module */
     r->filename = apr_pstrdup(p, how[0] & 4 ? "/srv/www/x.php" : "/srv/www/x");
     r->subprocess_env = apr_table_make(p, 16);
     return r;
