@@ -110,8 +110,11 @@ for my $case (['10 0%', 1, [$WORKER]], ['10 0%', 4, [$WORKER]],
     ok(wait_for { pool_of($run)->{idle} == $processes } 20, "$name: workers");
     my $address = $run->address;
     my $answers = $run->dir . '/answers';
+    # so many requests take longer than the next worker loads, else it cannot
+    # be there in time
+    my $query = $name =~ /slow-start/ ? 'sleep=8&pid' : 'pid';
     my $load = FCGIPM::Load->new(clients => 4, request => sub {
-        my $r = request($address, query => 'pid');
+        my $r = request($address, query => $query);
         append($answers, "$1\n") if $r->{body} =~ /^pid=(\d+)/;
         return $r->{error} || ($r->{body} =~ /^pid=\d+/ ? undef : 'no pid');
     });
