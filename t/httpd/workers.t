@@ -50,8 +50,10 @@ for my $pool (qw(once twins)) {
     is($httpd->get('/slow/?pid')->{status}, 200,
        'a request waits for a worker that is slow to start');
     my ($pid) = $httpd->pid_at('/slow/');
-    kill 'KILL', map { $_->{pid} }
-        @{ $httpd->status('slow')->{pools}[0]{worker} };
+    my @old = map { $_->{pid} } @{ $httpd->status('slow')->{pools}[0]{worker} };
+    kill 'KILL', @old;
+    # One that dies may take a connection with it, and a second one the retry.
+    wait_for { !grep { alive($_) } @old } 10, 'the end of all';
     is($httpd->get('/slow/?pid')->{status}, 200,
        'also when all have been killed');
     isnt($httpd->pid_at('/slow/'), $pid, 'a new one');
