@@ -5,7 +5,8 @@
 # libFuzzer belongs to clang.  Without clang nothing is built, and t/fuzz.t
 # says so.
 FUZZ_CC   ?= clang
-FUZZ_RUNS ?= 5000000
+# Seconds for each target.
+FUZZ_TIME ?= 1200
 FUZZ      ?= $(notdir $(basename $(wildcard t/fuzz/*.c)))
 FUZZERS   := $(call bins,t/fuzz,t/fuzz/)
 FUZZ_FLAG := -fsanitize=fuzzer
@@ -48,7 +49,7 @@ endif
 run-fuzz: fuzzers
 	@for f in $(FUZZ); do \
 	    mkdir -p build-fuzz/corpus/$$f && \
-	    build-fuzz/t/fuzz/$$f -runs=$(FUZZ_RUNS) -max_len=4096 \
+	    build-fuzz/t/fuzz/$$f -max_total_time=$(FUZZ_TIME) -max_len=4096 \
 	        -print_final_stats=1 -artifact_prefix=build-fuzz/$$f- \
 	        build-fuzz/corpus/$$f t/fuzz/seeds/$$f || exit 1; \
 	done
