@@ -66,10 +66,12 @@ run-soak: tests
 	@FCGIPM_SOAK=$(SOAK) $(call prove,build,-v $(wildcard t/soak/*.t))
 
 # The tests that attack; those with a length of their own take a minute.
-ATTACKS := $(addprefix build/t/unit/,shared_memory safe_dir wakeup) \
-           $(addprefix t/core/,flood.t nonblock.t socket-harm.t) \
+ATTACKS := $(addprefix build/t/unit/,shared_memory safe_dir wakeup prefix) \
+           $(addprefix t/core/,clients.t flood.t heavy.t leftovers.t \
+             nonblock.t socket-harm.t) \
            $(addprefix t/httpd/,scribble.t descriptors.t scripts-hostile.t \
-             allow.t alone.t apart.t records.t sandbox.t sendfile.t socket-harm.t)
+             allow.t alone.t apart.t clients.t records.t sandbox.t sendfile.t \
+             socket-harm.t)
 
 run-attack: tests
 	@FCGIPM_ATTACK=60 $(call prove,build,$(ATTACKS))
