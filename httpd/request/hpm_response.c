@@ -641,6 +641,7 @@ static void response_take_stdout(void *ctx, const char *span, apr_size_t len)
         && !response_has_no_body(a->r->status)
         && !response_is_announced_only(a)) {
         response_add_body(a, span, len);
+        a->spool.enough = a->length >= 0 && !a->left;
         response_check_spool(a, a->spool.rv);
     }
 }

@@ -50,10 +50,13 @@ static apr_status_t spool_pass(hpm_spool_t *s, apr_bucket_brigade *bb)
 
     apr_brigade_cleanup(bb);
     s->passed = 1;
-    /* A client of HTTP/2 can close when it has the end, before this thread
-     * looks. */
-    if (rv == APR_SUCCESS && c->aborted && !s->ended) {
+    if (rv == APR_SUCCESS && c->aborted) {
         rv = APR_ECONNABORTED;
+    }
+    /* A client of HTTP/2 can close when it has what it needs, before this
+     * thread looks. */
+    if (c->master && s->enough && APR_STATUS_IS_ECONNABORTED(rv)) {
+        rv = APR_SUCCESS;
     }
     return rv == APR_SUCCESS
                ? rv
@@ -246,7 +249,7 @@ apr_status_t hpm_spool_finish(hpm_spool_t *s)
     }
     APR_BRIGADE_INSERT_TAIL(
         s->bb, apr_bucket_eos_create(s->r->connection->bucket_alloc));
-    s->ended = 1;
+    s->enough = 1;
     if (hpm_spool_pass(s) == APR_SUCCESS && small) {
         spool_send_now(s);
     }

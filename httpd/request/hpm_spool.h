@@ -58,7 +58,7 @@ typedef struct hpm_spool {
     unsigned int whole : 1;     /* pass on nothing before the end */
     unsigned int unflushed : 1; /* there may be something in a filter */
     unsigned int no_file : 1;   /* a file cannot be had */
-    unsigned int ended : 1;     /* the end of the response is in bb */
+    unsigned int enough : 1;    /* the client needs no more than what is held */
 } hpm_spool_t;
 
 /** @param limit bytes held in memory (FcgiPMResponseBuffer); -1: nothing is
