@@ -130,6 +130,7 @@ static void wrk_on_exec(void *ctx, int events)
 /* --- stopping ------------------------------------------------------------- */
 
 static void wrk_on_timer(void *ctx, apr_time_t now);
+static void wrk_sweep(pm_worker_t *w);
 
 /* Out of its group it is out of reach of the group's signals, and in that of
  * another pool it would get theirs.  @return 1: it is being ended */
@@ -208,7 +209,10 @@ static void wrk_on_timer(void *ctx, apr_time_t now)
 {
     pm_worker_t *w = ctx;
 
-    if (w->state == PM_WORKER_LEFT) {
+    if (w->state == PM_WORKER_LEFT && w->swept == PM_WORKER_SPARED) {
+        wrk_sweep(w);
+    }
+    else if (w->state == PM_WORKER_LEFT) {
         pm_worker_handle(w, PM_WORKER_EVENT_KILL);
     }
     else if (pm_worker_fsm_alive(w->state)) {
@@ -281,16 +285,32 @@ static apr_time_t wrk_sweep_until(const pm_worker_t *w)
     return now + context->die_timeout;
 }
 
+/* A shell that begins a job has the worker's socket as its standard input until
+ * it has opened another: it gets the time for that.  Those that serve in the
+ * worker's place are told at once. */
+#define SPARE apr_time_from_msec(200)
+
+static int wrk_may_spare(const pm_worker_t *w, apr_time_t now)
+{
+    return w->swept == PM_WORKER_UNSWEPT && !w->ends_all
+           && !w->group->context->dying_at
+           && !pm_worker_read_facts(w, now).forked;
+}
+
 /* Its own process has ended.  Others of its group that have the pool's socket
  * get SIGTERM, and a die timeout to finish; when it was killed all get
  * SIGKILL. */
 static void wrk_sweep(pm_worker_t *w)
 {
     pm_context_t *context = w->group->context;
+    apr_time_t now = pm_time_now();
+    int spare = wrk_may_spare(w, now);
 
+    w->swept = spare ? PM_WORKER_SPARED : PM_WORKER_SWEPT;
     pm_loop_at(context->loop, &w->timer, PM_TIME_NEVER);
-    if (wrk_look_left(w, w->ends_all ? SIGKILL : SIGTERM)) {
-        pm_loop_at(context->loop, &w->timer, wrk_sweep_until(w));
+    if (wrk_look_left(w, spare ? 0 : w->ends_all ? SIGKILL : SIGTERM)) {
+        pm_loop_at(context->loop, &w->timer,
+                   spare ? now + SPARE : wrk_sweep_until(w));
         return;
     }
     pm_worker_handle(w, PM_WORKER_EVENT_EMPTY);
@@ -309,7 +329,9 @@ void pm_worker_hurry(pm_worker_t *w)
         wrk_plan_stop(w, pm_time_now());
     }
     else if (w->state == PM_WORKER_LEFT) {
-        pm_loop_at(w->group->context->loop, &w->timer, wrk_sweep_until(w));
+        pm_loop_at(w->group->context->loop, &w->timer,
+                   w->swept == PM_WORKER_SPARED ? pm_time_now()
+                                                : wrk_sweep_until(w));
     }
 }
 

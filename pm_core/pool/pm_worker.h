@@ -122,6 +122,11 @@ struct pm_worker {
     int place;               /**< in context->roster; -1: none */
     int jobs;                /**< it has ended, and has left some */
     int ends_all;            /**< what it has left is ended, whatever it is */
+    enum {
+        PM_WORKER_UNSWEPT,
+        PM_WORKER_SPARED, /**< what has its socket may still lay it down */
+        PM_WORKER_SWEPT
+    } swept; /**< once it has ended */
     int exec_fd;
     int output_fd;
     pm_watch_t exec_watch;

@@ -93,7 +93,7 @@ for my $how (qw(HUP exit)) {
          "$how: the log names it");
     write_file($go, '');
     ok(wait_for { $run->log =~ /pid $old: a job says hello/ } 10,
-       "$how: what a job writes is logged");
+       "$how: what a job writes is logged") or diag($run->log);
     gone($speaker, "$how: it ends by itself");
     ends($run, $how);
     ok(alive($job), "$how: a job lives on when the manager has ended");
