@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apr_strings.h"
+#include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_listen_queue.h"
 #include "pm_core/policy/pm_recycle.h"
 #include "pm_core/policy/pm_reload_policy.h"
@@ -195,6 +196,7 @@ void pm_pool_define(pm_pool_t *pool, pm_member_t *member)
                         pool->p);
         member->fd = -1;
     }
+    pm_fds_close(&member->fd); /* a copy of the one that the pool has */
     if (member->failed) {
         pm_fail(&why, APR_EGENERAL, "%s", member->failed);
     }

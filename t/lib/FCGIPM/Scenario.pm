@@ -127,6 +127,7 @@ sub graceful_under_load {
     is(scalar @worker, 16, '16 workers');
     my $manager = $httpd->manager;
     ok($manager, 'a manager');
+    my $open = keys %{ fds($manager) };
 
     my $load = load_on($httpd, '/app/?sleep=50&pid', 16);
     ok($load->flows(100), 'requests flow');
@@ -154,6 +155,8 @@ sub graceful_under_load {
     is($same, $done, 'and left the manager');
     is($sum->{failed}, 0, 'not one request was lost')
         or diag($load->explain);
+    ok(wait_for { keys %{ fds($manager) } == $open } 20,
+       'the manager has as many descriptors as before');
     my %told = map { /^term (\d+)/ ? ($1 => 1) : () } split /\n/,
         slurp($trace);
     cmp_ok(scalar keys %told, '>=', 16 * $done * 0.9,
