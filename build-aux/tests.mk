@@ -71,7 +71,8 @@ ATTACKS := $(addprefix build/t/unit/,shared_memory safe_dir wakeup prefix) \
              nonblock.t socket-harm.t) \
            $(addprefix t/httpd/,scribble.t descriptors.t scripts-hostile.t \
              allow.t alone.t apart.t clients.t records.t sandbox.t sendfile.t \
-             socket-harm.t held-auth.t held-php.t held-requests.t)
+             socket-harm.t held-auth.t held-php.t held-requests.t \
+             held-scripts.t)
 
 run-attack: tests
 	@FCGIPM_ATTACK=60 $(call prove,build,$(ATTACKS))
