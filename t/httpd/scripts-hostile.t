@@ -303,7 +303,7 @@ is($httpd->pool_status($his->{name})->{state}, 'running', 'in the same pool');
 
 # --- ten thousand names
 my $manager = $httpd->manager;
-my $size = sub { proc_status($manager)->{VmRSS} =~ /(\d+)/ ? $1 : 0 };
+my $size = sub { proc_status($manager)->{RssAnon} =~ /(\d+)/ ? $1 : 0 };
 asks($HTTPD, map { "script 0 localhost:0 $docs/plain/warm$_" } 1 .. 500);
 my $was = $size->();
 like(asks($HTTPD, map { "script 0 localhost:0 $docs/plain/no$_" }
