@@ -41,6 +41,14 @@ my @FIN = ('eof', 'end');
 
 sub out { return map { "out=$_" } @_ }
 
+# The worker goes on when the client has seen "hello".
+my $SEEN = "until=$dir/seen";
+
+sub seen {
+    unlink "$dir/seen";
+    return (seen => sub { write_file("$dir/seen", '') if $_[0] =~ /hello/ });
+}
+
 # A query string; raw.pl reads what is too long for one from a file.
 my $scripts = 0;
 
@@ -133,6 +141,17 @@ my @cases = (
     ['a short END_REQUEST', [out("${HEAD}hello"), 'rec=3,1234567'], $CUT,
      undef, 'END_REQUEST of 7'],
 
+    (map { ["a type $_ of the other direction", ["rec=$_,12345678", @FIN],
+            '502', undef, "type $_"] } 1, 2, 4, 9),
+    ['the type 0', ['rec=0,hello', @FIN], '502', undef, 'type 0'],
+    ['END_REQUEST in the header',
+     [out('Content-Ty'), 'end', out("pe: a\r\n\r\n")], '502', undef, 'no end'],
+    ['two ends', [out("${HEAD}hello"), @FIN, @FIN], '200', 'hello'],
+    ['a second answer', [out("${HEAD}hello"), @FIN, out("${HEAD}evil"), @FIN],
+     '200', 'hello'],
+    ['a length beyond what comes', ['hex=01060001ffffff00', 'close'], '502',
+     undef, 'inside a record'],
+
     # --- END_REQUEST
     ['FCGI_CANT_MPX_CONN', ['end=0,1'], '502', undef, 'CANT_MPX_CONN'],
     ['FCGI_OVERLOADED', ['end=0,2'], '503', undef, 'OVERLOADED'],
@@ -164,17 +183,17 @@ my @cases = (
      undef, 'without END_REQUEST'],
     ['closed in END_REQUEST', [out("${HEAD}hello"), 'eof', 'cut=12', 'end',
                                'close'], $CUT, undef, 'inside a record'],
-    ['closed late', [out("${HEAD}hello"), 'sleep=100', 'close'], '200 cut',
+    ['closed late', [out("${HEAD}hello"), $SEEN, 'close'], '200 cut',
      undef, 'without END_REQUEST'],
     ['closed late, with a length',
-     [out("Content-Length: 9\r\n${HEAD}hello"), 'sleep=100', 'close'],
+     [out("Content-Length: 9\r\n${HEAD}hello"), $SEEN, 'close'],
      '200 cut', undef, 'without END_REQUEST'],
     ['closed late, all bytes there',
-     [out("Content-Length: 5\r\n${HEAD}hello"), 'sleep=100', 'close'],
+     [out("Content-Length: 5\r\n${HEAD}hello"), $SEEN, 'close'],
      '200|200 cut', undef, 'without END_REQUEST'],
     ['reset before all', ['reset'], '502', undef, 'before it answered',
      body => 'x'],
-    ['reset in the body', [out("${HEAD}hello"), 'sleep=100', 'reset'],
+    ['reset in the body', [out("${HEAD}hello"), $SEEN, 'reset'],
      '200 cut', undef, 'closed the connection'],
 
     # --- lines
@@ -236,6 +255,14 @@ my @cases = (
                              out("\r\nhello"), @FIN], '502', undef,
      'FcgiPMResponseHeaderLimit'],
 
+    ['1 MB without end', [out(map { "X-$_: $sixty\r\n" } 1 .. 18), @FIN],
+     '502', undef, 'does not end within'],
+    ['1 MB in one line', [out("X: $sixty", ($sixty) x 18), @FIN], '502', undef,
+     'does not end within'],
+    ['60,000 line ends', [out("${TYPE}X: y" . "\n" x 60_000), @FIN], '200'],
+    (map { ["a name with $_", [out("X${_}Y: z\r\n${HEAD}hello"), @FIN], '502',
+            undef, 'X'] } '(', '"', ' ', '/', '@', "\177", "\303\244"),
+
     # --- Status
     ['Status', [out("Status: 200 OK\r\n${HEAD}x"), @FIN], '200', 'x'],
     ['Status without reason', [out("Status: 404\r\n${HEAD}x"), @FIN], '404',
@@ -251,6 +278,13 @@ my @cases = (
     (map { ["Status: $_", [out("Status: $_\r\n${HEAD}x"), @FIN], '502',
             undef, 'Status'] } '', 'abc', '20', '2000', '600', '99', '-200',
      'HTTP/1.1 200 OK'),
+
+    (map { ["Status: $_", [out("Status: $_\r\n${HEAD}x"), @FIN], '502', undef,
+            'Status'] }
+     '101 Switching Protocols', '103', '1000', '0', '+200', '2 00', '0200'),
+    ['Status: 200x', [out("Status: 200x\r\n${HEAD}x"), @FIN], '200', 'x'],
+    ['two Status lines',
+     [out("Status: 200\r\nStatus: 404\r\n${HEAD}x"), @FIN], '200|404'],
 
     # --- no body
     ['204', [out("Status: 204\r\n\r\n"), @FIN], '204', ''],
@@ -323,6 +357,12 @@ my @cases = (
       @FIN], '301', 'gone'],
     ['a local Location that leads nowhere',
      [out("Location: /no/such/file\r\n\r\n"), @FIN], '404'],
+    (map { ["Location: $_->[0]", [out("Location: $_->[0]\r\n\r\n"), @FIN],
+            $_->[1]] }
+     ['/a%0d%0aSet-Cookie:%20b', 404], ['/../../etc/passwd', '400|404'],
+     ['/%2e%2e/%2e%2e/etc/passwd', '400|404'], ['/static.txt%00', '400|404'],
+     ['//example.org/', '302|404'], ["/$sixty", '40.'], ['javascript:x', 302],
+     ["\r\nX: y", '200|302'], ["/static.txt\r\nLocation: /none", '200|404']),
     ['a local Location, then closed',
      [out("Location: /static.txt\r\n\r\n"), 'close'], '502', undef,
      'without END_REQUEST'],
@@ -350,7 +390,7 @@ sub try_one {
     my ($httpd, $pool, $row, @before) = @_;
     my ($name, $script, $want, $body, $reason, %arg) = @$row;
     my $case = sprintf '%s.%d', $pool, ++$number;
-    my $r = $httpd->get("/$pool/?" . query(@before, @$script), %arg,
+    my $r = $httpd->get("/$pool/?" . query(@before, @$script), %arg, seen(),
                         header => ["X-Case: $case",
                                    @{ $arg{header} || [] }]);
     my $got = outcome($r);
@@ -376,7 +416,7 @@ sub judge_log {
     my %lines;
     for my $line (split /\n/, $httpd->log) {
         push @{ $lines{$1} }, $line
-            if $line =~ /^\[(?:error|warn|crit)\] case=(\w+\.\d+) /;
+            if $line =~ /^\[(?:error|warn|crit)\] case=(\w+\.\d+) (?!AH\d)/;
     }
     my @wrong;
     for my $case (sort keys %expected) {
@@ -515,9 +555,10 @@ for my $row (['more than the length', out("Content-Length: 3\r\n${HEAD}hello"),
 
 # A response that is cut is the last of its connection.
 for my $length ('', "Content-Length: 9\r\n") {
-    my $query = query(out("$length${HEAD}hello"), 'sleep=60', 'close');
-    my ($bytes) = talk($httpd->port, join '', map {
-        "GET /raw/?$_ HTTP/1.1\r\nHost: x\r\n\r\n" } $query, 'ok');
+    my $query = query(out("$length${HEAD}hello"), $SEEN, 'close');
+    my ($bytes) = talk($httpd->port, join('', map {
+        "GET /raw/?$_ HTTP/1.1\r\nHost: x\r\n\r\n" } $query, 'ok'), 20,
+        (seen())[1]);
     my @status = $bytes =~ m{HTTP/1\.1 (\d+)}g;
     is_deeply(\@status, [200], 'cut on a connection that was to be kept');
     like($bytes, qr/hello(?:\r\n)?\z/, 'nothing follows');
@@ -593,13 +634,13 @@ sub cut_under {
         my @wrong;
         for my $end (['close'], ['reset'], ['ver=3', 'out=x'], ['end=0,1'],
                      ['end=0,2'], $length ? ['end'] : ()) {
-            for my $pause (0, 60) {
+            for my $when ('sleep=0', $SEEN) {
                 my $r = $server->get('/raw/?' . query(
-                    out("${head}hello"), "sleep=$pause", @$end),
-                    protocol => $protocol);
-                push @wrong, "@$end, $pause ms: " . outcome($r)
+                    out("${head}hello"), $when, @$end),
+                    protocol => $protocol, seen());
+                push @wrong, "@$end, $when: " . outcome($r)
                     unless outcome($r) =~ /^(?:50[23]|200 cut)\z/
-                    && ($pause == 0 || outcome($r) eq '200 cut');
+                    && ($when ne $SEEN || outcome($r) eq '200 cut');
             }
         }
         is_deeply(\@wrong, [], "a response that ends $name");

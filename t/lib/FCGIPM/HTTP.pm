@@ -28,9 +28,10 @@ use Time::HiRes qw(time);
 our @EXPORT = qw(http talk);
 
 =head2 http(PORT, PATH, method, header => [LINE...], body, chunked => SIZE,
-timeout => 20, protocol => '1.1', host => NAME)
+timeout => 20, protocol => '1.1', host => NAME, seen => CODE)
 
-C<chunked> sends the body in chunks of that size.
+C<chunked> sends the body in chunks of that size.  C<seen> is called with all
+that has come, each time that there is more.
 
 =cut
 
@@ -46,13 +47,13 @@ sub http {
     my $method = $arg{method} || (defined $arg{body} ? 'POST' : 'GET');
     my $wrote = _write($s, _head($method, $path, port => $port, %arg)
                            . _body(%arg));
-    my ($bytes, $how) = _read($s, $method, $deadline);
+    my ($bytes, $how) = _read($s, $deadline, $arg{seen});
     my $r = _parse($bytes, $method, $how);
     $r->{error} = "write: $wrote" if defined $wrote && defined $r->{error};
     return $r;
 }
 
-=head2 talk(PORT, BYTES, SECONDS)
+=head2 talk(PORT, BYTES, SECONDS, SEEN)
 
 Sends BYTES as they are and gives what comes until the connection is closed,
 and how it was: 'eof', 'timeout', or the error.
@@ -60,12 +61,12 @@ and how it was: 'eof', 'timeout', or the error.
 =cut
 
 sub talk {
-    my ($port, $bytes, $seconds) = @_;
+    my ($port, $bytes, $seconds, $seen) = @_;
     my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
         or return ('', "connect: $!");
     local $SIG{PIPE} = 'IGNORE';
     _write($s, $bytes);
-    return _read($s, 'GET', time + ($seconds || 20));
+    return _read($s, time + ($seconds || 20), $seen);
 }
 
 sub _head {
@@ -107,7 +108,7 @@ sub _write {
 
 # Until the answer is whole: '' ; else why not: 'timeout', 'reset', 'eof'.
 sub _read {
-    my ($s, $method, $deadline) = @_;
+    my ($s, $deadline, $seen) = @_;
     my $ready = IO::Select->new($s);
     my $bytes = '';
     for (;;) {
@@ -116,6 +117,7 @@ sub _read {
         my $n = sysread $s, $bytes, 65_536, length $bytes;
         return ($bytes, "$!") unless defined $n;
         return ($bytes, 'eof') if $n == 0;
+        $seen->($bytes) if $seen;
     }
 }
 
