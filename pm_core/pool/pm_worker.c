@@ -267,6 +267,9 @@ static void wrk_sigkill(pm_worker_t *w)
     wrk_look_left(w, SIGKILL);
 }
 
+/* What has got SIGKILL is gone when the kernel comes to it. */
+#define KERNEL apr_time_from_sec(1)
+
 /* When those that it has left, and that have the pool's socket, get SIGKILL.
  * Those that were there before the first request are the ones that serve
  * (PHP_FCGI_CHILDREN): they get as much time for a request as a worker does. */
@@ -275,9 +278,10 @@ static apr_time_t wrk_sweep_until(const pm_worker_t *w)
     const pm_context_t *context = w->group->context;
     apr_time_t now = pm_time_now();
     apr_time_t drain = w->group->conf->drain_timeout;
+    apr_time_t until = context->dying_at + context->die_timeout;
 
     if (context->dying_at) {
-        return context->dying_at + context->die_timeout;
+        return w->ends_all && until < now + KERNEL ? now + KERNEL : until;
     }
     if (pm_worker_read_facts(w, now).forked) {
         return drain ? now + drain : PM_TIME_NEVER;
