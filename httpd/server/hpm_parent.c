@@ -15,11 +15,13 @@
 #include "httpd/request/hpm_keepalive_wait.h"
 #include "httpd/request/hpm_script.h"
 #include "httpd/server/hpm_file.h"
+#include "httpd/server/hpm_keeper.h"
 #include "httpd/server/hpm_log.h"
 #include "pm_core/ipc/pm_slow_report.h"
 #include "pm_core/ipc/pm_wakeup.h"
 #include "pm_core/os/pm_lockfile.h"
 #include "pm_core/os/pm_pidfile.h"
+#include "pm_core/pool/pm_script_pools.h"
 
 APLOG_USE_MODULE(fcgipm);
 
@@ -132,6 +134,7 @@ static pm_pool_set_t *parent_make_set(const hpm_parent_t *me)
     set->config = me->retained->config;
     set->log_level = log.level;
     set->log_fd = hpm_file_fd(me->s->error_log);
+    set->store_fd = hpm_file_fd(me->retained->keeper);
     for (i = 0; i < me->server->pool_list->nelts; i++) {
         const hpm_pool_t *pool = hpm_server_pool_at(me->server, i);
 
@@ -261,6 +264,10 @@ static apr_status_t parent_end(void *data)
     if (r->parent == getpid()) {
         hpm_manager_process_stop(me);
         hpm_listeners_close(r->listeners, 1);
+        if (r->board) {
+            pm_script_pools_unlink(r->board, me->server->global->runtime_dir,
+                                   me->pconf);
+        }
         parent_unlock(r);
     }
     return APR_SUCCESS;
@@ -337,6 +344,7 @@ int hpm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
                      "pools grow as their sockets' queues do");
     parent_open_pipe(me, &me->retained->slow_report, pm_slow_report_create,
                      "what slow requests wait for will not be known");
+    hpm_keeper_renew(me);
     parent_renew(me, ptemp);
     parent_publish(me);
     hpm_manager_process_wake(1);
@@ -374,6 +382,7 @@ static void child_close_parents(hpm_retained_t *r)
     hpm_file_close(&r->manager.channel);
     hpm_file_close(&r->wakeup.manager_end);
     hpm_file_close(&r->slow_report.manager_end);
+    hpm_file_close(&r->keeper);
     hpm_listeners_close(r->listeners, 0);
 }
 

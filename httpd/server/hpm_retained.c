@@ -64,6 +64,7 @@ void hpm_retained_move(hpm_retained_t *r, apr_pool_t *p)
     hpm_file_move(&r->wakeup.children_end, p);
     hpm_file_move(&r->slow_report.manager_end, p);
     hpm_file_move(&r->slow_report.children_end, p);
+    hpm_file_move(&r->keeper, p);
 }
 
 void hpm_retained_save(apr_pool_t *ptemp)

@@ -41,6 +41,8 @@ typedef struct hpm_retained {
                                     *   pools; NULL: none */
     hpm_pipe_t wakeup;             /**< see pm_wakeup.h */
     hpm_pipe_t slow_report;        /**< see pm_slow_report.h */
+    apr_file_t *keeper;            /**< the manager's end of pm_fd_store.h;
+                                    *   NULL: none */
     hpm_manager_process_t manager;
 } hpm_retained_t;
 

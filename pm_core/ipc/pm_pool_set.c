@@ -28,6 +28,7 @@ pm_pool_set_t *pm_pool_set_create(apr_pool_t *p)
     set->hosts = apr_array_make(p, 2, sizeof(pm_host_t));
     set->log_level = PM_NOTICE;
     set->log_fd = -1;
+    set->store_fd = -1;
     return set;
 }
 
@@ -40,6 +41,7 @@ void pm_pool_set_destroy(pm_pool_set_t *set)
         return;
     }
     pm_fds_close(&set->log_fd);
+    pm_fds_close(&set->store_fd);
     for (i = 0; i < set->members->nelts; i++) {
         pm_fds_close(&APR_ARRAY_IDX(set->members, i, pm_member_t).fd);
         pm_fds_close(&APR_ARRAY_IDX(set->members, i, pm_member_t).log_fd);
@@ -168,6 +170,11 @@ apr_status_t pm_pool_set_send(int channel, const pm_pool_set_t *set,
     }
     if (rv == APR_SUCCESS) {
         rv = send_templates(channel, set, deadline, p, why);
+    }
+    if (rv == APR_SUCCESS && set->store_fd >= 0) {
+        msg = (pm_message_t){
+            .text = apr_pstrdup(p, "store"), .nfds = 1, .fds = {set->store_fd}};
+        rv = pm_channel_call(channel, &msg, deadline, p, why);
     }
     if (rv == APR_SUCCESS) {
         msg.nfds = 0;
@@ -377,6 +384,10 @@ apr_status_t pm_pool_set_receive(pm_pool_set_t **set,
     }
     else if (n == 1 && *set && !strcmp(word[0], "hosts")) {
         rv = take_hosts(*set, text, why);
+    }
+    else if (n == 1 && *set && !strcmp(word[0], "store") && msg.nfds == 1) {
+        pm_fds_close(&(*set)->store_fd);
+        (*set)->store_fd = msg.fds[--msg.nfds];
     }
     else if (n == 1 && *set && !strcmp(word[0], "commit")) {
         *whole = 1;

@@ -18,6 +18,8 @@
  *                               the pools, if there is one
  *     hosts                   + a line for each virtual host: NAME, or
  *                               NAME UID GID; can come more than once
+ *     store                   descriptor: the store of the sockets of scripts
+ *                             (pm_fd_store.h)
  *     commit
  *
  * The manager answers each with "ok" or "error REASON" before the next is sent.
@@ -57,7 +59,8 @@ typedef struct pm_pool_set {
                                     *   scripts the templates may run */
     int config;                    /**< httpd's number of this configuration */
     pm_level_t log_level;
-    int log_fd; /**< the error log; -1: the manager keeps the one it has */
+    int log_fd;   /**< the error log; -1: the manager keeps the one it has */
+    int store_fd; /**< where sockets of scripts are stored; -1: there is none */
 } pm_pool_set_t;
 
 /** @return an empty set in @a p, without descriptors.  Parent, fcgipm-run. */

@@ -238,6 +238,14 @@ static void mgr_take_log(pm_manager_t *m, pm_pool_set_t *set)
     }
 }
 
+/* It can be another one, since the one before has died. */
+static void mgr_take_store(pm_manager_t *m)
+{
+    pm_fds_close(&m->context.store_fd);
+    m->context.store_fd = m->set->store_fd;
+    m->set->store_fd = -1;
+}
+
 /* The settings of the manager itself.  The pid file is written each time: the
  * text of its path goes with the former set. */
 static void mgr_adopt_global(pm_manager_t *m)
@@ -248,6 +256,7 @@ static void mgr_adopt_global(pm_manager_t *m)
     m->context.global = m->set->global;
     m->context.max_alive = (int)m->set->global->max_processes;
     mgr_take_log(m, m->set);
+    mgr_take_store(m);
     m->survivor.die_timeout = m->context.die_timeout;
     pm_survivor_renew(&m->survivor);
     pm_title_set(m->set->global->manager_name);
@@ -551,6 +560,7 @@ static void mgr_init_context(pm_manager_t *m)
     context->p = m->p;
     context->log = m->opts.log;
     context->scoreboard = m->opts.scoreboard;
+    context->store_fd = -1;
     context->features = mgr_features;
     context->pools = apr_hash_make(m->p);
     context->workers = apr_hash_make(m->p);
@@ -643,24 +653,17 @@ static void mgr_kill_strays(pm_pool_t *pool)
     pm_leftovers_kill_strays(pool->context, pool->listener.fd);
 }
 
-static void mgr_unlink_script(pm_pool_t *pool)
-{
-    if (pool->script) {
-        pm_listen_unlink(&pool->listener);
-    }
-}
-
-/* While httpd lives another manager goes on with its sockets and the
- * scoreboard, and requests wait in the kernel till then.  Sockets of scripts
- * are this manager's own. */
+/* While httpd lives another manager goes on with the sockets and the
+ * scoreboard, and requests wait in the kernel till then. */
 static int mgr_end(pm_manager_t *m)
 {
     int status = m->given_up || m->context.killed;
 
     mgr_close_control(m);
     mgr_each_pool(m, mgr_kill_strays);
-    mgr_each_pool(m,
-                  m->opts.channel < 0 ? mgr_unlink_socket : mgr_unlink_script);
+    if (m->opts.channel < 0) {
+        mgr_each_pool(m, mgr_unlink_socket);
+    }
     pm_pidfile_remove(&m->pid_file);
     pm_survivor_end(&m->survivor);
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): ends with %d: %s",

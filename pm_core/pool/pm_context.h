@@ -13,6 +13,7 @@
 
 #include "apr_hash.h"
 #include "apr_ring.h"
+#include "pm_core/ipc/pm_fd_store.h"
 #include "pm_core/ipc/pm_pool_set.h"
 #include "pm_core/os/pm_loop.h"
 #include "pm_core/os/pm_sock_diag.h"
@@ -35,12 +36,13 @@ typedef struct pm_context {
     pm_roster_t *roster;             /**< workers; NULL: there is none */
     apr_hash_t *slow_commands;       /**< pid_t -> pm_slow_log_t */
     struct pm_script_pools *scripts; /**< pm_script_pools.c's */
-    struct pm_inotify *inotify;      /**< NULL: no file is watched */
-    apr_uint64_t started;            /**< workers started so far */
-    uid_t httpd_uid;           /**< may read the status, besides root and the
-                                *   manager's own user */
-    const pm_global_t *global; /**< of the set in force; NULL: none yet */
-    struct pm_pools touched;   /**< to be planned at the end of this round */
+    int store_fd; /**< for their sockets, pm_fd_store.h; -1: none */
+    struct pm_inotify *inotify; /**< NULL: no file is watched */
+    apr_uint64_t started;       /**< workers started so far */
+    uid_t httpd_uid;            /**< may read the status, besides root and the
+                                 *   manager's own user */
+    const pm_global_t *global;  /**< of the set in force; NULL: none yet */
+    struct pm_pools touched;    /**< to be planned at the end of this round */
     struct pm_pools waiting; /**< could have more workers if FcgiPMMaxProcesses
                               *   left room; the longest wait is first */
     pm_pool_t

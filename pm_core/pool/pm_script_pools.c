@@ -24,20 +24,29 @@
 #define ROOM_AGE   APR_USEC_PER_SEC
 #define ROOM_TRIES 8
 
+/* For what the manager before has stored. */
+#define STORE_TIME APR_USEC_PER_SEC
+
 struct pm_script_pools {
     const pm_pool_set_t *set; /* in force; NULL: none yet */
     apr_hash_t *by_key;       /* key -> pm_script_pool_t */
     int full;                 /* that was logged */
     int crowded;              /* likewise: one went for another */
+    int mortal;               /* likewise: a socket could not be stored */
 };
+
+/* What a pool was made for. */
+typedef struct sp_origin {
+    const char *key;
+    const char *host, *path; /* of the first request for it */
+    apr_uint32_t uid;        /* of the user it runs as */
+} sp_origin_t;
 
 struct pm_script_pool {
     pm_pool_t *pool;
     apr_pool_t *p;
-    const char *key;
-    const char *host, *path; /* of the first request for it */
-    apr_uint32_t uid;        /* of the user it runs as */
-    int known;               /* it is in by_key */
+    sp_origin_t of;
+    int known; /* it is in by_key */
     pm_launch_file_t file;
     apr_time_t changed_at; /* workers started before run the former file */
     apr_uint64_t used;     /* what was done when it was looked at last */
@@ -54,10 +63,10 @@ void pm_script_pools_init(pm_context_t *context)
 
 /* --- names ---------------------------------------------------------------- */
 
-static const char *sp_address_of(const pm_pool_set_t *set,
+static const char *sp_address_of(const char *runtime_dir,
                                  apr_uint32_t generation, apr_pool_t *p)
 {
-    return apr_psprintf(p, "unix:%s/script-%x.sock", set->global->runtime_dir,
+    return apr_psprintf(p, "unix:%s/script-%x.sock", runtime_dir,
                         generation & ~PM_SCOREBOARD_SCRIPT_BIT);
 }
 
@@ -86,13 +95,19 @@ static const char *sp_name_of(const pm_script_target_t *f, apr_pool_t *p)
     return apr_psprintf(p, "%s-%.*s", name, HASH_LEN, hex);
 }
 
+/* A word unescaped; NULL: it was not escaped correctly. */
+static const char *sp_unescape(const char *word, apr_size_t len, apr_pool_t *p)
+{
+    return apr_punescape_url(p, apr_pstrmemdup(p, word, len), NULL, NULL, 1);
+}
+
 /* --- one script ----------------------------------------------------------- */
 
 /* Workers are started only while the file is the one seen last. */
 static void sp_arm(pm_script_pool_t *script, const pm_script_target_t *f)
 {
     if (f->is_file) {
-        script->file.path = script->path;
+        script->file.path = script->of.path;
         script->file.fixed = f->fixed;
         script->file.inode = f->file;
         if (script->pool->spec) {
@@ -129,7 +144,7 @@ static void sp_renew(pm_script_pool_t *script, pm_script_target_t *f)
     pm_log(script->pool->context->log, PM_NOTICE,
            "pool %s: %s has changed and "
            "is started anew",
-           script->pool->conf->name, script->path);
+           script->pool->conf->name, script->of.path);
     sp_define(script, f);
     script->changed_at = pm_time_now();
     pm_pool_reload(script->pool);
@@ -137,13 +152,18 @@ static void sp_renew(pm_script_pool_t *script, pm_script_target_t *f)
 
 static void sp_forget(pm_script_pool_t *script)
 {
-    pm_script_pools_t *all = script->pool->context->scripts;
+    pm_context_t *context = script->pool->context;
+    pm_script_pools_t *all = context->scripts;
 
-    pm_loop_at(script->pool->context->loop, &script->timer, PM_TIME_NEVER);
+    pm_loop_at(context->loop, &script->timer, PM_TIME_NEVER);
     if (script->known) {
         script->known = 0;
-        apr_hash_set(all->by_key, script->key, APR_HASH_KEY_STRING, NULL);
+        apr_hash_set(all->by_key, script->of.key, APR_HASH_KEY_STRING, NULL);
         all->full = 0;
+        if (context->store_fd >= 0) {
+            pm_fd_store_drop(context->store_fd, script->pool->generation,
+                             script->p);
+        }
     }
 }
 
@@ -204,6 +224,74 @@ static void sp_on_look(void *ctx, apr_time_t now)
            "FcgiPMIdleTimeout",
            pool->conf->name);
     sp_forget(script);
+}
+
+/* --- for the next manager ------------------------------------------------- */
+
+/* What is stored beside a socket. */
+typedef struct sp_stored {
+    int slot;
+    apr_uint32_t generation;
+    sp_origin_t of;
+    const char *listen; /* its address */
+} sp_stored_t;
+
+/* Another build may read it: the first word says which words follow. */
+#define SP_STORED "script-1"
+#define SP_WORDS  8
+
+static void sp_store(const pm_script_pool_t *script, apr_pool_t *p)
+{
+    const pm_pool_t *pool = script->pool;
+    pm_context_t *context = pool->context;
+    pm_reason_t why;
+    const char *text;
+
+    if (context->store_fd < 0) {
+        return;
+    }
+    text = apr_psprintf(p, SP_STORED " %d %u %u %s %s %s %s", pool->slot,
+                        pool->generation, script->of.uid,
+                        apr_pescape_urlencoded(p, script->of.key),
+                        apr_pescape_urlencoded(p, script->of.host),
+                        apr_pescape_urlencoded(p, script->of.path),
+                        apr_pescape_urlencoded(p, pool->conf->listen));
+    if (pm_fd_store_put(context->store_fd, pool->generation, text,
+                        pool->listener.fd, p, &why)
+            != APR_SUCCESS
+        && !context->scripts->mortal) {
+        context->scripts->mortal = 1;
+        pm_log(context->log, PM_WARNING,
+               "pool %s: should the manager die, requests that wait for this "
+               "script and others may be lost: its socket is not kept: %s",
+               pool->conf->name, why.text);
+    }
+}
+
+/* @return 0: this build has not written it */
+static int sp_read_stored(sp_stored_t *s, const char *text, apr_pool_t *p)
+{
+    char *line = apr_pstrdup(p, text);
+    const char *word[SP_WORDS];
+    char *last = NULL;
+    int n = 0;
+
+    for (line = apr_strtok(line, " ", &last); line && n < SP_WORDS;
+         line = apr_strtok(NULL, " ", &last)) {
+        word[n] = sp_unescape(line, strlen(line), p);
+        n += word[n] != NULL;
+    }
+    if (n != SP_WORDS || line || strcmp(word[0], SP_STORED) != 0) {
+        return 0;
+    }
+    *s = (sp_stored_t){.slot = atoi(word[1]),
+                       .generation = (apr_uint32_t)apr_atoi64(word[2]),
+                       .of = {.uid = (apr_uint32_t)apr_atoi64(word[3]),
+                              .key = word[4],
+                              .host = word[5],
+                              .path = word[6]},
+                       .listen = word[7]};
+    return s->slot >= PM_SCOREBOARD_SCRIPTS && s->slot < PM_SCOREBOARD_SLOTS;
 }
 
 /* --- a new one ------------------------------------------------------------ */
@@ -332,9 +420,9 @@ static apr_status_t sp_cleanup(void *script)
     return APR_SUCCESS;
 }
 
-static void sp_create(pm_context_t *context, pm_member_t *member,
-                      const pm_script_target_t *f, const char *host,
-                      const char *path)
+static pm_script_pool_t *sp_create(pm_context_t *context, pm_member_t *member,
+                                   const pm_script_target_t *f,
+                                   const char *host, const char *path)
 {
     pm_script_pool_t *script;
     pm_pool_t *pool = pm_pool_create(context, member);
@@ -344,20 +432,36 @@ static void sp_create(pm_context_t *context, pm_member_t *member,
     pool->script = script = apr_pcalloc(pool->p, sizeof(*script));
     script->p = pool->p;
     script->pool = pool;
-    script->key = apr_pstrdup(script->p, f->key);
-    script->host = apr_pstrdup(script->p, host);
-    script->path = apr_pstrdup(script->p, path);
-    script->uid = f->uid;
+    script->of.key = apr_pstrdup(script->p, f->key);
+    script->of.host = apr_pstrdup(script->p, host);
+    script->of.path = apr_pstrdup(script->p, path);
+    script->of.uid = f->uid;
     script->known = 1;
     script->timer.due = sp_on_look;
     script->timer.ctx = script;
-    apr_hash_set(context->scripts->by_key, script->key, APR_HASH_KEY_STRING,
+    apr_hash_set(context->scripts->by_key, script->of.key, APR_HASH_KEY_STRING,
                  script);
     apr_pool_pre_cleanup_register(pool->p, script, sp_cleanup);
     sp_arm(script, f);
     sp_watch(script, pm_time_now());
     pm_log(context->log, PM_INFO, "pool %s: for %s of %s", pool->conf->name,
            path, host);
+    return script;
+}
+
+static apr_status_t sp_prepare(pm_script_target_t *f, const char *path,
+                               apr_pool_t *p, pm_reason_t *why)
+{
+    pm_launch_spec_t *spec;
+    apr_status_t rv = pm_launch_spec_prepare(&spec, f->conf, p, why);
+
+    if (rv != APR_SUCCESS) {
+        pm_reason_t cause = *why;
+
+        f->status = rv == EACCES ? 403 : rv == EMFILE ? 503 : 500;
+        pm_fail(why, rv, "%s: %s", path, cause.text);
+    }
+    return rv;
 }
 
 /* @return f->status on failure */
@@ -366,7 +470,6 @@ static apr_status_t sp_make(pm_context_t *context, pm_script_target_t *f,
                             pm_reason_t *why)
 {
     pm_member_t member = {.fd = -1, .log_fd = -1};
-    pm_launch_spec_t *spec;
     apr_status_t rv;
 
     f->status = 503;
@@ -377,31 +480,21 @@ static apr_status_t sp_make(pm_context_t *context, pm_script_target_t *f,
                        path);
     }
     f->conf->name = sp_name_of(f, p);
-    f->conf->listen =
-        sp_address_of(context->scripts->set, member.generation, p);
-    rv = pm_launch_spec_prepare(&spec, f->conf, p, why);
-    if (rv != APR_SUCCESS) {
-        pm_reason_t cause = *why;
-
-        f->status = rv == EACCES ? 403 : rv == EMFILE ? 503 : 500;
-        return pm_fail(why, rv, "%s: %s", path, cause.text);
+    f->conf->listen = sp_address_of(context->scripts->set->global->runtime_dir,
+                                    member.generation, p);
+    rv = sp_prepare(f, path, p, why);
+    if (rv == APR_SUCCESS) {
+        rv = sp_open_socket(&member, f->conf, p, why);
     }
-    rv = sp_open_socket(&member, f->conf, p, why);
     if (rv == APR_SUCCESS) {
         member.conf = f->conf;
         member.log_fd = sp_log_of(f);
-        sp_create(context, &member, f, host, path);
+        sp_store(sp_create(context, &member, f, host, path), p);
     }
     return rv;
 }
 
 /* --- questions ------------------------------------------------------------ */
-
-/* A word unescaped; NULL: it was not escaped correctly. */
-static const char *sp_unescape(const char *word, apr_size_t len, apr_pool_t *p)
-{
-    return apr_punescape_url(p, apr_pstrmemdup(p, word, len), NULL, NULL, 1);
-}
 
 static const char *sp_find(pm_context_t *context, const char *host,
                            const char *path, apr_pool_t *p)
@@ -450,41 +543,139 @@ const char *pm_script_pools_ask(pm_context_t *context, const pm_request_t *req,
                         : "error 403 that cannot be a path";
 }
 
-/* --- another configuration ------------------------------------------------ */
+/* --- another manager ------------------------------------------------------ */
 
-/* The sockets and slots of a manager that has died. */
-static void sp_clear_away(pm_context_t *context, const pm_pool_set_t *set)
+/* How it would be run now, as the same user. */
+static apr_status_t sp_resolve(pm_script_target_t *f, const pm_pool_set_t *set,
+                               const sp_origin_t *of, apr_pool_t *p,
+                               pm_reason_t *why)
 {
-    apr_pool_t *p = set->members->pool;
+    apr_status_t rv =
+        pm_script_resolve_pool(f, set, of->host, of->path, of->uid, p, why);
+
+    return rv == APR_SUCCESS && strcmp(f->key, of->key)
+               ? pm_fail(why, APR_EGENERAL,
+                         "%s: it is run as somebody else now", of->path)
+               : rv;
+}
+
+static apr_status_t sp_take_over(pm_context_t *context, const sp_stored_t *s,
+                                 int *fd, apr_pool_t *p, pm_reason_t *why)
+{
+    pm_member_t member = {.slot = s->slot, .generation = s->generation};
+    pm_script_target_t f;
+    apr_status_t rv = sp_resolve(&f, context->scripts->set, &s->of, p, why);
+
+    if (rv == APR_SUCCESS) {
+        rv = sp_prepare(&f, s->of.path, p, why);
+    }
+    if (rv == APR_SUCCESS) {
+        f.conf->name = sp_name_of(&f, p);
+        f.conf->listen = s->listen;
+        member.conf = f.conf;
+        member.log_fd = sp_log_of(&f);
+        member.fd = *fd;
+        *fd = -1;
+        sp_create(context, &member, &f, s->of.host, s->of.path);
+    }
+    return rv;
+}
+
+/* Is it a pool of the manager that has died, and not yet one of this one?  A
+ * pool of which no child knows any more has no generation. */
+static int sp_is_left(const pm_context_t *context, const sp_stored_t *s)
+{
+    return pm_scoreboard_slot(context->scoreboard, s->slot)->generation
+               == s->generation
+           && !context->slots[s->slot]
+           && !apr_hash_get(context->scripts->by_key, s->of.key,
+                            APR_HASH_KEY_STRING);
+}
+
+static int sp_on_left(void *ctx, const char *text, int *fd)
+{
+    pm_context_t *context = ctx;
+    apr_pool_t *p = pm_subpool_create(context->p);
+    sp_stored_t s;
+    pm_reason_t why;
+    int kept = 0;
+
+    if (sp_read_stored(&s, text, p) && sp_is_left(context, &s)) {
+        kept = sp_take_over(context, &s, fd, p, &why) == APR_SUCCESS;
+        if (!kept) {
+            pm_log(context->log, PM_INFO, "the pool of %s goes: %s", s.of.path,
+                   why.text);
+        }
+    }
+    apr_pool_destroy(p);
+    return kept;
+}
+
+static void sp_unlink(const char *runtime_dir, const pm_scoreboard_slot_t *slot,
+                      apr_pool_t *p)
+{
+    unlink(sp_address_of(runtime_dir, slot->generation, p) + 5);
+}
+
+/* The sockets and slots that could not be taken over. */
+static void sp_clear_away(pm_context_t *context, const pm_pool_set_t *set,
+                          apr_pool_t *p)
+{
     int i;
 
-    if (!pm_scoreboard_header(context->scoreboard)->scripts) {
-        return; /* no slot was used: do not touch that memory */
-    }
     for (i = PM_SCOREBOARD_SCRIPTS; i < PM_SCOREBOARD_SLOTS; i++) {
         pm_scoreboard_slot_t *slot = pm_scoreboard_slot(context->scoreboard, i);
 
-        if (slot->generation) {
-            unlink(sp_address_of(set, slot->generation, p) + 5);
+        if (slot->generation && !context->slots[i]) {
+            sp_unlink(set->global->runtime_dir, slot, p);
             memset(slot, 0, sizeof(*slot));
             pm_scoreboard_set_workers(context->scoreboard, i, 0, 0, 1);
         }
     }
 }
 
+/* The scoreboard's memory is not touched where no slot was used. */
+static void sp_inherit(pm_context_t *context, const pm_pool_set_t *set,
+                       apr_pool_t *p)
+{
+    if (pm_scoreboard_header(context->scoreboard)->scripts) {
+        if (context->store_fd >= 0) {
+            pm_fd_store_each(context->store_fd, pm_time_now() + STORE_TIME,
+                             sp_on_left, context, p);
+        }
+        sp_clear_away(context, set, p);
+    }
+}
+
+void pm_script_pools_unlink(pm_scoreboard_t *scoreboard,
+                            const char *runtime_dir, apr_pool_t *p)
+{
+    int i;
+
+    if (!pm_scoreboard_header(scoreboard)->scripts) {
+        return;
+    }
+    for (i = PM_SCOREBOARD_SCRIPTS; i < PM_SCOREBOARD_SLOTS; i++) {
+        const pm_scoreboard_slot_t *slot = pm_scoreboard_slot(scoreboard, i);
+
+        if (slot->generation) {
+            sp_unlink(runtime_dir, slot, p);
+        }
+    }
+}
+
+/* --- another configuration ------------------------------------------------ */
+
 static void sp_adopt(pm_script_pool_t *script, const pm_pool_set_t *set,
                      apr_pool_t *p)
 {
     pm_pool_t *pool = script->pool;
     pm_graceful_t graceful = (pm_graceful_t)set->global->graceful;
-    pm_reason_t why = {"it is run as somebody else now"};
+    pm_reason_t why;
     pm_script_target_t f;
     int reload;
 
-    if (pm_script_resolve_pool(&f, set, script->host, script->path, script->uid,
-                               p, &why)
-            != APR_SUCCESS
-        || strcmp(f.key, script->key)) {
+    if (sp_resolve(&f, set, &script->of, p, &why) != APR_SUCCESS) {
         pm_log(pool->context->log, PM_INFO, "pool %s: goes: %s",
                pool->conf->name, why.text);
         sp_forget(script);
@@ -501,22 +692,26 @@ static void sp_adopt(pm_script_pool_t *script, const pm_pool_set_t *set,
         pm_pool_reload(pool);
     }
     sp_watch(script, pm_time_now());
+    sp_store(script, p); /* it can be another store */
 }
 
 void pm_script_pools_adopt(pm_context_t *context, const pm_pool_set_t *set)
 {
     pm_script_pools_t *all = context->scripts;
+    apr_pool_t *p = pm_subpool_create(context->p);
+    int first = !all->set;
     apr_hash_index_t *hi;
-    apr_pool_t *p;
 
-    if (!all->set) {
-        sp_clear_away(context, set);
-    }
     all->set = set;
-    all->full = all->crowded = 0;
-    p = pm_subpool_create(context->p);
-    for (hi = apr_hash_first(NULL, all->by_key); hi; hi = apr_hash_next(hi)) {
-        sp_adopt(apr_hash_this_val(hi), set, p);
+    all->full = all->crowded = all->mortal = 0;
+    if (first) {
+        sp_inherit(context, set, p);
+    }
+    else {
+        for (hi = apr_hash_first(NULL, all->by_key); hi;
+             hi = apr_hash_next(hi)) {
+            sp_adopt(apr_hash_this_val(hi), set, p);
+        }
     }
     apr_pool_destroy(p);
 }
@@ -536,14 +731,7 @@ static int sp_verify(pm_pool_t *pool)
                    */
     }
     p = pm_subpool_create(pool->p);
-    rv = pm_script_resolve_pool(&f, pool->context->scripts->set, script->host,
-                                script->path, script->uid, p, &why);
-    if (rv == APR_SUCCESS && strcmp(f.key, script->key)) {
-        rv = pm_fail(&why, APR_EGENERAL,
-                     "%s: it belongs to somebody else "
-                     "now",
-                     script->path);
-    }
+    rv = sp_resolve(&f, pool->context->scripts->set, &script->of, p, &why);
     if (rv != APR_SUCCESS) {
         pm_pool_error(pool, PM_ERROR, "cannot run: %s", why.text);
     }

@@ -11,6 +11,11 @@
  * not used for longest goes for another.  When a script has changed its workers
  * are replaced one after the other.  The manager checks the script before each
  * start, and the child once more before it executes it.
+ *
+ * The pools outlive the manager: each one's socket is in a store
+ * (pm_fd_store.h), with what it was made for.  The next manager makes the same
+ * pool of it again, in the same slot, so that requests that wait there do not
+ * notice.
  */
 #ifndef PM_SCRIPT_POOLS_H
 #define PM_SCRIPT_POOLS_H
@@ -40,7 +45,13 @@ const char *pm_script_pools_ask(pm_context_t *context, const pm_request_t *req,
                                 apr_pool_t *p);
 
 /** This set is in force from now on, and lives as long: pools whose script no
- *  rules cover any more are removed. */
+ *  rules cover any more are removed.  A manager's first set: pools of the
+ *  manager before are taken over, what cannot be is cleared away. */
 void pm_script_pools_adopt(pm_context_t *context, const pm_pool_set_t *set);
+
+/** Remove the files of all scripts' sockets.  For a time without manager; the
+ *  parent calls this when httpd ends. */
+void pm_script_pools_unlink(pm_scoreboard_t *scoreboard,
+                            const char *runtime_dir, apr_pool_t *p);
 
 #endif /* PM_SCRIPT_POOLS_H */

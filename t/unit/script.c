@@ -15,7 +15,9 @@
 #include "apr_strings.h"
 #include "pm_core/ipc/pm_control_client.h"
 #include "pm_core/ipc/pm_channel.h"
+#include "pm_core/ipc/pm_fd_store.h"
 #include "pm_core/manager/pm_manager.h"
+#include "pm_core/pool/pm_script_pools.h"
 #include "tap.h"
 
 #define LONG apr_time_from_sec(20)
@@ -24,6 +26,7 @@ typedef struct scene {
     apr_pool_t *p;
     const char *dir;
     pm_scoreboard_t *board;
+    int store; /* -1: there is none */
     int channel;
     pid_t manager;
     int config;
@@ -89,12 +92,24 @@ static int ended(scene_t *s, int sig)
     return status;
 }
 
-/* --- what it is told ------------------------------------------------------ */
+/* --- files ---------------------------------------------------------------- */
 
 static const char *in(const scene_t *s, const char *name)
 {
     return apr_pstrcat(s->p, s->dir, "/", name, NULL);
 }
+
+static void make(const scene_t *s, const char *name, mode_t mode)
+{
+    int fd = open(in(s, name), O_CREAT | O_WRONLY, mode);
+
+    ok(fd >= 0 && write(fd, "#!/bin/sh\n", 10) == 10, "file %s", name);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+/* --- what it is told ------------------------------------------------------ */
 
 static void set(void *conf, int row, const char *word, apr_pool_t *p)
 {
@@ -118,6 +133,7 @@ static int tell(scene_t *s, const char *idle, const char *most)
     set(global, PM_ROW_max_scripts, most, s->p);
     all->global = global;
     all->config = ++s->config;
+    all->store_fd = s->store;
     if (idle) {
         pm_script_template_t *t = apr_array_push(all->templates);
         pm_host_t *host = apr_array_push(all->hosts);
@@ -287,34 +303,103 @@ static void test_idle(scene_t *s)
        "it comes again as another one");
 }
 
+/* Another manager after one that was ended so. */
+static void start_after(scene_t *s, int sig, const char *idle)
+{
+    ended(s, sig);
+    start(s);
+    ok(tell(s, idle, "5"), "another manager has its set");
+}
+
+static int is_same(const scene_t *s, const char *name, const told_t *former)
+{
+    told_t t = {0};
+
+    return told(s, name, &t) && t.generation == former->generation
+           && t.slot == former->slot && !strcmp(t.name, former->name)
+           && !strcmp(t.address, former->address);
+}
+
+/* @return 1: let it stay */
+static int count_stored(void *n, const char *text, int *fd)
+{
+    ++*(int *)n;
+    return fcntl(*fd, F_GETFD) >= 0 && text[0];
+}
+
+/* @return how many descriptors are stored */
+static int stored(const scene_t *s)
+{
+    int n = 0;
+
+    pm_fd_store_each(s->store, pm_time_now() + LONG, count_stored, &n, s->p);
+    return n;
+}
+
+static pid_t start_keeper(scene_t *s)
+{
+    int fd[2] = {-1, -1};
+    pid_t pid;
+
+    ok(pm_channel_pair(fd, NULL) == APR_SUCCESS, "a channel to the keeper");
+    pid = fork();
+    if (pid == 0) {
+        close(fd[0]);
+        pm_fd_store_keep(fd[1], s->p);
+        _exit(7);
+    }
+    close(fd[1]);
+    fcntl(fd[0], F_SETFL, O_NONBLOCK);
+    s->store = fd[0];
+    return pid;
+}
+
 static void test_killed(scene_t *s)
+{
+    told_t a = {0}, b = {0}, again = {0};
+
+    start_after(s, SIGTERM, "1h");
+    ok(told(s, "scripts/a", &a) && told(s, "scripts/b", &b), "two scripts");
+    start_after(s, SIGKILL, "1h");
+    ok(is_there(s, &a) && is_same(s, "scripts/a", &a)
+           && is_same(s, "scripts/b", &b),
+       "a manager that is killed leaves them to the next one");
+    start_after(s, SIGTERM, "1h");
+    ok(is_same(s, "scripts/a", &a), "so does one that gets SIGTERM");
+    ok(told(s, "scripts/c", &again), "one more");
+    ended(s, SIGKILL);
+    is_int(stored(s), 3, "three sockets are stored");
+    unlink(in(s, "scripts/a"));
+    start(s);
+    ok(tell(s, "200ms", "5"), "another manager, and one script has gone");
+    ok(!is_there(s, &a) && access(a.address, F_OK) != 0,
+       "its socket is cleared away");
+    ok(is_gone_in_time(s, &b) && is_gone_in_time(s, &again),
+       "the others go when they are not used");
+    ended(s, SIGKILL);
+    is_int(stored(s), 0, "no socket is stored any more");
+    make(s, "scripts/a", 0755);
+}
+
+/* One that has no store clears away what the one before has left. */
+static void test_no_store(scene_t *s)
 {
     told_t a = {0}, again = {0};
 
-    ok(told(s, "scripts/a", &a), "a script");
-    ended(s, SIGKILL);
-    ok(access(a.address, F_OK) == 0, "a manager that is killed leaves it");
+    s->store = -1;
     start(s);
-    ok(tell(s, "1h", "5"), "the next one has its set");
+    ok(tell(s, "1h", "5") && told(s, "scripts/a", &a), "without a store");
+    start_after(s, SIGKILL, "1h");
     ok(!is_there(s, &a) && access(a.address, F_OK) != 0,
-       "and has cleared away");
+       "the next manager has cleared away");
     ok(told(s, "scripts/a", &again) && again.generation != a.generation,
        "it makes another one");
     is_int(ended(s, SIGTERM), 0, "SIGTERM: it ends well");
-    ok(access(again.address, F_OK) != 0, "and leaves nothing");
+    pm_script_pools_unlink(s->board, s->dir, s->p);
+    ok(access(again.address, F_OK) != 0, "what is left can be removed");
 }
 
-/* --- files ---------------------------------------------------------------- */
-
-static void make(const scene_t *s, const char *name, mode_t mode)
-{
-    int fd = open(in(s, name), O_CREAT | O_WRONLY, mode);
-
-    ok(fd >= 0 && write(fd, "#!/bin/sh\n", 10) == 10, "file %s", name);
-    if (fd >= 0) {
-        close(fd);
-    }
-}
+/* --- all ------------------------------------------------------------------ */
 
 static int clean(const char *path, const struct stat *st, int type,
                  struct FTW *at)
@@ -328,7 +413,9 @@ static int clean(const char *path, const struct stat *st, int type,
 int main(void)
 {
     char dir[] = "/tmp/fcgipm-script-XXXXXX";
-    scene_t s = {NULL, dir, NULL, -1, 0, 0};
+    scene_t s = {.dir = dir, .channel = -1, .store = -1};
+    pid_t keeper;
+    int status;
 
     apr_initialize();
     apr_pool_create(&s.p, NULL);
@@ -342,11 +429,16 @@ int main(void)
     make(&s, "outside", 0755);
     ok(pm_scoreboard_create(&s.board, 4, 64, s.p, NULL) == APR_SUCCESS,
        "a board");
+    keeper = start_keeper(&s);
     start(&s);
     test_ask(&s);
     test_graceful(&s);
     test_idle(&s);
     test_killed(&s);
+    close(s.store);
+    is_int(waitpid(keeper, &status, 0), keeper, "the keeper ends");
+    is_int(WEXITSTATUS(status), 7, "when nobody can call it");
+    test_no_store(&s);
     is_int(nftw(dir, clean, 16, FTW_DEPTH | FTW_PHYS), 0, "cleaned");
     apr_terminate();
     return done_testing();
