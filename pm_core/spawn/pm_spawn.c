@@ -221,7 +221,7 @@ static const struct step {
               {"parent", step_parent},
               {"the script that was looked at", step_script},
               {"FcgiPMGuard", step_guard},
-              {"FcgiPMCommand", step_exec}};
+              {"FcgiPMCommand, or what its #! names", step_exec}};
 
 #define STEPS (sizeof(ladder) / sizeof(ladder[0]))
 

@@ -99,7 +99,7 @@ ends(0);
 
 my $broken = write_file("$dir/broken", "#!/no/such/interpreter\n", 0755);
 run_worker([], $broken);
-says('error', qr/pool app: worker \d+: cannot start \Q$broken\E as \S+: FcgiPMCommand: No such file or directory/,
+says('error', qr/pool app: worker \d+: cannot start \Q$broken\E as \S+: FcgiPMCommand, or what its #! names: No such file or directory/,
      'a program that cannot be executed');
 ends(0);
 
