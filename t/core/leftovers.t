@@ -143,7 +143,7 @@ for my $how (qw(HUP exit)) {
 
 # --- the worker is killed
 for my $how (qw(command elsewhere timeout)) {
-    my $run = run_with($PERL, '--die-timeout', '300ms');
+    my $run = run_with($PERL, '--die-timeout', '2s');
     my $old = worker_of($run);
     my $job = job($run, 'sleep 300');
     my $apart = perl($run, <<'END');
@@ -178,7 +178,7 @@ END
 
 # --- what has the pool's socket is ended, beside a job
 {
-    my $run = run_with($PERL, '--die-timeout', '300ms');
+    my $run = run_with($PERL, '--die-timeout', '2s');
     my $old = worker_of($run);
     my $job = job($run, 'sleep 300');
     my $holder = perl($run, <<'END');
