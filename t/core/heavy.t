@@ -28,7 +28,7 @@ my $begin = time;
 my $answers = 0;
 ok(wait_for { $answers++ if $run->status; time - $begin >= 8 } 30,
    'it is looked at, and at its start timeout');
-cmp_ok($answers, '>=', 20, 'the manager has answered all the time');
+cmp_ok($answers, '>=', 5, 'the manager has answered all the time');
 my $longest = $run->status->{manager}{loop_max};
 # 8 s on a quiet machine before it read /proc in slices; it has less of a busy one
 cmp_ok($longest, '<', 3, "it was never deaf: for $longest s at most");

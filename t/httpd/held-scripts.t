@@ -61,7 +61,7 @@ my @cases = (
     ['ends', text("#!/bin/sh\nexit 0\n"), 503, $never],
     ['fails', text("#!/bin/sh\nexit 7\n"), 503, $never],
     ['kills itself', text("#!/bin/sh\nkill -9 \$\$\n"), 503, $never],
-    ['says much', text("#!/bin/sh\nyes | head -c 300000 >&2\nexit 1\n"), 503,
+    ['says much', text("#!/bin/sh\nyes | head -c 30000 >&2\nexit 1\n"), 503,
      $never],
     ['is CGI', text("#!/bin/sh\necho Status: 200; echo; echo x\n"), 503,
      $never],
