@@ -77,8 +77,7 @@ void pm_output_open(pm_pool_t *pool, int fd)
     pool->output->fd = fd;
 }
 
-/* @return 0: it is one too many */
-static int out_may(pm_pool_t *pool)
+int pm_output_may(pm_pool_t *pool)
 {
     pm_log_ratelimit_verdict_t verdict = pm_log_ratelimit_take(
         pool->output->ratelimit, pool->conf->log_limit, pm_time_now());
@@ -108,7 +107,7 @@ void pm_output_line(pm_pool_t *pool, pid_t pid, const char *line)
     char by[32];
 
     pm_lines_keep(pool->output->last, sizeof(pool->output->last), line);
-    if (out_may(pool)) {
+    if (pm_output_may(pool)) {
         apr_snprintf(by, sizeof(by), "pid %d", (int)pid);
         out_put(pool, level, by, line);
     }
@@ -120,7 +119,7 @@ void pm_output_say(pm_pool_t *pool, pid_t pid, const char *what,
     char by[32] = "manager";
     char line[8192];
 
-    if (out_may(pool)) {
+    if (pm_output_may(pool)) {
         if (pid > 0) {
             apr_snprintf(by, sizeof(by), "pid %d", (int)pid);
         }

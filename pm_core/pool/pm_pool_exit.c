@@ -5,6 +5,7 @@
 
 #include "apr_strings.h"
 #include "pm_core/os/pm_reap.h"
+#include "pm_core/pool/pm_output.h"
 #include "pm_core/pool/pm_rollback.h"
 
 /* --- a start that failed -------------------------------------------------- */
@@ -84,7 +85,7 @@ static void exit_log(pm_pool_t *pool, const pm_worker_t *w, int status,
                (int)w->pid, how, s);
         break;
     case PM_EXIT_CRASHED:
-        pm_pool_error(pool, PM_WARNING,
+        pm_pool_error(pool, pm_output_may(pool) ? PM_WARNING : PM_DEBUG,
                       "worker %d has crashed and is replaced: %s after %.3f s",
                       (int)w->pid, how, s);
         break;

@@ -97,6 +97,23 @@ is(slurp("$dir/pid"), $run->pid . "\n", 'a pid file half written before');
 $run->signal('TERM');
 is($run->wait(10), 0, 'the end');
 
+# --- workers that crash, one request after the other
+$run = FCGIPM::Run->new(
+    processes => 1, command => [bin('worker')], control => 1,
+    options => ['--log-limit', 5]);
+$run->workers(1);
+FCGIPM::FastCGI::request($run->address, query => 'crash=after,x3')
+    for 1 .. 20;
+$run->counts('default', crashed => 20);
+cmp_ok(count_lines($run->log_file, 'has crashed'), '<=', 5,
+       'no more lines of crashes than FcgiPMLogLimit allows');
+like($run->pool_status('default')->{last_error}, qr/has crashed/,
+     'the status tells the last one');
+ok(wait_for { $run->log =~ /15 lines of its workers were dropped/ } 20,
+   'their number is logged');
+$run->signal('TERM');
+is($run->wait(20), 0, 'the end');
+
 # --- a worker that lies without a pause
 $run = FCGIPM::Run->new(
     processes => 2, command => [bin('hostile.pl')], control => 1,
