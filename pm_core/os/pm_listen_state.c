@@ -121,6 +121,20 @@ pm_listen_state_t pm_listen_state_repair(const pm_listener_t *l, int backlog,
 }
 
 #ifdef __linux__
+int pm_listen_state_is_nonblocking(const pm_listener_t *l)
+{
+    int flags = fcntl(l->fd, F_GETFL);
+
+    return flags >= 0 && (flags & O_NONBLOCK);
+}
+
+void pm_listen_state_set_blocking(const pm_listener_t *l)
+{
+    if (pm_listen_state_is_nonblocking(l)) {
+        fcntl(l->fd, F_SETFL, fcntl(l->fd, F_GETFL) & ~O_NONBLOCK);
+    }
+}
+
 int pm_listen_state_open_watch(const pm_listener_t *l)
 {
     struct epoll_event end = {.events = EPOLLRDHUP};

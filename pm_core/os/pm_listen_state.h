@@ -28,6 +28,11 @@ typedef enum pm_listen_state {
 pm_listen_state_t pm_listen_state_repair(const pm_listener_t *l, int backlog,
                                          const char **what);
 
+/** Does accept() fail with EAGAIN when there is no connection?  Set by one
+ *  worker (O_NONBLOCK) it holds for all. */
+int pm_listen_state_is_nonblocking(const pm_listener_t *l);
+void pm_listen_state_set_blocking(const pm_listener_t *l);
+
 /**
  * Make a descriptor that becomes readable when the socket is shut down, for
  * reading alone, too, and that no connection wakes: a connection to the socket

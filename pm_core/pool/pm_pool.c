@@ -7,6 +7,7 @@
 #include "apr_strings.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_listen_queue.h"
+#include "pm_core/os/pm_listen_state.h"
 #include "pm_core/policy/pm_recycle.h"
 #include "pm_core/policy/pm_reload_policy.h"
 #include "pm_core/pool/pm_leftovers.h"
@@ -82,6 +83,7 @@ static void pool_on_error(pm_pool_t *pool, pm_level_t level, const char *text)
 
 static void pool_on_ready(pm_pool_t *pool, pm_worker_t *w)
 {
+    pool->nonblocking = pm_listen_state_is_nonblocking(&pool->listener);
     pm_rollback_ready(pool, w);
 }
 
@@ -402,6 +404,18 @@ static void pool_keep_former(pm_worker_t *w, void *ctx)
     }
 }
 
+/* O_NONBLOCK belongs to the socket that all workers share.  A program that
+ * waits in accept() leaves when a request of another worker has set it.  An
+ * event loop that has set it itself waits in accept(), and its requests with
+ * it, when it is cleared.  So what a worker has when it becomes ready is its
+ * program's way, until one leaves untold. */
+static void pool_prepare_socket(const pm_pool_t *pool)
+{
+    if (!pool->nonblocking) {
+        pm_listen_state_set_blocking(&pool->listener);
+    }
+}
+
 /* So many are started in a round in any case: workers that are started together
  * and die together count as one failure. */
 #define SLICE_STARTS 8
@@ -413,6 +427,7 @@ static void pool_start(pm_pool_t *pool, int n, apr_time_t now)
     for (; n > 0; n--) {
         pool->last_start = now;
         pm_restart_policy_note_start(&pool->restart, now);
+        pool_prepare_socket(pool);
         if (!pool_may_start(pool)
             || !pm_worker_start(&pool->workers, pm_rollback_spec(pool),
                                 pm_rollback_number(pool), pool->listener.fd,

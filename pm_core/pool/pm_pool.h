@@ -98,6 +98,8 @@ struct pm_pool {
     struct pm_script_pool *script;        /**< pm_script_pools.c's; NULL: it was
                                            *   not made for a script */
     struct pm_socket_check *socket_check; /**< pm_socket_check.c's */
+    int nonblocking;              /**< its program sets O_NONBLOCK on the
+                                   *   listening socket */
     int job_outputs;              /**< pm_leftovers.c's: that are read */
     struct pm_overload *overload; /**< pm_overload.c's */
     pm_start_failure_t failure;   /**< the last one */

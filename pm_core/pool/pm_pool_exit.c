@@ -125,6 +125,7 @@ void pm_pool_exit_count(pm_pool_t *pool, pm_worker_t *w, int status,
 
     facts.served = !facts.loading && !facts.daemon
                    && exit_has_served(pool, w, facts.told, now);
+    pool->nonblocking = pool->nonblocking && facts.told;
     verdict = pm_restart_policy_judge(&facts);
     if (pool->workers.due[PM_DUE_ROLL] && w->state < PM_WORKER_READY
         && !facts.told) {

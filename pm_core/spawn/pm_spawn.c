@@ -274,17 +274,6 @@ static int spawn_open_pipes(int verdict[2], int output[2])
     return 0;
 }
 
-/* O_NONBLOCK belongs to the socket, not to a descriptor of it: one worker sets
- * it for all. */
-static void spawn_make_blocking(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
-
-    if (flags >= 0 && (flags & O_NONBLOCK)) {
-        fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-    }
-}
-
 apr_status_t pm_spawn(pm_spawned_t *out, const pm_launch_spec_t *spec,
                       int listen_fd, int shm_fd, int shm_index,
                       pm_reason_t *why)
@@ -297,7 +286,6 @@ apr_status_t pm_spawn(pm_spawned_t *out, const pm_launch_spec_t *spec,
     if (err) {
         return pm_fail_os(why, err, "cannot make a pipe");
     }
-    spawn_make_blocking(listen_fd);
     c.output_fd = output[1];
     c.verdict_fd = verdict[1];
     sigfillset(&all);

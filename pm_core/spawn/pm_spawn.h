@@ -39,8 +39,7 @@ typedef struct pm_spawned {
  * Fork a worker.  The manager calls this.
  * @param out       what was forked; its descriptors are the caller's to close
  * @param listen_fd becomes the worker's descriptor 0 (FCGI_LISTENSOCK_FILENO,
- *                  FastCGI 1.0 section 2.2); O_NONBLOCK, which a worker can
- *                  have set for all, is cleared here
+ *                  FastCGI 1.0 section 2.2)
  * @param shm_fd    of the pool's workers (pm_worker_shm.h), -1: none
  * @param shm_index the worker's entry there, -1: none
  * @return an error (fork or pipe failed) with reason; nothing is left open

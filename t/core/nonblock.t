@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # One script can set O_NONBLOCK on the socket that all workers share; the pool
-# recovers by itself.
+# recovers by itself.  A program that sets it always keeps it: event loops accept
+# until there is nothing more.
 use strict;
 use warnings;
 
@@ -43,6 +44,38 @@ for my $plain ([], ['--plain']) {
     is_deeply([$run->workers(3)], \@now, 'and they stay');
     $run->signal('TERM');
     is($run->wait(10), 0, 'exit status 0');
+}
+
+# --- event loops, while another one loads
+my %LOOP = ('Python, asyncio' => [bin('plain.py'), 'asyncio'],
+            (have('node') ? (Node => [bin('plain.js')]) : ()));
+for my $name (sort keys %LOOP) {
+    my $dir = tmp_dir();
+    my $run = FCGIPM::Run->new(
+        processes => 1, control => 1, options => ['--start-timeout', '60s'],
+        command => [write_script("$dir/run", "while [ -e $dir/hold ];"
+                                 . " do sleep 0.05; done\n"
+                                 . "exec @{ $LOOP{$name} }")]);
+    $run->counts('default', idle => 1);
+    my ($pid) = $run->workers(1);
+    is(request($run->address)->{error}, undef, "$name: serves");
+    is(nonblocking($pid), 04000, "$name: its socket does not block");
+    write_file("$dir/hold", '');
+    is((ctl($run->control_socket, 'scale', 'default', 2))[0], 0,
+       "$name: another one is started");
+    is(scalar $run->workers(2), 2, "$name: and loads");
+    is(request($run->address, timeout => 10)->{error}, undef,
+       "$name: meanwhile requests are answered") for 1 .. 3;
+    is(nonblocking($pid), 04000, "$name: its socket does not block");
+    unlink "$dir/hold";
+    $run->counts('default', idle => 2);
+    my @old = $run->workers(2);
+    $run->signal('HUP');
+    is(scalar $run->renewed(@old), 2, "$name: SIGHUP") or diag($run->log);
+    is(request($run->address, timeout => 10)->{error}, undef,
+       "$name: requests are answered") for 1 .. 3;
+    $run->signal('TERM');
+    is($run->wait(20), 0, "$name: exit status 0");
 }
 
 done_testing;
