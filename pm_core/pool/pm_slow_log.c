@@ -9,6 +9,7 @@
 
 #include "apr_strings.h"
 #include "pm_core/os/pm_fds.h"
+#include "pm_core/pool/pm_leftovers.h"
 #include "pm_core/pool/pm_output.h"
 #include "pm_core/os/pm_procinfo.h"
 #include "pm_core/os/pm_reap.h"
@@ -28,6 +29,7 @@ struct pm_slow_log {
     pid_t pid;
     pid_t worker; /* the one it looks at */
     int reaped;
+    int late;  /* it has had its time: nobody waits for its output */
     int lines; /* it has written */
     int exec_fd, output_fd;
     pm_watch_t exec_watch, output_watch;
@@ -76,13 +78,17 @@ static void slow_unwatch(pm_slow_log_t *slow, pm_watch_t *watch, int *fd)
     pm_fds_close(fd);
 }
 
-/* When it was reaped and its output has ended. */
+/* When it was reaped and its output has ended.  What it has started can hold
+ * the output open for as long as it likes. */
 static void slow_free_if_over(pm_slow_log_t *slow)
 {
     pm_pool_t *pool = slow->pool;
 
-    if (!slow->reaped || slow->output_fd >= 0) {
+    if (!slow->reaped || (slow->output_fd >= 0 && !slow->late)) {
         return;
+    }
+    if (slow->output_fd >= 0) {
+        slow_unwatch(slow, &slow->output_watch, &slow->output_fd);
     }
     pm_loop_at(pool->context->loop, &slow->timer, PM_TIME_NEVER);
     slow_unwatch(slow, &slow->exec_watch, &slow->exec_fd);
@@ -142,10 +148,15 @@ static void slow_on_timer(void *ctx, apr_time_t now)
     (void)now;
     pm_log(slow->pool->context->log, PM_WARNING,
            "pool %s: pid %d: slow: %s "
-           "(pid %d) takes longer than %d s: SIGKILL",
+           "(pid %d) takes longer than %d s: %s",
            slow->pool->conf->name, (int)slow->worker, slow->spec.program,
-           (int)slow->pid, (int)apr_time_sec(PM_SLOW_TIME));
-    pm_reap_group(slow->pid, SIGKILL);
+           (int)slow->pid, (int)apr_time_sec(PM_SLOW_TIME),
+           slow->reaped ? "what it has left is not read any more" : "SIGKILL");
+    slow->late = 1;
+    if (!slow->reaped) {
+        pm_leftovers_kill_all(slow->pid);
+    }
+    slow_free_if_over(slow);
 }
 
 static int slow_watch(pm_slow_log_t *slow, pm_watch_t *watch, int fd,
@@ -254,14 +265,12 @@ static void slow_end(pm_pool_t *pool)
         return;
     }
     if (!slow->reaped) {
-        pm_reap_group(slow->pid, SIGKILL);
+        pm_leftovers_kill_all(slow->pid);
         apr_hash_set(pool->context->slow_commands, &slow->pid,
                      sizeof(slow->pid), NULL);
         slow->reaped = 1;
     }
-    if (slow->output_fd >= 0) {
-        slow_unwatch(slow, &slow->output_watch, &slow->output_fd);
-    }
+    slow->late = 1;
     slow_free_if_over(slow);
 }
 

@@ -29,6 +29,9 @@ echo \$\$ >> $seen
 case \$2 in
 long) sleep 2 ;;
 hang) exec sleep 600 ;;
+apart) exec setsid -w sh -c "echo \\\$\\\$ >> $seen; exec sleep 600" ;;
+leave) setsid sh -c "echo \\\$\\\$ >> $seen; exec sleep 600" &
+       while [ \$(wc -l < $seen) -lt 2 ]; do sleep 0.1; done ;;
 much) i=0; while [ \$i -lt 1000 ]; do echo line \$i; i=\$((i+1)); done ;;
 esac
 END
@@ -44,6 +47,20 @@ sub commanded {
 my $hangs = commanded(1, $script, 'x', 'hang');
 $hangs->workers(1);
 ask($hangs->address, 'sleep=1000&pid');
+
+# Those that leave their session, and one that has ended and has left one that
+# did: looked at last, too.
+my %apart;
+for my $how (qw(apart leave)) {
+    unlink $seen;
+    my $run = $apart{$how} = commanded(1, $script, 'x', $how);
+    $run->workers(1);
+    ask($run->address, 'sleep=1000&pid');
+    ok(wait_for { 2 <= (() = slurp($seen) =~ /^\d+\n/mg) } 20,
+       "$how: a command in another session");
+    $run->{seen} = (slurp($seen) =~ /^(\d+)\n/mg)[-1];
+    ok(alive($run->{seen}), "$how: runs");
+}
 
 # --- lines
 my $run = FCGIPM::Run->new(
@@ -135,6 +152,24 @@ ok(wait_for { $hangs->log =~ /has ended: signal 9/ } 10, 'and gone');
 is(ask($hangs->address, 'text=well'), 'well', 'the worker is well');
 $hangs->signal('TERM');
 is($hangs->wait(10), 0, 'exit status');
+
+for my $how (qw(apart leave)) {
+    my $run = $apart{$how};
+    ok(wait_for { $run->log =~ /\(pid \d+\) takes longer than 10 s: / } 30,
+       "$how: takes too long");
+    ok(wait_for { !alive($run->{seen}) } 10, "$how: it is killed as well")
+        if $how eq 'apart';
+    ok(wait_for { $run->log =~ /has ended: / } 10,
+       "$how: the command has ended");
+    my $before = () = $run->log =~ /slow: arguments/g;
+    ask($run->address, 'sleep=1000&pid');
+    ok(wait_for { $before < (() = $run->log =~ /slow: arguments/g) } 20,
+       "$how: there can be another one");
+    $run->signal('TERM');
+    is($run->wait(10), 0, 'exit status');
+    kill 'KILL', $run->{seen} if $how eq 'leave';
+}
+kill 'KILL', grep { cmdline($_) eq 'sleep 600' } descendants();
 
 # The end of a manager does not wait for it.
 unlink $seen;
