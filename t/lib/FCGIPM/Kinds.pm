@@ -25,7 +25,8 @@ that; PHP by php_script().
 
 sub kinds {
     my $php = have('php-cgi');
-    return (
+    my $only = $ENV{FCGIPM_KINDS} || '.';
+    return grep { $_->[0] =~ /$only/ } (
         ['loop', 'C', [bin('loop')]],
         ['threads', 'C, threads', [bin('threaded')]],
         ['lock', 'C, threads with a lock', [bin('threaded'), 'lock']],
