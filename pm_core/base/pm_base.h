@@ -89,6 +89,11 @@ static inline apr_time_t pm_time_min(apr_time_t a, apr_time_t b)
     return a < b ? a : b;
 }
 
+static inline apr_time_t pm_time_max(apr_time_t a, apr_time_t b)
+{
+    return a > b ? a : b;
+}
+
 /**
  * Assert what is true whatever is received from outside.  A failure is a bug in
  * this program: the process writes the place to stderr and aborts; of a manager

@@ -34,6 +34,9 @@
  * in the kernel, and nothing is gained by waiting for it. */
 #define LAST_WAIT apr_time_from_sec(1)
 
+/* To look for what workers have left, when no time is left. */
+#define LAST_LOOK apr_time_from_msec(100)
+
 /* A round plans pools, and starts workers, for about so long: 800 births take
  * half a second. */
 #define SLICE apr_time_from_msec(5)
@@ -318,8 +321,9 @@ static void mgr_die(pm_manager_t *m, const char *why)
            (int)getpid(), why);
     m->phase = PM_PHASE_DYING;
     m->context.dying_at = pm_time_now();
-    pm_loop_at(m->context.loop, &m->last_timer,
-               m->context.dying_at + m->context.die_timeout + LAST_WAIT);
+    m->context.end_by =
+        m->context.dying_at + m->context.die_timeout + LAST_WAIT;
+    pm_loop_at(m->context.loop, &m->last_timer, m->context.end_by);
     /* httpd keeps the sockets of its pools for the next manager */
     mgr_each_pool(m, m->opts.channel < 0 ? pm_pool_finish : pm_pool_close);
 }
@@ -660,6 +664,8 @@ static int mgr_end(pm_manager_t *m)
     int status = m->given_up || m->context.killed;
 
     mgr_close_control(m);
+    m->context.end_by =
+        pm_time_max(m->context.end_by, pm_time_now() + LAST_LOOK);
     mgr_each_pool(m, mgr_kill_strays);
     if (m->opts.channel < 0) {
         mgr_each_pool(m, mgr_unlink_socket);

@@ -6,14 +6,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __linux__
-#include <sys/syscall.h>
-#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_pdeath.h"
+#include "pm_core/os/pm_pidfd.h"
 #include "pm_core/os/pm_procinfo.h"
 #include "pm_core/os/pm_title.h"
 #include "pm_core/policy/pm_stop_policy.h"
@@ -50,16 +48,17 @@ typedef struct estate {
 typedef struct living {
     const pm_roster_entry_t *entry;
     int leads; /* the worker itself lives */
-    pid_t pid[PROCESSES];
+    pm_process_t process[PROCESSES];
     int n;
 } living_t;
 
 static int add_holder(void *ctx, pid_t pid)
 {
     living_t *living = ctx;
+    pm_process_t process = {pid, pm_procinfo_started(pid)};
 
     if (pm_procinfo_has_socket(pid, living->entry->at.inode)) {
-        living->pid[living->n++] = pid;
+        living->process[living->n++] = process;
     }
     return living->n < PROCESSES;
 }
@@ -71,7 +70,8 @@ static void find_living(living_t *living, const pm_roster_entry_t *entry)
     living->leads = entry->pid && entry->started
                     && pm_procinfo_started(entry->pid) == entry->started;
     if (living->leads) {
-        living->pid[living->n++] = entry->pid;
+        living->process[living->n++] =
+            (pm_process_t){entry->pid, entry->started};
     }
     else if (entry->pid && entry->started && getpgid(entry->pid) < 0
              && kill(-entry->pid, 0) == 0) {
@@ -85,8 +85,8 @@ static int are_idle(estate_t *e, const living_t *living)
     int i;
 
     for (i = 0; i < living->n; i++) {
-        pm_accepted_t has =
-            pm_accepted_look(&e->diag, living->pid[i], &living->entry->at);
+        pm_accepted_t has = pm_accepted_look(&e->diag, living->process[i].pid,
+                                             &living->entry->at);
 
         if (has != PM_ACCEPTED_NONE && has != PM_ACCEPTED_LEFT) {
             return 0;
@@ -100,7 +100,7 @@ static void tell(const living_t *living)
     int i;
 
     for (i = 0; i < living->n; i++) {
-        kill(living->pid[i], SIGTERM);
+        pm_pidfd_signal(&living->process[i], SIGTERM);
     }
 }
 
@@ -117,7 +117,7 @@ static void kill_living(const estate_t *e, const living_t *living)
         return;
     }
     for (i = 0; i < living->n; i++) {
-        kill(living->pid[i], SIGKILL);
+        pm_pidfd_signal(&living->process[i], SIGKILL);
     }
 }
 
@@ -132,7 +132,7 @@ static apr_time_t attend_heir(estate_t *e, int place, apr_time_t now)
     living_t living;
 
     find_living(&living, pm_roster_at(e->s->roster, place));
-    heir->pid = living.n ? living.pid[0] : 0;
+    heir->pid = living.n ? living.process[0].pid : 0;
     if (!living.n) {
         return PM_TIME_NEVER;
     }
@@ -169,15 +169,12 @@ static void notice_httpd(estate_t *e, apr_time_t now)
 static int wait_gone(pid_t pid, apr_time_t until)
 {
     apr_time_t left = until - pm_time_now();
-    struct pollfd pfd = {-1, POLLIN, 0};
+    struct pollfd pfd = {pm_pidfd_open(pid), POLLIN, 0};
     int gone;
 
-#ifdef SYS_pidfd_open
-    pfd.fd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pfd.fd < 0 && errno == ESRCH) {
         return 1;
     }
-#endif
     gone = poll(&pfd, 1, left > 0 ? (int)(left / 1000 + 1) : 0) > 0;
     pm_fds_close(&pfd.fd);
     return gone;

@@ -256,38 +256,48 @@ int pm_procinfo_each_of_group(pid_t group, int (*see)(void *ctx, pid_t pid),
     return dir != NULL;
 }
 
-apr_uint64_t pm_procinfo_started(pid_t pid)
+/* A number of the line that is "stat": its fields count from 1.  0: not known
+ */
+static apr_uint64_t stat_field(const char *text, int number)
 {
-    char text[512];
-    const char *at;
+    const char *at = strrchr(text, ')'); /* its name can contain one, too */
     int field;
 
-    read_proc(pid, "stat", text, sizeof(text));
-    at = strrchr(text, ')'); /* its name can contain one, too */
-    for (field = 2; at && field < 22; field++) {
+    for (field = 2; at && field < number; field++) {
         at = strchr(at + 1, ' ');
     }
     return at ? (apr_uint64_t)apr_atoi64(at) : 0;
 }
 
-const char *pm_procinfo_command(pid_t pid, char *buf, apr_size_t size)
+pid_t pm_procinfo_parent(pid_t pid, apr_uint64_t *started)
 {
-    size_t n = read_proc(pid, "cmdline", buf, size);
-    size_t i;
+    char text[512];
 
-    while (n && !buf[n - 1]) {
-        n--;
-    }
-    for (i = 0; i < n; i++) {
-        buf[i] = buf[i] ? buf[i] : ' ';
-    }
-    if (!n) {
-        n = read_proc(pid, "comm", buf, size);
-        buf[n ? n - 1 : 0] = '\0';
-    }
-    if (!buf[0]) {
-        apr_cpystrn(buf, "?", size);
-    }
+    read_proc(pid, "stat", text, sizeof(text));
+    *started = stat_field(text, 22);
+    return (pid_t)stat_field(text, 4);
+}
+
+apr_uint64_t pm_procinfo_started(pid_t pid)
+{
+    apr_uint64_t started;
+
+    pm_procinfo_parent(pid, &started);
+    return started;
+}
+
+const char *pm_procinfo_program(pid_t pid, char *buf, apr_size_t size)
+{
+    char link[40], file[1024], name[64];
+    size_t len = read_proc(pid, "comm", name, sizeof(name));
+    ssize_t n;
+
+    apr_snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+    n = readlink(link, file, sizeof(file) - 1);
+    file[n > 0 ? n : 0] = '\0';
+    name[len ? len - 1 : 0] = '\0'; /* the end of the line */
+    apr_snprintf(buf, size, "%s%s%s%s", name[0] ? name : "?", n > 0 ? " (" : "",
+                 file, n > 0 ? ")" : "");
     return buf;
 }
 

@@ -62,10 +62,15 @@ int pm_procinfo_each_of_group(pid_t group, int (*see)(void *ctx, pid_t pid),
  *  known */
 apr_uint64_t pm_procinfo_started(pid_t pid);
 
-/** The program and its arguments, with spaces between them (/proc/PID/cmdline),
- *  cut to size.  They are what the process says of itself.
+/** @return the parent of the process; 0: not known
+ *  @param started out: pm_procinfo_started() of the same look */
+pid_t pm_procinfo_parent(pid_t pid, apr_uint64_t *started);
+
+/** The name that the process has, and its program: "job (/usr/bin/perl)"
+ *  (/proc/PID/comm, exe), cut to size.  Its arguments (cmdline) lie in its own
+ *  memory, which it can map so that reading it takes for ever.
  *  @param buf of @a size bytes, at least 2, returned; never empty */
-const char *pm_procinfo_command(pid_t pid, char *buf, apr_size_t size);
+const char *pm_procinfo_program(pid_t pid, char *buf, apr_size_t size);
 
 /**
  * What does the process do right now (/proc/PID/stat, wchan, syscall)?  "it

@@ -56,6 +56,7 @@ typedef struct pm_context {
     struct rlimit files; /**< descriptors of workers, pm_fds_raise() */
     apr_time_t die_timeout;
     apr_time_t dying_at; /**< when the manager's end began; 0: it has not */
+    apr_time_t end_by;   /**< when it has to be over; 0: as dying_at */
     int config;          /**< httpd's number of the configuration in force */
     int killed;          /**< workers that got SIGKILL since dying_at */
 } pm_context_t;

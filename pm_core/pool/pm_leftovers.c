@@ -9,6 +9,7 @@
 
 #include "apr_strings.h"
 #include "pm_core/os/pm_fds.h"
+#include "pm_core/os/pm_pidfd.h"
 #include "pm_core/os/pm_procinfo.h"
 #include "pm_core/os/pm_reap.h"
 #include "pm_core/pool/pm_output.h"
@@ -27,8 +28,9 @@ typedef struct walk {
     pid_t group;        /* of the worker; 0: of none */
     apr_uint64_t inode; /* of the listening socket */
     int depth;
-    void (*see)(struct walk *walk, pid_t pid, int holds);
+    void (*see)(struct walk *walk, const pm_process_t *process, int holds);
     int sig;
+    apr_time_t until; /* it ends then at the latest; 0: when it is through */
     pm_leftovers_t found;
     pm_worker_t *worker;
 } walk_t;
@@ -42,11 +44,18 @@ static int is_ours(const pm_context_t *context, pid_t pid)
 static int look_at(void *ctx, pid_t pid)
 {
     walk_t *walk = ctx;
+    pm_process_t process = {pid, 0};
     pid_t group;
     int mine, holds;
 
+    if (walk->until && pm_time_now() >= walk->until) {
+        return 0;
+    }
     if (!walk->depth && is_ours(walk->context, pid)) {
         return 1;
+    }
+    if (walk->sig) { /* first: what is found out is of this process */
+        process.started = pm_procinfo_started(pid);
     }
     group = getpgid(pid);
     mine = walk->group && group == walk->group;
@@ -55,7 +64,7 @@ static int look_at(void *ctx, pid_t pid)
     }
     holds = pm_procinfo_has_socket(pid, walk->inode);
     if (holds > 0 || mine) {
-        walk->see(walk, pid, holds != 0);
+        walk->see(walk, &process, holds != 0);
     }
     if (++walk->depth < DEPTH) {
         pm_procinfo_each_child(pid, look_at, walk);
@@ -70,16 +79,16 @@ static int walk_run(walk_t *walk)
     return pm_procinfo_each_child(getpid(), look_at, walk);
 }
 
-static void see_leftover(walk_t *walk, pid_t pid, int holds)
+static void see_leftover(walk_t *walk, const pm_process_t *process, int holds)
 {
     if (!holds) {
         walk->found.jobs++;
         return;
     }
     walk->found.holders++;
-    walk->found.holder = pid;
+    walk->found.holder = process->pid;
     if (walk->sig) {
-        kill(pid, walk->sig);
+        pm_pidfd_signal(process, walk->sig);
     }
 }
 
@@ -99,7 +108,10 @@ pm_leftovers_t pm_leftovers_look(const pm_worker_t *w, int sig)
 
 void pm_leftovers_kill_strays(const pm_context_t *context, int listen_fd)
 {
-    walk_t walk = {.context = context, .see = see_leftover, .sig = SIGKILL};
+    walk_t walk = {.context = context,
+                   .see = see_leftover,
+                   .sig = SIGKILL,
+                   .until = context->end_by};
     struct stat st;
 
     if (listen_fd >= 0 && fstat(listen_fd, &st) == 0) {
@@ -192,17 +204,17 @@ static void job_watch_output(pm_worker_t *w)
     }
 }
 
-static void see_job(walk_t *walk, pid_t pid, int holds)
+static void see_job(walk_t *walk, const pm_process_t *process, int holds)
 {
     const pm_worker_t *w = walk->worker;
-    char command[256];
+    char program[256];
 
     if (!holds) {
         pm_log(walk->context->log, PM_INFO,
                "pool %s: worker %d has gone; process %d, which it has started, "
                "goes on: %s",
-               w->group->conf->name, (int)w->pid, (int)pid,
-               pm_procinfo_command(pid, command, sizeof(command)));
+               w->group->conf->name, (int)w->pid, (int)process->pid,
+               pm_procinfo_program(process->pid, program, sizeof(program)));
     }
 }
 
@@ -223,35 +235,40 @@ void pm_leftovers_let_go(pm_worker_t *w)
 /* --- everything ----------------------------------------------------------- */
 
 typedef struct descendants {
-    pid_t pid[DESCENDANTS];
+    pm_process_t process[DESCENDANTS];
     int n;
     int depth;
+    pid_t parent; /* of those that are being listed */
 } descendants_t;
 
 static int list_descendant(void *ctx, pid_t pid)
 {
     descendants_t *all = ctx;
+    pm_process_t process = {.pid = pid};
+    pid_t parent = all->parent;
 
-    if (all->n < DESCENDANTS) {
-        all->pid[all->n++] = pid;
+    if (all->n < DESCENDANTS
+        && pm_procinfo_parent(pid, &process.started) == parent) {
+        all->process[all->n++] = process;
+        all->parent = pid;
         if (++all->depth < DEPTH) {
             pm_procinfo_each_child(pid, list_descendant, all);
         }
         all->depth--;
+        all->parent = parent;
     }
     return all->n < DESCENDANTS;
 }
 
-/* The list first: they are the manager's children once the worker has ended,
- * so a pid in it is no other process's before the manager has reaped it. */
+/* The list first: once the worker has ended nobody knows what were its. */
 void pm_leftovers_kill_all(pid_t worker)
 {
-    descendants_t all = {.n = 0};
+    descendants_t all = {.parent = worker};
     int i;
 
     pm_procinfo_each_child(worker, list_descendant, &all);
     pm_reap_kill(worker);
     for (i = 0; i < all.n; i++) {
-        kill(all.pid[i], SIGKILL);
+        pm_pidfd_signal(&all.process[i], SIGKILL);
     }
 }

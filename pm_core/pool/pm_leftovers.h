@@ -36,7 +36,8 @@ void pm_leftovers_let_go(pm_worker_t *w);
 /** SIGKILL to a worker, its process group, and its descendants in others. */
 void pm_leftovers_kill_all(pid_t worker);
 
-/** SIGKILL to the strays that have this socket: its pool ends. */
+/** SIGKILL to the strays that have this socket: its pool ends.  While the
+ *  manager ends it stops looking at context->end_by. */
 void pm_leftovers_kill_strays(const pm_context_t *context, int listen_fd);
 
 #endif /* PM_LEFTOVERS_H */

@@ -716,7 +716,7 @@ static int wrk_is_daemon(pm_worker_t *w, const pm_exit_facts_t *facts)
 {
     apr_time_t most = w->group->conf->start_timeout;
     pm_leftovers_t left;
-    char command[256];
+    char program[256];
 
     if (facts->told || !facts->runs || !facts->clean
         || (most && facts->lived > most)) {
@@ -732,7 +732,7 @@ static int wrk_is_daemon(pm_worker_t *w, const pm_exit_facts_t *facts)
               "(most programs have an option for that); what it has left is "
               "ended: %s",
               (int)w->pid, (int)left.holder,
-              pm_procinfo_command(left.holder, command, sizeof(command)));
+              pm_procinfo_program(left.holder, program, sizeof(program)));
     pm_leftovers_look(w, SIGKILL);
     return 1;
 }

@@ -89,7 +89,7 @@ for my $how (qw(HUP exit)) {
     $run->counts('default', workers => 1, idle => 1, stopping => 0);
     ok(alive($job), "$how: its job lives on");
     like($run->log,
-         qr/worker $old has gone; process $job, .* goes on: sleep 300$/m,
+         qr/worker $old has gone; process $job, .* goes on: sleep \(\S+\)$/m,
          "$how: the log names it");
     write_file($go, '');
     ok(wait_for { $run->log =~ /pid $old: a job says hello/ } 10,
@@ -224,7 +224,7 @@ END
     $ask->('') for 1 .. 2;
     gone($old, 'php-cgi leaves after its last request');
     ok(alive($job), 'its job lives on');
-    ok(wait_for { $run->log =~ /process $job, .* goes on: sleep 300/ } 10,
+    ok(wait_for { $run->log =~ /process $job, .* goes on: sleep \(\S+\)/ } 10,
        'the log names it');
     kill 'KILL', $job;
     ends($run, 'PHP');
@@ -245,7 +245,7 @@ for my $how (qw(daemon background)) {
         like($run->log, qr/worker \d+ has put itself into the background/,
              "$name: the log says so");
         like($run->pool_status->{last_error},
-             qr/in the foreground.*: \S*worker --$how/, "$name: the status, too");
+             qr{in the foreground.*: worker \(\S+/worker\)}, "$name: the status, too");
         unlike($run->log, qr/died at birth/, "$name: and nothing else");
         ends($run, $name);
         is_deeply([map { cmdline($_) } descendants()], [],
