@@ -198,8 +198,9 @@ table(
           my ($s) = @_;
           my ($pid) = $s->servers(1);
           my ($socket, $go) = busy($s);
-          kill 'INT', $pid;
+          # the manager first: one that dies of it must not see its worker die
           $s->signal('INT');
+          kill 'INT', $pid;
           $s->is_ours ? $s->said('sending TERM') : $s->end;
           write_file($go, '');
           return { answer => $s->answer($socket) eq "pid=$pid\n" };

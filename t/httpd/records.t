@@ -41,12 +41,15 @@ my @FIN = ('eof', 'end');
 
 sub out { return map { "out=$_" } @_ }
 
-# The worker goes on when the client has seen "hello".
+# The worker goes on when the client has seen "hello", in one chunk or in many.
 my $SEEN = "until=$dir/seen";
 
 sub seen {
     unlink "$dir/seen";
-    return (seen => sub { write_file("$dir/seen", '') if $_[0] =~ /hello/ });
+    return (seen => sub {
+        (my $text = $_[0]) =~ s/\r\n[0-9a-f]+\r\n//g;
+        write_file("$dir/seen", '') if $text =~ /hello/;
+    });
 }
 
 # A query string; raw.pl reads what is too long for one from a file.
