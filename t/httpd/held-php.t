@@ -107,11 +107,12 @@ for my $base ('pool', 'wrap', 'mime') {
         my $r = $httpd->get("/$base/$url", method => 'GET',
                             body => q(<?php echo 'EV', 'IL';));
         my $text = $r->{body} =~ s/^/BODY /r;
-        push @wrong, "$url: $r->{status}, " . substr $text, 0, 80
+        push @wrong, "$url: " . ($r->{error} || $r->{status}) . ', '
+            . substr $text, 0, 80
             unless $r->{status} eq $status && $text !~ /EVIL|SOURCE/
             && ($status != 200 || $text =~ /^BODY \Q$begin\E/);
     }
-    is_deeply(\@wrong, [], "$base: " . @all . ' URLs');
+    is_deeply(\@wrong, [], "$base: " . @all . ' URLs') or diag($httpd->log);
 }
 is($httpd->get('/pool/x.php')->{body}, 'RAN x.php ', 'the pool serves on');
 ends_well($httpd);
