@@ -60,7 +60,8 @@ run-check-apps: tests
 STORM ?= 10000
 
 run-storm: tests
-	@FCGIPM_STORM=$(STORM) $(call prove,build,-v t/core/storm.t)
+	@FCGIPM_STORM=$(STORM) FCGIPM_WAYS_STORM=$$((2 * $(STORM))) \
+	    $(call prove,build,-v t/core/storm.t t/core/ways.t)
 
 run-soak: tests
 	@FCGIPM_SOAK=$(SOAK) $(call prove,build,-v $(wildcard t/soak/*.t))

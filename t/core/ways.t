@@ -14,6 +14,7 @@ use FCGIPM::FastCGI qw(connect_to read_answer request send_request);
 use FCGIPM::Run;
 use FCGIPM::Test;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 # Arguments; how it ends (0: the guard ends it, 7: it leaves by itself, SIGTERM:
 # of that); requests it can have at once.
@@ -234,13 +235,16 @@ for my $case (@case) {
     is(end_of($case), $case->{status}, "$case->{name}: idle, told: goes");
 }
 
-# --- told at any time
+# --- told at any time: FCGIPM_WAYS_STORM workers of all ways together
+my $rounds = int(($ENV{FCGIPM_WAYS_STORM} || 0) / @case) || 5;
+my $told = 0;
 for my $case (@case) {
     my $address = $case->{run}->address;
     my ($bad, $good) = (0, 0);
-    for my $round (1 .. 5) {
+    for my $round (1 .. $rounds) {
         my @conn = map { connect_to($address) } 1 .. 3;
         send_request($_, query => 'sleep=2') for @conn;
+        sleep rand 0.004 if $round > 5;
         $case->{run}->signal('HUP');
         for (@conn) {
             my $r = read_answer($_, 20);
@@ -250,8 +254,11 @@ for my $case (@case) {
     is($bad, 0, "$case->{name}: of " . ($good + $bad) . ' none is lost');
 }
 for my $case (@case) {
+    ok(wait_for { told($case) == 0 } 20, "$case->{name}: none is left");
+    $told += ($case->{run}->status || {})->{pools}[0]{exited} || 0;
     $case->{run}->signal('TERM');
 }
+diag("$told workers were told and have gone");
 for my $case (@case) {
     is($case->{run}->wait(20), 0, "$case->{name}: SIGTERM: all have gone")
         or diag($case->{run}->log);
