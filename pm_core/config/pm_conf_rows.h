@@ -91,7 +91,7 @@ PM_ROW(cgroup, "FcgiPMCgroup", PM_T_PATH, pm_conf_t, NULL, 1, 4095, NULL,
        PM_CHANGE_WORKERS, "directory of the cgroup (v2) of the workers")
 PM_ROW(start_delay, "FcgiPMStartDelay", PM_T_TIME, pm_conf_t, "0", 0, PM_H,
        NULL, PM_CHANGE_SCALE, "pause between two starts")
-PM_ROW(start_timeout, "FcgiPMStartTimeout", PM_T_TIME, pm_conf_t, "10s", 0,
+PM_ROW(start_timeout, "FcgiPMStartTimeout", PM_T_TIME, pm_conf_t, "1min", 0,
        PM_H, NULL, PM_CHANGE_NOTHING,
        "time for a worker to wait for its first request; 0: any")
 PM_ROW(drain_timeout, "FcgiPMDrainTimeout", PM_T_TIME, pm_conf_t, "0", 0,

@@ -458,6 +458,9 @@ void pm_worker_release(pm_worker_t *w, apr_time_t now)
     wrk_let_leave(w, terms.requests, now);
 }
 
+/* One that has not reported by then may be unable to. */
+#define SILENCE apr_time_from_sec(10)
+
 /* A worker reports nothing when the guard is not in it, when it has executed
  * another program, when its children serve in its place, or when it accepts by
  * calls that no library sees.  Then it counts as ready. */
@@ -646,6 +649,18 @@ static int wrk_settles(pm_worker_t *w, apr_time_t now)
     return 1;
 }
 
+/* When a worker has to be looked at that does not report, at the latest. */
+static apr_time_t wrk_next_look(const pm_worker_t *w, apr_time_t now)
+{
+    apr_time_t settled = w->started_at + PM_RESTART_POLICY_SETTLE;
+    apr_time_t silent = w->started_at + SILENCE;
+    int ready = w->state == PM_WORKER_READY;
+
+    return (!ready || w->spec->judges) && now < settled ? settled
+           : !ready && now < silent                     ? silent
+                                                        : PM_TIME_NEVER;
+}
+
 /* How long it may be busy when the manager has died. */
 static void wrk_tell_roster(const pm_worker_t *w)
 {
@@ -674,7 +689,8 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
         return;
     }
     if (w->state == PM_WORKER_LOADING
-        && (!w->guarded || seen.known || seen.forked)) {
+        && (!w->guarded || seen.known || seen.forked
+            || (now >= w->started_at + SILENCE && wrk_is_silent(w)))) {
         pm_worker_handle(w, PM_WORKER_EVENT_READY);
     }
     if (w->state != PM_WORKER_LOADING && w->state != PM_WORKER_READY) {
@@ -684,12 +700,8 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
     wrk_check_size(w, &terms, seen.requests);
     w->group->events->status(w->pool, w, &seen);
     plan = pm_recycle_plan(conf, &terms, &facts, now);
-    if ((!facts.ready || w->spec->judges)
-        && now < w->started_at + PM_RESTART_POLICY_SETTLE) {
-        plan.next =
-            pm_time_min(plan.next, w->started_at + PM_RESTART_POLICY_SETTLE);
-    }
-    pm_loop_at(w->group->context->loop, &w->timer, plan.next);
+    pm_loop_at(w->group->context->loop, &w->timer,
+               pm_time_min(plan.next, wrk_next_look(w, now)));
     switch (plan.verdict) {
     case PM_RECYCLE_WELL:
         break;

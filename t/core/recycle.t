@@ -49,10 +49,18 @@ for my $case (
     ['a shell and its child', '/bin/sh', bin('shell.sh'), $WORKER],
     ['a program that the guard is not in', '/usr/bin/env', '-i', $WORKER]) {
     my ($name, @command) = @$case;
-    my $run = run_with(1, \@command, '--start-timeout', '400ms');
+    my $run = run_with(1, \@command, '--start-timeout', '2s');
     ok(wait_for { state_of($run) eq 'idle' } 10, "$name: ready");
-    ok(wait_for { (one($run)->{uptime} || 0) > 1 } 10, 'for good');
+    ok(wait_for { (one($run)->{uptime} || 0) > 2.5 } 10, 'for good');
     is(pool_of($run)->{spawned}, 1, 'the first one still');
+    is(request($run->address)->{error}, undef, 'it serves');
+}
+{
+    my $late = 'select undef, undef, undef, 1.5; exec @ARGV';
+    my $run = run_with(1, [$^X, '-e', $late, bin('static')]);
+    ok(wait_for { (state_of($run) || 'starting') ne 'starting' } 40,
+       'one that executes such a program later: ready before the timeout');
+    is(pool_of($run)->{spawned}, 1, 'the first one');
     is(request($run->address)->{error}, undef, 'it serves');
 }
 {
