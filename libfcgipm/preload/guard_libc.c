@@ -8,6 +8,7 @@ static guard_libc_t libc;
 
 /* POSIX wants it this way round (dlsym(3), on function pointers). */
 #define FIND(member, name) (*(void **)&libc.member = dlsym(RTLD_NEXT, name))
+
 #define FIND_TIMED(name, name64) FIND(name, GUARD_TIME64 ? (name64) : #name)
 
 static void find(void)
