@@ -149,4 +149,9 @@ SKIP: {
     }
 }
 
+# --- t/mutation/run changes what is there
+my @mutations = `$^X $FindBin::Bin/mutation/run --list`;
+is($?, 0, 'the text of each mutation is in its unit');
+cmp_ok(scalar @mutations, '>', 70, scalar @mutations . ' mutations');
+
 done_testing;
