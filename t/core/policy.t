@@ -143,7 +143,10 @@ part(loading => sub {
     is((ctl($run->control_socket, 'kill', $old[0]))[0], 0, 'kill');
     gone($old[0], 'kill: it goes');
     is((ctl($run->control_socket, 'stop', 'default'))[0], 0, 'stop');
+    # it was told with that, not a second later
+    kill 'STOP', $run->manager;
     gone($old[1], 'stop: it goes');
+    kill 'CONT', $run->manager;
     ctl($run->control_socket, 'start', 'default');
     ok(wait_for { 2 == grep { $_ != $old[0] && $_ != $old[1] } pids($run) } 10,
        'others take their place');
