@@ -108,10 +108,8 @@ waitpid $slow, 0;
 my $busy = $first->ask('/app/?sleep=2000&pid');
 ok(wait_for { $first->pool_status('app')->{busy} } 10, 'a slow request');
 $first->signal('KILL');
-ok(wait_for { !-e "$run/fcgipm.sock" } 10,
-   'SIGKILL to httpd: its manager leaves the control socket');
-ok(!-e "$run/app.sock" && !-e "$run/manager.pid",
-   'the sockets of pools and the pid file');
+ok(wait_for { !-e "$run/$_" } 10, "SIGKILL to httpd: its manager removes $_")
+    for qw(fcgipm.sock app.sock manager.pid);
 my @child = grep { cmdline($_) =~ /FOREGROUND/ } descendants();
 kill 'KILL', @child;
 ok(wait_for { !grep { alive($_) } @child } 10, 'httpd\'s children go as well');
