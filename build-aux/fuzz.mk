@@ -49,6 +49,8 @@ endif
 run-fuzz: fuzzers
 	@for f in $(FUZZ); do \
 	    mkdir -p build-fuzz/corpus/$$f && \
+	    { [ ! -e t/fuzz/corpus/$$f.tar.gz ] || \
+	        tar -xzf t/fuzz/corpus/$$f.tar.gz -C build-fuzz/corpus/$$f; } && \
 	    build-fuzz/t/fuzz/$$f -max_total_time=$(FUZZ_TIME) -max_len=4096 \
 	        -print_final_stats=1 -artifact_prefix=build-fuzz/$$f- \
 	        build-fuzz/corpus/$$f t/fuzz/seeds/$$f || exit 1; \
