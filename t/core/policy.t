@@ -347,11 +347,11 @@ part(trial => sub {
     my $trace = trace();
     my $run = run_with(4, [write_script(tmp_dir() . '/x', <<"END")]);
 echo try >> $trace
-sleep 0.5
+sleep 0.2
 exit 3
 END
     ok(wait_for { $run->log =~ / 3 starts in a row have failed/ } 20,
-       'workers that die half a second after their start');
+       'workers that die soon after their start');
     $run->counts('default', workers => 0);
     my ($n) = reverse $run->log =~ / (\d+) starts in a row/g;
     my $then = $n + 2;    # two more rounds
