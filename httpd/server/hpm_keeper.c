@@ -12,6 +12,7 @@
 #include "pm_core/ipc/pm_fd_store.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_pdeath.h"
+#include "pm_core/os/pm_signals.h"
 #include "pm_core/os/pm_title.h"
 
 APLOG_USE_MODULE(fcgipm);
@@ -58,7 +59,6 @@ static int keeper_lives(const hpm_retained_t *r)
 
 static apr_status_t keeper_start(hpm_parent_t *me, pm_reason_t *why)
 {
-    sigset_t all, before;
     int fd[2];
     apr_status_t rv = pm_channel_pair(fd, why);
     pid_t pid;
@@ -67,14 +67,11 @@ static apr_status_t keeper_start(hpm_parent_t *me, pm_reason_t *why)
         return rv;
     }
     fcntl(fd[0], F_SETFL, O_NONBLOCK);
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid = fork();
+    pid = pm_signals_fork();
     if (pid == 0) {
         keeper_main(me, fd[1]);
     }
     rv = errno;
-    sigprocmask(SIG_SETMASK, &before, NULL);
     close(fd[1]);
     if (pid < 0) {
         close(fd[0]);

@@ -161,23 +161,6 @@ int hpm_manager_process_alive(hpm_parent_t *me)
            && poll(&pfd, 1, 0) == 0;
 }
 
-/* All signals stay blocked until the manager has its own handlers: those it
- * inherits are the MPM's. */
-static pid_t manager_fork(hpm_parent_t *me, const int channel[2])
-{
-    sigset_t all, before;
-    pid_t pid;
-
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid = fork();
-    if (pid == 0) {
-        manager_main(me, channel[1]);
-    }
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    return pid;
-}
-
 static apr_status_t manager_start(hpm_parent_t *me, pm_reason_t *why)
 {
     hpm_manager_process_t *manager = &me->retained->manager;
@@ -187,7 +170,10 @@ static apr_status_t manager_start(hpm_parent_t *me, pm_reason_t *why)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    manager->pid = manager_fork(me, channel);
+    manager->pid = pm_signals_fork();
+    if (manager->pid == 0) {
+        manager_main(me, channel[1]); /* its handlers come with the loop */
+    }
     if (manager->pid < 0) {
         rv = errno;
         manager->pid = 0;

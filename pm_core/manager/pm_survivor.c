@@ -13,6 +13,7 @@
 #include "pm_core/os/pm_pdeath.h"
 #include "pm_core/os/pm_pidfd.h"
 #include "pm_core/os/pm_procinfo.h"
+#include "pm_core/os/pm_signals.h"
 #include "pm_core/os/pm_title.h"
 #include "pm_core/policy/pm_stop_policy.h"
 #include "pm_core/pool/pm_leftovers.h"
@@ -265,12 +266,9 @@ void pm_survivor_end(pm_survivor_t *s)
 static void start(pm_survivor_t *s)
 {
     pid_t manager = getpid();
-    sigset_t all, before;
 
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
     pm_roster_inherit(s->roster, 1);
-    s->pid = fork();
+    s->pid = pm_signals_fork();
     if (s->pid == 0) {
         survivor_main(s, manager);
     }
@@ -282,7 +280,6 @@ static void start(pm_survivor_t *s)
         s->pid = 0;
     }
     pm_roster_inherit(s->roster, 0);
-    sigprocmask(SIG_SETMASK, &before, NULL);
     s->born = pm_time_now();
 }
 

@@ -58,6 +58,23 @@ void pm_signals_reset(void)
 #endif
 }
 
+pid_t pm_signals_fork(void)
+{
+    sigset_t all, before;
+    pid_t pid;
+    int err;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid = fork();
+    err = errno;
+    if (pid) {
+        sigprocmask(SIG_SETMASK, &before, NULL);
+    }
+    errno = err;
+    return pid;
+}
+
 /* The memory of the handler is freed. */
 static apr_status_t signals_close(void *data)
 {

@@ -10,6 +10,8 @@
 #ifndef PM_SIGNALS_H
 #define PM_SIGNALS_H
 
+#include <sys/types.h>
+
 #include "pm_core/base/pm_base.h"
 
 typedef struct pm_signals pm_signals_t;
@@ -17,6 +19,11 @@ typedef struct pm_signals pm_signals_t;
 /** Set every signal of this process to its default.  Async-signal-safe: also
  * for a worker between fork() and exec(). */
 void pm_signals_reset(void);
+
+/** fork(2), and in the child all signals are blocked: those it inherits are not
+ *  its own.  The caller's mask is as before.  Parent and manager.
+ *  @return as fork(2), with its errno */
+pid_t pm_signals_fork(void);
 
 /**
  * Take over the signals of this process: all are set to their defaults and

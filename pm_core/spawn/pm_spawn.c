@@ -281,21 +281,17 @@ apr_status_t pm_spawn(pm_spawned_t *out, const pm_launch_spec_t *spec,
     child_t c = {spec, getpid(), listen_fd, -1, shm_fd, shm_index, -1};
     int verdict[2] = {-1, -1}, output[2] = {-1, -1};
     int err = spawn_open_pipes(verdict, output);
-    sigset_t all, before;
 
     if (err) {
         return pm_fail_os(why, err, "cannot make a pipe");
     }
     c.output_fd = output[1];
     c.verdict_fd = verdict[1];
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    out->pid = fork();
+    out->pid = pm_signals_fork();
     if (out->pid == 0) {
         spawn_climb(&c);
     }
     err = errno;
-    sigprocmask(SIG_SETMASK, &before, NULL);
     close(verdict[1]);
     close(output[1]);
     if (out->pid < 0) {
