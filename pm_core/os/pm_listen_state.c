@@ -120,7 +120,6 @@ pm_listen_state_t pm_listen_state_repair(const pm_listener_t *l, int backlog,
     return *what ? PM_LISTEN_RESET : PM_LISTEN_INTACT;
 }
 
-#ifdef __linux__
 int pm_listen_state_is_nonblocking(const pm_listener_t *l)
 {
     int flags = fcntl(l->fd, F_GETFL);
@@ -130,11 +129,14 @@ int pm_listen_state_is_nonblocking(const pm_listener_t *l)
 
 void pm_listen_state_set_blocking(const pm_listener_t *l)
 {
-    if (pm_listen_state_is_nonblocking(l)) {
-        fcntl(l->fd, F_SETFL, fcntl(l->fd, F_GETFL) & ~O_NONBLOCK);
+    int flags = fcntl(l->fd, F_GETFL);
+
+    if (flags >= 0 && (flags & O_NONBLOCK)) {
+        fcntl(l->fd, F_SETFL, flags & ~O_NONBLOCK);
     }
 }
 
+#ifdef __linux__
 int pm_listen_state_open_watch(const pm_listener_t *l)
 {
     struct epoll_event end = {.events = EPOLLRDHUP};
