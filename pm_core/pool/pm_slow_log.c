@@ -87,9 +87,7 @@ static void slow_free_if_over(pm_slow_log_t *slow)
     if (!slow->reaped || (slow->output_fd >= 0 && !slow->late)) {
         return;
     }
-    if (slow->output_fd >= 0) {
-        slow_unwatch(slow, &slow->output_watch, &slow->output_fd);
-    }
+    slow_unwatch(slow, &slow->output_watch, &slow->output_fd);
     pm_loop_at(pool->context->loop, &slow->timer, PM_TIME_NEVER);
     slow_unwatch(slow, &slow->exec_watch, &slow->exec_fd);
     if (slow->lines > PM_SLOW_LINES) {

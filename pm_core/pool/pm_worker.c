@@ -281,7 +281,7 @@ static apr_time_t wrk_sweep_until(const pm_worker_t *w)
     apr_time_t until = context->dying_at + context->die_timeout;
 
     if (context->dying_at) {
-        return w->ends_all && until < now + KERNEL ? now + KERNEL : until;
+        return w->ends_all ? pm_time_max(until, now + KERNEL) : until;
     }
     if (pm_worker_read_facts(w, now).forked) {
         return drain ? now + drain : PM_TIME_NEVER;
