@@ -137,13 +137,7 @@ sub job {
     my ($client, $way, $token) = @_;
     my $body = "token=$token&ajax_request=true&server=1&db=of_$way&table="
         . '&sql_query=INSERT+INTO+t+SELECT+8,+CONCAT(%27late%27,SLEEP(2))';
-    my $cookies = $client->cookies;
-    leave($httpd->port, join "\r\n",
-          'POST /pma/index.php?route=/sql HTTP/1.1',
-          'Host: 127.0.0.1:' . $httpd->port,
-          'Cookie: ' . join('; ', map { "$_=$cookies->{$_}" } keys %$cookies),
-          'Content-Type: application/x-www-form-urlencoded',
-          'Content-Length: ' . length $body, '', $body);
+    post_and_leave($client, '/pma/index.php?route=/sql', $body);
     ok(wait_for {
         $client->get("/pma/index.php?route=/sql&db=of_$way&table=t&pos=0")
             ->{body} =~ /late0/

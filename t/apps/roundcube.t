@@ -172,13 +172,7 @@ sub mail {
 sub job {
     my ($client, $way, $token) = @_;
     my $body = "_token=$token&_name=Late&_parent=&_mbox=&_framed=1";
-    my $cookies = $client->cookies;
-    leave($httpd->port, join "\r\n",
-          'POST /?_task=settings&_action=save-folder HTTP/1.1',
-          'Host: 127.0.0.1:' . $httpd->port,
-          'Cookie: ' . join('; ', map { "$_=$cookies->{$_}" } keys %$cookies),
-          'Content-Type: application/x-www-form-urlencoded',
-          'Content-Length: ' . length $body, '', $body);
+    post_and_leave($client, '/?_task=settings&_action=save-folder', $body);
     my $made = wait_for { -d "$dir/imap/mail/ann-$way/.Late" } 60, 'a folder';
     ok($made, "$way: a folder is made though the client has gone");
     return;

@@ -21,8 +21,8 @@ use IO::Socket::INET;
 use Test::More;
 
 our @EXPORT = qw(
-    by_pool by_scripts copied leave mariadb need owned patient php reload
-    reload_under_load served upload_bytes
+    by_pool by_scripts copied leave mariadb need owned patient php
+    post_and_leave reload reload_under_load served upload_bytes
 );
 
 =head2 need(PATH...)
@@ -146,6 +146,23 @@ sub leave {
     syswrite($s, $bytes) == length $bytes or die "write: $!";
     close $s;
     return;
+}
+
+=head2 post_and_leave(CLIENT, PATH, BODY)
+
+The client posts a form, with its cookies, and closes at once.
+
+=cut
+
+sub post_and_leave {
+    my ($client, $path, $body) = @_;
+    my $cookies = $client->cookies;
+    return leave($client->{port}, join "\r\n", "POST $path HTTP/1.1",
+                 "Host: 127.0.0.1:$client->{port}",
+                 'Cookie: ' . join('; ', map { "$_=$cookies->{$_}" }
+                                   keys %$cookies),
+                 'Content-Type: application/x-www-form-urlencoded',
+                 'Content-Length: ' . length $body, '', $body);
 }
 
 =head2 upload_bytes(SIZE)
