@@ -389,19 +389,19 @@ sub fds {
 =head2 workers_of(MANAGER)
 
 Its children that have become another program; one between fork and exec is
-none yet.  An undef MANAGER has none.
+none yet.  The manager's own program is read last: it has children only when it
+is fcgipm-run or httpd itself, before that it is the test's Perl, which the
+survivor differs from as well.  An undef MANAGER has none.
 
 =cut
 
 sub workers_of {
     my ($manager) = @_;
     return unless defined $manager;
-    my $exe = readlink "/proc/$manager/exe" or return;
-    my @found = grep {
-        my $own = readlink "/proc/$_/exe";
-        defined $own && $own ne $exe
-    } children($manager);
-    return @found;
+    my %exe = map { $_ => scalar readlink "/proc/$_/exe" } children($manager);
+    my $own = readlink "/proc/$manager/exe" or return;
+    return grep { defined $exe{$_} && $exe{$_} ne $own }
+        sort { $a <=> $b } keys %exe;
 }
 
 =head2 ctl(SOCKET, ARGUMENTS), ctl_status(SOCKET, POOL)
