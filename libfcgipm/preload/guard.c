@@ -525,7 +525,8 @@ void guard_adopt(void)
     memset(&guard_self, 0, sizeof(guard_self));
     memset(&guard.no_page, 0, sizeof(guard.no_page));
     guard.slot = &guard.no_page;
-    guard.has_waited = guard.told = guard.called = guard.passed = 0;
+    guard.has_waited = guard.told = guard.closed = guard.called = guard.passed =
+        0;
     guard.due = guard.leaving = guard.left = 0;
     guard.inside = guard.accepting = 0;
     guard.busy = guard.conns = guard.suspects = 0;

@@ -144,6 +144,7 @@ typedef struct guard {
 
     int has_waited; /**< for a request */
     int told;
+    int closed;          /**< told, and the pool's sockets have been closed */
     int called;          /**< the program's handler was, once told */
     int due;             /**< the next SIGTERM is for it */
     int passed;          /**< the program has got EINTR after that */
@@ -352,7 +353,8 @@ int guard_is_listener(int fd);
 /** Is a wait on this one for a request, too? */
 int guard_is_waited_on(int fd);
 
-/** Told: does something stand here in the place of the pool's socket? */
+/** Told: is the pool's socket here, or something that stands in its place?
+ *  Until the handler has closed all of them, each is taken for closed. */
 int guard_is_gone(int fd);
 
 /** In a handler: the pool's sockets are closed. */

@@ -100,9 +100,10 @@ int guard_is_gone(int fd)
 {
     struct stat st;
     int err = errno;
-    int gone = guard_kind(fd) == GUARD_LISTENER
-               && (fstat(fd, &st) || same_file(&st, &guard.listener)
-                   || leads_to(STDERR_FILENO, &st));
+    int gone =
+        guard_kind(fd) == GUARD_LISTENER
+        && (!LOAD(guard.closed) || fstat(fd, &st)
+            || same_file(&st, &guard.listener) || leads_to(STDERR_FILENO, &st));
 
     errno = err;
     return gone;
@@ -242,6 +243,7 @@ void guard_close_listeners(void)
             close_listener(fd);
         }
     }
+    STORE(guard.closed, 1);
 }
 
 /* An epoll set from before is the worker's, too: nothing is taken out. */
