@@ -1,4 +1,4 @@
-#!/usr/bin/ruby
+#!/usr/bin/ruby --disable-gems
 # SPDX-License-Identifier: Apache-2.0
 #
 # A FastCGI worker in Ruby (ruby-fcgi), whose handler of SIGTERM exits at once.

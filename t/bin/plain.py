@@ -12,7 +12,6 @@
 #   plain.py lock       four threads, each with a lock around accept()
 #   plain.py selectors  an epoll set made anew for each wait
 #   plain.py syscall    an epoll set; closes by syscall(2), as libuv does
-import asyncio
 import ctypes
 import os
 import re
@@ -119,6 +118,8 @@ async def run(listener):
 
 
 def event_loop(listener):
+    global asyncio    # 100 ms: the other ways start without
+    import asyncio
     asyncio.run(run(listener))
 
 

@@ -91,7 +91,7 @@ sub begin {
     my ($kind, $guard, $busy) = @_;
     my ($name, $command, %ask) = @$kind;
     my $run = FCGIPM::Run->new(processes => 1, command => $command,
-        options => ['--guard', $guard, '--die-timeout', '60',
+        options => ['--guard', $guard, '--die-timeout', '600',
                     '--start-timeout', 0]);
     return { name => "$name, guard $guard, " . ($busy ? 'busy' : 'idle'),
              kind => $name, guard => $guard, busy => $busy, run => $run,
