@@ -18,8 +18,10 @@
  * end of the newborn's output pipe, and the newborn's end of a second pair of
  * SOCK_SEQPACKET sockets.  The fork server makes a child of the *manager*
  * (CLONE_PARENT).  When the newborn is set up it sends a pm_fork_born_t over
- * its socket, closes that, and waits for requests as a worker.  The kernel
- * adds its credentials, which the manager goes by (SO_PASSCRED, unix(7)).
+ * its socket.  The kernel adds its credentials, which the manager goes by
+ * (SO_PASSCRED, unix(7)).  The manager sends the same back: the newborn closes
+ * the socket and waits for requests as a worker.  Where the socket ends before,
+ * nobody wants the newborn any more: _exit(0).
  * Where there is no newborn, the fork server answers with PM_FORK_FAILED.
  *
  * The end of file on its socket, or SIGTERM, ends a fork server: _exit(0).
@@ -59,7 +61,7 @@ typedef struct pm_fork_order {
                         *   none */
 } pm_fork_order_t;
 
-/** A newborn is set up. */
+/** A newborn is set up; from the manager: it is a worker. */
 typedef struct pm_fork_born {
     uint32_t serial;
 } pm_fork_born_t;
