@@ -47,6 +47,9 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+/* Of this library, as pthread_atfork(3) tells libc. */
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
 /** Microseconds for what is done after an answer. */
 #define GUARD_GRACE 1000000
 
@@ -143,8 +146,11 @@ static void know_thread(void)
 
 void guard_wait_begin(void)
 {
-    if (!LOAD(guard.has_waited) && !SWAP(guard.has_waited, 1)) {
-        first_wait();
+    if (!LOAD(guard.has_waited)) {
+        guard_fork_first_wait();
+        if (!SWAP(guard.has_waited, 1)) {
+            first_wait();
+        }
     }
     if (LOAD(guard.suspects)) {
         guard_conn_check(0);
@@ -490,7 +496,9 @@ static void map_page(int slot, int layout)
     page = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
                 guard.page_fd, 0);
     if (page != MAP_FAILED) {
-        guard.slot = (pm_worker_status_t *)page + slot;
+        guard.table = page;
+        guard.records = (int)((size_t)st.st_size / sizeof(*guard.table));
+        guard.slot = guard.table + slot;
     }
 }
 
@@ -511,6 +519,7 @@ static void forked(void)
     if (guard.active) {
         guard.active = 0;
         guard.child = 1;
+        guard_fork_forget();
         guard_libc()->sigaction(SIGTERM, guard_own(), NULL);
     }
 }
@@ -533,10 +542,23 @@ void guard_adopt(void)
     guard.flags = 0;
     memset(guard.sleeper, 0, sizeof(guard.sleeper));
     guard_forget_fds();
+    guard_fork_forget();
     guard_libc()->sigaction(SIGTERM, NULL, &act);
     guard_set_own(&act);
     *guard.same = 1;
     guard.active = 1;
+    guard_install();
+}
+
+/* Nothing has been told yet, and nothing was under way.  The program's own
+ * disposition is what it was; the kernel's was the fork server's. */
+void guard_be_worker(int record)
+{
+    guard.pid = getpid();
+    guard_self.tid = 0;
+    guard.slot = record < 0 ? &guard.no_page : guard.table + record;
+    *guard.same = 1;
+    guard.flags = 0;
     guard_install();
 }
 
@@ -579,7 +601,9 @@ __attribute__((constructor)) static void begin(void)
     guard_libc()->sigaction(SIGTERM, NULL, &act);
     guard_set_own(&act);
     guard.active = 1;
+    guard_fork_take();
     guard_env_take();
     guard_install();
-    pthread_atfork(NULL, has_forked, forked);
+    /* not by way of guard_fork_hooks.c: a newborn is no such child */
+    guard_libc()->register_atfork(NULL, has_forked, forked, &__dso_handle);
 }

@@ -10,6 +10,10 @@
  *   guard_wait.c   where a program waits: accept, poll, select, epoll, sleep
  *   guard_signal.c the program's own disposition of SIGTERM
  *   guard_exec.c   another program in the worker's place
+ *   guard_fork.c   the program as a fork server: orders, newborn workers
+ *   guard_fork_state.c whether it can be one, by the state of the process
+ *   guard_fork_fds.c   the same by its descriptors; those of a newborn
+ *   guard_fork_hooks.c what libc's fork() and interpreters do in a child
  *   guard_libc.c   the functions that have been covered
  *
  * What is called in a signal handler says so; all of it can be called by
@@ -132,8 +136,15 @@ typedef struct guard {
     socklen_t name_len;
     int page_fd;
     struct stat bell;           /**< standard error, as it was given */
+    pm_worker_status_t *table;  /**< the page; NULL: none */
+    int records;                /**< in it */
     pm_worker_status_t *slot;   /**< never NULL while active */
     pm_worker_status_t no_page; /**< stands in for one */
+
+    int fork_fd;             /**< PM_FORK_VARIABLE; 0: none */
+    struct stat fork_socket; /**< to know it again */
+    int fork_filters;        /**< guard_fork_filters(), at the beginning */
+    pid_t fork_parent;       /**< the manager */
 
     struct sigaction action[GUARD_ACTIONS];
     int action_set[GUARD_ACTIONS];
@@ -227,6 +238,9 @@ typedef struct guard_libc {
     int (*pause)(void);
     int (*execve)(const char *, char *const[], char *const[]);
     int (*execvpe)(const char *, char *const[], char *const[]);
+    int (*register_atfork)(void (*)(void), void (*)(void), void (*)(void),
+                           void *);
+    void (*cxa_finalize)(void *);
 } guard_libc_t;
 
 const guard_libc_t *guard_libc(void);
@@ -246,6 +260,10 @@ int guard_is_worker(void);
 
 /** In a child of a worker that is about to wait for requests as one. */
 void guard_adopt(void);
+
+/** In a newborn of a fork server: it is the worker of this record of the page;
+ *  -1: none. */
+void guard_be_worker(int record);
 
 /** Is there a guard, or can one come? */
 static inline int guard_is_here(void)
@@ -397,6 +415,64 @@ void guard_conn_forget(void);
  *  has come.  No thread is in accept(): what has the number of a kept one that
  *  was closed is not another connection which is not noted yet. */
 void guard_conn_stop_kept(void);
+
+/* --- guard_fork.c --------------------------------------------------------- */
+
+/** At the beginning: is there a socket for orders (pm_fork_order.h)? */
+void guard_fork_take(void);
+
+/** Is it handed on to the next program that is executed? */
+void guard_fork_hand_on(int yes);
+
+/** In a child by fork(2): it gets no orders. */
+void guard_fork_forget(void);
+
+/** Before the first wait for a request is told: the place where a process that
+ *  can be a fork server stays.  Returns in a worker: in one that cannot, or in
+ *  a newborn. */
+void guard_fork_first_wait(void);
+
+/* --- guard_fork_state.c --------------------------------------------------- */
+
+/** Can this process be a fork server?
+ *  @param why a line, PM_FORK_TEXT bytes: why not */
+int guard_fork_may(char *why);
+
+/** @return 0 */
+__attribute__((format(printf, 2, 3))) int guard_fork_refuse(char *why,
+                                                            const char *fmt,
+                                                            ...);
+
+/** The filters that a system call passes (seccomp(2)); -1: not known. */
+int guard_fork_filters(void);
+
+/** Calls @a line for each line of a file, until that gives 0.
+ *  @return 0: it has, or the file cannot be read */
+int guard_fork_lines(const char *path,
+                     int (*line)(const char *text, void *data), void *data);
+
+/* --- guard_fork_fds.c ----------------------------------------------------- */
+
+/** The same by its descriptors, which are noted for guard_fork_fds_renew(). */
+int guard_fork_fds_judge(char *why);
+
+/** In a newborn: those that are not to be shared are made anew.
+ *  @param output its output pipe, takes the place of the fork server's
+ *  @return 0 or errno */
+int guard_fork_fds_renew(int output);
+
+/* --- guard_fork_hooks.c --------------------------------------------------- */
+
+/** Are all handlers of pthread_atfork(3) known? */
+int guard_fork_hooks_known(void);
+
+/** Which interpreter is in the process? */
+void guard_fork_hooks_find(void);
+
+/** Before a birth; after it, in the fork server; in the newborn. */
+void guard_fork_hooks_before(void);
+void guard_fork_hooks_parent(void);
+void guard_fork_hooks_child(void);
 
 /* --- guard_signal.c ------------------------------------------------------- */
 

@@ -11,6 +11,7 @@
  * not stand there as if it were true.
  */
 #include "libfcgipm/preload/guard.h"
+#include "pm_core/ipc/pm_fork_order.h"
 
 #include <limits.h>
 #include <stdarg.h>
@@ -22,7 +23,7 @@
 #define PRELOAD "LD_PRELOAD="
 
 static const char *const names[] = {"LD_PRELOAD", "FCGIPM_GUARD",
-                                    "FCGIPM_CLIENTS"};
+                                    "FCGIPM_CLIENTS", PM_FORK_VARIABLE};
 
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
@@ -161,7 +162,7 @@ static int exec_run(exec_fn *run, const char *path, char *const argv[],
 {
     char **env;
     size_t n = 0;
-    int left;
+    int left, rc;
 
     if (exec_has_guard()) {
         while (envp && envp[n]) {
@@ -169,7 +170,10 @@ static int exec_run(exec_fn *run, const char *path, char *const argv[],
         }
         env = ROOM(n + NAMES + 1);
         exec_add_guard(env, envp);
-        return run(path, argv, env);
+        guard_fork_hand_on(1);
+        rc = run(path, argv, env);
+        guard_fork_hand_on(0);
+        return rc;
     }
     left = exec_leave_page();
     return exec_come_back(left, run(path, argv, envp));

@@ -42,6 +42,8 @@ static void find(void)
     FIND(pause, "pause");
     FIND(execve, "execve");
     FIND(execvpe, "execvpe");
+    FIND(register_atfork, "__register_atfork");
+    FIND(cxa_finalize, "__cxa_finalize");
     FIND(write, "write");
 }
 
