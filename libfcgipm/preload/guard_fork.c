@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -218,6 +219,10 @@ static void birth_set_up(const fork_order_t *o)
     birth_process();
     err = guard_fork_fds_renew(o->fd[ORDER_OUTPUT]);
     if (err || fstat(o->fd[ORDER_OUTPUT], &guard.bell)) {
+        dprintf(o->fd[ORDER_OUTPUT],
+                "A copy of the fork server has no descriptors of its own: "
+                "%s\n",
+                strerror(err ? err : errno));
         _exit(1);
     }
     close(o->fd[ORDER_OUTPUT]);

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
@@ -217,14 +218,29 @@ static int pipe_anew(const fork_fd_t *f)
 
 /* --- files ---------------------------------------------------------------- */
 
+/* It is only written to, where others have written before. */
+static int written_is(const fork_fd_t *f)
+{
+    return (S_ISREG(f->st.st_mode) || S_ISDIR(f->st.st_mode))
+           && ((f->flags & O_PATH) || (f->flags & O_ACCMODE) == O_WRONLY);
+}
+
+static int lock_line(const char *text, void *data)
+{
+    (void)data;
+    return strncmp(text, "lock:", 5) != 0;
+}
+
+static int written_may(const fork_fd_t *f, char *why)
+{
+    return fdinfo(f, lock_line, NULL)
+           || guard_fork_refuse(why, "descriptor %d has a lock on %s", f->fd,
+                                f->name);
+}
+
 static int file_is(const fork_fd_t *f)
 {
     return S_ISREG(f->st.st_mode) || S_ISDIR(f->st.st_mode);
-}
-
-static int is_shared_file(const fork_fd_t *f)
-{
-    return (f->flags & O_PATH) || (f->flags & O_ACCMODE) == O_WRONLY;
 }
 
 /* By the link that leads to it: it may have been removed. */
@@ -233,9 +249,6 @@ static int file_anew(const fork_fd_t *f)
     char path[40];
     int fd;
 
-    if (is_shared_file(f)) {
-        return dup(f->fd);
-    }
     snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
     fd = open(path, O_CLOEXEC
                         | (f->flags
@@ -246,12 +259,6 @@ static int file_anew(const fork_fd_t *f)
         return -1;
     }
     return fd;
-}
-
-static int lock_line(const char *text, void *data)
-{
-    (void)data;
-    return strncmp(text, "lock:", 5) != 0;
 }
 
 /* SQLite forbids to take a connection through a fork. */
@@ -268,12 +275,8 @@ static int file_may(const fork_fd_t *f, char *why)
 {
     int fd;
 
-    if (f->flags & O_PATH) {
-        return 1;
-    }
-    if (!fdinfo(f, lock_line, NULL)) {
-        return guard_fork_refuse(why, "descriptor %d has a lock on %s", f->fd,
-                                 f->name);
+    if (!written_may(f, why)) {
+        return 0;
     }
     if (is_sqlite(f)) {
         return guard_fork_refuse(why,
@@ -417,6 +420,7 @@ static const fd_kind_t kinds[] = {{own_is, NULL, NULL},
                                   {output_is, NULL, output_anew},
                                   {socket_is, socket_may, NULL},
                                   {pipe_is, pipe_may, pipe_anew},
+                                  {written_is, written_may, NULL},
                                   {file_is, file_may, file_anew},
                                   {device_is, device_may, NULL},
                                   {event_is, event_may, event_anew},
@@ -482,6 +486,30 @@ static int find_copies(fork_fd_t *f)
     return 1;
 }
 
+/* A copy of another is made anew with that one. */
+static int may(fork_fd_t *f, char *why)
+{
+    struct rlimit most;
+
+    if (f->kind->may && !f->kind->may(f, why)) {
+        return 0;
+    }
+    if (!f->kind->anew) {
+        return 1;
+    }
+    if (getrlimit(RLIMIT_NOFILE, &most) || (rlim_t)f->fd >= most.rlim_cur) {
+        return guard_fork_refuse(why,
+                                 "descriptor %d is above the limit of "
+                                 "descriptors",
+                                 f->fd);
+    }
+    return find_copies(f)
+           || guard_fork_refuse(why,
+                                "descriptor %d may be the copy of "
+                                "another: kcmp(2) is not permitted",
+                                f->fd);
+}
+
 int guard_fork_fds_judge(char *why)
 {
     int i;
@@ -493,18 +521,8 @@ int guard_fork_fds_judge(char *why)
                                  FDS - 1);
     }
     for (i = 0; i < fds_known; i++) {
-        const fork_fd_t *f = &fds[i];
-
-        if (f->kind->may && !f->kind->may(f, why)) {
+        if (!may(&fds[i], why)) {
             return 0;
-        }
-    }
-    for (i = 0; i < fds_known; i++) {
-        if (!find_copies(&fds[i])) {
-            return guard_fork_refuse(why,
-                                     "descriptor %d may be the copy of "
-                                     "another: kcmp(2) is not permitted",
-                                     fds[i].fd);
         }
     }
     return 1;

@@ -11,6 +11,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 
 use FCGIPM::FastCGI qw(connect_to read_answer request send_request);
+use FCGIPM::Kinds;
 use FCGIPM::Orders;
 use FCGIPM::Test;
 use Test::More;
@@ -25,17 +26,39 @@ PHP
 my %php = (params => { SCRIPT_FILENAME => $script, SCRIPT_NAME => '/x',
                        REDIRECT_STATUS => 200 });
 
-# As many requests at once as there are workers: each has one.
+# They have used their random numbers before they wait for a request.
+my $perl = write_file("$dir/numbers.pl", <<'PERL', 0644);
+use FCGI;
+rand;
+my $request = FCGI::Request();
+while ($request->Accept >= 0) {
+    select undef, undef, undef, 0.3;
+    print "Status: 200\r\n\r\npid=$$ random=", int rand 1e9;
+}
+PERL
+my $python = write_file("$dir/numbers.py", <<'PYTHON', 0644);
+import os, random, socket, struct, time
+random.random()
+listener = socket.socket(fileno=0)
+while True:
+    conn, _ = listener.accept()
+    got = b''
+    while not got.endswith(b'\1\5\0\1\0\0\0\0'):
+        got += conn.recv(65536)
+    time.sleep(0.3)
+    text = b'Status: 200\r\n\r\npid=%d random=%d' % (
+        os.getpid(), random.randrange(10 ** 9))
+    conn.sendall(struct.pack('!BBHHxx', 1, 6, 1, len(text)) + text
+                 + struct.pack('!BBHHxx', 1, 6, 1, 0)
+                 + struct.pack('!BBHHxx', 1, 3, 1, 8) + bytes(8))
+    conn.close()
+PYTHON
+
 sub served_by {
     my ($orders, $n, %ask) = @_;
-    my @conn = map { connect_to($orders->address) } 1 .. $n;
-    send_request($_, query => 'sleep=300&pid', %ask) for @conn;
-    my %pid;
-    for my $conn (@conn) {
-        my $r = read_answer($conn, 30);
-        $pid{$1}++ if ($r->{body} // '') =~ /pid=(\d+)/;
-    }
-    return sort { $a <=> $b } keys %pid;
+    my %answer = $orders->each($n, query => 'sleep=300&pid', %ask);
+    my @pid = sort { $a <=> $b } keys %answer;
+    return @pid;
 }
 
 # --- programs that can be fork servers
@@ -44,6 +67,8 @@ for (['C, libfcgi', [bin('loop')]],
      ['Perl, FCGI', [bin('perl-fcgi.pl')]],
      ['Perl, CGI::Fast', [bin('perl-cgi-fast.pl')]],
      ['php-cgi', $php && [$php], %php],
+     ['C, fcgi_stdio', [bin('stdio')]],
+     ['Perl, select and accept', [bin('plain.pl')]],
      ['Python, one after the other', [bin('plain.py')]],
      ['a shell that executes it', ['/bin/sh', '-c', 'exec ' . bin('loop')]]) {
     my ($name, $command, %ask) = @$_;
@@ -81,22 +106,39 @@ for (['C, libfcgi', [bin('loop')]],
     }
 }
 
-# --- those that cannot
-for (['threads before the first request', [bin('threaded')], 'threads'],
-     ['an epoll set with the pool\'s socket',
-      [bin('ways'), qw(--loop --wait epoll)], "epoll set .*the pool's socket"],
-     ['Python, asyncio', [bin('plain.py'), 'asyncio'], 'epoll|socket'],
-     ['Python, threads', [bin('plain.py'), 'lock'], 'threads'],
-     ['a filter for system calls', [bin('ways'), '--seccomp'], 'seccomp'],
-     ['Node', have('node') && [have('node'), bin('plain.js')], 'threads'],
-     ['Ruby', have('ruby') && [have('ruby'), bin('fcgi.rb')],
-      'timer_create|threads']) {
+# --- random numbers
+for (['Perl', ['/usr/bin/perl', $perl]],
+     ['Python', ['/usr/bin/python3', $python]],
+     ['PHP', $php && [$php], %php]) {
+    my ($name, $command, %ask) = @$_;
+  SKIP: {
+        skip "$name is not installed", 1 unless $command;
+        my $orders = FCGIPM::Orders->new(command => $command);
+        is($orders->decision, 'SERVES', "$name, random numbers in use")
+            or diag($orders->said);
+        $orders->born(3);
+        my %answer = $orders->each(3, query => 'sleep=300', %ask);
+        my %random = map { /random=(\d+)/ ? ($1 => 1) : () } values %answer;
+        is(scalar keys %random, 3, 'each worker has others');
+    }
+}
+
+# --- the kinds of the storms, and others: those that cannot
+my $EPOLL = "epoll set that has the pool's socket";
+my %WHY = (threads => 'threads', lock => 'threads', exits => 'threads',
+           pylock => 'threads', epoll => $EPOLL, anew => $EPOLL,
+           asyncio => 'socket|epoll', ruby => 'timer_create|threads',
+           node => 'threads');
+for ((map { [$_->[1], $_->[2], $WHY{ $_->[0] }] } kinds()),
+     ['a filter for system calls', [bin('ways'), '--seccomp'], 'seccomp']) {
     my ($name, $command, $why) = @$_;
   SKIP: {
         skip "$name is not installed", 1 unless $command;
         my $orders = FCGIPM::Orders->new(command => $command);
-        is($orders->decision, 'REFUSED', "$name: no fork server")
+        is($orders->decision, $why ? 'REFUSED' : 'SERVES',
+           "$name: " . ($why ? 'no fork server' : 'a fork server'))
             or diag($orders->said);
+        next unless $why;
         like($orders->reason, qr/$why/, 'says why');
         is_deeply([served_by($orders, 1)], [$orders->server],
                   'goes on as a worker');

@@ -19,6 +19,7 @@ use strict;
 use warnings;
 
 use Config;
+use FCGIPM::FastCGI qw(connect_to read_answer send_request);
 use FCGIPM::Test;
 use POSIX ();
 
@@ -102,6 +103,33 @@ sub born {
     push @born, { pid => $1, page => $2 }
         while $said =~ /^BORN (\d+) (.*)$/mg;
     return @born;
+}
+
+=head2 each(N, query => ..., other => ...)
+
+As many requests at once as there are workers, until each has answered: hash of
+its pid to its first answer, of "pid=N ANSWER".  C<other> is the query of all
+but one, so that only that is answered by more than one in vain.
+
+=cut
+
+sub each {
+    my ($self, $n, %ask) = @_;
+    my $other = delete $ask{other};
+    my $answer = defined $other ? qr/pid=(\d+) (.+)/s : qr/pid=(\d+)(.*)/s;
+    my %answer;
+    wait_for {
+        my @conn = map { connect_to($self->address) } 1 .. $n;
+        send_request($conn[$_], %ask,
+                     $_ && defined $other ? (query => $other) : ())
+            for 0 .. $#conn;
+        for my $conn (@conn) {
+            my $body = read_answer($conn, 30)->{body} // '';
+            $answer{$1} //= $2 if $body =~ $answer;
+        }
+        keys %answer == $n
+    } 60, 'an answer of each worker';
+    return %answer;
 }
 
 =head2 kill(PID, SIGNAL), ended(PID)
