@@ -62,7 +62,7 @@ void guard_fork_hand_on(int yes)
 {
     int fd = LOAD(guard.fork_fd);
 
-    if (fd && is_fork_socket(fd)) {
+    if (fd > 0 && is_fork_socket(fd)) {
         fcntl(fd, F_SETFD, yes ? 0 : FD_CLOEXEC);
     }
 }
@@ -72,7 +72,7 @@ void guard_fork_forget(void)
     int fd = guard.fork_fd;
 
     guard.fork_fd = 0;
-    if (fd && is_fork_socket(fd)) {
+    if (fd > 0 && is_fork_socket(fd)) {
         close(fd);
     }
 }
@@ -314,15 +314,10 @@ static void decide(int fd)
 }
 
 /* It will not execute another program: the page's descriptor is not needed. */
-void guard_fork_first_wait(void)
+static void first_wait(int fd)
 {
-    int fd = LOAD(guard.fork_fd) ? SWAP(guard.fork_fd, 0) : 0;
     sigset_t all, own;
-    int err = errno;
 
-    if (!fd) {
-        return;
-    }
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &own);
     if (guard.page_fd >= 0) {
@@ -331,5 +326,24 @@ void guard_fork_first_wait(void)
     }
     decide(fd);
     pthread_sigmask(SIG_SETMASK, &own, NULL);
+}
+
+/* A thread that comes while another one decides waits for that: the manager is
+ * to hear first why the process is a worker, and then that it waits. */
+void guard_fork_first_wait(void)
+{
+    int fd = LOAD(guard.fork_fd);
+    int err = errno;
+    int ms = 0;
+
+    if (fd > 0
+        && __atomic_compare_exchange_n(&guard.fork_fd, &fd, -1, 0,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        first_wait(fd);
+        STORE(guard.fork_fd, 0);
+    }
+    while (LOAD(guard.fork_fd) < 0) {
+        guard_nap(&ms);
+    }
     errno = err;
 }
