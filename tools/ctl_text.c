@@ -83,6 +83,10 @@ const char *ctl_text_size(char *buf, size_t size, double bytes)
     static const char units[] = "KMGT";
     int i = 0;
 
+    if (bytes <= 0) { /* not known */
+        snprintf(buf, size, "-");
+        return buf;
+    }
     for (bytes /= 1024; bytes >= 1000 && units[i + 1]; i++) {
         bytes /= 1024;
     }
@@ -259,6 +263,7 @@ static void text_put_pool(FILE *out, const json_t *pool, int detail)
     }
     text_put_about(out, "  command: ", pool, "command");
     text_put_about(out, "  listen: ", pool, "listen");
+    text_put_about(out, "  preload: ", pool, "preload");
     text_put_about(out, "  last said: ", pool, "last_stderr");
     fputc('\n', out);
     text_put_heads(out, PM_METRIC_WORKER, "  ");

@@ -228,7 +228,7 @@ static void manager_start_timer(hpm_parent_t *me, apr_interval_time_t delay)
 
     if (pid == 0) {
         pm_signals_reset();
-        pm_fds_close_all_but(-1, -1);
+        pm_fds_close_others(NULL, 0);
         if (pm_pdeath_set(SIGKILL, me->retained->parent)) {
             apr_sleep(delay);
         }

@@ -127,6 +127,8 @@ const char *pm_build(void);
 typedef struct pm_memory {
     apr_int64_t resident;
     apr_int64_t shared; /**< of that, what other processes map as well */
+    apr_int64_t pss;    /**< its share of it: each page by the number of
+                         *   processes that map it */
 } pm_memory_t;
 
 #endif /* PM_BASE_H */

@@ -90,6 +90,7 @@ typedef struct pm_conf {
     const char *process_name;    /**< argv[0] of workers; NULL: the program */
 
     apr_int64_t guard;          /**< 1: on */
+    apr_int64_t preload;        /**< a pm_conf_preload_t */
     apr_int64_t no_new_privs;   /**< 1: on */
     const char *cgroup;         /**< its directory; NULL: httpd's own */
     apr_time_t start_delay;     /**< between two starts in one pool */
@@ -125,6 +126,14 @@ typedef struct pm_conf {
     apr_int64_t file_owner;             /**< 1: the file requested belongs to
                                          *   the pool's user */
 } pm_conf_t;
+
+/** FcgiPMPreload: whether workers are forked from a fork server of the pool's
+ *  own (pm_fork_server.h). */
+typedef enum pm_conf_preload {
+    PM_PRELOAD_OFF = 0,
+    PM_PRELOAD_AUTO = 1, /**< where the program allows it */
+    PM_PRELOAD_ON = 2    /**< likewise, with a warning where it does not */
+} pm_conf_preload_t;
 
 /** FcgiPMIgnoreClientAbort: whether a request goes on without its client. */
 typedef enum pm_ignore_abort {

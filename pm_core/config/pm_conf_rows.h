@@ -84,6 +84,9 @@ PM_ROW(process_name, "FcgiPMProcessName", PM_T_STRING, pm_conf_t, NULL, 1, 255,
        NULL, PM_CHANGE_WORKERS, "title of the workers in ps")
 PM_ROW(guard, "FcgiPMGuard", PM_T_CHOICE, pm_conf_t, "on", 0, 0, "off|on",
        PM_CHANGE_WORKERS, "whether the guard is preloaded into the workers")
+PM_ROW(preload, "FcgiPMPreload", PM_T_CHOICE, pm_conf_t, "off", 0, 0,
+       "off|auto|on", PM_CHANGE_WORKERS,
+       "whether workers are forked from one that has loaded the program")
 PM_ROW(no_new_privs, "FcgiPMNoNewPrivs", PM_T_CHOICE, pm_conf_t, "on", 0, 0,
        "off|on", PM_CHANGE_WORKERS,
        "whether workers are kept from more rights (setuid programs)")

@@ -137,6 +137,10 @@ PM_METRIC(POOL, timed_out, COUNTER, BOARD, "Over time", NULL, NULL, NULL, 0,
 PM_METRIC(POOL, strangers, COUNTER, BOARD, NULL, NULL, NULL, NULL, 0,
           "fcgipm_pool_strangers", NULL, NULL,
           "Connections that workers closed for FcgiPMListenClients.")
+PM_METRIC(POOL, preload, TEXT, MANAGER, "Preloaded", NULL, NULL, NULL, 0, NULL,
+          NULL, NULL, "FcgiPMPreload: on, or why not.")
+PM_METRIC(POOL, fork_server, NUMBER, MANAGER, NULL, NULL, NULL, NULL, 0, NULL,
+          NULL, NULL, "The process its workers are forked from.")
 PM_METRIC(POOL, last_error, TEXT, MANAGER, NULL, NULL, NULL, NULL, 0, NULL,
           NULL, NULL, "The last thing that went wrong.")
 PM_METRIC(POOL, last_stderr, TEXT, MANAGER, NULL, NULL, NULL, NULL, 0, NULL,
@@ -165,5 +169,10 @@ PM_METRIC(WORKER, busy_for, SECONDS, MANAGER, "Busy for", NULL, "BUSY FOR",
 PM_METRIC(WORKER, rss, BYTES, MANAGER, "Memory", NULL, "MEMORY", "MEMORY", 8,
           "fcgipm_worker_resident_memory_bytes", NULL, NULL,
           "Memory the worker occupies.")
+PM_METRIC(WORKER, private_memory, BYTES, MANAGER, "Own memory", NULL, "OWN",
+          NULL, 6, NULL, NULL, NULL,
+          "Memory that no other process has; of preloaded pools.")
+PM_METRIC(WORKER, pss, BYTES, MANAGER, NULL, NULL, NULL, NULL, 0, NULL, NULL,
+          NULL, "Its share of memory that several have, and its own.")
 
 #undef PM_METRIC

@@ -7,6 +7,7 @@
 #include "pm_core/os/pm_procinfo.h"
 #include "pm_core/pool/pm_output.h"
 #include "pm_core/pool/pm_direct.h"
+#include "pm_core/pool/pm_fork_server.h"
 
 /* --- the whole ------------------------------------------------------------ */
 
@@ -58,7 +59,7 @@ static const char *const state_names[] = {
     [PM_WORKER_BORN] = "starting",   [PM_WORKER_LOADING] = "starting",
     [PM_WORKER_READY] = "idle",      [PM_WORKER_STOPPING] = "stopping",
     [PM_WORKER_KILLED] = "stopping", [PM_WORKER_LEFT] = "stopping",
-    [PM_WORKER_GONE] = "stopping"};
+    [PM_WORKER_GONE] = "stopping",   [PM_WORKER_FORKS] = "forks"};
 
 static void report_put_worker(pm_json_t *j, const pm_worker_t *w,
                               apr_time_t now)
@@ -75,6 +76,13 @@ static void report_put_worker(pm_json_t *j, const pm_worker_t *w,
     value[PM_METRIC_WORKER_busy_for].time =
         facts.busy ? now - facts.busy_since : 0;
     value[PM_METRIC_WORKER_rss].number = pm_procinfo_rss(w->pid);
+    if (w->forked || w->state == PM_WORKER_FORKS) {
+        pm_memory_t memory = pm_procinfo_memory(w->pid);
+
+        value[PM_METRIC_WORKER_private_memory].number =
+            memory.resident - memory.shared;
+        value[PM_METRIC_WORKER_pss].number = memory.pss;
+    }
     pm_json_open(j, NULL, '{');
     pm_metric_write(j, PM_METRIC_WORKER, value);
     pm_json_close(j, '}');
@@ -251,6 +259,8 @@ void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
     report_set_definition(status.value, pool->conf, avail, j->bytes->pool);
     report_set_counts(&status, pool->context->scoreboard, pool->slot, &workers,
                       avail, now);
+    status.value[PM_METRIC_POOL_preload].text = pm_fork_server_state(pool);
+    status.value[PM_METRIC_POOL_fork_server].number = pm_fork_server_pid(pool);
     status.value[PM_METRIC_POOL_last_error].text = pool->last_error;
     status.value[PM_METRIC_POOL_last_stderr].text = pm_output_last(pool);
     report_put_pool(j, &status);

@@ -13,6 +13,7 @@
 #include "pm_core/policy/pm_reload_policy.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/pool/pm_filewatch.h"
+#include "pm_core/pool/pm_fork_server.h"
 #include "pm_core/pool/pm_leftovers.h"
 #include "pm_core/pool/pm_output.h"
 #include "pm_core/os/pm_pidfile.h"
@@ -549,13 +550,10 @@ static void mgr_log_start(pm_manager_t *m)
 }
 
 static const pm_pool_feature_t *const mgr_features[] = {
-    &pm_script_pools_feature,
-    &pm_slow_log_feature,
-    &pm_filewatch_feature,
-    &pm_reload_wait_feature,
-    &pm_socket_check_feature,
-    &pm_overload_feature,
-    NULL};
+    &pm_script_pools_feature, &pm_slow_log_feature,
+    &pm_filewatch_feature,    &pm_reload_wait_feature,
+    &pm_socket_check_feature, &pm_overload_feature,
+    &pm_fork_server_feature,  NULL};
 
 static void mgr_init_context(pm_manager_t *m)
 {

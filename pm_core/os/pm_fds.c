@@ -2,7 +2,6 @@
 #include "pm_core/os/pm_fds.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -38,9 +37,17 @@ static void close_between(unsigned first, unsigned last)
     }
 }
 
-static int by_number(const void *a, const void *b)
+static void fds_sort(int *fd, int n)
 {
-    return *(const int *)a - *(const int *)b;
+    int i, k, one;
+
+    for (i = 1; i < n; i++) {
+        one = fd[i];
+        for (k = i; k > 0 && fd[k - 1] > one; k--) {
+            fd[k] = fd[k - 1];
+        }
+        fd[k] = one;
+    }
 }
 
 void pm_fds_close_others(int *keep, int n)
@@ -48,7 +55,7 @@ void pm_fds_close_others(int *keep, int n)
     unsigned next = 3;
     int i;
 
-    qsort(keep, (size_t)n, sizeof(*keep), by_number);
+    fds_sort(keep, n);
     for (i = 0; i < n; i++) {
         if (keep[i] >= (int)next) {
             close_between(next, (unsigned)keep[i] - 1);
@@ -56,27 +63,6 @@ void pm_fds_close_others(int *keep, int n)
         }
     }
     close_between(next, ~0U);
-}
-
-void pm_fds_close_all_but(int one, int other)
-{
-    unsigned a = (unsigned)one; /* -1 becomes the highest number */
-    unsigned b = (unsigned)other;
-    unsigned low = a < b ? a : b;
-    unsigned high = a < b ? b : a;
-
-    if (low < 3) {
-        low = 2;
-    }
-    else {
-        close_between(3, low - 1);
-    }
-    if (low < high) {
-        close_between(low + 1, high - 1);
-    }
-    if (high != ~0U) {
-        close_between(high + 1, ~0U);
-    }
 }
 
 void pm_fds_raise(struct rlimit *before)

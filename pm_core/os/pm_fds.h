@@ -11,16 +11,13 @@
 #include "pm_core/base/pm_base.h"
 
 /**
- * Close every descriptor above 2 but those in @a keep.  The manager does right
- * after fork(): httpd's listening sockets must not stay open in it.  With
- * close_range(2) where there is one.
+ * Close every descriptor above 2 but those in @a keep: the manager right after
+ * fork(), as httpd's listening sockets must not stay open in it, and a worker
+ * between fork() and exec().  With close_range(2) where there is one.
+ * Async-signal-safe.
  * @param keep @a n descriptors, sorted by this function; -1 means none
  */
 void pm_fds_close_others(int *keep, int n);
-
-/** Close every descriptor above 2 but these two; -1 means none.
- *  Async-signal-safe: for a worker between fork() and exec(). */
-void pm_fds_close_all_but(int one, int other);
 
 /** Close @a *fd if it is not -1, and set it to -1. */
 void pm_fds_close(int *fd);

@@ -62,7 +62,7 @@ int pm_procinfo_has_children(pid_t pid)
 
 pm_memory_t pm_procinfo_memory(pid_t pid)
 {
-    pm_memory_t memory = {0, 0};
+    pm_memory_t memory = {0, 0, 0};
     FILE *f = open_proc(pid, "smaps_rollup");
     char line[256];
     long kb;
@@ -70,6 +70,9 @@ pm_memory_t pm_procinfo_memory(pid_t pid)
     while (f && fgets(line, sizeof(line), f)) {
         if (sscanf(line, "Rss: %ld", &kb) == 1) {
             memory.resident = (apr_int64_t)kb * 1024;
+        }
+        else if (sscanf(line, "Pss: %ld", &kb) == 1) {
+            memory.pss = (apr_int64_t)kb * 1024;
         }
         else if (sscanf(line, "Shared_Clean: %ld", &kb) == 1
                  || sscanf(line, "Shared_Dirty: %ld", &kb) == 1) {

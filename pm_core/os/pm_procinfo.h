@@ -18,9 +18,8 @@
 /** @return resident memory in bytes (/proc/PID/statm); 0: not known */
 apr_int64_t pm_procinfo_rss(pid_t pid);
 
-/** @return resident and shared memory (/proc/PID/smaps_rollup); all 0: not
- * known
- */
+/** @return resident, shared and proportional memory (/proc/PID/smaps_rollup);
+ *          all 0: not known */
 pm_memory_t pm_procinfo_memory(pid_t pid);
 
 /** Has the process mapped this library (/proc/PID/maps)?

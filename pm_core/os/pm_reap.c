@@ -48,6 +48,13 @@ void pm_reap_kill(pid_t leader)
     kill(-leader, SIGKILL);
 }
 
+int pm_reap_is_child(pid_t pid)
+{
+    siginfo_t info;
+
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 int pm_reap_leads_group(pid_t pid)
 {
     pid_t group = getpgid(pid);

@@ -37,6 +37,9 @@ int pm_reap_group(pid_t group, int sig);
  * the kernel gives to no other while the child was not reaped. */
 void pm_reap_kill(pid_t leader);
 
+/** Is it a child of this process that was not reaped yet?  Not a thread. */
+int pm_reap_is_child(pid_t pid);
+
 /** Does a child lead the process group, in the session, that it was given at
  *  birth?  @return 1 also when it has ended */
 int pm_reap_leads_group(pid_t pid);

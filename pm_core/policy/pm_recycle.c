@@ -33,15 +33,18 @@ pm_recycle_terms_t pm_recycle_terms(const pm_conf_t *conf, unsigned chance,
     return terms;
 }
 
-const char *pm_recycle_size(const pm_conf_t *conf, const pm_memory_t *memory)
+const char *pm_recycle_size(const pm_conf_t *conf, const pm_memory_t *memory,
+                            int forked)
 {
+    apr_int64_t own = memory->resident - memory->shared;
+
     if (!memory->resident) {
         return NULL;
     }
-    return conf->max_size > 0 && memory->resident > conf->max_size
+    return conf->max_size > 0
+                   && (forked ? own : memory->resident) > conf->max_size
                ? "it has outgrown FcgiPMMaxProcessSize"
-           : conf->max_unshared > 0
-                   && memory->resident - memory->shared > conf->max_unshared
+           : conf->max_unshared > 0 && own > conf->max_unshared
                ? "it has outgrown FcgiPMMaxUnsharedSize"
            : conf->min_share > 0 && memory->shared < conf->min_share
                ? "it shares less than FcgiPMMinShareSize"

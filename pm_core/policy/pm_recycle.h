@@ -47,8 +47,11 @@ pm_recycle_terms_t pm_recycle_terms(const pm_conf_t *conf, unsigned chance,
 apr_uint64_t pm_recycle_learn_lead(apr_uint64_t lead, apr_uint64_t used,
                                    apr_uint64_t most);
 
-/** @return why a worker has outgrown the pool's limits, or NULL */
-const char *pm_recycle_size(const pm_conf_t *conf, const pm_memory_t *memory);
+/** @param forked by a fork server: FcgiPMMaxProcessSize then bounds what no
+ *                other process has, as what it shares was there at birth
+ *  @return why a worker has outgrown the pool's limits, or NULL */
+const char *pm_recycle_size(const pm_conf_t *conf, const pm_memory_t *memory,
+                            int forked);
 
 /** @return after how many requests the worker has to notify the manager next;
  *  0: never

@@ -13,6 +13,7 @@ typedef enum pm_worker_state {
     PM_WORKER_LOADING,  /**< its program runs; as far as is known, it has not
                          *   waited for a request yet */
     PM_WORKER_READY,    /**< serves */
+    PM_WORKER_FORKS,    /**< it is a fork server: it serves no requests */
     PM_WORKER_STOPPING, /**< SIGTERM was sent */
     PM_WORKER_KILLED,   /**< SIGKILL was sent */
     PM_WORKER_LEFT,     /**< it has ended, processes of its group that have to
@@ -24,6 +25,7 @@ typedef enum pm_worker_event {
     PM_WORKER_EVENT_RUNS,   /**< its program was executed */
     PM_WORKER_EVENT_READY,  /**< it waits for a request, or it will never be
                              *   known when it does */
+    PM_WORKER_EVENT_FORKS,  /**< it has become a fork server */
     PM_WORKER_EVENT_STOP,   /**< it is to stop */
     PM_WORKER_EVENT_RETELL, /**< pm_stop_policy_plan() says: SIGTERM again */
     PM_WORKER_EVENT_KILL,   /**< pm_stop_policy_plan() says: its time is up */

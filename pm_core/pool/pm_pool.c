@@ -10,6 +10,7 @@
 #include "pm_core/os/pm_listen_state.h"
 #include "pm_core/policy/pm_recycle.h"
 #include "pm_core/policy/pm_reload_policy.h"
+#include "pm_core/pool/pm_fork_server.h"
 #include "pm_core/pool/pm_leftovers.h"
 #include "pm_core/pool/pm_output.h"
 #include "pm_core/pool/pm_pool_exit.h"
@@ -85,6 +86,7 @@ static void pool_on_ready(pm_pool_t *pool, pm_worker_t *w)
 {
     pool->nonblocking = pm_listen_state_is_nonblocking(&pool->listener);
     pm_rollback_ready(pool, w);
+    pm_fork_server_ready(pool, w);
 }
 
 static void pool_on_late(pm_pool_t *pool, pm_worker_t *w, apr_time_t now)
@@ -114,12 +116,19 @@ static void pool_on_gone(pm_pool_t *pool, pm_worker_t *w)
     EACH_FEATURE(pool->context, worker_gone, w);
 }
 
+static void pool_on_exited(pm_pool_t *pool, pm_worker_t *w, int status,
+                           pm_exit_facts_t facts)
+{
+    pm_pool_exit_count(pool, w, status, facts);
+    pm_fork_server_exited(pool, w, status);
+}
+
 static const pm_worker_events_t pool_events = {.changed = pm_pool_touch,
                                                .error = pool_on_error,
                                                .ready = pool_on_ready,
                                                .late = pool_on_late,
                                                .unjudged = pool_on_unjudged,
-                                               .exited = pm_pool_exit_count,
+                                               .exited = pool_on_exited,
                                                .said = pool_on_line,
                                                .status = pool_on_status,
                                                .gone = pool_on_gone};
@@ -388,11 +397,18 @@ static int pool_may_start(pm_pool_t *pool)
     return 1;
 }
 
-static void pool_tell_former(pm_worker_t *w, void *ctx)
+static void pool_tell_one(pm_worker_t *w, void *ctx)
 {
     (void)ctx;
     if (w->due == PM_DUE_START) {
         pm_worker_handle(w, PM_WORKER_EVENT_STOP);
+    }
+}
+
+void pm_pool_tell_former(pm_pool_t *pool)
+{
+    if (pool->workers.due[PM_DUE_START]) {
+        pm_pool_each_worker(pool, pool_tell_one, NULL);
     }
 }
 
@@ -420,24 +436,46 @@ static void pool_prepare_socket(const pm_pool_t *pool)
  * and die together count as one failure. */
 #define SLICE_STARTS 8
 
+static pm_fork_birth_t pool_start_one(pm_pool_t *pool, int want, apr_time_t now)
+{
+    pm_fork_birth_t birth;
+    pm_worker_origin_t from;
+
+    if (!pool_may_start(pool)) {
+        return PM_FORK_NOT;
+    }
+    birth = pm_fork_server_birth(pool, want, now);
+    if (birth != PM_FORK_BY_EXEC) {
+        return birth;
+    }
+    from =
+        (pm_worker_origin_t){pm_rollback_spec(pool), pm_rollback_number(pool),
+                             pool->listener.fd, -1};
+    if (!pm_worker_start(&pool->workers, &from, now)) {
+        return PM_FORK_NOT;
+    }
+    pm_pool_tell_former(pool);
+    return PM_FORK_BEGUN;
+}
+
 /* Where all cannot be started within this round the pool is planned again in
  * the next one. */
-static void pool_start(pm_pool_t *pool, int n, apr_time_t now)
+static void pool_start(pm_pool_t *pool, int n, int want, apr_time_t now)
 {
     for (; n > 0; n--) {
+        pm_fork_birth_t birth;
+
+        pool_prepare_socket(pool);
+        birth = pool_start_one(pool, want, now);
+        if (birth == PM_FORK_LATER) {
+            return;
+        }
         pool->last_start = now;
         pm_restart_policy_note_start(&pool->restart, now);
-        pool_prepare_socket(pool);
-        if (!pool_may_start(pool)
-            || !pm_worker_start(&pool->workers, pm_rollback_spec(pool),
-                                pm_rollback_number(pool), pool->listener.fd,
-                                now)) {
+        if (birth == PM_FORK_NOT) {
             pm_pool_exit_failed(pool, NULL, now);
             pm_pool_each_worker(pool, pool_keep_former, NULL);
             return;
-        }
-        if (pool->workers.due[PM_DUE_START]) {
-            pm_pool_each_worker(pool, pool_tell_former, NULL);
         }
         pool->context->slice_starts++;
         if (n > 1 && pool->context->slice_starts >= SLICE_STARTS
@@ -476,6 +514,11 @@ static void pool_keep_worker(pm_worker_t *w, void *ctx)
     }
 }
 
+void pm_pool_keep_workers(pm_pool_t *pool)
+{
+    pm_pool_each_worker(pool, pool_keep_worker, NULL);
+}
+
 void pm_pool_reload(pm_pool_t *pool)
 {
     int alive = pm_pool_alive(pool);
@@ -483,6 +526,7 @@ void pm_pool_reload(pm_pool_t *pool)
 
     pm_restart_policy_forget(&pool->restart);
     pm_rollback_try(pool);
+    pm_fork_server_reload(pool);
     pm_pool_touch(pool);
     pm_log(pool->context->log, PM_INFO, "pool %s: reload: %d workers are %s",
            pool->conf->name, alive,
@@ -502,7 +546,7 @@ void pm_pool_hold(pm_pool_t *pool, unsigned held)
     pm_restart_policy_forget(&pool->restart);
     if (held) {
         pm_leftovers_kill_strays(pool->context, pool->listener.fd);
-        pm_pool_each_worker(pool, pool_keep_worker, NULL);
+        pm_pool_keep_workers(pool);
     }
     pm_pool_touch(pool);
 }
@@ -689,7 +733,7 @@ static apr_time_t pool_plan_workers(pm_pool_t *pool, apr_time_t now)
     pm_scale_plan_t plan = pool_ask_policy(pool, now);
 
     pool_tell(pool, plan.stop, plan.busy, ANY, now);
-    pool_start(pool, plan.start, now);
+    pool_start(pool, plan.start, plan.want, now);
     pool_plan_recycle(pool, plan.want, now);
     pool->open = plan.open;
     pool_wait_for_room(pool, plan.want_room);
@@ -800,7 +844,8 @@ void pm_pool_plan(pm_pool_t *pool, apr_time_t now)
 int pm_pool_is_gone(const pm_pool_t *pool)
 {
     return pool->phase == PM_POOL_CLOSING
-           && APR_RING_EMPTY(&pool->workers.list, pm_worker, link);
+           && APR_RING_EMPTY(&pool->workers.list, pm_worker, link)
+           && !pool->workers.ordered;
 }
 
 /* The scoreboard's slot is free for another pool. */

@@ -98,11 +98,12 @@ struct pm_pool {
     struct pm_script_pool *script;        /**< pm_script_pools.c's; NULL: it was
                                            *   not made for a script */
     struct pm_socket_check *socket_check; /**< pm_socket_check.c's */
-    int nonblocking;              /**< its program sets O_NONBLOCK on the
-                                   *   listening socket */
-    int job_outputs;              /**< pm_leftovers.c's: that are read */
-    struct pm_overload *overload; /**< pm_overload.c's */
-    pm_start_failure_t failure;   /**< the last one */
+    int nonblocking;                    /**< its program sets O_NONBLOCK on the
+                                         *   listening socket */
+    int job_outputs;                    /**< pm_leftovers.c's: that are read */
+    struct pm_overload *overload;       /**< pm_overload.c's */
+    struct pm_fork_server *fork_server; /**< pm_fork_server.c's */
+    pm_start_failure_t failure;         /**< the last one */
     char last_error[512];
 };
 
@@ -118,6 +119,13 @@ void pm_pool_define(pm_pool_t *pool, pm_member_t *member);
  *  told to stop now, the plan starts others; rolling: every worker is due.
  *  What people and files ask for comes by pm_reload_run(). */
 void pm_pool_reload(pm_pool_t *pool);
+
+/** A worker of the code that a reload has brought is there: the workers that
+ *  were to stay until then are told to go. */
+void pm_pool_tell_former(pm_pool_t *pool);
+
+/** Workers that a reload was to replace stay. */
+void pm_pool_keep_workers(pm_pool_t *pool);
 
 /** The pool is to have no workers, and requests get 503, until it is let go on
  *  again.  The scoreboard keeps that over reloads and managers. */

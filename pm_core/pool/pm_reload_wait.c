@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apr_strings.h"
+#include "pm_core/pool/pm_fork_server.h"
 
 /* One pool of those that are waited for. */
 typedef struct part {
@@ -86,7 +87,8 @@ static int rw_has_failed(const part_t *part)
     const pm_pool_t *pool = part->pool;
 
     return part->failures != pool->failure.n
-           && (pool->conf->reload || pool->restart.failures > 1);
+           && (pool->conf->reload || pool->restart.failures > 1
+               || pm_fork_server_pid(pool));
 }
 
 /* The last lines of a worker that failed, each as a line of the answer. */
@@ -109,6 +111,10 @@ static const char *rw_explain(pm_reload_wait_t *reload, const pm_pool_t *pool)
     const pm_start_failure_t *failure = &pool->failure;
 
     rw_quote(reload, failure);
+    if (pm_fork_server_pid(pool)) {
+        return apr_psprintf(reload->p, "%s; the former code is kept",
+                            failure->reason);
+    }
     if (!pool->conf->reload) {
         return apr_psprintf(reload->p, "%s; starts are tried again",
                             failure->reason);

@@ -194,7 +194,7 @@ static apr_status_t slow_spawn(pm_slow_log_t *slow, pm_reason_t *why)
     if (rv != APR_SUCCESS) {
         return pm_fail_os(why, rv, "/dev/null");
     }
-    rv = pm_spawn(&spawned, &slow->spec, null, -1, -1, why);
+    rv = pm_spawn(&spawned, &slow->spec, null, -1, -1, -1, why);
     close(null);
     if (rv == APR_SUCCESS) {
         slow->pid = spawned.pid;

@@ -508,7 +508,7 @@ static void wrk_check_size(pm_worker_t *w, const pm_recycle_terms_t *terms,
     }
     if (w->size_at) {
         memory = pm_procinfo_memory(w->pid);
-        reason = pm_recycle_size(w->group->conf, &memory);
+        reason = pm_recycle_size(w->group->conf, &memory, w->forked);
         if (reason) {
             wrk_mark_due(w, PM_DUE_RECYCLE, requests, reason);
         }
@@ -795,7 +795,7 @@ static void wrk_watch(pm_worker_t *w, pm_watch_t *watch, int fd,
 }
 
 static pm_worker_t *wrk_create(pm_worker_group_t *group,
-                               const pm_launch_spec_t *spec,
+                               const pm_worker_origin_t *from,
                                const pm_spawned_t *spawned)
 {
     pm_worker_t *w;
@@ -806,8 +806,8 @@ static pm_worker_t *wrk_create(pm_worker_group_t *group,
     w->p = p;
     w->group = group;
     w->pool = group->pool;
-    w->spec = apr_pmemdup(p, spec, sizeof(*w->spec));
-    w->spec->program = apr_pstrdup(p, spec->program);
+    w->spec = apr_pmemdup(p, from->spec, sizeof(*w->spec));
+    w->spec->program = apr_pstrdup(p, from->spec->program);
     w->pid = spawned->pid;
     w->exec_fd = spawned->exec_fd;
     w->output_fd = spawned->stderr_fd;
@@ -828,37 +828,60 @@ static void wrk_forget_former(const pm_context_t *context, pid_t pid)
     }
 }
 
-int pm_worker_start(pm_worker_group_t *group, const pm_launch_spec_t *spec,
-                    unsigned definition, int listen_fd, apr_time_t now)
+static pm_worker_t *wrk_enter(pm_worker_group_t *group,
+                              const pm_worker_origin_t *from,
+                              const pm_spawned_t *spawned, int shm_index,
+                              apr_time_t now)
 {
-    int index = pm_worker_shm_claim(group->shm);
-    pm_spawned_t spawned;
-    pm_reason_t why;
-    pm_worker_t *w;
+    pm_worker_t *w = wrk_create(group, from, spawned);
 
-    if (pm_spawn(&spawned, spec, listen_fd, pm_worker_shm_fd(group->shm), index,
-                 &why)
-        != APR_SUCCESS) {
-        pm_worker_shm_release(group->shm, index);
-        wrk_error(group, PM_ERROR, "cannot start a worker: %s", why.text);
-        return 0;
-    }
-    w = wrk_create(group, spec, &spawned);
-    w->definition = definition;
-    w->shm_index = index;
-    w->at = pm_accepted_at(listen_fd);
+    w->definition = from->definition;
+    w->shm_index = shm_index;
+    w->at = pm_accepted_at(from->listen_fd);
     w->place = pm_roster_enter(group->context->roster, w->pid, &w->at);
     w->started_at = now;
-    w->guarded = spec->guard && index >= 0;
+    w->guarded = from->spec->guard && shm_index >= 0;
     APR_RING_INSERT_TAIL(&group->list, w, pm_worker, link);
     wrk_forget_former(group->context, w->pid);
     apr_hash_set(group->context->workers, &w->pid, sizeof(w->pid), w);
     group->count[w->state]++;
     group->context->alive++;
     group->published->spawned++;
-    wrk_watch(w, &w->exec_watch, w->exec_fd, wrk_on_exec);
     wrk_watch(w, &w->output_watch, w->output_fd, wrk_on_output);
     pm_log(group->context->log, PM_INFO, "pool %s: worker %d started",
            group->conf->name, (int)w->pid);
-    return 1;
+    return w;
+}
+
+pm_worker_t *pm_worker_start(pm_worker_group_t *group,
+                             const pm_worker_origin_t *from, apr_time_t now)
+{
+    int index = pm_worker_shm_claim(group->shm);
+    pm_spawned_t spawned;
+    pm_reason_t why;
+    pm_worker_t *w;
+
+    if (pm_spawn(&spawned, from->spec, from->listen_fd,
+                 pm_worker_shm_fd(group->shm), index, from->fork_fd, &why)
+        != APR_SUCCESS) {
+        pm_worker_shm_release(group->shm, index);
+        wrk_error(group, PM_ERROR, "cannot start a worker: %s", why.text);
+        return NULL;
+    }
+    w = wrk_enter(group, from, &spawned, index, now);
+    wrk_watch(w, &w->exec_watch, w->exec_fd, wrk_on_exec);
+    return w;
+}
+
+pm_worker_t *pm_worker_adopt(pm_worker_group_t *group,
+                             const pm_worker_origin_t *from, pid_t pid,
+                             int output_fd, int shm_index, apr_time_t now)
+{
+    pm_spawned_t born = {pid, -1, output_fd};
+    pm_worker_t *w = wrk_enter(group, from, &born, shm_index, now);
+
+    w->runs = w->forked = 1;
+    pm_worker_handle(w, PM_WORKER_EVENT_RUNS);
+    pm_worker_attend(w, now);
+    return w;
 }

@@ -68,8 +68,10 @@ typedef struct pm_worker_group {
     int due[PM_DUE_START + 1];     /**< workers that are to be replaced, by
                                     *   pm_due_t; [PM_DUE_NOT] has no meaning */
     apr_uint64_t lead;             /**< see pm_recycle_learn_lead() */
-    int held; /**< requests that workers which were told to stop may have, as
-               *   was seen when they were looked at last */
+    int held;    /**< requests that workers which were told to stop may have, as
+                  *   was seen when they were looked at last */
+    int ordered; /**< workers that the fork server was asked for, and that have
+                  *   not come yet */
 } pm_worker_group_t;
 
 /** What the slow log knows of a worker's request; pm_slow_log.c's. */
@@ -94,6 +96,8 @@ struct pm_worker {
     int shm_index;       /**< its entry in group->shm; -1: none */
     pm_worker_state_t state;
     int runs;             /**< its program was executed */
+    int forks;            /**< it is, or was, a fork server */
+    int forked;           /**< by a fork server: it shares memory with others */
     int notified;         /**< it has said that its status is worth a look */
     int guarded;          /**< it reports when it is ready */
     apr_time_t look_at;   /**< whether it has the guard is looked up, if it does
@@ -138,11 +142,26 @@ struct pm_worker {
                         *   likewise */
 };
 
-/** Fork one.
- *  @param definition for w->definition
- *  @return 0 when that failed; the error was reported */
-int pm_worker_start(pm_worker_group_t *group, const pm_launch_spec_t *spec,
-                    unsigned definition, int listen_fd, apr_time_t now);
+/** What a worker is started from. */
+typedef struct pm_worker_origin {
+    const pm_launch_spec_t *spec;
+    unsigned definition; /**< for w->definition */
+    int listen_fd;
+    int fork_fd; /**< see pm_spawn(); -1: none */
+} pm_worker_origin_t;
+
+/** Fork one, and have it execute its program.
+ *  @return NULL when that failed; the error was reported */
+pm_worker_t *pm_worker_start(pm_worker_group_t *group,
+                             const pm_worker_origin_t *from, apr_time_t now);
+
+/** A fork server has made one: a child of this process, which leads its own
+ *  group, and which is no worker yet.
+ *  @param output_fd the manager's end of its output; the worker's from now on
+ *  @param shm_index its entry in group->shm, likewise */
+pm_worker_t *pm_worker_adopt(pm_worker_group_t *group,
+                             const pm_worker_origin_t *from, pid_t pid,
+                             int output_fd, int shm_index, apr_time_t now);
 
 /** What the worker itself reports in shared memory: a claim, checked. */
 static inline pm_worker_facts_t pm_worker_read_facts(const pm_worker_t *w,
@@ -181,14 +200,14 @@ void pm_worker_hurry(pm_worker_t *w);
 /** Workers that are not ready yet. */
 static inline int pm_worker_loading(const pm_worker_group_t *group)
 {
-    return group->count[PM_WORKER_BORN] + group->count[PM_WORKER_LOADING];
+    return group->count[PM_WORKER_BORN] + group->count[PM_WORKER_LOADING]
+           + group->ordered;
 }
 
 /** Workers that were not told to stop. */
 static inline int pm_worker_alive(const pm_worker_group_t *group)
 {
-    return group->count[PM_WORKER_BORN] + group->count[PM_WORKER_LOADING]
-           + group->count[PM_WORKER_READY];
+    return pm_worker_loading(group) + group->count[PM_WORKER_READY];
 }
 
 /** Workers that are to be replaced, and for which no other is ready. */

@@ -25,7 +25,7 @@ typedef int pm_launch_resource_t;
 #endif
 
 /** Variables of a worker that the manager adds for itself. */
-#define PM_LAUNCH_ENV_OWN 3
+#define PM_LAUNCH_ENV_OWN 4
 
 /** A script as the manager has seen it. */
 typedef struct pm_launch_file {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "apr_strings.h"
+#include "pm_core/ipc/pm_fork_order.h"
 #include "pm_core/shm/pm_worker_status.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_pdeath.h"
@@ -26,6 +27,7 @@ typedef struct child {
     int output_fd; /* becomes 1 and 2 */
     int shm_fd;    /* -1: none */
     int shm_index;
+    int fork_fd;    /* above PM_FORK_FD; -1: none */
     int verdict_fd; /* close-on-exec */
 } child_t;
 
@@ -69,11 +71,13 @@ static int step_signals(const child_t *c)
  * clears their close-on-exec flag. */
 static int step_descriptors(const child_t *c)
 {
+    int keep[] = {c->verdict_fd, c->shm_fd, c->fork_fd};
+
     if (dup2(c->listen_fd, 0) < 0 || dup2(c->output_fd, 1) < 0
         || dup2(c->output_fd, 2) < 0) {
         return errno;
     }
-    pm_fds_close_all_but(c->verdict_fd, c->shm_fd);
+    pm_fds_close_others(keep, 3);
     return 0;
 }
 
@@ -171,7 +175,7 @@ static int step_script(const child_t *c)
  * read (another root, a private directory); the worker then goes without. */
 static int step_guard(const child_t *c)
 {
-    static char guard_env[64]; /* this process is the child */
+    static char guard_env[64], fork_env[24]; /* this process is the child */
     char **own = c->spec->env_own;
     int with_shm = c->shm_index >= 0 && c->shm_fd >= 0;
 
@@ -188,6 +192,14 @@ static int step_guard(const child_t *c)
                  (int)getpid(), with_shm ? c->shm_index : 0,
                  with_shm ? PM_SPAWN_WORKER_SHM_FD : -1,
                  PM_WORKER_STATUS_LAYOUT);
+    if (c->fork_fd >= 0) {
+        if (dup2(c->fork_fd, PM_FORK_FD) < 0) {
+            return errno;
+        }
+        apr_snprintf(fork_env, sizeof(fork_env), PM_FORK_VARIABLE "=%d",
+                     PM_FORK_FD);
+        own[3] = fork_env;
+    }
     own[1] = (char *)(apr_uintptr_t)c->spec->guard;
     own[2] = guard_env;
     return 0;
@@ -239,9 +251,6 @@ __attribute__((noreturn)) static void spawn_climb(const child_t *c)
 
 /* --- the manager's side --------------------------------------------------- */
 
-/* A worker can outlive its manager and write in the middle of its last
- * request.  So that SIGPIPE does not kill it then, its own end of the pipe is
- * also open for reading, where that is possible (Linux, fifo(7)). */
 static int spawn_keep_reader(int write_fd)
 {
     char name[40];
@@ -256,29 +265,41 @@ static int spawn_keep_reader(int write_fd)
     return fd;
 }
 
-static int spawn_open_pipes(int verdict[2], int output[2])
+/* A worker can outlive its manager and write in the middle of its last
+ * request.  So that SIGPIPE does not kill it then, its own end of the pipe is
+ * also open for reading, where that is possible (Linux, fifo(7)). */
+int pm_spawn_output(int output[2])
 {
-    if (pipe2(verdict, O_CLOEXEC)) {
+    if (pipe2(output, O_CLOEXEC)) {
         return errno;
     }
-    if (pipe2(output, O_CLOEXEC)) {
-        int err = errno;
-
-        close(verdict[0]);
-        close(verdict[1]);
-        return err;
-    }
     output[1] = spawn_keep_reader(output[1]);
-    fcntl(verdict[0], F_SETFL, O_NONBLOCK);
     fcntl(output[0], F_SETFL, O_NONBLOCK);
     return 0;
 }
 
+static int spawn_open_pipes(int verdict[2], int output[2])
+{
+    int err;
+
+    if (pipe2(verdict, O_CLOEXEC)) {
+        return errno;
+    }
+    err = pm_spawn_output(output);
+    if (err) {
+        close(verdict[0]);
+        close(verdict[1]);
+        return err;
+    }
+    fcntl(verdict[0], F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
 apr_status_t pm_spawn(pm_spawned_t *out, const pm_launch_spec_t *spec,
-                      int listen_fd, int shm_fd, int shm_index,
+                      int listen_fd, int shm_fd, int shm_index, int fork_fd,
                       pm_reason_t *why)
 {
-    child_t c = {spec, getpid(), listen_fd, -1, shm_fd, shm_index, -1};
+    child_t c = {spec, getpid(), listen_fd, -1, shm_fd, shm_index, fork_fd, -1};
     int verdict[2] = {-1, -1}, output[2] = {-1, -1};
     int err = spawn_open_pipes(verdict, output);
 

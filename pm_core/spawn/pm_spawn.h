@@ -42,11 +42,18 @@ typedef struct pm_spawned {
  *                  FastCGI 1.0 section 2.2)
  * @param shm_fd    of the pool's workers (pm_worker_shm.h), -1: none
  * @param shm_index the worker's entry there, -1: none
+ * @param fork_fd   what becomes PM_FORK_FD (pm_fork_order.h), above that; -1:
+ *                  none
  * @return an error (fork or pipe failed) with reason; nothing is left open
  */
 apr_status_t pm_spawn(pm_spawned_t *out, const pm_launch_spec_t *spec,
-                      int listen_fd, int shm_fd, int shm_index,
+                      int listen_fd, int shm_fd, int shm_index, int fork_fd,
                       pm_reason_t *why);
+
+/** The pipe that becomes a worker's stdout and stderr: [0] is the manager's
+ *  end, which does not block.  Both are close-on-exec.
+ *  @return 0, or an errno */
+int pm_spawn_output(int output[2]);
 
 /**
  * Does the program run?  To be called when exec_fd is readable.

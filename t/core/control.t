@@ -92,15 +92,17 @@ shape_ok($all->{manager}, { number => [qw(pid uptime restarts reloads
 ok($all->{manager}{answers}, 'it answers');
 my $pool = $all->{pools}[0];
 shape_ok($pool, {
-    string => [qw(name state command listen last_error last_stderr)],
+    string => [qw(name state command listen last_error last_stderr
+                  preload)],
     number => [qw(min max requests_per_worker workers idle busy starting stopping queue in_flight
                   requests spawned exited crashed killed recycled timed_out
                   strangers aborted retried refused refused_limit refused_timeout
-                  refused_unavailable retry_in)],
+                  refused_unavailable retry_in fork_server)],
     object => [qw(request_time queue_time)], list => ['worker'] }, 'pool');
 shape_ok($pool->{$_}, { number => [qw(count sum)], list => ['counts'] }, $_)
     for qw(request_time queue_time);
-shape_ok($_, { number => [qw(pid requests uptime busy_for rss in_flight)],
+shape_ok($_, { number => [qw(pid requests uptime busy_for rss in_flight
+                                 private_memory pss)],
                string => ['state'] }, 'worker') for @{ $pool->{worker} };
 
 is($all->{manager}{pid}, $run->pid, 'the manager');

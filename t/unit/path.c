@@ -158,7 +158,7 @@ static apr_status_t born(const char *path, pm_launch_file_t *file,
     if (rv == APR_SUCCESS) {
         birth->guard = NULL;
         birth->file = file;
-        rv = pm_spawn(&child, birth, 0, -1, -1, &why);
+        rv = pm_spawn(&child, birth, 0, -1, -1, -1, &why);
     }
     if (rv != APR_SUCCESS) {
         return rv;

@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/pool/pm_fork_server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "apr_strings.h"
+#include "pm_core/ipc/pm_fork_client.h"
+#include "pm_core/os/pm_fds.h"
+#include "pm_core/os/pm_reap.h"
+#include "pm_core/policy/pm_reload_policy.h"
+#include "pm_core/pool/pm_leftovers.h"
+#include "pm_core/pool/pm_pool_exit.h"
+#include "pm_core/pool/pm_rollback.h"
+#include "pm_core/spawn/pm_spawn.h"
+
+/* A fork takes a millisecond. */
+#define ORDER_TIMEOUT apr_time_from_sec(10)
+
+/* A process with the manager's end of its socket: a candidate, or the fork
+ * server. */
+typedef struct fork_process {
+    pm_worker_t *w;
+    int fd;
+    pm_watch_t watch;
+} fork_process_t;
+
+/* A worker that was ordered. */
+typedef struct fork_order {
+    APR_RING_ENTRY(fork_order) link;
+    struct pm_fork_server *fs;
+    apr_pool_t *p;
+    uint32_t serial;
+    int shm_index;
+    int output_fd;
+    int newborn_fd;
+    pm_watch_t watch;
+    pm_timer_t timer; /* its deadline */
+} fork_order_t;
+
+APR_RING_HEAD(fork_orders, fork_order);
+
+struct pm_fork_server {
+    pm_pool_t *pool;
+    fork_process_t *server; /* NULL: there is none */
+    fork_process_t *next;   /* the candidate; NULL: none is loading */
+    int renew;              /* the server has loaded the code before a reload */
+    int again;              /* a reload came while the candidate loaded */
+    char why[PM_FORK_TEXT + 40]; /* this code cannot be preloaded; "" */
+    uint32_t serial;
+    struct fork_orders orders;
+    pm_timer_t idle; /* a server without workers ends */
+};
+
+static int fs_wants(const pm_pool_t *pool)
+{
+    return pool->conf->preload != PM_PRELOAD_OFF;
+}
+
+/* --- orders --------------------------------------------------------------- */
+
+static void fs_order_end(fork_order_t *order)
+{
+    pm_pool_t *pool = order->fs->pool;
+    pm_loop_t *loop = pool->context->loop;
+
+    pm_loop_at(loop, &order->timer, PM_TIME_NEVER);
+    pm_loop_unwatch(loop, &order->watch);
+    pm_fds_close(&order->newborn_fd);
+    pm_fds_close(&order->output_fd);
+    pm_worker_shm_release(pool->workers.shm, order->shm_index);
+    pool->workers.ordered--;
+    pool->context->alive--;
+    APR_RING_REMOVE(order, link);
+    apr_pool_destroy(order->p);
+    pm_pool_touch(pool);
+}
+
+/* A newborn that is on its way is not welcomed, and ends. */
+static void fs_orders_end(struct pm_fork_server *fs)
+{
+    while (!APR_RING_EMPTY(&fs->orders, fork_order, link)) {
+        fs_order_end(APR_RING_FIRST(&fs->orders));
+    }
+}
+
+static void fs_hush(struct pm_fork_server *fs, fork_process_t *process)
+{
+    pm_loop_unwatch(fs->pool->context->loop, &process->watch);
+    pm_fds_close(&process->fd);
+}
+
+/* From now on it is a worker as any other, or will be none.  NULL: there is
+ * no process.  @return its worker */
+static pm_worker_t *fs_release(struct pm_fork_server *fs,
+                               fork_process_t **which)
+{
+    fork_process_t *process = *which;
+
+    if (!process) {
+        return NULL;
+    }
+    if (which == &fs->server) {
+        fs_orders_end(fs);
+    }
+    *which = NULL;
+    fs_hush(fs, process);
+    return process->w;
+}
+
+static void fs_stop(struct pm_fork_server *fs, fork_process_t **which)
+{
+    pm_worker_t *w = fs_release(fs, which);
+
+    if (w) {
+        pm_worker_handle(w, PM_WORKER_EVENT_STOP);
+    }
+}
+
+static void fs_note(struct pm_fork_server *fs, const char *why)
+{
+    pm_pool_t *pool = fs->pool;
+
+    apr_cpystrn(fs->why, why, sizeof(fs->why));
+    pm_log(pool->context->log,
+           pool->conf->preload == PM_PRELOAD_ON ? PM_WARNING : PM_INFO,
+           "pool %s: FcgiPMPreload: each worker loads the program by itself: "
+           "%s",
+           pool->conf->name, why);
+}
+
+/* It has not done what it was to do: until the next reload each worker executes
+ * the program. */
+static void fs_kill(struct pm_fork_server *fs, const char *what)
+{
+    pm_worker_t *w = fs_release(fs, &fs->server);
+    pm_pool_t *pool = fs->pool;
+
+    pm_pool_error(pool, PM_ERROR, "fork server %d %s and is ended", (int)w->pid,
+                  what);
+    w->killed_for = what;
+    pm_worker_handle(w, PM_WORKER_EVENT_KILL);
+    fs_note(fs, what);
+    pm_pool_exit_failed(pool, NULL, pm_time_now());
+}
+
+static void fs_on_deadline(void *ctx, apr_time_t now)
+{
+    fork_order_t *order = ctx;
+
+    (void)now;
+    fs_kill(order->fs, "has not made a worker in 10 s");
+}
+
+/* --- a newborn ------------------------------------------------------------ */
+
+/* What has said so may be any process that has the socket. */
+static int fs_is_newborn(const pm_pool_t *pool, pid_t pid)
+{
+    return pm_reap_is_child(pid) && pm_reap_leads_group(pid)
+           && !apr_hash_get(pool->context->workers, &pid, sizeof(pid));
+}
+
+static void fs_adopt(fork_order_t *order, pid_t pid)
+{
+    struct pm_fork_server *fs = order->fs;
+    pm_pool_t *pool = fs->pool;
+    const fork_process_t *server = fs->server;
+    pm_worker_origin_t from = {server->w->spec, server->w->definition,
+                               pool->listener.fd, -1};
+    int output = order->output_fd, index = order->shm_index;
+    pm_worker_t *w;
+
+    pm_fork_client_welcome(order->newborn_fd, order->serial);
+    order->output_fd = order->shm_index = -1;
+    fs_order_end(order);
+    w = pm_worker_adopt(&pool->workers, &from, pid, output, index,
+                        pm_time_now());
+    if (fs->renew) {
+        pm_worker_set_due(
+            w, pm_reload_policy_due(pool->conf->reload, 0, PM_DUE_NOT));
+    }
+    else {
+        pm_pool_tell_former(pool);
+    }
+}
+
+static int fs_hear(struct pm_fork_server *fs, fork_process_t *process);
+static fork_order_t *fs_find(const struct pm_fork_server *fs, uint32_t serial);
+
+/* The fork server may have said that there is none, and why. */
+static void fs_no_newborn(struct pm_fork_server *fs, uint32_t serial)
+{
+    fork_order_t *order;
+
+    while (fs->server && fs_hear(fs, fs->server)) {
+        ;
+    }
+    order = fs_find(fs, serial);
+    if (order) {
+        pm_pool_error(fs->pool, PM_WARNING,
+                      "a worker has died before it was set up");
+        fs_order_end(order);
+        pm_pool_exit_failed(fs->pool, NULL, pm_time_now());
+    }
+}
+
+static void fs_on_newborn(void *ctx, int events)
+{
+    fork_order_t *order = ctx;
+    struct pm_fork_server *fs = order->fs;
+    pid_t pid = pm_fork_client_born(order->newborn_fd, order->serial);
+
+    (void)events;
+    if (!pid) {
+        return;
+    }
+    if (pid > 0 && fs_is_newborn(fs->pool, pid)) {
+        fs_adopt(order, pid);
+    }
+    else if (pid > 0) {
+        fs_kill(fs, "has named a process that is no child of the manager's");
+    }
+    else {
+        fs_no_newborn(fs, order->serial);
+    }
+}
+
+/* @return an errno; the order's descriptors and entry are there, or not */
+static int fs_order_open(fork_order_t *order)
+{
+    pm_pool_t *pool = order->fs->pool;
+    int output[2], newborn[2];
+    int err = pm_spawn_output(output);
+    pm_reason_t why;
+
+    if (err) {
+        return err;
+    }
+    order->output_fd = output[0];
+    err = pm_fork_client_newborn(newborn);
+    if (!err) {
+        pm_fork_order_t say = {order->serial, order->shm_index};
+
+        order->newborn_fd = newborn[0];
+        err = pm_fork_client_order(order->fs->server->fd, &say, output[1],
+                                   newborn[1]);
+        close(newborn[1]);
+    }
+    close(output[1]);
+    if (!err
+        && pm_loop_watch(pool->context->loop, &order->watch, order->newborn_fd,
+                         APR_POLLIN, order->p, &why)
+               != APR_SUCCESS) {
+        err = ENOMEM;
+    }
+    return err;
+}
+
+static pm_fork_birth_t fs_order(struct pm_fork_server *fs, apr_time_t now)
+{
+    pm_pool_t *pool = fs->pool;
+    apr_pool_t *p = pm_subpool_create(pool->p);
+    fork_order_t *order = apr_pcalloc(p, sizeof(*order));
+    char text[120];
+    int err;
+
+    order->fs = fs;
+    order->p = p;
+    order->serial = ++fs->serial;
+    order->output_fd = order->newborn_fd = -1;
+    order->watch.ready = fs_on_newborn;
+    order->timer.due = fs_on_deadline;
+    order->watch.ctx = order->timer.ctx = order;
+    order->shm_index = pm_worker_shm_claim(pool->workers.shm);
+    pool->workers.ordered++;
+    pool->context->alive++;
+    APR_RING_INSERT_TAIL(&fs->orders, order, fork_order, link);
+    pm_loop_at(pool->context->loop, &order->timer, now + ORDER_TIMEOUT);
+    err = fs_order_open(order);
+    if (!err) {
+        return PM_FORK_BEGUN;
+    }
+    fs_order_end(order);
+    if (APR_STATUS_IS_EAGAIN(err)) { /* the next answer touches the pool */
+        return PM_FORK_LATER;
+    }
+    pm_pool_error(pool, PM_ERROR, "cannot order a worker: %s",
+                  apr_strerror(err, text, sizeof(text)));
+    return PM_FORK_NOT;
+}
+
+/* --- what a candidate and a server say ------------------------------------ */
+
+/* The candidate is a worker as any other. */
+static void fs_refuse(struct pm_fork_server *fs, const char *why)
+{
+    fs_note(fs, why);
+    fs_release(fs, &fs->next);
+    fs_stop(fs, &fs->server);
+    fs->renew = fs->again = 0;
+    pm_pool_tell_former(fs->pool);
+    pm_pool_touch(fs->pool);
+}
+
+static void fs_serve(struct pm_fork_server *fs)
+{
+    pm_pool_t *pool = fs->pool;
+    fork_process_t *now = fs->next;
+    int again = fs->again;
+
+    fs->again = 0;
+    pool->last_start = 0; /* a worker is still to come */
+    if (again && pool->workers.count[PM_WORKER_READY]) {
+        fs_stop(fs, &fs->next);
+        fs->renew = fs->server != NULL;
+        return;
+    }
+    fs_stop(fs, &fs->server);
+    fs->next = NULL;
+    fs->server = now;
+    fs->renew = 0;
+    pm_loop_at(pool->context->loop, &now->w->timer, PM_TIME_NEVER);
+    pm_log(pool->context->log, PM_INFO,
+           "pool %s: worker %d has loaded the program and is the fork server",
+           pool->conf->name, (int)now->w->pid);
+    now->w->runs = now->w->forks = 1; /* the pipe may not have said so yet */
+    pm_worker_handle(now->w, PM_WORKER_EVENT_RUNS);
+    pm_worker_handle(now->w, PM_WORKER_EVENT_FORKS);
+    if (again) {
+        pm_pool_reload(pool);
+    }
+}
+
+static fork_order_t *fs_find(const struct pm_fork_server *fs, uint32_t serial)
+{
+    fork_order_t *order = NULL;
+
+    APR_RING_FOREACH(order, &fs->orders, fork_order, link)
+    {
+        if (order->serial == serial) {
+            return order;
+        }
+    }
+    return NULL;
+}
+
+static void fs_on_server(struct pm_fork_server *fs, int heard,
+                         const pm_fork_message_t *said)
+{
+    pm_pool_t *pool = fs->pool;
+    fork_order_t *order = heard > 0 && said->kind == PM_FORK_FAILED
+                              ? fs_find(fs, said->serial)
+                              : NULL;
+    char text[120];
+
+    if (heard > 0 && !order) {
+        fs_kill(fs, "says what it was not asked for");
+        return;
+    }
+    if (order) {
+        pm_pool_error(pool, PM_ERROR, "the fork server cannot fork: %s",
+                      apr_strerror(said->error, text, sizeof(text)));
+        fs_order_end(order);
+    }
+    else {
+        pm_pool_error(pool, PM_WARNING, "fork server %d has gone",
+                      (int)fs->server->w->pid);
+        fs_stop(fs, &fs->server);
+    }
+    pm_pool_exit_failed(pool, NULL, pm_time_now());
+}
+
+static void fs_on_candidate(struct pm_fork_server *fs, int heard,
+                            const pm_fork_message_t *said)
+{
+    if (heard < 0) { /* it is dying, or serves without having decided */
+        fs_hush(fs, fs->next);
+        return;
+    }
+    if (said->kind == PM_FORK_SERVES) {
+        fs_serve(fs);
+        return;
+    }
+    fs_refuse(fs, said->kind == PM_FORK_REFUSED && said->text[0]
+                      ? said->text
+                      : "it gives no reason");
+}
+
+/* @return 0: it has said nothing more */
+static int fs_hear(struct pm_fork_server *fs, fork_process_t *process)
+{
+    pm_fork_message_t said = {0};
+    int heard = process && process->fd >= 0
+                    ? pm_fork_client_hear(process->fd, &said)
+                    : 0;
+
+    if (heard && process == fs->next) {
+        fs_on_candidate(fs, heard, &said);
+    }
+    else if (heard) {
+        fs_on_server(fs, heard, &said);
+    }
+    return heard;
+}
+
+static void fs_on_message(void *ctx, int events)
+{
+    struct pm_fork_server *fs = ctx;
+
+    (void)events;
+    fs_hear(fs, fs->next);
+    fs_hear(fs, fs->server);
+}
+
+/* --- a candidate ---------------------------------------------------------- */
+
+static pm_fork_birth_t fs_load(struct pm_fork_server *fs, apr_time_t now)
+{
+    pm_pool_t *pool = fs->pool;
+    pm_worker_origin_t from = {pm_rollback_spec(pool), pm_rollback_number(pool),
+                               pool->listener.fd, -1};
+    fork_process_t *process;
+    pm_worker_t *w;
+    pm_reason_t why;
+    int fd[2];
+
+    if (!from.spec->guard || !pool->workers.shm) {
+        fs_note(fs, "the guard is not in it (FcgiPMGuard)");
+        return PM_FORK_BY_EXEC;
+    }
+    if (pm_fork_client_pair(fd)) {
+        pm_pool_error(pool, PM_ERROR, "cannot make a pair of sockets");
+        return PM_FORK_NOT;
+    }
+    from.fork_fd = fd[1];
+    w = pm_worker_start(&pool->workers, &from, now);
+    close(fd[1]);
+    if (!w) {
+        close(fd[0]);
+        return PM_FORK_NOT;
+    }
+    process = apr_pcalloc(w->p, sizeof(*process));
+    process->w = w;
+    process->fd = fd[0];
+    process->watch.ready = fs_on_message;
+    process->watch.ctx = fs;
+    fs->next = process;
+    fs->why[0] = '\0';
+    if (pm_loop_watch(pool->context->loop, &process->watch, process->fd,
+                      APR_POLLIN, w->p, &why)
+        != APR_SUCCESS) {
+        fs_refuse(fs, why.text);
+    }
+    return PM_FORK_BEGUN;
+}
+
+pm_fork_birth_t pm_fork_server_birth(pm_pool_t *pool, int want, apr_time_t now)
+{
+    struct pm_fork_server *fs = pool->fork_server;
+    int missing = pm_pool_alive(pool) - (fs->next != NULL) < want;
+
+    if (!fs_wants(pool) || fs->why[0]) {
+        return PM_FORK_BY_EXEC;
+    }
+    if (!fs->next && (!fs->server || fs->renew)) {
+        return fs_load(fs, now);
+    }
+    return fs->server && (missing || !fs->next) ? fs_order(fs, now)
+                                                : PM_FORK_LATER;
+}
+
+/* --- events of the pool --------------------------------------------------- */
+
+void pm_fork_server_reload(pm_pool_t *pool)
+{
+    struct pm_fork_server *fs = pool->fork_server;
+
+    fs->why[0] = '\0';
+    fs->again = fs->next != NULL;
+    fs->renew = fs->server != NULL;
+    if (fs->server && !pm_pool_alive(pool)) {
+        fs_stop(fs, &fs->server); /* the next request is for the new code */
+        fs->renew = 0;
+    }
+}
+
+void pm_fork_server_ready(pm_pool_t *pool, const pm_worker_t *w)
+{
+    struct pm_fork_server *fs = pool->fork_server;
+
+    if (fs->next && fs->next->w == w) {
+        fs_hear(fs, fs->next); /* why it serves may be there already */
+    }
+    if (fs->next && fs->next->w == w) {
+        fs_refuse(fs, "its first wait for a request is not seen");
+    }
+}
+
+/* The new code does not load: workers and fork server stay as they are. */
+static void fs_keep_former(struct pm_fork_server *fs)
+{
+    if (fs->server && fs->renew) {
+        fs->renew = 0;
+        pm_log(fs->pool->context->log, PM_ERROR,
+               "pool %s: the reload ends: the program does not load any more; "
+               "workers go on with, and are forked from, what was loaded "
+               "before",
+               fs->pool->conf->name);
+        pm_pool_keep_workers(fs->pool);
+    }
+}
+
+static int fs_shows_harm(int status)
+{
+    int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+    return sig == SIGSEGV || sig == SIGABRT || sig == SIGBUS || sig == SIGILL;
+}
+
+void pm_fork_server_exited(pm_pool_t *pool, const pm_worker_t *w, int status)
+{
+    struct pm_fork_server *fs = pool->fork_server;
+
+    if (fs->next && fs->next->w == w) {
+        fs_release(fs, &fs->next);
+        fs_keep_former(fs);
+    }
+    else if (fs->server && w->forked && fs_shows_harm(status)) {
+        pm_log(pool->context->log, PM_WARNING,
+               "pool %s: worker %d has crashed: the fork server %d, which "
+               "shares its memory, is replaced as well",
+               pool->conf->name, (int)w->pid, (int)fs->server->w->pid);
+        fs_stop(fs, &fs->server);
+    }
+}
+
+static void fs_worker_gone(pm_worker_t *w)
+{
+    struct pm_fork_server *fs = w->pool->fork_server;
+    if (fs->next && fs->next->w == w) {
+        fs_release(fs, &fs->next);
+    }
+    if (fs->server && fs->server->w == w) {
+        fs_release(fs, &fs->server);
+    }
+    if (w->forks && !w->group->ordered) { /* children that were not ordered */
+        pm_leftovers_kill_strays(w->group->context, w->pool->listener.fd);
+    }
+}
+
+static void fs_on_idle(void *ctx, apr_time_t now)
+{
+    struct pm_fork_server *fs = ctx;
+
+    (void)now;
+    if (fs->server && !pm_pool_alive(fs->pool)) {
+        fs_stop(fs, &fs->server);
+    }
+}
+
+/* Without workers, and not wanted for new ones soon. */
+static void fs_planned(pm_pool_t *pool)
+{
+    struct pm_fork_server *fs = pool->fork_server;
+    pm_loop_t *loop = pool->context->loop;
+
+    if (fs->server
+        && (pool->phase == PM_POOL_CLOSING || pm_pool_held(pool)
+            || !fs_wants(pool))) {
+        fs_stop(fs, &fs->server);
+    }
+    if (!fs->server || pm_pool_alive(pool) || !pool->conf->idle_timeout) {
+        pm_loop_at(loop, &fs->idle, PM_TIME_NEVER);
+    }
+    else if (!fs->idle.when) {
+        pm_loop_at(loop, &fs->idle, pm_time_now() + pool->conf->idle_timeout);
+    }
+}
+
+static apr_status_t fs_cleanup(void *ctx)
+{
+    struct pm_fork_server *fs = ctx;
+
+    pm_loop_at(fs->pool->context->loop, &fs->idle, PM_TIME_NEVER);
+    fs_orders_end(fs);
+    return APR_SUCCESS;
+}
+
+static void fs_create(pm_pool_t *pool)
+{
+    struct pm_fork_server *fs = apr_pcalloc(pool->p, sizeof(*fs));
+
+    fs->pool = pool;
+    fs->idle = (pm_timer_t){.due = fs_on_idle, .ctx = fs};
+    APR_RING_INIT(&fs->orders, fork_order, link);
+    pool->fork_server = fs;
+    apr_pool_pre_cleanup_register(pool->p, fs, fs_cleanup);
+}
+
+const char *pm_fork_server_state(const pm_pool_t *pool)
+{
+    const struct pm_fork_server *fs = pool->fork_server;
+
+    return !fs_wants(pool) ? "off"
+           : fs->server    ? "on"
+           : fs->why[0]    ? fs->why
+                           : "loading";
+}
+
+pid_t pm_fork_server_pid(const pm_pool_t *pool)
+{
+    const fork_process_t *server = pool->fork_server->server;
+
+    return server ? server->w->pid : 0;
+}
+
+const pm_pool_feature_t pm_fork_server_feature = {
+    .create = fs_create, .planned = fs_planned, .worker_gone = fs_worker_gone};

@@ -1,0 +1,255 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# FcgiPMPreload: workers are forked from one that has loaded the program, where
+# that can be; none is lost when it dies, or lies, or the new code is broken.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use FCGIPM::FastCGI qw(connect_to read_answer request send_request);
+use FCGIPM::Load;
+use FCGIPM::Run;
+use FCGIPM::Test;
+use Test::More;
+
+my $dir = tmp_dir();
+my $php = have('php-cgi');
+my $script = write_file("$dir/pid.php", <<'PHP', 0644);
+<?php usleep(1000 * (int)($_GET['sleep'] ?? 0)); echo 'pid=', getmypid();
+PHP
+my %php = (params => { SCRIPT_FILENAME => $script, SCRIPT_NAME => '/x',
+                       REDIRECT_STATUS => 200 });
+
+sub begin {
+    my ($command, @option) = @_;
+    return FCGIPM::Run->new(
+        processes => 3, control => 1, command => $command,
+        options => ['--preload', 'on', '--die-timeout', '30',
+                    '--log-level', 'debug', @option]);
+}
+
+sub pool_of { return ($_[0]->status || { pools => [{}] })->{pools}[0] }
+sub server_of { return pool_of($_[0])->{fork_server} }
+
+# The pids of those that serve, when there are N, and of a fork server.
+sub serving {
+    my ($run, $n) = @_;
+    my @pid;
+    wait_for {
+        my $pool = pool_of($run);
+        @pid = sort { $a <=> $b } map { $_->{pid} }
+            grep { $_->{state} =~ /^(?:idle|busy)$/ } @{ $pool->{worker} || [] };
+        @pid == $n && ($pool->{stopping} // 1) == 0
+    } 30, "$n workers" or diag(explain(pool_of($run)), $run->log);
+    return @pid;
+}
+
+sub parent_of { return proc_status($_[0])->{PPid} }
+
+# As many requests at once as there are workers: the pids that answer.
+sub answered_by {
+    my ($run, $n, %ask) = @_;
+    my @conn = map { connect_to($run->address) } 1 .. $n;
+    send_request($_, query => 'sleep=300&pid', %ask) for @conn;
+    my %pid;
+    for my $conn (@conn) {
+        my $r = read_answer($conn, 30);
+        $pid{$1}++ if ($r->{body} // '') =~ /pid=(\d+)/;
+    }
+    return sort { $a <=> $b } keys %pid;
+}
+
+sub load {
+    my ($run, %ask) = @_;
+    my $address = $run->address;
+    return FCGIPM::Load->new(clients => 4, request => sub {
+        my $r = request($address, query => 'sleep=' . int rand 20, %ask);
+        return $r->{error} // ($r->{body} =~ /^(?:v\d )?pid=\d/
+                               ? undef : "answer: $r->{body}");
+    });
+}
+
+sub nothing_lost {
+    my ($load, $name) = @_;
+    my $sum = $load->stop;
+    is($sum->{failed}, 0, "$name: none of $sum->{ok} requests was lost")
+        or diag($load->explain);
+    return;
+}
+
+sub ends {
+    my ($run, $name) = @_;
+    $run->signal('TERM');
+    is($run->wait(40), 0, "$name: all go") or diag($run->log);
+    return;
+}
+
+# --- programs that can
+for (['C', [bin('loop')]], ['Perl', [bin('perl-fcgi.pl')]],
+     ['PHP', $php && [$php], %php], ['Python', [bin('plain.py')]],
+     ['by a shell', ['/bin/sh', '-c', 'exec ' . bin('perl-fcgi.pl')]]) {
+    my ($name, $command, %ask) = @$_;
+  SKIP: {
+        skip "$name is not installed", 1 unless $command;
+        my $run = begin($command);
+        my @pid = serving($run, 3);
+        my $server = server_of($run);
+        is(pool_of($run)->{preload}, 'on', "$name: is preloaded");
+        ok(!grep({ $_ == $server } @pid), 'the fork server is no worker');
+        is_deeply([map { parent_of($_) } @pid], [($run->manager) x 3],
+                  'workers are children of the manager');
+        is_deeply([answered_by($run, 3, %ask)], \@pid, 'each serves');
+        ok(!grep({ $_->{private_memory} <= 0
+                       || $_->{private_memory} > $_->{pss} }
+                 @{ pool_of($run)->{worker} }), 'their memory is known');
+        my $load = load($run, %ask);
+        ok($load->flows(20), 'requests flow');
+        for my $reload (1 .. 3) {
+            is((ctl($run->control_socket, 'reload', '--wait'))[0], 0, 'reload');
+            ok($load->flows(5), 'requests flow on');
+        }
+        my @now = serving($run, 3);
+        isnt(server_of($run), $server, 'another fork server');
+        my %old = map { $_ => 1 } @pid;
+        ok(!grep({ $old{$_} } @now), 'and other workers');
+        kill 'KILL', server_of($run);
+        ok(wait_for { !alive($server) } 10, 'it is killed');
+        kill 'TERM', $now[0];
+        ok(wait_for { server_of($run) && serving($run, 3) == 3 } 30,
+           'a worker goes: another fork server makes the next');
+        nothing_lost($load, $name);
+        ends($run, $name);
+    }
+}
+
+# --- programs that cannot
+for (['threads', [bin('threaded')], qr/thread/],
+     ['an event loop', [bin('ways'), qw(--loop --wait epoll --copy)],
+      qr/epoll/],
+     ['without the guard', [bin('static')], qr/guard/]) {
+    my ($name, $command, $why) = @$_;
+    my $run = begin($command);
+    my @pid = $run->workers(3);
+    ok(wait_for { pool_of($run)->{preload} =~ $why } 10, "$name: why not")
+        or diag(pool_of($run)->{preload});
+    like($run->log, qr/\[warn\].*FcgiPMPreload.*$why/, 'the log has it');
+    is(server_of($run), 0, 'there is no fork server');
+    like(request($run->address)->{body}, qr/pid=\d/, 'it serves');
+    $run->signal('HUP');
+    is(scalar $run->renewed(@pid), 3, 'a reload');
+    ends($run, $name);
+}
+
+# --- a release
+# A program of a version; "broken" does not load.
+sub release {
+    my ($version) = @_;
+    return write_file("$dir/version", $version, 0644);
+}
+
+release(1);
+my $program = write_file("$dir/release.pl", <<'END', 0755);
+#!/usr/bin/perl
+use FCGI;
+open my $fh, '<', $ARGV[0] or die;
+my $version = <$fh>;
+die "this release is broken\n" if $version =~ /broken/;
+my $request = FCGI::Request();
+while ($request->Accept >= 0) {
+    select undef, undef, undef, ($ENV{QUERY_STRING} =~ /sleep=(\d+)/)[0] / 1000
+        if $ENV{QUERY_STRING} =~ /sleep/;
+    print "Content-Type: text/plain\r\n\r\nv$version pid=$$";
+    kill 'SEGV', $$ if $ENV{QUERY_STRING} =~ /segv/;
+}
+END
+
+for my $reload ('all', 'rolling') {
+    release(1);
+    my $run = begin([$program, "$dir/version"], '--reload', $reload);
+    my @old = serving($run, 3);
+    my $server = server_of($run);
+    my $load = load($run);
+    $load->flows(10);
+
+    release('broken');
+    my ($status, $said) = ctl($run->control_socket, 'reload', '--wait');
+    isnt($status, 0, "$reload: a broken release is told");
+    like($said, qr/this release is broken/, 'with what it said');
+    ok($load->flows(10), 'requests flow on');
+    is_deeply([grep { alive($_) } @old], \@old, 'the old workers stay');
+    ok(alive($server), 'the old fork server stays');
+    kill 'TERM', $old[0];
+    ok(wait_for { !alive($old[0]) } 10, 'one of them goes');
+    is(scalar(serving($run, 3)), 3, 'it is replaced');
+    like(request($run->address)->{body}, qr/^v1/, 'by the old release');
+
+    release(2);
+    is((ctl($run->control_socket, 'reload', '--wait'))[0], 0, 'a good one');
+    my @new = serving($run, 3);
+    ok(!grep({ my $pid = $_; grep { $_ == $pid } @old } @new), 'new workers');
+    like(request($run->address)->{body}, qr/^v2/, 'of the new release');
+    ok(wait_for { !alive($server) } 10, 'the old fork server goes');
+    nothing_lost($load, $reload);
+
+    # --- a crash that can be the fault of what all share
+    $server = server_of($run);
+    request($run->address, query => 'segv');
+    ok(wait_for { !alive($server) } 10, 'SIGSEGV: the fork server goes, too');
+    ok(wait_for { server_of($run) && serving($run, 3) == 3 } 20,
+       'another one is there, and all workers');
+    ends($run, $reload);
+}
+
+# --- on demand
+{
+    my $run = FCGIPM::Run->new(
+        processes => '0 2', control => 1, command => [bin('perl-fcgi.pl')],
+        options => ['--preload', 'auto', '--idle-timeout', '1s']);
+    is(server_of($run) // 0, 0, 'on demand: nothing is loaded');
+    like(request($run->address)->{body}, qr/pid=\d/, 'a request');
+    my $server = server_of($run);
+    ok($server, 'a fork server');
+    ok(wait_for { pool_of($run)->{workers} == 0 && alive($server) } 20,
+       'idle workers go, it stays');
+    ok(wait_for { !alive($server) } 20, 'then it goes as well');
+    like(request($run->address)->{body}, qr/pid=\d/, 'the next request');
+    ends($run, 'on demand');
+}
+
+# --- those that lie
+for (['noise', qr/not asked for/], ['itself', qr/no child/],
+     ['grandchild', qr/no child/], ['silent', qr/10 s/]) {
+    my ($way, $why) = @$_;
+    my $run = begin([bin('liar'), $way]);
+    ok(wait_for { $run->log =~ /fork server \d+ .*$why/ } 30, "$way: is seen")
+        or diag($run->log);
+    my ($server) = $run->log =~ /fork server (\d+)/;
+    ok(wait_for { !alive($server) } 10, 'is ended');
+    is(scalar(serving($run, 3)), 3, 'the pool goes on without');
+    like(request($run->address)->{body}, qr/pid=\d/, 'and serves');
+    is(scalar($run->below), 3, 'nothing else is left')
+        or diag(map { "$_ " . cmdline($_) . "\n" } $run->below);
+    ends($run, $way);
+}
+{
+    my $run = begin([bin('liar'), 'unordered']);
+    ok(wait_for { (pool_of($run)->{spawned} || 0) == 4 } 20,
+       'unordered: those that were ordered have come');
+    like(request($run->address)->{body}, qr/pid=\d/, 'and serve');
+    my $all = () = $run->below;
+    is($all, 4 + 3 * 5, 'and others');
+    kill 'KILL', server_of($run);
+    ok(wait_for { (() = $run->below) == 3 } 20, 'they go with the fork server')
+        or diag(map { "$_ " . cmdline($_) . "\n" } $run->below);
+    ends($run, 'unordered');
+    $run = begin([bin('liar'), 'leaves']);
+    ok(wait_for { $run->log =~ /fork server \d+ has gone/
+                      && $run->log =~ /the next one is in/ } 20,
+       'leaves: starts are delayed');
+    ends($run, 'leaves');
+}
+
+done_testing;
