@@ -23,6 +23,10 @@ static struct hook {
 
 static int hooks_known; /* more than HOOKS: some are not known */
 
+/* Not with ThreadSanitizer (t/core/tsan.t): that registers handlers before code
+ * which it has instrumented can run. */
+#ifndef __SANITIZE_THREAD__
+
 /* pthread_atfork() is a part of each object, and comes by here.  Of the
  * program itself @a dso can be NULL. */
 int __register_atfork(hook_fn *prepare, hook_fn *parent, hook_fn *child,
@@ -52,6 +56,8 @@ PUBLIC void __cxa_finalize(void *dso)
     }
     guard_libc()->cxa_finalize(dso);
 }
+
+#endif
 
 int guard_fork_hooks_known(void)
 {
