@@ -47,8 +47,6 @@ sub serving {
     return @pid;
 }
 
-sub parent_of { return proc_status($_[0])->{PPid} }
-
 # As many requests at once as there are workers: the pids that answer.
 sub answered_by {
     my ($run, $n, %ask) = @_;
@@ -208,7 +206,8 @@ for my $reload ('all', 'rolling') {
     my $run = FCGIPM::Run->new(
         processes => '0 2', control => 1, command => [bin('perl-fcgi.pl')],
         options => ['--preload', 'auto', '--idle-timeout', '1s']);
-    is(server_of($run) // 0, 0, 'on demand: nothing is loaded');
+    ok(wait_for { $run->status } 20, 'on demand: the manager is there');
+    is(server_of($run), 0, 'nothing is loaded');
     like(request($run->address)->{body}, qr/pid=\d/, 'a request');
     my $server = server_of($run);
     ok($server, 'a fork server');
