@@ -69,7 +69,7 @@ run-soak: tests
 # The tests that attack; those with a length of their own take a minute.
 ATTACKS := $(addprefix build/t/unit/,shared_memory safe_dir wakeup prefix) \
            $(addprefix t/core/,clients.t flood.t heavy.t leftovers.t \
-             nonblock.t socket-harm.t) \
+             nonblock.t preload.t socket-harm.t) \
            $(addprefix t/httpd/,scribble.t descriptors.t scripts-hostile.t \
              allow.t alone.t apart.t clients.t records.t sandbox.t sendfile.t \
              socket-harm.t held-auth.t held-php.t held-requests.t \
