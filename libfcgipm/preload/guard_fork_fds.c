@@ -203,6 +203,9 @@ static int pipe_anew(const fork_fd_t *f)
     const fork_fd_t *other = pipe_end(f, !pipe_reads(f));
     int new[2];
 
+    if (!first || !other) { /* see pipe_may() */
+        return -1;
+    }
     if (f != first) {
         return dup(first->fd);
     }

@@ -139,6 +139,9 @@ static void fs_kill(struct pm_fork_server *fs, const char *what)
     pm_worker_t *w = fs_release(fs, &fs->server);
     pm_pool_t *pool = fs->pool;
 
+    if (!w) {
+        return;
+    }
     pm_pool_error(pool, PM_ERROR, "fork server %d %s and is ended", (int)w->pid,
                   what);
     w->killed_for = what;
