@@ -16,6 +16,7 @@ use FCGIPM::Test;
 use Test::More;
 
 my $N = 40;
+my $ROUNDS = 3;
 my %CHEAP = map { $_ => 1 } qw(getpid getsockname);   # getpid: for sigaction
 my %php = (params => { SCRIPT_FILENAME => bin('hello.php'),
                        REDIRECT_STATUS => 200 });
@@ -38,9 +39,18 @@ for (['C, libfcgi', [bin('loop')]],
                                        options => ['--guard', $guard]);
             my ($pid) = $run->workers(1);
             request($run->address, %ask) for 1 .. 3;
-            $calls{$guard} = calls_during($pid, sub {
-                request($run->address, %ask) for 1 .. $N;
-            });
+            # A request that comes in pieces, as the client is slow, only adds
+            # waits: the least of some rounds are the worker's own.
+            for my $round (1 .. $ROUNDS) {
+                my $now = calls_during($pid, sub {
+                    request($run->address, %ask) for 1 .. $N;
+                });
+                $calls{$guard} ||= $now;
+                for my $call (keys %{ $calls{$guard} }) {
+                    my $n = $now->{$call} || 0;
+                    $calls{$guard}{$call} = $n if $n < $calls{$guard}{$call};
+                }
+            }
         }
         my ($more, %more) = (0);
         for my $call (keys %{ { %{ $calls{on} }, %{ $calls{off} } } }) {
