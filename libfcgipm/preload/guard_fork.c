@@ -270,20 +270,40 @@ static void serve_signals(sigset_t *all, sigset_t *waiting)
     sigdelset(waiting, SIGTERM);
 }
 
-/* Returns in newborns, with all signals blocked. */
+/* The manager listens no more.  Where it has never ordered a worker it has
+ * taken this process for one before it could decide, as it had children. */
+static void serve_no_more(int fd, int ordered)
+{
+    sigset_t all;
+
+    if (ordered || getppid() != guard.fork_parent) {
+        _exit(0);
+    }
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    close(fd);
+    guard.flags = 0;
+    guard_install();
+}
+
+/* Returns in newborns, and in a worker that is none, with all signals
+ * blocked. */
 static void serve(int fd)
 {
     pm_fork_message_t m = {.kind = PM_FORK_SERVES};
     sigset_t all, waiting;
     fork_order_t o;
+    int ordered = 0;
 
     guard_fork_hooks_find();
     serve_signals(&all, &waiting);
     fcntl(fd, F_SETFL, 0);
-    for (fork_say(fd, &m);; order_close(&o)) {
+    fork_say(fd, &m);
+    for (;; order_close(&o), ordered = 1) {
         pthread_sigmask(SIG_SETMASK, &waiting, NULL);
         if (!order_take(fd, &o)) {
-            _exit(0);
+            serve_no_more(fd, ordered);
+            return;
         }
         pthread_sigmask(SIG_SETMASK, &all, NULL);
         if (!o.error && birth(fd, &o) == 0) {

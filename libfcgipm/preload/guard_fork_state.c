@@ -210,14 +210,27 @@ static int is_to_be_copied(char *why)
                                      "pthread_atfork()");
 }
 
+/* A newborn could not say what it does. */
+static int has_page(char *why)
+{
+    return guard.table
+           || guard_fork_refuse(why, "the descriptor of the pool's shared "
+                                     "memory was closed on the way here");
+}
+
 /* --- all ------------------------------------------------------------------ */
 
 int guard_fork_may(char *why)
 {
-    static int (*const checks[])(char *) = {
-        has_no_filter,  is_single,      has_no_child,
-        has_no_itimer,  has_no_timer,   guard_fork_fds_judge,
-        has_all_memory, is_to_be_copied};
+    static int (*const checks[])(char *) = {has_page,
+                                            has_no_filter,
+                                            is_single,
+                                            has_no_child,
+                                            has_no_itimer,
+                                            has_no_timer,
+                                            guard_fork_fds_judge,
+                                            has_all_memory,
+                                            is_to_be_copied};
     unsigned i;
 
     for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {

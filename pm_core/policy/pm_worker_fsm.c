@@ -24,6 +24,7 @@ static const pm_worker_move_t life[][PM_WORKER_EVENT_EMPTY + 1] = {
         [PM_WORKER_EVENT_EXIT] = {PM_WORKER_LEFT, S},
     },
     [PM_WORKER_READY] = {
+        [PM_WORKER_EVENT_FORKS] = {PM_WORKER_FORKS, 0},
         [PM_WORKER_EVENT_STOP] = {PM_WORKER_STOPPING, T},
         [PM_WORKER_EVENT_KILL] = {PM_WORKER_KILLED, K},
         [PM_WORKER_EVENT_EXIT] = {PM_WORKER_LEFT, S},

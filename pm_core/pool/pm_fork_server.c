@@ -20,6 +20,9 @@
 /* A fork takes a millisecond. */
 #define ORDER_TIMEOUT apr_time_from_sec(10)
 
+/* At once: the next answer touches the pool. */
+#define MOST_ORDERS 64
+
 /* A process with the manager's end of its socket: a candidate, or the fork
  * server. */
 typedef struct fork_process {
@@ -48,7 +51,9 @@ struct pm_fork_server {
     fork_process_t *server; /* NULL: there is none */
     fork_process_t *next;   /* the candidate; NULL: none is loading */
     int renew;              /* the server has loaded the code before a reload */
-    int again;              /* a reload came while the candidate loaded */
+    int kept;  /* of the definition before, as the new code does not load */
+    int sweep; /* children that were not ordered may have been left */
+    int again; /* a reload came while the candidate loaded */
     char why[PM_FORK_TEXT + 40]; /* this code cannot be preloaded; "" */
     uint32_t serial;
     struct fork_orders orders;
@@ -132,6 +137,15 @@ static void fs_note(struct pm_fork_server *fs, const char *why)
            pool->conf->name, why);
 }
 
+/* A reload has begun, which does not depend on the fork server of before. */
+static int fs_is_former(struct pm_fork_server *fs)
+{
+    int former = fs->renew;
+
+    fs->renew = 0;
+    return former;
+}
+
 /* It has not done what it was to do: until the next reload each worker executes
  * the program. */
 static void fs_kill(struct pm_fork_server *fs, const char *what)
@@ -146,8 +160,10 @@ static void fs_kill(struct pm_fork_server *fs, const char *what)
                   what);
     w->killed_for = what;
     pm_worker_handle(w, PM_WORKER_EVENT_KILL);
-    fs_note(fs, what);
-    pm_pool_exit_failed(pool, NULL, pm_time_now());
+    if (!fs_is_former(fs)) {
+        fs_note(fs, what);
+        pm_pool_exit_failed(pool, NULL, pm_time_now());
+    }
 }
 
 static void fs_on_deadline(void *ctx, apr_time_t now)
@@ -163,8 +179,13 @@ static void fs_on_deadline(void *ctx, apr_time_t now)
 /* What has said so may be any process that has the socket. */
 static int fs_is_newborn(const pm_pool_t *pool, pid_t pid)
 {
+    const pm_context_t *context = pool->context;
+    const pm_worker_t *known =
+        apr_hash_get(context->workers, &pid, sizeof(pid));
+
     return pm_reap_is_child(pid) && pm_reap_leads_group(pid)
-           && !apr_hash_get(pool->context->workers, &pid, sizeof(pid));
+           && (!known || known->state == PM_WORKER_LEFT)
+           && !apr_hash_get(context->slow_commands, &pid, sizeof(pid));
 }
 
 static void fs_adopt(fork_order_t *order, pid_t pid)
@@ -173,7 +194,7 @@ static void fs_adopt(fork_order_t *order, pid_t pid)
     pm_pool_t *pool = fs->pool;
     const fork_process_t *server = fs->server;
     pm_worker_origin_t from = {server->w->spec, server->w->definition,
-                               pool->listener.fd, -1};
+                               pool->listener.fd, -1, server->w->number};
     int output = order->output_fd, index = order->shm_index;
     pm_worker_t *w;
 
@@ -224,7 +245,7 @@ static void fs_on_newborn(void *ctx, int events)
     if (pid > 0 && fs_is_newborn(fs->pool, pid)) {
         fs_adopt(order, pid);
     }
-    else if (pid > 0) {
+    else if (pid > 0 && kill(pid, 0) == 0) {
         fs_kill(fs, "has named a process that is no child of the manager's");
     }
     else {
@@ -288,9 +309,6 @@ static pm_fork_birth_t fs_order(struct pm_fork_server *fs, apr_time_t now)
         return PM_FORK_BEGUN;
     }
     fs_order_end(order);
-    if (APR_STATUS_IS_EAGAIN(err)) { /* the next answer touches the pool */
-        return PM_FORK_LATER;
-    }
     pm_pool_error(pool, PM_ERROR, "cannot order a worker: %s",
                   apr_strerror(err, text, sizeof(text)));
     return PM_FORK_NOT;
@@ -304,6 +322,9 @@ static void fs_refuse(struct pm_fork_server *fs, const char *why)
     fs_note(fs, why);
     fs_release(fs, &fs->next);
     fs_stop(fs, &fs->server);
+    if (fs->again) { /* there is newer code */
+        fs->why[0] = '\0';
+    }
     fs->renew = fs->again = 0;
     pm_pool_tell_former(fs->pool);
     pm_pool_touch(fs->pool);
@@ -326,6 +347,9 @@ static void fs_serve(struct pm_fork_server *fs)
     fs->next = NULL;
     fs->server = now;
     fs->renew = 0;
+    fs->why[0] = '\0';
+    fs->kept = 0;
+    pool->restart.trial_at = 0; /* that it has loaded proves no worker */
     pm_loop_at(pool->context->loop, &now->w->timer, PM_TIME_NEVER);
     pm_log(pool->context->log, PM_INFO,
            "pool %s: worker %d has loaded the program and is the fork server",
@@ -351,6 +375,13 @@ static fork_order_t *fs_find(const struct pm_fork_server *fs, uint32_t serial)
     return NULL;
 }
 
+/* Is it an error that may be gone the next time? */
+static int fs_passes(int error)
+{
+    return error == EAGAIN || error == ENOMEM || error == EMFILE
+           || error == ENFILE;
+}
+
 static void fs_on_server(struct pm_fork_server *fs, int heard,
                          const pm_fork_message_t *said)
 {
@@ -368,11 +399,18 @@ static void fs_on_server(struct pm_fork_server *fs, int heard,
         pm_pool_error(pool, PM_ERROR, "the fork server cannot fork: %s",
                       apr_strerror(said->error, text, sizeof(text)));
         fs_order_end(order);
+        if (!fs_passes(said->error)) {
+            fs_kill(fs, "cannot make workers");
+            return;
+        }
     }
     else {
         pm_pool_error(pool, PM_WARNING, "fork server %d has gone",
                       (int)fs->server->w->pid);
         fs_stop(fs, &fs->server);
+        if (fs_is_former(fs)) {
+            return;
+        }
     }
     pm_pool_exit_failed(pool, NULL, pm_time_now());
 }
@@ -380,7 +418,8 @@ static void fs_on_server(struct pm_fork_server *fs, int heard,
 static void fs_on_candidate(struct pm_fork_server *fs, int heard,
                             const pm_fork_message_t *said)
 {
-    if (heard < 0) { /* it is dying, or serves without having decided */
+    /* it is going, and its exit tells; or serves without having decided */
+    if (heard < 0 || !pm_worker_fsm_alive(fs->next->w->state)) {
         fs_hush(fs, fs->next);
         return;
     }
@@ -425,7 +464,7 @@ static pm_fork_birth_t fs_load(struct pm_fork_server *fs, apr_time_t now)
 {
     pm_pool_t *pool = fs->pool;
     pm_worker_origin_t from = {pm_rollback_spec(pool), pm_rollback_number(pool),
-                               pool->listener.fd, -1};
+                               pool->listener.fd, -1, 0};
     fork_process_t *process;
     pm_worker_t *w;
     pm_reason_t why;
@@ -433,6 +472,8 @@ static pm_fork_birth_t fs_load(struct pm_fork_server *fs, apr_time_t now)
 
     if (!from.spec->guard || !pool->workers.shm) {
         fs_note(fs, "the guard is not in it (FcgiPMGuard)");
+        fs_stop(fs, &fs->server);
+        fs->renew = 0;
         return PM_FORK_BY_EXEC;
     }
     if (pm_fork_client_pair(fd)) {
@@ -469,6 +510,13 @@ pm_fork_birth_t pm_fork_server_birth(pm_pool_t *pool, int want, apr_time_t now)
     if (!fs_wants(pool) || fs->why[0]) {
         return PM_FORK_BY_EXEC;
     }
+    if (fs->server && !fs->renew && !fs->kept
+        && fs->server->w->definition != pm_rollback_number(pool)) {
+        fs_stop(fs, &fs->server);
+    }
+    if (pool->workers.ordered >= MOST_ORDERS) {
+        return PM_FORK_LATER;
+    }
     if (!fs->next && (!fs->server || fs->renew)) {
         return fs_load(fs, now);
     }
@@ -483,6 +531,7 @@ void pm_fork_server_reload(pm_pool_t *pool)
     struct pm_fork_server *fs = pool->fork_server;
 
     fs->why[0] = '\0';
+    fs->kept = 0;
     fs->again = fs->next != NULL;
     fs->renew = fs->server != NULL;
     if (fs->server && !pm_pool_alive(pool)) {
@@ -508,6 +557,7 @@ static void fs_keep_former(struct pm_fork_server *fs)
 {
     if (fs->server && fs->renew) {
         fs->renew = 0;
+        fs->kept = 1;
         pm_log(fs->pool->context->log, PM_ERROR,
                "pool %s: the reload ends: the program does not load any more; "
                "workers go on with, and are forked from, what was loaded "
@@ -530,9 +580,14 @@ void pm_fork_server_exited(pm_pool_t *pool, const pm_worker_t *w, int status)
 
     if (fs->next && fs->next->w == w) {
         fs_release(fs, &fs->next);
-        fs_keep_former(fs);
+        if (!fs->again && (!w->term_at || w->overdue)) {
+            fs_keep_former(fs);
+        }
+        fs->again = 0; /* else the reload goes on with another candidate */
+        pm_pool_touch(pool);
     }
-    else if (fs->server && w->forked && fs_shows_harm(status)) {
+    else if (fs->server && w->forked == fs->server->w->number && !w->term_at
+             && fs_shows_harm(status)) {
         pm_log(pool->context->log, PM_WARNING,
                "pool %s: worker %d has crashed: the fork server %d, which "
                "shares its memory, is replaced as well",
@@ -550,9 +605,7 @@ static void fs_worker_gone(pm_worker_t *w)
     if (fs->server && fs->server->w == w) {
         fs_release(fs, &fs->server);
     }
-    if (w->forks && !w->group->ordered) { /* children that were not ordered */
-        pm_leftovers_kill_strays(w->group->context, w->pool->listener.fd);
-    }
+    fs->sweep |= w->forks;
 }
 
 static void fs_on_idle(void *ctx, apr_time_t now)
@@ -573,8 +626,14 @@ static void fs_planned(pm_pool_t *pool)
 
     if (fs->server
         && (pool->phase == PM_POOL_CLOSING || pm_pool_held(pool)
-            || !fs_wants(pool))) {
+            || !fs_wants(pool)
+            || (fs->renew && !fs->next && !pm_pool_alive(pool)))) {
         fs_stop(fs, &fs->server);
+        fs->renew = 0;
+    }
+    if (fs->sweep && !pool->workers.ordered) {
+        fs->sweep = 0;
+        pm_leftovers_kill_strays(pool->context, pool->listener.fd);
     }
     if (!fs->server || pm_pool_alive(pool) || !pool->conf->idle_timeout) {
         pm_loop_at(loop, &fs->idle, PM_TIME_NEVER);
@@ -619,6 +678,11 @@ pid_t pm_fork_server_pid(const pm_pool_t *pool)
     const fork_process_t *server = pool->fork_server->server;
 
     return server ? server->w->pid : 0;
+}
+
+int pm_fork_server_is_kept(const pm_pool_t *pool)
+{
+    return pool->fork_server->kept;
 }
 
 const pm_pool_feature_t pm_fork_server_feature = {

@@ -59,4 +59,8 @@ const char *pm_fork_server_state(const pm_pool_t *pool);
 /** @return 0: there is none */
 pid_t pm_fork_server_pid(const pm_pool_t *pool);
 
+/** Are workers made of code that was loaded before a reload, as the new code
+ *  does not load? */
+int pm_fork_server_is_kept(const pm_pool_t *pool);
+
 #endif /* PM_FORK_SERVER_H */

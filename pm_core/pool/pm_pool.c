@@ -450,7 +450,7 @@ static pm_fork_birth_t pool_start_one(pm_pool_t *pool, int want, apr_time_t now)
     }
     from =
         (pm_worker_origin_t){pm_rollback_spec(pool), pm_rollback_number(pool),
-                             pool->listener.fd, -1};
+                             pool->listener.fd, -1, 0};
     if (!pm_worker_start(&pool->workers, &from, now)) {
         return PM_FORK_NOT;
     }
@@ -711,7 +711,7 @@ static void pool_plan_recycle(pm_pool_t *pool, int want, apr_time_t now)
     int leaving = pool->workers.due[PM_DUE_LEAVE];
     int many = pool->workers.count[PM_WORKER_READY] - leaving - want;
     int due = pm_worker_due(&pool->workers);
-    pool_fresh_t fresh = {0, 0};
+    pool_fresh_t fresh = {0, pool->workers.ordered};
 
     if (!due) {
         return;

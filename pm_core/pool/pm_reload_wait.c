@@ -88,7 +88,7 @@ static int rw_has_failed(const part_t *part)
 
     return part->failures != pool->failure.n
            && (pool->conf->reload || pool->restart.failures > 1
-               || pm_fork_server_pid(pool));
+               || pm_fork_server_is_kept(pool));
 }
 
 /* The last lines of a worker that failed, each as a line of the answer. */
@@ -111,7 +111,7 @@ static const char *rw_explain(pm_reload_wait_t *reload, const pm_pool_t *pool)
     const pm_start_failure_t *failure = &pool->failure;
 
     rw_quote(reload, failure);
-    if (pm_fork_server_pid(pool)) {
+    if (pm_fork_server_is_kept(pool)) {
         return apr_psprintf(reload->p, "%s; the former code is kept",
                             failure->reason);
     }

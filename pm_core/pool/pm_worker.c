@@ -164,6 +164,9 @@ static int wrk_held(const pm_worker_t *w, apr_time_t now)
     int most = (int)w->group->conf->requests_per_worker;
     int has = facts.known ? facts.requests_now : most;
 
+    if (w->forks) {
+        return 0;
+    }
     return has < 1 ? 1 : has > most ? most : has;
 }
 
@@ -508,7 +511,7 @@ static void wrk_check_size(pm_worker_t *w, const pm_recycle_terms_t *terms,
     }
     if (w->size_at) {
         memory = pm_procinfo_memory(w->pid);
-        reason = pm_recycle_size(w->group->conf, &memory, w->forked);
+        reason = pm_recycle_size(w->group->conf, &memory, w->forked != 0);
         if (reason) {
             wrk_mark_due(w, PM_DUE_RECYCLE, requests, reason);
         }
@@ -880,7 +883,8 @@ pm_worker_t *pm_worker_adopt(pm_worker_group_t *group,
     pm_spawned_t born = {pid, -1, output_fd};
     pm_worker_t *w = wrk_enter(group, from, &born, shm_index, now);
 
-    w->runs = w->forked = 1;
+    w->runs = 1;
+    w->forked = from->server;
     pm_worker_handle(w, PM_WORKER_EVENT_RUNS);
     pm_worker_attend(w, now);
     return w;

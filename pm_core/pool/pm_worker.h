@@ -97,7 +97,8 @@ struct pm_worker {
     pm_worker_state_t state;
     int runs;             /**< its program was executed */
     int forks;            /**< it is, or was, a fork server */
-    int forked;           /**< by a fork server: it shares memory with others */
+    apr_uint64_t forked;  /**< by the fork server of this number, whose memory
+                           *   it shares; 0: by none */
     int notified;         /**< it has said that its status is worth a look */
     int guarded;          /**< it reports when it is ready */
     apr_time_t look_at;   /**< whether it has the guard is looked up, if it does
@@ -147,7 +148,8 @@ typedef struct pm_worker_origin {
     const pm_launch_spec_t *spec;
     unsigned definition; /**< for w->definition */
     int listen_fd;
-    int fork_fd; /**< see pm_spawn(); -1: none */
+    int fork_fd;         /**< see pm_spawn(); -1: none */
+    apr_uint64_t server; /**< for w->forked */
 } pm_worker_origin_t;
 
 /** Fork one, and have it execute its program.

@@ -124,9 +124,23 @@ for (['C', [bin('loop')]], ['Perl', [bin('perl-fcgi.pl')]],
 }
 
 # --- programs that cannot
+# It counts as ready when it has had a child: the manager cannot know whether
+# that serves in its place.
+my $childish = write_file("$dir/childish.pl", <<'END', 0755);
+#!/usr/bin/perl
+use FCGI;
+my $said = qx(echo yes);
+select undef, undef, undef, 0.5;
+my $request = FCGI::Request();
+while ($request->Accept >= 0) {
+    select undef, undef, undef, 0.3;
+    print "Content-Type: text/plain\r\n\r\npid=$$";
+}
+END
 for (['threads', [bin('threaded')], qr/thread/],
      ['an event loop', [bin('ways'), qw(--loop --wait epoll --copy)],
       qr/epoll/],
+     ['a child at load', [$childish], qr/not seen/],
      ['without the guard', [bin('static')], qr/guard/]) {
     my ($name, $command, $why) = @$_;
     my $run = begin($command);
@@ -135,7 +149,8 @@ for (['threads', [bin('threaded')], qr/thread/],
         or diag(pool_of($run)->{preload});
     like($run->log, qr/\[warn\].*FcgiPMPreload.*$why/, 'the log has it');
     is(server_of($run), 0, 'there is no fork server');
-    like(request($run->address)->{body}, qr/pid=\d/, 'it serves');
+    is_deeply([answered_by($run, 3)], [sort { $a <=> $b } @pid], 'each serves')
+        if $name =~ /child/;    # of the others one serves several
     $run->signal('HUP');
     is(scalar $run->renewed(@pid), 3, 'a reload');
     ends($run, $name);
