@@ -3,7 +3,7 @@
  * A fork server that lies (FcgiPMPreload).  It takes the socket for orders past
  * the guard, which has hidden only its number.
  *
- *   liar silent      takes orders and does nothing
+ *   liar silent      takes orders and does nothing, and stays
  *   liar noise       tells without end of orders that have failed
  *   liar itself      says that it is the newborn
  *   liar grandchild  so does a child of its own
@@ -116,6 +116,9 @@ static int take_order(int fd, pm_fork_order_t *order)
     msg.msg_control = control.bytes;
     msg.msg_controllen = sizeof(control.bytes);
     if (recvmsg(fd, &msg, MSG_CMSG_CLOEXEC) <= 0 || !CMSG_FIRSTHDR(&msg)) {
+        if (!strcmp(way, "silent")) {
+            idle();
+        }
         _exit(0);
     }
     memcpy(along, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(along));
@@ -132,7 +135,7 @@ int main(int argc, char **argv)
     if (send(PM_FORK_FD, &say, sizeof(say), MSG_NOSIGNAL) < 0) {
         serve();
     }
-    signal(SIGTERM, SIG_DFL);
+    signal(SIGTERM, strcmp(way, "silent") ? SIG_DFL : SIG_IGN);
     for (;;) {
         int newborn = take_order(PM_FORK_FD, &order);
 

@@ -129,8 +129,9 @@ for (['C', [bin('loop')]], ['Perl', [bin('perl-fcgi.pl')]],
 my $childish = write_file("$dir/childish.pl", <<'END', 0755);
 #!/usr/bin/perl
 use FCGI;
+select undef, undef, undef, 0.05 until !@ARGV || -e $ARGV[0];
 my $said = qx(echo yes);
-select undef, undef, undef, 0.5;
+select undef, undef, undef, 0.5 if !@ARGV;
 my $request = FCGI::Request();
 while ($request->Accept >= 0) {
     select undef, undef, undef, 0.3;
@@ -154,6 +155,22 @@ for (['threads', [bin('threaded')], qr/thread/],
     $run->signal('HUP');
     is(scalar $run->renewed(@pid), 3, 'a reload');
     ends($run, $name);
+}
+
+# --- ready and a fork server, for a manager that hears both at once
+{
+    my $go = "$dir/go";
+    my $run = begin([$childish, $go]);
+    my ($pid) = $run->workers(1);
+    kill 'STOP', $run->manager;
+    write_file($go, '', 0644);
+    ok(wait_for { proc_status($pid)->{SigBlk} =~ /^f/ } 20,
+       'it has had children, and waits for orders');
+    kill 'CONT', $run->manager;
+    my @pid = serving($run, 3);
+    is(server_of($run), $pid, 'it is the fork server');
+    is_deeply([answered_by($run, 3)], \@pid, 'and others serve');
+    ends($run, 'both at once');
 }
 
 # --- a release
