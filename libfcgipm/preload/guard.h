@@ -349,6 +349,11 @@ static inline enum guard_kind guard_kind_of(unsigned state)
     return (enum guard_kind)(state & 7);
 }
 
+static inline int guard_is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
 /** @return 0 for a descriptor that is not known */
 static inline unsigned guard_state(int fd)
 {

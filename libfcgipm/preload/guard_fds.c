@@ -43,16 +43,11 @@ static void set_kind(int fd, enum guard_kind kind)
 
 /* --- the pool's socket --------------------------------------------------- */
 
-static int same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
-}
-
 static int leads_to(int fd, const struct stat *st)
 {
     struct stat now;
 
-    return fstat(fd, &now) == 0 && same_file(&now, st);
+    return fstat(fd, &now) == 0 && guard_is_same_file(&now, st);
 }
 
 int guard_is_listener(int fd)
@@ -100,10 +95,10 @@ int guard_is_gone(int fd)
 {
     struct stat st;
     int err = errno;
-    int gone =
-        guard_kind(fd) == GUARD_LISTENER
-        && (!LOAD(guard.closed) || fstat(fd, &st)
-            || same_file(&st, &guard.listener) || leads_to(STDERR_FILENO, &st));
+    int gone = guard_kind(fd) == GUARD_LISTENER
+               && (!LOAD(guard.closed) || fstat(fd, &st)
+                   || guard_is_same_file(&st, &guard.listener)
+                   || leads_to(STDERR_FILENO, &st));
 
     errno = err;
     return gone;

@@ -40,8 +40,7 @@ static int is_fork_socket(int fd)
     struct stat st;
 
     return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode)
-           && st.st_ino == guard.fork_socket.st_ino
-           && st.st_dev == guard.fork_socket.st_dev;
+           && guard_is_same_file(&st, &guard.fork_socket);
 }
 
 void guard_fork_take(void)
@@ -274,13 +273,9 @@ static void serve_signals(sigset_t *all, sigset_t *waiting)
  * taken this process for one before it could decide, as it had children. */
 static void serve_no_more(int fd, int ordered)
 {
-    sigset_t all;
-
     if (ordered || getppid() != guard.fork_parent) {
         _exit(0);
     }
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, NULL);
     close(fd);
     guard.flags = 0;
     guard_install();
@@ -293,7 +288,7 @@ static void serve(int fd)
     pm_fork_message_t m = {.kind = PM_FORK_SERVES};
     sigset_t all, waiting;
     fork_order_t o;
-    int ordered = 0;
+    int more, ordered = 0;
 
     guard_fork_hooks_find();
     serve_signals(&all, &waiting);
@@ -301,11 +296,12 @@ static void serve(int fd)
     fork_say(fd, &m);
     for (;; order_close(&o), ordered = 1) {
         pthread_sigmask(SIG_SETMASK, &waiting, NULL);
-        if (!order_take(fd, &o)) {
+        more = order_take(fd, &o);
+        pthread_sigmask(SIG_SETMASK, &all, NULL);
+        if (!more) {
             serve_no_more(fd, ordered);
             return;
         }
-        pthread_sigmask(SIG_SETMASK, &all, NULL);
         if (!o.error && birth(fd, &o) == 0) {
             return;
         }

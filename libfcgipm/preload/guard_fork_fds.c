@@ -52,11 +52,6 @@ static fork_fd_t fds[FDS];
 static int fds_known;
 static int output_pipe; /* of the newborn */
 
-static int is_same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
-}
-
 static int fdinfo(const fork_fd_t *f, int (*line)(const char *, void *),
                   void *data)
 {
@@ -70,13 +65,13 @@ static int fdinfo(const fork_fd_t *f, int (*line)(const char *, void *),
 
 static int own_is(const fork_fd_t *f)
 {
-    return is_same_file(&f->st, &guard.listener)
-           || is_same_file(&f->st, &guard.fork_socket);
+    return guard_is_same_file(&f->st, &guard.listener)
+           || guard_is_same_file(&f->st, &guard.fork_socket);
 }
 
 static int output_is(const fork_fd_t *f)
 {
-    return S_ISFIFO(f->st.st_mode) && is_same_file(&f->st, &guard.bell);
+    return S_ISFIFO(f->st.st_mode) && guard_is_same_file(&f->st, &guard.bell);
 }
 
 static int output_anew(const fork_fd_t *f)
@@ -170,7 +165,7 @@ static const fork_fd_t *pipe_end(const fork_fd_t *f, int reads)
     int i;
 
     for (i = 0; i < fds_known; i++) {
-        if (pipe_is(&fds[i]) && is_same_file(&fds[i].st, &f->st)
+        if (pipe_is(&fds[i]) && guard_is_same_file(&fds[i].st, &f->st)
             && pipe_reads(&fds[i]) == reads) {
             return &fds[i];
         }
@@ -476,8 +471,8 @@ static int find_copies(fork_fd_t *f)
     pid_t pid = getpid();
 
     for (a = fds; a < f && !f->copy_of; a++) {
-        if (a->kind == f->kind && is_same_file(&a->st, &f->st) && a->kind->anew
-            && a->kind != &kinds[1]) {
+        if (a->kind == f->kind && guard_is_same_file(&a->st, &f->st)
+            && a->kind->anew && a->kind != &kinds[1]) {
             long differs = syscall(SYS_kcmp, pid, pid, KCMP_FILE, a->fd, f->fd);
 
             if (differs < 0) {
