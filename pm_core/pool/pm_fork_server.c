@@ -463,8 +463,7 @@ static void fs_on_message(void *ctx, int events)
 static pm_fork_birth_t fs_load(struct pm_fork_server *fs, apr_time_t now)
 {
     pm_pool_t *pool = fs->pool;
-    pm_worker_origin_t from = {pm_rollback_spec(pool), pm_rollback_number(pool),
-                               pool->listener.fd, -1, 0};
+    pm_worker_origin_t from = pm_rollback_origin(pool);
     fork_process_t *process;
     pm_worker_t *w;
     pm_reason_t why;
@@ -599,9 +598,7 @@ void pm_fork_server_exited(pm_pool_t *pool, const pm_worker_t *w, int status)
 static void fs_worker_gone(pm_worker_t *w)
 {
     struct pm_fork_server *fs = w->pool->fork_server;
-    if (fs->next && fs->next->w == w) {
-        fs_release(fs, &fs->next);
-    }
+
     if (fs->server && fs->server->w == w) {
         fs_release(fs, &fs->server);
     }

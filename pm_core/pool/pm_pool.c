@@ -448,9 +448,7 @@ static pm_fork_birth_t pool_start_one(pm_pool_t *pool, int want, apr_time_t now)
     if (birth != PM_FORK_BY_EXEC) {
         return birth;
     }
-    from =
-        (pm_worker_origin_t){pm_rollback_spec(pool), pm_rollback_number(pool),
-                             pool->listener.fd, -1, 0};
+    from = pm_rollback_origin(pool);
     if (!pm_worker_start(&pool->workers, &from, now)) {
         return PM_FORK_NOT;
     }

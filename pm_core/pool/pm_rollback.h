@@ -42,4 +42,13 @@ static inline unsigned pm_rollback_number(const pm_pool_t *pool)
     return pool->rollback.back ? 0 : pool->rollback.number;
 }
 
+/** Both, with the pool's socket: what a worker is executed from. */
+static inline pm_worker_origin_t pm_rollback_origin(const pm_pool_t *pool)
+{
+    pm_worker_origin_t from = {pm_rollback_spec(pool), pm_rollback_number(pool),
+                               pool->listener.fd, -1, 0};
+
+    return from;
+}
+
 #endif /* PM_ROLLBACK_H */

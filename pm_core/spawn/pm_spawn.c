@@ -175,7 +175,8 @@ static int step_script(const child_t *c)
  * read (another root, a private directory); the worker then goes without. */
 static int step_guard(const child_t *c)
 {
-    static char guard_env[64], fork_env[24]; /* this process is the child */
+    static char guard_env[64]; /* this process is the child */
+    static char fork_env[] = PM_FORK_VARIABLE "=" APR_STRINGIFY(PM_FORK_FD);
     char **own = c->spec->env_own;
     int with_shm = c->shm_index >= 0 && c->shm_fd >= 0;
 
@@ -196,8 +197,6 @@ static int step_guard(const child_t *c)
         if (dup2(c->fork_fd, PM_FORK_FD) < 0) {
             return errno;
         }
-        apr_snprintf(fork_env, sizeof(fork_env), PM_FORK_VARIABLE "=%d",
-                     PM_FORK_FD);
         own[3] = fork_env;
     }
     own[1] = (char *)(apr_uintptr_t)c->spec->guard;
