@@ -31,19 +31,18 @@ sub begin {
                     '--log-level', 'debug', @option]);
 }
 
-sub pool_of { return ($_[0]->status || { pools => [{}] })->{pools}[0] }
-sub server_of { return pool_of($_[0])->{fork_server} }
+sub server_of { return $_[0]->pool_status->{fork_server} }
 
 # The pids of those that serve, when there are N, and of a fork server.
 sub serving {
     my ($run, $n) = @_;
     my @pid;
     wait_for {
-        my $pool = pool_of($run);
+        my $pool = $run->pool_status;
         @pid = sort { $a <=> $b } map { $_->{pid} }
             grep { $_->{state} =~ /^(?:idle|busy)$/ } @{ $pool->{worker} || [] };
         @pid == $n && ($pool->{stopping} // 1) == 0
-    } 30, "$n workers" or diag(explain(pool_of($run)), $run->log);
+    } 30, "$n workers" or diag(explain($run->pool_status), $run->log);
     return @pid;
 }
 
@@ -95,14 +94,14 @@ for (['C', [bin('loop')]], ['Perl', [bin('perl-fcgi.pl')]],
         my $run = begin($command);
         my @pid = serving($run, 3);
         my $server = server_of($run);
-        is(pool_of($run)->{preload}, 'on', "$name: is preloaded");
+        is($run->pool_status->{preload}, 'on', "$name: is preloaded");
         ok(!grep({ $_ == $server } @pid), 'the fork server is no worker');
         is_deeply([map { parent_of($_) } @pid], [($run->manager) x 3],
                   'workers are children of the manager');
         is_deeply([answered_by($run, 3, %ask)], \@pid, 'each serves');
         ok(!grep({ $_->{private_memory} <= 0
                        || $_->{private_memory} > $_->{pss} }
-                 @{ pool_of($run)->{worker} }), 'their memory is known');
+                 @{ $run->pool_status->{worker} }), 'their memory is known');
         my $load = load($run, %ask);
         ok($load->flows(20), 'requests flow');
         for my $reload (1 .. 3) {
@@ -146,8 +145,8 @@ for (['threads', [bin('threaded')], qr/thread/],
     my ($name, $command, $why) = @$_;
     my $run = begin($command);
     my @pid = $run->workers(3);
-    ok(wait_for { pool_of($run)->{preload} =~ $why } 10, "$name: why not")
-        or diag(pool_of($run)->{preload});
+    ok(wait_for { $run->pool_status->{preload} =~ $why } 10, "$name: why not")
+        or diag($run->pool_status->{preload});
     like($run->log, qr/\[warn\].*FcgiPMPreload.*$why/, 'the log has it');
     is(server_of($run), 0, 'there is no fork server');
     is_deeply([answered_by($run, 3)], [sort { $a <=> $b } @pid], 'each serves')
@@ -245,7 +244,7 @@ for my $reload ('all', 'rolling') {
     like(request($run->address)->{body}, qr/pid=\d/, 'a request');
     my $server = server_of($run);
     ok($server, 'a fork server');
-    ok(wait_for { pool_of($run)->{workers} == 0 && alive($server) } 20,
+    ok(wait_for { $run->pool_status->{workers} == 0 && alive($server) } 20,
        'idle workers go, it stays');
     ok(wait_for { !alive($server) } 20, 'then it goes as well');
     like(request($run->address)->{body}, qr/pid=\d/, 'the next request');
@@ -269,7 +268,7 @@ for (['noise', qr/not asked for/], ['itself', qr/no child/],
 }
 {
     my $run = begin([bin('liar'), 'unordered']);
-    ok(wait_for { (pool_of($run)->{spawned} || 0) == 4 } 20,
+    ok(wait_for { ($run->pool_status->{spawned} || 0) == 4 } 20,
        'unordered: those that were ordered have come');
     like(request($run->address)->{body}, qr/pid=\d/, 'and serve');
     my $all = () = $run->below;
