@@ -6,7 +6,7 @@
 # Most tests wait most of their time, so more of them run at once than there
 # are processors.  ALONE are those that load the machine: one after the other.
 JOBS  ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 2)
-ALONE := t/httpd/graceful-*.t t/httpd/bodies.t t/fuzz.t
+ALONE := t/httpd/graceful-*.t t/httpd/bodies.t
 PROVE ?= prove
 PROVE_FLAGS ?= -j$(JOBS) --rules='seq={$(subst $(space),$(comma),$(ALONE))}' \
                --rules='par=**'

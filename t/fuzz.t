@@ -13,7 +13,7 @@ use lib "$FindBin::Bin/lib";
 use FCGIPM::Test;
 use Test::More;
 
-my $runs = 200_000;
+my $runs = 50_000;
 my $seconds = 15;
 
 my @target = map { m{/(\w+)\.c$} } sort glob root() . '/t/fuzz/*.c';
