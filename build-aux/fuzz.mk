@@ -27,7 +27,7 @@ fuzzers:
 fuzz-here: $(FUZZERS)
 
 # What of the glue and the tools runs without httpd and without a terminal.
-FUZZ_SRC := $(addprefix httpd/,upstream/hpm_codec.c upstream/hpm_upstream.c \
+FUZZ_SRC := $(addprefix httpd/,upstream/hpm_upstream.c \
               request/hpm_response.c request/hpm_script_reply.c \
               request/hpm_spool.c request/hpm_tempfile.c \
               request/hpm_variables.c status/hpm_openmetrics.c \

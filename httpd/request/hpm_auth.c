@@ -186,7 +186,7 @@ static int auth_encode(request_rec *r, hpm_auth_role_t role,
     }
     r->subprocess_env = apr_table_copy(r->pool, own);
     hpm_variables_authorizer(r, more);
-    status = hpm_variables_encode(r, NULL, HPM_FCGI_AUTHORIZER, head, len, why);
+    status = hpm_variables_encode(r, NULL, PM_FCGI_AUTHORIZER, head, len, why);
     r->subprocess_env = own;
     return status;
 }

@@ -20,7 +20,7 @@ APLOG_USE_MODULE(fcgipm);
 #define BODY_PIECES 32
 
 /* Bytes read from the file at once: two whole records. */
-#define BODY_BLOCK_SIZE (2 * HPM_FCGI_MAX_LENGTH)
+#define BODY_BLOCK_SIZE (2 * PM_FCGI_MAX_LENGTH)
 
 /* Bytes in memory for a body that should be streamed and cannot be. */
 #define BODY_OFF_LIMIT 65536

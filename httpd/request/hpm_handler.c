@@ -248,8 +248,8 @@ static int handler_serve(request_rec *r, const hpm_pool_t *pool)
         return handler_fail(r, name, status, 0, why.text);
     }
     hpm_variables_responder(r, body.present ? body.reader.length : -1);
-    status = hpm_variables_encode(r, pool->conf, HPM_FCGI_RESPONDER, &head,
-                                  &len, &why);
+    status = hpm_variables_encode(r, pool->conf, PM_FCGI_RESPONDER, &head, &len,
+                                  &why);
     if (status != OK) {
         return handler_fail(r, name, status, 0, why.text);
     }

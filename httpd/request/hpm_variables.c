@@ -172,13 +172,13 @@ static int variables_encode(request_rec *r, int role, char **head,
     unsigned char *at;
     int n, i, elem = 0;
 
-    *len = HPM_FCGI_BEGIN_LEN + HPM_FCGI_HEADER_LEN;
+    *len = PM_FCGI_BEGIN_LEN + PM_FCGI_HEADER_LEN;
     for (n = 0; n < VARIABLES_RECORDS_MAX; n++) {
-        lens[n] = ap_fcgi_encoded_env_len(env, HPM_FCGI_MAX_LENGTH, &elem);
+        lens[n] = ap_fcgi_encoded_env_len(env, PM_FCGI_MAX_LENGTH, &elem);
         if (!lens[n]) {
             break;
         }
-        *len += HPM_FCGI_HEADER_LEN + lens[n];
+        *len += PM_FCGI_HEADER_LEN + lens[n];
     }
     if (elem < apr_table_elts(env)->nelts) {
         pm_fail(why, APR_EINVAL, "the request's variables are too long");
@@ -186,11 +186,11 @@ static int variables_encode(request_rec *r, int role, char **head,
     }
     *head = apr_palloc(r->pool, *len);
     at = (unsigned char *)*head;
-    hpm_codec_begin(at, role);
-    at += HPM_FCGI_BEGIN_LEN;
+    pm_codec_begin(at, role);
+    at += PM_FCGI_BEGIN_LEN;
     for (i = 0, elem = 0; i < n; i++) {
-        hpm_codec_header(at, HPM_FCGI_PARAMS, lens[i]);
-        at += HPM_FCGI_HEADER_LEN;
+        pm_codec_header(at, PM_FCGI_PARAMS, lens[i]);
+        at += PM_FCGI_HEADER_LEN;
         if (ap_fcgi_encode_env(r, env, at, lens[i], &elem) != APR_SUCCESS) {
             pm_fail(why, APR_EGENERAL,
                     "the request's variables could not "
@@ -199,7 +199,7 @@ static int variables_encode(request_rec *r, int role, char **head,
         }
         at += lens[i];
     }
-    hpm_codec_header(at, HPM_FCGI_PARAMS, 0);
+    pm_codec_header(at, PM_FCGI_PARAMS, 0);
     return OK;
 }
 

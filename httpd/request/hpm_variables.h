@@ -12,7 +12,7 @@
 
 #include "httpd.h"
 
-#include "httpd/upstream/hpm_codec.h"
+#include "pm_core/base/pm_codec.h"
 #include "pm_core/base/pm_base.h"
 #include "pm_core/config/pm_conf.h"
 
@@ -41,7 +41,7 @@ void hpm_variables_authorizer(request_rec *r, const apr_table_t *more);
  * $_SERVER, when there is a PATH_INFO: docs/admin/variables.md says why.
  *
  * @param conf of the pool of a Responder; NULL for an Authorizer
- * @param role HPM_FCGI_RESPONDER, HPM_FCGI_AUTHORIZER
+ * @param role PM_FCGI_RESPONDER, PM_FCGI_AUTHORIZER
  * @param head allocated from @c r->pool
  * @return OK; or the HTTP status of the refusal, and @a why
  */

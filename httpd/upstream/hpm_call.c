@@ -19,7 +19,7 @@ static void call_end(hpm_call_t *call, hpm_upstream_outcome_t outcome,
 static void call_pass_event(const hpm_call_t *call, const hpm_upstream_t *x,
                             hpm_upstream_event_t ev)
 {
-    const hpm_codec_parser_t *ps = &x->parser;
+    const pm_codec_parser_t *ps = &x->parser;
 
     switch (ev) {
     case HPM_UPSTREAM_EVENT_STDOUT:

@@ -179,17 +179,17 @@ static apr_status_t upstream_fill_batch(hpm_upstream_t *x)
         rv = upstream_read_body(x);
     }
     for (i = 0; i < HPM_UPSTREAM_BATCH && x->piece_left; i++) {
-        len = x->piece_left < HPM_FCGI_MAX_LENGTH ? x->piece_left
-                                                  : HPM_FCGI_MAX_LENGTH;
-        hpm_codec_header(x->heads[i], HPM_FCGI_STDIN, len);
-        upstream_push(x, x->heads[i], HPM_FCGI_HEADER_LEN);
+        len = x->piece_left < PM_FCGI_MAX_LENGTH ? x->piece_left
+                                                 : PM_FCGI_MAX_LENGTH;
+        pm_codec_header(x->heads[i], PM_FCGI_STDIN, len);
+        upstream_push(x, x->heads[i], PM_FCGI_HEADER_LEN);
         upstream_push(x, x->piece, len);
         x->piece += len;
         x->piece_left -= len;
     }
     if (rv == APR_SUCCESS && !x->piece_left && !x->body_left) {
-        hpm_codec_header(x->heads[i], HPM_FCGI_STDIN, 0);
-        upstream_push(x, x->heads[i], HPM_FCGI_HEADER_LEN);
+        pm_codec_header(x->heads[i], PM_FCGI_STDIN, 0);
+        upstream_push(x, x->heads[i], PM_FCGI_HEADER_LEN);
         x->ended = 1;
     }
     return rv;
@@ -270,7 +270,7 @@ static void upstream_end_closed(hpm_upstream_t *x, int err)
 {
     const char *where =
         !x->begun ? "the worker closed the connection before it answered"
-        : hpm_codec_parser_is_at_record(&x->parser)
+        : pm_codec_parser_is_at_record(&x->parser)
             ? "the worker closed the connection without END_REQUEST"
             : "the worker closed the connection inside a record";
 
@@ -450,16 +450,16 @@ static void upstream_end_request(hpm_upstream_t *x)
         hpm_upstream_outcome_t outcome;
         const char *why;
     } ends[] = {
-        [HPM_FCGI_CANT_MPX_CONN] = {HPM_UPSTREAM_REFUSED,
-                                    "the worker refused: FCGI_CANT_MPX_CONN"},
-        [HPM_FCGI_OVERLOADED] = {HPM_UPSTREAM_OVERLOADED,
-                                 "the worker refused: FCGI_OVERLOADED"},
-        [HPM_FCGI_UNKNOWN_ROLE] = {HPM_UPSTREAM_REFUSED,
-                                   "the worker refused: FCGI_UNKNOWN_ROLE"},
+        [PM_FCGI_CANT_MPX_CONN] = {HPM_UPSTREAM_REFUSED,
+                                   "the worker refused: FCGI_CANT_MPX_CONN"},
+        [PM_FCGI_OVERLOADED] = {HPM_UPSTREAM_OVERLOADED,
+                                "the worker refused: FCGI_OVERLOADED"},
+        [PM_FCGI_UNKNOWN_ROLE] = {HPM_UPSTREAM_REFUSED,
+                                  "the worker refused: FCGI_UNKNOWN_ROLE"},
     };
     unsigned int status = x->parser.protocol_status;
 
-    if (status == HPM_FCGI_REQUEST_COMPLETE) {
+    if (status == PM_FCGI_REQUEST_COMPLETE) {
         x->outcome = HPM_UPSTREAM_COMPLETE;
         return;
     }
@@ -476,19 +476,19 @@ static void upstream_end_request(hpm_upstream_t *x)
 /* Parse what was received.  @return an event, or PAUSE: no bytes are left */
 static hpm_upstream_event_t upstream_parse(hpm_upstream_t *x)
 {
-    switch (hpm_codec_parser_next(&x->parser, &x->in, &x->in_left)) {
-    case HPM_CODEC_EVENT_STDOUT:
+    switch (pm_codec_parser_next(&x->parser, &x->in, &x->in_left)) {
+    case PM_CODEC_EVENT_STDOUT:
         return HPM_UPSTREAM_EVENT_STDOUT;
-    case HPM_CODEC_EVENT_STDERR:
+    case PM_CODEC_EVENT_STDERR:
         return HPM_UPSTREAM_EVENT_STDERR;
-    case HPM_CODEC_EVENT_END:
+    case PM_CODEC_EVENT_END:
         upstream_end_request(x);
         return HPM_UPSTREAM_EVENT_OVER;
-    case HPM_CODEC_EVENT_ERROR:
+    case PM_CODEC_EVENT_ERROR:
         x->outcome = HPM_UPSTREAM_BROKEN;
         pm_fail(&x->why, APR_EGENERAL, "the worker sent %s", x->parser.reason);
         return HPM_UPSTREAM_EVENT_OVER;
-    case HPM_CODEC_EVENT_MORE:
+    case PM_CODEC_EVENT_MORE:
         break;
     }
     return HPM_UPSTREAM_EVENT_PAUSE;
@@ -544,7 +544,7 @@ void hpm_upstream_init(hpm_upstream_t *x, apr_interval_time_t timeout,
                        const hpm_upstream_reader_t *body,
                        const hpm_upstream_buffer_t *buffer)
 {
-    hpm_codec_parser_init(&x->parser);
+    pm_codec_parser_init(&x->parser);
     x->outcome = HPM_UPSTREAM_OPEN;
     x->why.text[0] = '\0';
     x->begun = 0;
@@ -607,7 +607,7 @@ int hpm_upstream_fd(const hpm_upstream_t *x)
 
 void hpm_upstream_close(hpm_upstream_t *x)
 {
-    unsigned char abort_head[HPM_FCGI_HEADER_LEN];
+    unsigned char abort_head[PM_FCGI_HEADER_LEN];
 
     if (x->fd < 0) {
         return;
@@ -616,7 +616,7 @@ void hpm_upstream_close(hpm_upstream_t *x)
     if ((x->outcome == HPM_UPSTREAM_OPEN || x->outcome == HPM_UPSTREAM_TIMEOUT
          || x->outcome == HPM_UPSTREAM_BODY || x->outcome == HPM_UPSTREAM_GONE)
         && x->iov_n == 0 && !x->unreading) {
-        hpm_codec_header(abort_head, HPM_FCGI_ABORT_REQUEST, 0);
+        pm_codec_header(abort_head, PM_FCGI_ABORT_REQUEST, 0);
         (void)send(x->fd, abort_head, sizeof(abort_head),
                    MSG_NOSIGNAL | MSG_DONTWAIT);
     }

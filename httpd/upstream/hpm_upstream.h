@@ -28,7 +28,7 @@
 
 #include <sys/uio.h>
 
-#include "httpd/upstream/hpm_codec.h"
+#include "pm_core/base/pm_codec.h"
 #include "pm_core/base/pm_base.h"
 #include "pm_core/os/pm_listen.h"
 
@@ -106,7 +106,7 @@ typedef struct hpm_upstream_client {
 
 /** One exchange; on the caller's stack. */
 typedef struct hpm_upstream {
-    hpm_codec_parser_t parser;
+    pm_codec_parser_t parser;
     hpm_upstream_outcome_t outcome;
     pm_reason_t why;     /**< unless COMPLETE */
     int begun;           /**< a byte of the answer has come */
@@ -143,7 +143,7 @@ typedef struct hpm_upstream {
     unsigned int ended : 1; /* the end of STDIN is in a batch */
     int iov_at, iov_n;      /* still to be sent */
     struct iovec iov[2 + 2 * HPM_UPSTREAM_BATCH];
-    unsigned char heads[HPM_UPSTREAM_BATCH + 1][HPM_FCGI_HEADER_LEN];
+    unsigned char heads[HPM_UPSTREAM_BATCH + 1][PM_FCGI_HEADER_LEN];
 } hpm_upstream_t;
 
 /** @param timeout silence allowed to the worker, > 0

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzz target: the parser of what a worker sends (hpm_codec.h).
+ * Fuzz target: the parser of what a worker sends (pm_codec.h).
  *
  * Input: N, N lengths of a byte each, the worker's bytes.  These go to the
  * parser in pieces of those lengths, over and over (0: all that is left), and
@@ -10,7 +10,7 @@
  * just taken; a piece is taken whole; nothing follows END_REQUEST or an
  * error; and what is understood does not depend on the pieces.
  */
-#include "httpd/upstream/hpm_codec.h"
+#include "pm_core/base/pm_codec.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 
 /* One run of the parser: a hash of all its events. */
 typedef struct run {
-    hpm_codec_parser_t ps;
+    pm_codec_parser_t ps;
     uint64_t hash;
     apr_size_t spanned; /* bytes in spans */
     int ended, failed;
@@ -37,23 +37,23 @@ static void run_hash(run_t *h, int event, const void *data, apr_size_t len)
     }
 }
 
-static void run_event(run_t *h, hpm_codec_event_t ev)
+static void run_event(run_t *h, pm_codec_event_t ev)
 {
     switch (ev) {
-    case HPM_CODEC_EVENT_STDOUT:
-    case HPM_CODEC_EVENT_STDERR:
+    case PM_CODEC_EVENT_STDOUT:
+    case PM_CODEC_EVENT_STDERR:
         MUST(!h->ended && !h->failed);
         run_hash(h, (int)ev, h->ps.span, h->ps.span_len);
         h->spanned += h->ps.span_len;
         break;
-    case HPM_CODEC_EVENT_END:
+    case PM_CODEC_EVENT_END:
         MUST(!h->ended && !h->failed && h->ps.protocol_status <= 255);
         run_hash(h, (int)ev, &h->ps.app_status, sizeof(h->ps.app_status));
         run_hash(h, (int)ev, &h->ps.protocol_status,
                  sizeof(h->ps.protocol_status));
         h->ended = 1;
         break;
-    case HPM_CODEC_EVENT_ERROR:
+    case PM_CODEC_EVENT_ERROR:
         MUST(!h->ended && h->ps.reason[0]
              && memchr(h->ps.reason, 0, sizeof(h->ps.reason)));
         if (!h->failed) {
@@ -61,7 +61,7 @@ static void run_event(run_t *h, hpm_codec_event_t ev)
         }
         h->failed = 1;
         break;
-    case HPM_CODEC_EVENT_MORE:
+    case PM_CODEC_EVENT_MORE:
         MUST(!h->failed);
         break;
     }
@@ -74,23 +74,22 @@ static void run_piece(run_t *h, const uint8_t *data, apr_size_t len)
     const char *at = piece;
     apr_size_t left = len;
     apr_size_t before;
-    hpm_codec_event_t ev;
+    pm_codec_event_t ev;
 
     MUST(piece);
     memcpy(piece, data, len);
     do {
         before = left;
-        ev = hpm_codec_parser_next(&h->ps, &at, &left);
+        ev = pm_codec_parser_next(&h->ps, &at, &left);
         MUST(left <= before && at == piece + (len - left));
-        if (ev == HPM_CODEC_EVENT_STDOUT || ev == HPM_CODEC_EVENT_STDERR) {
+        if (ev == PM_CODEC_EVENT_STDOUT || ev == PM_CODEC_EVENT_STDERR) {
             MUST(h->ps.span_len > 0 && h->ps.span >= at - (before - left)
                  && h->ps.span + h->ps.span_len == at);
         }
         run_event(h, ev);
-        MUST(!(h->ended || h->failed)
-             || !hpm_codec_parser_is_at_record(&h->ps));
-    } while (ev != HPM_CODEC_EVENT_MORE && ev != HPM_CODEC_EVENT_ERROR);
-    MUST(ev == HPM_CODEC_EVENT_ERROR || left == 0);
+        MUST(!(h->ended || h->failed) || !pm_codec_parser_is_at_record(&h->ps));
+    } while (ev != PM_CODEC_EVENT_MORE && ev != PM_CODEC_EVENT_ERROR);
+    MUST(ev == PM_CODEC_EVENT_ERROR || left == 0);
     free(piece);
 }
 
@@ -105,11 +104,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     run_t split = {0};
     size_t i, at, step;
 
-    hpm_codec_parser_init(&whole.ps);
+    pm_codec_parser_init(&whole.ps);
     run_piece(&whole, bytes, len);
     MUST(whole.spanned <= len);
 
-    hpm_codec_parser_init(&split.ps);
+    pm_codec_parser_init(&split.ps);
     for (i = at = 0; at < len; at += step, i++) {
         step = n ? data[1 + i % n] : 1;
         if (step == 0 || step > len - at) {
@@ -120,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     MUST(split.hash == whole.hash && split.spanned == whole.spanned
          && split.ended == whole.ended && split.failed == whole.failed);
-    MUST(hpm_codec_parser_is_at_record(&split.ps)
-         == hpm_codec_parser_is_at_record(&whole.ps));
+    MUST(pm_codec_parser_is_at_record(&split.ps)
+         == pm_codec_parser_is_at_record(&whole.ps));
     return 0;
 }

@@ -117,8 +117,8 @@ apr_status_t ap_fcgi_encode_env(request_rec *r, apr_table_t *env, void *buffer,
 
         MUST(i < apr_table_elts(env)->nelts);
         MUST(pair_size(e) <= (apr_size_t)(end - at));
-        at += hpm_codec_length(at, strlen(e->key));
-        at += hpm_codec_length(at, strlen(e->val));
+        at += pm_codec_length(at, strlen(e->key));
+        at += pm_codec_length(at, strlen(e->val));
         memcpy(at, e->key, strlen(e->key));
         at += strlen(e->key);
         memcpy(at, e->val, strlen(e->val));
@@ -157,9 +157,9 @@ static void start_worker(void)
 
 static void answer(void)
 {
-    unsigned char end[HPM_FCGI_HEADER_LEN + 8] = {0};
+    unsigned char end[PM_FCGI_HEADER_LEN + 8] = {0};
 
-    hpm_codec_header(end, HPM_FCGI_END_REQUEST, 8);
+    pm_codec_header(end, PM_FCGI_END_REQUEST, 8);
     MUST(send(worker.fd, end, sizeof(end), MSG_NOSIGNAL) > 0);
 }
 
@@ -207,11 +207,11 @@ static size_t read_stream(const unsigned char *bytes, size_t n, int type,
 
     *len = 0;
     do {
-        MUST(n - at >= HPM_FCGI_HEADER_LEN);
+        MUST(n - at >= PM_FCGI_HEADER_LEN);
         part = content_of(bytes + at);
         MUST(bytes[at] == 1 && bytes[at + 1] == type && bytes[at + 2] == 0
              && bytes[at + 3] == 1 && !bytes[at + 6]);
-        at += HPM_FCGI_HEADER_LEN;
+        at += PM_FCGI_HEADER_LEN;
         MUST(n - at >= part);
         memcpy(to + *len, bytes + at, part);
         *len += part;
@@ -254,15 +254,15 @@ static size_t check_head(const unsigned char *head, size_t n, int role,
                          const apr_table_t *env, apr_pool_t *p)
 {
     unsigned char *stream = apr_palloc(p, n);
-    unsigned char begin[HPM_FCGI_BEGIN_LEN];
+    unsigned char begin[PM_FCGI_BEGIN_LEN];
     size_t len, used;
 
     MUST(n >= sizeof(begin));
-    hpm_codec_begin(begin, role);
+    pm_codec_begin(begin, role);
     MUST(!memcmp(head, begin, sizeof(begin)) && !head[10]);
     used = sizeof(begin)
            + read_stream(head + sizeof(begin), n - sizeof(begin),
-                         HPM_FCGI_PARAMS, stream, &len);
+                         PM_FCGI_PARAMS, stream, &len);
     check_variables(env, stream, len, p);
     return used;
 }
@@ -338,7 +338,7 @@ static void check_all(const char *head, apr_size_t head_len, const body_t *body,
     MUST(worker.n > head_len && !memcmp(worker.got, head, head_len));
     MUST(head_len
              + read_stream(worker.got + head_len, worker.n - head_len,
-                           HPM_FCGI_STDIN, stream, &len)
+                           PM_FCGI_STDIN, stream, &len)
          == worker.n);
     MUST(len == body->n && !memcmp(stream, body->bytes, len));
 }
@@ -416,7 +416,7 @@ static void add_variables(request_rec *r, int role, const body_t *body)
     const apr_table_t *env = r->subprocess_env;
     const char *length;
 
-    if (role == HPM_FCGI_AUTHORIZER) {
+    if (role == PM_FCGI_AUTHORIZER) {
         hpm_variables_authorizer(r, apr_table_make(r->pool, 1));
         MUST(!apr_table_get(env, "CONTENT_LENGTH"));
         MUST(!apr_table_get(env, "SCRIPT_NAME"));
@@ -444,12 +444,12 @@ static void check_refused(const apr_table_t *env, int status,
         all += n;
         most = n > most ? n : most;
     }
-    MUST(most > HPM_FCGI_MAX_LENGTH || all > 16 * HPM_FCGI_MAX_LENGTH);
+    MUST(most > PM_FCGI_MAX_LENGTH || all > 16 * PM_FCGI_MAX_LENGTH);
 }
 
 static void run(request_rec *r, const uint8_t *how, body_t *body)
 {
-    int role = how[0] & 1 ? HPM_FCGI_AUTHORIZER : HPM_FCGI_RESPONDER;
+    int role = how[0] & 1 ? PM_FCGI_AUTHORIZER : PM_FCGI_RESPONDER;
     pm_conf_t *conf = pm_conf_create(r->pool, "app");
     apr_table_t *before;
     pm_reason_t why = {""};

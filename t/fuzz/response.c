@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fuzz target: what a worker sends, from its bytes to httpd's filters
- * (hpm_codec.h, hpm_response.h).
+ * (pm_codec.h, hpm_response.h).
  *
  * Input: N, N bytes that say how the worker's bytes come, these bytes.  Of
  * each of the N, which are used over and over, bits 0-5 are the length of a
@@ -24,7 +24,7 @@
 
 #include "apr_general.h"
 #include "apr_strings.h"
-#include "httpd/upstream/hpm_codec.h"
+#include "pm_core/base/pm_codec.h"
 #include "http_core.h"
 #include "http_log.h"
 #include "http_protocol.h"
@@ -293,26 +293,26 @@ static void find_body(void)
 }
 
 /* What a recv() has brought.  @return 0: no more is wanted */
-static int take_piece(hpm_response_t *a, hpm_codec_parser_t *ps,
+static int take_piece(hpm_response_t *a, pm_codec_parser_t *ps,
                       const char *data, apr_size_t len)
 {
     while (!hpm_response_downstream.has_enough(a)) {
-        switch (hpm_codec_parser_next(ps, &data, &len)) {
-        case HPM_CODEC_EVENT_STDOUT:
+        switch (pm_codec_parser_next(ps, &data, &len)) {
+        case PM_CODEC_EVENT_STDOUT:
             memcpy(run.sent + run.nsent, ps->span, ps->span_len);
             run.nsent += ps->span_len;
             find_body();
             hpm_response_downstream.take_stdout(a, ps->span, ps->span_len);
             break;
-        case HPM_CODEC_EVENT_STDERR:
+        case PM_CODEC_EVENT_STDERR:
             hpm_response_downstream.take_stderr(a, 0, ps->span, ps->span_len);
             break;
-        case HPM_CODEC_EVENT_MORE:
+        case PM_CODEC_EVENT_MORE:
             return 1;
-        case HPM_CODEC_EVENT_END:
-            run.complete = ps->protocol_status == HPM_FCGI_REQUEST_COMPLETE;
+        case PM_CODEC_EVENT_END:
+            run.complete = ps->protocol_status == PM_FCGI_REQUEST_COMPLETE;
             return 0;
-        case HPM_CODEC_EVENT_ERROR:
+        case PM_CODEC_EVENT_ERROR:
             return 0;
         }
     }
@@ -320,7 +320,7 @@ static int take_piece(hpm_response_t *a, hpm_codec_parser_t *ps,
 }
 
 /* Some bytes come from the worker, in as many recv() as they need. */
-static int come(hpm_response_t *a, hpm_codec_parser_t *ps,
+static int come(hpm_response_t *a, pm_codec_parser_t *ps,
                 const unsigned char *data, apr_size_t len)
 {
     apr_size_t size;
@@ -343,36 +343,36 @@ static apr_size_t make_record(unsigned char *record, int type, int id,
 {
     apr_size_t i;
 
-    hpm_codec_header(record, type, len);
+    pm_codec_header(record, type, len);
     record[3] = (unsigned char)id;
     for (i = 0; i < len; i++) {
-        record[HPM_FCGI_HEADER_LEN + i] = (unsigned char)(i * 7);
+        record[PM_FCGI_HEADER_LEN + i] = (unsigned char)(i * 7);
     }
-    return HPM_FCGI_HEADER_LEN + len;
+    return PM_FCGI_HEADER_LEN + len;
 }
 
 /* Kind 0: a long record of nothing and a short one of the body; 1: a long
  * one of the body; 2: a long one of STDERR, without a newline. */
-static int come_long(hpm_response_t *a, hpm_codec_parser_t *ps, int kind)
+static int come_long(hpm_response_t *a, pm_codec_parser_t *ps, int kind)
 {
-    static unsigned char body[HPM_FCGI_HEADER_LEN + LONG];
-    static unsigned char hole[2 * HPM_FCGI_HEADER_LEN + HOLE + 9];
-    static unsigned char line[HPM_FCGI_HEADER_LEN + LONG];
+    static unsigned char body[PM_FCGI_HEADER_LEN + LONG];
+    static unsigned char hole[2 * PM_FCGI_HEADER_LEN + HOLE + 9];
+    static unsigned char line[PM_FCGI_HEADER_LEN + LONG];
     apr_size_t at;
 
     if (!body[0]) {
-        make_record(body, HPM_FCGI_STDOUT, HPM_FCGI_REQUEST_ID, LONG);
-        at = make_record(hole, HPM_FCGI_GET_VALUES_RESULT, 0, HOLE);
-        make_record(hole + at, HPM_FCGI_STDOUT, HPM_FCGI_REQUEST_ID, 9);
-        make_record(line, HPM_FCGI_STDERR, HPM_FCGI_REQUEST_ID, LONG);
-        memset(line + HPM_FCGI_HEADER_LEN, 'x', LONG);
+        make_record(body, PM_FCGI_STDOUT, PM_FCGI_REQUEST_ID, LONG);
+        at = make_record(hole, PM_FCGI_GET_VALUES_RESULT, 0, HOLE);
+        make_record(hole + at, PM_FCGI_STDOUT, PM_FCGI_REQUEST_ID, 9);
+        make_record(line, PM_FCGI_STDERR, PM_FCGI_REQUEST_ID, LONG);
+        memset(line + PM_FCGI_HEADER_LEN, 'x', LONG);
     }
     return kind == 0   ? come(a, ps, hole, sizeof(hole))
            : kind == 1 ? come(a, ps, body, sizeof(body))
                        : come(a, ps, line, sizeof(line));
 }
 
-static void talk(hpm_response_t *a, hpm_codec_parser_t *ps, const uint8_t *how,
+static void talk(hpm_response_t *a, pm_codec_parser_t *ps, const uint8_t *how,
                  size_t n, const uint8_t *data, size_t len)
 {
     apr_size_t step, i;
@@ -385,7 +385,7 @@ static void talk(hpm_response_t *a, hpm_codec_parser_t *ps, const uint8_t *how,
         step = now & 0x3f ? now & 0x3f : len;
         step = step > len ? len : step;
         run.holding = (now & 0x40) != 0;
-        if ((now & 0x3f) == 0x3f && hpm_codec_parser_is_at_record(ps)
+        if ((now & 0x3f) == 0x3f && pm_codec_parser_is_at_record(ps)
             && longs < LONGS) {
             step = 0;
             more = come_long(a, ps, longs++ % 3);
@@ -441,7 +441,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n = size && data[0] < size ? data[0] : 0;
     pm_conf_t conf = {0};
     const hpm_pool_t pool = {.name = "app", .conf = &conf, .log_fd = -1};
-    hpm_codec_parser_t ps;
+    pm_codec_parser_t ps;
     hpm_response_t a;
     request_rec *r;
     apr_pool_t *p;
@@ -462,7 +462,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     run.kept = apr_brigade_create(p, r->connection->bucket_alloc);
     MUST(run.sent);
 
-    hpm_codec_parser_init(&ps);
+    pm_codec_parser_init(&ps);
     conf.response_buffer = n & 1 ? LIMIT : -1;
     conf.header_limit = 65536;
     hpm_response_init(&a, r, &pool);

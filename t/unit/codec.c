@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hpm_codec: what is written, byte for byte, and what is understood of
+ * pm_codec: what is written, byte for byte, and what is understood of
  * an answer, however the bytes of it are split.
  */
-#include "httpd/upstream/hpm_codec.h"
+#include "pm_core/base/pm_codec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,11 +33,11 @@ static void test_written(void)
         apr_size_t len;
         const char *want;
     } headers[] = {
-        {"params", HPM_FCGI_PARAMS, 0x1234, "0104000112340000"},
-        {"end of params", HPM_FCGI_PARAMS, 0, "0104000100000000"},
-        {"the longest stdin", HPM_FCGI_STDIN, HPM_FCGI_MAX_LENGTH,
+        {"params", PM_FCGI_PARAMS, 0x1234, "0104000112340000"},
+        {"end of params", PM_FCGI_PARAMS, 0, "0104000100000000"},
+        {"the longest stdin", PM_FCGI_STDIN, PM_FCGI_MAX_LENGTH,
          "01050001ffff0000"},
-        {"abort", HPM_FCGI_ABORT_REQUEST, 0, "0102000100000000"},
+        {"abort", PM_FCGI_ABORT_REQUEST, 0, "0102000100000000"},
     };
     static const struct {
         apr_size_t len;
@@ -46,23 +46,23 @@ static void test_written(void)
         {0, "00"},         {1, "01"},           {127, "7f"},
         {128, "80000080"}, {65536, "80010000"}, {0x7fffffff, "ffffffff"},
     };
-    unsigned char out[HPM_FCGI_BEGIN_LEN];
+    unsigned char out[PM_FCGI_BEGIN_LEN];
     apr_size_t i;
 
     for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-        hpm_codec_header(out, headers[i].type, headers[i].len);
-        is_str(hex(out, HPM_FCGI_HEADER_LEN), headers[i].want, "header: %s",
+        pm_codec_header(out, headers[i].type, headers[i].len);
+        is_str(hex(out, PM_FCGI_HEADER_LEN), headers[i].want, "header: %s",
                headers[i].name);
     }
     memset(out, 0xee, sizeof(out));
-    hpm_codec_begin(out, HPM_FCGI_RESPONDER);
+    pm_codec_begin(out, PM_FCGI_RESPONDER);
     is_str(hex(out, sizeof(out)), "01010001000800000001000000000000",
            "begin: a responder, no FCGI_KEEP_CONN");
-    hpm_codec_begin(out, HPM_FCGI_AUTHORIZER);
+    pm_codec_begin(out, PM_FCGI_AUTHORIZER);
     is_str(hex(out, sizeof(out)), "01010001000800000002000000000000",
            "begin: an authorizer");
     for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-        is_str(hex(out, hpm_codec_length(out, lengths[i].len)), lengths[i].want,
+        is_str(hex(out, pm_codec_length(out, lengths[i].len)), lengths[i].want,
                "length %lu", (unsigned long)lengths[i].len);
     }
 }
@@ -83,7 +83,7 @@ static const struct {
     const char *bytes;
     apr_size_t len;
     const char *want;
-    int at_record; /* hpm_codec_parser_is_at_record() afterwards */
+    int at_record; /* pm_codec_parser_is_at_record() afterwards */
 } answers[] = {
 #define ANSWER(name, bytes, want, at)                                          \
     {                                                                          \
@@ -220,7 +220,7 @@ static const struct {
 
 /* The transcript of one answer. */
 typedef struct heard {
-    hpm_codec_parser_t ps;
+    pm_codec_parser_t ps;
     char text[1024];
     int stream; /* the event whose text is open, or MORE */
 } heard_t;
@@ -238,7 +238,7 @@ static void note(heard_t *h, const char *text, apr_size_t len)
 
 static void close_stream(heard_t *h, int next, const char *prefix)
 {
-    if (h->stream != HPM_CODEC_EVENT_MORE && h->stream != next) {
+    if (h->stream != PM_CODEC_EVENT_MORE && h->stream != next) {
         note(h, ";", 1);
     }
     if (prefix && h->stream != next) {
@@ -247,29 +247,29 @@ static void close_stream(heard_t *h, int next, const char *prefix)
     h->stream = next;
 }
 
-static void hear(heard_t *h, hpm_codec_event_t ev)
+static void hear(heard_t *h, pm_codec_event_t ev)
 {
     char end[64];
 
     switch (ev) {
-    case HPM_CODEC_EVENT_STDOUT:
-    case HPM_CODEC_EVENT_STDERR:
-        close_stream(h, ev, ev == HPM_CODEC_EVENT_STDOUT ? "out:" : "err:");
+    case PM_CODEC_EVENT_STDOUT:
+    case PM_CODEC_EVENT_STDERR:
+        close_stream(h, ev, ev == PM_CODEC_EVENT_STDOUT ? "out:" : "err:");
         note(h, h->ps.span, h->ps.span_len);
         break;
-    case HPM_CODEC_EVENT_END:
+    case PM_CODEC_EVENT_END:
         snprintf(end, sizeof(end), "end:%lu,%u;",
                  (unsigned long)h->ps.app_status, h->ps.protocol_status);
-        close_stream(h, HPM_CODEC_EVENT_MORE, NULL);
+        close_stream(h, PM_CODEC_EVENT_MORE, NULL);
         note(h, end, strlen(end));
         break;
-    case HPM_CODEC_EVENT_ERROR:
-        close_stream(h, HPM_CODEC_EVENT_MORE, NULL);
+    case PM_CODEC_EVENT_ERROR:
+        close_stream(h, PM_CODEC_EVENT_MORE, NULL);
         note(h, "error:", 6);
         note(h, h->ps.reason, strlen(h->ps.reason));
         note(h, ";", 1);
         break;
-    case HPM_CODEC_EVENT_MORE:
+    case PM_CODEC_EVENT_MORE:
         break;
     }
 }
@@ -280,27 +280,27 @@ static void feed(heard_t *h, const char *bytes, apr_size_t len)
 {
     char *copy = malloc(len ? len : 1);
     const char *at = copy;
-    hpm_codec_event_t ev;
+    pm_codec_event_t ev;
 
     memcpy(copy, bytes, len);
     do {
-        ev = hpm_codec_parser_next(&h->ps, &at, &len);
+        ev = pm_codec_parser_next(&h->ps, &at, &len);
         hear(h, ev);
-    } while (ev != HPM_CODEC_EVENT_MORE && ev != HPM_CODEC_EVENT_ERROR);
+    } while (ev != PM_CODEC_EVENT_MORE && ev != PM_CODEC_EVENT_ERROR);
     free(copy);
 }
 
 static void begin(heard_t *h)
 {
     memset(h, 0, sizeof(*h));
-    hpm_codec_parser_init(&h->ps);
+    pm_codec_parser_init(&h->ps);
 }
 
 static int as_wanted(heard_t *h, apr_size_t i)
 {
-    close_stream(h, HPM_CODEC_EVENT_MORE, NULL);
+    close_stream(h, PM_CODEC_EVENT_MORE, NULL);
     return !strcmp(h->text, answers[i].want)
-           && hpm_codec_parser_is_at_record(&h->ps) == answers[i].at_record;
+           && pm_codec_parser_is_at_record(&h->ps) == answers[i].at_record;
 }
 
 /* Whole, byte by byte, and in two parts at every place. */
@@ -313,9 +313,9 @@ static void test_answer(apr_size_t i)
 
     begin(&h);
     feed(&h, bytes, len);
-    close_stream(&h, HPM_CODEC_EVENT_MORE, NULL);
+    close_stream(&h, PM_CODEC_EVENT_MORE, NULL);
     is_str(h.text, answers[i].want, "%s: whole", answers[i].name);
-    is_int(hpm_codec_parser_is_at_record(&h.ps), answers[i].at_record,
+    is_int(pm_codec_parser_is_at_record(&h.ps), answers[i].at_record,
            "%s: between records or not", answers[i].name);
 
     begin(&h);
@@ -337,19 +337,19 @@ static void test_answer(apr_size_t i)
 
 static void test_error_stays(void)
 {
-    hpm_codec_parser_t ps;
+    pm_codec_parser_t ps;
     const char *at = "\2\6\0\1\0\1\0\0";
     apr_size_t len = 8;
 
-    hpm_codec_parser_init(&ps);
-    is_int(hpm_codec_parser_next(&ps, &at, &len), HPM_CODEC_EVENT_ERROR,
+    pm_codec_parser_init(&ps);
+    is_int(pm_codec_parser_next(&ps, &at, &len), PM_CODEC_EVENT_ERROR,
            "an error");
     at = OUT("\1", "\0") "a";
     len = 9;
-    is_int(hpm_codec_parser_next(&ps, &at, &len), HPM_CODEC_EVENT_ERROR,
+    is_int(pm_codec_parser_next(&ps, &at, &len), PM_CODEC_EVENT_ERROR,
            "stays an error, whatever follows");
     len = 0;
-    is_int(hpm_codec_parser_next(&ps, &at, &len), HPM_CODEC_EVENT_ERROR,
+    is_int(pm_codec_parser_next(&ps, &at, &len), PM_CODEC_EVENT_ERROR,
            "and when nothing follows");
 }
 
@@ -359,12 +359,12 @@ static void test_no_copy(void)
     static const char bytes[] = OUT("\5", "\0") "hello";
     const char *at = bytes;
     apr_size_t len = sizeof(bytes) - 1;
-    hpm_codec_parser_t ps;
+    pm_codec_parser_t ps;
 
-    hpm_codec_parser_init(&ps);
-    is_int(hpm_codec_parser_next(&ps, &at, &len), HPM_CODEC_EVENT_STDOUT,
+    pm_codec_parser_init(&ps);
+    is_int(pm_codec_parser_next(&ps, &at, &len), PM_CODEC_EVENT_STDOUT,
            "a span");
-    ok(ps.span == bytes + HPM_FCGI_HEADER_LEN, "is where it was read");
+    ok(ps.span == bytes + PM_FCGI_HEADER_LEN, "is where it was read");
     is_int((long)ps.span_len, 5, "as long as it is there");
     is_int((long)len, 0, "all is taken");
 }

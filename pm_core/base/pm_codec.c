@@ -1,34 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "httpd/upstream/hpm_codec.h"
+#include "pm_core/base/pm_codec.h"
 
 #include <stdarg.h>
 #include <string.h>
 
 #include "apr_strings.h"
 
-void hpm_codec_header(unsigned char *out, int type, apr_size_t len)
+void pm_codec_header(unsigned char *out, int type, apr_size_t len)
 {
-    out[0] = HPM_FCGI_VERSION;
+    out[0] = PM_FCGI_VERSION;
     out[1] = (unsigned char)type;
-    out[2] = HPM_FCGI_REQUEST_ID >> 8;
-    out[3] = HPM_FCGI_REQUEST_ID & 0xff;
+    out[2] = PM_FCGI_REQUEST_ID >> 8;
+    out[3] = PM_FCGI_REQUEST_ID & 0xff;
     out[4] = (unsigned char)(len >> 8);
     out[5] = (unsigned char)(len & 0xff);
     out[6] = 0;
     out[7] = 0;
 }
 
-void hpm_codec_begin(unsigned char *out, int role)
+void pm_codec_begin(unsigned char *out, int role)
 {
-    hpm_codec_header(out, HPM_FCGI_BEGIN_REQUEST,
-                     HPM_FCGI_BEGIN_LEN - HPM_FCGI_HEADER_LEN);
-    memset(out + HPM_FCGI_HEADER_LEN, 0,
-           HPM_FCGI_BEGIN_LEN - HPM_FCGI_HEADER_LEN);
-    out[HPM_FCGI_HEADER_LEN] = (unsigned char)(role >> 8);
-    out[HPM_FCGI_HEADER_LEN + 1] = (unsigned char)(role & 0xff);
+    pm_codec_header(out, PM_FCGI_BEGIN_REQUEST,
+                    PM_FCGI_BEGIN_LEN - PM_FCGI_HEADER_LEN);
+    memset(out + PM_FCGI_HEADER_LEN, 0, PM_FCGI_BEGIN_LEN - PM_FCGI_HEADER_LEN);
+    out[PM_FCGI_HEADER_LEN] = (unsigned char)(role >> 8);
+    out[PM_FCGI_HEADER_LEN + 1] = (unsigned char)(role & 0xff);
 }
 
-apr_size_t hpm_codec_length(unsigned char *out, apr_size_t len)
+apr_size_t pm_codec_length(unsigned char *out, apr_size_t len)
 {
     if (len < 0x80) {
         out[0] = (unsigned char)len;
@@ -59,26 +58,26 @@ static const struct {
     unsigned char state;
     unsigned char request; /* 1: of the request, 0: management (id 0) */
 } codec_kinds[] = {
-    [HPM_FCGI_END_REQUEST] = {CODEC_END, 1},
-    [HPM_FCGI_STDOUT] = {CODEC_SPAN, 1},
-    [HPM_FCGI_STDERR] = {CODEC_SPAN, 1},
-    [HPM_FCGI_GET_VALUES_RESULT] = {CODEC_SKIP, 0},
-    [HPM_FCGI_UNKNOWN_TYPE] = {CODEC_SKIP, 0},
+    [PM_FCGI_END_REQUEST] = {CODEC_END, 1},
+    [PM_FCGI_STDOUT] = {CODEC_SPAN, 1},
+    [PM_FCGI_STDERR] = {CODEC_SPAN, 1},
+    [PM_FCGI_GET_VALUES_RESULT] = {CODEC_SKIP, 0},
+    [PM_FCGI_UNKNOWN_TYPE] = {CODEC_SKIP, 0},
 };
 
-void hpm_codec_parser_init(hpm_codec_parser_t *ps)
+void pm_codec_parser_init(pm_codec_parser_t *ps)
 {
     memset(ps, 0, sizeof(*ps));
     ps->state = CODEC_HEADER;
 }
 
-int hpm_codec_parser_is_at_record(const hpm_codec_parser_t *ps)
+int pm_codec_parser_is_at_record(const pm_codec_parser_t *ps)
 {
     return ps->state == CODEC_HEADER && !ps->have;
 }
 
 __attribute__((format(printf, 2, 3))) static void codec_fail(
-    hpm_codec_parser_t *ps, const char *fmt, ...)
+    pm_codec_parser_t *ps, const char *fmt, ...)
 {
     va_list ap;
 
@@ -88,13 +87,13 @@ __attribute__((format(printf, 2, 3))) static void codec_fail(
     ps->state = CODEC_ERROR;
 }
 
-static void codec_end_content(hpm_codec_parser_t *ps)
+static void codec_end_content(pm_codec_parser_t *ps)
 {
     ps->state = ps->padding ? CODEC_PADDING : CODEC_HEADER;
 }
 
 /* @return 1 when raw[] holds @a want bytes */
-static int codec_collect(hpm_codec_parser_t *ps, const char **data,
+static int codec_collect(pm_codec_parser_t *ps, const char **data,
                          apr_size_t *len, apr_size_t want)
 {
     apr_size_t n = want - ps->have;
@@ -121,7 +120,7 @@ static int codec_skip(apr_size_t *todo, const char **data, apr_size_t *len)
 }
 
 /* raw[] holds a whole header: choose the state for what follows. */
-static void codec_parse_header(hpm_codec_parser_t *ps)
+static void codec_parse_header(pm_codec_parser_t *ps)
 {
     const unsigned char *h = ps->raw;
     unsigned int id = ((unsigned int)h[2] << 8) | h[3];
@@ -131,17 +130,17 @@ static void codec_parse_header(hpm_codec_parser_t *ps)
     ps->content = ((apr_size_t)h[4] << 8) | h[5];
     ps->padding = h[6];
 
-    if (h[0] != HPM_FCGI_VERSION) {
+    if (h[0] != PM_FCGI_VERSION) {
         codec_fail(ps, "a record of FastCGI version %u", h[0]);
     }
     else if (h[1] >= sizeof(codec_kinds) / sizeof(codec_kinds[0])
              || codec_kinds[h[1]].state == CODEC_HEADER) {
         codec_fail(ps, "a record of the unexpected type %u", h[1]);
     }
-    else if (id != (codec_kinds[h[1]].request ? HPM_FCGI_REQUEST_ID : 0)) {
+    else if (id != (codec_kinds[h[1]].request ? PM_FCGI_REQUEST_ID : 0)) {
         codec_fail(ps, "a record with the wrong request id %u", id);
     }
-    else if (h[1] == HPM_FCGI_END_REQUEST && ps->content < sizeof(ps->raw)) {
+    else if (h[1] == PM_FCGI_END_REQUEST && ps->content < sizeof(ps->raw)) {
         codec_fail(ps, "an END_REQUEST of %u bytes", (unsigned int)ps->content);
     }
     else if (!ps->content) {
@@ -153,8 +152,8 @@ static void codec_parse_header(hpm_codec_parser_t *ps)
 }
 
 /* Content of STDOUT or STDERR, as far as it was received. */
-static hpm_codec_event_t codec_span(hpm_codec_parser_t *ps, const char **data,
-                                    apr_size_t *len)
+static pm_codec_event_t codec_span(pm_codec_parser_t *ps, const char **data,
+                                   apr_size_t *len)
 {
     apr_size_t before = *len;
 
@@ -163,11 +162,11 @@ static hpm_codec_event_t codec_span(hpm_codec_parser_t *ps, const char **data,
         codec_end_content(ps);
     }
     ps->span_len = before - *len;
-    return ps->type == HPM_FCGI_STDOUT ? HPM_CODEC_EVENT_STDOUT
-                                       : HPM_CODEC_EVENT_STDERR;
+    return ps->type == PM_FCGI_STDOUT ? PM_CODEC_EVENT_STDOUT
+                                      : PM_CODEC_EVENT_STDERR;
 }
 
-static hpm_codec_event_t codec_parse_end(hpm_codec_parser_t *ps)
+static pm_codec_event_t codec_parse_end(pm_codec_parser_t *ps)
 {
     const unsigned char *b = ps->raw;
 
@@ -175,16 +174,16 @@ static hpm_codec_event_t codec_parse_end(hpm_codec_parser_t *ps)
                      | ((apr_uint32_t)b[2] << 8) | b[3];
     ps->protocol_status = b[4];
     ps->state = CODEC_DONE;
-    return HPM_CODEC_EVENT_END;
+    return PM_CODEC_EVENT_END;
 }
 
-hpm_codec_event_t hpm_codec_parser_next(hpm_codec_parser_t *ps,
-                                        const char **data, apr_size_t *len)
+pm_codec_event_t pm_codec_parser_next(pm_codec_parser_t *ps, const char **data,
+                                      apr_size_t *len)
 {
     while (*len) {
         switch (ps->state) {
         case CODEC_HEADER:
-            if (codec_collect(ps, data, len, HPM_FCGI_HEADER_LEN)) {
+            if (codec_collect(ps, data, len, PM_FCGI_HEADER_LEN)) {
                 codec_parse_header(ps);
             }
             break;
@@ -211,9 +210,9 @@ hpm_codec_event_t hpm_codec_parser_next(hpm_codec_parser_t *ps,
             break;
         }
         if (ps->state == CODEC_ERROR) {
-            return HPM_CODEC_EVENT_ERROR;
+            return PM_CODEC_EVENT_ERROR;
         }
     }
-    return ps->state == CODEC_ERROR ? HPM_CODEC_EVENT_ERROR
-                                    : HPM_CODEC_EVENT_MORE;
+    return ps->state == CODEC_ERROR ? PM_CODEC_EVENT_ERROR
+                                    : PM_CODEC_EVENT_MORE;
 }
