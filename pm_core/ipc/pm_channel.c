@@ -8,13 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "pm_core/os/pm_fds.h"
-
-/* Room and alignment for the descriptors of one message (cmsg(3)). */
-typedef union control {
-    struct cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(int) * PM_CHANNEL_FDS)];
-} control_t;
+#include "pm_core/os/pm_fd_pass.h"
 
 apr_status_t pm_channel_pair(int fd[2], pm_reason_t *why)
 {
@@ -30,68 +24,27 @@ apr_status_t pm_channel_pair(int fd[2], pm_reason_t *why)
 
 apr_status_t pm_channel_send(int fd, const pm_message_t *msg, pm_reason_t *why)
 {
-    struct iovec iov = {msg->text, strlen(msg->text)};
-    struct msghdr hdr = {0};
-    control_t control;
-    struct cmsghdr *cmsg;
-    ssize_t n;
-
-    hdr.msg_iov = &iov;
-    hdr.msg_iovlen = 1;
-    if (msg->nfds) {
-        memset(&control, 0, sizeof(control));
-        hdr.msg_control = control.bytes;
-        hdr.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)msg->nfds);
-        cmsg = CMSG_FIRSTHDR(&hdr);
-        PM_ASSERT(cmsg);
-        cmsg->cmsg_level = SOL_SOCKET;
-        cmsg->cmsg_type = SCM_RIGHTS;
-        cmsg->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)msg->nfds);
-        memcpy(CMSG_DATA(cmsg), msg->fds, sizeof(int) * (size_t)msg->nfds);
-    }
-    do {
-        n = sendmsg(fd, &hdr, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0) {
-        return pm_fail_os(why, errno, "cannot send to the manager");
-    }
-    return APR_SUCCESS;
-}
-
-/* Takes the descriptors of a received message. */
-static void take_fds(pm_message_t *msg, struct msghdr *hdr)
-{
-    struct cmsghdr *cmsg;
-
-    for (cmsg = CMSG_FIRSTHDR(hdr); cmsg; cmsg = CMSG_NXTHDR(hdr, cmsg)) {
-        if (cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS) {
-            size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-            n = n > PM_CHANNEL_FDS ? PM_CHANNEL_FDS : n;
-            memcpy(msg->fds, CMSG_DATA(cmsg), n * sizeof(int));
-            msg->nfds = (int)n;
-        }
-    }
+    return pm_fd_pass_send(fd, msg->text, strlen(msg->text), msg->fds,
+                           msg->nfds)
+                   < 0
+               ? pm_fail_os(why, errno, "cannot send to the manager")
+               : APR_SUCCESS;
 }
 
 apr_status_t pm_channel_recv(int fd, pm_message_t *msg, apr_pool_t *p,
                              pm_reason_t *why)
 {
     char *text = apr_palloc(p, PM_CHANNEL_MAX + 1);
-    struct iovec iov = {text, PM_CHANNEL_MAX};
-    struct msghdr hdr = {0};
-    control_t control;
-    ssize_t n;
+    ssize_t n = pm_fd_pass_recv(fd, text, PM_CHANNEL_MAX, msg->fds, &msg->nfds,
+                                MSG_DONTWAIT);
 
-    msg->text = text;
-    msg->nfds = 0;
-    hdr.msg_iov = &iov;
-    hdr.msg_iovlen = 1;
-    hdr.msg_control = control.bytes;
-    hdr.msg_controllen = sizeof(control.bytes);
-    do {
-        n = recvmsg(fd, &hdr, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EMSGSIZE) {
+        return pm_fail(why, APR_EGENERAL, "a message was too long");
+    }
+    if (n < 0 && errno == EMFILE) {
+        return pm_fail(why, APR_EGENERAL,
+                       "there is no descriptor free for what came");
+    }
     if (n < 0) {
         return pm_fail_os(why, errno, "cannot receive");
     }
@@ -99,16 +52,7 @@ apr_status_t pm_channel_recv(int fd, pm_message_t *msg, apr_pool_t *p,
         return pm_fail(why, APR_EOF, "the other end is gone");
     }
     text[n] = '\0';
-    take_fds(msg, &hdr);
-    if (hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-        while (msg->nfds) {
-            pm_fds_close(&msg->fds[--msg->nfds]);
-        }
-        return pm_fail(why, APR_EGENERAL,
-                       hdr.msg_flags & MSG_TRUNC
-                           ? "a message was too long"
-                           : "there is no descriptor free for what came");
-    }
+    msg->text = text;
     return APR_SUCCESS;
 }
 

@@ -12,10 +12,10 @@
 #ifndef PM_CHANNEL_H
 #define PM_CHANNEL_H
 
-#include "pm_core/base/pm_base.h"
+#include "pm_core/os/pm_fd_pass.h"
 
-#define PM_CHANNEL_FDS 4            /**< descriptors in one message */
-#define PM_CHANNEL_MAX (128 * 1024) /**< bytes of text in one message */
+#define PM_CHANNEL_FDS PM_FD_PASS_MAX /**< descriptors in one message */
+#define PM_CHANNEL_MAX (128 * 1024)   /**< bytes of text in one message */
 
 /** One message.  The text ends with a NUL that is not sent. */
 typedef struct pm_message {
