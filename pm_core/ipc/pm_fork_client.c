@@ -3,12 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#include "pm_core/os/pm_fds.h"
+#include "pm_core/os/pm_fd_pass.h"
 #include "pm_core/os/pm_peer_pid.h"
 
 static int fork_pair(int fd[2])
@@ -53,25 +51,8 @@ int pm_fork_client_order(int fd, const pm_fork_order_t *order, int output,
                          int newborn)
 {
     int along[2] = {output, newborn};
-    union {
-        char bytes[CMSG_SPACE(sizeof(along))];
-        struct cmsghdr align;
-    } control;
-    struct iovec iov = {(void *)(uintptr_t)order, sizeof(*order)};
-    struct msghdr msg = {0};
-    struct cmsghdr *c;
 
-    memset(&control, 0, sizeof(control));
-    msg.msg_iov = &iov;
-    msg.msg_iovlen = 1;
-    msg.msg_control = control.bytes;
-    msg.msg_controllen = sizeof(control.bytes);
-    c = CMSG_FIRSTHDR(&msg);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(along));
-    memcpy(CMSG_DATA(c), along, sizeof(along));
-    return sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? errno : 0;
+    return pm_fd_pass_send(fd, order, sizeof(*order), along, 2) < 0 ? errno : 0;
 }
 
 /* A text that goes into the log. */
