@@ -3,12 +3,9 @@
  * @file pm_spawn.h
  * @brief Fork and exec of a worker.
  *
- * fork(), then one ladder of steps in the child: process group, signals,
- * descriptors 0, 1 and 2 and no others, cgroup, limits, nice, umask, root,
- * groups, user, no new privileges, directory, parent-death signal, script,
- * guard, exec.  The first step that fails reports its errno over a
- * close-on-exec pipe; end of file on that pipe means that exec has happened.
- * So the manager knows at once, without waiting, whether the program runs.
+ * The child climbs a ladder of steps (pm_ladder.h), which ends in exec or in an
+ * errno that comes back over a pipe: the manager knows at once, without
+ * waiting, whether the program runs.
  */
 #ifndef PM_SPAWN_H
 #define PM_SPAWN_H
