@@ -23,11 +23,14 @@ install: all
 	    $(LIBDIR)/pkgconfig $(INCDIR) $(COMPDIR) \
 	    $(addprefix $(MANDIR)/,man1 man3 man8)) $(MODS)
 	install -m 644 $(MODULE) $(DESTDIR)$(MODDIR)/
-	install -m 755 $(B)/fcgipmctl $(DESTDIR)$(SBINDIR)/
+	install -m 755 $(B)/fcgipmctl $(SCRIPTS) $(DESTDIR)$(SBINDIR)/
 	install -m 755 $(B)/fcgipm-run $(DESTDIR)$(BINDIR)/
-	install -m 644 docs/man/fcgipmctl.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 docs/man/fcgipmctl.8 docs/man/fcgipm-migrate.8 \
+	    $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 docs/man/fcgipm-run.1 $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 packaging/fcgipmctl.bash $(DESTDIR)$(COMPDIR)/fcgipmctl
+	install -m 644 packaging/fcgipm-migrate.bash \
+	    $(DESTDIR)$(COMPDIR)/fcgipm-migrate
 	install -m 644 $(GUARD) $(DESTDIR)$(LIBDIR)/
 	install -m 644 libfcgipm/manage/fcgipm.h $(DESTDIR)$(INCDIR)/
 	install -m 644 docs/man/fcgipm.3 $(DESTDIR)$(MANDIR)/man3/
@@ -44,7 +47,9 @@ uninstall:
 	    $(SBINDIR)/fcgipmctl $(BINDIR)/fcgipm-run $(LIBDIR)/libfcgipm.so \
 	    $(LIBDIR)/pkgconfig/libfcgipm.pc $(INCDIR)/fcgipm.h \
 	    $(MANDIR)/man3/fcgipm.3 $(MANDIR)/man8/fcgipmctl.8 \
-	    $(MANDIR)/man1/fcgipm-run.1 $(COMPDIR)/fcgipmctl)
+	    $(MANDIR)/man1/fcgipm-run.1 $(COMPDIR)/fcgipmctl \
+	    $(SBINDIR)/fcgipm-migrate $(MANDIR)/man8/fcgipm-migrate.8 \
+	    $(COMPDIR)/fcgipm-migrate)
 ifneq ($(MODS),)
 	rm -f $(MODS)/fcgipm.load
 	! cmp -s packaging/fcgipm.conf $(MODS)/fcgipm.conf || \
