@@ -209,6 +209,26 @@ SKIP: {
     is_deeply([grep { !$has{$_} } @new], [], 'each has a row');
 }
 
+# The other peers have pages without a tool.  FCGIPM_PEERS: a directory with
+# modules that are not installed.
+for (['mod_proxy', 'from-mod_proxy_fcgi.md', qr/(?:Proxy|Balancer)[A-Z]\w+/],
+     ['mod_proxy_fcgi', 'from-mod_proxy_fcgi.md', qr/ProxyFCGI\w+/],
+     ['mod_wsgi', 'from-passenger-and-mod_wsgi.md', qr/WSGI[A-Z]\w+/],
+     ['mod_passenger', 'from-passenger-and-mod_wsgi.md',
+      qr/(?:Passenger|Rails|Rack)[A-Z]\w+/]) {
+    my ($module, $page, $directive) = @$_;
+    my ($path) = grep { -e } map { "$_/$module.so" }
+        FCGIPM::Httpd::modules_dir(), $ENV{FCGIPM_PEERS} || ();
+    SKIP: {
+        skip "$module is not here", 2 unless $path;
+        my $text = slurp(root() . "/docs/admin/$page");
+        my @name = slurp($path) =~ /(?<=\0)($directive)(?=\0)/g;
+        cmp_ok(scalar @name, '>', 1, "$module has told its directives");
+        is_deeply([grep { $text !~ /`$_`/ } @name], [],
+                  "$page has each of $module");
+    }
+}
+
 my $fpm = fpm_program();
 SKIP: {
     skip 'php-fpm is not here', 2 unless $fpm;
