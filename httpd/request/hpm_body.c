@@ -22,6 +22,9 @@ APLOG_USE_MODULE(fcgipm);
 /* Bytes read from the file at once: two whole records. */
 #define BODY_BLOCK_SIZE (2 * PM_FCGI_MAX_LENGTH)
 
+/* Bytes of a streamed body given at once: a whole record. */
+#define BODY_STREAM_SIZE PM_FCGI_MAX_LENGTH
+
 /* Bytes in memory for a body that should be streamed and cannot be. */
 #define BODY_OFF_LIMIT 65536
 
@@ -281,32 +284,53 @@ static apr_status_t body_stream_read(hpm_body_t *body, const char **data,
     }
 }
 
-/* The first bucket in bb holds the piece that was given last. */
+/* Copy bytes to the block.  @return 0: the client has sent no more, or rv */
+static int body_stream_take(hpm_body_t *body, apr_size_t *used,
+                            apr_status_t *rv)
+{
+    apr_size_t room = BODY_STREAM_SIZE - *used;
+    const char *data;
+    apr_size_t len;
+
+    *rv = room ? body_stream_read(body, &data, &len) : APR_EAGAIN;
+    if (*rv != APR_SUCCESS) {
+        return 0;
+    }
+    if (len > room) {
+        apr_bucket_split(APR_BRIGADE_FIRST(body->bb), room);
+        len = room;
+    }
+    memcpy(body->block + *used, data, len);
+    apr_bucket_delete(APR_BRIGADE_FIRST(body->bb));
+    *used += len;
+    return 1;
+}
+
+/* A whole record, if the client has sent that much: the filters give small
+ * pieces, and each would be a record. */
 static apr_status_t body_read_stream(void *ctx, const char **data,
                                      apr_size_t *len)
 {
     hpm_body_t *body = ctx;
-    apr_status_t rv;
+    apr_status_t rv = body->failed;
 
-    if (body->given) {
-        apr_bucket_delete(APR_BRIGADE_FIRST(body->bb));
-        body->given = 0;
+    *data = body->block;
+    *len = 0;
+    while (rv == APR_SUCCESS && body_stream_take(body, len, &rv)) {
     }
-    rv = body_stream_read(body, data, len);
+    body->at += (apr_off_t)*len;
+    /* An input filter may have added bytes. */
+    if (body->at > body->reader.length) {
+        rv = APR_EGENERAL;
+    }
+    else if (*len) {
+        body->failed = APR_STATUS_IS_EAGAIN(rv) ? APR_SUCCESS : rv;
+        return APR_SUCCESS;
+    }
     if (APR_STATUS_IS_EAGAIN(rv)) {
         return APR_EAGAIN;
     }
-    if (rv == APR_SUCCESS) {
-        body->given = 1;
-        body->at += (apr_off_t)*len;
-        /* An input filter may have added bytes. */
-        if (body->at > body->reader.length) {
-            rv = APR_EGENERAL;
-        }
-    }
-    if (rv != APR_SUCCESS) {
-        body_refuse(body, rv, NULL);
-    }
+    body_refuse(body, rv, NULL);
     return rv;
 }
 
@@ -369,6 +393,7 @@ int hpm_body_read(request_rec *r, apr_int64_t limit, hpm_body_t *body,
     if (limit < 0 && body_can_stream(r, len)) {
         body->reader.length = len;
         body->reader.read = body_read_stream;
+        body->block = apr_palloc(r->pool, BODY_STREAM_SIZE);
         body->reader.rewind = NULL;
         return OK;
     }

@@ -35,7 +35,7 @@ typedef struct hpm_body {
     char *block;
     apr_bucket_brigade *bb; /* from the input filters */
     int eos;
-    int given; /* the first bucket is the last piece */
+    apr_status_t failed; /* a stream, behind the bytes given last */
 } hpm_body_t;
 
 /**

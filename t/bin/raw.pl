@@ -27,7 +27,8 @@
 #
 # The whole request is read first, unless the script begins with `early`:
 # then only the parameters are, and `read` reads the body.  What was read is
-# told by `body` (a STDOUT record "length=N") and `params` (all of them, as a
+# told by `body` (a STDOUT record "length=N"), `longest` (likewise: of the
+# records of STDIN) and `params` (all of them, as a
 # STDOUT record, "NAME=value" lines).
 #
 # SIGTERM: as FCGI::ProcManager's workers do.
@@ -78,6 +79,8 @@ sub read_until {
         substr $bytes, 0, 8 + $len + $pad, '';
         $request{id} = $id;
         $request{$type} .= $content;
+        $request{longest} = $len
+            if $type == 5 && $len > ($request{longest} || 0);
         return 1 if $type == $last && $len == 0;
     }
 }
@@ -183,6 +186,7 @@ my %COMMAND = (
         record(3, pack 'NCx3', 0, 0);
     },
     body => sub { record(6, 'length=' . length($request{5} || '') . "\n") },
+    longest => sub { record(6, "longest=$request{longest}\n") },
     params => sub {
         my @pair = pairs($request{4});
         my $text = '';

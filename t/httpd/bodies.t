@@ -356,6 +356,20 @@ unlink "$dir/huge";
            'and when they read on they get the rest of it');
 }
 
+# --- a streamed body ---------------------------------------------------------
+# More than the worker's socket takes: what the worker then reads has been here
+# for long.
+{
+    unlink "$dir/sent";
+    my $s = begin(head('POST', "/rawoff/?early&until=$dir/sent&read"
+                       . '&out=A:%20b%0d%0a%0d%0a&body&longest&eof&end',
+                       'Content-Length: 400000') . 'x' x 400_000);
+    write_file("$dir/sent", '');
+    my $said = until_match($s, qr/longest=\d+\n/);
+    like($said, qr/length=400000\n/, 'a streamed body comes whole');
+    like($said, qr/longest=65535\n/, 'in records as long as they can be');
+}
+
 # --- clients that go away ----------------------------------------------------
 for my $row (['by a reset', \&vanish], ['in order', sub { close $_[0] }]) {
     my ($how, $leave) = @$row;
