@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pm_core/os/pm_peer_pid.h"
@@ -298,6 +299,7 @@ static void upstream_receive(hpm_upstream_t *x)
     if (n > 0) {
         x->begun = 1;
         x->silent_since = 0;
+        x->lingered = 0;
         x->in = buf;
         x->in_left = (apr_size_t)n;
     }
@@ -442,6 +444,30 @@ static void upstream_wait(hpm_upstream_t *x)
     }
 }
 
+/* --- many small pieces --------------------------------------------------- */
+
+/* A pause is reported at most once in this time, as long as the worker goes
+ * on writing: what the client gets then costs more than the exchange. */
+#define UPSTREAM_PIECES apr_time_from_msec(1)
+
+/* What the worker writes in this time is taken together. */
+#define UPSTREAM_LINGER_NS 200000L
+
+/* Has the worker been given a moment to write more? */
+static int upstream_linger(hpm_upstream_t *x)
+{
+    struct timespec moment = {0, UPSTREAM_LINGER_NS};
+    apr_time_t now = pm_time_now();
+
+    if (x->lingered || now - x->paused >= UPSTREAM_PIECES) {
+        x->paused = now;
+        return 0;
+    }
+    (void)nanosleep(&moment, NULL); /* a signal only shortens it */
+    x->lingered = x->readable = 1;
+    return 1;
+}
+
 /* --- the answer --------------------------------------------------------- */
 
 static void upstream_end_request(hpm_upstream_t *x)
@@ -520,12 +546,12 @@ hpm_upstream_event_t hpm_upstream_next(hpm_upstream_t *x)
         else if (x->writable && upstream_wants_to_send(x)) {
             upstream_send(x);
         }
-        else if (x->handed) {
+        else if (!x->handed) {
+            upstream_wait(x);
+        }
+        else if (!upstream_linger(x)) {
             x->handed = 0;
             return HPM_UPSTREAM_EVENT_PAUSE;
-        }
-        else {
-            upstream_wait(x);
         }
     }
     return HPM_UPSTREAM_EVENT_OVER;
@@ -558,8 +584,8 @@ void hpm_upstream_init(hpm_upstream_t *x, apr_interval_time_t timeout,
     x->in_left = 0;
     x->readable = x->writable = x->unreading = x->handed = x->ended = 0;
     x->starved = x->room = x->named = 0;
-    x->slow = x->slow_next = 0;
-    x->silent_since = 0;
+    x->slow = x->slow_next = x->lingered = 0;
+    x->silent_since = x->paused = 0;
     x->deadline = x->slow_at = 0;
     x->piece = NULL;
     x->piece_left = 0;

@@ -57,7 +57,8 @@ typedef enum hpm_upstream_outcome {
 typedef enum hpm_upstream_event {
     HPM_UPSTREAM_EVENT_STDOUT, /**< @c parser.span: a piece of the answer */
     HPM_UPSTREAM_EVENT_STDERR, /**< @c parser.span: a piece for the log */
-    HPM_UPSTREAM_EVENT_PAUSE,  /**< the worker has sent no more for now */
+    HPM_UPSTREAM_EVENT_PAUSE,  /**< the worker has sent no more for now; at
+                                *   most once a millisecond while it goes on */
     HPM_UPSTREAM_EVENT_ROOM,   /**< as PAUSE, and the client takes more
                                 *   (@c want_room) */
     HPM_UPSTREAM_EVENT_SLOW,   /**< @c slow_at has come; once */
@@ -135,6 +136,8 @@ typedef struct hpm_upstream {
     unsigned int slow_next : 1; /* poll() ends at slow_at */
     unsigned int slow : 1;      /* slow_at has come */
     unsigned int named : 1;     /* the kernel will name the worker */
+    unsigned int lingered : 1;  /* nothing has come since the last moment */
+    apr_time_t paused;          /* the last pause was reported; 0: none */
     apr_time_t silent_since;    /* the worker; 0: not looked at */
 
     const char *piece; /* of the body, not yet in a batch */
