@@ -2,6 +2,7 @@
 #include "httpd/request/hpm_response.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "apr_hash.h"
@@ -54,6 +55,7 @@ static void response_fail(hpm_response_t *a, const char *fmt, ...)
 typedef struct response_memory {
     apr_bucket_refcount refcount;
     char *base;
+    void (*free)(void *base);
 } response_memory_t;
 
 static void response_bucket_destroy(void *data)
@@ -61,7 +63,7 @@ static void response_bucket_destroy(void *data)
     response_memory_t *s = data;
 
     if (apr_bucket_shared_destroy(s)) {
-        apr_bucket_free(s->base);
+        s->free(s->base);
         apr_bucket_free(s);
     }
 }
@@ -86,16 +88,19 @@ static const apr_bucket_type_t response_bucket_type = {"FCGIPM",
                                                        apr_bucket_shared_split,
                                                        apr_bucket_shared_copy};
 
-static apr_bucket *response_bucket_create(apr_size_t size,
-                                          apr_bucket_alloc_t *list)
+/* A stream of HTTP/2 has an allocator of its own, which gives everything back
+ * to the kernel at the stream's end: malloc() keeps it. */
+static apr_bucket *response_bucket_create(apr_size_t size, const conn_rec *c)
 {
+    apr_bucket_alloc_t *list = c->bucket_alloc;
     response_memory_t *s = apr_bucket_alloc(sizeof(*s), list);
     apr_bucket *b = apr_bucket_alloc(sizeof(*b), list);
 
     APR_BUCKET_INIT(b);
     b->free = apr_bucket_free;
     b->list = list;
-    s->base = apr_bucket_alloc(size, list);
+    s->base = c->master ? ap_malloc(size) : apr_bucket_alloc(size, list);
+    s->free = c->master ? free : apr_bucket_free;
     b = apr_bucket_shared_make(b, s, 0, size);
     b->type = &response_bucket_type;
     return b;
@@ -136,8 +141,8 @@ static char *response_get_buffer(void *ctx, apr_size_t *size)
         a->hold = NULL;
     }
     if (!a->hold) {
-        a->hold = response_bucket_create(RESPONSE_BUFFER_SIZE,
-                                         a->r->connection->bucket_alloc);
+        a->hold =
+            response_bucket_create(RESPONSE_BUFFER_SIZE, a->r->connection);
         a->base = ((response_memory_t *)a->hold->data)->base;
         a->fill = 0;
     }
