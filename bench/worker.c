@@ -2,8 +2,9 @@
 /*
  * What every server of the benchmark runs: a libfcgi program that answers
  * with 13 bytes.  With the query ms=N it takes N milliseconds, like one that
- * waits for a database; with big=N the answer is N bytes.  It reads what is
- * sent to it.
+ * waits for a database; with big=N the answer is N bytes, with records=N it is
+ * N pieces of 100 bytes, each written by itself.  It reads what is sent to
+ * it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,14 +22,27 @@ static void read_all(FCGX_Stream *in)
     }
 }
 
+/* @return the number behind "name=", 0 when the query is another */
+static long long number(const char *query, const char *name)
+{
+    size_t len = strlen(name);
+
+    return query && !strncmp(query, name, len) ? strtoll(query + len, NULL, 10)
+                                               : 0;
+}
+
 static void answer(FCGX_Stream *out, const char *query)
 {
-    long long left =
-        query && !strncmp(query, "big=", 4) ? strtoll(query + 4, NULL, 10) : 0;
+    long long left = number(query, "big=");
+    long long records = number(query, "records=");
 
     FCGX_PutS("Content-Type: text/plain\r\n\r\n", out);
-    if (!left) {
+    if (!left && !records) {
         FCGX_PutS("Hello, world\n", out);
+    }
+    for (; records > 0; records--) {
+        FCGX_PutStr(piece, 100, out);
+        FCGX_FFlush(out);
     }
     while (left > 0) {
         int n =
@@ -44,12 +58,8 @@ static void answer(FCGX_Stream *out, const char *query)
 static void be_slow(const char *query)
 {
     struct timespec t;
-    long ms;
+    long long ms = number(query, "ms=");
 
-    if (!query || strncmp(query, "ms=", 3)) {
-        return;
-    }
-    ms = strtol(query + 3, NULL, 10);
     if (ms > 0 && ms <= MS_MOST) {
         t.tv_sec = ms / 1000;
         t.tv_nsec = ms % 1000 * 1000000;

@@ -32,23 +32,61 @@ my $PATIENCE = 30;    # seconds: of one answer, as a time-out
 
 =head1 DRIVERS
 
-=head2 wrk(SERVER, what => 'app', connections, seconds)
+=head2 wrk(SERVER, what => 'app', connections, seconds, query, post)
 
-wrk on kept-alive connections: the next request follows the answer.
+wrk on kept-alive connections: the next request follows the answer.  C<post>
+is the length of each request's body; without it they are GETs.
 
 =cut
 
 sub wrk {
     my ($server, %arg) = @_;
     my $script = root() . '/bench/wrk.lua';
-    my $url = "http://127.0.0.1:$server->{port}$server->{path}{$arg{what}}";
-    return _run(have('wrk'), _wrk_options(%arg), '-s', $script, $url);
+    my ($path, @post) = _wrk_what(
+        $server->{path}{ $arg{what} } || $server->{path}{app}, %arg);
+    return _run(have('wrk'), _wrk_options(%arg), '-s', $script,
+                "http://127.0.0.1:$server->{port}$path", @post);
+}
+
+sub _wrk_what {
+    my ($path, %arg) = @_;
+    return ($path . (defined $arg{query} ? "?$arg{query}" : ''),
+            $arg{post} ? ('--', $arg{post}) : ());
 }
 
 sub _wrk_options {
     my (%arg) = @_;
     return ('-t', 1, '-c', $arg{connections},
             '-d', "$arg{seconds}s", '--timeout', "${PATIENCE}s", '--latency');
+}
+
+# --- h2load ------------------------------------------------------------------
+
+=head2 h2load(SERVER, connections, streams, seconds, query)
+
+h2load without TLS.  It tells no median: that and the 99th part are the mean.
+
+=cut
+
+sub h2load {
+    my ($server, %arg) = @_;
+    my $said = join ' ', have('h2load'), _h2load_options(%arg),
+        "http://127.0.0.1:$server->{h2}$server->{path}{app}?$arg{query}";
+    $said = `$said`;
+    my ($bad, $status) = $said =~ m{
+        (\d+)\ failed.*^status\ codes:\ (\d+)\ 2xx }msx
+        or die "h2load: $said\n";
+    my ($mean, $unit) = $said =~ m{
+        ^time\ for\ request:\s+\S+\s+\S+\s+([\d.]+)(us|ms|s)\b }mx;
+    my $us = $mean * { us => 1, ms => 1e3, s => 1e6 }->{$unit};
+    return { requests => $status, bad => $bad, seconds => $arg{seconds},
+             map { ($_ => $us) } qw(mean_us p50_us p99_us) };
+}
+
+sub _h2load_options {
+    my (%arg) = @_;
+    return ('-t', 1, '-c', $arg{connections}, '-m', $arg{streams},
+            '-D', $arg{seconds});
 }
 
 # --- bare --------------------------------------------------------------------
@@ -215,9 +253,15 @@ sub _sparse {
 my %COMMAND = (
     wrk => sub {
         my (%arg) = @_;
-        my $path = $arg{what} eq 'app' ? 'app' : 'hello.txt';
+        my $path = $arg{what} eq 'file' ? 'hello.txt' : $arg{what};
+        my ($url, @post) = _wrk_what($path, %arg);
         return join ' ', 'wrk', _wrk_options(%arg), '-s bench/wrk.lua',
-            "http://127.0.0.1:PORT/$path";
+            "http://127.0.0.1:PORT/$url", @post;
+    },
+    h2load => sub {
+        my (%arg) = @_;
+        return join ' ', 'h2load', _h2load_options(%arg),
+            "http://127.0.0.1:PORT/app?$arg{query}";
     },
     bare => sub {
         my (%arg) = @_;

@@ -9,6 +9,7 @@ FCGIPM::Bench::Servers - what is compared, each ready to be asked
 
   my ($up, $left_out) = FCGIPM::Bench::Servers::bring_up();
   $up->{nginx}{port}        # on 127.0.0.1
+  $up->{nginx}{h2}          # a port for HTTP/2 without TLS
   $up->{nginx}{path}{app}   # URL path of the worker; file: of a static file
   $up->{nginx}{config}      # as it was given, for the report
 
@@ -117,15 +118,23 @@ END
 
 sub _httpd {
     my (%arg) = @_;
+    my $h2 = free_port();
+    $arg{config} .= <<"END";
+Listen 127.0.0.1:$h2
+<VirtualHost 127.0.0.1:$h2>
+    Protocols h2c
+</VirtualHost>
+END
     my $httpd = FCGIPM::Httpd->new(
-        mpm => 'event', modules => $arg{modules} || [],
+        mpm => 'event', modules => ['http2', @{ $arg{modules} || [] }],
         fcgipm => $arg{fcgipm} || 0,
         config => $HTTPD_SAME . $arg{config});
     _fill($httpd, $arg{config});
     $httpd->start or die "$arg{name}: httpd did not start\n";
     my ($version) = $httpd->log =~ m{(Apache/\S+.*?) configured -- resuming};
     return {
-        object => $httpd, port => $httpd->port, dir => $httpd->dir,
+        object => $httpd, port => $httpd->port, h2 => $h2,
+        dir => $httpd->dir,
         config => $HTTPD_SAME . $arg{config}, version => $version,
         path => { file => "/$FILE" }, roots => [$httpd->pid],
     };
@@ -159,6 +168,7 @@ sub _fcgipm {
     my ($processes) = @_;
     $processes = $SAME{workers} unless defined $processes;
     my $worker = _worker(tmp_dir() . '/worker');
+    my $streamed = _worker(tmp_dir() . '/worker-streamed');
     my $server = _httpd(
         name => 'mod_fcgipm', fcgipm => 1, config => <<"END");
 <FcgiPMPool app>
@@ -167,7 +177,15 @@ sub _fcgipm {
     FcgiPMListenBacklog $SAME{backlog}
 </FcgiPMPool>
 FcgiPMAlias /app app
+<FcgiPMPool streamed>
+    FcgiPMCommand $streamed
+    FcgiPMProcesses $processes
+    FcgiPMListenBacklog $SAME{backlog}
+    FcgiPMRequestBuffer off
+</FcgiPMPool>
+FcgiPMAlias /streamed streamed
 END
+    $server->{path}{streamed} = '/streamed';
     $server->{worker} = $worker;
     return $server;
 }
@@ -253,7 +271,7 @@ my @PARAMS = map { "    fastcgi_param $_;\n" } (
 sub _nginx {
     my $socket = _spawned();
     my $dir = tmp_dir();
-    my $port = free_port();
+    my ($port, $h2) = (free_port(), free_port());
     my $user = worker_user();
     my $identity = defined $user ? "user $user;\n" : '';
     my $temp = join '', map { "  ${_}_temp_path $dir/$_;\n" }
@@ -273,6 +291,7 @@ http {
   client_max_body_size 0;
 $temp  server {
     listen 127.0.0.1:$port;
+    listen 127.0.0.1:$h2 http2;
     location /app {
       fastcgi_pass unix:$socket;
   ${\ join '  ', @PARAMS}    }
@@ -288,7 +307,7 @@ END
     push @PROC, $proc;
     my ($version) = `$binary -v 2>&1` =~ m{(nginx/\S+)};
     return {
-        port => $port, dir => $dir, config => $config, version => $version,
+        port => $port, h2 => $h2, dir => $dir, config => $config, version => $version,
         worker => _dir() . '/worker-spawned', path => {},
         roots => [$proc->pid, $SPAWNER->pid],
     };
