@@ -9,18 +9,20 @@ _fcgipm_migrate()
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        -D|--define|--write|--php) ((++i)) ;;
+        -D|--define|--write|--php|--httpd) ((++i)) ;;
         -*) ;;
         *) peer=${COMP_WORDS[i]} ;;
         esac
     done
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     -D|--define) return ;;
-    --write|--php) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --write|--php|--httpd)
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return ;;
     esac
     if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W "-D --define --write --listen --php --rows
-                                 --help --version" -- "$cur"))
+        COMPREPLY=($(compgen -W "-D --define --write --httpd --listen --php
+                                 --rows --help --version" -- "$cur"))
     elif [[ -z $peer ]]; then
         COMPREPLY=($(compgen -W "mod_fcgid php-fpm" -- "$cur"))
     else

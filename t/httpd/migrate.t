@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: Apache-2.0
 #
-# fcgipm-migrate: ten configurations of mod_fcgid and php-fpm become ones that
-# httpd takes; php-fpm's answers are those of mod_fcgipm; docs/admin has its
+# fcgipm-migrate: eleven configurations of mod_fcgid and php-fpm become ones
+# that httpd takes; php-fpm's answers are those of mod_fcgipm; docs/admin has its
 # rows, and rows are there for all directives that the peers here know.
 # t/apps/migrate.t compares the answers with mod_fcgid's.
 use strict;
@@ -30,15 +30,18 @@ my %EXPECT = (
     trac => [0, [
         qr{^\s+<FcgiPMScripts\ \S+/cgi-bin>\n\s+FcgiPMProcesses\ 0\ 100\n
            \s+FcgiPMSetEnv\ TRAC_ENV\ "\S+/trac\ env"\n}mx,
-        qr{^        Options \+ExecCGI\n}m, qr{^    AddHandler fcgipm-script \.fcgi}m,
+        qr{^        Options \+ExecCGI\n}m,
+        qr{^    AddHandler fcgipm-script \.fcgi}m,
         qr{^    FcgiPMIOTimeout 90s}m, qr{^<IfModule mod_fcgipm\.c>}m]],
     mapserver => [0, [
-        qr{FcgiPMSetEnv MS_MAPFILE \S+/world\.map\n}, qr{^LimitRequestBody 15728640}m,
+        qr{FcgiPMSetEnv MS_MAPFILE \S+/world\.map\n},
+        qr{^LimitRequestBody 15728640$}m,
         qr{^FcgiPMMaxRequests 1000$}m, qr{^FcgiPMRequestTimeout 120s$}m]],
     moodle => [0, [
         qr{FcgiPMWrapper "\S+ -d memory_limit=200M" \.php\n},
         qr{FcgiPMSetEnv APP "moodle \\"lms\\""\n}, qr{FcgiPMProcesses 0 16\n},
-        qr{^FcgiPMRequestBuffer 1048576$}m, qr{^FcgiPMProcessLifetime 7200s$}m]],
+        qr{^FcgiPMRequestBuffer 1048576$}m,
+        qr{^FcgiPMProcessLifetime 7200s$}m]],
     gitweb => [1, [
         qr{<FcgiPMScripts\ \S+/gitweb>\n\s+FcgiPMProcesses\ 0\ 5\n
            \s+FcgiPMIdleTimeout\ 30s\n
@@ -54,6 +57,10 @@ my %EXPECT = (
         qr{^# --- \S+/sites\.d/shop\.conf$}m,
         qr{TODO \(\S+:25\) not in force here},
         qr{TODO \(\S+/shop\.conf:14\)}, qr{TODO \(\S+/shop\.conf:19\)}]],
+    panel => [1, [
+        qr{FcgiPMWrapper \S+/starter \.php3\n\s+FcgiPMWrapper \S+ \.php\n},
+        qr{FcgiPMRequestTimeout 3600s\n}, qr{^\tLimitRequestBody 1073741824$}m,
+        qr{TODO \(\S+/web1/sub/\.htaccess:2\)}, qr{TODO \(\S+:56\)}]],
     debian => [0, [
         qr{^    FcgiPMCommand /usr/bin/php-cgi\S* -c \S+/fpm/php\.ini$}m,
         qr{^    FcgiPMProcesses 2 5\n    FcgiPMSpareProcesses 1$}m,
@@ -63,11 +70,12 @@ my %EXPECT = (
         qr{FcgiPMProcesses 0 8\n    FcgiPMIdleTimeout 30s\n},
         qr{FcgiPMMaxRequests 500\n    FcgiPMRequestTimeout 2min\n},
         qr{-d "date\.timezone=\\"Europe/Berlin}, qr{-d display_errors=0},
-        qr{-d "sendmail_path=\\"/usr/sbin/sendmail -t -i -f www\@example\.org\\""},
+        qr{-d "sendmail_path=\\"/usr/sbin/sendmail -t -i -f www\@example\.org},
         qr{FcgiPMNoNewPrivs off}, qr{FcgiPMSetEnv APP "a b"\n},
         qr{TODO \(\S+:20\) -d memory_limit}]],
     chroot => [1, [
-        qr{FcgiPMProcesses 3\n}, qr{^    FcgiPMChroot \S+\n    FcgiPMDirectory /\n}m,
+        qr{FcgiPMProcesses 3\n},
+        qr{^    FcgiPMChroot \S+\n    FcgiPMDirectory /\n}m,
         qr{FcgiPMSlowLog 5s}, qr{FcgiPMRLimit core unlimited},
         qr{FilesMatch "\\\.\(\?:php\|php3\)\$"}]],
     users => [1, [
@@ -96,6 +104,8 @@ for my $case (cases('mod_fcgid'), cases('php-fpm')) {
         my $httpd = after($case);
         my ($rc, $words) = $httpd->run('-t');
         is($rc, 0, "$name: httpd -t") or diag($words, $config);
+        is(scalar(() = $config =~ /^\s*<FcgiPMScripts /mg), 1,
+           'panel: one directory, one section') if $name eq 'panel';
         served($case, $httpd) if $name =~ /^(?:users|ondemand|suexec)$/;
     }
 }
@@ -136,8 +146,8 @@ sub by_fpm {
 sub run {
     my (@arg) = @_;
     my $out = tmp_dir() . '/out';
-    my $status = start(cmd => [tool(), @arg], out => $out, err => $out)->wait(20);
-    return ($status, slurp($out));
+    my $proc = start(cmd => [tool(), @arg], out => $out, err => $out);
+    return ($proc->wait(20), slurp($out));
 }
 
 like((run('--version'))[1], qr/^fcgipm-migrate \d+\.\d+/, '--version');
@@ -166,6 +176,51 @@ is((run('mod_fcgid', '/nowhere'))[0], 2, 'no such file');
     like($said, qr/a\.conf:3: no_such = 1/, 'is named');
 }
 
+# --- php-fpm's requests in httpd's configuration
+{
+    my $dir = tmp_dir();
+    write_file("$dir/fpm.conf", join '', map { "[$_->[0]]\nuser = www-data\n"
+        . "pm = static\npm.max_children = 2\nlisten = $_->[1]\n" }
+        ['ann', '/run/ann.sock'], ['bob', '127.0.0.1:9001'],
+        ['eve', '/run/eve.sock']);
+    my $file = write_file("$dir/httpd.conf", <<'END');
+<IfModule proxy_fcgi_module>
+    <FilesMatch "\.php$">
+        SetHandler "proxy:unix:/run/ann.sock|fcgi://localhost"
+    </FilesMatch>
+</IfModule>
+SetHandler proxy:fcgi://localhost:9001
+SetHandler proxy:fcgi://localhost:9002
+ProxyPassMatch ^/(.*\.php)$ fcgi://127.0.0.1:9001/srv/$1
+END
+    my ($status, $text) = run('--php', '/bin/true', '--httpd', $file, 'php-fpm',
+                              "$dir/fpm.conf");
+    is($status, 1, '--httpd');
+    like($text, qr/^<IfModule fcgipm_module>\n.*\n {8}SetHandler fcgipm:ann\n/m,
+         'a unix socket, whatever mod_proxy_fcgi');
+    like($text, qr/^SetHandler fcgipm:bob\nSetHandler proxy:fcgi:\S+9002\n/m,
+         'a TCP socket, and one of another program');
+    like($text, qr/TODO \(\S+:8\)/, 'ProxyPassMatch is left to decide');
+    unlike($text, qr/^#? *SetHandler fcgipm:ann.*SetHandler fcgipm:ann/ms,
+           'what has its way needs no other');
+    like($text, qr/^# <FilesMatch .*\n#     SetHandler fcgipm:eve/m,
+         'a pool that httpd does not name');
+}
+
+SKIP: {
+    my ($conf) = glob '/etc/apache2/conf-available/php*-fpm.conf';
+    my ($case) = grep { $_->{name} eq 'debian' } cases('php-fpm');
+    skip 'not as Debian has it', 3 if !$conf || $case->{skip};
+    my $file = write_file("$case->{dir}/httpd.conf", "Include $conf\n");
+    is((migrate($case, '--httpd', $file))[0], 0, 'conf-available/php-fpm');
+    push @{ $case->{modules} }, 'setenvif';
+    my $httpd = after($case);
+    ok($httpd->start, 'httpd starts');
+    like((answers($httpd, $case))[0], qr{^\S+ 200\n.*SCRIPT_NAME=/page\.php\n}s,
+         'and has PHP');
+    $httpd->stop;
+}
+
 # --- what bash offers
 SKIP: {
     my $bash = have('bash') or skip 'bash is missing', 3;
@@ -182,8 +237,8 @@ SKIP: {
     my $file = root() . '/packaging/fcgipm-migrate.bash';
     is($offered->('mod_fcgid', substr $file, 0, -2), "$file\n", 'a file');
     my %option = map { $_ => 1 } (run('--help'))[1] =~ /(--\w+)/g;
-    is(join(' ', sort split ' ', $offered->('--')), join(' ', sort keys %option),
-       'the options');
+    is_deeply([sort split ' ', $offered->('--')], [sort keys %option],
+              'the options');
 }
 
 # --- the rows and the documents

@@ -124,6 +124,18 @@ sub hosting_site {
     return;
 }
 
+sub panel_site {
+    my ($case) = @_;
+    my $dir = $case->{dir};
+    dirs($dir, qw(web1 web1/sub scripts));
+    write_script("$dir/scripts/starter", "exec $case->{word}{PHP} -d "
+                 . 'memory_limit=63M');
+    page("$dir/web1/page.php");
+    write_file("$dir/web1/sub/.htaccess", "# fcgid\n"
+               . "AddHandler fcgid-script .py\n", 0644);
+    return;
+}
+
 sub users_site {
     my ($case) = @_;
     my $dir = $case->{dir};
@@ -162,6 +174,8 @@ my @CASE = (
     ['hosting', 'mod_fcgid', ['mime', 'rewrite', 'authn_core', 'authz_user'],
      \&hosting_site, ['/app.fcgi/x?env', 'PORT'], ['/front/a?env', 'PORT'],
        ['/app.fcgi?environ', 'PORT']],
+    ['panel', 'mod_fcgid', ['mime'], \&panel_site, ['/page.php/a?b', 'PORT'],
+     ['/page.php', 'PORT2']],
     ['debian', 'php-fpm', [], sub { page("$_[0]{dir}/page.php") },
      ['/page.php/a?q=1', 'PORT']],
     ['ondemand', 'php-fpm', [], sub {
@@ -207,7 +221,8 @@ sub _lacking {
     my ($case) = @_;
     return 'php-cgi is missing'
         if $case->{word}{PHP} eq 'none'
-        && ($case->{peer} eq 'php-fpm' || $case->{name} =~ /suexec|moodle|host/);
+        && ($case->{peer} eq 'php-fpm'
+            || $case->{name} =~ /suexec|moodle|hosting|panel/);
     return 'php-fpm is missing'
         if $case->{name} eq 'debian' && !glob '/etc/php/*/fpm/php-fpm.conf';
     return 'root only' if $case->{name} =~ /suexec|users|chroot/ && $> != 0;
@@ -262,7 +277,8 @@ sub before {
         : "$dir/run/shop.sock";
     return _httpd($case, fcgipm => 0, modules => ['proxy', 'proxy_fcgi'],
         config => $case->{name} eq 'users'
-            ? _handlers($case, sub { "proxy:unix:$dir/run/$_[0].sock|fcgi://l" })
+            ? _handlers($case,
+                        sub { "proxy:unix:$dir/run/$_[0].sock|fcgi://l" })
             : "<FilesMatch \"\\.php\$\">\n    SetHandler "
               . "\"proxy:unix:$one|fcgi://localhost\"\n</FilesMatch>\n");
 }
