@@ -226,6 +226,8 @@ sub _lacking {
     return 'php-fpm is missing'
         if $case->{name} eq 'debian' && !glob '/etc/php/*/fpm/php-fpm.conf';
     return 'root only' if $case->{name} =~ /suexec|users|chroot/ && $> != 0;
+    return 'www-data and root only' if $case->{name} eq 'debian' && $> != 0
+        && getpwuid $> ne 'www-data';
     return 'suexec is missing' if $case->{name} eq 'suexec'
         && !-e '/usr/lib/apache2/suexec' && !have('suexec');
     return;
