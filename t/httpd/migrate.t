@@ -35,6 +35,8 @@ my %EXPECT = (
         qr{^    FcgiPMIOTimeout 90s}m, qr{^<IfModule mod_fcgipm\.c>}m]],
     mapserver => [0, [
         qr{FcgiPMSetEnv MS_MAPFILE \S+/world\.map\n},
+        qr{/maps>\n\s+FcgiPMProcesses\ 0\ 100\n\s+FcgiPMSetEnv\ MS_MAPFILE
+           \ \S+/maps\.map\n}x,
         qr{^LimitRequestBody 15728640$}m,
         qr{^FcgiPMMaxRequests 1000$}m, qr{^FcgiPMRequestTimeout 120s$}m]],
     moodle => [0, [
@@ -48,6 +50,7 @@ my %EXPECT = (
            \s+FcgiPMSetEnv\ GITWEB_CONFIG\ /etc/gitweb\.conf\n}x,
         qr{/viewvc>\n\s+FcgiPMProcesses 0 100\n\s+FcgiPMIdleTimeout 300s\n},
         qr{FcgiPMIOTimeout 75s\n\s+FcgiPMMaxRequests 100\n},
+        $> ? () : qr{/viewvc\.fcgi belongs\n\s+FcgiPMScriptOwner any\n},
         qr{^# FcgidCmdOptions \S+/old\.fcgi .*\n#   TODO \(\S+:7\)}m]],
     hosting => [1, [
         qr{^\s*<FcgiPMPool door>$}m, qr{^        FcgiPMAccessChecker door$}m,

@@ -155,10 +155,11 @@ my @CASE = (
         script("$_[0]{dir}/cgi-bin/trac.fcgi");
     }, ['/trac/wiki/Start?env', 'PORT'], ['/trac?environ', 'PORT']],
     ['mapserver', 'mod_fcgid', ['mime'], sub {
-        dirs($_[0]{dir}, 'cgi-bin');
-        script("$_[0]{dir}/cgi-bin/mapserv.fcgi");
+        dirs($_[0]{dir}, qw(cgi-bin sites sites/maps));
+        script("$_[0]{dir}/$_.fcgi") for qw(cgi-bin/mapserv sites/maps/map);
     }, ['/cgi-bin/mapserv.fcgi?env', 'PORT'],
-       ['/cgi-bin/mapserv.fcgi?environ', 'PORT']],
+       ['/cgi-bin/mapserv.fcgi?environ', 'PORT'],
+       ['/map.fcgi?environ', 'PORT2']],
     ['moodle', 'mod_fcgid', ['mime', 'dir'], sub {
         dirs($_[0]{dir}, 'moodle');
         page("$_[0]{dir}/moodle/$_") for qw(index.php file.php);
@@ -169,6 +170,8 @@ my @CASE = (
         script("$_[0]{dir}/gitweb/gitweb.cgi");
         script("$_[0]{dir}/viewvc/viewvc.fcgi");
         script("$_[0]{dir}/old.fcgi");
+        # mod_fcgid runs what belongs to anybody
+        give($_[0]{word}{USER2}, "$_[0]{dir}/viewvc/viewvc.fcgi");
     }, ['/gitweb/?environ', 'PORT'], ['/gitweb/gitweb.cgi/p?env', 'PORT'],
        ['/viewvc/trunk/a?env', 'PORT']],
     ['hosting', 'mod_fcgid', ['mime', 'rewrite', 'authn_core', 'authz_user'],
