@@ -264,6 +264,7 @@ static void text_put_pool(FILE *out, const json_t *pool, int detail)
     text_put_about(out, "  command: ", pool, "command");
     text_put_about(out, "  listen: ", pool, "listen");
     text_put_about(out, "  preload: ", pool, "preload");
+    text_put_about(out, "  warm-up: ", pool, "warmup");
     text_put_about(out, "  last said: ", pool, "last_stderr");
     fputc('\n', out);
     text_put_heads(out, PM_METRIC_WORKER, "  ");

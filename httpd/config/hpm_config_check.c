@@ -16,6 +16,7 @@
 #include "httpd/config/hpm_pools.h"
 #include "httpd/config/hpm_script_rules.h"
 #include "httpd/config/hpm_server.h"
+#include "httpd/config/hpm_warmup.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_safe_dir.h"
 
@@ -366,6 +367,7 @@ int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return OK; /* httpd reads this configuration for its syntax only */
     }
     check_collect_sections(server, s, pconf);
+    hpm_warmup_complete(server, s, pconf);
     hpm_pools_make(server, check_is_test(), pconf, ptemp);
     hpm_script_rules_hosts(server, s, pconf);
     hpm_path_check(server, s, pconf, ptemp);

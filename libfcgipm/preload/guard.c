@@ -98,7 +98,9 @@ static void on_exit_told(void);
 /* It is ready, and will not execute the program that is to be the worker. */
 static void first_wait(void)
 {
-    guard_env_remove("FCGIPM_MANAGER"); /* pm_spawn.h */
+    if (!LOAD(guard.warmed)) {
+        guard_env_remove("FCGIPM_MANAGER"); /* pm_spawn.h */
+    }
     if (guard.page_fd >= 0) {
         close(guard.page_fd);
         guard.page_fd = -1;
@@ -506,7 +508,7 @@ static void map_page(int slot, int layout)
 static void has_forked(void)
 {
     if (guard.active && !guard.child && !LOAD(guard.has_waited)
-        && !guard.slot->forked) {
+        && !LOAD(guard.warmed) && !guard.slot->forked) {
         __atomic_store_n(&guard.slot->forked, 1, __ATOMIC_RELEASE);
         guard_ring();
     }

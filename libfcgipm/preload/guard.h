@@ -145,6 +145,7 @@ typedef struct guard {
     struct stat fork_socket; /**< to know it again */
     int fork_filters;        /**< guard_fork_filters(), at the beginning */
     pid_t fork_parent;       /**< the manager */
+    int warmed;              /**< it has had a request of FcgiPMWarmup's */
 
     struct sigaction action[GUARD_ACTIONS];
     int action_set[GUARD_ACTIONS];
@@ -431,6 +432,13 @@ void guard_fork_hand_on(int yes);
 
 /** In a child by fork(2): it gets no orders. */
 void guard_fork_forget(void);
+
+/** Is a request of FcgiPMWarmup's there, which comes before that wait? */
+int guard_fork_warms(void);
+
+/** @return its connection; -1: there is none.  It is none of those that
+ *  guard_conn.c knows: told, the program need not answer it. */
+int guard_fork_warmup(void);
 
 /** Before the first wait for a request is told: the place where a process that
  *  can be a fork server stays.  Returns in a worker: in one that cannot, or in

@@ -122,8 +122,8 @@ static int order_judge(const fork_order_t *o, ssize_t n, int flags)
                : 0;
 }
 
-/* @return 0: there will be no more */
-static int order_take(int fd, fork_order_t *o)
+/* @return what recvmsg(2) gives */
+static ssize_t order_receive(int fd, fork_order_t *o, int *flags)
 {
     union {
         char room[CMSG_SPACE(sizeof(int) * ORDER_ROOM)];
@@ -140,17 +140,66 @@ static int order_take(int fd, fork_order_t *o)
         m.msg_iovlen = 1;
         m.msg_control = control.room;
         m.msg_controllen = sizeof(control.room);
-        n = guard_libc()->recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+        n = guard_libc()->recvmsg(fd, &m, MSG_CMSG_CLOEXEC | *flags);
     } while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        order_collect(o, &m);
+    }
+    *flags = m.msg_flags;
+    return n;
+}
+
+/* @return 0: there will be no more */
+static int order_take(int fd, fork_order_t *o)
+{
+    int flags = 0;
+    ssize_t n = order_receive(fd, o, &flags);
+
     if (n <= 0) {
         return 0;
     }
-    order_collect(o, &m);
-    o->error = order_judge(o, n, m.msg_flags);
+    o->error = order_judge(o, n, flags);
     if (n != sizeof(o->order)) {
         o->order.serial = 0; /* a part of one */
     }
     return 1;
+}
+
+/* --- FcgiPMWarmup --------------------------------------------------------- */
+
+int guard_fork_warms(void)
+{
+    int fd = LOAD(guard.fork_fd);
+    int err = errno;
+    pm_fork_order_t o;
+    int warms =
+        fd > 0 && !guard_told() && is_fork_socket(fd)
+        && guard_libc()->recv(fd, &o, sizeof(o), MSG_PEEK | MSG_DONTWAIT) > 0;
+
+    errno = err;
+    return warms;
+}
+
+/* What it forks from now on are no children that serve in its place.  And its
+ * environment can be that of the request, which is freed when it comes back
+ * (fcgi_stdio). */
+int guard_fork_warmup(void)
+{
+    int flags = MSG_DONTWAIT;
+    int err = errno;
+    fork_order_t o;
+
+    if (!guard_fork_warms()
+        || order_receive(guard.fork_fd, &o, &flags) != sizeof(o.order)
+        || o.fds != 1) {
+        errno = err;
+        return -1;
+    }
+    if (!SWAP(guard.warmed, 1)) {
+        guard_env_remove("FCGIPM_MANAGER");
+    }
+    errno = err;
+    return o.fd[0];
 }
 
 /* --- birth ---------------------------------------------------------------- */
@@ -318,8 +367,14 @@ static void decide(int fd)
 {
     pm_fork_message_t m = {.kind = PM_FORK_REFUSED};
 
+    char more;
+
     if (!is_fork_socket(fd)) {
         return; /* a program before this one has closed it */
+    }
+    if (guard_libc()->recv(fd, &more, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+        close(fd); /* no fork server is wanted */
+        return;
     }
     if (guard_told() || !guard_fork_may(m.text)) {
         fork_say(fd, &m);

@@ -7,6 +7,7 @@
 #include "libfcgipm/preload/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,25 @@ static int judged_accept(int fd, struct sockaddr *addr, socklen_t *len,
     return conn;
 }
 
+/* FcgiPMWarmup: as if a client had come. */
+static int warm_accept(struct sockaddr *addr, socklen_t *len, const int *flags)
+{
+    struct sockaddr_storage from = {.ss_family = AF_UNIX};
+    int conn = guard_fork_warmup();
+
+    if (conn < 0) {
+        return -1;
+    }
+    if (!flags || !(*flags & SOCK_CLOEXEC)) {
+        fcntl(conn, F_SETFD, 0);
+    }
+    if (flags && (*flags & SOCK_NONBLOCK)) {
+        fcntl(conn, F_SETFL, O_NONBLOCK);
+    }
+    give_address(&from, sizeof(from.ss_family), addr, len);
+    return conn;
+}
+
 static int guarded_accept(int fd, struct sockaddr *addr, socklen_t *len,
                           const int *flags)
 {
@@ -105,6 +125,10 @@ static int guarded_accept(int fd, struct sockaddr *addr, socklen_t *len,
 
     if (!guard_is_listener(fd)) {
         return real_accept(fd, addr, len, flags);
+    }
+    if (!LOAD(guard.has_waited)
+        && (conn = warm_accept(addr, len, flags)) >= 0) {
+        return conn;
     }
     if (__libc_single_threaded && !guard_self.loops) {
         guard_conn_forget();
@@ -193,6 +217,7 @@ typedef struct pause_kind {
     void (*hide)(pause_t *p);         /* leave out the listening socket ... */
     void (*show)(pause_t *p);         /* ... and put it back */
     int (*rest)(pause_t *p, int rc);  /* what came of others than that */
+    int (*come)(pause_t *p);          /* the result: that is ready, alone */
 } pause_kind_t;
 
 /* @param most milliseconds, -1: as long as it wants */
@@ -317,6 +342,9 @@ static int guarded_pause(pause_t *p)
         return p->kind->first(p);
     }
     p->before = count();
+    if (listens && !LOAD(guard.has_waited) && guard_fork_warms()) {
+        return p->kind->come(p);
+    }
     return listens ? request_pause(p) : other_pause(p);
 }
 
@@ -397,12 +425,27 @@ static int rest_comes_again(pause_t *p, int rc)
     return 0;
 }
 
-static const pause_kind_t poll_kind = {poll_first,   poll_again,
-                                       poll_listens, poll_hide,
-                                       poll_show,    rest_comes_again};
-static const pause_kind_t ppoll_kind = {ppoll_first,  poll_again,
-                                        poll_listens, poll_hide,
-                                        poll_show,    rest_comes_again};
+static int poll_come(pause_t *p)
+{
+    int n = 0;
+    nfds_t i;
+
+    for (i = 0; i < p->n; i++) {
+        p->fds[i].revents =
+            (short)(guard_is_waited_on(p->fds[i].fd)
+                        ? p->fds[i].events & (POLLIN | POLLRDNORM)
+                        : 0);
+        n += p->fds[i].revents != 0;
+    }
+    return n;
+}
+
+static const pause_kind_t poll_kind = {poll_first, poll_again, poll_listens,
+                                       poll_hide,  poll_show,  rest_comes_again,
+                                       poll_come};
+static const pause_kind_t ppoll_kind = {
+    ppoll_first, poll_again,       poll_listens, poll_hide,
+    poll_show,   rest_comes_again, poll_come};
 
 PUBLIC int poll(struct pollfd *fds, nfds_t n, int ms)
 {
@@ -524,12 +567,29 @@ static void select_show(pause_t *p)
     (void)p;
 }
 
-static const pause_kind_t select_kind = {select_first,   select_again,
-                                         select_listens, select_hide,
-                                         select_show,    rest_comes_again};
-static const pause_kind_t pselect_kind = {pselect_first,  select_again,
-                                          select_listens, select_hide,
-                                          select_show,    rest_comes_again};
+static int select_come(pause_t *p)
+{
+    int i, fd, n = 0;
+
+    for (i = 0; i < 3; i++) {
+        for (fd = 0; p->set[i] && fd < p->top; fd++) {
+            if (i || !FD_ISSET(fd, p->set[i]) || !guard_is_waited_on(fd)) {
+                FD_CLR(fd, p->set[i]);
+            }
+            else {
+                n++;
+            }
+        }
+    }
+    return n;
+}
+
+static const pause_kind_t select_kind = {
+    select_first, select_again,     select_listens, select_hide,
+    select_show,  rest_comes_again, select_come};
+static const pause_kind_t pselect_kind = {
+    pselect_first, select_again,     select_listens, select_hide,
+    select_show,   rest_comes_again, select_come};
 
 static int guarded_select(pause_t *p, int top, fd_set *r, fd_set *w, fd_set *e)
 {
@@ -638,14 +698,25 @@ static int epoll_rest(pause_t *p, int rc)
     return n;
 }
 
+static int epoll_come(pause_t *p)
+{
+    if (p->max < 1) {
+        return p->kind->first(p);
+    }
+    p->ev[0].events = EPOLLIN;
+    p->ev[0].data.u64 = LOAD(guard.fd[p->epfd].set.data);
+    return 1;
+}
+
 static const pause_kind_t epoll_kind = {epoll_first, epoll_again, epoll_listens,
-                                        epoll_hide,  epoll_show,  epoll_rest};
-static const pause_kind_t epoll_pwait_kind = {epoll_pwait_first, epoll_again,
-                                              epoll_listens,     epoll_hide,
-                                              epoll_show,        epoll_rest};
-static const pause_kind_t epoll_pwait2_kind = {epoll_pwait2_first, epoll_again,
-                                               epoll_listens,      epoll_hide,
-                                               epoll_show,         epoll_rest};
+                                        epoll_hide,  epoll_show,  epoll_rest,
+                                        epoll_come};
+static const pause_kind_t epoll_pwait_kind = {
+    epoll_pwait_first, epoll_again, epoll_listens, epoll_hide,
+    epoll_show,        epoll_rest,  epoll_come};
+static const pause_kind_t epoll_pwait2_kind = {
+    epoll_pwait2_first, epoll_again, epoll_listens, epoll_hide,
+    epoll_show,         epoll_rest,  epoll_come};
 
 static int guarded_epoll(pause_t *p, int epfd, struct epoll_event *ev, int max)
 {

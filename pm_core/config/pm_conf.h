@@ -91,6 +91,9 @@ typedef struct pm_conf {
 
     apr_int64_t guard;          /**< 1: on */
     apr_int64_t preload;        /**< a pm_conf_preload_t */
+    apr_array_header_t *warmup; /**< of "URL" or "URL SCRIPT ROOT"; SCRIPT:
+                                 *   the part of its path that names the
+                                 *   program, ROOT: the document root */
     apr_int64_t no_new_privs;   /**< 1: on */
     const char *cgroup;         /**< its directory; NULL: httpd's own */
     apr_time_t start_delay;     /**< between two starts in one pool */
@@ -202,6 +205,8 @@ typedef enum pm_type {
     PM_T_PAIR,     /**< "NAME value" -> "NAME=value" appended to an array */
     PM_T_NAMES,    /**< one or more words appended to an array */
     PM_T_PATHS,    /**< the same, each an absolute path */
+    PM_T_URLS,     /**< the same, each a URL, or its path: what httpd knows of
+                    *   it can follow, "URL SCRIPT ROOT" */
     PM_T_CLIENTS,  /**< the same, each a prefix of addresses, or "any" */
     PM_T_RLIMIT,   /**< "resource soft [hard]" appended to an array */
     PM_T_NUMBER,   /**< a whole number: apr_int64_t */
@@ -237,7 +242,7 @@ typedef struct pm_row {
                            *   it; NULL: zero */
     apr_int64_t min, max; /**< bounds; PM_T_TIME: microseconds; PM_T_STRING
                            *   and _PATH: characters; PM_T_WORDS, _NAMES,
-                           *   _PATHS, _CLIENTS: number of words */
+                           *   _PATHS, _URLS, _CLIENTS: number of words */
     const char *choices;  /**< PM_T_CHOICE: "hup|changed|none" */
     pm_change_t change;
     const char *help; /**< one line, as httpd -L shows it */

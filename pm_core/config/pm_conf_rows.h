@@ -87,6 +87,9 @@ PM_ROW(guard, "FcgiPMGuard", PM_T_CHOICE, pm_conf_t, "on", 0, 0, "off|on",
 PM_ROW(preload, "FcgiPMPreload", PM_T_CHOICE, pm_conf_t, "off", 0, 0,
        "off|auto|on", PM_CHANGE_WORKERS,
        "whether workers are forked from one that has loaded the program")
+PM_ROW(warmup, "FcgiPMWarmup", PM_T_URLS, pm_conf_t, NULL, 1, 32, NULL,
+       PM_CHANGE_NOTHING,
+       "URLs that a worker answers before it counts as ready")
 PM_ROW(no_new_privs, "FcgiPMNoNewPrivs", PM_T_CHOICE, pm_conf_t, "on", 0, 0,
        "off|on", PM_CHANGE_WORKERS,
        "whether workers are kept from more rights (setuid programs)")

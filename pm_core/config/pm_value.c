@@ -164,6 +164,52 @@ static apr_status_t read_paths(const task_t *t)
     return read_names(t);
 }
 
+/* A request with it has to fit into a record and a socket's buffer. */
+#define URL_MOST 4000
+
+/* A path, or a URL with a host and a path.  Behind a space: what httpd has
+ * added. */
+static int is_url(const char *word)
+{
+    size_t n = strcspn(word, " ");
+    const char *host = !strncmp(word, "http://", 7)    ? word + 7
+                       : !strncmp(word, "https://", 8) ? word + 8
+                                                       : word;
+    size_t i;
+
+    for (i = 0; i < n && word[i] > ' ' && word[i] < 0x7f; i++) {
+        ;
+    }
+    return i == n && n <= URL_MOST && strlen(word) <= (size_t)2 * URL_MOST
+           && (host == word ? *word == '/'
+                            : host[0] && host[0] != '/'
+                                  && memchr(host, '/', strcspn(host, " ")));
+}
+
+static apr_status_t read_urls(const task_t *t)
+{
+    const apr_array_header_t *list;
+    apr_status_t rv;
+    int i;
+
+    for (i = 0; i < t->argc; i++) {
+        if (!is_url(t->argv[i])) {
+            return pm_fail(
+                t->why, APR_EINVAL,
+                "%s: \"%.100s\" is neither a path, as /index.php?a=1, "
+                "nor a URL, as http://www.example.org/index.php",
+                t->row->name, t->argv[i]);
+        }
+    }
+    rv = read_names(t);
+    list = *(apr_array_header_t **)t->field;
+    return rv != APR_SUCCESS || list->nelts <= t->row->max
+               ? rv
+               : pm_fail(t->why, APR_EINVAL,
+                         "%s: %d URLs, %" APR_INT64_T_FMT " are allowed",
+                         t->row->name, list->nelts, t->row->max);
+}
+
 #define CLIENTS_ANY "any"
 
 static int is_any(const char *word)
@@ -540,6 +586,7 @@ static const struct {
     [PM_T_PAIR] = {read_pair, NULL, 2, LINES},
     [PM_T_NAMES] = {read_names, write_words, 0, WORDS},
     [PM_T_PATHS] = {read_paths, write_words, 0, WORDS},
+    [PM_T_URLS] = {read_urls, write_words, 0, WORDS},
     [PM_T_CLIENTS] = {read_clients, write_words, 0, WORDS},
     [PM_T_RLIMIT] = {read_rlimit, NULL, 3, LINES},
     [PM_T_NUMBER] = {read_number_type, write_integer, 1, NUMBERS(apr_int64_t)},

@@ -141,6 +141,8 @@ PM_METRIC(POOL, preload, TEXT, MANAGER, "Preloaded", NULL, NULL, NULL, 0, NULL,
           NULL, NULL, "FcgiPMPreload: on, or why not.")
 PM_METRIC(POOL, fork_server, NUMBER, MANAGER, NULL, NULL, NULL, NULL, 0, NULL,
           NULL, NULL, "The process its workers are forked from.")
+PM_METRIC(POOL, warmup, TEXT, MANAGER, NULL, NULL, NULL, NULL, 0, NULL, NULL,
+          NULL, "FcgiPMWarmup: how the last requests were answered.")
 PM_METRIC(POOL, last_error, TEXT, MANAGER, NULL, NULL, NULL, NULL, 0, NULL,
           NULL, NULL, "The last thing that went wrong.")
 PM_METRIC(POOL, last_stderr, TEXT, MANAGER, NULL, NULL, NULL, NULL, 0, NULL,

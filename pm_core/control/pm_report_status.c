@@ -8,6 +8,7 @@
 #include "pm_core/pool/pm_output.h"
 #include "pm_core/pool/pm_direct.h"
 #include "pm_core/pool/pm_fork_server.h"
+#include "pm_core/pool/pm_warmup.h"
 
 /* --- the whole ------------------------------------------------------------ */
 
@@ -261,6 +262,7 @@ void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
                       avail, now);
     status.value[PM_METRIC_POOL_preload].text = pm_fork_server_state(pool);
     status.value[PM_METRIC_POOL_fork_server].number = pm_fork_server_pid(pool);
+    status.value[PM_METRIC_POOL_warmup].text = pm_warmup_state(pool);
     status.value[PM_METRIC_POOL_last_error].text = pool->last_error;
     status.value[PM_METRIC_POOL_last_stderr].text = pm_output_last(pool);
     report_put_pool(j, &status);

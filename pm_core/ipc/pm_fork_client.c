@@ -55,6 +55,13 @@ int pm_fork_client_order(int fd, const pm_fork_order_t *order, int output,
     return pm_fd_pass_send(fd, order, sizeof(*order), along, 2) < 0 ? errno : 0;
 }
 
+int pm_fork_client_warmup(int fd, int conn)
+{
+    pm_fork_order_t none = {0, -1};
+
+    return pm_fd_pass_send(fd, &none, sizeof(none), &conn, 1) < 0 ? errno : 0;
+}
+
 /* A text that goes into the log. */
 static void fork_print(char *text)
 {

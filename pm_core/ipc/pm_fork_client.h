@@ -28,6 +28,10 @@ int pm_fork_client_newborn(int fd[2]);
 int pm_fork_client_order(int fd, const pm_fork_order_t *order, int output,
                          int newborn);
 
+/** Before the process is started: a connection that its program gets before
+ *  any other (FcgiPMWarmup).  @return 0, or an errno */
+int pm_fork_client_warmup(int fd, int conn);
+
 /** Is a message there?
  *  @return 1: it is in @a message, whose text ends with a NUL and has nothing
  *          that cannot be printed; 0: not now; -1: nothing more will come, or

@@ -2,13 +2,21 @@
 /**
  * @file pm_fork_order.h
  * @brief What the manager and a pool's fork server say to each other
- *        (FcgiPMPreload).
+ *        (FcgiPMPreload), and how a worker gets its first requests
+ *        (FcgiPMWarmup).
  *
  * A fork server is a worker's program, started as a worker is, with one more
  * descriptor: PM_FORK_FD, one end of a pair of SOCK_SEQPACKET sockets, named
- * by the variable PM_FORK_VARIABLE.  When the program waits for its first
- * request, the guard in it decides whether the process can be a fork server,
- * and says so:
+ * by the variable PM_FORK_VARIABLE.
+ *
+ * FcgiPMWarmup: before it starts the process, the manager sends a connection
+ * with each request: a pm_fork_order_t whose serial is 0, with one descriptor.
+ * The guard gives them to the program as accept(2) would, before it waits for
+ * any other.  Where no fork server is wanted the manager has closed its end by
+ * then, and after the last of them the process is a worker.
+ *
+ * When the program waits for its first request after that, the guard in it
+ * decides whether the process can be a fork server, and says so:
  *
  *   PM_FORK_REFUSED  It cannot, and @c text has the reason.  The guard closes
  *                    the socket, and the process goes on as a worker.
@@ -56,7 +64,7 @@ typedef struct pm_fork_message {
 
 /** Make a worker. */
 typedef struct pm_fork_order {
-    uint32_t serial;
+    uint32_t serial;   /**< 0: no order, see FcgiPMWarmup above */
     int32_t shm_index; /**< its record in the pool's pm_worker_status_t's; -1:
                         *   none */
 } pm_fork_order_t;

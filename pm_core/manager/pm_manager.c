@@ -26,6 +26,7 @@
 #include "pm_core/os/pm_signals.h"
 #include "pm_core/manager/pm_survivor.h"
 #include "pm_core/pool/pm_slow_log.h"
+#include "pm_core/pool/pm_warmup.h"
 #include "pm_core/pool/pm_overload.h"
 #include "pm_core/pool/pm_socket_check.h"
 #include "pm_core/os/pm_title.h"
@@ -550,10 +551,9 @@ static void mgr_log_start(pm_manager_t *m)
 }
 
 static const pm_pool_feature_t *const mgr_features[] = {
-    &pm_script_pools_feature, &pm_slow_log_feature,
-    &pm_filewatch_feature,    &pm_reload_wait_feature,
-    &pm_socket_check_feature, &pm_overload_feature,
-    &pm_fork_server_feature,  NULL};
+    &pm_script_pools_feature, &pm_slow_log_feature,     &pm_filewatch_feature,
+    &pm_reload_wait_feature,  &pm_socket_check_feature, &pm_overload_feature,
+    &pm_fork_server_feature,  &pm_warmup_feature,       NULL};
 
 static void mgr_init_context(pm_manager_t *m)
 {

@@ -15,6 +15,7 @@
 #include "pm_core/pool/pm_leftovers.h"
 #include "pm_core/pool/pm_pool_exit.h"
 #include "pm_core/pool/pm_rollback.h"
+#include "pm_core/pool/pm_warmup.h"
 #include "pm_core/spawn/pm_spawn.h"
 
 /* A fork takes a millisecond. */
@@ -418,18 +419,28 @@ static void fs_on_server(struct pm_fork_server *fs, int heard,
 static void fs_on_candidate(struct pm_fork_server *fs, int heard,
                             const pm_fork_message_t *said)
 {
+    pm_worker_t *w = fs->next->w;
+    char text[sizeof(fs->why)];
+    const char *why;
+
     /* it is going, and its exit tells; or serves without having decided */
-    if (heard < 0 || !pm_worker_fsm_alive(fs->next->w->state)) {
+    if (heard < 0 || !pm_worker_fsm_alive(w->state)) {
         fs_hush(fs, fs->next);
         return;
     }
     if (said->kind == PM_FORK_SERVES) {
-        fs_serve(fs);
+        if (pm_warmup_judge(w, 1)) {
+            fs_serve(fs);
+        }
         return;
     }
-    fs_refuse(fs, said->kind == PM_FORK_REFUSED && said->text[0]
-                      ? said->text
-                      : "it gives no reason");
+    why = said->kind == PM_FORK_REFUSED && said->text[0] ? said->text
+                                                         : "it gives no reason";
+    apr_snprintf(text, sizeof(text), "%s%s",
+                 w->warmup ? "after FcgiPMWarmup: " : "", why);
+    if (pm_warmup_judge(w, 0) || pm_worker_fsm_alive(w->state)) {
+        fs_refuse(fs, text);
+    }
 }
 
 /* @return 0: it has said nothing more */
@@ -465,6 +476,7 @@ static pm_fork_birth_t fs_load(struct pm_fork_server *fs, apr_time_t now)
     pm_pool_t *pool = fs->pool;
     pm_worker_origin_t from = pm_rollback_origin(pool);
     fork_process_t *process;
+    pm_warmup_t *warmup;
     pm_worker_t *w;
     pm_reason_t why;
     int fd[2];
@@ -480,8 +492,10 @@ static pm_fork_birth_t fs_load(struct pm_fork_server *fs, apr_time_t now)
         return PM_FORK_NOT;
     }
     from.fork_fd = fd[1];
+    warmup = pm_warmup_ask(pool, fd[0]);
     w = pm_worker_start(&pool->workers, &from, now);
     close(fd[1]);
+    pm_warmup_begin(warmup, w);
     if (!w) {
         close(fd[0]);
         return PM_FORK_NOT;
@@ -573,20 +587,28 @@ static int fs_shows_harm(int status)
     return sig == SIGSEGV || sig == SIGABRT || sig == SIGBUS || sig == SIGILL;
 }
 
+void pm_fork_server_failed(pm_pool_t *pool, const pm_worker_t *w, int by_code)
+{
+    struct pm_fork_server *fs = pool->fork_server;
+
+    if (!fs->next || fs->next->w != w) {
+        return;
+    }
+    fs_release(fs, &fs->next);
+    if (!fs->again && by_code) {
+        fs_keep_former(fs);
+    }
+    fs->again = 0; /* else the reload goes on with another candidate */
+    pm_pool_touch(pool);
+}
+
 void pm_fork_server_exited(pm_pool_t *pool, const pm_worker_t *w, int status)
 {
     struct pm_fork_server *fs = pool->fork_server;
 
-    if (fs->next && fs->next->w == w) {
-        fs_release(fs, &fs->next);
-        if (!fs->again && (!w->term_at || w->overdue)) {
-            fs_keep_former(fs);
-        }
-        fs->again = 0; /* else the reload goes on with another candidate */
-        pm_pool_touch(pool);
-    }
-    else if (fs->server && w->forked == fs->server->w->number && !w->term_at
-             && fs_shows_harm(status)) {
+    pm_fork_server_failed(pool, w, !w->term_at || w->overdue);
+    if (fs->server && w->forked == fs->server->w->number && !w->term_at
+        && fs_shows_harm(status)) {
         pm_log(pool->context->log, PM_WARNING,
                "pool %s: worker %d has crashed: the fork server %d, which "
                "shares its memory, is replaced as well",

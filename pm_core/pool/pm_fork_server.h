@@ -50,6 +50,10 @@ void pm_fork_server_reload(pm_pool_t *pool);
  *  will. */
 void pm_fork_server_ready(pm_pool_t *pool, const pm_worker_t *w);
 
+/** The worker has not become ready: if it is the candidate, what was loaded
+ *  before stays.  @param by_code 0: it was told to go */
+void pm_fork_server_failed(pm_pool_t *pool, const pm_worker_t *w, int by_code);
+
 /** A worker was reaped; its address space tells about that of the others. */
 void pm_fork_server_exited(pm_pool_t *pool, const pm_worker_t *w, int status);
 

@@ -15,6 +15,7 @@
 #include "pm_core/pool/pm_output.h"
 #include "pm_core/pool/pm_pool_exit.h"
 #include "pm_core/pool/pm_rollback.h"
+#include "pm_core/pool/pm_warmup.h"
 
 /* A removed pool drains until no process can call it.  The kernel has no event
  * for that (an empty queue, httpd's old children gone): it is looked at again
@@ -82,16 +83,26 @@ static void pool_on_error(pm_pool_t *pool, pm_level_t level, const char *text)
     pm_pool_error(pool, level, "%s", text);
 }
 
+static int pool_on_waits(pm_pool_t *pool, pm_worker_t *w,
+                         const pm_worker_facts_t *seen)
+{
+    (void)pool;
+    return pm_warmup_waits(w, seen);
+}
+
 static void pool_on_ready(pm_pool_t *pool, pm_worker_t *w)
 {
     pool->nonblocking = pm_listen_state_is_nonblocking(&pool->listener);
+    pm_warmup_ready(w);
     pm_rollback_ready(pool, w);
     pm_fork_server_ready(pool, w);
 }
 
 static void pool_on_late(pm_pool_t *pool, pm_worker_t *w, apr_time_t now)
 {
+    pm_warmup_late(w);
     pm_pool_exit_failed(pool, w, now);
+    pm_fork_server_failed(pool, w, 1);
 }
 
 static void pool_on_unjudged(pm_pool_t *pool)
@@ -125,6 +136,7 @@ static void pool_on_exited(pm_pool_t *pool, pm_worker_t *w, int status,
 
 static const pm_worker_events_t pool_events = {.changed = pm_pool_touch,
                                                .error = pool_on_error,
+                                               .waits = pool_on_waits,
                                                .ready = pool_on_ready,
                                                .late = pool_on_late,
                                                .unjudged = pool_on_unjudged,
@@ -449,7 +461,7 @@ static pm_fork_birth_t pool_start_one(pm_pool_t *pool, int want, apr_time_t now)
         return birth;
     }
     from = pm_rollback_origin(pool);
-    if (!pm_worker_start(&pool->workers, &from, now)) {
+    if (!pm_warmup_start(pool, &from, now)) {
         return PM_FORK_NOT;
     }
     pm_pool_tell_former(pool);

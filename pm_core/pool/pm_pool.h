@@ -104,6 +104,7 @@ struct pm_pool {
     struct pm_overload *overload;       /**< pm_overload.c's */
     struct pm_fork_server *fork_server; /**< pm_fork_server.c's */
     pm_start_failure_t failure;         /**< the last one */
+    char warmup[200]; /**< pm_warmup.c's: how the last one was */
     char last_error[512];
 };
 

@@ -693,7 +693,8 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
     }
     if (w->state == PM_WORKER_LOADING
         && (!w->guarded || seen.known || seen.forked
-            || (now >= w->started_at + SILENCE && wrk_is_silent(w)))) {
+            || (now >= w->started_at + SILENCE && wrk_is_silent(w)))
+        && w->group->events->waits(w->pool, w, &seen)) {
         pm_worker_handle(w, PM_WORKER_EVENT_READY);
     }
     if (w->state != PM_WORKER_LOADING && w->state != PM_WORKER_READY) {

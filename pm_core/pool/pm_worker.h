@@ -31,7 +31,11 @@ typedef struct pm_worker_events {
     void (*changed)(pm_pool_t *pool);
     /** An error or warning about a worker, for log and status. */
     void (*error)(pm_pool_t *pool, pm_level_t level, const char *text);
-    /** The worker has begun to wait for requests. */
+    /** The worker waits for requests, or it is not known when it will.
+     *  @return 0: it is not to count as ready yet, or is being ended */
+    int (*waits)(pm_pool_t *pool, pm_worker_t *w,
+                 const pm_worker_facts_t *seen);
+    /** The worker counts as ready. */
     void (*ready)(pm_pool_t *pool, pm_worker_t *w);
     /** The worker was not ready in time; the error was reported before. */
     void (*late)(pm_pool_t *pool, pm_worker_t *w, apr_time_t now);
@@ -138,9 +142,10 @@ struct pm_worker {
     pm_watch_t output_watch;
     pm_timer_t timer; /**< the next step of recycling or stopping */
     pm_slow_mark_t slow;
-    pm_lines_t *lines; /**< NULL before its first line */
-    char *said;        /**< its last lines, PM_WORKER_SAID bytes; NULL
-                        *   likewise */
+    struct pm_warmup *warmup; /**< pm_warmup.c's; NULL: none, or it is over */
+    pm_lines_t *lines;        /**< NULL before its first line */
+    char *said;               /**< its last lines, PM_WORKER_SAID bytes; NULL
+                               *   likewise */
 };
 
 /** What a worker is started from. */

@@ -93,7 +93,7 @@ ok($all->{manager}{answers}, 'it answers');
 my $pool = $all->{pools}[0];
 shape_ok($pool, {
     string => [qw(name state command listen last_error last_stderr
-                  preload)],
+                  preload warmup)],
     number => [qw(min max requests_per_worker workers idle busy starting stopping queue in_flight
                   requests spawned exited crashed killed recycled timed_out
                   strangers aborted retried refused refused_limit refused_timeout
