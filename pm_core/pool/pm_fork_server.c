@@ -41,6 +41,7 @@ typedef struct fork_order {
     int shm_index;
     int output_fd;
     int newborn_fd;
+    int said; /* a newborn that has died, why */
     pm_watch_t watch;
     pm_timer_t timer; /* its deadline */
 } fork_order_t;
@@ -83,6 +84,24 @@ static void fs_order_end(fork_order_t *order)
     APR_RING_REMOVE(order, link);
     apr_pool_destroy(order->p);
     pm_pool_touch(pool);
+}
+
+/* An order was answered.  The fork server obeys one after the other: the next
+ * ones have had their turn from now on, the ones before have had it. */
+static void fs_order_answered(fork_order_t *order)
+{
+    struct pm_fork_server *fs = order->fs;
+    apr_time_t by = pm_time_now() + ORDER_TIMEOUT;
+    uint32_t serial = order->serial;
+    fork_order_t *o;
+
+    fs_order_end(order);
+    APR_RING_FOREACH(o, &fs->orders, fork_order, link)
+    {
+        if (o->serial > serial) {
+            pm_loop_at(fs->pool->context->loop, &o->timer, by);
+        }
+    }
 }
 
 /* A newborn that is on its way is not welcomed, and ends. */
@@ -201,7 +220,7 @@ static void fs_adopt(fork_order_t *order, pid_t pid)
 
     pm_fork_client_welcome(order->newborn_fd, order->serial);
     order->output_fd = order->shm_index = -1;
-    fs_order_end(order);
+    fs_order_answered(order);
     w = pm_worker_adopt(&pool->workers, &from, pid, output, index,
                         pm_time_now());
     if (fs->renew) {
@@ -216,6 +235,32 @@ static void fs_adopt(fork_order_t *order, pid_t pid)
 static int fs_hear(struct pm_fork_server *fs, fork_process_t *process);
 static fork_order_t *fs_find(const struct pm_fork_server *fs, uint32_t serial);
 
+static void fs_on_line(void *ctx, const char *line)
+{
+    fork_order_t *order = ctx;
+
+    pm_pool_error(order->fs->pool, PM_WARNING,
+                  "a worker has died before it was set up: %s", line);
+    order->said = 1;
+}
+
+/* It has died, and may have written why. */
+static void fs_report_death(fork_order_t *order)
+{
+    pm_lines_t *lines = apr_pcalloc(order->p, sizeof(*lines));
+    char bytes[512];
+    ssize_t n = read(order->output_fd, bytes, sizeof(bytes));
+
+    if (n > 0) {
+        pm_lines_feed(lines, bytes, (apr_size_t)n, fs_on_line, order);
+        pm_lines_end(lines, fs_on_line, order);
+    }
+    if (!order->said) {
+        pm_pool_error(order->fs->pool, PM_WARNING,
+                      "a worker has died before it was set up");
+    }
+}
+
 /* The fork server may have said that there is none, and why. */
 static void fs_no_newborn(struct pm_fork_server *fs, uint32_t serial)
 {
@@ -226,9 +271,8 @@ static void fs_no_newborn(struct pm_fork_server *fs, uint32_t serial)
     }
     order = fs_find(fs, serial);
     if (order) {
-        pm_pool_error(fs->pool, PM_WARNING,
-                      "a worker has died before it was set up");
-        fs_order_end(order);
+        fs_report_death(order);
+        fs_order_answered(order);
         pm_pool_exit_failed(fs->pool, NULL, pm_time_now());
     }
 }
@@ -399,7 +443,7 @@ static void fs_on_server(struct pm_fork_server *fs, int heard,
     if (order) {
         pm_pool_error(pool, PM_ERROR, "the fork server cannot fork: %s",
                       apr_strerror(said->error, text, sizeof(text)));
-        fs_order_end(order);
+        fs_order_answered(order);
         if (!fs_passes(said->error)) {
             fs_kill(fs, "cannot make workers");
             return;

@@ -9,6 +9,7 @@
  *   liar grandchild  so does a child of its own
  *   liar unordered   so does the right child; it makes five more that nobody
  *                    has ordered, and they keep the pool's socket
+ *   liar complains   no worker comes, and what would have been one says why
  *   liar leaves      ends after its first order
  *
  * Executed without such a socket, or asked to be a worker: answers "pid=N".
@@ -28,6 +29,7 @@
 #include "pm_core/ipc/pm_fork_order.h"
 
 static const char *way;
+static int output; /* of the newborn */
 
 static void serve(void)
 {
@@ -96,6 +98,10 @@ static void obey(const pm_fork_order_t *order, int newborn)
             _exit(0);
         }
     }
+    if (!strcmp(way, "complains")) {
+        dprintf(output, "no room\nfor a worker\n");
+    }
+    close(output);
     if (strcmp(way, "silent")) {
         close(newborn);
     }
@@ -122,7 +128,7 @@ static int take_order(int fd, pm_fork_order_t *order)
         _exit(0);
     }
     memcpy(along, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(along));
-    close(along[0]);
+    output = along[0];
     return along[1];
 }
 

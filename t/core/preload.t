@@ -122,6 +122,37 @@ for (['C', [bin('loop')]], ['Perl', [bin('perl-fcgi.pl')]],
     }
 }
 
+# --- one that could manage itself (fcgipm.h)
+{
+    my $run = begin([bin('procmanager')]);
+    my @pid = serving($run, 3);
+    is($run->pool_status->{preload}, 'on', 'C, libfcgipm: is preloaded');
+    is_deeply([map { parent_of($_) } @pid], [($run->manager) x 3],
+              'its workers are the manager\'s');
+    my %answer;
+    wait_for {
+        $answer{ request($run->address, query => 'pid')->{body} =~ s/\D+//gr }++;
+        keys %answer == 3
+    } 20, 'an answer of each';
+    is_deeply([sort { $a <=> $b } keys %answer], \@pid, 'each serves');
+    is((ctl($run->control_socket, 'reload', '--wait'))[0], 0, 'reload');
+    my @now = serving($run, 3);
+    ok(!grep({ my $pid = $_; grep { $_ == $pid } @pid } @now), 'others');
+    my $open = tmp_dir();
+    chmod 0777, $open or die "chmod: $!";
+    my $busy = "$open/busy";
+    my $conn = connect_to($run->address);
+    send_request($conn, query => "until=$busy");
+    ok(wait_for { -e "$busy.begun" } 20, 'one has a request');
+    my ($serves) = map { $_->{pid} } grep { $_->{state} eq 'busy' }
+        @{ $run->pool_status->{worker} };
+    kill 'TERM', $serves;
+    write_file($busy, '', 0644);
+    like(read_answer($conn, 30)->{body}, qr/pid=$serves\b/,
+         'told, it answers first');
+    ends($run, 'C, libfcgipm');
+}
+
 # --- programs that cannot
 # It counts as ready when it has had a child: the manager cannot know whether
 # that serves in its place.
@@ -277,6 +308,11 @@ for (['noise', qr/not asked for/], ['itself', qr/no child/],
     ok(wait_for { (() = $run->below) == 3 } 20, 'they go with the fork server')
         or diag(map { "$_ " . cmdline($_) . "\n" } $run->below);
     ends($run, 'unordered');
+    $run = begin([bin('liar'), 'complains']);
+    ok(wait_for { $run->log =~ /died before it was set up: for a worker/ } 20,
+       'complains: what a newborn has said before it died is told')
+        or diag($run->log);
+    ends($run, 'complains');
     $run = begin([bin('liar'), 'leaves']);
     ok(wait_for { $run->log =~ /fork server \d+ has gone/
                       && $run->log =~ /the next one is in/ } 20,
