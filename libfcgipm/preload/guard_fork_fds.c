@@ -16,6 +16,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +43,7 @@ typedef struct fork_fd {
     int flags;      /* F_GETFL */
     int fd_flags;   /* F_GETFD */
     off_t at;
+    ino_t peer; /* a socket's other end, if that has no name; else 0 */
     const struct fork_fd *copy_of; /* an earlier one: the same open file */
 } fork_fd_t;
 
@@ -145,6 +150,123 @@ static int socket_may(const fork_fd_t *f, char *why)
     return guard_fork_refuse(
         why, "descriptor %d is a socket connected to %.100s: a database?",
         f->fd, text);
+}
+
+/* --- pairs of sockets ----------------------------------------------------- */
+
+typedef struct pair_question {
+    struct nlmsghdr head;
+    struct unix_diag_req ask;
+} pair_question_t;
+
+/* The inode in an answer of n bytes; 0: there is none. */
+static ino_t pair_read(const struct nlmsghdr *head, int n)
+{
+    int left = n - (int)NLMSG_LENGTH(sizeof(struct unix_diag_msg));
+    const struct rtattr *at;
+
+    if (!NLMSG_OK(head, n) || head->nlmsg_type != SOCK_DIAG_BY_FAMILY) {
+        return 0;
+    }
+    at = (const struct rtattr *)((const struct unix_diag_msg *)NLMSG_DATA(head)
+                                 + 1);
+    for (; RTA_OK(at, left); at = RTA_NEXT(at, left)) {
+        if (at->rta_type == UNIX_DIAG_PEER) {
+            return *(const uint32_t *)RTA_DATA(at);
+        }
+    }
+    return 0;
+}
+
+/* sock_diag(7).  @return 0: it has none, or the kernel does not tell */
+static ino_t pair_ask(ino_t inode)
+{
+    pair_question_t q = {{sizeof(q), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0},
+                         {.sdiag_family = AF_UNIX,
+                          .udiag_states = ~0U,
+                          .udiag_ino = (uint32_t)inode,
+                          .udiag_show = UDIAG_SHOW_PEER,
+                          .udiag_cookie = {~0U, ~0U}}};
+    union {
+        struct nlmsghdr head;
+        char bytes[512];
+    } answer;
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    ssize_t n = -1;
+
+    if (fd < 0) {
+        return 0;
+    }
+    if (guard_libc()->send(fd, &q, sizeof(q), 0) == (ssize_t)sizeof(q)) {
+        n = guard_libc()->recv(fd, &answer, sizeof(answer), MSG_DONTWAIT);
+    }
+    close(fd);
+    return n > 0 ? pair_read(&answer.head, (int)n) : 0;
+}
+
+/* Of sockets of socketpair(2), which have no names. */
+static ino_t pair_peer(const fork_fd_t *f)
+{
+    address_t name;
+    socklen_t len = sizeof(name);
+
+    return S_ISSOCK(f->st.st_mode) && getsockname(f->fd, &name.any, &len) == 0
+                   && name.any.sa_family == AF_UNIX
+                   && len == sizeof(name.any.sa_family)
+               ? pair_ask(f->st.st_ino)
+               : 0;
+}
+
+static int pair_is(const fork_fd_t *f)
+{
+    return f->peer != 0;
+}
+
+static const fork_fd_t *pair_end(const fork_fd_t *f)
+{
+    int i;
+
+    for (i = 0; i < fds_known; i++) {
+        if (S_ISSOCK(fds[i].st.st_mode) && fds[i].st.st_ino == f->peer) {
+            return &fds[i];
+        }
+    }
+    return NULL;
+}
+
+static int pair_may(const fork_fd_t *f, char *why)
+{
+    char byte;
+
+    if (!pair_end(f)) {
+        return socket_may(f, why);
+    }
+    return (guard_libc()->recv(f->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0
+            && errno == EAGAIN)
+           || guard_fork_refuse(why,
+                                "descriptor %d is a socket of a pair with "
+                                "something in it",
+                                f->fd);
+}
+
+/* As pipe_anew(). */
+static int pair_anew(const fork_fd_t *f)
+{
+    static int end[FDS];
+    const fork_fd_t *other = pair_end(f);
+    int new[2];
+
+    if (!other) {
+        return -1;
+    }
+    if (f > other) {
+        return end[other - fds];
+    }
+    if (socketpair(AF_UNIX, socket_option(f, SO_TYPE) | SOCK_CLOEXEC, 0, new)) {
+        return -1;
+    }
+    end[f - fds] = new[1];
+    return new[0];
 }
 
 /* --- pipes ---------------------------------------------------------------- */
@@ -416,6 +538,7 @@ static int other_may(const fork_fd_t *f, char *why)
 
 static const fd_kind_t kinds[] = {{own_is, NULL, NULL},
                                   {output_is, NULL, output_anew},
+                                  {pair_is, pair_may, pair_anew},
                                   {socket_is, socket_may, NULL},
                                   {pipe_is, pipe_may, pipe_anew},
                                   {written_is, written_may, NULL},
@@ -440,6 +563,7 @@ static void note(fork_fd_t *f, int fd)
     f->flags = fcntl(fd, F_GETFL);
     f->fd_flags = fcntl(fd, F_GETFD);
     f->at = lseek(fd, 0, SEEK_CUR);
+    f->peer = pair_peer(f);
     while (!kind->is(f)) {
         kind++;
     }

@@ -42,11 +42,16 @@
 #include <fcgiapp.h>
 
 static struct {
-    int event, pipe[2], copy, file, epoll;
+    int event, pipe[2], pair[2], copy, file, epoll;
     char forks[64]; /* p, P, c: a handler of pthread_atfork() was called */
     pthread_mutex_t robust;
     int signals;
-} self = {.event = -1, .pipe = {-1, -1}, .copy = -1, .file = -1, .epoll = -1};
+} self = {.event = -1,
+          .pipe = {-1, -1},
+          .pair = {-1, -1},
+          .copy = -1,
+          .file = -1,
+          .epoll = -1};
 
 /* --- what it has made ----------------------------------------------------- */
 
@@ -241,6 +246,37 @@ static int make_full(const char *arg)
     return make_pipe(arg) || write(self.copy, "x", 1) != 1;
 }
 
+static int make_pair(const char *arg)
+{
+    (void)arg;
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+                      self.pair);
+}
+
+static int make_fullpair(const char *arg)
+{
+    return make_pair(arg) || write(self.pair[0], "x", 1) != 1;
+}
+
+static int make_halfpair(const char *arg)
+{
+    int half = make_pair(arg);
+    pid_t pid = half ? -1 : fork();
+
+    if (pid == 0) { /* another process has the other end */
+        close(self.pair[0]);
+        if (fork() == 0) {
+            (void)!read(self.pair[1], &half, 1);
+            while (usleep(100000) == 0 && read(self.pair[1], &half, 1) < 0) {
+                ;
+            }
+        }
+        _exit(0);
+    }
+    close(self.pair[1]);
+    return pid < 0 || waitpid(pid, NULL, 0) != pid;
+}
+
 static int make_event(const char *arg)
 {
     (void)arg;
@@ -362,23 +398,43 @@ static int make_exit(const char *arg)
 static const struct made {
     const char *name;
     int (*make)(const char *arg); /* 0, or errno has it */
-} made[] = {{"thread", make_thread},     {"ended", make_ended},
-            {"child", make_child},       {"zombie", make_zombie},
-            {"itimer", make_itimer},     {"timer", make_timer},
-            {"dontfork", make_dontfork}, {"timerfd", make_timerfd},
-            {"signalfd", make_signalfd}, {"inotify", make_inotify},
-            {"device", make_device},     {"tcp", make_tcp},
-            {"unix", make_unix},         {"syslog", make_syslog},
-            {"listens", make_listens},   {"file", make_file},
-            {"removed", make_removed},   {"flock", make_flock},
-            {"lock", make_lock},         {"pipe", make_pipe},
-            {"half", make_half},         {"full", make_full},
-            {"event", make_event},       {"written", make_written},
-            {"epoll", make_epoll},       {"listening", make_listening},
-            {"member", make_member},     {"atfork", make_atfork},
-            {"unloaded", make_unloaded}, {"robust", make_robust},
-            {"random", make_random},     {"handler", make_handler},
-            {"ignore", make_ignore},     {"exit", make_exit}};
+} made[] = {{"thread", make_thread},
+            {"ended", make_ended},
+            {"child", make_child},
+            {"zombie", make_zombie},
+            {"itimer", make_itimer},
+            {"timer", make_timer},
+            {"dontfork", make_dontfork},
+            {"timerfd", make_timerfd},
+            {"signalfd", make_signalfd},
+            {"inotify", make_inotify},
+            {"device", make_device},
+            {"tcp", make_tcp},
+            {"unix", make_unix},
+            {"syslog", make_syslog},
+            {"listens", make_listens},
+            {"file", make_file},
+            {"removed", make_removed},
+            {"flock", make_flock},
+            {"lock", make_lock},
+            {"pipe", make_pipe},
+            {"half", make_half},
+            {"pair", make_pair},
+            {"fullpair", make_fullpair},
+            {"halfpair", make_halfpair},
+            {"full", make_full},
+            {"event", make_event},
+            {"written", make_written},
+            {"epoll", make_epoll},
+            {"listening", make_listening},
+            {"member", make_member},
+            {"atfork", make_atfork},
+            {"unloaded", make_unloaded},
+            {"robust", make_robust},
+            {"random", make_random},
+            {"handler", make_handler},
+            {"ignore", make_ignore},
+            {"exit", make_exit}};
 
 static int make(const char *word)
 {
@@ -522,6 +578,20 @@ static void say_state(FCGX_Stream *out)
         fcntl(self.pipe[0], F_GETFD));
 }
 
+/* What another worker writes must not come here. */
+static void say_pair(FCGX_Stream *out)
+{
+    char got[8];
+    int mine = (int)read(self.pair[1], got, sizeof(got));
+
+    (void)!write(self.pair[0], "x", 1);
+    FCGX_FPrintF(out, "before=%d now=%d flags=%d cloexec=%d", mine,
+                 (int)read(self.pair[1], got, sizeof(got)),
+                 !!(fcntl(self.pair[0], F_GETFL) & O_NONBLOCK),
+                 fcntl(self.pair[1], F_GETFD));
+    (void)!write(self.pair[0], "x", 1);
+}
+
 static void say_forks(FCGX_Stream *out)
 {
     FCGX_FPrintF(out, "forks=%s", self.forks);
@@ -550,11 +620,12 @@ static void say_output(FCGX_Stream *out)
 static const struct answer {
     const char *name;
     void (*say)(FCGX_Stream *out);
-} answers[] = {
-    {"pid", say_pid},         {"sleep", say_sleep},  {"random", say_random},
-    {"ids", say_ids},         {"raise", say_raise},  {"children", say_children},
-    {"threads", say_threads}, {"state", say_state},  {"forks", say_forks},
-    {"fds", say_fds},         {"output", say_output}};
+} answers[] = {{"pair", say_pair},         {"pid", say_pid},
+               {"sleep", say_sleep},       {"random", say_random},
+               {"ids", say_ids},           {"raise", say_raise},
+               {"children", say_children}, {"threads", say_threads},
+               {"state", say_state},       {"forks", say_forks},
+               {"fds", say_fds},           {"output", say_output}};
 
 static void answer(FCGX_Request *req)
 {

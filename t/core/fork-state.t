@@ -51,6 +51,8 @@ for (['thread', qr/^it has 2 threads/],
      ["flock=$text", qr/^descriptor 5 has a lock on \Q$text\E$/],
      ['half', qr/^descriptor 6 is a pipe, and its other end is not here$/],
      ['full', qr/^descriptor 5 is a pipe with something in it$/],
+     ['fullpair', qr/^descriptor 6 is a socket of a pair with something in it$/],
+     ['halfpair', qr/^descriptor 5 is a socket connected to another process/],
      ['written', qr/^descriptor 5 is an eventfd that has been written to$/],
      ['listening', qr/^descriptor 5 is an epoll set that has the pool's socket/],
      ['member', qr/^descriptor 5 is an epoll set that has something \(descriptor 6\)/]) {
@@ -97,6 +99,18 @@ sub ask_each {
     # in one piece or two; a NUL byte is for the manager
     ok(wait_for { $orders->said =~ /^OUT \0*one\n+(?:OUT )?\0*two$/m } 20,
        'its output is its own') or diag($orders->said);
+}
+
+# --- a pair of sockets
+{
+    my $orders = loaded('pair');
+    is($orders->decision, 'SERVES', 'a pair of sockets')
+        or diag($orders->said);
+    my @pid = sort { $a <=> $b } map { $_->{pid} } $orders->born(3);
+    my @answer = ask_each($orders, 3, 'pair');
+    is_deeply([map { $_->[1] } @answer],
+              [('before=-1 now=1 flags=1 cloexec=1') x 3],
+              'each has its own') or diag(explain(\@answer));
 }
 
 # --- what is a newborn's own
