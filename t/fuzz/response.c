@@ -19,6 +19,7 @@
 #include "httpd/request/hpm_response.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -56,6 +57,13 @@ static struct run {
 /* --- in httpd's place ---------------------------------------------------- */
 
 module fcgipm_module;
+
+void *ap_malloc(size_t size)
+{
+    void *memory = malloc(size);
+
+    return memory ? memory : (abort(), NULL);
+}
 
 int ap_cstr_casecmpn(const char *a, const char *b, apr_size_t n)
 {
