@@ -143,6 +143,7 @@ part(loading => sub {
     is((ctl($run->control_socket, 'kill', $old[0]))[0], 0, 'kill');
     gone($old[0], 'kill: it goes');
     is((ctl($run->control_socket, 'stop', 'default'))[0], 0, 'stop');
+    ctl($run->control_socket, 'ping'); # that round is over
     # it was told with that, not a second later
     kill 'STOP', $run->manager;
     gone($old[1], 'stop: it goes');
