@@ -91,11 +91,29 @@ static int has_queue(const pm_admission_t *admission)
     return PM_ADMISSION_WAITING(LOAD(admission->words->line)) > 0;
 }
 
+static void call_children(const pm_admission_t *admission, int n)
+{
+    const pm_admission_rows_t *rows = admission->rows;
+
+    if (rows && rows->count
+        && pm_admission_rows_call(rows, admission->head, n)) {
+        if (admission->called) {
+            *admission->called = 1;
+        }
+        else {
+            pm_admission_rows_wake(rows, rows->own);
+        }
+    }
+}
+
+/* Requests that wait in a thread sleep on the pool's word, unless their child
+ * has a queue of its own: it is called. */
 static void wake(const pm_admission_t *admission, int n)
 {
     if (has_queue(admission)) {
         ADD(admission->words->wakeups, 1);
         pm_futex_wake(&admission->words->wakeups, n);
+        call_children(admission, n);
     }
 }
 
@@ -261,6 +279,14 @@ void pm_admission_sleep(const pm_admission_t *admission, apr_uint32_t seen,
 void pm_admission_leave(const pm_admission_t *admission)
 {
     line_leave(admission, 1);
+}
+
+void pm_admission_pass_on(const pm_admission_t *admission)
+{
+    if (PM_ADMISSION_RESERVED(LOAD(admission->words->line))
+        || LOAD(admission->words->granted) < capacity_of(admission)) {
+        wake(admission, 1);
+    }
 }
 
 /* --- are there enough workers? -------------------------------------------- */

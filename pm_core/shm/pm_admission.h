@@ -14,8 +14,8 @@
  * Requests are served in the order they come.  A grant that is released while
  * others are queued stays granted and is reserved for the one that has waited
  * longest; a request that comes later cannot take it.  There are never more
- * reservations than queued requests, and for each of them a queued request is
- * awake, or has been woken, to take it.
+ * reservations than queued requests, and for each of them a queued request, or
+ * its child, is awake or has been woken to take it (pm_admission_rows.h).
  *
  * A child that dies while it holds grants cannot release them.  The parent does
  * (pm_scoreboard_row_release()): the child's cells in the scoreboard say how
@@ -31,6 +31,7 @@
 #define PM_ADMISSION_H
 
 #include "pm_core/base/pm_base.h"
+#include "pm_core/shm/pm_admission_rows.h"
 
 /** What requests change, of one pool; all zero at first.  In its own cache
  * line, as all children write to it.  Any child can write anything here: no
@@ -60,6 +61,11 @@ typedef struct pm_admission_supply {
 typedef struct pm_admission {
     pm_admission_words_t *words;   /**< NULL: there is none */
     pm_admission_supply_t *supply; /**< only the manager writes */
+    pm_admission_rows_t *rows; /**< children that can be called; NULL: none */
+    apr_size_t head;           /**< where in a row the pool's head is */
+    int *called; /**< set to 1 when this process itself is called, and looks
+                  *   at its queue then (hpm_queue.h); NULL: its thread that
+                  *   sleeps is woken */
 } pm_admission_t;
 
 /** The two halves of pm_admission_t.line, which change together. */
@@ -133,6 +139,12 @@ void pm_admission_sleep(const pm_admission_t *admission, apr_uint32_t seen,
 
 /** Leave the queue without a grant. */
 void pm_admission_leave(const pm_admission_t *admission);
+
+/** A child has published its head, or has granted all that it can: if a grant
+ *  is left, the child with the oldest head is called.  In that order, head and
+ *  look, none is lost: a process that releases a grant looks at the heads after
+ *  it. */
+void pm_admission_pass_on(const pm_admission_t *admission);
 
 /* --- are there enough workers? -------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/shm/pm_scoreboard.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,6 +44,7 @@ typedef struct common {
     pm_admission_words_t admissions[PM_SCOREBOARD_SLOTS];
     pm_log_ratelimit_t ratelimits[PM_SCOREBOARD_SLOTS];
     share_t shares[PM_SCOREBOARD_SLOTS][SHARES];
+    pm_admission_word_t words[]; /* of the rows */
 } common_t;
 
 /* Each is a file of its own: see pm_shared_memory.h. */
@@ -52,9 +54,11 @@ typedef enum part { PART_TRUSTED, PART_COMMON, PART_ROWS, PARTS } part_t;
 struct pm_scoreboard {
     pm_shared_memory_t memory[PARTS];
     int nrows;
-    apr_size_t row_size; /* a multiple of a page */
-    apr_uint32_t most;   /* requests of one child in one pool at once */
-    trusted_t *trusted;  /* a child can only read it */
+    apr_size_t row_size;     /* a multiple of a page */
+    apr_uint32_t most;       /* requests of one child in one pool at once */
+    apr_uint32_t queue_most; /* and in its queue */
+    pm_admission_rows_t calls;
+    trusted_t *trusted; /* a child can only read it */
     common_t *common;
     char *rows; /* a child can only read them; its own it also has in
                  * memory[PART_ROWS].writable */
@@ -73,7 +77,8 @@ static apr_size_t part_size(part_t part, int nrows)
     case PART_TRUSTED:
         return sizeof(trusted_t) + sizeof(owner_t) * (apr_size_t)nrows;
     case PART_COMMON:
-        return sizeof(common_t);
+        return sizeof(common_t)
+               + sizeof(pm_admission_word_t) * (apr_size_t)nrows;
     default:
         return row_size() * (apr_size_t)nrows;
     }
@@ -85,6 +90,16 @@ apr_size_t pm_scoreboard_size(int rows)
            + part_size(PART_ROWS, rows + 2) + sizeof(pm_scoreboard_t);
 }
 
+/* Where this process finds what pm_admission_rows.h looks at. */
+static void map_rows(pm_scoreboard_t *s)
+{
+    s->calls.owners = (const char *)&s->trusted->owners[0].pid;
+    s->calls.owner_size = sizeof(owner_t);
+    s->calls.rows = s->rows;
+    s->calls.row_size = s->row_size;
+    s->calls.words = s->common->words;
+}
+
 apr_status_t pm_scoreboard_create(pm_scoreboard_t **scoreboard, int rows,
                                   int most, apr_pool_t *p, pm_reason_t *why)
 {
@@ -93,7 +108,8 @@ apr_status_t pm_scoreboard_create(pm_scoreboard_t **scoreboard, int rows,
 
     s->nrows = rows + 2;
     s->row_size = row_size();
-    s->most = (apr_uint32_t)most;
+    s->most = s->queue_most = (apr_uint32_t)most;
+    s->calls.own = -1;
     for (part = 0; part < PARTS; part++) {
         apr_status_t rv = pm_shared_memory_create(
             &s->memory[part], part_size((part_t)part, s->nrows), p, why);
@@ -105,8 +121,20 @@ apr_status_t pm_scoreboard_create(pm_scoreboard_t **scoreboard, int rows,
     s->trusted = (trusted_t *)s->memory[PART_TRUSTED].writable;
     s->common = (common_t *)s->memory[PART_COMMON].writable;
     s->rows = s->memory[PART_ROWS].writable;
+    map_rows(s);
     *scoreboard = s;
     return APR_SUCCESS;
+}
+
+void pm_scoreboard_set_parking(pm_scoreboard_t *scoreboard, int most)
+{
+    scoreboard->queue_most = (apr_uint32_t)most;
+    scoreboard->calls.count = scoreboard->nrows;
+}
+
+pm_admission_rows_t *pm_scoreboard_rows(pm_scoreboard_t *scoreboard)
+{
+    return &scoreboard->calls;
 }
 
 int pm_scoreboard_is_protected(const pm_scoreboard_t *scoreboard)
@@ -128,6 +156,7 @@ void pm_scoreboard_restrict(pm_scoreboard_t *scoreboard, int row)
                               scoreboard->row_size);
     scoreboard->trusted = (trusted_t *)memory[PART_TRUSTED].readonly;
     scoreboard->rows = memory[PART_ROWS].readonly;
+    map_rows(scoreboard);
 }
 
 /* A row, to read; the parent writes there, too. */
@@ -151,8 +180,12 @@ pm_scoreboard_slot_t *pm_scoreboard_slot(pm_scoreboard_t *scoreboard, int slot)
 pm_admission_t pm_scoreboard_admission(pm_scoreboard_t *scoreboard, int slot)
 {
     PM_ASSERT(slot >= 0 && slot < PM_SCOREBOARD_SLOTS);
-    return (pm_admission_t){&scoreboard->common->admissions[slot],
-                            &scoreboard->trusted->supplies[slot]};
+    return (pm_admission_t){
+        &scoreboard->common->admissions[slot],
+        &scoreboard->trusted->supplies[slot], &scoreboard->calls,
+        offsetof(row_t, cells) + sizeof(pm_scoreboard_cell_t) * (apr_size_t)slot
+            + offsetof(pm_scoreboard_cell_t, head),
+        NULL};
 }
 
 void pm_scoreboard_set_workers(pm_scoreboard_t *scoreboard, int slot,
@@ -237,6 +270,7 @@ int pm_scoreboard_row_claim(pm_scoreboard_t *scoreboard, apr_uint32_t pid,
         if (__atomic_compare_exchange_n(&owners[i].pid, &none, pid, 0,
                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
             __atomic_store_n(&owners[i].config, config, __ATOMIC_RELEASE);
+            scoreboard->calls.own = i;
             return i;
         }
     }
@@ -269,7 +303,8 @@ static pm_scoreboard_totals_t cell_read(const pm_scoreboard_t *scoreboard,
     pm_scoreboard_totals_t said = {0};
 
     said.in_flight = believe(&cell->in_flight, scoreboard->most);
-    said.waiting = believe(&cell->waiting, scoreboard->most);
+    said.waiting = believe(&cell->waiting, scoreboard->queue_most);
+    said.parked = believe(&cell->parked, said.waiting);
     said.aborted = __atomic_load_n(&cell->aborted, __ATOMIC_RELAXED);
     said.done = __atomic_load_n(&cell->done, __ATOMIC_RELAXED);
     if (said.done > DONE_MOST) {
@@ -304,6 +339,7 @@ static void cell_release(pm_scoreboard_t *scoreboard,
     pm_admission_t admission = pm_scoreboard_admission(scoreboard, slot);
 
     row_add_gone(scoreboard, slot, &said);
+    pm_scoreboard_set_head(cell, 0);
     if (said.in_flight || said.waiting) {
         pm_admission_forget_process(&admission, said.in_flight, said.waiting);
     }
@@ -383,6 +419,7 @@ pm_scoreboard_totals_t pm_scoreboard_sum(pm_scoreboard_t *scoreboard, int slot)
 
             sum.in_flight += said.in_flight;
             sum.waiting += said.waiting;
+            sum.parked += said.parked;
             sum.aborted += said.aborted;
             sum.done += said.done;
         }
@@ -396,7 +433,7 @@ apr_uint32_t pm_scoreboard_requests_max(const pm_scoreboard_t *scoreboard)
     int i;
 
     for (i = 1; i < scoreboard->nrows; i++) {
-        n += row_is_used(scoreboard, i) ? scoreboard->most : 0;
+        n += row_is_used(scoreboard, i) ? scoreboard->queue_most : 0;
     }
     return n;
 }

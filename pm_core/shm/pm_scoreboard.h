@@ -87,6 +87,10 @@ typedef struct pm_scoreboard_cell {
     apr_uint64_t done;      /**< a worker began to answer */
     apr_uint32_t aborted;   /**< the client went before the answer's end */
     apr_uint32_t lost;      /**< row 0: in flight in children that died */
+    apr_uint32_t parked;    /**< of those that wait: they hold no thread */
+    apr_time_t head;        /**< since when the request waits that is granted
+                             *   next; 0: none can be.  See
+                             *   pm_admission_rows.h */
 } pm_scoreboard_cell_t;
 
 /** The manager, also for those that ask while it is dead. */
@@ -115,6 +119,12 @@ typedef struct pm_scoreboard pm_scoreboard_t;
  */
 apr_status_t pm_scoreboard_create(pm_scoreboard_t **scoreboard, int rows,
                                   int most, apr_pool_t *p, pm_reason_t *why);
+
+/** Requests of this server's children wait without a thread each, and children
+ *  are called (pm_admission_rows.h).  Parent only, before its first fork.
+ *  @param most that one child can have in one pool's queue; a row that says
+ *              more is not believed */
+void pm_scoreboard_set_parking(pm_scoreboard_t *scoreboard, int most);
 
 /** Can a child give up its right to write? */
 int pm_scoreboard_is_protected(const pm_scoreboard_t *scoreboard);
@@ -154,6 +164,10 @@ apr_uint32_t pm_scoreboard_requests_max(const pm_scoreboard_t *scoreboard);
  *  manager and the children share */
 pm_log_ratelimit_t *pm_scoreboard_log_ratelimit(pm_scoreboard_t *scoreboard,
                                                 int slot);
+
+/** @return the rows, as this process has them mapped.  Without
+ *          pm_scoreboard_set_parking() they are none. */
+pm_admission_rows_t *pm_scoreboard_rows(pm_scoreboard_t *scoreboard);
 
 /** A child takes a row (child_init).
  *  @param config httpd's number of the child's configuration
@@ -223,6 +237,19 @@ static inline void pm_scoreboard_add_waiting(pm_scoreboard_cell_t *cell, int n)
     __atomic_add_fetch(&cell->waiting, (apr_uint32_t)n, __ATOMIC_RELAXED);
 }
 
+/** @param n 1: a queued request holds no thread; -1: it does, or has left */
+static inline void pm_scoreboard_add_parked(pm_scoreboard_cell_t *cell, int n)
+{
+    __atomic_add_fetch(&cell->parked, (apr_uint32_t)n, __ATOMIC_RELAXED);
+}
+
+/** Say since when the request waits that is granted next; 0: none can be. */
+static inline void pm_scoreboard_set_head(pm_scoreboard_cell_t *cell,
+                                          apr_time_t since)
+{
+    __atomic_store_n(&cell->head, since, __ATOMIC_SEQ_CST);
+}
+
 /** Once per request: its client has gone. */
 static inline void pm_scoreboard_count_aborted(pm_scoreboard_cell_t *cell)
 {
@@ -250,6 +277,7 @@ static inline pm_avail_t pm_scoreboard_avail(const pm_scoreboard_slot_t *slot,
 typedef struct pm_scoreboard_totals {
     apr_uint32_t in_flight; /**< what rows say, as far as it can be true */
     apr_uint32_t waiting;   /**< likewise */
+    apr_uint32_t parked;    /**< likewise; of those that wait */
     apr_uint32_t aborted;   /**< with those of former pools in the slot */
     apr_uint32_t lost;      /**< likewise; see the cell */
     apr_uint64_t done;      /**< likewise */

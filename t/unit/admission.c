@@ -73,7 +73,7 @@ typedef struct state {
 
 static pm_admission_t state_of(state_t *state)
 {
-    return (pm_admission_t){&state->words, &state->supply};
+    return (pm_admission_t){.words = &state->words, .supply = &state->supply};
 }
 
 static long waits(const pm_admission_t *g)

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file pm_admission_rows.h
+ * @brief Which httpd child is called when a queued request can be granted.
+ *
+ * A child whose requests wait without a thread each has one thread for all of
+ * them, which sleeps on the child's word here.  In its row of the scoreboard
+ * the child says of each pool since when the request waits that it would
+ * grant next.  A call goes to the child where that is longest.
+ *
+ * What rows say is a claim.  A child that says it waits for ever is called in
+ * vain; so each child looks for itself from time to time (hpm_queue.h).
+ */
+#ifndef PM_ADMISSION_ROWS_H
+#define PM_ADMISSION_ROWS_H
+
+#include "pm_core/base/pm_base.h"
+
+/** A child's word; any child can write it.  In its own cache line. */
+typedef struct pm_admission_word {
+    apr_uint32_t calls; /**< futex: changes with each call */
+} __attribute__((aligned(64))) pm_admission_word_t;
+
+/** The children's rows, where this process has them mapped. */
+typedef struct pm_admission_rows {
+    int count;          /**< rows; 0: children do not wait that way */
+    int own;            /**< this child's row; -1: the process has none */
+    const char *owners; /**< of row 0: its child's pid; 0: the row is free */
+    apr_size_t owner_size;
+    const char *rows; /**< row 0 */
+    apr_size_t row_size;
+    pm_admission_word_t *words;
+} pm_admission_rows_t;
+
+/** @param at where in a row the pool's head stands: since when its oldest
+ *            request waits that can be granted, 0: there is none
+ *  @return the row with the oldest head, -1: no row has one */
+int pm_admission_rows_oldest(const pm_admission_rows_t *rows, apr_size_t at);
+
+/**
+ * Call children.
+ * @param n 1: the child with the oldest head; more: each child with a head;
+ *          INT_MAX: each child
+ * @return 1: one of them is this process itself, which costs no system call;
+ *         it is to look at its queue
+ */
+int pm_admission_rows_call(const pm_admission_rows_t *rows, apr_size_t at,
+                           int n);
+
+/** Wake the thread of a row, whatever the row says. */
+void pm_admission_rows_wake(const pm_admission_rows_t *rows, int row);
+
+#endif /* PM_ADMISSION_ROWS_H */
