@@ -16,6 +16,7 @@
 #include "httpd/request/hpm_auth.h"
 #include "httpd/request/hpm_handler.h"
 #include "httpd/request/hpm_keepalive_wait.h"
+#include "httpd/request/hpm_park.h"
 #include "httpd/server/hpm_parent.h"
 #include "httpd/status/hpm_status.h"
 
@@ -45,9 +46,16 @@ static void register_hooks(apr_pool_t *p)
     /* a child starts */
     ap_hook_child_init(hpm_parent_child_init, NULL, NULL, APR_HOOK_MIDDLE);
 
-    /* a child takes a connection */
+    /* a child takes a connection, and suspends it while its request is
+     * parked */
     ap_hook_process_connection(hpm_keepalive_wait_connection, NULL, NULL,
                                APR_HOOK_REALLY_FIRST);
+    ap_hook_process_connection(hpm_park_process, NULL, NULL,
+                               APR_HOOK_REALLY_FIRST);
+    ap_hook_suspend_connection(hpm_park_suspend, NULL, NULL,
+                               APR_HOOK_REALLY_LAST);
+    ap_hook_resume_connection(hpm_park_resume, NULL, NULL,
+                              APR_HOOK_REALLY_FIRST);
 
     /* a child has read a request.  The response of a pool that denied access
      * must come before mod_cache looks for one. */
@@ -62,6 +70,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_type_checker(hpm_auth_granted, NULL, NULL,
                          APR_HOOK_REALLY_FIRST - 1);
     ap_hook_type_checker(hpm_alias_type, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_handler(hpm_park_redirect, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(hpm_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(hpm_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, hpm_mod_status, NULL, NULL,

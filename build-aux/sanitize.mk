@@ -29,8 +29,19 @@ run-check-sanitize: asan
 # tools are build/'s.
 TSAN_BIN := $(addprefix build-tsan/,libfcgipm.so t/bin/threaded t/bin/ways)
 
+# The queue of an httpd child needs no httpd, and little of pm_core.
+TSAN_QUEUE := $(addprefix httpd/upstream/hpm_,queue.c watcher.c thread.c) \
+              $(addprefix pm_core/shm/pm_,admission.c admission_rows.c \
+                waiters.c scoreboard.c)
+
 .PHONY: tsan
-tsan: $(TOOLS)
+tsan: $(TOOLS) build-tsan/queue
 	+$(Q)$(MAKE) --no-print-directory -f $(SELF) B=build-tsan SAN=thread \
 	    $(TSAN_BIN)
 	$(Q)ln -f build/fcgipm-run build/fcgipmctl build-tsan/
+
+build-tsan/queue: t/unit/queue.c $(TSAN_QUEUE) $(CORE_LIB) \
+                         $(wildcard httpd/upstream/*.h pm_core/shm/*.h)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -fsanitize=thread -g -O1 $(CPP) $(CPPFLAGS) -o $@ \
+	    $(filter %.c,$^) $(CORE_LIB) $(CORE_LIBS)

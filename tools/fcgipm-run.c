@@ -59,7 +59,7 @@ static const int run_httpd_rows[] = {
     PM_ROW_connect_timeout, PM_ROW_io_timeout,   PM_ROW_request_buffer,
     PM_ROW_response_buffer, PM_ROW_header_limit, PM_ROW_queue_limit,
     PM_ROW_queue_timeout,   PM_ROW_ignore_abort, PM_ROW_xsendfile,
-    PM_ROW_xsendfile_path};
+    PM_ROW_xsendfile_path,  PM_ROW_park,         PM_ROW_max_threads};
 
 static int run_has_option(int row)
 {

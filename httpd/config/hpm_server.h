@@ -9,7 +9,7 @@
  * host's own, all else is the main server's.
  *
  * The parent writes it until post_config is over.  A child sets its own
- * fields (@c row, @c thread_load, @c script_cache) in child_init, and only
+ * fields (@c row and what follows) in child_init, and only
  * reads from then on.
  */
 #ifndef HPM_SERVER_H
@@ -65,6 +65,9 @@ typedef struct hpm_server {
     struct hpm_script_cache
         *script_cache; /**< see hpm_script.c; NULL without templates */
     struct hpm_thread_load *thread_load; /**< see hpm_keepalive_wait.h */
+    struct hpm_queue *queue; /**< see hpm_queue.h; NULL: each request waits in
+                              *   its thread */
+    struct hpm_watcher *watcher; /**< see hpm_watcher.h; NULL with @c queue */
 } hpm_server_t;
 
 /** @return the record of @a s; NULL for a virtual host while the

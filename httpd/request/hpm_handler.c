@@ -13,6 +13,7 @@
 #include "httpd/request/hpm_alias.h"
 #include "httpd/request/hpm_allow.h"
 #include "httpd/request/hpm_client.h"
+#include "httpd/request/hpm_park.h"
 #include "httpd/request/hpm_response.h"
 #include "httpd/request/hpm_script.h"
 #include "httpd/request/hpm_sendfile.h"
@@ -180,29 +181,59 @@ static void handler_set_notes(const hpm_call_t *call)
     }
 }
 
-static int handler_call(request_rec *r, const hpm_pool_t *pool,
-                        hpm_body_t *body, const char *head, apr_size_t len)
+/* A request in its pool: it may go on in another thread. */
+typedef struct handler_job {
+    hpm_call_t call; /* the first member: hpm_park.h knows that only */
+    hpm_body_t body;
+    hpm_pool_t script; /* the pool of a script */
+} handler_job_t;
+
+static int handler_finish(handler_job_t *job)
 {
-    hpm_response_t a;
-    hpm_call_t call = {
-        .r = r,
-        .pool = pool,
-        .head = head,
-        .head_len = len,
-        .body = &body->reader,
-        .downstream = &hpm_response_downstream,
-        .downstream_ctx = &a,
-        .client_fd = hpm_client_fd(r->connection),
-        .find_pool = hpm_script_find_other,
-    };
+    hpm_response_t *a = job->call.downstream_ctx;
     int status;
 
-    hpm_response_init(&a, r, pool);
-    hpm_call_run(&call);
-    handler_set_notes(&call);
-    status = handler_respond(&a, &call, body);
-    hpm_response_destroy(&a);
+    hpm_call_run(&job->call);
+    handler_set_notes(&job->call);
+    status = handler_respond(a, &job->call, &job->body);
+    hpm_response_destroy(a);
     return status;
+}
+
+static int handler_go_on(hpm_call_t *call)
+{
+    hpm_response_t a;
+
+    hpm_response_init(&a, call->r, call->pool);
+    call->downstream_ctx = &a;
+    return handler_finish((handler_job_t *)(void *)call);
+}
+
+/* What the client has not sent yet is read by the thread that has a worker. */
+static int handler_is_streamed(const handler_job_t *job)
+{
+    return job->body.reader.length && !job->body.reader.rewind;
+}
+
+static int handler_call(handler_job_t *job)
+{
+    hpm_call_t *call = &job->call;
+    request_rec *r = call->r;
+    hpm_response_t a;
+    int status;
+
+    call->body = &job->body.reader;
+    call->downstream = &hpm_response_downstream;
+    call->downstream_ctx = &a;
+    call->client_fd = hpm_client_fd(r->connection);
+    call->find_pool = hpm_script_find_other;
+    hpm_response_init(&a, r, call->pool);
+    if (!handler_is_streamed(job)
+        && hpm_park_request(r, call, handler_go_on, &status)) {
+        hpm_response_destroy(&a);
+        return status;
+    }
+    return handler_finish(job);
 }
 
 /* AcceptPathInfo Off */
@@ -218,15 +249,14 @@ static int handler_rejects_path_info(request_rec *r)
     return path_info && *path_info;
 }
 
-static int handler_serve(request_rec *r, const hpm_pool_t *pool)
+static int handler_serve(request_rec *r, handler_job_t *job)
 {
     const hpm_server_t *server = hpm_server(r->server);
+    const hpm_pool_t *pool = job->call.pool;
     const char *name = pool->name;
-    hpm_body_t body;
     pm_reason_t why;
     apr_int64_t retry_after = 1;
     const char *unavailable;
-    apr_size_t len;
     char *head;
     int status;
 
@@ -243,32 +273,57 @@ static int handler_serve(request_rec *r, const hpm_pool_t *pool)
         return handler_fail(r, name, HTTP_SERVICE_UNAVAILABLE, retry_after,
                             unavailable);
     }
-    status = hpm_body_read(r, pool->conf->request_buffer, &body, &why);
+    status = hpm_body_read(r, pool->conf->request_buffer, &job->body, &why);
     if (status != OK) {
         return handler_fail(r, name, status, 0, why.text);
     }
-    hpm_variables_responder(r, body.present ? body.reader.length : -1);
-    status = hpm_variables_encode(r, pool->conf, PM_FCGI_RESPONDER, &head, &len,
-                                  &why);
+    hpm_variables_responder(r,
+                            job->body.present ? job->body.reader.length : -1);
+    status = hpm_variables_encode(r, pool->conf, PM_FCGI_RESPONDER, &head,
+                                  &job->call.head_len, &why);
     if (status != OK) {
         return handler_fail(r, name, status, 0, why.text);
     }
-    return handler_call(r, pool, &body, head, len);
+    job->call.head = head;
+    return handler_call(job);
+}
+
+static handler_job_t *handler_job(request_rec *r)
+{
+    handler_job_t *job = apr_pcalloc(r->pool, sizeof(*job));
+
+    job->call.r = r;
+    job->call.pool = &job->script;
+    return job;
+}
+
+static int handler_serve_script(request_rec *r)
+{
+    handler_job_t *job = handler_job(r);
+    int status = hpm_script_find(r, &job->script);
+
+    return status == OK ? handler_serve(r, job) : status;
+}
+
+static int handler_serve_pool(request_rec *r, const hpm_pool_t *pool)
+{
+    handler_job_t *job = handler_job(r);
+
+    job->call.pool = pool;
+    return handler_serve(r, job);
 }
 
 int hpm_handler(request_rec *r)
 {
     const char *name = handler_pool_name(r);
     const hpm_pool_t *pool;
-    hpm_pool_t found;
     int status;
 
     if (r->method_number == M_TRACE) {
         return DECLINED;
     }
     if (hpm_script_is_request(r)) {
-        status = hpm_script_find(r, &found);
-        return status == OK ? handler_serve(r, &found) : status;
+        return handler_serve_script(r);
     }
     if (!name) {
         return DECLINED;
@@ -279,5 +334,5 @@ int hpm_handler(request_rec *r)
                             "there is no pool of this name");
     }
     status = hpm_allow_check(r, pool, hpm_dir_is_from_htaccess(r));
-    return status == OK ? handler_serve(r, pool) : status;
+    return status == OK ? handler_serve_pool(r, pool) : status;
 }

@@ -5,20 +5,9 @@
 #include "apr_atomic.h"
 #include "util_filter.h"
 
-#include "httpd/request/hpm_client.h"
 #include "httpd/config/hpm_server.h"
-
-/* What is remembered of a connection; in conn_config. */
-typedef struct keepalive {
-    apr_time_t answered; /* the last response was sent; apr_time_now() */
-    int quick;           /* this request came at once */
-    int in_vain;         /* a thread has waited, and nothing came */
-} keepalive_t;
-
-static keepalive_t *keepalive_of(const conn_rec *c)
-{
-    return ap_get_module_config(c->conn_config, &fcgipm_module);
-}
+#include "httpd/request/hpm_client.h"
+#include "httpd/request/hpm_connection.h"
 
 static hpm_thread_load_t *keepalive_load(const conn_rec *c)
 {
@@ -51,10 +40,9 @@ static apr_status_t keepalive_end_connection(void *data)
  * is no connection. */
 int hpm_keepalive_wait_connection(conn_rec *c)
 {
-    if (!c->master && !keepalive_of(c) && keepalive_load(c)
-        && keepalive_load(c)->threads) {
-        ap_set_module_config(c->conn_config, &fcgipm_module,
-                             apr_pcalloc(c->pool, sizeof(keepalive_t)));
+    if (!c->master && keepalive_load(c) && keepalive_load(c)->threads
+        && !hpm_connection(c)->counted) {
+        hpm_connection(c)->counted = 1;
         apr_atomic_inc32(&keepalive_load(c)->connections);
         apr_pool_cleanup_register(c->pool, keepalive_load(c),
                                   keepalive_end_connection,
@@ -75,9 +63,9 @@ static int keepalive_has_room(const conn_rec *c)
 void hpm_keepalive_wait_answered(request_rec *r)
 {
     conn_rec *c = r->connection;
-    keepalive_t *h = keepalive_of(c);
+    hpm_connection_t *h = hpm_connection_known(c);
 
-    if (h) {
+    if (h && h->counted) {
         h->quick = h->answered && keepalive_has_room(c)
                    && r->request_time - h->answered < HPM_KEEPALIVE_WAIT;
         h->answered = apr_time_now();
@@ -100,7 +88,7 @@ static int keepalive_is_silent(conn_rec *c, apr_pool_t *p)
 int hpm_keepalive_wait_log(request_rec *r)
 {
     conn_rec *c = r->connection;
-    keepalive_t *h = keepalive_of(c);
+    hpm_connection_t *h = hpm_connection_known(c);
 
     if (h && h->quick) {
         h->quick = 0;

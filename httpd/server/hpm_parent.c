@@ -12,7 +12,9 @@
 #include "unixd.h"
 
 #include "httpd/config/hpm_config_check.h"
+#include "httpd/config/hpm_sizing.h"
 #include "httpd/request/hpm_keepalive_wait.h"
+#include "httpd/request/hpm_park.h"
 #include "httpd/request/hpm_script.h"
 #include "httpd/server/hpm_file.h"
 #include "httpd/server/hpm_keeper.h"
@@ -30,6 +32,20 @@ APLOG_USE_MODULE(fcgipm);
 /* Requests in one pool for each of a child's threads, at most: HTTP/2's streams
  * have threads of their own, and a subrequest comes beside its request. */
 #define REQUESTS 16
+
+/* The MPM can have connections without threads: as many requests may be queued
+ * as pm_admission.h counts. */
+static int parent_can_park(void)
+{
+    int can = 0;
+
+#ifdef AP_MPMQ_CAN_WAITIO
+    if (ap_mpm_query(AP_MPMQ_CAN_WAITIO, &can) != APR_SUCCESS) {
+        can = 0;
+    }
+#endif
+    return can;
+}
 
 static apr_status_t parent_open_board(hpm_retained_t *r, server_rec *server,
                                       pm_reason_t *why)
@@ -50,6 +66,9 @@ static apr_status_t parent_open_board(hpm_retained_t *r, server_rec *server,
     rv = pm_scoreboard_create(&r->board, rows > 0 ? rows : 1,
                               (threads > 0 ? threads : 1) * REQUESTS,
                               r->board_pool, why);
+    if (rv == APR_SUCCESS && parent_can_park()) {
+        pm_scoreboard_set_parking(r->board, PM_ADMISSION_WAITING(~0U));
+    }
     if (rv == APR_SUCCESS && !pm_scoreboard_is_protected(r->board)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
                      "%s: httpd's children can write what only the manager is "
@@ -346,6 +365,9 @@ int hpm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
                      "what slow requests wait for will not be known");
     hpm_keeper_renew(me);
     parent_renew(me, ptemp);
+    if (me->server->global->park && parent_can_park()) {
+        hpm_sizing_report(s);
+    }
     parent_publish(me);
     hpm_manager_process_wake(1);
     apr_pool_pre_cleanup_register(s->process->pool, me, parent_end);
@@ -417,4 +439,5 @@ void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
         hpm_server(v)->thread_load = load;
     }
     hpm_script_init(pchild, s, me->retained->config);
+    hpm_park_start(pchild, s);
 }

@@ -5,13 +5,19 @@
  *        queued for one.
  *
  * As long as a pool has a worker to spare, admission costs no system call.
- * Otherwise the request waits in its httpd thread, first come, first served
- * over all httpd children (pm_admission.h), until a worker is free for it,
+ * Otherwise the request is queued, first come, first served over all httpd
+ * children (pm_admission.h), until a worker is free for it,
  * FcgiPMQueueTimeout is over, or the pool stops to answer requests
- * (hpm_availability.h).
+ * (hpm_availability.h).  Where the child has a queue (hpm_queue.h) a request
+ * may be parked meanwhile: its thread does something else.
  *
  * Where processes cannot wait for each other (pm_futex.h) every request is
  * admitted at once, and the listening socket's backlog is the only queue.
+ *
+ *     hpm_admission_ask(a, ..., may_park);
+ *     if hpm_admission_is_parked(a): leave; from here on when its bell rings
+ *     if hpm_admission_wait(a):
+ *         ... hpm_admission_release(a) or hpm_admission_cancel(a)
  *
  * The request's thread in an httpd child calls all of this.
  */
@@ -19,31 +25,60 @@
 #define HPM_ADMISSION_H
 
 #include "httpd/config/hpm_server.h"
+#include "httpd/upstream/hpm_queue.h"
 
-/** One request's admission; on its thread's stack. */
+/** What the request's thread is. */
+typedef enum hpm_admission_thread {
+    HPM_ADMISSION_OTHER, /**< none of the MPM's, such as those of mod_http2 */
+    HPM_ADMISSION_BLOCK, /**< one of the MPM's, which has to wait */
+    HPM_ADMISSION_PARK   /**< one of the MPM's; the request may be parked */
+} hpm_admission_thread_t;
+
+/** One request's admission; it stays where it is until it is over. */
 typedef struct hpm_admission {
     int queued;                 /**< no worker was free at once */
+    int gone;                   /**< not admitted as the client has gone */
     apr_interval_time_t waited; /**< in the queue */
     apr_interval_time_t took;   /**< from admission to release */
     const char *why;            /**< not admitted: the reason */
     apr_int64_t retry_after;    /**< not admitted: seconds, for Retry-After */
 
     /* private to hpm_admission.c */
+    const hpm_server_t *server;
+    const hpm_pool_t *pool;
     pm_scoreboard_cell_t *cell;
     pm_admission_t gate; /* without words: nothing to wait at */
+    int called;          /* the gate's */
     pm_request_stats_t *stats;
-    apr_time_t since;
+    hpm_queue_t *queue; /* NULL: it waits in its thread, by itself */
+    int holds_thread;   /* of those that pools may hold */
+    int joined;         /* the child's queue: waiter says how that ended */
+    hpm_waiter_t waiter;
+    apr_uint32_t seen;
+    apr_time_t began, since;
 } hpm_admission_t;
 
+/** Ask for a worker: the request has one, is refused, or is queued.  The
+ *  scoreboard counts it as waiting, then as in flight.
+ *  @param pool stays until the admission is over */
+void hpm_admission_ask(hpm_admission_t *a, const hpm_server_t *server,
+                       const hpm_pool_t *pool, hpm_admission_thread_t thread);
+
+/** @return 1: it is queued without a thread.  The bell of @c waiter rings when
+ *  that has ended; then hpm_admission_wait() does not wait. */
+int hpm_admission_is_parked(const hpm_admission_t *a);
+
 /**
- * Wait until the request may have a worker.  The scoreboard counts it as
- * waiting, then as in flight.
+ * Wait until the request may have a worker.
  * @return 1: admitted; hpm_admission_release() or hpm_admission_cancel() must
  *         follow.  0: not admitted, see @c why: FcgiPMQueueLimit others wait
- *         already, FcgiPMQueueTimeout is over, or the pool answers no requests
+ *         already, FcgiPMQueueTimeout is over, the pool answers no requests,
+ *         or @c gone
  */
-int hpm_admission_acquire(hpm_admission_t *a, const hpm_server_t *server,
-                          const hpm_pool_t *pool);
+int hpm_admission_wait(hpm_admission_t *a);
+
+/** Nothing will come of a request that was parked. */
+void hpm_admission_abandon(hpm_admission_t *a);
 
 /** The worker has begun to answer: count it.  At most once per admission. */
 void hpm_admission_count_answered(const hpm_admission_t *a);

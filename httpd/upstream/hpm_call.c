@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "httpd/upstream/hpm_call.h"
 
-#include "httpd/upstream/hpm_admission.h"
 #include "httpd/upstream/hpm_availability.h"
 #include "httpd/upstream/hpm_retry.h"
 #include "httpd/upstream/hpm_slow_request.h"
@@ -110,22 +109,41 @@ static void call_exchange(hpm_call_t *call, const hpm_admission_t *admission)
     }
 }
 
+static hpm_admission_thread_t call_thread(const hpm_call_t *call)
+{
+    return call->r->connection->master ? HPM_ADMISSION_OTHER
+                                       : HPM_ADMISSION_BLOCK;
+}
+
+/* @return 1: admitted */
+static int call_get_worker(hpm_call_t *call)
+{
+    if (!call->asked) {
+        hpm_admission_ask(&call->admission, hpm_server(call->r->server),
+                          call->pool, call_thread(call));
+    }
+    call->asked = 0;
+    return hpm_admission_wait(&call->admission);
+}
+
 static void call_attempt(hpm_call_t *call)
 {
     const hpm_server_t *server = hpm_server(call->r->server);
-    hpm_admission_t admission;
-    int admitted = hpm_admission_acquire(&admission, server, call->pool);
+    hpm_admission_t *admission = &call->admission;
+    int admitted = call_get_worker(call);
 
-    call->waited += admission.waited;
+    call->waited += admission->waited;
     if (!admitted) {
-        call->retry_after = admission.retry_after;
-        call_end(call, HPM_UPSTREAM_UNAVAILABLE, admission.why);
+        call->retry_after = admission->retry_after;
+        call_end(call,
+                 admission->gone ? HPM_UPSTREAM_GONE : HPM_UPSTREAM_UNAVAILABLE,
+                 admission->why);
         return;
     }
-    if (admission.queued
+    if (admission->queued
         && !call->downstream->client_may_go(call->downstream_ctx)
         && call->downstream->client_has_gone(call->downstream_ctx)) {
-        hpm_admission_cancel(&admission);
+        hpm_admission_cancel(admission);
         call_end(call, HPM_UPSTREAM_GONE,
                  "the client has gone before a worker was free");
         return;
@@ -138,10 +156,10 @@ static void call_attempt(hpm_call_t *call)
         call_end(call, HPM_UPSTREAM_UNREACHABLE, "it is no more");
     }
     else {
-        call_exchange(call, &admission);
+        call_exchange(call, admission);
     }
-    hpm_admission_release(&admission);
-    call->took += admission.took;
+    hpm_admission_release(admission);
+    call->took += admission->took;
 }
 
 /* --- another one ---------------------------------------------------------- */
@@ -231,6 +249,21 @@ static void call_abort(const hpm_call_t *call)
         pm_scoreboard_cell(server->board, server->row, call->pool->slot));
     call->r->connection->aborted = 1;
     call->r->connection->keepalive = AP_CONN_CLOSE;
+}
+
+hpm_waiter_t *hpm_call_park(hpm_call_t *call)
+{
+    hpm_admission_ask(&call->admission, hpm_server(call->r->server), call->pool,
+                      HPM_ADMISSION_PARK);
+    call->asked = 1;
+    return hpm_admission_is_parked(&call->admission) ? &call->admission.waiter
+                                                     : NULL;
+}
+
+void hpm_call_abandon(hpm_call_t *call)
+{
+    call->asked = 0;
+    hpm_admission_abandon(&call->admission);
 }
 
 void hpm_call_run(hpm_call_t *call)

@@ -9,12 +9,14 @@
  * httpd/request provides; so nothing here knows HTTP responses.
  *
  * The request's thread in an httpd child makes the call and blocks until it
- * is over.
+ * is over.  Only the first wait for a worker can be had without a thread:
+ * hpm_call_park().
  */
 #ifndef HPM_CALL_H
 #define HPM_CALL_H
 
 #include "httpd/config/hpm_server.h"
+#include "httpd/upstream/hpm_admission.h"
 #include "httpd/upstream/hpm_upstream.h"
 
 /** The client's side of a call.  @c ctx is hpm_call_t.downstream_ctx. */
@@ -40,7 +42,7 @@ typedef struct hpm_downstream {
     int (*client_may_go)(void *ctx);
 } hpm_downstream_t;
 
-/** One call; on the stack of the request's thread. */
+/** One call; it stays where it is until it is over. */
 typedef struct hpm_call {
     /* set by the caller; the rest is zero at first */
     request_rec *r;
@@ -67,7 +69,20 @@ typedef struct hpm_call {
 
     /* private to hpm_call.c */
     hpm_pool_t moved_to;
+    hpm_admission_t admission; /* of the attempt */
+    int asked;                 /* a worker was, for the next attempt */
 } hpm_call_t;
+
+/**
+ * Ask for a worker for the first attempt.
+ * @return the queued request, which is parked: hpm_call_run() is to follow when
+ *         its bell has rung, or hpm_call_abandon().  NULL: hpm_call_run() is to
+ *         follow now
+ */
+hpm_waiter_t *hpm_call_park(hpm_call_t *call);
+
+/** Nothing will come of a call that was parked. */
+void hpm_call_abandon(hpm_call_t *call);
 
 /** Make the call.  When the client has gone before the answer's end, the
  *  request is counted as aborted and its connection marked as such: httpd

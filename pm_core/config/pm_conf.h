@@ -167,6 +167,10 @@ typedef struct pm_global {
     apr_int64_t graceful;      /**< a pm_graceful_t */
     apr_int64_t max_processes; /**< workers of all pools; 0: no limit */
     apr_int64_t max_scripts;   /**< pools of scripts at the most */
+    apr_int64_t park;          /**< 1: requests of httpd that wait for a worker
+                                *   hold no thread, where its MPM can do that */
+    apr_int64_t max_threads;   /**< of an httpd child, that pools may hold; 0: a
+                                *   share of them */
 } pm_global_t;
 
 /** FcgiPMScriptOwner: the users a script and its directory may belong to. */

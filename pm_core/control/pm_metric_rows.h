@@ -85,6 +85,13 @@ PM_METRIC(POOL, stopping, NUMBER, MANAGER, "Stopping", NULL, NULL, NULL, 0,
 PM_METRIC(POOL, queue, NUMBER, MANAGER, "Waiting", "Waiting", "QUEUE", "QUEUE",
           5, "fcgipm_pool_requests_queued", NULL, NULL,
           "Requests of httpd's that wait for a worker.")
+PM_METRIC(POOL, parked, NUMBER, BOARD, NULL, NULL, NULL, NULL, 0,
+          "fcgipm_pool_requests_waiting", "state", "parked",
+          "Requests that wait in httpd by what they hold: parked ones no "
+          "thread.")
+PM_METRIC(POOL, blocked, NUMBER, BOARD, NULL, NULL, NULL, NULL, 0,
+          "fcgipm_pool_requests_waiting", "state", "blocked",
+          "Requests that wait in httpd in a thread each.")
 PM_METRIC(POOL, in_flight, NUMBER, BOARD, NULL, "In flight", NULL, NULL, 0,
           "fcgipm_pool_requests_in_flight", NULL, NULL,
           "Requests of httpd's that a worker has or that wait for one.")

@@ -146,6 +146,9 @@ static void report_set_load(pm_metric_value_t *value, const report_workers_t *w,
     value[PM_METRIC_POOL_stopping].number = w->stopping;
     value[PM_METRIC_POOL_queue].number =
         sum->waiting + (given > most ? given - most : 0);
+    value[PM_METRIC_POOL_parked].number = sum->parked;
+    value[PM_METRIC_POOL_blocked].number =
+        (apr_int64_t)sum->waiting - sum->parked;
     value[PM_METRIC_POOL_in_flight].number =
         (apr_int64_t)sum->in_flight + sum->waiting;
 }

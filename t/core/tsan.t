@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # ThreadSanitizer sees no race in the guard: it and programs with threads are
-# built with it (build-tsan/), told at random moments, under load.
+# built with it (build-tsan/), told at random moments, under load.  Nor in the
+# queue of an httpd child, with its waker and its watcher.
 use strict;
 use warnings;
 
@@ -58,6 +59,11 @@ for my $args ([bin('threaded')],
     is($run->wait(40), 0, "$name: all go") or diag($run->log);
     unlike($run->log, qr/exit status 66/, "$name: no report");
 }
+my $queue = start(cmd => [root() . '/build-tsan/queue'],
+                  env => { TSAN_OPTIONS => "log_path=$reports/report" },
+                  out => "$reports/queue", err => "$reports/queue");
+is($queue->wait(60), 0, 'the queue of an httpd child')
+    or diag(slurp("$reports/queue"));
 my @report = glob "$reports/report*";
 is(scalar @report, 0, 'ThreadSanitizer reports nothing')
     or diag(substr slurp($report[0]), 0, 4000);

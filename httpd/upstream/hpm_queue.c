@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "httpd/upstream/hpm_queue.h"
+
+#include <stddef.h>
+#include <unistd.h>
+
+#include "httpd/upstream/hpm_thread.h"
+#include "pm_core/os/pm_futex.h"
+
+#ifdef __linux__
+#include <sys/eventfd.h>
+#endif
+
+/* The waker looks so often whether something was missed, while a request
+ * waits: rows and words are claims of other processes. */
+#define QUEUE_DOUBT apr_time_from_sec(1)
+
+/* It sleeps so long when none waits. */
+#define QUEUE_IDLE apr_time_from_sec(86400)
+
+/* The requests that wait for one pool. */
+typedef struct hpm_line {
+    APR_RING_ENTRY(hpm_line) link; /* in hpm_queue_t.lines */
+    pm_waiters_t waiters;
+    pm_admission_t admission;
+    pm_scoreboard_cell_t *cell;
+    const pm_scoreboard_slot_t *slot;
+    apr_uint32_t generation, avail; /* of the slot, when it was looked at */
+    apr_time_t doubt_at;
+    int called; /* the admission's */
+    int number; /* of the slot */
+} hpm_line_t;
+
+APR_RING_HEAD(hpm_line_ring, hpm_line);
+APR_RING_HEAD(hpm_renew_ring, hpm_waiter);
+
+struct hpm_queue {
+    pthread_mutex_t mutex;
+    pthread_t waker;
+    pm_scoreboard_t *board;
+    pm_admission_rows_t *rows;
+    int row;
+    apr_pool_t *p;
+    apr_uint32_t threads_max;
+    apr_uint32_t threads; /* that pools hold */
+    apr_uint32_t parked;  /* requests that would take one more */
+    apr_interval_time_t renew_every;
+    apr_time_t wakes_at; /* the waker, by itself */
+    int stop;
+    struct hpm_line_ring lines;  /* those that are not empty */
+    struct hpm_renew_ring renew; /* suspended requests, as they are due */
+    hpm_line_t *of_slot[PM_SCOREBOARD_SLOTS]; /* NULL: never needed */
+};
+
+/* A pair of "change one word, look at another", as in pm_admission.c. */
+#define LOAD(word)   __atomic_load_n(&(word), __ATOMIC_SEQ_CST)
+#define ADD(word, n) __atomic_add_fetch(&(word), (n), __ATOMIC_SEQ_CST)
+
+static void queue_lock(hpm_queue_t *q)
+{
+    (void)pthread_mutex_lock(&q->mutex);
+}
+
+static void queue_unlock(hpm_queue_t *q)
+{
+    (void)pthread_mutex_unlock(&q->mutex);
+}
+
+static hpm_waiter_t *waiter_of(pm_waiter_t *place)
+{
+    return (hpm_waiter_t *)(void *)((char *)place
+                                    - offsetof(hpm_waiter_t, place));
+}
+
+/* --- bells ---------------------------------------------------------------- */
+
+#ifdef __linux__
+int hpm_queue_park(hpm_waiter_t *w)
+{
+    w->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return w->bell >= 0;
+}
+
+static void bell_ring(const hpm_waiter_t *w)
+{
+    (void)eventfd_write(w->bell, 1);
+}
+
+static void bell_mute(const hpm_waiter_t *w)
+{
+    eventfd_t n;
+
+    (void)eventfd_read(w->bell, &n);
+}
+#else
+int hpm_queue_park(hpm_waiter_t *w)
+{
+    w->bell = -1;
+    return 0;
+}
+
+static void bell_ring(const hpm_waiter_t *w)
+{
+    (void)w;
+}
+
+static void bell_mute(const hpm_waiter_t *w)
+{
+    (void)w;
+}
+#endif
+
+void hpm_queue_forget(hpm_waiter_t *w)
+{
+    if (w->bell >= 0) {
+        (void)close(w->bell);
+        w->bell = -1;
+    }
+}
+
+/* --- threads -------------------------------------------------------------- */
+
+static int queue_has_thread(const hpm_queue_t *q)
+{
+    return LOAD(q->threads) < q->threads_max;
+}
+
+int hpm_queue_take_thread(hpm_queue_t *q)
+{
+    apr_uint32_t n = LOAD(q->threads);
+
+    while (n < q->threads_max) {
+        if (__atomic_compare_exchange_n(&q->threads, &n, n + 1, 1,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void hpm_queue_add_thread(hpm_queue_t *q)
+{
+    ADD(q->threads, 1);
+}
+
+/* --- a line; the mutex is held -------------------------------------------- */
+
+static void line_settle(hpm_queue_t *q, hpm_waiter_t *w,
+                        hpm_waiter_state_t state)
+{
+    hpm_line_t *line = w->line;
+
+    pm_waiters_remove(&w->place);
+    if (pm_waiters_is_empty(&line->waiters)) {
+        APR_RING_REMOVE(line, link);
+    }
+    if (state != HPM_WAITER_GRANTED) {
+        pm_admission_leave(&line->admission);
+    }
+    if (w->place.parked) {
+        ADD(q->parked, -1);
+        pm_scoreboard_add_parked(line->cell, -1);
+    }
+    pm_scoreboard_add_waiting(line->cell, -1);
+    __atomic_store_n(&w->state, (apr_uint32_t)state, __ATOMIC_SEQ_CST);
+    if (w->place.parked) {
+        bell_ring(w);
+    }
+    else {
+        pm_futex_wake(&w->state, 1);
+    }
+}
+
+/* It goes to a worker. */
+static void line_admit(hpm_queue_t *q, hpm_waiter_t *w,
+                       hpm_waiter_state_t state)
+{
+    if (w->place.parked) {
+        ADD(q->threads, 1);
+    }
+    line_settle(q, w, state);
+}
+
+/* The cell is counted up before the admission, see pm_admission.h. */
+static int line_claim(const hpm_line_t *line)
+{
+    pm_scoreboard_begin(line->cell);
+    if (!pm_admission_claim(&line->admission, 1)) {
+        pm_scoreboard_end(line->cell);
+        return 0;
+    }
+    return 1;
+}
+
+static int line_is_answered(const hpm_line_t *line, apr_uint32_t generation)
+{
+    switch (pm_scoreboard_avail(line->slot, generation)) {
+    case PM_AVAIL_STARTING:
+    case PM_AVAIL_RUNNING:
+    case PM_AVAIL_DRAINING:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static void line_note_pool(hpm_line_t *line)
+{
+    line->generation =
+        __atomic_load_n(&line->slot->generation, __ATOMIC_ACQUIRE);
+    line->avail = __atomic_load_n(&line->slot->avail, __ATOMIC_ACQUIRE);
+}
+
+static void line_end_unanswered(hpm_queue_t *q, hpm_line_t *line, int parked)
+{
+    pm_waiter_t *one = pm_waiters_oldest(&line->waiters, parked);
+    pm_waiter_t *next;
+
+    for (; one; one = next) {
+        next = pm_waiters_next(&line->waiters, one);
+        if (!line_is_answered(line, waiter_of(one)->generation)) {
+            line_settle(q, waiter_of(one), HPM_WAITER_ENDED);
+        }
+    }
+}
+
+/* Has the pool ceased to answer?  All its requests are looked at when it has
+ * changed, and only then. */
+static void line_check_pool(hpm_queue_t *q, hpm_line_t *line)
+{
+    apr_uint32_t generation = line->generation;
+    apr_uint32_t avail = line->avail;
+
+    line_note_pool(line);
+    if (generation != line->generation || avail != line->avail) {
+        line_end_unanswered(q, line, 0);
+        line_end_unanswered(q, line, 1);
+    }
+}
+
+static void line_publish(const hpm_queue_t *q, const hpm_line_t *line)
+{
+    const pm_waiter_t *first =
+        pm_waiters_first(&line->waiters, queue_has_thread(q));
+
+    pm_scoreboard_set_head(line->cell, first ? first->since : 0);
+}
+
+/* Grant what can be granted.  @return how many were */
+static int line_grant(hpm_queue_t *q, hpm_line_t *line)
+{
+    pm_waiter_t *first;
+    int n = 0;
+
+    line_check_pool(q, line);
+    while ((first = pm_waiters_first(&line->waiters, queue_has_thread(q)))
+           && line_claim(line)) {
+        line_admit(q, waiter_of(first), HPM_WAITER_GRANTED);
+        n++;
+    }
+    line_publish(q, line);
+    return n;
+}
+
+/* Some grants may be left for another child, or have come meanwhile for this
+ * one.  If they keep coming the waker goes on. */
+static int line_serve(hpm_queue_t *q, hpm_line_t *line)
+{
+    int tries = 3;
+    int n = 0;
+
+    do {
+        line->called = 0;
+        n += line_grant(q, line);
+        pm_admission_pass_on(&line->admission);
+    } while (line->called && --tries);
+    if (!tries) {
+        pm_admission_rows_wake(q->rows, q->row);
+    }
+    return n;
+}
+
+/* Pools take turns: one that was granted something goes to the end. */
+static void queue_serve(hpm_queue_t *q)
+{
+    hpm_line_t *last = APR_RING_LAST(&q->lines);
+    hpm_line_t *line = APR_RING_FIRST(&q->lines);
+    hpm_line_t *next;
+    int more = !APR_RING_EMPTY(&q->lines, hpm_line, link);
+
+    for (; more; line = next) {
+        more = line != last;
+        next = APR_RING_NEXT(line, link);
+        if (line_serve(q, line) && !pm_waiters_is_empty(&line->waiters)) {
+            APR_RING_REMOVE(line, link);
+            APR_RING_INSERT_TAIL(&q->lines, line, hpm_line, link);
+        }
+    }
+}
+
+static hpm_line_t *queue_line(hpm_queue_t *q, int slot)
+{
+    hpm_line_t *line = q->of_slot[slot];
+
+    if (!line) {
+        line = q->of_slot[slot] = apr_pcalloc(q->p, sizeof(*line));
+        pm_waiters_init(&line->waiters);
+        line->admission = pm_scoreboard_admission(q->board, slot);
+        line->admission.called = &line->called;
+        line->cell = pm_scoreboard_cell(q->board, q->row, slot);
+        line->slot = pm_scoreboard_slot(q->board, slot);
+        line->number = slot;
+    }
+    return line;
+}
+
+/* The waker sleeps until then at most. */
+static void queue_wake_by(hpm_queue_t *q, apr_time_t at)
+{
+    if (at < q->wakes_at) {
+        q->wakes_at = at;
+        pm_admission_rows_wake(q->rows, q->row);
+    }
+}
+
+/* --- requests ------------------------------------------------------------- */
+
+void hpm_queue_return_thread(hpm_queue_t *q)
+{
+    apr_uint32_t before = __atomic_fetch_sub(&q->threads, 1, __ATOMIC_SEQ_CST);
+
+    if (before >= q->threads_max && LOAD(q->parked)) {
+        queue_lock(q);
+        queue_serve(q);
+        queue_unlock(q);
+    }
+}
+
+static void queue_add(hpm_queue_t *q, hpm_line_t *line, hpm_waiter_t *w)
+{
+    if (pm_waiters_is_empty(&line->waiters)) {
+        line_note_pool(line);
+        line->doubt_at = w->place.since + QUEUE_DOUBT;
+        APR_RING_INSERT_TAIL(&q->lines, line, hpm_line, link);
+    }
+    if (w->place.parked) {
+        ADD(q->parked, 1);
+        pm_scoreboard_add_parked(line->cell, 1);
+    }
+    pm_waiters_add(&line->waiters, &w->place);
+}
+
+void hpm_queue_join(hpm_queue_t *q, hpm_waiter_t *w, const hpm_pool_t *pool,
+                    apr_time_t since)
+{
+    hpm_line_t *line;
+
+    queue_lock(q);
+    line = queue_line(q, pool->slot);
+    w->state = HPM_WAITER_WAITING;
+    w->line = line;
+    w->place.since = since;
+    w->place.parked = w->bell >= 0;
+    w->until = since + pool->conf->queue_timeout;
+    w->generation = pool->generation;
+    w->suspended = 0;
+    queue_add(q, line, w);
+    if (!line_is_answered(line, w->generation)) {
+        line_settle(q, w, HPM_WAITER_ENDED);
+    }
+    line_publish(q, line);
+    /* It calls the oldest of all, which is hardly this one. */
+    pm_admission_pass_on(&line->admission);
+    if (line->called) {
+        line_serve(q, line);
+    }
+    queue_wake_by(q, pm_time_min(w->until, line->doubt_at));
+    queue_unlock(q);
+}
+
+void hpm_queue_look(hpm_queue_t *q, int slot)
+{
+    queue_lock(q);
+    line_serve(q, queue_line(q, slot));
+    queue_unlock(q);
+}
+
+/* The lock: whatever has woken it has done with it. */
+void hpm_queue_wait(hpm_queue_t *q, hpm_waiter_t *w)
+{
+    while (hpm_waiter_state(w) == HPM_WAITER_WAITING) {
+        pm_futex_wait(&w->state, HPM_WAITER_WAITING, QUEUE_IDLE);
+    }
+    queue_lock(q);
+    queue_unlock(q);
+}
+
+void hpm_queue_end(hpm_queue_t *q, hpm_waiter_t *w, hpm_waiter_state_t state)
+{
+    queue_lock(q);
+    if (w->state == HPM_WAITER_WAITING) {
+        line_settle(q, w, state);
+        line_serve(q, w->line);
+    }
+    queue_unlock(q);
+}
+
+/* --- suspended requests --------------------------------------------------- */
+
+void hpm_queue_suspended(hpm_queue_t *q, hpm_waiter_t *w)
+{
+    queue_lock(q);
+    w->suspended = 1;
+    w->renew_at = pm_time_now() + q->renew_every;
+    APR_RING_INSERT_TAIL(&q->renew, w, hpm_waiter, renew);
+    queue_wake_by(q, w->renew_at);
+    queue_unlock(q);
+}
+
+/* A bell that has rung for the end rings on for nobody: the state tells. */
+void hpm_queue_resumed(hpm_queue_t *q, hpm_waiter_t *w)
+{
+    queue_lock(q);
+    if (w->suspended) {
+        APR_RING_REMOVE(w, renew);
+        w->suspended = 0;
+    }
+    if (w->bell >= 0) {
+        bell_mute(w);
+    }
+    queue_unlock(q);
+}
+
+/* --- the waker ------------------------------------------------------------ */
+
+/* All of a pool's requests have the same timeout, but for those of a pool that
+ * the slot had before. */
+static apr_time_t line_end_late(hpm_queue_t *q, hpm_line_t *line, int parked,
+                                apr_time_t now)
+{
+    pm_waiter_t *one;
+
+    while ((one = pm_waiters_oldest(&line->waiters, parked))) {
+        if (waiter_of(one)->until > now) {
+            return waiter_of(one)->until;
+        }
+        line_settle(q, waiter_of(one), HPM_WAITER_LATE);
+    }
+    return now + QUEUE_IDLE;
+}
+
+/* Requests that wait for a word that is not true do so for a moment only. */
+static void line_pass_misled(hpm_queue_t *q, hpm_line_t *line, apr_time_t now)
+{
+    pm_waiter_t *one;
+
+    if (!pm_scoreboard_correct_admission(q->board, line->number)) {
+        return;
+    }
+    while ((one = pm_waiters_first(&line->waiters, queue_has_thread(q)))
+           && one->since + QUEUE_DOUBT <= now) {
+        pm_scoreboard_begin(line->cell);
+        line_admit(q, waiter_of(one), HPM_WAITER_PASSED);
+    }
+}
+
+/* @return when it is to be looked at again */
+static apr_time_t line_look(hpm_queue_t *q, hpm_line_t *line, apr_time_t now)
+{
+    apr_time_t late = pm_time_min(line_end_late(q, line, 0, now),
+                                  line_end_late(q, line, 1, now));
+
+    if (now >= line->doubt_at && !pm_waiters_is_empty(&line->waiters)) {
+        line_pass_misled(q, line, now);
+        line->doubt_at = now + QUEUE_DOUBT;
+    }
+    line_publish(q, line);
+    if (line->called) {
+        return now;
+    }
+    return pm_waiters_is_empty(&line->waiters)
+               ? now + QUEUE_IDLE
+               : pm_time_min(late, line->doubt_at);
+}
+
+static apr_time_t queue_renew(hpm_queue_t *q, apr_time_t now)
+{
+    hpm_waiter_t *w;
+
+    while (!APR_RING_EMPTY(&q->renew, hpm_waiter, renew)) {
+        w = APR_RING_FIRST(&q->renew);
+        if (w->renew_at > now) {
+            return w->renew_at;
+        }
+        APR_RING_REMOVE(w, renew);
+        w->suspended = 0;
+        bell_ring(w);
+    }
+    return now + QUEUE_IDLE;
+}
+
+static void queue_look(hpm_queue_t *q)
+{
+    apr_time_t now = pm_time_now();
+    apr_time_t at = queue_renew(q, now);
+    hpm_line_t *line, *next;
+
+    queue_serve(q);
+    for (line = APR_RING_FIRST(&q->lines);
+         line != APR_RING_SENTINEL(&q->lines, hpm_line, link); line = next) {
+        next = APR_RING_NEXT(line, link);
+        at = pm_time_min(at, line_look(q, line, now));
+    }
+    q->wakes_at = at;
+}
+
+static void *waker_run(void *ctx)
+{
+    hpm_queue_t *q = ctx;
+    const apr_uint32_t *word = &q->rows->words[q->row].calls;
+    apr_interval_time_t left;
+    apr_uint32_t seen;
+    int stop;
+
+    do {
+        seen = LOAD(*word);
+        queue_lock(q);
+        stop = q->stop;
+        if (!stop) {
+            queue_look(q);
+        }
+        left = q->wakes_at - pm_time_now();
+        queue_unlock(q);
+        if (!stop && left > 0) {
+            pm_futex_wait(word, seen, left);
+        }
+    } while (!stop);
+    return NULL;
+}
+
+/* --- the child ------------------------------------------------------------ */
+
+hpm_queue_t *hpm_queue_start(pm_scoreboard_t *board, int row, int threads,
+                             apr_interval_time_t renew, apr_pool_t *p,
+                             pm_reason_t *why)
+{
+    apr_pool_t *own = pm_subpool_create(p);
+    hpm_queue_t *q = apr_pcalloc(own, sizeof(*q));
+    int err;
+
+    (void)pthread_mutex_init(&q->mutex, NULL);
+    q->board = board;
+    q->rows = pm_scoreboard_rows(board);
+    q->row = row;
+    q->p = own;
+    q->threads_max = (apr_uint32_t)threads;
+    q->renew_every = renew;
+    APR_RING_INIT(&q->lines, hpm_line, link);
+    APR_RING_INIT(&q->renew, hpm_waiter, renew);
+    err = hpm_thread_start(&q->waker, waker_run, q);
+    if (err) {
+        pm_fail_os(why, err, "no thread that wakes requests");
+        return NULL;
+    }
+    return q;
+}
+
+void hpm_queue_stop(hpm_queue_t *q)
+{
+    queue_lock(q);
+    q->stop = 1;
+    queue_unlock(q);
+    pm_admission_rows_wake(q->rows, q->row);
+    (void)pthread_join(q->waker, NULL);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A child's queue: threads and a waker that grant, park and give up, and the
+ * watcher that takes requests out whose clients have gone.  Also a program for
+ * ThreadSanitizer (t/core/tsan.t). */
+#include "tap.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "apr_general.h"
+#include "httpd/upstream/hpm_queue.h"
+#include "httpd/upstream/hpm_watcher.h"
+
+#define SLOT    3
+#define THREADS 8
+#define WORKERS 2
+
+static pm_scoreboard_t *board;
+static hpm_queue_t *q;
+static hpm_watcher_t *watcher;
+static pm_conf_t *conf;
+static hpm_pool_t pool = {.name = "app", .slot = SLOT};
+static pm_admission_t admission;
+static pm_scoreboard_cell_t *cell;
+
+static apr_uint32_t now_granted, most_granted, served, gone, late;
+
+#define ADD(word, n) __atomic_add_fetch(&(word), (n), __ATOMIC_SEQ_CST)
+#define GET(word)    __atomic_load_n(&(word), __ATOMIC_SEQ_CST)
+
+static void set_up(apr_pool_t *p)
+{
+    pm_reason_t why;
+    int row;
+
+    if (pm_scoreboard_create(&board, 4, 64, p, &why) != APR_SUCCESS) {
+        exit(1);
+    }
+    pm_scoreboard_set_parking(board, 65535);
+    pm_scoreboard_slot(board, SLOT)->generation = 1;
+    pm_scoreboard_slot(board, SLOT)->avail = PM_AVAIL_RUNNING;
+    pm_scoreboard_set_workers(board, SLOT, WORKERS, WORKERS, 1);
+    row = pm_scoreboard_row_claim(board, (apr_uint32_t)getpid(), 1);
+    conf = pm_conf_create(p, "app");
+    conf->queue_timeout = apr_time_from_sec(60);
+    pool.conf = conf;
+    pool.generation = 1;
+    admission = pm_scoreboard_admission(board, SLOT);
+    cell = pm_scoreboard_cell(board, row, SLOT);
+    q = hpm_queue_start(board, row, THREADS, apr_time_from_msec(20), p, &why);
+    watcher = hpm_watcher_start(q, p, &why);
+}
+
+static int join(hpm_waiter_t *w, int park)
+{
+    memset(w, 0, sizeof(*w));
+    w->bell = -1;
+    pm_scoreboard_add_waiting(cell, 1);
+    if (!pm_admission_enqueue(&admission, 0)) {
+        pm_scoreboard_add_waiting(cell, -1);
+        return 0;
+    }
+    if (park) {
+        hpm_queue_park(w);
+    }
+    else {
+        hpm_queue_add_thread(q);
+    }
+    hpm_queue_join(q, w, &pool, pm_time_now());
+    return 1;
+}
+
+static void serve(void)
+{
+    apr_uint32_t n = ADD(now_granted, 1);
+    apr_uint32_t most = GET(most_granted);
+
+    while (n > most
+           && !__atomic_compare_exchange_n(&most_granted, &most, n, 0,
+                                           __ATOMIC_SEQ_CST,
+                                           __ATOMIC_SEQ_CST)) {
+    }
+    usleep((useconds_t)(random() % 300));
+    ADD(now_granted, -1);
+    ADD(served, 1);
+    pm_admission_release(&admission, 100000);
+    pm_scoreboard_end(cell);
+    hpm_queue_return_thread(q);
+}
+
+/* As the MPM: it polls the bell, and then a thread comes. */
+static void suspend(hpm_waiter_t *w, int client)
+{
+    struct pollfd pfd = {w->bell, POLLIN, 0};
+
+    while (hpm_waiter_state(w) == HPM_WAITER_WAITING) {
+        hpm_watcher_add(watcher, client, w);
+        hpm_queue_suspended(q, w);
+        (void)poll(&pfd, 1, 10000);
+        hpm_watcher_remove(watcher, client);
+        hpm_queue_resumed(q, w);
+    }
+}
+
+static void one_request(unsigned *seed)
+{
+    hpm_waiter_t w;
+    int park = rand_r(seed) % 3 != 0;
+    int leaves = rand_r(seed) % 5 == 0;
+    int client[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, client) || !join(&w, park)) {
+        return;
+    }
+    if (park) {
+        if (leaves) {
+            shutdown(client[1], SHUT_RDWR);
+        }
+        suspend(&w, client[0]);
+    }
+    else if (leaves) {
+        hpm_queue_end(q, &w, HPM_WAITER_LATE);
+    }
+    hpm_queue_wait(q, &w);
+    hpm_queue_forget(&w);
+    switch (hpm_waiter_state(&w)) {
+    case HPM_WAITER_GRANTED:
+        serve();
+        break;
+    case HPM_WAITER_GONE:
+        ADD(gone, 1);
+        break;
+    default:
+        ADD(late, 1);
+        hpm_queue_return_thread(q);
+        break;
+    }
+    close(client[0]);
+    close(client[1]);
+}
+
+static void *client_run(void *ctx)
+{
+    unsigned seed = (unsigned)(apr_uintptr_t)ctx;
+    int i;
+
+    for (i = 0; i < 150; i++) {
+        one_request(&seed);
+    }
+    return NULL;
+}
+
+static void test_crowd(void)
+{
+    pthread_t threads[12];
+    apr_uintptr_t i;
+
+    for (i = 0; i < 12; i++) {
+        pthread_create(&threads[i], NULL, client_run, (void *)(i + 1));
+    }
+    for (i = 0; i < 12; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    is_int((long)(served + gone + late), 12 * 150, "each request has ended");
+    ok(served > 900 && gone > 10 && late > 10,
+       "served %u, gone %u, given up %u", served, gone, late);
+    ok(most_granted <= WORKERS, "never more than %u at once", most_granted);
+    is_int(admission.words->granted, 0, "no grant is left");
+    is_int(admission.words->line, 0, "no request is queued");
+    ok(!GET(cell->waiting) && !GET(cell->parked) && !GET(cell->in_flight)
+           && !GET(cell->head),
+       "the cell says so");
+    ok(hpm_queue_take_thread(q), "threads are free");
+    hpm_queue_return_thread(q);
+}
+
+/* --- one after the other -------------------------------------------------- */
+
+static int rings(const hpm_waiter_t *w)
+{
+    struct pollfd pfd = {w->bell, POLLIN, 0};
+
+    return poll(&pfd, 1, 5000) == 1;
+}
+
+static void test_late(void)
+{
+    hpm_waiter_t w;
+
+    conf->queue_timeout = apr_time_from_msec(30);
+    pm_admission_try(&admission);
+    pm_admission_try(&admission);
+    join(&w, 1);
+    ok(rings(&w), "the bell rings");
+    is_int(hpm_waiter_state(&w), HPM_WAITER_LATE, "for the timeout");
+    hpm_queue_wait(q, &w);
+    hpm_queue_forget(&w);
+    conf->queue_timeout = apr_time_from_sec(60);
+}
+
+/* As the manager. */
+static void set_avail(pm_avail_t avail)
+{
+    __atomic_store_n(&pm_scoreboard_slot(board, SLOT)->avail,
+                     (apr_uint32_t)avail, __ATOMIC_RELEASE);
+}
+
+static void test_ended(void)
+{
+    hpm_waiter_t w;
+
+    join(&w, 1);
+    set_avail(PM_AVAIL_STOPPED);
+    pm_scoreboard_set_workers(board, SLOT, WORKERS, WORKERS, 1);
+    ok(rings(&w), "the bell rings");
+    is_int(hpm_waiter_state(&w), HPM_WAITER_ENDED, "the pool is stopped");
+    hpm_queue_wait(q, &w);
+    hpm_queue_forget(&w);
+    join(&w, 1);
+    is_int(hpm_waiter_state(&w), HPM_WAITER_ENDED,
+           "the next one is told at once");
+    hpm_queue_wait(q, &w);
+    hpm_queue_forget(&w);
+    set_avail(PM_AVAIL_RUNNING);
+}
+
+/* Pools hold all the threads they may. */
+static void test_threads(void)
+{
+    hpm_waiter_t parked, blocked;
+    int i;
+
+    for (i = 0; i < THREADS; i++) {
+        ok(hpm_queue_take_thread(q), "thread %d", i + 1);
+    }
+    ok(!hpm_queue_take_thread(q), "no more");
+    join(&parked, 1);
+    ok(!GET(cell->head), "none that is parked can be granted");
+    pm_admission_release(&admission, -1);
+    is_int(hpm_waiter_state(&parked), HPM_WAITER_WAITING, "nor is it");
+    join(&blocked, 0);
+    hpm_queue_wait(q, &blocked);
+    is_int(hpm_waiter_state(&blocked), HPM_WAITER_GRANTED,
+           "one that has its thread is");
+    pm_admission_release(&admission, -1);
+    hpm_queue_return_thread(q);
+    is_int(hpm_waiter_state(&parked), HPM_WAITER_WAITING,
+           "as many threads as before");
+    hpm_queue_return_thread(q);
+    ok(rings(&parked) && hpm_waiter_state(&parked) == HPM_WAITER_GRANTED,
+       "one is free: it is granted");
+    hpm_queue_wait(q, &parked);
+    hpm_queue_forget(&parked);
+}
+
+int main(void)
+{
+    apr_pool_t *p;
+
+    apr_initialize();
+    apr_pool_create(&p, NULL);
+    set_up(p);
+    ok(q && watcher, "a queue, and a watcher");
+    test_crowd();
+    test_late();
+    test_ended();
+    test_threads();
+    hpm_watcher_stop(watcher);
+    hpm_queue_stop(q);
+    ok(1, "both threads end");
+    return done_testing();
+}
