@@ -10,6 +10,7 @@
 #include "apr_strings.h"
 #include "pm_core/ipc/pm_fork_client.h"
 #include "pm_core/os/pm_fds.h"
+#include "pm_core/os/pm_listen_state.h"
 #include "pm_core/os/pm_reap.h"
 #include "pm_core/policy/pm_reload_policy.h"
 #include "pm_core/pool/pm_leftovers.h"
@@ -472,6 +473,9 @@ static void fs_on_candidate(struct pm_fork_server *fs, int heard,
         fs_hush(fs, fs->next);
         return;
     }
+    /* before another worker is started, see pool_prepare_socket() */
+    fs->pool->nonblocking =
+        pm_listen_state_is_nonblocking(&fs->pool->listener);
     if (said->kind == PM_FORK_SERVES) {
         if (pm_warmup_judge(w, 1)) {
             fs_serve(fs);

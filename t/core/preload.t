@@ -171,6 +171,7 @@ END
 for (['threads', [bin('threaded')], qr/thread/],
      ['an event loop', [bin('ways'), qw(--loop --wait epoll --copy)],
       qr/epoll/],
+     ['asyncio', [bin('plain.py'), 'asyncio'], qr/epoll/],
      ['a child at load', [$childish], qr/not seen/],
      ['without the guard', [bin('static')], qr/guard/]) {
     my ($name, $command, $why) = @$_;
@@ -182,6 +183,10 @@ for (['threads', [bin('threaded')], qr/thread/],
     is(server_of($run), 0, 'there is no fork server');
     is_deeply([answered_by($run, 3)], [sort { $a <=> $b } @pid], 'each serves')
         if $name =~ /child/;    # of the others one serves several
+    # one that does not block in accept() would hang there
+    is(scalar(grep { (request($run->address, query => 'pid', timeout => 10)
+                      ->{body} // '') =~ /pid=\d/ } 1 .. 8), 8,
+       'eight requests, one after the other');
     $run->signal('HUP');
     is(scalar $run->renewed(@pid), 3, 'a reload');
     ends($run, $name);
