@@ -23,7 +23,9 @@ use File::Basename qw(dirname);
 use FCGIPM::Bench::Servers;
 use FCGIPM::Test;
 use IO::Select;
+use FCGIPM::HTTP ();
 use IO::Socket::INET;
+use POSIX ();
 use Time::HiRes qw(time);
 
 my $PATIENCE = 30;    # seconds: of one answer, as a time-out
@@ -205,6 +207,92 @@ sub cold {
     return $run;
 }
 
+# --- starve ------------------------------------------------------------------
+
+=head2 starve(SERVER, path, waiting)
+
+So many requests at once, and meanwhile a file every few milliseconds, each on a
+connection of its own.  C<p50_us> and C<p99_us> are those of the files; what is
+not answered in time is bad, and a file has taken at least that long then.
+C<rss> is the most memory of one process of the server, workers apart.
+
+=cut
+
+my $FILE_PATIENCE = 5;
+
+sub starve {
+    my ($server, %arg) = @_;
+    FCGIPM::Bench::Servers::forget_rss($server);
+    my $begin = time;
+    my %left = map { my $s = _nonblocking($server); (fileno $s => [$s]) }
+        1 .. $arg{waiting};
+    my ($files, $pid) = _ask_for_files($server);
+    my $good = _starve_all(\%left, $arg{path}, $begin + 60);
+    my $seconds = time - $begin;
+    kill 'TERM', $pid;
+    my @times = sort { $a <=> $b } split ' ', join '', <$files>;
+    waitpid $pid, 0;
+    return { requests => $good, bad => $arg{waiting} - $good,
+             seconds => $seconds, mean_us => 0,
+             p50_us => $times[@times * 0.5], p99_us => $times[@times * 0.99],
+             rss => FCGIPM::Bench::Servers::rss($server) };
+}
+
+sub _nonblocking {
+    my ($server) = @_;
+    return IO::Socket::INET->new(
+        PeerAddr => '127.0.0.1', PeerPort => $server->{port}, Blocking => 0)
+        || die "connect: $!\n";
+}
+
+# A look at all of them ten times a second costs little.
+sub _starve_all {
+    my ($left, $path, $until) = @_;
+    my $good = 0;
+    while (%$left && time < $until) {
+        my ($read, $write) = ('', '');
+        for my $fd (keys %$left) {
+            vec(defined $left->{$fd}[1] ? $read : $write, $fd, 1) = 1;
+        }
+        select my $can_read = $read, my $can_write = $write, undef, 1;
+        for my $fd (keys %$left) {
+            my $client = $left->{$fd};
+            if (vec $can_write, $fd, 1) {
+                $client->[1] = '';
+                syswrite $client->[0], "GET $path HTTP/1.1\r\n"
+                    . "Host: 127.0.0.1\r\nConnection: close\r\n\r\n"
+                    or delete $left->{$fd};
+            }
+            elsif (vec $can_read, $fd, 1) {
+                next if sysread $client->[0], $client->[1], 65_536,
+                    length $client->[1];
+                $good++ if $client->[1] =~ m{^HTTP/1\.1 200 };
+                delete $left->{$fd};
+            }
+        }
+        select undef, undef, undef, 0.1;
+    }
+    return $good;
+}
+
+sub _ask_for_files {
+    my ($server) = @_;
+    my $pid = open(my $files, '-|');
+    defined $pid or die "fork: $!\n";
+    return ($files, $pid) if $pid;
+    my $stop = 0;
+    local $SIG{TERM} = sub { $stop = 1 };
+    $| = 1;
+    while (!$stop) {
+        my $begin = time;
+        FCGIPM::HTTP::http($server->{port}, $server->{path}{file},
+                           timeout => $FILE_PATIENCE);
+        print int(1e6 * (time - $begin)), "\n" unless $stop;
+        select undef, undef, undef, 0.01;
+    }
+    POSIX::_exit(0);
+}
+
 # --- transfer ----------------------------------------------------------------
 
 =head2 transfer(SERVER, bytes, up => 1)
@@ -276,6 +364,11 @@ my %COMMAND = (
         my (%arg) = @_;
         return "bench/run's own client: $arg{clients} connections, one "
             . "request on each, GET $arg{path}";
+    },
+    starve => sub {
+        my (%arg) = @_;
+        return "bench/run's own client: $arg{waiting} connections, one "
+            . "request on each, GET $arg{path}; GET hello.txt meanwhile";
     },
     transfer => sub {
         my (%arg) = @_;

@@ -52,6 +52,8 @@ sub medians {
     my @rate = sort { $a <=> $b } map { rate($_) } @$runs;
     if (defined $runs->[0]{bytes}) {
         $of{mb} = median(map { $_->{bytes} / $_->{seconds} / 1e6 } @$runs);
+    }
+    if (defined $runs->[0]{rss}) {
         ($of{rss}) = sort { $b <=> $a } map { $_->{rss} } @$runs;
     }
     my $bad = 0;

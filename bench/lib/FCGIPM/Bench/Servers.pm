@@ -108,6 +108,7 @@ MaxSpareThreads ${\ ($SAME{processes} * $SAME{threads})}
 KeepAlive On
 KeepAliveTimeout 60
 MaxKeepAliveRequests 0
+AsyncRequestWorkerFactor 64
 LogLevel warn
 Mutex default
 EnableMMAP Off
@@ -282,7 +283,7 @@ worker_processes $SAME{processes};
 pid $dir/pid;
 error_log $dir/error.log;
 events {
-  worker_connections 1024;
+  worker_connections 16384;
 }
 http {
   access_log off;
@@ -292,6 +293,9 @@ http {
 $temp  server {
     listen 127.0.0.1:$port;
     listen 127.0.0.1:$h2 http2;
+    location = /$FILE {
+      root $dir;
+    }
     location /app {
       fastcgi_pass unix:$socket;
   ${\ join '  ', @PARAMS}    }
@@ -299,6 +303,7 @@ $temp  server {
 }
 END
     write_file("$dir/nginx.conf", $config);
+    write_file("$dir/$FILE", $ANSWER);
     my $binary = have('nginx');
     my $proc = FCGIPM::Test::start(
         cmd => [$binary, '-p', $dir, '-c', "$dir/nginx.conf",
@@ -308,7 +313,7 @@ END
     my ($version) = `$binary -v 2>&1` =~ m{(nginx/\S+)};
     return {
         port => $port, h2 => $h2, dir => $dir, config => $config, version => $version,
-        worker => _dir() . '/worker-spawned', path => {},
+        worker => _dir() . '/worker-spawned', path => { file => "/$FILE" },
         roots => [$proc->pid, $SPAWNER->pid],
     };
 }
