@@ -474,8 +474,7 @@ static void fs_on_candidate(struct pm_fork_server *fs, int heard,
         return;
     }
     /* before another worker is started, see pool_prepare_socket() */
-    fs->pool->nonblocking =
-        pm_listen_state_is_nonblocking(&fs->pool->listener);
+    fs->pool->nonblocking = pm_listen_state_is_nonblocking(&fs->pool->listener);
     if (said->kind == PM_FORK_SERVES) {
         if (pm_warmup_judge(w, 1)) {
             fs_serve(fs);

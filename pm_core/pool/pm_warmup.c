@@ -200,7 +200,7 @@ static unsigned char *warm_encode(const char *const *pairs, apr_size_t *len,
     pm_codec_begin(record, PM_FCGI_RESPONDER);
     params = record + PM_FCGI_BEGIN_LEN + PM_FCGI_HEADER_LEN;
     at = params;
-    for (i = 0; pairs[i]; i += 2) {
+    for (i = 0; pairs[i] && pairs[i + 1]; i += 2) {
         at += pm_codec_length(at, strlen(pairs[i]));
         at += pm_codec_length(at, strlen(pairs[i + 1]));
         at = warm_put(at, pairs[i]);
