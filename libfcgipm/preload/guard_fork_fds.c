@@ -210,6 +210,7 @@ static ino_t pair_peer(const fork_fd_t *f)
     address_t name;
     socklen_t len = sizeof(name);
 
+    memset(&name, 0, sizeof(name));
     return S_ISSOCK(f->st.st_mode) && getsockname(f->fd, &name.any, &len) == 0
                    && name.any.sa_family == AF_UNIX
                    && len == sizeof(name.any.sa_family)
