@@ -160,12 +160,13 @@ typedef struct pair_question {
 } pair_question_t;
 
 /* The inode in an answer of n bytes; 0: there is none. */
-static ino_t pair_read(const struct nlmsghdr *head, int n)
+static ino_t pair_read(const struct nlmsghdr *head, size_t n)
 {
-    int left = n - (int)NLMSG_LENGTH(sizeof(struct unix_diag_msg));
+    int left = (int)n - (int)NLMSG_LENGTH(sizeof(struct unix_diag_msg));
     const struct rtattr *at;
 
-    if (!NLMSG_OK(head, n) || head->nlmsg_type != SOCK_DIAG_BY_FAMILY) {
+    if (left < 0 || head->nlmsg_len > n
+        || head->nlmsg_type != SOCK_DIAG_BY_FAMILY) {
         return 0;
     }
     at = (const struct rtattr *)((const struct unix_diag_msg *)NLMSG_DATA(head)
@@ -201,7 +202,7 @@ static ino_t pair_ask(ino_t inode)
         n = guard_libc()->recv(fd, &answer, sizeof(answer), MSG_DONTWAIT);
     }
     close(fd);
-    return n > 0 ? pair_read(&answer.head, (int)n) : 0;
+    return n > 0 ? pair_read(&answer.head, (size_t)n) : 0;
 }
 
 /* Of sockets of socketpair(2), which have no names. */
