@@ -83,7 +83,8 @@ sub httpd_children {
 sub server {
     my (@line) = @_;
     $httpd = FCGIPM::Httpd->new(config => join "\n",
-        'AsyncRequestWorkerFactor 100', @line);
+        'AsyncRequestWorkerFactor 100',
+        ((grep { /^FcgiPMPark/ } @line) ? () : 'FcgiPMPark on'), @line);
     return ok($httpd->start, 'httpd');
 }
 
@@ -262,7 +263,7 @@ sub sizing {
         wrap => ['/bin/sh', '-c', 'ulimit -n 300; exec "$@"', 'sh'],
         config => join "\n", 'ServerLimit 2', 'StartServers 1',
             'ThreadsPerChild 8', 'MaxRequestWorkers 16', 'FcgiPMMaxThreads 5',
-            'AsyncRequestWorkerFactor 20',
+            'AsyncRequestWorkerFactor 20', 'FcgiPMPark on',
             app('FcgiPMProcesses 0 11', 'FcgiPMQueueLimit 337'));
     ok($httpd->start, 'httpd') or return;
     like($httpd->log, $_, "says $_")

@@ -43,7 +43,7 @@ write_file("$docs/ssi/page.shtml",
                . qq(<!--#include virtual="/one/?text=second" -->));
 
 my $config = join '',
-    "AsyncRequestWorkerFactor 100\n",
+    "AsyncRequestWorkerFactor 100\nFcgiPMPark on\n",
     "LogFormat \"%r %>s %{FCGIPM_QUEUE}n\" park\nCustomLog $dir/access park\n",
     "Listen 127.0.0.1:$tls\n<VirtualHost 127.0.0.1:$tls>\n    SSLEngine on\n",
     "    SSLCertificateFile $dir/cert.pem\n",

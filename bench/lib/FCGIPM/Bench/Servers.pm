@@ -177,6 +177,9 @@ sub _fcgipm {
     FcgiPMProcesses $processes
     FcgiPMListenBacklog $SAME{backlog}
 </FcgiPMPool>
+<IfDirective FcgiPMPark>
+    FcgiPMPark on
+</IfDirective>
 FcgiPMAlias /app app
 <FcgiPMPool streamed>
     FcgiPMCommand $streamed
