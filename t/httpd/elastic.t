@@ -10,11 +10,10 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 
 use FCGIPM::FastCGI ();
+use FCGIPM::HTTP qw(ask_at status_of);
 use FCGIPM::Httpd;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
-use IO::Select;
-use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -27,26 +26,10 @@ my ($httpd, $go) = (undef, 0);
 # A request that is at its worker until go() is called.
 sub hold {
     my ($path, $n) = @_;
-    return map {
-        my $s = IO::Socket::INET->new(
-            PeerAddr => '127.0.0.1:' . $httpd->port) or die "connect: $!";
-        print {$s} "GET $path?until=$dir/go$go&ok HTTP/1.1\r\n"
-            . "Host: x\r\nConnection: close\r\n\r\n";
-        $s->flush;
-        $s
-    } 1 .. $n;
+    return map { ask_at($httpd->port, "$path?until=$dir/go$go&ok") } 1 .. $n;
 }
 
 sub go { write_file("$dir/go$go", '', 0644); $go++; return }
-
-sub status_of {
-    my ($s) = @_;
-    my $bytes = '';
-    while (IO::Select->new($s)->can_read(20)) {
-        sysread($s, $bytes, 65_536, length $bytes) or last;
-    }
-    return $bytes =~ m{^HTTP/1\.1 (\d+)} ? $1 : 0;
-}
 
 sub good { return scalar grep { status_of($_) == 200 } @_ }
 

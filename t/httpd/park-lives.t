@@ -9,11 +9,10 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
+use FCGIPM::HTTP qw(ask_at rest_of status_of);
 use FCGIPM::Httpd;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
-use IO::Select;
-use IO::Socket::INET;
 use List::Util qw(max);
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -24,29 +23,11 @@ my $MANY = $ENV{FCGIPM_PARK} || 100;
 my $dir = tmp_dir();
 my ($httpd, $go) = (undef, 0);
 
-sub ask {
-    my ($path) = @_;
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1:' . $httpd->port)
-        or die "connect: $!";
-    print {$s} "GET $path HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    $s->flush;
-    return $s;
-}
-
-sub rest_of {
-    my ($s) = @_;
-    my $bytes = '';
-    while (IO::Select->new($s)->can_read(30)) {
-        sysread($s, $bytes, 65_536, length $bytes) or last;
-    }
-    return $bytes;
-}
-
-sub status_of { return rest_of($_[0]) =~ m{^HTTP/1\.1 (\d+)} ? $1 : 0 }
+sub ask { return ask_at($httpd->port, @_) }
 
 sub statuses {
     my %got;
-    $got{ status_of($_) }++ for @_;
+    $got{ status_of($_, 30) }++ for @_;
     return \%got;
 }
 
@@ -130,7 +111,7 @@ sub killed_child {
     my $got = statuses(@s);
     is_deeply([sort keys %$got], [0, 200],
               "of $MANY those of other children are answered");
-    rest_of($_) for @held;
+    rest_of($_, 30) for @held;
     ends_quiet('app');
     @held = hold('app', 2);
     @s = park('app', 20);
@@ -183,7 +164,7 @@ sub stopped_pool {
     is($got->{503} > $MANY - 8, 1, 'all are told that the pool is stopped');
     cmp_ok(time - $begin, '<', 15, 'at once');
     go();
-    rest_of($_) for @held;
+    rest_of($_, 30) for @held;
     ends_quiet('app');
     return ok($httpd->log !~ /FcgiPMQueueTimeout/, 'for that reason');
 }
@@ -196,7 +177,7 @@ sub refused {
     go();
     is_deeply(statuses(@s), { 200 => 50, 503 => 2 * $MANY - 50 },
               'those beyond FcgiPMQueueLimit are refused');
-    rest_of($_) for @held;
+    rest_of($_, 30) for @held;
     return ends_quiet('app');
 }
 
@@ -211,7 +192,7 @@ sub order {
         $httpd->counts('app', queue => $i) if $i % 20 == 0;
     }
     go();
-    my @turn = map { rest_of($_) =~ /requests=(\d+)/ ? $1 : 0 } @s;
+    my @turn = map { rest_of($_, 30) =~ /requests=(\d+)/ ? $1 : 0 } @s;
     is(scalar(grep { $_ } @turn), 60, 'all are answered');
     my ($first) = sort { $a <=> $b } @turn;
     cmp_ok(max(map { $turn[$_] - $first - $_ } 0 .. $#turn), '<=', 28,

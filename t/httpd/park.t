@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
+use FCGIPM::HTTP qw(rest_of status_of);
 use FCGIPM::Httpd;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
@@ -100,19 +101,6 @@ sub request {
 }
 
 sub ask { return say_to(client(), request('GET', @_)) }
-
-# All that comes until the connection is closed.
-sub rest_of {
-    my ($s) = @_;
-    my $bytes = '';
-    while ((ref $s eq 'IO::Socket::SSL' && $s->pending)
-           || IO::Select->new($s)->can_read(20)) {
-        sysread($s, $bytes, 65_536, length $bytes) or last;
-    }
-    return $bytes;
-}
-
-sub status_of { return rest_of($_[0]) =~ m{^HTTP/1\.1 (\d+)} ? $1 : 0 }
 
 # Its one worker is busy until go().
 sub hold {

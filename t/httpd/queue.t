@@ -10,11 +10,11 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
+use FCGIPM::HTTP qw(ask_at rest_of status_of);
 use FCGIPM::Httpd;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
 use IO::Select;
-use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -40,25 +40,7 @@ my $config = join '',
 # --- clients ----------------------------------------------------------------
 
 # A request; its answer is read later.
-sub ask {
-    my ($path) = @_;
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1:' . $httpd->port)
-        or die "connect: $!";
-    print {$s} "GET $path HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    $s->flush;
-    return $s;
-}
-
-sub rest_of {
-    my ($s) = @_;
-    my $bytes = '';
-    while (IO::Select->new($s)->can_read(20)) {
-        sysread($s, $bytes, 65_536, length $bytes) or last;
-    }
-    return $bytes;
-}
-
-sub status_of { return rest_of($_[0]) =~ m{^HTTP/1\.1 (\d+)} ? $1 : 0 }
+sub ask { return ask_at($httpd->port, @_) }
 
 sub answered { return IO::Select->new($_[0])->can_read(0) ? 1 : 0 }
 

@@ -10,11 +10,10 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 
 use FCGIPM::FastCGI ();
+use FCGIPM::HTTP qw(ask_at rest_of status_of);
 use FCGIPM::Httpd;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
-use IO::Select;
-use IO::Socket::INET;
 use Test::More;
 
 my $dir = tmp_dir();
@@ -118,13 +117,7 @@ END
 # N requests; their answers are read later.
 sub ask {
     my ($path, $n) = @_;
-    return map {
-        my $s = IO::Socket::INET->new(
-            PeerAddr => '127.0.0.1:' . $httpd->port) or die "connect: $!";
-        print {$s} "GET $path HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-        $s->flush;
-        $s
-    } 1 .. $n;
+    return map { ask_at($httpd->port, $path) } 1 .. $n;
 }
 
 # N requests that are at their worker until go() is called.
@@ -132,16 +125,7 @@ sub hold { my ($pool, $n) = @_; return ask("/$pool/?until=$dir/go$go", $n) }
 
 sub go { write_file("$dir/go$go", '', 0644); $go++; return }
 
-sub rest_of {
-    my ($s) = @_;
-    my $bytes = '';
-    while (IO::Select->new($s)->can_read(30)) {
-        sysread($s, $bytes, 65_536, length $bytes) or last;
-    }
-    return $bytes;
-}
-
-sub good { return scalar grep { rest_of($_) =~ m{^HTTP/1\.1 200} } @_ }
+sub good { return scalar grep { status_of($_, 30) == 200 } @_ }
 
 sub workers_of { return @{ $httpd->pool_status($_[0])->{worker} } }
 
@@ -163,7 +147,7 @@ sub inside {
 # None of them answers before all are there.
 sub together {
     my @s = ask('/one/?together=8', 8);
-    my @said = map { rest_of($_) =~ /most=(\d+)/ ? $1 : '?' } @s;
+    my @said = map { rest_of($_, 30) =~ /most=(\d+)/ ? $1 : '?' } @s;
     is("@said", '8 8 8 8 8 8 8 8', 'eight requests are in one worker at once');
     @s = hold('one', 10);
     $httpd->counts('one', workers => 1, busy => 1, idle => 0, queue => 2,
@@ -267,7 +251,7 @@ sub request_timeout {
     ok($load->flows(400), 'it is never without a request');
     $httpd->counts('busy', timed_out => 0);
     my ($stuck) = hold('busy', 1);
-    like(rest_of($stuck), qr{^HTTP/1\.1 504}, 'one that takes too long: 504');
+    like(rest_of($stuck, 30), qr{^HTTP/1\.1 504}, 'one that takes too long: 504');
     $httpd->counts('busy', timed_out => 1);
     ok($httpd->log =~ /pool busy: .*FcgiPMRequestTimeout/, 'the log tells');
     ok($load->flows(50), 'requests flow');
@@ -340,7 +324,7 @@ sub all_kinds {
 sub children_serve {
     my ($pool) = @_;
     unlink glob "$dir/php/met/*";
-    my @said = map { rest_of($_) =~ /met=(\d)/ ? $1 : '?' }
+    my @said = map { rest_of($_, 30) =~ /met=(\d)/ ? $1 : '?' }
         ask("/$pool/meet.php", 4);
     is("@said", '4 4 4 4', "$pool: four at once");
     my $load = load_on($httpd, "/$pool/pid.php", 8);

@@ -26,6 +26,7 @@ use IO::Socket::INET;
 use Time::HiRes qw(time);
 
 our @EXPORT = qw(http talk);
+our @EXPORT_OK = qw(ask_at rest_of status_of);
 
 =head2 http(PORT, PATH, method, header => [LINE...], body, chunked => SIZE,
 timeout => 20, protocol => '1.1', host => NAME, seen => CODE)
@@ -68,6 +69,41 @@ sub talk {
     _write($s, $bytes);
     return _read($s, time + ($seconds || 20), $seen);
 }
+
+=head2 ask_at(PORT, PATH)
+
+Sends a GET and gives its socket: the answer is read later.
+
+=cut
+
+sub ask_at {
+    my ($port, $path) = @_;
+    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
+        or die "connect: $!";
+    print {$s} "GET $path HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    $s->flush;
+    return $s;
+}
+
+=head2 rest_of(SOCKET, SECONDS), status_of(SOCKET, SECONDS)
+
+All that comes until the connection is closed, or silent for so long (20
+seconds); and the status in it, 0 when there is none.
+
+=cut
+
+sub rest_of {
+    my ($s, $seconds) = @_;
+    my $ready = IO::Select->new($s);
+    my $bytes = '';
+    while (($s->can('pending') && $s->pending)    # TLS
+           || $ready->can_read($seconds || 20)) {
+        sysread($s, $bytes, 65_536, length $bytes) or last;
+    }
+    return $bytes;
+}
+
+sub status_of { return rest_of(@_) =~ m{^HTTP/1\.1 (\d+)} ? $1 : 0 }
 
 sub _head {
     my ($method, $path, %arg) = @_;
