@@ -38,3 +38,35 @@ void *hpm_server_merge(apr_pool_t *p, void *base, void *over)
     server->own_parsed = virtual->parsed;
     return server;
 }
+
+int hpm_server_match_alias(const char *uri, const char *alias)
+{
+    const char *u = uri;
+    const char *a = alias;
+
+    while (*a) {
+        if (*a == '/') {
+            if (*u != '/') {
+                return -1;
+            }
+            while (*a == '/') {
+                a++;
+            }
+            while (*u == '/') {
+                u++;
+            }
+        }
+        else if (*a++ != *u++) {
+            return -1;
+        }
+    }
+    if (a > alias && a[-1] == '/') {
+        while (u > uri && u[-1] == '/') {
+            u--;
+        }
+    }
+    else if (*u && *u != '/') {
+        return -1;
+    }
+    return (int)(u - uri);
+}

@@ -29,6 +29,10 @@ typedef struct hpm_alias {
     const char *where; /**< file:line */
 } hpm_alias_t;
 
+/** Match as mod_alias does: segment by segment, any number of slashes is one.
+ *  @return bytes of the URI that match, without a slash at the end; -1: none */
+int hpm_server_match_alias(const char *uri, const char *alias);
+
 /** A directive that names a pool. */
 typedef struct hpm_pool_ref {
     const char *directive;

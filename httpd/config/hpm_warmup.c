@@ -45,23 +45,20 @@ static const char *warmup_root(const server_rec *s)
     return core->ap_document_root ? core->ap_document_root : "";
 }
 
-/* @return bytes of the path that the longest FcgiPMAlias takes */
+/* They are not sorted yet.
+ * @return bytes of the path that the longest FcgiPMAlias takes */
 static apr_size_t warmup_alias(const hpm_server_t *server, const char *path)
 {
-    apr_size_t longest = 0;
+    int longest = 0;
     int i;
 
     for (i = 0; i < server->aliases->nelts; i++) {
-        const char *url = APR_ARRAY_IDX(server->aliases, i, hpm_alias_t).url;
-        apr_size_t n = strlen(url);
+        int n = hpm_server_match_alias(
+            path, APR_ARRAY_IDX(server->aliases, i, hpm_alias_t).url);
 
-        n -= n && url[n - 1] == '/';
-        if (n > longest && !strncmp(path, url, n)
-            && (path[n] == '/' || !path[n])) {
-            longest = n;
-        }
+        longest = n > longest ? n : longest;
     }
-    return longest;
+    return (apr_size_t)longest;
 }
 
 /* Bytes of the path up to the first part that is no directory, as httpd itself

@@ -10,40 +10,6 @@
 #include "httpd/config/hpm_server.h"
 #include "httpd/request/hpm_request.h"
 
-/* Match as mod_alias does: segment by segment, any number of slashes is one.
- * @return bytes of the URI that match, without a slash at the end; -1: none */
-static int alias_match(const char *uri, const char *alias)
-{
-    const char *u = uri;
-    const char *a = alias;
-
-    while (*a) {
-        if (*a == '/') {
-            if (*u != '/') {
-                return -1;
-            }
-            while (*a == '/') {
-                a++;
-            }
-            while (*u == '/') {
-                u++;
-            }
-        }
-        else if (*a++ != *u++) {
-            return -1;
-        }
-    }
-    if (a > alias && a[-1] == '/') {
-        while (u > uri && u[-1] == '/') {
-            u--;
-        }
-    }
-    else if (*u && *u != '/') {
-        return -1;
-    }
-    return (int)(u - uri);
-}
-
 /* The longest that matches.  @param len of the match
  * @return NULL: none, or one that leaves the URL to others */
 static const hpm_alias_t *alias_find(const request_rec *r, int *len)
@@ -54,7 +20,7 @@ static const hpm_alias_t *alias_find(const request_rec *r, int *len)
     for (i = 0; i < aliases->nelts; i++) {
         const hpm_alias_t *alias = &APR_ARRAY_IDX(aliases, i, hpm_alias_t);
 
-        *len = alias_match(r->uri, alias->url);
+        *len = hpm_server_match_alias(r->uri, alias->url);
         if (*len >= 0) {
             return alias->pool ? alias : NULL;
         }
@@ -102,7 +68,8 @@ static int alias_takes_over(request_rec *r)
     const hpm_alias_t *alias;
     int other, len;
 
-    if (r->proxyreq || !*prefix || (other = alias_match(r->uri, prefix)) < 0
+    if (r->proxyreq || !*prefix
+        || (other = hpm_server_match_alias(r->uri, prefix)) < 0
         || !(alias = alias_find(r, &len)) || len < other) {
         return 0;
     }
@@ -140,7 +107,7 @@ int hpm_alias_split(request_rec *r, const char **script_name,
         return 1;
     }
     if (!dir->script_name || !*dir->script_name
-        || (len = alias_match(r->uri, dir->script_name)) < 0) {
+        || (len = hpm_server_match_alias(r->uri, dir->script_name)) < 0) {
         return 0;
     }
     *script_name = apr_pstrmemdup(r->pool, r->uri, (apr_size_t)len);
