@@ -45,6 +45,13 @@ static hpm_park_t *park_of(const conn_rec *c)
     return known ? known->park : NULL;
 }
 
+int hpm_park_is_possible(void)
+{
+    int can = 0;
+
+    return ap_mpm_query(AP_MPMQ_CAN_WAITIO, &can) == APR_SUCCESS && can;
+}
+
 /* --- a request is parked -------------------------------------------------- */
 
 static void park_unwatch(hpm_park_t *park)
@@ -321,10 +328,8 @@ void hpm_park_start(apr_pool_t *pchild, server_rec *s)
     hpm_server_t *server = hpm_server(s);
     pm_reason_t why;
     server_rec *v;
-    int can = 0;
 
-    if (ap_mpm_query(AP_MPMQ_CAN_WAITIO, &can) != APR_SUCCESS || !can
-        || !server->global->park || !PM_FUTEX_WORKS
+    if (!hpm_park_is_possible() || !server->global->park || !PM_FUTEX_WORKS
         || !pm_scoreboard_row_is_own(server->board, server->row)) {
         return;
     }
@@ -342,6 +347,11 @@ void hpm_park_start(apr_pool_t *pchild, server_rec *s)
 }
 
 #else /* httpd before 2.4.63 */
+
+int hpm_park_is_possible(void)
+{
+    return 0;
+}
 
 void hpm_park_start(apr_pool_t *pchild, server_rec *s)
 {

@@ -27,6 +27,9 @@
 #include "httpd/config/hpm_server.h"
 #include "httpd/upstream/hpm_call.h"
 
+/** @return 1: the MPM can have a connection without a thread */
+int hpm_park_is_possible(void);
+
 /** child_init: start what parks requests, if FcgiPMPark is on and the MPM can
  *  do it.  @param row the child's, its own */
 void hpm_park_start(apr_pool_t *pchild, server_rec *s);

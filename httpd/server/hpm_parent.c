@@ -33,20 +33,6 @@ APLOG_USE_MODULE(fcgipm);
  * have threads of their own, and a subrequest comes beside its request. */
 #define REQUESTS 16
 
-/* The MPM can have connections without threads: as many requests may be queued
- * as pm_admission.h counts. */
-static int parent_can_park(void)
-{
-    int can = 0;
-
-#ifdef AP_MPMQ_CAN_WAITIO
-    if (ap_mpm_query(AP_MPMQ_CAN_WAITIO, &can) != APR_SUCCESS) {
-        can = 0;
-    }
-#endif
-    return can;
-}
-
 static apr_status_t parent_open_board(hpm_retained_t *r, server_rec *server,
                                       pm_reason_t *why)
 {
@@ -66,7 +52,8 @@ static apr_status_t parent_open_board(hpm_retained_t *r, server_rec *server,
     rv = pm_scoreboard_create(&r->board, rows > 0 ? rows : 1,
                               (threads > 0 ? threads : 1) * REQUESTS,
                               r->board_pool, why);
-    if (rv == APR_SUCCESS && parent_can_park()) {
+    /* without threads as many requests may be queued as it can count */
+    if (rv == APR_SUCCESS && hpm_park_is_possible()) {
         pm_scoreboard_set_parking(r->board, PM_ADMISSION_WAITING(~0U));
     }
     if (rv == APR_SUCCESS && !pm_scoreboard_is_protected(r->board)) {
@@ -365,7 +352,7 @@ int hpm_parent_post_config(apr_pool_t *pconf, apr_pool_t *plog,
                      "what slow requests wait for will not be known");
     hpm_keeper_renew(me);
     parent_renew(me, ptemp);
-    if (me->server->global->park && parent_can_park()) {
+    if (me->server->global->park && hpm_park_is_possible()) {
         hpm_sizing_report(s);
     }
     parent_publish(me);
