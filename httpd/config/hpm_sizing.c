@@ -15,7 +15,17 @@ APLOG_USE_MODULE(fcgipm);
 /* Logs, sockets, libraries of a child. */
 #define SIZING_OTHER_FILES 100
 
-apr_int64_t hpm_sizing_connections(const hpm_sizing_t *sizing)
+/* What the MPM and the system allow. */
+typedef struct sizing {
+    int children;          /* at most */
+    int threads;           /* of each */
+    double factor;         /* AsyncRequestWorkerFactor */
+    apr_int64_t files;     /* descriptors of each child */
+    apr_int64_t for_pools; /* threads of each child that pools may hold */
+} sizing_t;
+
+/* Of one child, at the most. */
+static apr_int64_t sizing_connections(const sizing_t *sizing)
 {
     return (apr_int64_t)(sizing->threads * (1 + sizing->factor));
 }
@@ -49,11 +59,11 @@ static int sizing_query(int what)
     return ap_mpm_query(what, &value) == APR_SUCCESS ? value : 0;
 }
 
-static hpm_sizing_t sizing_read(const hpm_server_t *server)
+static sizing_t sizing_read(const hpm_server_t *server)
 {
-    hpm_sizing_t sizing = {sizing_query(AP_MPMQ_MAX_DAEMONS),
-                           sizing_query(AP_MPMQ_MAX_THREADS), sizing_factor(),
-                           -1, 0};
+    sizing_t sizing = {sizing_query(AP_MPMQ_MAX_DAEMONS),
+                       sizing_query(AP_MPMQ_MAX_THREADS), sizing_factor(), -1,
+                       0};
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0
@@ -65,9 +75,9 @@ static hpm_sizing_t sizing_read(const hpm_server_t *server)
     return sizing;
 }
 
-static void sizing_check_files(server_rec *s, const hpm_sizing_t *sizing)
+static void sizing_check_files(server_rec *s, const sizing_t *sizing)
 {
-    apr_int64_t connections = hpm_sizing_connections(sizing);
+    apr_int64_t connections = sizing_connections(sizing);
     apr_int64_t files = connections * SIZING_FILES + SIZING_OTHER_FILES;
 
     if (sizing->files >= 0 && sizing->files < files) {
@@ -81,10 +91,10 @@ static void sizing_check_files(server_rec *s, const hpm_sizing_t *sizing)
     }
 }
 
-static void sizing_check_queue(server_rec *s, const hpm_sizing_t *sizing,
+static void sizing_check_queue(server_rec *s, const sizing_t *sizing,
                                const hpm_pool_t *pool)
 {
-    apr_int64_t connections = sizing->children * hpm_sizing_connections(sizing);
+    apr_int64_t connections = sizing->children * sizing_connections(sizing);
 
     if (pool->conf->queue_limit > connections) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
@@ -97,7 +107,7 @@ static void sizing_check_queue(server_rec *s, const hpm_sizing_t *sizing,
     }
 }
 
-static void sizing_check_threads(server_rec *s, const hpm_sizing_t *sizing,
+static void sizing_check_threads(server_rec *s, const sizing_t *sizing,
                                  apr_int64_t requests)
 {
     apr_int64_t threads = sizing->children * sizing->for_pools;
@@ -116,7 +126,7 @@ static void sizing_check_threads(server_rec *s, const hpm_sizing_t *sizing,
 void hpm_sizing_report(server_rec *s)
 {
     const hpm_server_t *server = hpm_server(s);
-    hpm_sizing_t sizing = sizing_read(server);
+    sizing_t sizing = sizing_read(server);
     apr_int64_t requests = 0;
     int i;
 

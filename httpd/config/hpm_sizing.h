@@ -10,18 +10,6 @@
 
 #include "httpd/config/hpm_module.h"
 
-/** What the MPM and the system allow. */
-typedef struct hpm_sizing {
-    int children;          /**< at most */
-    int threads;           /**< of each */
-    double factor;         /**< AsyncRequestWorkerFactor */
-    apr_int64_t files;     /**< descriptors of each child */
-    apr_int64_t for_pools; /**< threads of each child that pools may hold */
-} hpm_sizing_t;
-
-/** @return connections of one child, at the most */
-apr_int64_t hpm_sizing_connections(const hpm_sizing_t *sizing);
-
 /** @return threads of a child that pools may hold together
  *  @param most FcgiPMMaxThreads, 0: not given */
 apr_int64_t hpm_sizing_threads(int threads, apr_int64_t most);
