@@ -14,44 +14,69 @@ VERSION := $(shell sed -n 's/^\#define PM_VERSION "\(.*\)"/\1/p' \
              pm_core/base/pm_base.h)
 # Where bash-completion looks, beside the programs.
 COMPDIR ?= $(dir $(SBINDIR))share/bash-completion/completions
+# Where systemd looks; empty: no unit.
+UNITDIR ?= $(firstword $(wildcard /usr/lib/systemd/system /lib/systemd/system))
 # Debian's a2enmod.
-MODS    := $(if $(wildcard /etc/debian_version),\
-             $(DESTDIR)$(CONFDIR)/mods-available)
+MODS    := $(if $(wildcard /etc/debian_version),$(CONFDIR)/mods-available)
+ENABLED := $(addprefix $(DESTDIR)$(CONFDIR)/mods-enabled/fcgipm.,load conf)
 
-install: all
-	install -d $(addprefix $(DESTDIR),$(MODDIR) $(BINDIR) $(SBINDIR) \
-	    $(LIBDIR)/pkgconfig $(INCDIR) $(COMPDIR) \
-	    $(addprefix $(MANDIR)/,man1 man3 man8)) $(MODS)
-	install -m 644 $(MODULE) $(DESTDIR)$(MODDIR)/
-	install -m 755 $(B)/fcgipmctl $(SCRIPTS) $(DESTDIR)$(SBINDIR)/
-	install -m 755 $(B)/fcgipm-run $(DESTDIR)$(BINDIR)/
-	install -m 644 docs/man/fcgipmctl.8 docs/man/fcgipm-migrate.8 \
-	    $(DESTDIR)$(MANDIR)/man8/
-	install -m 644 docs/man/fcgipm-run.1 $(DESTDIR)$(MANDIR)/man1/
-	install -m 644 packaging/fcgipmctl.bash $(DESTDIR)$(COMPDIR)/fcgipmctl
-	install -m 644 packaging/fcgipm-migrate.bash \
-	    $(DESTDIR)$(COMPDIR)/fcgipm-migrate
-	install -m 644 $(GUARD) $(DESTDIR)$(LIBDIR)/
-	install -m 644 libfcgipm/manage/fcgipm.h $(DESTDIR)$(INCDIR)/
-	install -m 644 docs/man/fcgipm.3 $(DESTDIR)$(MANDIR)/man3/
-	sed 's,@LIBDIR@,$(LIBDIR),; s,@INCDIR@,$(INCDIR),; s,@VERSION@,$(VERSION),' \
-	    packaging/libfcgipm.pc > $(DESTDIR)$(LIBDIR)/pkgconfig/libfcgipm.pc
+# Files whose text names directories.
+FILLED := $(addprefix $(B)/,libfcgipm.pc fcgipm.load fcgipm-run@.service)
+$(FILLED): $(B)/%: packaging/% FORCE
+	$(Q)sed $(foreach v,LIBDIR INCDIR MODDIR BINDIR VERSION,-e 's,@$v@,$($v),') \
+	    $< > $@
+.PHONY: FORCE
+FORCE:
+
+# mode:file:where it goes
+INSTALLED := \
+    644:$(MODULE):$(MODDIR)/$(notdir $(MODULE)) \
+    755:$(B)/fcgipmctl:$(SBINDIR)/fcgipmctl \
+    755:$(B)/fcgipm-migrate:$(SBINDIR)/fcgipm-migrate \
+    755:$(B)/fcgipm-run:$(BINDIR)/fcgipm-run \
+    644:$(GUARD):$(LIBDIR)/fcgipm/$(notdir $(GUARD)) \
+    644:$(API):$(LIBDIR)/$(notdir $(API)) \
+    644:$(B)/libfcgipm.pc:$(LIBDIR)/pkgconfig/libfcgipm.pc \
+    644:libfcgipm/manage/fcgipm.h:$(INCDIR)/fcgipm.h \
+    644:docs/man/fcgipm.3:$(MANDIR)/man3/fcgipm.3 \
+    644:docs/man/fcgipm-run.1:$(MANDIR)/man1/fcgipm-run.1 \
+    644:docs/man/fcgipmctl.8:$(MANDIR)/man8/fcgipmctl.8 \
+    644:docs/man/fcgipm-migrate.8:$(MANDIR)/man8/fcgipm-migrate.8 \
+    644:packaging/fcgipmctl.bash:$(COMPDIR)/fcgipmctl \
+    644:packaging/fcgipm-migrate.bash:$(COMPDIR)/fcgipm-migrate \
+    $(if $(UNITDIR),644:$(B)/fcgipm-run@.service:$(UNITDIR)/fcgipm-run@.service) \
+    $(if $(MODS),644:$(B)/fcgipm.load:$(MODS)/fcgipm.load)
+
+# A configuration that is there stays as it is.
+install: all $(FILLED)
+	$(Q)set -e; for file in $(INSTALLED); do \
+	    IFS=:; set -- $$file; unset IFS; \
+	    install -D -m "$$1" "$$2" "$(DESTDIR)$$3"; \
+	done
+	ln -sf $(notdir $(API)) $(DESTDIR)$(LIBDIR)/libfcgipm.so
 ifneq ($(MODS),)
-	sed 's,@MODDIR@,$(MODDIR),' packaging/fcgipm.load > $(MODS)/fcgipm.load
-	test -e $(MODS)/fcgipm.conf || \
-	    install -m 644 packaging/fcgipm.conf $(MODS)/
+	test -e $(DESTDIR)$(MODS)/fcgipm.conf || \
+	    install -m 644 packaging/fcgipm.conf $(DESTDIR)$(MODS)/
 endif
+	$(if $(DESTDIR),,ldconfig || :)
 
+# httpd starts afterwards, unless its configuration still wants the module.
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(MODDIR)/mod_fcgipm.so \
-	    $(SBINDIR)/fcgipmctl $(BINDIR)/fcgipm-run $(LIBDIR)/libfcgipm.so \
-	    $(LIBDIR)/pkgconfig/libfcgipm.pc $(INCDIR)/fcgipm.h \
-	    $(MANDIR)/man3/fcgipm.3 $(MANDIR)/man8/fcgipmctl.8 \
-	    $(MANDIR)/man1/fcgipm-run.1 $(COMPDIR)/fcgipmctl \
-	    $(SBINDIR)/fcgipm-migrate $(MANDIR)/man8/fcgipm-migrate.8 \
-	    $(COMPDIR)/fcgipm-migrate)
+	$(Q)set -e; for file in $(INSTALLED); do \
+	    rm -f "$(DESTDIR)$${file##*:}"; \
+	done
+	rm -f $(DESTDIR)$(LIBDIR)/libfcgipm.so
+	-$(Q)rmdir $(DESTDIR)$(LIBDIR)/fcgipm 2>/dev/null || :
 ifneq ($(MODS),)
-	rm -f $(MODS)/fcgipm.load
-	! cmp -s packaging/fcgipm.conf $(MODS)/fcgipm.conf || \
-	    rm -f $(MODS)/fcgipm.conf
+	! cmp -s packaging/fcgipm.conf $(DESTDIR)$(MODS)/fcgipm.conf || \
+	    rm -f $(DESTDIR)$(MODS)/fcgipm.conf
+	$(Q)for link in $(ENABLED); do \
+	    [ ! -L $$link ] || { rm -f $$link; \
+	        echo "uninstall: fcgipm was enabled; removed $$link"; }; \
+	done
 endif
+	$(Q)grep -RlEis --exclude-dir='*-available' \
+	    '^[[:space:]]*(<?FcgiPM|LoadModule[[:space:]]+fcgipm_)' \
+	    $(DESTDIR)$(CONFDIR) | \
+	    sed 's/^/uninstall: httpd does not start with what is left in /' || :
+	$(if $(DESTDIR),,ldconfig || :)

@@ -3,13 +3,15 @@
 # Trees built with sanitizers.  Read by Makefile.apxs, which make reads once
 # more for each of them with other values of B (the tree) and SAN.
 
-# build-asan/ has pm_core, the tools and the units.  Workers and libfcgipm.so
-# are those of build/: they are preloaded into programs without a sanitizer.
-asan: $(WORKERS) $(GUARD)
+# build-asan/ has pm_core, the tools and the units.  Workers, the guard and
+# libfcgipm.so are those of build/: they run in programs without a sanitizer.
+asan: $(WORKERS) $(GUARD) $(API_LINK)
 	$(Q)mkdir -p build-asan/t
 	$(Q)ln -sfn ../../build/t/bin build-asan/t/bin
 	$(Q)ln -sfn ../build/examples build-asan/examples
-	$(Q)ln -sfn ../build/libfcgipm.so build-asan/libfcgipm.so
+	$(Q)ln -sfn ../build/fcgipm-guard.so build-asan/fcgipm-guard.so
+	$(Q)ln -sfn ../build/libfcgipm.so.0 build-asan/libfcgipm.so.0
+	$(Q)ln -sfn libfcgipm.so.0 build-asan/libfcgipm.so
 	+$(Q)$(MAKE) --no-print-directory -f $(SELF) B=build-asan \
 	    SAN=address,undefined asan-here
 
@@ -27,7 +29,7 @@ run-check-sanitize: asan
 
 # build-tsan/ has the guard and programs with threads, for t/core/tsan.t.  The
 # tools are build/'s.
-TSAN_BIN := $(addprefix build-tsan/,libfcgipm.so t/bin/threaded t/bin/ways)
+TSAN_BIN := $(addprefix build-tsan/,fcgipm-guard.so t/bin/threaded t/bin/ways)
 
 # The queue of an httpd child needs no httpd, and little of pm_core.
 TSAN_QUEUE := $(addprefix httpd/upstream/hpm_,queue.c watcher.c thread.c) \

@@ -142,7 +142,8 @@ SKIP: {
 }
 SKIP: {
     skip 'ldd is missing', 1 unless have('ldd');
-    for my $tool (qw(fcgipmctl fcgipm-run libfcgipm.so)) {
+    for my $tool (qw(fcgipmctl fcgipm-run fcgipm-guard.so
+                     libfcgipm.so)) {
         my @lib = `ldd '${\ program($tool)}'`;
         is_deeply([grep { /not found|httpd|apache/ } @lib], [],
                   "$tool finds all it needs, without httpd");

@@ -57,9 +57,6 @@
  *   by fork(2), so manage before threads are started.  No function may be
  *   called from a signal handler but fcgipm_role(), fcgipm_server_sig_handler()
  *   and fcgipm_received_signal().  Functions that end the process call exit(3).
- *
- * Nothing of this runs in a program that does not call it: preloading the
- * library (it is mod_fcgipm's guard too) starts no manager.
  */
 #ifndef FCGIPM_H
 #define FCGIPM_H

@@ -12,6 +12,9 @@
 #include "libfcgipm/manage/mgr_object.h"
 #include "libfcgipm/preload/guard.h"
 
+/* The guard is in the process or not. */
+#pragma weak fcgipm_guard_told
+
 /* Signals that the library handles, and the last message of a worker. */
 static const struct {
     int sig;
@@ -40,7 +43,7 @@ void fcgipm_server_sig_handler(fcgipm_t *pm, int sig)
     int err = errno;
 
     fcgipm_received_signal(pm, sig, 1);
-    if (!guard_told()) {
+    if (!fcgipm_guard_told || !fcgipm_guard_told()) {
         mgr_listener_close(pm);
     }
     errno = err;

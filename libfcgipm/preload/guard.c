@@ -578,6 +578,11 @@ static int *map_same(void)
     return same;
 }
 
+int fcgipm_guard_told(void)
+{
+    return guard_told();
+}
+
 __attribute__((constructor)) static void begin(void)
 {
     struct sigaction act;

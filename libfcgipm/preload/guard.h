@@ -512,4 +512,8 @@ void guard_on_term(int sig, siginfo_t *info, void *context);
 
 #pragma GCC visibility pop
 
+/** guard_told(), for libfcgipm/manage in the same process: libfcgipm.so has it
+ *  as a weak symbol.  In a handler: yes. */
+PUBLIC int fcgipm_guard_told(void);
+
 #endif /* GUARD_H */

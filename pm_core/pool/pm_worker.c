@@ -16,6 +16,7 @@
 #include "pm_core/os/pm_reap.h"
 #include "pm_core/pool/pm_leftovers.h"
 #include "pm_core/policy/pm_stop_policy.h"
+#include "pm_core/spawn/pm_preload.h"
 #include "pm_core/spawn/pm_spawn.h"
 
 static void wrk_error(const pm_worker_group_t *group, pm_level_t level,
@@ -469,7 +470,7 @@ void pm_worker_release(pm_worker_t *w, apr_time_t now)
  * calls that no library sees.  Then it counts as ready. */
 static int wrk_is_silent(const pm_worker_t *w)
 {
-    return pm_procinfo_has_library(w->pid, "/libfcgipm.so") < 1
+    return pm_procinfo_has_library(w->pid, "/" PM_GUARD) < 1
            || pm_procinfo_has_children(w->pid)
            || pm_procinfo_has_fd(w->pid, "anon_inode:[io_uring]") > 0;
 }
@@ -576,7 +577,7 @@ static int wrk_matters(const pm_worker_group_t *group)
 static int wrk_is_blind(const pm_worker_t *w, pid_t pid)
 {
     return pm_procinfo_has_socket(pid, w->at.inode) > 0
-           && (pm_procinfo_has_library(pid, "/libfcgipm.so") == 0
+           && (pm_procinfo_has_library(pid, "/" PM_GUARD) == 0
                || pm_procinfo_has_fd(pid, "anon_inode:[io_uring]") > 0);
 }
 
@@ -640,7 +641,7 @@ static int wrk_settles(pm_worker_t *w, apr_time_t now)
     }
     if (now >= settled && w->guarded && now >= w->look_at) {
         w->look_at = now + PM_RESTART_POLICY_SETTLE;
-        w->guarded = pm_procinfo_has_library(w->pid, "/libfcgipm.so") != 0;
+        w->guarded = pm_procinfo_has_library(w->pid, "/" PM_GUARD) != 0;
     }
     if (now >= settled) {
         return 0;

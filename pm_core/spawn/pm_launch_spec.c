@@ -231,7 +231,7 @@ static const char *spec_make_guard(pm_launch_spec_t *spec,
     }
     path = pm_preload_path(p);
     if (!path) {
-        return "libfcgipm.so is not installed";
+        return PM_GUARD " is not installed";
     }
     if (!pm_preload_works(spec->program)) {
         return "the program is one that cannot have the guard";

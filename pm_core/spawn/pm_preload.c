@@ -14,7 +14,7 @@
 #include "apr_strings.h"
 
 #ifndef PM_LIBDIR
-#define PM_LIBDIR "/usr/lib"
+#define PM_LIBDIR "/usr/lib/fcgipm"
 #endif
 
 const char *pm_preload_path(apr_pool_t *p)
@@ -36,12 +36,12 @@ const char *pm_preload_path(apr_pool_t *p)
     }
     slash = strrchr(path, '/');
     if (slash) {
-        path = apr_psprintf(p, "%.*s/libfcgipm.so", (int)(slash - path), path);
+        path = apr_psprintf(p, "%.*s/" PM_GUARD, (int)(slash - path), path);
         if (access(path, R_OK) == 0) {
             return path;
         }
     }
-    path = PM_LIBDIR "/libfcgipm.so";
+    path = PM_LIBDIR "/" PM_GUARD;
     return access(path, R_OK) == 0 ? path : NULL;
 }
 

@@ -8,9 +8,12 @@
 
 #include "pm_core/base/pm_base.h"
 
+/** The guard's file. */
+#define PM_GUARD "fcgipm-guard.so"
+
 /**
- * Where libfcgipm.so is: beside the object this code is in (a build
- * directory, httpd's modules), else in PM_LIBDIR, where it is installed.
+ * Where the guard is: beside the object this code is in (a build directory,
+ * httpd's modules), else in PM_LIBDIR, where it is installed.
  * @return NULL when it is in neither place
  */
 const char *pm_preload_path(apr_pool_t *p);

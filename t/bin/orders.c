@@ -5,7 +5,7 @@
  *
  *     orders GUARD SOCKET PROGRAM [ARGUMENT...]
  *
- * GUARD is libfcgipm.so, SOCKET the path of the pool's socket.  Says "SERVES
+ * GUARD is fcgipm-guard.so, SOCKET the path of the pool's socket.  Says "SERVES
  * PID", "REFUSED PID REASON" or "SILENT PID", then does what lines on its
  * standard input tell:
  *

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # libfcgipm.so as a library: nothing missing of what Perl's have, nothing too
-# much where it is preloaded.
+# much; and the guard, which is preloaded, shows nothing of itself.
 use strict;
 use warnings;
 
@@ -13,6 +13,7 @@ use FCGIPM::Test;
 use Test::More;
 
 my $library = program('libfcgipm.so');
+my $guard = program('fcgipm-guard.so');
 
 sub nm {
     my ($file, @option) = @_;
@@ -23,16 +24,25 @@ sub nm {
 
 # --- what can be seen of it
 SKIP: {
-    skip 'nm is missing', 6 unless have('nm');
+    skip 'nm is missing', 9 unless have('nm');
     my %own = nm($library, '-D', '--defined-only');
     my ($libc) = map { /libc\.so\S* => (\S+)/ ? $1 : () } `ldd '$library'`;
     my %libc = nm($libc, '-D', '--defined-only');
-    ok($own{fcgipm_manage} && $own{accept}, 'both doors are there');
-    is_deeply([grep { !/^fcgipm_/ && !$libc{$_} } sort keys %own], [],
-              'nothing but fcgipm_* and what covers a function of libc');
-    my @needed = map { /NEEDED.*\[(.*)\]/ ? $1 : () } `readelf -d '$library'`;
-    is_deeply([grep { !/^(?:libc|ld-linux.*)\.so/ } @needed], [],
-              'it brings no library along');
+    ok($own{fcgipm_manage}, 'the C API is there');
+    is_deeply([grep { !/^fcgipm_/ } sort keys %own], [],
+              'nothing but fcgipm_*');
+    my %covers = nm($guard, '-D', '--defined-only');
+    ok($covers{accept}, 'the guard covers accept()');
+    is_deeply([grep { !$libc{$_} } sort keys %covers], ['fcgipm_guard_told'],
+              'nothing but what covers a function of libc, and its door');
+    for my $path ($library, $guard) {
+        my @needed = map { /NEEDED.*\[(.*)\]/ ? $1 : () }
+            `readelf -d '$path'`;
+        is_deeply([grep { !/^(?:libc|ld-linux.*)\.so/ } @needed], [],
+                  "$path brings no library along");
+    }
+    like(`readelf -d '$library'`, qr/SONAME.*\[libfcgipm\.so\.0\]/,
+         'its name has a number');
 
     # --- every declaration is there, and nothing else
     my $header = slurp(root() . '/libfcgipm/manage/fcgipm.h');

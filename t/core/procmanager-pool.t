@@ -20,7 +20,7 @@ use Test::More;
 
 # Where any user can get at them.
 my $dir = tmp_dir();
-for my $path (built('examples/managed'), program('libfcgipm.so')) {
+for my $path (built('examples/managed'), program('libfcgipm.so.0')) {
     (my $name = $path) =~ s{.*/}{};
     copy($path, "$dir/$name") or die "$path: $!";
     chmod 0755, "$dir/$name";

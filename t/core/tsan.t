@@ -18,7 +18,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 plan skip_all => 'build-tsan/ has not been built' unless -e
-    root() . '/build-tsan/libfcgipm.so';
+    root() . '/build-tsan/fcgipm-guard.so';
 $ENV{FCGIPM_BUILD} = 'build-tsan';
 
 my $reports = tmp_dir();

@@ -41,7 +41,7 @@ sub new {
     my $self = bless { dir => $dir, done => 0 }, $class;
     POSIX::mkfifo("$dir/in", 0600) or die "mkfifo: $!";
     $self->{proc} = FCGIPM::Test::start(
-        cmd => [bin('orders'), program('libfcgipm.so') . '', "$dir/sock",
+        cmd => [bin('orders'), program('fcgipm-guard.so') . '', "$dir/sock",
                 @{ $arg{wrap} || [] }, @{ $arg{command} }],
         out => "$dir/out", err => "$dir/out", env => $arg{env},
         before => sub { open STDIN, '<', "$dir/in" or die "$dir/in: $!" });
