@@ -36,7 +36,7 @@ PM_ROW(max_processes, "FcgiPMMaxProcesses", PM_T_NUMBER, pm_global_t, "0", 0,
        "workers of all pools together; 0: no limit")
 PM_ROW(max_scripts, "FcgiPMMaxScripts", PM_T_NUMBER, pm_global_t, "256", 0,
        2048, NULL, PM_CHANGE_NOTHING, "pools made of scripts together")
-PM_ROW(park, "FcgiPMPark", PM_T_CHOICE, pm_global_t, "off", 0, 0, "off|on",
+PM_ROW(park, "FcgiPMPark", PM_T_CHOICE, pm_global_t, "on", 0, 0, "off|on",
        PM_CHANGE_NOTHING, "requests that wait for a worker hold no thread")
 PM_ROW(max_threads, "FcgiPMMaxThreads", PM_T_NUMBER, pm_global_t, "0", 0,
        1000000, NULL, PM_CHANGE_NOTHING,
