@@ -202,7 +202,7 @@ cmp_ok($commands, '>=', 7, 'all of them');
 my %exists;
 find({ no_chdir => 1, wanted => sub {
     (my $name = $_) =~ s{^\Q${\ root() }\E/?}{};
-    if ($name =~ m{^(?:\.git|build|build-(?!aux$).*)$}) {
+    if ($name =~ m{^(?:\.git|build|build-(?!aux(?:/|$)).*)$}) {
         $File::Find::prune = 1;
         return;
     }

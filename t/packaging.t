@@ -1,0 +1,54 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+#
+# packaging/ agrees with the sources: one version, each function of fcgipm.h in
+# the symbols file, each file of "make install" in a package and in the spec.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use FCGIPM::Test;
+use Test::More;
+
+my $top = root();
+my ($version) = slurp("$top/pm_core/base/pm_base.h")
+    =~ /^#define PM_VERSION "(.*)"/m;
+ok($version, "version $version");
+
+my ($debian) = slurp("$top/packaging/debian/changelog")
+    =~ /\Amod-fcgipm \((.*)-\d+\)/;
+is($debian, $version, 'debian/changelog');
+my $spec = slurp("$top/packaging/fcgipm.spec");
+is(($spec =~ /^Version:\s*(\S+)/m)[0], $version, 'fcgipm.spec');
+like($spec, qr/^\* .* - \Q$version\E-\d+$/m, 'and its changelog');
+like(slurp("$top/CHANGES.md"), qr/^## \Q$version\E\b/m, 'CHANGES.md');
+
+my $header = slurp("$top/libfcgipm/manage/fcgipm.h");
+my %declared = map { $_ => 1 }
+    $header =~ /^FCGIPM_API[^;(]*?\b(fcgipm_\w+)\(/mg;
+my %symbol = map { $_ => 1 } slurp("$top/packaging/debian/libfcgipm0.symbols")
+    =~ /^ (fcgipm_\w+)\@FCGIPM_0 \d/mg;
+is_deeply([sort keys %symbol], [sort keys %declared],
+          'libfcgipm0.symbols has what fcgipm.h declares');
+
+my $mk = slurp("$top/build-aux/install.mk");
+my ($table) = $mk =~ /^INSTALLED := \\\n((?:.*\\\n)*.*)/m;
+my %file = (MODULE => 'mod_fcgipm.so', GUARD => 'fcgipm-guard.so',
+            API => 'libfcgipm.so.0');
+$table =~ s/\$\(notdir \$\((\w+)\)\)/$file{$1}/g;
+my @name = $table =~ m{/([^/\s)]+)\)?(?:\s|$)}mg;
+cmp_ok(scalar @name, '>', 14, 'files of make install');
+my $debs = join '', map { slurp($_) }
+    glob "$top/packaging/debian/*.{install,apache2}";
+for my $name (@name) {
+    my ($man) = $name =~ /\.([138])$/;
+    like($debs, $man ? qr{^usr/share/man/man$man$}m
+        : qr{/\Q$name\E$}m, "$name is in a package")
+        if $name !~ /\@/;
+    like($spec, qr{/\Q$name\E\*?$}m, "$name is in the spec")
+        if $name !~ /\.load$/;
+}
+
+done_testing;
