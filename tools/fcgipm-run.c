@@ -21,6 +21,7 @@
 #include "apr_lib.h"
 #include "apr_strings.h"
 #include "ctl_text.h"
+#include "pm_core/config/pm_value.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_ident.h"
 #include "pm_core/os/pm_logfile.h"
@@ -147,7 +148,7 @@ static int run_split(const pm_row_t *row, char *value, const char **word)
     int n = 0;
 
     word[0] = value;
-    if (row->type == PM_T_PAIR) {
+    if (pm_value_is_pair(row)) {
         char *eq = strchr(value, '=');
 
         if (!eq) {

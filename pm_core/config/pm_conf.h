@@ -84,10 +84,12 @@ typedef struct pm_conf {
     const char *chroot;    /**< NULL: none */
     apr_int64_t umask;
     apr_int64_t nice;
-    apr_array_header_t *setenv;  /**< of "NAME=value" */
-    apr_array_header_t *passenv; /**< of "NAME" */
-    apr_array_header_t *rlimit;  /**< of "resource soft hard", checked */
-    const char *process_name;    /**< argv[0] of workers; NULL: the program */
+    apr_array_header_t *setenv;          /**< of "NAME=value" */
+    apr_array_header_t *php_value;       /**< of "NAME=value" */
+    apr_array_header_t *php_admin_value; /**< of "NAME=value" */
+    apr_array_header_t *passenv;         /**< of "NAME" */
+    apr_array_header_t *rlimit; /**< of "resource soft hard", checked */
+    const char *process_name;   /**< argv[0] of workers; NULL: the program */
 
     apr_int64_t guard;          /**< 1: on */
     apr_int64_t preload;        /**< a pm_conf_preload_t */
@@ -207,6 +209,7 @@ typedef enum pm_type {
     PM_T_PATH,     /**< one word, an absolute path: const char * */
     PM_T_WORDS,    /**< one or more words: array of const char * */
     PM_T_PAIR,     /**< "NAME value" -> "NAME=value" appended to an array */
+    PM_T_PHP,      /**< the same, a setting of PHP's (pm_php.h) */
     PM_T_NAMES,    /**< one or more words appended to an array */
     PM_T_PATHS,    /**< the same, each an absolute path */
     PM_T_URLS,     /**< the same, each a URL, or its path: what httpd knows of

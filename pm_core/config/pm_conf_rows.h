@@ -82,6 +82,10 @@ PM_ROW(setenv, "FcgiPMSetEnv", PM_T_PAIR, pm_conf_t, NULL, 1, 2, NULL,
        PM_CHANGE_WORKERS, "a variable and its value for the workers")
 PM_ROW(passenv, "FcgiPMPassEnv", PM_T_NAMES, pm_conf_t, NULL, 1, 256, NULL,
        PM_CHANGE_WORKERS, "variables of httpd's own that workers get too")
+PM_ROW(php_value, "FcgiPMPhpValue", PM_T_PHP, pm_conf_t, NULL, 2, 2, NULL,
+       PM_CHANGE_WORKERS, "a setting of PHP and its value, for php-cgi")
+PM_ROW(php_admin_value, "FcgiPMPhpAdminValue", PM_T_PHP, pm_conf_t, NULL, 2, 2,
+       NULL, PM_CHANGE_WORKERS, "the same, which scripts cannot change")
 PM_ROW(rlimit, "FcgiPMRLimit", PM_T_RLIMIT, pm_conf_t, NULL, 2, 3,
        "cpu|as|nofile|nproc|core", PM_CHANGE_WORKERS,
        "cpu|as|nofile|nproc|core, soft and hard limit")

@@ -9,6 +9,7 @@
 #include "apr_lib.h"
 #include "apr_strings.h"
 #include "pm_core/base/pm_prefix.h"
+#include "pm_core/config/pm_php.h"
 
 /* What a type's reader works on: one setting and the words behind it. */
 typedef struct task {
@@ -260,6 +261,17 @@ static apr_status_t read_pair(const task_t *t)
     append(t, apr_pstrcat(t->p, t->argv[0], "=", t->argc > 1 ? t->argv[1] : "",
                           NULL));
     return APR_SUCCESS;
+}
+
+static apr_status_t read_php(const task_t *t)
+{
+    pm_reason_t cause;
+
+    if (pm_php_check(t->argv[0], t->argc > 1 ? t->argv[1] : "", &cause)
+        != APR_SUCCESS) {
+        return pm_fail(t->why, APR_EINVAL, "%s: %s", t->row->name, cause.text);
+    }
+    return read_pair(t);
 }
 
 static apr_status_t read_number_type(const task_t *t)
@@ -584,6 +596,7 @@ static const struct {
     [PM_T_PATH] = {read_path, write_string, 1, STRING},
     [PM_T_WORDS] = {read_names, write_words, 0, WORDS},
     [PM_T_PAIR] = {read_pair, NULL, 2, LINES},
+    [PM_T_PHP] = {read_php, NULL, 2, LINES},
     [PM_T_NAMES] = {read_names, write_words, 0, WORDS},
     [PM_T_PATHS] = {read_paths, write_words, 0, WORDS},
     [PM_T_URLS] = {read_urls, write_words, 0, WORDS},
@@ -607,12 +620,17 @@ static int is_list(const pm_row_t *row)
            || types[row->type].shape == SHAPE_WORDS;
 }
 
+int pm_value_is_pair(const pm_row_t *row)
+{
+    return row->type == PM_T_PAIR || row->type == PM_T_PHP;
+}
+
 /* A list row, as lines "Name word word\n", one for each element. */
 static const char *write_list(apr_pool_t *p, const void *field,
                               const pm_row_t *row)
 {
     const apr_array_header_t *list = *(const apr_array_header_t *const *)field;
-    const char sep = row->type == PM_T_PAIR ? '=' : ' ';
+    const char sep = pm_value_is_pair(row) ? '=' : ' ';
     const char *text = "";
     int i;
 
@@ -622,7 +640,7 @@ static const char *write_list(apr_pool_t *p, const void *field,
         const char *line = apr_pescape_urlencoded(
             p, apr_pstrmemdup(p, element, (apr_size_t)(cut - element)));
 
-        if (row->type == PM_T_PAIR) {
+        if (pm_value_is_pair(row)) {
             line = apr_pstrcat(p, line, " ", apr_pescape_urlencoded(p, cut + 1),
                                NULL);
         }
@@ -657,7 +675,7 @@ apr_status_t pm_value_read(const pm_row_t *row, void *field, int fresh,
 {
     task_t t = {row, field, argc, argv, p, why};
     int most = types[row->type].max_words;
-    int least = row->type == PM_T_RLIMIT ? 2 : 1;
+    int least = row->type == PM_T_RLIMIT || row->type == PM_T_PHP ? 2 : 1;
 
     if (!most) {
         most = (int)row->max;

@@ -28,6 +28,9 @@ apr_status_t pm_value_read(const pm_row_t *row, void *field, int fresh,
 const char *pm_value_write(const pm_row_t *row, const void *field,
                            apr_pool_t *p);
 
+/** Is an element of the list "NAME=value", given as two words? */
+int pm_value_is_pair(const pm_row_t *row);
+
 /** Does a further directive of this row add to the field instead of replacing
  *  it? */
 int pm_value_grows(const pm_row_t *row);

@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apr_file_info.h"
 #include "apr_strings.h"
+#include "pm_core/config/pm_php.h"
 #include "pm_core/spawn/pm_preload.h"
 #include "pm_core/spawn/pm_spawn.h"
 
@@ -126,16 +128,84 @@ static apr_status_t spec_check_directory(const char *name, const char *path,
     return APR_SUCCESS;
 }
 
-static void spec_make_argv(pm_launch_spec_t *spec, const pm_conf_t *conf,
-                           apr_pool_t *p)
+/* The directories in the worker's root, for PHP's sections; a link can be to
+ * one. */
+static apr_status_t spec_list_root(apr_array_header_t *names, const char *root,
+                                   apr_pool_t *p, pm_reason_t *why)
+{
+    apr_status_t rv;
+    apr_finfo_t info;
+    apr_dir_t *dir;
+
+    rv = apr_dir_open(&dir, root, p);
+    if (rv != APR_SUCCESS) {
+        return pm_fail_os(why, rv, "FcgiPMPhpAdminValue: %s", root);
+    }
+    while (apr_dir_read(&info, APR_FINFO_TYPE | APR_FINFO_NAME, dir)
+               == APR_SUCCESS
+           && rv == APR_SUCCESS) {
+        if (info.filetype == APR_REG || !strcmp(info.name, ".")
+            || !strcmp(info.name, "..")) {
+            continue;
+        }
+        *(const char **)apr_array_push(names) = apr_pstrdup(p, info.name);
+        if (!pm_php_has_section(info.name)) {
+            rv = pm_fail(why, APR_EINVAL,
+                         "FcgiPMPhpAdminValue: %s has a directory of a name "
+                         "that cannot stand in a php.ini, \"%.100s\"",
+                         root, info.name);
+        }
+    }
+    apr_dir_close(dir);
+    return rv;
+}
+
+/* Behind the command's own arguments: of several values the last one counts. */
+static apr_status_t spec_add_php(apr_array_header_t *argv,
+                                 const pm_conf_t *conf, apr_pool_t *p,
+                                 pm_reason_t *why)
+{
+    apr_array_header_t *root = apr_array_make(p, 32, sizeof(const char *));
+    apr_status_t rv = APR_SUCCESS;
+    const char *text;
+
+    if (apr_is_empty_array(conf->php_value)
+        && apr_is_empty_array(conf->php_admin_value)) {
+        return APR_SUCCESS;
+    }
+    if (!apr_is_empty_array(conf->php_admin_value)) {
+        rv = spec_list_root(root, conf->chroot ? conf->chroot : "/", p, why);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    text = pm_php_text(conf->php_value, conf->php_admin_value, root, p);
+    if (strlen(text) > PM_PHP_TEXT) {
+        return pm_fail(why, APR_EINVAL,
+                       "FcgiPMPhpAdminValue: too many values, as each is given "
+                       "once for every directory in /: %d KB, %d are allowed",
+                       (int)(strlen(text) >> 10), PM_PHP_TEXT >> 10);
+    }
+    *(const char **)apr_array_push(argv) = "-d";
+    *(const char **)apr_array_push(argv) = text;
+    return APR_SUCCESS;
+}
+
+static apr_status_t spec_make_argv(pm_launch_spec_t *spec,
+                                   const pm_conf_t *conf, apr_pool_t *p,
+                                   pm_reason_t *why)
 {
     apr_array_header_t *argv = apr_array_copy(p, conf->command);
 
     if (conf->process_name) {
         APR_ARRAY_IDX(argv, 0, const char *) = conf->process_name;
     }
+    if (spec_add_php(argv, conf, p, why) != APR_SUCCESS) {
+        return APR_EINVAL;
+    }
     *(const char **)apr_array_push(argv) = NULL;
     spec->argv = (char *const *)(void *)argv->elts;
+    return APR_SUCCESS;
 }
 
 static int spec_env_has(const apr_array_header_t *env, const char *name)
@@ -339,6 +409,9 @@ apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **out,
     if (rv == APR_SUCCESS && !conf->chroot) {
         rv = spec_check_directory("FcgiPMDirectory", conf->directory, why);
     }
+    if (rv == APR_SUCCESS) {
+        rv = spec_make_argv(spec, conf, p, why);
+    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -347,7 +420,6 @@ apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **out,
     spec->no_new_privs = (int)conf->no_new_privs;
     spec->umask = (mode_t)conf->umask;
     spec->nice = (int)conf->nice;
-    spec_make_argv(spec, conf, p);
     spec_make_env(spec, conf, p);
     spec_make_limits(spec, conf, p);
     rv = spec_check_judge(spec, conf, spec_make_guard(spec, conf, p), why);
@@ -375,6 +447,7 @@ apr_status_t pm_launch_spec_prepare_slow_log(pm_launch_spec_t **spec,
     command->process_name = NULL;
     command->guard = 0;
     command->listen_clients = NULL;
+    command->php_value = command->php_admin_value = NULL;
     rv = pm_launch_spec_prepare(spec, command, p, &cause);
     if (rv == APR_SUCCESS) {
         return rv;

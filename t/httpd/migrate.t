@@ -68,14 +68,15 @@ my %EXPECT = (
         qr{^    FcgiPMCommand /usr/bin/php-cgi\S* -c \S+/fpm/php\.ini$}m,
         qr{^    FcgiPMProcesses 2 5\n    FcgiPMSpareProcesses 1$}m,
         qr{^    SetHandler fcgipm:www$}m]],
-    ondemand => [1, [
+    ondemand => [0, [
         qr{^FcgiPMDieTimeout 10s\nFcgiPMMaxProcesses 40\n}m,
         qr{FcgiPMProcesses 0 8\n    FcgiPMIdleTimeout 30s\n},
         qr{FcgiPMMaxRequests 500\n    FcgiPMRequestTimeout 2min\n},
-        qr{-d "date\.timezone=\\"Europe/Berlin}, qr{-d display_errors=0},
-        qr{-d "sendmail_path=\\"/usr/sbin/sendmail -t -i -f www\@example\.org},
-        qr{FcgiPMNoNewPrivs off}, qr{FcgiPMSetEnv APP "a b"\n},
-        qr{TODO \(\S+:20\) -d memory_limit}]],
+        qr{^    FcgiPMPhpValue date\.timezone Europe/Berlin$}m,
+        qr{^    FcgiPMPhpValue display_errors 0$}m,
+        qr{PhpAdminValue sendmail_path "/\S+ -t -i -f www\@example\.org"$}m,
+        qr{^    FcgiPMPhpAdminValue memory_limit 96M$}m,
+        qr{FcgiPMNoNewPrivs off}, qr{FcgiPMSetEnv APP "a b"\n}]],
     chroot => [1, [
         qr{FcgiPMProcesses 3\n},
         qr{^    FcgiPMChroot \S+\n    FcgiPMDirectory /\n}m,
@@ -85,7 +86,7 @@ my %EXPECT = (
         qr{<FcgiPMPool\ ann>.*FcgiPMProcesses\ 2\ 6.*</FcgiPMPool>.*
            <FcgiPMPool\ bob>.*FcgiPMProcesses\ 2\n}sx,
         qr{FcgiPMRLimit nofile 512}, qr{FcgiPMNice 5}, qr{FcgiPMSlowLog 3s},
-        qr{-d log_errors=1}, qr{FcgiPMSetEnv HOME /tmp\n},
+        qr{FcgiPMPhpAdminValue log_errors 1\n}, qr{FcgiPMSetEnv HOME /tmp\n},
         qr{<Location /fpm-status>\n    SetHandler fcgipm-status\n},
         qr{# <FilesMatch}]],
 );

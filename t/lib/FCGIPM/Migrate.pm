@@ -40,6 +40,9 @@ foreach (['memory_limit', 'upload_max_filesize', 'open_basedir', 'log_errors',
           'date.timezone', 'display_errors', 'session.save_path',
           'sendmail_path', 'disable_functions'] as $name)
     echo "$name=", ini_get($name), "\n";
+foreach (['memory_limit' => '200M', 'date.timezone' => 'Asia/Tokyo',
+          'log_errors' => 0] as $name => $value)
+    echo "set $name=", var_export(@ini_set($name, $value), true), "\n";
 foreach (['APP', 'TMPDIR', 'USER', 'HOME', 'PHPRC', 'SHOP'] as $name)
     echo "$name=", getenv($name), "\n";
 echo 'cwd=', getcwd(), "\n";
