@@ -2,9 +2,11 @@
 #include "pm_core/pool/pm_pool_exit.h"
 
 #include <string.h>
+#include <sys/wait.h>
 
 #include "apr_strings.h"
 #include "pm_core/os/pm_reap.h"
+#include "pm_core/policy/pm_exit_hint.h"
 #include "pm_core/pool/pm_output.h"
 #include "pm_core/pool/pm_rollback.h"
 
@@ -71,12 +73,25 @@ void pm_pool_exit_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
 
 /* --- an exit -------------------------------------------------------------- */
 
+/* A program that does not speak FastCGI, perhaps. */
+static const char *exit_hint(const pm_pool_t *pool, const pm_worker_t *w,
+                             int status)
+{
+    const apr_array_header_t *command = pool->conf->command;
+
+    return command ? pm_exit_hint((const char *const *)(void *)command->elts,
+                                  command->nelts, w->said,
+                                  WIFEXITED(status) && !WEXITSTATUS(status))
+                   : "";
+}
+
 static void exit_log(pm_pool_t *pool, const pm_worker_t *w, int status,
                      pm_exit_t verdict, const pm_exit_facts_t *facts)
 {
     char buf[80];
     const char *how = pm_reap_text(status, buf, sizeof(buf));
     double s = (double)facts->lived / 1e6;
+    const char *hint;
 
     switch (verdict) {
     case PM_EXIT_NORMAL:
@@ -91,9 +106,10 @@ static void exit_log(pm_pool_t *pool, const pm_worker_t *w, int status,
         break;
     case PM_EXIT_FAILED:
         if (w->runs && !facts->daemon) { /* else it was logged */
+            hint = exit_hint(pool, w, status);
             pm_pool_error(pool, PM_WARNING,
-                          "worker %d has died at birth: %s after %.3f s",
-                          (int)w->pid, how, s);
+                          "worker %d has died at birth: %s after %.3f s%s%s",
+                          (int)w->pid, how, s, *hint ? "; " : "", hint);
         }
         break;
     }
