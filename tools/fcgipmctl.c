@@ -16,6 +16,7 @@
 #include "apr_strings.h"
 #include "ctl_text.h"
 #include "ctl_top.h"
+#include "ctl_where.h"
 #include "pm_core/ipc/pm_control_client.h"
 #include "pm_core/policy/pm_control_protocol.h"
 
@@ -33,7 +34,8 @@
 /* What the command line says. */
 typedef struct args {
     const char *path;
-    const char *line; /* the request */
+    const char *named; /* where the path comes from */
+    const char *line;  /* the request */
     int json;
     int wait;
 } args_t;
@@ -177,16 +179,17 @@ static int ctl_run_top(const args_t *args, apr_pool_t *p)
     return ctl_top(args->path, line, p);
 }
 
-/* @return the last line of the answer; NULL with a reason */
-static const char *ctl_ask(const char *path, const char *line, int wait,
-                           apr_pool_t *p, pm_reason_t *why)
+/* @return the last line of the answer; NULL: there is none, which was told */
+static const char *ctl_ask(const args_t *args, int wait, apr_pool_t *p,
+                           pm_reason_t *why)
 {
     apr_time_t until = pm_time_now() + CTL_TIMEOUT;
     pm_control_client_t a;
     char *reply = NULL;
     int shown = 0;
-    int good = pm_control_client_open(&a, path, until, p, why) == APR_SUCCESS
-               && pm_control_client_send(&a, line, why) == APR_SUCCESS;
+    apr_status_t rv = pm_control_client_open(&a, args->path, until, p, why);
+    int good = rv == APR_SUCCESS
+               && pm_control_client_send(&a, args->line, why) == APR_SUCCESS;
 
     while (good) {
         good = pm_control_client_receive(&a, wait ? PM_TIME_NEVER : until,
@@ -201,6 +204,12 @@ static const char *ctl_ask(const char *path, const char *line, int wait,
         fputc('\n', stderr);
     }
     pm_control_client_close(&a);
+    if (!good) {
+        ctl_complain(why->text);
+    }
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_TIMEUP(rv)) {
+        ctl_where_explain(stderr, args->path, args->named, p);
+    }
     return good ? reply : NULL;
 }
 
@@ -217,12 +226,8 @@ static int ctl_run(const args_t *args, apr_pool_t *p)
         != APR_SUCCESS) {
         return ctl_refuse(why.text);
     }
-    reply = ctl_ask(args->path, args->line, req.wait, p, &why);
-    if (!reply) {
-        ctl_complain(why.text);
-        return EXIT_UNREACHABLE;
-    }
-    return ctl_show(&req, reply, args->json, p);
+    reply = ctl_ask(args, req.wait, p, &why);
+    return reply ? ctl_show(&req, reply, args->json, p) : EXIT_UNREACHABLE;
 }
 
 /* --- the command line ----------------------------------------------------- */
@@ -239,6 +244,7 @@ static int ctl_set_option(args_t *args, int option, const char *value)
     switch (option) {
     case 's':
         args->path = value;
+        args->named = "what -s has named";
         return -1;
     case CTL_JSON:
         args->json = 1;
@@ -304,7 +310,8 @@ static int ctl_read_args(args_t *args, int argc, char **argv, apr_pool_t *p)
 
 int main(int argc, char **argv)
 {
-    args_t args = {getenv("FCGIPM_SOCKET"), "", 0, 0};
+    args_t args = {getenv("FCGIPM_SOCKET"), "what $FCGIPM_SOCKET has named", "",
+                   0, 0};
     apr_pool_t *p;
     char *path;
     int status;
@@ -313,7 +320,10 @@ int main(int argc, char **argv)
         || apr_pool_create(&p, NULL) != APR_SUCCESS) {
         return EXIT_UNREACHABLE;
     }
-    args.path = args.path ? args.path : FCGIPM_SOCKET;
+    if (!args.path) {
+        args.path = FCGIPM_SOCKET;
+        args.named = "the default";
+    }
     status = ctl_read_args(&args, argc, argv, p);
     if (status < 0) {
         if (apr_filepath_merge(&path, NULL, args.path, 0, p) == APR_SUCCESS) {

@@ -55,6 +55,9 @@ for (['no manager', 3, 'ping'], ['no manager', 3, 'status']) {
     my ($name, $expect, @word) = @$_;
     is((ctl("$socket.none", @word))[0], $expect, "$name: $expect");
 }
+like((ctl("$socket.none", 'ping'))[1],
+     qr/^fcgipmctl: cannot reach .*No such file.*-s SOCKET.*httpd/s,
+     'and where it looked, how to look elsewhere, whether httpd runs');
 is((ctl($socket, @$_))[0], 2, "usage: fcgipmctl @$_")
     for [], ['dance'], ['ping', 'x', 'y', 'z'], ['--what', 'ping'];
 for my $word (qw(status reload)) {
