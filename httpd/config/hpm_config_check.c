@@ -11,6 +11,7 @@
 #include "http_core.h"
 #include "unixd.h"
 
+#include "httpd/config/hpm_hints.h"
 #include "httpd/config/hpm_parsed.h"
 #include "httpd/config/hpm_path_check.h"
 #include "httpd/config/hpm_pools.h"
@@ -119,18 +120,28 @@ static int check_is_safe(const char *directive, const char *path, uid_t uid,
     return 1;
 }
 
-/* The files that the manager makes. */
-static void check_manager_files(const pm_global_t *global, hpm_parsed_t *parsed,
-                                apr_pool_t *p)
+/* A file in a directory that is there, or will be, and that is safe. */
+static void check_file(const char *directive, const char *path, uid_t uid,
+                       gid_t gid, const hpm_server_t *server, apr_pool_t *p)
 {
-    if (global->socket) {
-        check_is_safe("FcgiPMSocket", global->socket, ap_unixd_config.user_id,
-                      ap_unixd_config.group_id, parsed, p);
+    pm_reason_t why;
+
+    if (!path || !check_is_safe(directive, path, uid, gid, server->parsed, p)) {
+        return;
     }
-    if (global->pid_file) {
-        check_is_safe("FcgiPMPidFile", global->pid_file, (uid_t)-1, (gid_t)-1,
-                      parsed, p);
+    if (hpm_pools_check_dir(path, server->global, p, &why) != APR_SUCCESS) {
+        hpm_parsed_add_fault(server->parsed,
+                             apr_pstrcat(p, directive, ": ", why.text, NULL));
     }
+}
+
+/* The files that the manager makes. */
+static void check_manager_files(const hpm_server_t *server, apr_pool_t *p)
+{
+    check_file("FcgiPMSocket", server->global->socket, ap_unixd_config.user_id,
+               ap_unixd_config.group_id, server, p);
+    check_file("FcgiPMPidFile", server->global->pid_file, (uid_t)-1, (gid_t)-1,
+               server, p);
 }
 
 /* @return whether it was not there */
@@ -164,8 +175,13 @@ static void check_runtime_dir(const pm_global_t *global, hpm_parsed_t *parsed,
     fd = mkstemp(probe);
     if (fd < 0) {
         hpm_parsed_add_fault(
-            parsed, apr_psprintf(p, "FcgiPMRuntimeDir: cannot write to %s: %s",
-                                 dir, strerror(errno)));
+            parsed,
+            apr_psprintf(p, "FcgiPMRuntimeDir: cannot write to %s: %s%s", dir,
+                         strerror(errno),
+                         errno == ENOENT
+                             ? "; httpd makes the last directory only, make "
+                               "the one above it"
+                             : ""));
     }
     else {
         unlink(probe);
@@ -217,15 +233,40 @@ static void check_log(server_rec *s, const char *text)
     }
 }
 
+/* @return file:line of the setting that a reason begins with; NULL: it begins
+ *         with none, or httpd has set it */
+static const char *check_place(const void *conf, pm_scope_t scope,
+                               const char *reason, apr_pool_t *p)
+{
+    const pm_row_t *row =
+        pm_conf_row(apr_pstrmemdup(p, reason, strcspn(reason, " :,")));
+    const char *where =
+        row && row->scope == scope ? pm_conf_noted(conf, row) : NULL;
+    const char *place = where ? strchr(where, ' ') : NULL;
+
+    return place ? place + 1 : NULL;
+}
+
+static void check_log_fault(server_rec *s, const char *text)
+{
+    apr_pool_t *p = s->process->pconf;
+    const char *at =
+        check_place(hpm_server(s)->global, PM_SCOPE_GLOBAL, text, p);
+
+    check_log(s, at ? apr_psprintf(p, "%s (%s)", text, at) : text);
+}
+
 static void check_log_pool(server_rec *s, const hpm_pool_t *pool)
 {
     const char *outcome = check_is_test() ? ""
                           : pool->failed  ? " has failed"
                                           : " goes on as it was defined before";
+    const char *why = pool->failed ? pool->failed : pool->rejected;
+    const char *at =
+        check_place(pool->conf, PM_SCOPE_POOL, why, s->process->pconf);
 
     check_log(s, apr_psprintf(s->process->pconf, "pool %s (%s)%s: %s",
-                              pool->name, pool->where, outcome,
-                              pool->failed ? pool->failed : pool->rejected));
+                              pool->name, at ? at : pool->where, outcome, why));
 }
 
 /* --- warnings of a test --------------------------------------------------- */
@@ -302,6 +343,16 @@ static void check_warn_users(const hpm_server_t *server, apr_pool_t *p)
     }
 }
 
+static void check_warn_handlers(const hpm_server_t *server, apr_pool_t *p)
+{
+    const apr_array_header_t *texts = hpm_hints_handlers(server, p);
+    int i;
+
+    for (i = 0; i < texts->nelts; i++) {
+        check_warn(APR_ARRAY_IDX(texts, i, const char *));
+    }
+}
+
 static void check_warnings(const hpm_server_t *server, apr_pool_t *p)
 {
     int i;
@@ -311,6 +362,7 @@ static void check_warnings(const hpm_server_t *server, apr_pool_t *p)
         check_warn_own(hpm_server_pool_at(server, i), p);
     }
     check_warn_users(server, p);
+    check_warn_handlers(server, p);
 }
 
 int hpm_config_report(server_rec *s)
@@ -321,7 +373,7 @@ int hpm_config_report(server_rec *s)
     int i;
 
     for (i = 0; i < faults->nelts; i++) {
-        check_log(s, APR_ARRAY_IDX(faults, i, const char *));
+        check_log_fault(s, APR_ARRAY_IDX(faults, i, const char *));
     }
     for (i = 0; i < server->pool_list->nelts; i++) {
         const hpm_pool_t *pool = hpm_server_pool_at(server, i);
@@ -372,7 +424,7 @@ int hpm_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     hpm_script_rules_hosts(server, s, pconf);
     hpm_path_check(server, s, pconf, ptemp);
     check_all_references(server, s, pconf);
-    check_manager_files(server->global, server->parsed, pconf);
+    check_manager_files(server, pconf);
     if (check_has_unix_socket(server)) {
         check_runtime_dir(server->global, server->parsed, pconf);
         check_chroot(server->parsed, pconf);

@@ -9,6 +9,7 @@
 #include "apr_strings.h"
 
 #include "httpd/config/hpm_dir.h"
+#include "httpd/config/hpm_hints.h"
 #include "httpd/config/hpm_parsed.h"
 #include "httpd/config/hpm_script_rules.h"
 #include "httpd/config/hpm_server.h"
@@ -18,10 +19,10 @@
  * where the macro is used: ... used on line 9 of "/etc/file".  (It does not
  * tell in which line of a file a line of a macro is: comments are no lines
  * of it.)  A macro used in a macro has the other's sentence for a file. */
-static const char *directive_where(const cmd_parms *cmd)
+const char *hpm_directives_where(const ap_directive_t *d, apr_pool_t *p)
 {
     static const char used[] = "used on line ";
-    const char *file = cmd->directive->filename;
+    const char *file = d->filename;
     const char *at = file;
     const char *use = NULL;
     int line;
@@ -32,11 +33,16 @@ static const char *directive_where(const cmd_parms *cmd)
     }
     at = use ? strchr(use, '"') : NULL;
     if (!at) {
-        return apr_psprintf(cmd->pool, "%s:%d", file, cmd->directive->line_num);
+        return apr_psprintf(p, "%s:%d", file, d->line_num);
     }
     line = atoi(use);
     at++;
-    return apr_psprintf(cmd->pool, "%.*s:%d", (int)strcspn(at, "\""), at, line);
+    return apr_psprintf(p, "%.*s:%d", (int)strcspn(at, "\""), at, line);
+}
+
+static const char *directive_where(const cmd_parms *cmd)
+{
+    return hpm_directives_where(cmd->directive, cmd->pool);
 }
 
 static apr_array_header_t *directive_words(apr_pool_t *p, const char *text)
@@ -173,9 +179,8 @@ static const char *section_check(cmd_parms *cmd, const section_kind_t *kind)
 
         if (!row || !kind->takes(row)) {
             cmd->err_directive = d;
-            return apr_psprintf(
-                cmd->pool, "%s%s cannot occur within <%s> section",
-                d->directive, d->directive[0] == '<' ? ">" : "", kind->name);
+            return hpm_hints_in_section(d->directive, kind->name, kind->takes,
+                                        cmd->pool);
         }
     }
     return NULL;

@@ -20,4 +20,8 @@ extern const command_rec hpm_directives[];
 const char *hpm_directives_pool_ref(cmd_parms *cmd, const char *directive,
                                     const char *pool);
 
+/** @return "file:line" of a directive, that of its Use when it stands in a
+ *  macro of mod_macro */
+const char *hpm_directives_where(const ap_directive_t *d, apr_pool_t *p);
+
 #endif /* HPM_DIRECTIVES_H */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "httpd/config/hpm_pools.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -112,15 +113,38 @@ static apr_status_t pools_fill_listen(pm_conf_t *conf,
 
 /* --- checks of one definition --------------------------------------------- */
 
+apr_status_t hpm_pools_check_dir(const char *path, const pm_global_t *global,
+                                 apr_pool_t *p, pm_reason_t *why)
+{
+    const char *dir = apr_pstrmemdup(p, path, strrchr(path, '/') - path);
+    apr_finfo_t st;
+
+    return !*dir || (global->runtime_dir && !strcmp(dir, global->runtime_dir))
+                   || !APR_STATUS_IS_ENOENT(
+                       apr_stat(&st, dir, APR_FINFO_TYPE, p))
+               ? APR_SUCCESS
+               : pm_fail(
+                   why, ENOENT,
+                   "%s: No such file or directory: make its directory, %s "
+                   "(in /run at each boot, see tmpfiles.d(5)), or use a file "
+                   "of FcgiPMRuntimeDir, %s",
+                   path, dir, global->runtime_dir);
+}
+
 static apr_status_t pools_check_listen(hpm_pool_t *pool,
                                        const pm_listen_opts_t *owner,
-                                       pm_reason_t *why)
+                                       const pm_global_t *global,
+                                       apr_pool_t *ptemp, pm_reason_t *why)
 {
-    apr_status_t rv = pm_listen_parse(pool->conf->listen, &pool->addr, why);
+    const char *listen = pool->conf->listen;
+    apr_status_t rv = pm_listen_parse(listen, &pool->addr, why);
     pm_reason_t cause;
 
     if (rv == APR_SUCCESS) {
         rv = pm_listen_check(&pool->addr, owner, why);
+    }
+    if (rv == APR_SUCCESS && pool->addr.sa.ss_family == AF_UNIX) {
+        rv = hpm_pools_check_dir(listen + 5, global, ptemp, why);
     }
     if (rv == APR_SUCCESS) {
         return rv;
@@ -162,8 +186,9 @@ static apr_status_t pools_check_allow(const pm_conf_t *conf, pm_reason_t *why)
 
 /* All that can be known without starting a worker.  Outside of a test
  * post_config opens the log and tells. */
-static apr_status_t pools_check(hpm_pool_t *pool, int testing,
-                                apr_pool_t *ptemp, pm_reason_t *why)
+static apr_status_t pools_check(hpm_pool_t *pool, const pm_global_t *global,
+                                int testing, apr_pool_t *ptemp,
+                                pm_reason_t *why)
 {
     const pm_conf_t *conf = pool->conf;
     pm_launch_spec_t *spec;
@@ -171,7 +196,7 @@ static apr_status_t pools_check(hpm_pool_t *pool, int testing,
     apr_status_t rv = pools_check_owner(&owner, conf->listen_owner, why);
 
     if (rv == APR_SUCCESS) {
-        rv = pools_check_listen(pool, &owner, why);
+        rv = pools_check_listen(pool, &owner, global, ptemp, why);
     }
     if (rv == APR_SUCCESS) {
         rv = pm_listen_check_clients(&pool->addr, conf, why);
@@ -186,6 +211,9 @@ static apr_status_t pools_check(hpm_pool_t *pool, int testing,
     }
     if (rv == APR_SUCCESS) {
         rv = pm_launch_spec_prepare(&spec, conf, ptemp, why);
+    }
+    if (rv == APR_SUCCESS && testing) {
+        rv = pm_launch_spec_check_start(spec, why);
     }
     if (rv == APR_SUCCESS) {
         rv = pm_launch_spec_prepare_slow_log(&spec, conf, ptemp, why);
@@ -260,7 +288,8 @@ static void pools_add(hpm_server_t *server, pm_conf_t *conf, const char *where,
         pool->conf = pools_empty_conf(pool->name, p);
         pool->definition = pm_conf_write(pool->conf, PM_SCOPE_POOL, p);
     }
-    else if (pools_check(pool, testing, ptemp, &why) != APR_SUCCESS) {
+    else if (pools_check(pool, server->global, testing, ptemp, &why)
+             != APR_SUCCESS) {
         pool->failed = apr_pstrdup(p, why.text);
     }
     pool->own_user = hpm_script_rules_names_user(pool->conf, &pool->uid)

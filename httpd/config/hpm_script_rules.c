@@ -122,13 +122,16 @@ static const char *rules_check_directory(const pm_script_template_t *t,
 }
 
 static const char *rules_check_wrapper(const pm_script_template_t *t,
-                                       const char *wrapper, apr_pool_t *p)
+                                       const char *wrapper, int testing,
+                                       apr_pool_t *p)
 {
+    static const char setting[] = "FcgiPMCommand: ";
     const char *command = apr_punescape_url(
         p, apr_pstrmemdup(p, wrapper, pm_script_rules_command_length(wrapper)),
         NULL, NULL, 1);
     pm_conf_t *conf = apr_pmemdup(p, t->conf, sizeof(*conf));
     pm_launch_spec_t *birth;
+    apr_status_t rv;
     pm_reason_t why;
     char **word;
 
@@ -141,13 +144,25 @@ static const char *rules_check_wrapper(const pm_script_template_t *t,
     if (t->rules->script_user) {
         conf->user = geteuid() ? NULL : ap_unixd_config.user_name;
     }
-    return pm_launch_spec_prepare(&birth, conf, p, &why) == APR_SUCCESS
-               ? NULL
-               : apr_pstrcat(p, "FcgiPMWrapper: ", why.text, NULL);
+    rv = pm_launch_spec_prepare(&birth, conf, p, &why);
+    if (rv == APR_SUCCESS && testing) {
+        rv = pm_launch_spec_check_start(birth, &why);
+        if (rv == EACCES && (t->rules->script_user || t->suexec)) {
+            rv = APR_SUCCESS; /* another user may */
+        }
+    }
+    if (rv == APR_SUCCESS) {
+        return NULL;
+    }
+    return apr_pstrcat(p, "FcgiPMWrapper: ",
+                       strncmp(why.text, setting, sizeof(setting) - 1)
+                           ? why.text
+                           : why.text + sizeof(setting) - 1,
+                       NULL);
 }
 
 static const char *rules_check_wrappers(const pm_script_template_t *t,
-                                        apr_pool_t *p)
+                                        int testing, apr_pool_t *p)
 {
     const char *wrong = NULL;
     int i;
@@ -155,7 +170,7 @@ static const char *rules_check_wrappers(const pm_script_template_t *t,
     for (i = 0; !wrong && t->rules->wrapper && i < t->rules->wrapper->nelts;
          i++) {
         wrong = rules_check_wrapper(
-            t, APR_ARRAY_IDX(t->rules->wrapper, i, const char *), p);
+            t, APR_ARRAY_IDX(t->rules->wrapper, i, const char *), testing, p);
         if (pm_script_rules_is_virtual(t->rules, i) && t->rules->script_user) {
             wrong = "with FcgiPMWrapper virtual there is no file, and nobody "
                     "it belongs to: FcgiPMScriptUser owner";
@@ -173,7 +188,7 @@ const char *hpm_script_rules_check(const pm_script_template_t *t,
     pm_addr_t addr;
 
     wrong = wrong ? wrong : rules_check_directory(t, ptemp);
-    wrong = wrong ? wrong : rules_check_wrappers(t, ptemp);
+    wrong = wrong ? wrong : rules_check_wrappers(t, testing, ptemp);
     if (!wrong && testing && t->conf->error_log
         && hpm_log_check(t->conf->error_log, ptemp, &why) != APR_SUCCESS) {
         wrong = why.text;

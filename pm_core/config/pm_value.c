@@ -8,6 +8,7 @@
 #include "apr_escape.h"
 #include "apr_lib.h"
 #include "apr_strings.h"
+#include "pm_core/base/pm_nearest.h"
 #include "pm_core/base/pm_prefix.h"
 #include "pm_core/config/pm_php.h"
 
@@ -90,13 +91,52 @@ static const char *write_number(apr_pool_t *p, apr_int64_t n,
                         best->name);
 }
 
+/* How people write units that are none here.  @return @a text with one that
+ * is, or NULL */
+static const char *rewrite_number(const char *text, const unit_t *units,
+                                  apr_pool_t *p)
+{
+    static const struct {
+        const unit_t *of;
+        const char *written, *unit;
+        int factor;
+    } others[] = {
+        {size_units, "B", "", 1},          {size_units, "KB", "K", 1},
+        {size_units, "KiB", "K", 1},       {size_units, "MB", "M", 1},
+        {size_units, "MiB", "M", 1},       {size_units, "GB", "G", 1},
+        {size_units, "GiB", "G", 1},       {size_units, "T", "G", 1024},
+        {size_units, "TB", "G", 1024},     {time_units, "sec", "s", 1},
+        {time_units, "secs", "s", 1},      {time_units, "second", "s", 1},
+        {time_units, "seconds", "s", 1},   {time_units, "m", "min", 1},
+        {time_units, "mins", "min", 1},    {time_units, "minute", "min", 1},
+        {time_units, "minutes", "min", 1}, {time_units, "hour", "h", 1},
+        {time_units, "hours", "h", 1},     {time_units, "d", "h", 24},
+        {time_units, "day", "h", 24},      {time_units, "days", "h", 24}};
+    size_t digits = strspn(text, "0123456789");
+    unsigned i;
+
+    for (i = 0; digits && digits < 10 && i < sizeof(others) / sizeof(others[0]);
+         i++) {
+        if (others[i].of == units
+            && !strcasecmp(others[i].written, text + digits)) {
+            return apr_psprintf(p, "%" APR_INT64_T_FMT "%s",
+                                apr_atoi64(text) * others[i].factor,
+                                others[i].unit);
+        }
+    }
+    return NULL;
+}
+
 static apr_status_t bad_number(const task_t *t, const char *text,
                                const char *kind, const unit_t *units)
 {
-    return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not %s from %s to %s",
+    const char *meant = rewrite_number(text, units, t->p);
+
+    return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not %s from %s to %s%s%s",
                    t->row->name, text, kind,
                    write_number(t->p, t->row->min, units),
-                   write_number(t->p, t->row->max, units));
+                   write_number(t->p, t->row->max, units),
+                   meant ? ": write " : "", meant ? meant : "");
 }
 
 /* --- one reader for each type --------------------------------------------- */
@@ -332,13 +372,29 @@ static int choice_index(const char *choices, const char *word)
     return -1;
 }
 
+static apr_status_t bad_choice(const task_t *t)
+{
+    char *choices = apr_pstrdup(t->p, t->row->choices);
+    pm_nearest_t nearest = {0};
+    char *last = NULL;
+    const char *c;
+
+    for (c = apr_strtok(choices, "|", &last); c;
+         c = apr_strtok(NULL, "|", &last)) {
+        pm_nearest_offer(&nearest, t->argv[0], c);
+    }
+    return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not one of %s%s%s",
+                   t->row->name, t->argv[0], t->row->choices,
+                   nearest.word ? ": write " : "",
+                   nearest.word ? nearest.word : "");
+}
+
 static apr_status_t read_choice(const task_t *t)
 {
     int i = choice_index(t->row->choices, t->argv[0]);
 
     if (i < 0) {
-        return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not one of %s",
-                       t->row->name, t->argv[0], t->row->choices);
+        return bad_choice(t);
     }
     *(apr_int64_t *)t->field = i;
     return APR_SUCCESS;
@@ -358,9 +414,9 @@ static apr_status_t read_range(const task_t *t)
     }
     if (range.min > range.max) {
         return pm_fail(t->why, APR_EINVAL,
-                       "%s: \"%s %s\": the first number "
-                       "is the lesser one",
-                       t->row->name, text[0], text[1]);
+                       "%s: \"%s %s\": the first number is the least, the "
+                       "second the most: write \"%s %s\"",
+                       t->row->name, text[0], text[1], text[1], text[0]);
     }
     *(pm_range_t *)t->field = range;
     return APR_SUCCESS;
@@ -430,8 +486,7 @@ static apr_status_t read_rlimit(const task_t *t)
     apr_int64_t soft, most;
 
     if (choice_index(t->row->choices, t->argv[0]) < 0) {
-        return pm_fail(t->why, APR_EINVAL, "%s: \"%s\" is not one of %s",
-                       t->row->name, t->argv[0], t->row->choices);
+        return bad_choice(t);
     }
     if (!read_limit(t->argv[1], &soft) || !read_limit(hard, &most)) {
         return pm_fail(t->why, APR_EINVAL,
@@ -441,9 +496,10 @@ static apr_status_t read_rlimit(const task_t *t)
     }
     if (soft > most) {
         return pm_fail(t->why, APR_EINVAL,
-                       "%s: \"%s %s\": the soft limit "
-                       "is above the hard one",
-                       t->row->name, t->argv[1], hard);
+                       "%s: \"%s %s\": the soft limit is above the hard one, "
+                       "which is the second: write \"%s %s %s\"",
+                       t->row->name, t->argv[1], hard, t->argv[0], hard,
+                       t->argv[1]);
     }
     append(t, apr_pstrcat(t->p, t->argv[0], " ", t->argv[1], " ", hard, NULL));
     return APR_SUCCESS;
@@ -669,6 +725,22 @@ int pm_value_grows(const pm_row_t *row)
     return is_list(row) && row->type != PM_T_WORDS;
 }
 
+static apr_status_t bad_count(const task_t *t, int least, int most)
+{
+    const char *given =
+        t->argc ? apr_psprintf(t->p, "%d are", t->argc) : "none is";
+
+    if (most == 1) {
+        return pm_fail(t->why, APR_EINVAL, "%s takes one word, %s given: %s%s",
+                       t->row->name, given, t->row->help,
+                       t->argc ? "; blanks need quotes" : "");
+    }
+    return pm_fail(t->why, APR_EINVAL, "%s takes %s%d words, %s given: %s",
+                   t->row->name,
+                   least < most ? apr_psprintf(t->p, "%d to ", least) : "",
+                   most, given, t->row->help);
+}
+
 apr_status_t pm_value_read(const pm_row_t *row, void *field, int fresh,
                            int argc, const char *const *argv, apr_pool_t *p,
                            pm_reason_t *why)
@@ -681,8 +753,7 @@ apr_status_t pm_value_read(const pm_row_t *row, void *field, int fresh,
         most = (int)row->max;
     }
     if (argc < least || argc > most) {
-        return pm_fail(why, APR_EINVAL, "%s takes %d to %d words, %d given",
-                       row->name, least, most, argc);
+        return bad_count(&t, least, most);
     }
     if (is_list(row) && (fresh || !pm_value_grows(row))) {
         /* a command replaces, lists grow */

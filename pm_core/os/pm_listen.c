@@ -151,10 +151,12 @@ apr_status_t pm_listen_parse(const char *text, pm_addr_t *addr,
     }
     len = colon ? (apr_size_t)(colon - text) : 0;
     if (!len || len >= sizeof(host)) {
-        return pm_fail(why, APR_EINVAL,
-                       "\"%.100s\" is neither unix:/path "
-                       "nor host:port",
-                       text);
+        return pm_fail(
+            why, APR_EINVAL,
+            "\"%.100s\" is neither unix:/path nor host:port: "
+            "write %s%.100s",
+            text,
+            text[strspn(text, "0123456789")] ? "unix:" : "127.0.0.1:", text);
     }
     port = strtol(colon + 1, &end, 10);
     if (*end || end == colon + 1 || port < 1 || port > 65535) {

@@ -10,6 +10,7 @@
 #include "apr_file_info.h"
 #include "apr_strings.h"
 #include "pm_core/config/pm_php.h"
+#include "pm_core/os/pm_program.h"
 #include "pm_core/spawn/pm_preload.h"
 #include "pm_core/spawn/pm_spawn.h"
 
@@ -20,41 +21,23 @@ static const struct {
                       {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC},
                       {"core", RLIMIT_CORE},     {NULL, 0}};
 
-/* Could id execute this file, as far as its mode says? */
-static int spec_executable(const struct stat *st, const pm_ident_t *id)
+static apr_status_t spec_fail(pm_reason_t *why, apr_status_t rv,
+                              const char *directive)
 {
-    int i;
+    pm_reason_t cause = *why;
 
-    if (st->st_uid == id->uid) {
-        return (st->st_mode & S_IXUSR) != 0;
-    }
-    for (i = 0; i < id->ngroups; i++) {
-        if (st->st_gid == id->groups[i] || st->st_gid == id->gid) {
-            return (st->st_mode & S_IXGRP) != 0;
-        }
-    }
-    return (st->st_mode & S_IXOTH) != 0;
+    return pm_fail(why, rv, "%s: %s", directive, cause.text);
 }
 
 static apr_status_t spec_check_program(const char *program,
                                        const pm_ident_t *id, pm_reason_t *why)
 {
-    struct stat st;
+    pm_reason_t cause;
+    apr_status_t rv = pm_program_check(program, id, &cause);
 
-    if (stat(program, &st)) {
-        return pm_fail_os(why, errno, "FcgiPMCommand: %s", program);
-    }
-    if (!S_ISREG(st.st_mode)) {
-        return pm_fail(why, EACCES, "FcgiPMCommand: %s is not a program",
-                       program);
-    }
-    if (!spec_executable(&st, id)) {
-        return pm_fail(why, EACCES,
-                       "FcgiPMCommand: %s is not executable by "
-                       "%s",
-                       program, id->user);
-    }
-    return APR_SUCCESS;
+    return rv == APR_SUCCESS
+               ? rv
+               : pm_fail(why, rv, "FcgiPMCommand: %s", cause.text);
 }
 
 /* Where there is no PATH (systemd's is one, an init script's need not be). */
@@ -87,9 +70,9 @@ static apr_status_t spec_search_program(const char **program,
         }
     }
     return pm_fail(why, ENOENT,
-                   "FcgiPMCommand: there is no program \"%s\" "
-                   "along PATH",
-                   *program);
+                   "FcgiPMCommand: there is no program \"%s\" along PATH, %s: "
+                   "install it, or write its path",
+                   *program, spec_path());
 }
 
 static apr_status_t spec_find_program(pm_launch_spec_t *spec,
@@ -395,9 +378,7 @@ apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **out,
 
     rv = pm_ident_lookup(&spec->ident, conf->user, conf->group, why);
     if (rv != APR_SUCCESS) {
-        pm_reason_t cause = *why;
-
-        return pm_fail(why, rv, "FcgiPMUser, FcgiPMGroup: %s", cause.text);
+        return spec_fail(why, rv, "FcgiPMUser, FcgiPMGroup");
     }
     rv = spec_find_program(spec, conf, p, why);
     if (rv == APR_SUCCESS) {
@@ -427,6 +408,38 @@ apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **out,
         *out = spec;
     }
     return rv;
+}
+
+static const char *spec_worker_path(const pm_launch_spec_t *spec)
+{
+    char **e;
+
+    for (e = spec->envp; *e; e++) {
+        if (!strncmp(*e, "PATH=", 5)) {
+            return *e + 5;
+        }
+    }
+    return SPEC_PATH;
+}
+
+apr_status_t pm_launch_spec_check_start(const pm_launch_spec_t *spec,
+                                        pm_reason_t *why)
+{
+    apr_status_t rv;
+
+    if (spec->chroot) {
+        return APR_SUCCESS;
+    }
+    rv = pm_program_check(spec->program, &spec->ident, why);
+    if (rv == APR_SUCCESS) {
+        rv = pm_program_check_start(spec->program, spec_worker_path(spec),
+                                    &spec->ident, why);
+    }
+    if (rv != APR_SUCCESS) {
+        return spec_fail(why, rv, "FcgiPMCommand");
+    }
+    rv = pm_program_check_way(spec->directory, 1, &spec->ident, why);
+    return rv == APR_SUCCESS ? rv : spec_fail(why, rv, "FcgiPMDirectory");
 }
 
 apr_status_t pm_launch_spec_prepare_slow_log(pm_launch_spec_t **spec,

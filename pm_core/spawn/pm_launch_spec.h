@@ -78,6 +78,16 @@ apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **spec,
                                     pm_reason_t *why);
 
 /**
+ * What a start would find, without one: directories that the user may not
+ * search, an interpreter that is not there, lines that end as on Windows.  Of
+ * a chroot nothing is known.  It reads the program's first line: parent, and
+ * manager when a start has failed.
+ * @return an errno with a reason that begins with the setting
+ */
+apr_status_t pm_launch_spec_check_start(const pm_launch_spec_t *spec,
+                                        pm_reason_t *why);
+
+/**
  * The same for the command of FcgiPMSlowLog: started as a worker would be,
  * but for the program, and without the guard.
  * @param spec set to NULL when the definition has no such command

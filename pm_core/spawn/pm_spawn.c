@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "apr_strings.h"
@@ -110,6 +111,27 @@ apr_status_t pm_spawn(pm_spawned_t *out, const pm_launch_spec_t *spec,
     return APR_SUCCESS;
 }
 
+/* The kernel's error says little of the last step, exec: "No such file" can be
+ * the interpreter. */
+static apr_status_t spawn_explain(const pm_verdict_t *v,
+                                  const pm_launch_spec_t *spec,
+                                  pm_reason_t *why)
+{
+    pm_reason_t cause;
+    char error[120];
+
+    if (!pm_ladder_step(v->step + 1)
+        && pm_launch_spec_check_start(spec, &cause) != APR_SUCCESS) {
+        apr_strerror(v->error, error, sizeof(error));
+        return pm_fail(why, v->error, "cannot start %s as %s: %s%s%s",
+                       spec->program, spec->ident.user,
+                       strstr(cause.text, error) ? "" : error,
+                       strstr(cause.text, error) ? "" : ": ", cause.text);
+    }
+    return pm_fail_os(why, v->error, "cannot start %s as %s: %s", spec->program,
+                      spec->ident.user, pm_ladder_step(v->step));
+}
+
 apr_status_t pm_spawn_verdict(int exec_fd, const pm_launch_spec_t *spec,
                               int *guarded, pm_reason_t *why)
 {
@@ -134,6 +156,5 @@ apr_status_t pm_spawn_verdict(int exec_fd, const pm_launch_spec_t *spec,
     if (n != sizeof(v) || !pm_ladder_step(v.step)) {
         return pm_fail(why, APR_EGENERAL, "the worker's birth broke off");
     }
-    return pm_fail_os(why, v.error, "cannot start %s as %s: %s", spec->program,
-                      spec->ident.user, pm_ladder_step(v.step));
+    return spawn_explain(&v, spec, why);
 }

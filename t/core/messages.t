@@ -99,9 +99,26 @@ ends(0);
 
 my $broken = write_file("$dir/broken", "#!/no/such/interpreter\n", 0755);
 run_worker([], $broken);
-says('error', qr/pool app: worker \d+: cannot start \Q$broken\E as \S+: FcgiPMCommand, or what its #! names: No such file or directory/,
+says('error', qr/pool app: worker \d+: cannot start \Q$broken\E as \S+: FcgiPMCommand: \Q$broken\E: its first line names an interpreter: \/no\/such\/interpreter: No such file or directory/,
      'a program that cannot be executed');
 ends(0);
+
+# --- what is no FastCGI program
+sub shell { return write_file("$dir/$_[0]", "#!/bin/sh\n$_[1]\n", 0755) }
+for (['a CGI program', qr/it has answered as a CGI program.*fcgiwrap.*/,
+      shell('cgi', "echo Content-Type: text/plain\necho\necho hello")],
+     ['PHP\'s command line', qr/this is PHP's command line.*php-cgi/,
+      shell('php8.2', 'exit 255')],
+     ['a WSGI file', qr/a WSGI file is no server.*uwsgi.*/,
+      '/bin/true', "$dir/site.wsgi"],
+     ['a command', qr/it has not waited for a request.*descriptor 0.*/,
+      '/bin/true']) {
+    my ($name, $hint, @command) = @$_;
+    run_worker([], @command);
+    says('warn', qr/pool app: worker \d+ has died at birth: exit status \d+ after \S+ s; $hint/,
+         $name);
+    ends(0);
+}
 
 my $good = write_file("$dir/release", "#!/bin/sh\nexec ${\ bin('worker')}\n", 0755);
 run_worker(['--reload', 'rolling'], $good);

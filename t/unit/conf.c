@@ -21,7 +21,7 @@ static const struct {
     {"FcgiPMDieTimeout", "0", "0", NULL},
     {"FcgiPMDieTimeout", "61min", NULL, "from 0 to 1h"},
     {"FcgiPMDieTimeout", "-1", NULL, "\"-1\" is not a time"},
-    {"FcgiPMDieTimeout", "3 4", NULL, "takes 1 to 1 words, 2 given"},
+    {"FcgiPMDieTimeout", "3 4", NULL, "takes one word, 2 are given"},
     {"FcgiPMDieTimeout", "3x", NULL, "\"3x\" is not a time"},
     {"FcgiPMDieTimeout", "", NULL, "is not a time"},
     {"FcgiPMDieTimeout", "99999999999999999999", NULL, "is not a time"},
