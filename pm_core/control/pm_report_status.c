@@ -248,14 +248,14 @@ void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
 {
     const int *count = pool->workers.count;
     pm_avail_t avail = (pm_avail_t)pool->published->avail;
-    report_workers_t workers = {
-        pm_pool_alive(pool),
-        count[PM_WORKER_READY],
-        count[PM_WORKER_BORN] + count[PM_WORKER_LOADING],
-        count[PM_WORKER_STOPPING] + count[PM_WORKER_KILLED]
-            + count[PM_WORKER_LEFT],
-        pm_direct_update(pool, now),
-        report_kept(pool, now)};
+    report_workers_t workers = {pm_pool_alive(pool),
+                                count[PM_WORKER_READY],
+                                pm_worker_loading(&pool->workers),
+                                count[PM_WORKER_STOPPING]
+                                    + count[PM_WORKER_KILLED]
+                                    + count[PM_WORKER_LEFT],
+                                pm_direct_update(pool, now),
+                                report_kept(pool, now)};
     const pm_worker_t *w = NULL;
     pm_report_status_t status;
 

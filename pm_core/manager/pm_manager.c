@@ -12,6 +12,7 @@
 #include "pm_core/ipc/pm_control_server.h"
 #include "pm_core/policy/pm_reload_policy.h"
 #include "pm_core/os/pm_fds.h"
+#include "pm_core/pool/pm_exec_order.h"
 #include "pm_core/pool/pm_filewatch.h"
 #include "pm_core/pool/pm_fork_server.h"
 #include "pm_core/pool/pm_leftovers.h"
@@ -39,8 +40,7 @@
 /* To look for what workers have left, when no time is left. */
 #define LAST_LOOK apr_time_from_msec(100)
 
-/* A round plans pools, and starts workers, for about so long: 800 births take
- * half a second. */
+/* A round plans pools for about so long. */
 #define SLICE apr_time_from_msec(5)
 
 /* Connections to the control socket that the kernel queues. */
@@ -56,8 +56,10 @@ struct pm_manager {
     pm_watch_t channel_watch;
     pm_watch_t wakeup_watch;
     pm_watch_t slow_report_watch;
-    pm_timer_t last_timer; /* the end of all waiting */
-    pm_timer_t next_slice; /* set: pools are left to be planned */
+    pm_timer_t last_timer;    /* the end of all waiting */
+    pm_timer_t spawner_timer; /* another one is due */
+    pm_timer_t
+        next_slice; /* set: pools or births are left for the next round */
     int given_up;
     pm_phase_t phase;
     pm_pool_set_t *set;    /* in force; NULL: none yet */
@@ -85,17 +87,14 @@ static void mgr_each_pool(pm_manager_t *m, void (*act)(pm_pool_t *pool))
 static void mgr_plan_touched(pm_manager_t *m)
 {
     apr_time_t now = pm_time_now();
+    apr_time_t end = now + SLICE;
 
-    m->context.slice_end = now + SLICE;
-    m->context.slice_starts = 0;
     while (!APR_RING_EMPTY(&m->context.touched, pm_pool, touched)) {
         pm_pool_t *pool = APR_RING_FIRST(&m->context.touched);
 
-        if (now >= m->context.slice_end) {
-            pm_loop_at(m->context.loop, &m->next_slice, now);
+        if (now >= end) {
             return;
         }
-
         pm_pool_plan(pool, now);
         if (pm_pool_is_gone(pool) && m->phase == PM_PHASE_RUNNING) {
             apr_hash_set(m->context.pools, &pool->generation,
@@ -103,6 +102,19 @@ static void mgr_plan_touched(pm_manager_t *m)
             pm_pool_destroy(pool);
         }
         now = pm_time_now();
+    }
+}
+
+/* What has happened is over: plans, and births.  What does not fit into a slice
+ * is for the next round, without a wait. */
+static void mgr_act(pm_manager_t *m)
+{
+    int left;
+
+    mgr_plan_touched(m);
+    left = pm_exec_orders_give(&m->context);
+    if (left || !APR_RING_EMPTY(&m->context.touched, pm_pool, touched)) {
+        pm_loop_at(m->context.loop, &m->next_slice, pm_time_now());
     }
 }
 
@@ -330,15 +342,30 @@ static void mgr_die(pm_manager_t *m, const char *why)
     mgr_each_pool(m, m->opts.channel < 0 ? pm_pool_finish : pm_pool_close);
 }
 
+static pm_worker_t *mgr_worker(const pm_manager_t *m, const pid_t *pid)
+{
+    return apr_hash_get(m->context.workers, pid, sizeof(*pid));
+}
+
+/* Who has died may have been born a moment ago: it has said so before. */
+static pm_worker_t *mgr_dead_worker(pm_manager_t *m, const pid_t *pid)
+{
+    pm_worker_t *w = mgr_worker(m, pid);
+
+    if (!w || w->state == PM_WORKER_LEFT) {
+        pm_exec_orders_hear(&m->context);
+        w = mgr_worker(m, pid);
+    }
+    return w;
+}
+
 static void mgr_reap(pm_manager_t *m)
 {
     pm_reaped_t dead;
 
     while (pm_reap_next(&dead)) {
-        pm_worker_t *w =
-            apr_hash_get(m->context.workers, &dead.pid, sizeof(dead.pid));
-        pm_worker_t *leader =
-            apr_hash_get(m->context.workers, &dead.group, sizeof(dead.group));
+        pm_worker_t *w = mgr_dead_worker(m, &dead.pid);
+        pm_worker_t *leader = mgr_worker(m, &dead.group);
 
         if (w && w->state != PM_WORKER_LEFT) {
             pm_worker_reaped(w, dead.status);
@@ -346,6 +373,10 @@ static void mgr_reap(pm_manager_t *m)
         else if (pm_slow_log_reaped(&m->context, dead.pid, dead.status)
                  || pm_survivor_reaped(&m->survivor, dead.pid)) {
             continue;
+        }
+        else if (pm_spawner_reaped(&m->context.spawner, dead.pid)) {
+            pm_loop_at(m->context.loop, &m->spawner_timer,
+                       m->context.spawner.retry_at);
         }
         else if (leader) {
             pm_worker_leftover_reaped(leader);
@@ -527,6 +558,12 @@ static void mgr_on_last(void *ctx, apr_time_t now)
     m->given_up = 1;
 }
 
+static void mgr_on_spawner(void *ctx, apr_time_t now)
+{
+    (void)now;
+    pm_spawner_renew(&((pm_manager_t *)ctx)->context.spawner);
+}
+
 /* It ends the wait: the rest is planned in the next round. */
 static void mgr_on_slice(void *ctx, apr_time_t now)
 {
@@ -628,6 +665,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->pid_file.fd = -1;
     m->pcontrol = pm_subpool_create(p);
     m->last_timer = (pm_timer_t){.due = mgr_on_last, .ctx = m};
+    m->spawner_timer = (pm_timer_t){.due = mgr_on_spawner, .ctx = m};
     m->next_slice = (pm_timer_t){.due = mgr_on_slice, .ctx = m};
     mgr_init_context(m);
     m->survivor = (pm_survivor_t){.log = opts->log,
@@ -638,6 +676,8 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     if (rv == APR_SUCCESS) {
         pm_reap_adopt_orphans();
         pm_privs_keep_needed();
+        pm_spawner_start(&m->context.spawner, opts->log, p);
+        pm_exec_orders_init(&m->context);
         mgr_log_start(m);
         *out = m;
     }
@@ -647,12 +687,14 @@ apr_status_t pm_manager_create(pm_manager_t **out,
 static int mgr_is_finished(const pm_manager_t *m)
 {
     return m->phase == PM_PHASE_DYING
-           && (m->given_up || !apr_hash_count(m->context.workers));
+           && (m->given_up
+               || (!apr_hash_count(m->context.workers)
+                   && !pm_exec_orders_given(&m->context)));
 }
 
 static void mgr_kill_strays(pm_pool_t *pool)
 {
-    pm_leftovers_kill_strays(pool->context, pool->listener.fd);
+    pm_leftovers_kill_strays(pool);
 }
 
 /* While httpd lives another manager goes on with the sockets and the
@@ -669,6 +711,7 @@ static int mgr_end(pm_manager_t *m)
         mgr_each_pool(m, mgr_unlink_socket);
     }
     pm_pidfile_remove(&m->pid_file);
+    pm_spawner_end(&m->context.spawner);
     pm_survivor_end(&m->survivor);
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): ends with %d: %s",
            (int)getpid(), status,
@@ -680,7 +723,7 @@ static int mgr_end(pm_manager_t *m)
 int pm_manager_run(pm_manager_t *m)
 {
     for (;;) {
-        mgr_plan_touched(m); /* what has happened, pool by pool */
+        mgr_act(m);
         m->head->loop_max = pm_loop_longest(m->context.loop);
         if (mgr_is_finished(m)) {
             return mgr_end(m);

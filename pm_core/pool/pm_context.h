@@ -19,6 +19,7 @@
 #include "pm_core/os/pm_sock_diag.h"
 #include "pm_core/shm/pm_roster.h"
 #include "pm_core/shm/pm_scoreboard.h"
+#include "pm_core/spawn/pm_spawner.h"
 
 typedef struct pm_pool pm_pool_t;     /**< pm_pool.h */
 typedef struct pm_worker pm_worker_t; /**< pm_worker.h */
@@ -31,11 +32,13 @@ typedef struct pm_context {
     pm_log_t *log;
     pm_scoreboard_t *scoreboard;
     const struct pm_pool_feature *const *features; /**< NULL at the end */
-    apr_hash_t *pools;               /**< generation -> pm_pool_t */
-    apr_hash_t *workers;             /**< pid_t -> pm_worker_t */
-    pm_roster_t *roster;             /**< workers; NULL: there is none */
-    apr_hash_t *slow_commands;       /**< pid_t -> pm_slow_log_t */
-    struct pm_script_pools *scripts; /**< pm_script_pools.c's */
+    apr_hash_t *pools;                  /**< generation -> pm_pool_t */
+    apr_hash_t *workers;                /**< pid_t -> pm_worker_t */
+    pm_spawner_t spawner;               /**< forks them */
+    struct pm_exec_orders *exec_orders; /**< pm_exec_order.c's */
+    pm_roster_t *roster;                /**< workers; NULL: there is none */
+    apr_hash_t *slow_commands;          /**< pid_t -> pm_slow_log_t */
+    struct pm_script_pools *scripts;    /**< pm_script_pools.c's */
     int store_fd; /**< for their sockets, pm_fd_store.h; -1: none */
     struct pm_inotify *inotify; /**< NULL: no file is watched */
     apr_uint64_t started;       /**< workers started so far */
@@ -47,9 +50,6 @@ typedef struct pm_context {
                               *   left room; the longest wait is first */
     pm_pool_t
         *slots[PM_SCOREBOARD_SLOTS]; /**< the pool of each slot, or NULL */
-    apr_time_t slice_end; /**< pm_time_now() from which no more workers are
-                           *   started in this round; others are heard first */
-    int slice_starts;     /**< workers started in this round */
     int alive;     /**< workers of all pools that were not told to stop */
     int max_alive; /**< FcgiPMMaxProcesses; 0: no limit */
     pm_sock_diag_t sock_diag;

@@ -13,7 +13,9 @@
 #include "pm_core/os/pm_listen_state.h"
 #include "pm_core/os/pm_reap.h"
 #include "pm_core/policy/pm_reload_policy.h"
+#include "pm_core/pool/pm_exec_order.h"
 #include "pm_core/pool/pm_leftovers.h"
+#include "pm_core/pool/pm_order.h"
 #include "pm_core/pool/pm_pool_exit.h"
 #include "pm_core/pool/pm_rollback.h"
 #include "pm_core/pool/pm_warmup.h"
@@ -28,26 +30,18 @@
 /* A process with the manager's end of its socket: a candidate, or the fork
  * server. */
 typedef struct fork_process {
-    pm_worker_t *w;
+    apr_pool_t *p;
+    pm_worker_t *w; /* NULL: it was ordered */
     int fd;
     pm_watch_t watch;
 } fork_process_t;
 
-/* A worker that was ordered. */
 typedef struct fork_order {
-    APR_RING_ENTRY(fork_order) link;
+    pm_order_t order;
     struct pm_fork_server *fs;
-    apr_pool_t *p;
     uint32_t serial;
-    int shm_index;
-    int output_fd;
-    int newborn_fd;
     int said; /* a newborn that has died, why */
-    pm_watch_t watch;
-    pm_timer_t timer; /* its deadline */
 } fork_order_t;
-
-APR_RING_HEAD(fork_orders, fork_order);
 
 struct pm_fork_server {
     pm_pool_t *pool;
@@ -59,7 +53,7 @@ struct pm_fork_server {
     int again; /* a reload came while the candidate loaded */
     char why[PM_FORK_TEXT + 40]; /* this code cannot be preloaded; "" */
     uint32_t serial;
-    struct fork_orders orders;
+    struct pm_orders orders;
     pm_timer_t idle; /* a server without workers ends */
 };
 
@@ -70,46 +64,44 @@ static int fs_wants(const pm_pool_t *pool)
 
 /* --- orders --------------------------------------------------------------- */
 
-static void fs_order_end(fork_order_t *order)
+static void fs_order_end(fork_order_t *o)
 {
-    pm_pool_t *pool = order->fs->pool;
-    pm_loop_t *loop = pool->context->loop;
+    o->fs->pool->workers.forking--;
+    pm_order_end(&o->order);
+}
 
-    pm_loop_at(loop, &order->timer, PM_TIME_NEVER);
-    pm_loop_unwatch(loop, &order->watch);
-    pm_fds_close(&order->newborn_fd);
-    pm_fds_close(&order->output_fd);
-    pm_worker_shm_release(pool->workers.shm, order->shm_index);
-    pool->workers.ordered--;
-    pool->context->alive--;
-    APR_RING_REMOVE(order, link);
-    apr_pool_destroy(order->p);
-    pm_pool_touch(pool);
+static fork_order_t *fs_first(const struct pm_fork_server *fs)
+{
+    return (fork_order_t *)(void *)APR_RING_FIRST(&fs->orders);
 }
 
 /* An order was answered.  The fork server obeys one after the other: the next
  * ones have had their turn from now on, the ones before have had it. */
-static void fs_order_answered(fork_order_t *order)
+static void fs_turn_of_next(const fork_order_t *answered)
 {
-    struct pm_fork_server *fs = order->fs;
+    struct pm_fork_server *fs = answered->fs;
     apr_time_t by = pm_time_now() + ORDER_TIMEOUT;
-    uint32_t serial = order->serial;
-    fork_order_t *o;
+    pm_order_t *order;
 
-    fs_order_end(order);
-    APR_RING_FOREACH(o, &fs->orders, fork_order, link)
+    APR_RING_FOREACH(order, &fs->orders, pm_order, link)
     {
-        if (o->serial > serial) {
-            pm_loop_at(fs->pool->context->loop, &o->timer, by);
+        if (((fork_order_t *)(void *)order)->serial > answered->serial) {
+            pm_loop_at(fs->pool->context->loop, &order->timer, by);
         }
     }
+}
+
+static void fs_order_answered(fork_order_t *o)
+{
+    fs_turn_of_next(o);
+    fs_order_end(o);
 }
 
 /* A newborn that is on its way is not welcomed, and ends. */
 static void fs_orders_end(struct pm_fork_server *fs)
 {
-    while (!APR_RING_EMPTY(&fs->orders, fork_order, link)) {
-        fs_order_end(APR_RING_FIRST(&fs->orders));
+    while (!APR_RING_EMPTY(&fs->orders, pm_order, link)) {
+        fs_order_end(fs_first(fs));
     }
 }
 
@@ -125,6 +117,7 @@ static pm_worker_t *fs_release(struct pm_fork_server *fs,
                                fork_process_t **which)
 {
     fork_process_t *process = *which;
+    pm_worker_t *w = process ? process->w : NULL;
 
     if (!process) {
         return NULL;
@@ -134,7 +127,8 @@ static pm_worker_t *fs_release(struct pm_fork_server *fs,
     }
     *which = NULL;
     fs_hush(fs, process);
-    return process->w;
+    apr_pool_destroy(process->p);
+    return w;
 }
 
 static void fs_stop(struct pm_fork_server *fs, fork_process_t **which)
@@ -189,10 +183,8 @@ static void fs_kill(struct pm_fork_server *fs, const char *what)
 
 static void fs_on_deadline(void *ctx, apr_time_t now)
 {
-    fork_order_t *order = ctx;
-
     (void)now;
-    fs_kill(order->fs, "has not made a worker in 10 s");
+    fs_kill(((fork_order_t *)ctx)->fs, "has not made a worker in 10 s");
 }
 
 /* --- a newborn ------------------------------------------------------------ */
@@ -209,21 +201,19 @@ static int fs_is_newborn(const pm_pool_t *pool, pid_t pid)
            && !apr_hash_get(context->slow_commands, &pid, sizeof(pid));
 }
 
-static void fs_adopt(fork_order_t *order, pid_t pid)
+static void fs_adopt(fork_order_t *o, pid_t pid)
 {
-    struct pm_fork_server *fs = order->fs;
+    struct pm_fork_server *fs = o->fs;
     pm_pool_t *pool = fs->pool;
     const fork_process_t *server = fs->server;
     pm_worker_origin_t from = {server->w->spec, server->w->definition,
-                               pool->listener.fd, -1, server->w->number};
-    int output = order->output_fd, index = order->shm_index;
+                               pool->listener.fd, server->w->number};
     pm_worker_t *w;
 
-    pm_fork_client_welcome(order->newborn_fd, order->serial);
-    order->output_fd = order->shm_index = -1;
-    fs_order_answered(order);
-    w = pm_worker_adopt(&pool->workers, &from, pid, output, index,
-                        pm_time_now());
+    pm_fork_client_welcome(o->order.birth_fd, o->serial);
+    fs_turn_of_next(o);
+    pool->workers.forking--;
+    w = pm_order_adopt(&o->order, &from, pid, -1);
     if (fs->renew) {
         pm_worker_set_due(
             w, pm_reload_policy_due(pool->conf->reload, 0, PM_DUE_NOT));
@@ -248,9 +238,9 @@ static void fs_on_line(void *ctx, const char *line)
 /* It has died, and may have written why. */
 static void fs_report_death(fork_order_t *order)
 {
-    pm_lines_t *lines = apr_pcalloc(order->p, sizeof(*lines));
+    pm_lines_t *lines = apr_pcalloc(order->order.p, sizeof(*lines));
     char bytes[512];
-    ssize_t n = read(order->output_fd, bytes, sizeof(bytes));
+    ssize_t n = read(order->order.output_fd, bytes, sizeof(bytes));
 
     if (n > 0) {
         pm_lines_feed(lines, bytes, (apr_size_t)n, fs_on_line, order);
@@ -282,7 +272,7 @@ static void fs_on_newborn(void *ctx, int events)
 {
     fork_order_t *order = ctx;
     struct pm_fork_server *fs = order->fs;
-    pid_t pid = pm_fork_client_born(order->newborn_fd, order->serial);
+    pid_t pid = pm_fork_client_born(order->order.birth_fd, order->serial);
 
     (void)events;
     if (!pid) {
@@ -299,10 +289,11 @@ static void fs_on_newborn(void *ctx, int events)
     }
 }
 
-/* @return an errno; the order's descriptors and entry are there, or not */
-static int fs_order_open(fork_order_t *order)
+/* @return an errno; the order's descriptors are there, or not */
+static int fs_order_open(fork_order_t *o)
 {
-    pm_pool_t *pool = order->fs->pool;
+    pm_order_t *order = &o->order;
+    pm_fork_order_t say = {o->serial, order->shm_index};
     int output[2], newborn[2];
     int err = pm_spawn_output(output);
     pm_reason_t why;
@@ -313,17 +304,15 @@ static int fs_order_open(fork_order_t *order)
     order->output_fd = output[0];
     err = pm_fork_client_newborn(newborn);
     if (!err) {
-        pm_fork_order_t say = {order->serial, order->shm_index};
-
-        order->newborn_fd = newborn[0];
-        err = pm_fork_client_order(order->fs->server->fd, &say, output[1],
+        order->birth_fd = newborn[0];
+        err = pm_fork_client_order(o->fs->server->fd, &say, output[1],
                                    newborn[1]);
         close(newborn[1]);
     }
     close(output[1]);
     if (!err
-        && pm_loop_watch(pool->context->loop, &order->watch, order->newborn_fd,
-                         APR_POLLIN, order->p, &why)
+        && pm_loop_watch(order->group->context->loop, &order->watch,
+                         order->birth_fd, APR_POLLIN, order->p, &why)
                != APR_SUCCESS) {
         err = ENOMEM;
     }
@@ -333,28 +322,23 @@ static int fs_order_open(fork_order_t *order)
 static pm_fork_birth_t fs_order(struct pm_fork_server *fs, apr_time_t now)
 {
     pm_pool_t *pool = fs->pool;
-    apr_pool_t *p = pm_subpool_create(pool->p);
-    fork_order_t *order = apr_pcalloc(p, sizeof(*order));
+    fork_order_t *o =
+        (fork_order_t *)(void *)pm_order_create(&pool->workers, sizeof(*o));
     char text[120];
     int err;
 
-    order->fs = fs;
-    order->p = p;
-    order->serial = ++fs->serial;
-    order->output_fd = order->newborn_fd = -1;
-    order->watch.ready = fs_on_newborn;
-    order->timer.due = fs_on_deadline;
-    order->watch.ctx = order->timer.ctx = order;
-    order->shm_index = pm_worker_shm_claim(pool->workers.shm);
-    pool->workers.ordered++;
-    pool->context->alive++;
-    APR_RING_INSERT_TAIL(&fs->orders, order, fork_order, link);
-    pm_loop_at(pool->context->loop, &order->timer, now + ORDER_TIMEOUT);
-    err = fs_order_open(order);
+    o->fs = fs;
+    o->serial = ++fs->serial;
+    o->order.watch.ready = fs_on_newborn;
+    o->order.timer.due = fs_on_deadline;
+    pool->workers.forking++;
+    APR_RING_INSERT_TAIL(&fs->orders, &o->order, pm_order, link);
+    pm_loop_at(pool->context->loop, &o->order.timer, now + ORDER_TIMEOUT);
+    err = fs_order_open(o);
     if (!err) {
         return PM_FORK_BEGUN;
     }
-    fs_order_end(order);
+    fs_order_end(o);
     pm_pool_error(pool, PM_ERROR, "cannot order a worker: %s",
                   apr_strerror(err, text, sizeof(text)));
     return PM_FORK_NOT;
@@ -410,12 +394,14 @@ static void fs_serve(struct pm_fork_server *fs)
 
 static fork_order_t *fs_find(const struct pm_fork_server *fs, uint32_t serial)
 {
-    fork_order_t *order = NULL;
+    pm_order_t *order;
 
-    APR_RING_FOREACH(order, &fs->orders, fork_order, link)
+    APR_RING_FOREACH(order, &fs->orders, pm_order, link)
     {
-        if (order->serial == serial) {
-            return order;
+        fork_order_t *o = (fork_order_t *)(void *)order;
+
+        if (o->serial == serial) {
+            return o;
         }
     }
     return NULL;
@@ -518,17 +504,36 @@ static void fs_on_message(void *ctx, int events)
 
 /* --- a candidate ---------------------------------------------------------- */
 
-static pm_fork_birth_t fs_load(struct pm_fork_server *fs, apr_time_t now)
+static void fs_on_loading(pm_pool_t *pool, pm_exec_end_t how, pm_worker_t *w,
+                          void *warmup)
+{
+    struct pm_fork_server *fs = pool->fork_server;
+    pm_reason_t why;
+
+    pm_warmup_begin(warmup, w);
+    if (how != PM_EXEC_BORN) {
+        fs_release(fs, &fs->next);
+        if (how == PM_EXEC_FAILED) {
+            pm_pool_start_failed(pool);
+        }
+        return;
+    }
+    fs->next->w = w;
+    if (pm_loop_watch(pool->context->loop, &fs->next->watch, fs->next->fd,
+                      APR_POLLIN, fs->next->p, &why)
+        != APR_SUCCESS) {
+        fs_refuse(fs, why.text);
+    }
+}
+
+static pm_fork_birth_t fs_load(struct pm_fork_server *fs)
 {
     pm_pool_t *pool = fs->pool;
-    pm_worker_origin_t from = pm_rollback_origin(pool);
     fork_process_t *process;
-    pm_warmup_t *warmup;
-    pm_worker_t *w;
-    pm_reason_t why;
+    apr_pool_t *p;
     int fd[2];
 
-    if (!from.spec->guard || !pool->workers.shm) {
+    if (!pm_rollback_spec(pool)->guard || !pool->workers.shm) {
         fs_note(fs, "the guard is not in it (FcgiPMGuard)");
         fs_stop(fs, &fs->server);
         fs->renew = 0;
@@ -538,27 +543,15 @@ static pm_fork_birth_t fs_load(struct pm_fork_server *fs, apr_time_t now)
         pm_pool_error(pool, PM_ERROR, "cannot make a pair of sockets");
         return PM_FORK_NOT;
     }
-    from.fork_fd = fd[1];
-    warmup = pm_warmup_ask(pool, fd[0]);
-    w = pm_worker_start(&pool->workers, &from, now);
-    close(fd[1]);
-    pm_warmup_begin(warmup, w);
-    if (!w) {
-        close(fd[0]);
-        return PM_FORK_NOT;
-    }
-    process = apr_pcalloc(w->p, sizeof(*process));
-    process->w = w;
+    p = pm_subpool_create(pool->p);
+    process = apr_pcalloc(p, sizeof(*process));
+    process->p = p;
     process->fd = fd[0];
     process->watch.ready = fs_on_message;
     process->watch.ctx = fs;
     fs->next = process;
     fs->why[0] = '\0';
-    if (pm_loop_watch(pool->context->loop, &process->watch, process->fd,
-                      APR_POLLIN, w->p, &why)
-        != APR_SUCCESS) {
-        fs_refuse(fs, why.text);
-    }
+    pm_exec_order(pool, fd[1], fs_on_loading, pm_warmup_ask(pool, fd[0]));
     return PM_FORK_BEGUN;
 }
 
@@ -578,7 +571,7 @@ pm_fork_birth_t pm_fork_server_birth(pm_pool_t *pool, int want, apr_time_t now)
         return PM_FORK_LATER;
     }
     if (!fs->next && (!fs->server || fs->renew)) {
-        return fs_load(fs, now);
+        return fs_load(fs);
     }
     return fs->server && (missing || !fs->next) ? fs_order(fs, now)
                                                 : PM_FORK_LATER;
@@ -699,7 +692,7 @@ static void fs_planned(pm_pool_t *pool)
     }
     if (fs->sweep && !pool->workers.ordered) {
         fs->sweep = 0;
-        pm_leftovers_kill_strays(pool->context, pool->listener.fd);
+        pm_leftovers_kill_strays(pool);
     }
     if (!fs->server || pm_pool_alive(pool) || !pool->conf->idle_timeout) {
         pm_loop_at(loop, &fs->idle, PM_TIME_NEVER);
@@ -724,7 +717,7 @@ static void fs_create(pm_pool_t *pool)
 
     fs->pool = pool;
     fs->idle = (pm_timer_t){.due = fs_on_idle, .ctx = fs};
-    APR_RING_INIT(&fs->orders, fork_order, link);
+    APR_RING_INIT(&fs->orders, pm_order, link);
     pool->fork_server = fs;
     apr_pool_pre_cleanup_register(pool->p, fs, fs_cleanup);
 }

@@ -12,6 +12,7 @@
 #include "pm_core/os/pm_pidfd.h"
 #include "pm_core/os/pm_procinfo.h"
 #include "pm_core/os/pm_reap.h"
+#include "pm_core/pool/pm_exec_order.h"
 #include "pm_core/pool/pm_output.h"
 
 /* Generations below a worker that are looked at, and descendants. */
@@ -25,8 +26,9 @@
 /* A walk through the processes that the manager has adopted. */
 typedef struct walk {
     const pm_context_t *context;
-    pid_t group;        /* of the worker; 0: of none */
-    apr_uint64_t inode; /* of the listening socket */
+    const pm_worker_group_t *workers; /* of the pool */
+    pid_t group;                      /* of the worker; 0: of none */
+    apr_uint64_t inode;               /* of the listening socket */
     int depth;
     void (*see)(struct walk *walk, const pm_process_t *process, int holds);
     int sig;
@@ -39,6 +41,15 @@ static int is_ours(const pm_context_t *context, pid_t pid)
 {
     return apr_hash_get(context->workers, &pid, sizeof(pid))
            || apr_hash_get(context->slow_commands, &pid, sizeof(pid));
+}
+
+/* A child of the manager's that is on its way to be a worker.  One that the
+ * fork server makes leads its own group before it says that it is there. */
+static int is_newborn(const walk_t *walk, pid_t pid, pid_t group)
+{
+    return !walk->depth
+           && (pm_exec_orders_has(walk->context, pid, group)
+               || (walk->workers->forking && group == pid));
 }
 
 static int look_at(void *ctx, pid_t pid)
@@ -59,7 +70,8 @@ static int look_at(void *ctx, pid_t pid)
     }
     group = getpgid(pid);
     mine = walk->group && group == walk->group;
-    if (group < 0 || (!mine && is_ours(walk->context, group))) {
+    if (group < 0 || is_newborn(walk, pid, group)
+        || (!mine && is_ours(walk->context, group))) {
         return 1; /* it has ended; another worker has left it */
     }
     holds = pm_procinfo_has_socket(pid, walk->inode);
@@ -95,6 +107,7 @@ static void see_leftover(walk_t *walk, const pm_process_t *process, int holds)
 pm_leftovers_t pm_leftovers_look(const pm_worker_t *w, int sig)
 {
     walk_t walk = {.context = w->group->context,
+                   .workers = w->group,
                    .group = w->pid,
                    .inode = w->at.inode,
                    .see = see_leftover,
@@ -106,15 +119,16 @@ pm_leftovers_t pm_leftovers_look(const pm_worker_t *w, int sig)
     return walk.found;
 }
 
-void pm_leftovers_kill_strays(const pm_context_t *context, int listen_fd)
+void pm_leftovers_kill_strays(const pm_pool_t *pool)
 {
-    walk_t walk = {.context = context,
+    walk_t walk = {.context = pool->context,
+                   .workers = &pool->workers,
                    .see = see_leftover,
                    .sig = SIGKILL,
-                   .until = context->end_by};
+                   .until = pool->context->end_by};
     struct stat st;
 
-    if (listen_fd >= 0 && fstat(listen_fd, &st) == 0) {
+    if (pool->listener.fd >= 0 && fstat(pool->listener.fd, &st) == 0) {
         walk.inode = st.st_ino;
         walk_run(&walk);
     }
@@ -221,6 +235,7 @@ static void see_job(walk_t *walk, const pm_process_t *process, int holds)
 void pm_leftovers_let_go(pm_worker_t *w)
 {
     walk_t walk = {.context = w->group->context,
+                   .workers = w->group,
                    .group = w->pid,
                    .inode = w->at.inode,
                    .see = see_job,

@@ -36,8 +36,8 @@ void pm_leftovers_let_go(pm_worker_t *w);
 /** SIGKILL to a worker, its process group, and its descendants in others. */
 void pm_leftovers_kill_all(pid_t worker);
 
-/** SIGKILL to the strays that have this socket: its pool ends.  While the
- *  manager ends it stops looking at context->end_by. */
-void pm_leftovers_kill_strays(const pm_context_t *context, int listen_fd);
+/** SIGKILL to the strays that have the pool's socket: it ends.  While the
+ *  manager ends this stops looking at context->end_by. */
+void pm_leftovers_kill_strays(const pm_pool_t *pool);
 
 #endif /* PM_LEFTOVERS_H */

@@ -10,6 +10,7 @@
 #include "pm_core/os/pm_listen_state.h"
 #include "pm_core/policy/pm_recycle.h"
 #include "pm_core/policy/pm_reload_policy.h"
+#include "pm_core/pool/pm_exec_order.h"
 #include "pm_core/pool/pm_fork_server.h"
 #include "pm_core/pool/pm_leftovers.h"
 #include "pm_core/pool/pm_output.h"
@@ -444,14 +445,34 @@ static void pool_prepare_socket(const pm_pool_t *pool)
     }
 }
 
-/* So many are started in a round in any case: workers that are started together
- * and die together count as one failure. */
-#define SLICE_STARTS 8
+/* Ordered at once: workers that are started together and die together count as
+ * one failure, and a change of plan finds few that are on their way. */
+#define MOST_ORDERED 8
+
+void pm_pool_start_failed(pm_pool_t *pool)
+{
+    pm_exec_orders_recall(pool, INT_MAX);
+    pm_pool_exit_failed(pool, NULL, pm_time_now());
+    pm_pool_each_worker(pool, pool_keep_former, NULL);
+}
+
+static void pool_on_order_ended(pm_pool_t *pool, pm_exec_end_t how,
+                                pm_worker_t *w, void *warmup)
+{
+    pm_warmup_begin(warmup, w);
+    if (how == PM_EXEC_BORN) {
+        pm_pool_tell_former(pool);
+    }
+    else if (how == PM_EXEC_FAILED) {
+        pm_pool_start_failed(pool);
+    }
+}
 
 static pm_fork_birth_t pool_start_one(pm_pool_t *pool, int want, apr_time_t now)
 {
     pm_fork_birth_t birth;
-    pm_worker_origin_t from;
+    pm_warmup_t *warmup;
+    int fork_fd;
 
     if (!pool_may_start(pool)) {
         return PM_FORK_NOT;
@@ -460,16 +481,15 @@ static pm_fork_birth_t pool_start_one(pm_pool_t *pool, int want, apr_time_t now)
     if (birth != PM_FORK_BY_EXEC) {
         return birth;
     }
-    from = pm_rollback_origin(pool);
-    if (!pm_warmup_start(pool, &from, now)) {
-        return PM_FORK_NOT;
+    if (pool->workers.ordered >= MOST_ORDERED) {
+        return PM_FORK_LATER;
     }
-    pm_pool_tell_former(pool);
+    warmup = pm_warmup_prepare(pool, &fork_fd);
+    pm_exec_order(pool, fork_fd, pool_on_order_ended, warmup);
     return PM_FORK_BEGUN;
 }
 
-/* Where all cannot be started within this round the pool is planned again in
- * the next one. */
+/* Where not all are ordered the pool is planned again when one has come. */
 static void pool_start(pm_pool_t *pool, int n, int want, apr_time_t now)
 {
     for (; n > 0; n--) {
@@ -483,14 +503,7 @@ static void pool_start(pm_pool_t *pool, int n, int want, apr_time_t now)
         pool->last_start = now;
         pm_restart_policy_note_start(&pool->restart, now);
         if (birth == PM_FORK_NOT) {
-            pm_pool_exit_failed(pool, NULL, now);
-            pm_pool_each_worker(pool, pool_keep_former, NULL);
-            return;
-        }
-        pool->context->slice_starts++;
-        if (n > 1 && pool->context->slice_starts >= SLICE_STARTS
-            && pm_time_now() >= pool->context->slice_end) {
-            pm_pool_touch(pool);
+            pm_pool_start_failed(pool);
             return;
         }
     }
@@ -537,6 +550,7 @@ void pm_pool_reload(pm_pool_t *pool)
     pm_restart_policy_forget(&pool->restart);
     pm_rollback_try(pool);
     pm_fork_server_reload(pool);
+    pm_exec_orders_reload(pool);
     pm_pool_touch(pool);
     pm_log(pool->context->log, PM_INFO, "pool %s: reload: %d workers are %s",
            pool->conf->name, alive,
@@ -555,7 +569,7 @@ void pm_pool_hold(pm_pool_t *pool, unsigned held)
     pool->published->held = held;
     pm_restart_policy_forget(&pool->restart);
     if (held) {
-        pm_leftovers_kill_strays(pool->context, pool->listener.fd);
+        pm_leftovers_kill_strays(pool);
         pm_pool_keep_workers(pool);
     }
     pm_pool_touch(pool);
@@ -742,6 +756,7 @@ static apr_time_t pool_plan_workers(pm_pool_t *pool, apr_time_t now)
 {
     pm_scale_plan_t plan = pool_ask_policy(pool, now);
 
+    plan.stop -= pm_exec_orders_recall(pool, plan.stop);
     pool_tell(pool, plan.stop, plan.busy, ANY, now);
     pool_start(pool, plan.start, plan.want, now);
     pool_plan_recycle(pool, plan.want, now);
@@ -882,7 +897,7 @@ void pm_pool_destroy(pm_pool_t *pool)
         APR_RING_REMOVE(pool, room);
     }
     pm_listen_unlink(&pool->listener);
-    pm_leftovers_kill_strays(pool->context, pool->listener.fd);
+    pm_leftovers_kill_strays(pool);
     pool_release_slot(pool);
     apr_pool_destroy(pool->p);
 }

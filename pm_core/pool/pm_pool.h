@@ -125,6 +125,9 @@ void pm_pool_reload(pm_pool_t *pool);
  *  were to stay until then are told to go. */
 void pm_pool_tell_former(pm_pool_t *pool);
 
+/** A worker could not be started; the error was reported. */
+void pm_pool_start_failed(pm_pool_t *pool);
+
 /** Workers that a reload was to replace stay. */
 void pm_pool_keep_workers(pm_pool_t *pool);
 

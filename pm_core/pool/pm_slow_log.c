@@ -188,18 +188,23 @@ static pm_slow_log_t *slow_create(pm_pool_t *pool, pid_t worker)
 static apr_status_t slow_spawn(pm_slow_log_t *slow, pm_reason_t *why)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    pm_birth_t birth = {.spec = &slow->spec,
+                        .listen_fd = null,
+                        .shm_fd = -1,
+                        .shm_index = -1,
+                        .fork_fd = -1};
     pm_spawned_t spawned;
     apr_status_t rv = null < 0 ? errno : APR_SUCCESS;
 
     if (rv != APR_SUCCESS) {
         return pm_fail_os(why, rv, "/dev/null");
     }
-    rv = pm_spawn(&spawned, &slow->spec, null, -1, -1, -1, why);
+    rv = pm_spawn(&spawned, NULL, &birth, why);
     close(null);
     if (rv == APR_SUCCESS) {
         slow->pid = spawned.pid;
         slow->exec_fd = spawned.exec_fd;
-        slow->output_fd = spawned.stderr_fd;
+        slow->output_fd = spawned.output_fd;
     }
     return rv;
 }

@@ -16,6 +16,7 @@
 #include "pm_core/pool/pm_fork_server.h"
 #include "pm_core/pool/pm_output.h"
 #include "pm_core/pool/pm_pool_exit.h"
+#include "pm_core/pool/pm_rollback.h"
 
 /* One request. */
 typedef struct warm_request {
@@ -443,26 +444,22 @@ void pm_warmup_begin(pm_warmup_t *warmup, pm_worker_t *w)
     w->warmup = warmup;
 }
 
-pm_worker_t *pm_warmup_start(pm_pool_t *pool, pm_worker_origin_t *from,
-                             apr_time_t now)
+pm_warmup_t *pm_warmup_prepare(pm_pool_t *pool, int *fork_fd)
 {
     pm_warmup_t *warmup = NULL;
     int fd[2] = {-1, -1};
-    pm_worker_t *w;
 
-    if (pool->conf->warmup && !(from->spec->guard && pool->workers.shm)) {
+    if (pool->conf->warmup
+        && !(pm_rollback_spec(pool)->guard && pool->workers.shm)) {
         warm_note(pool, PM_WARNING,
                   "not asked, the guard is not in it (FcgiPMGuard)");
     }
     else if (pool->conf->warmup && pm_fork_client_pair(fd) == 0) {
         warmup = pm_warmup_ask(pool, fd[0]);
         close(fd[0]); /* no fork server is wanted */
-        from->fork_fd = fd[1];
     }
-    w = pm_worker_start(&pool->workers, from, now);
-    pm_fds_close(&fd[1]);
-    pm_warmup_begin(warmup, w);
-    return w;
+    *fork_fd = fd[1];
+    return warmup;
 }
 
 /* --- the verdict ---------------------------------------------------------- */

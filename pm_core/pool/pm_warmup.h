@@ -36,10 +36,9 @@ pm_warmup_t *pm_warmup_ask(pm_pool_t *pool, int fork_fd);
 /** It was started; @a w NULL: it was not.  @a warmup may be NULL. */
 void pm_warmup_begin(pm_warmup_t *warmup, pm_worker_t *w);
 
-/** pm_worker_start() of a worker that is to become no fork server, with its
- *  requests. */
-pm_worker_t *pm_warmup_start(pm_pool_t *pool, pm_worker_origin_t *from,
-                             apr_time_t now);
+/** The same for a worker that is to become no fork server.
+ *  @param fork_fd out: for the worker, see pm_birth_t; -1: none */
+pm_warmup_t *pm_warmup_prepare(pm_pool_t *pool, int *fork_fd);
 
 /** How have its requests been answered?
  *  @param over 1: those that have not been yet never will

@@ -17,7 +17,6 @@
 #include "pm_core/pool/pm_leftovers.h"
 #include "pm_core/policy/pm_stop_policy.h"
 #include "pm_core/spawn/pm_preload.h"
-#include "pm_core/spawn/pm_spawn.h"
 
 static void wrk_error(const pm_worker_group_t *group, pm_level_t level,
                       const char *fmt, ...) PM_PRINTF(3, 4);
@@ -815,7 +814,7 @@ static pm_worker_t *wrk_create(pm_worker_group_t *group,
     w->spec->program = apr_pstrdup(p, from->spec->program);
     w->pid = spawned->pid;
     w->exec_fd = spawned->exec_fd;
-    w->output_fd = spawned->stderr_fd;
+    w->output_fd = spawned->output_fd;
     w->number = ++group->context->started;
     w->timer = (pm_timer_t){.due = wrk_on_timer, .ctx = w};
     apr_generate_random_bytes((unsigned char *)&w->chance, sizeof(w->chance));
@@ -833,15 +832,16 @@ static void wrk_forget_former(const pm_context_t *context, pid_t pid)
     }
 }
 
-static pm_worker_t *wrk_enter(pm_worker_group_t *group,
-                              const pm_worker_origin_t *from,
-                              const pm_spawned_t *spawned, int shm_index,
-                              apr_time_t now)
+pm_worker_t *pm_worker_adopt(pm_worker_group_t *group,
+                             const pm_worker_origin_t *from,
+                             const pm_spawned_t *born, int shm_index,
+                             apr_time_t now)
 {
-    pm_worker_t *w = wrk_create(group, from, spawned);
+    pm_worker_t *w = wrk_create(group, from, born);
 
     w->definition = from->definition;
     w->shm_index = shm_index;
+    w->forked = from->server;
     w->at = pm_accepted_at(from->listen_fd);
     w->place = pm_roster_enter(group->context->roster, w->pid, &w->at);
     w->started_at = now;
@@ -855,39 +855,13 @@ static pm_worker_t *wrk_enter(pm_worker_group_t *group,
     wrk_watch(w, &w->output_watch, w->output_fd, wrk_on_output);
     pm_log(group->context->log, PM_INFO, "pool %s: worker %d started",
            group->conf->name, (int)w->pid);
-    return w;
-}
-
-pm_worker_t *pm_worker_start(pm_worker_group_t *group,
-                             const pm_worker_origin_t *from, apr_time_t now)
-{
-    int index = pm_worker_shm_claim(group->shm);
-    pm_spawned_t spawned;
-    pm_reason_t why;
-    pm_worker_t *w;
-
-    if (pm_spawn(&spawned, from->spec, from->listen_fd,
-                 pm_worker_shm_fd(group->shm), index, from->fork_fd, &why)
-        != APR_SUCCESS) {
-        pm_worker_shm_release(group->shm, index);
-        wrk_error(group, PM_ERROR, "cannot start a worker: %s", why.text);
-        return NULL;
+    if (w->exec_fd >= 0) {
+        wrk_watch(w, &w->exec_watch, w->exec_fd, wrk_on_exec);
     }
-    w = wrk_enter(group, from, &spawned, index, now);
-    wrk_watch(w, &w->exec_watch, w->exec_fd, wrk_on_exec);
-    return w;
-}
-
-pm_worker_t *pm_worker_adopt(pm_worker_group_t *group,
-                             const pm_worker_origin_t *from, pid_t pid,
-                             int output_fd, int shm_index, apr_time_t now)
-{
-    pm_spawned_t born = {pid, -1, output_fd};
-    pm_worker_t *w = wrk_enter(group, from, &born, shm_index, now);
-
-    w->runs = 1;
-    w->forked = from->server;
-    pm_worker_handle(w, PM_WORKER_EVENT_RUNS);
-    pm_worker_attend(w, now);
+    else {
+        w->runs = 1;
+        pm_worker_handle(w, PM_WORKER_EVENT_RUNS);
+        pm_worker_attend(w, now);
+    }
     return w;
 }

@@ -18,7 +18,7 @@
 #include "pm_core/policy/pm_worker_fsm.h"
 #include "pm_core/pool/pm_context.h"
 #include "pm_core/shm/pm_worker_shm.h"
-#include "pm_core/spawn/pm_launch_spec.h"
+#include "pm_core/spawn/pm_spawn.h"
 
 /** Bytes of a worker's last lines that are kept. */
 #define PM_WORKER_SAID 1024
@@ -74,8 +74,8 @@ typedef struct pm_worker_group {
     apr_uint64_t lead;             /**< see pm_recycle_learn_lead() */
     int held;    /**< requests that workers which were told to stop may have, as
                   *   was seen when they were looked at last */
-    int ordered; /**< workers that the fork server was asked for, and that have
-                  *   not come yet */
+    int ordered; /**< workers that have not come yet, pm_order.h */
+    int forking; /**< of these, those that the fork server was asked for */
 } pm_worker_group_t;
 
 /** What the slow log knows of a worker's request; pm_slow_log.c's. */
@@ -153,22 +153,19 @@ typedef struct pm_worker_origin {
     const pm_launch_spec_t *spec;
     unsigned definition; /**< for w->definition */
     int listen_fd;
-    int fork_fd;         /**< see pm_spawn(); -1: none */
     apr_uint64_t server; /**< for w->forked */
 } pm_worker_origin_t;
 
-/** Fork one, and have it execute its program.
- *  @return NULL when that failed; the error was reported */
-pm_worker_t *pm_worker_start(pm_worker_group_t *group,
-                             const pm_worker_origin_t *from, apr_time_t now);
-
-/** A fork server has made one: a child of this process, which leads its own
- *  group, and which is no worker yet.
- *  @param output_fd the manager's end of its output; the worker's from now on
- *  @param shm_index its entry in group->shm, likewise */
+/**
+ * Another process has made one: a child of this process.
+ * @param born      its descriptors are the worker's from now on; exec_fd -1: it
+ *                  does not execute a program, and leads its own group
+ * @param shm_index its entry in group->shm; the worker's likewise
+ */
 pm_worker_t *pm_worker_adopt(pm_worker_group_t *group,
-                             const pm_worker_origin_t *from, pid_t pid,
-                             int output_fd, int shm_index, apr_time_t now);
+                             const pm_worker_origin_t *from,
+                             const pm_spawned_t *born, int shm_index,
+                             apr_time_t now);
 
 /** What the worker itself reports in shared memory: a claim, checked. */
 static inline pm_worker_facts_t pm_worker_read_facts(const pm_worker_t *w,

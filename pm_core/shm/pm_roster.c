@@ -21,7 +21,11 @@ pm_roster_t *pm_roster_create(apr_pool_t *p)
 
     roster->memory = mmap(NULL, sizeof(*roster->memory), PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return roster->memory == MAP_FAILED ? NULL : roster;
+    if (roster->memory == MAP_FAILED) {
+        return NULL;
+    }
+    pm_roster_inherit(roster, 0);
+    return roster;
 }
 
 /* The pid last: by it an entry is known to be whole. */

@@ -43,9 +43,8 @@ void pm_roster_leave(pm_roster_t *roster, int place);
 int pm_roster_used(const pm_roster_t *roster);
 const pm_roster_entry_t *pm_roster_at(const pm_roster_t *roster, int place);
 
-/** To be called after the survivor was forked: processes that are forked from
- *  now on do not get the memory (@a inherit 0); before the next one it is (1).
- */
+/** Do processes that are forked from now on get the memory (@a inherit 1)? Only
+ *  the survivor is to. */
 void pm_roster_inherit(const pm_roster_t *roster, int inherit);
 
 #endif /* PM_ROSTER_H */

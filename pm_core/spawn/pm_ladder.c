@@ -18,7 +18,7 @@
 #include "pm_core/shm/pm_worker_status.h"
 #include "pm_core/spawn/pm_spawn.h"
 
-static int ladder_report(const pm_birth_t *c, unsigned step, int error)
+int pm_ladder_report(const pm_birth_t *c, unsigned step, int error)
 {
     pm_verdict_t v = {step, error};
 
@@ -45,8 +45,8 @@ static int step_signals(const pm_birth_t *c)
     return sigprocmask(SIG_SETMASK, &none, NULL) ? errno : 0;
 }
 
-/* The manager has 0, 1 and 2 open, so these descriptors are others and dup2()
- * clears their close-on-exec flag. */
+/* The manager and the spawner have 0, 1 and 2 open, so these descriptors are
+ * others and dup2() clears their close-on-exec flag. */
 static int step_descriptors(const pm_birth_t *c)
 {
     int keep[] = {c->verdict_fd, c->shm_fd, c->fork_fd};
@@ -163,7 +163,7 @@ static int step_guard(const pm_birth_t *c)
     }
     if (access(strchr(c->spec->guard, '=') + 1, R_OK)) {
         return c->spec->judges ? errno
-                               : ladder_report(c, PM_LADDER_UNGUARDED, 0);
+                               : pm_ladder_report(c, PM_LADDER_UNGUARDED, 0);
     }
     if (with_shm && dup2(c->shm_fd, PM_SPAWN_WORKER_SHM_FD) < 0) {
         return errno;
@@ -218,12 +218,15 @@ static const struct step {
 void pm_ladder_climb(const pm_birth_t *c)
 {
     unsigned step = 0;
-    int error;
+    int error = pm_ladder_report(c, PM_LADDER_BORN, getpid());
 
+    if (error) {
+        _exit(127); /* the manager has gone, or has given it up */
+    }
     while ((error = ladder[step].run(c)) == 0) {
         step++; /* the last one never returns 0 */
     }
-    ladder_report(c, step, error);
+    pm_ladder_report(c, step, error);
     _exit(127);
 }
 

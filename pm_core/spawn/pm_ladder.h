@@ -3,12 +3,13 @@
  * @file pm_ladder.h
  * @brief What a child does between fork and exec.
  *
- * One ladder of steps: process group, signals, descriptors 0, 1 and 2 and no
- * others, cgroup, limits, nice, umask, root, groups, user, no new privileges,
- * directory, parent-death signal, script, guard, exec.  The first step that
- * fails reports its errno over a close-on-exec pipe; end of file on that pipe
- * means that exec has happened.  No step takes a lock (signal-safety(7)) or
- * uses what the C library remembers of the process that has forked.
+ * The child says that it is there.  Then it climbs one ladder of steps: process
+ * group, signals, descriptors 0, 1 and 2 and no others, cgroup, limits, nice,
+ * umask, root, groups, user, no new privileges, directory, parent-death signal,
+ * script, guard, exec.  The first step that fails reports its errno over a
+ * close-on-exec pipe; end of file on that pipe means that exec has happened. No
+ * step takes a lock (signal-safety(7)) or uses what the C library remembers of
+ * the process that has forked.
  */
 #ifndef PM_LADDER_H
 #define PM_LADDER_H
@@ -30,15 +31,22 @@ typedef struct pm_birth {
 
 /** What the child writes. */
 typedef struct pm_verdict {
-    unsigned step; /**< the one that failed, or PM_LADDER_UNGUARDED */
+    unsigned step; /**< the one that failed, or one of these */
     int error;
 } pm_verdict_t;
 
-/** No failure: the worker has no guard. */
-#define PM_LADDER_UNGUARDED 999
+enum {
+    PM_LADDER_BORN = 997, /**< no failure, and first of all: the child is there;
+                           *   @c error is its pid */
+    PM_LADDER_FORK,       /**< there is no child: fork(2) has failed */
+    PM_LADDER_UNGUARDED   /**< no failure: the worker has no guard */
+};
 
 /** Climb; ends in exec or _exit(2).  In the child, with all signals blocked. */
 __attribute__((noreturn)) void pm_ladder_climb(const pm_birth_t *c);
+
+/** Write a pm_verdict_t.  @return 0, or an errno */
+int pm_ladder_report(const pm_birth_t *c, unsigned step, int error);
 
 /** @return its name, for people; NULL: no child reports such a step */
 const char *pm_ladder_step(unsigned step);

@@ -75,39 +75,44 @@ static int spawn_open_pipes(int verdict[2], int output[2])
     return err ? spawn_close(verdict, err) : 0;
 }
 
-apr_status_t pm_spawn(pm_spawned_t *out, const pm_launch_spec_t *spec,
-                      int listen_fd, int shm_fd, int shm_index, int fork_fd,
+static pid_t spawn_fork(const pm_birth_t *birth)
+{
+    pid_t pid = pm_signals_fork();
+
+    if (pid == 0) {
+        pm_ladder_climb(birth);
+    }
+    return pid;
+}
+
+apr_status_t pm_spawn(pm_spawned_t *out, pm_spawner_t *by, pm_birth_t *birth,
                       pm_reason_t *why)
 {
-    pm_birth_t birth = {.spec = spec,
-                        .parent = getpid(),
-                        .listen_fd = listen_fd,
-                        .shm_fd = shm_fd,
-                        .shm_index = shm_index,
-                        .fork_fd = fork_fd};
-    int verdict[2] = {-1, -1}, output[2] = {-1, -1};
+    int verdict[2], output[2];
+    pm_spawner_answer_t answer;
     int err = spawn_open_pipes(verdict, output);
 
     if (err) {
         return pm_fail_os(why, err, "cannot make a pipe");
     }
-    birth.output_fd = output[1];
-    birth.verdict_fd = verdict[1];
-    out->pid = pm_signals_fork();
-    if (out->pid == 0) {
-        pm_ladder_climb(&birth);
-    }
+    birth->parent = getpid();
+    birth->output_fd = output[1];
+    birth->verdict_fd = verdict[1];
+    answer = by ? pm_spawner_order(by, birth) : PM_SPAWNER_NOT;
+    out->pid = answer == PM_SPAWNER_NOT ? spawn_fork(birth) : 0;
     err = errno;
     close(verdict[1]);
     close(output[1]);
-    if (out->pid < 0) {
+    if (out->pid < 0 || answer == PM_SPAWNER_FULL) {
         close(verdict[0]);
         close(output[0]);
-        return pm_fail_os(why, err, "cannot fork");
+        return out->pid ? pm_fail_os(why, err, "cannot fork") : APR_INCOMPLETE;
     }
-    setpgid(out->pid, out->pid); /* as the child does: whichever is first */
+    if (out->pid) {
+        setpgid(out->pid, out->pid); /* as the child does: whichever is first */
+    }
     out->exec_fd = verdict[0];
-    out->stderr_fd = output[0];
+    out->output_fd = output[0];
     return APR_SUCCESS;
 }
 
@@ -132,6 +137,21 @@ static apr_status_t spawn_explain(const pm_verdict_t *v,
                       spec->ident.user, pm_ladder_step(v->step));
 }
 
+pid_t pm_spawn_born(int exec_fd, int *error)
+{
+    pm_verdict_t v = {0};
+    ssize_t n = read(exec_fd, &v, sizeof(v));
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return 0;
+    }
+    if (n == (ssize_t)sizeof(v) && v.step == PM_LADDER_BORN) {
+        return v.error;
+    }
+    *error = v.step == PM_LADDER_FORK ? v.error : 0;
+    return -1;
+}
+
 apr_status_t pm_spawn_verdict(int exec_fd, const pm_launch_spec_t *spec,
                               int *guarded, pm_reason_t *why)
 {
@@ -139,8 +159,10 @@ apr_status_t pm_spawn_verdict(int exec_fd, const pm_launch_spec_t *spec,
     ssize_t n;
 
     while ((n = read(exec_fd, &v, sizeof(v))) == (ssize_t)sizeof(v)
-           && v.step == PM_LADDER_UNGUARDED) {
-        *guarded = 0;
+           && (v.step == PM_LADDER_UNGUARDED || v.step == PM_LADDER_BORN)) {
+        if (v.step == PM_LADDER_UNGUARDED) {
+            *guarded = 0;
+        }
     }
     if (n == 0) {
         return APR_SUCCESS;

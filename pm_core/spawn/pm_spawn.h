@@ -3,20 +3,21 @@
  * @file pm_spawn.h
  * @brief Fork and exec of a worker.
  *
- * The child climbs a ladder of steps (pm_ladder.h), which ends in exec or in an
- * errno that comes back over a pipe: the manager knows at once, without
- * waiting, whether the program runs.
+ * The spawner makes the child (pm_spawner.h), or the manager forks it.  It
+ * climbs a ladder of steps (pm_ladder.h), which ends in exec or in an errno. Of
+ * both, and before them of its pid, the manager hears over a close-on-exec
+ * pipe: it never waits for any of them.
  */
 #ifndef PM_SPAWN_H
 #define PM_SPAWN_H
 
-#include "pm_core/spawn/pm_launch_spec.h"
+#include "pm_core/spawn/pm_spawner.h"
 
-/** A process that has been forked. */
+/** A process that is born. */
 typedef struct pm_spawned {
-    pid_t pid;
-    int exec_fd;   /**< read end: pm_spawn_verdict() when it is readable */
-    int stderr_fd; /**< read end of the worker's stdout and stderr */
+    pid_t pid;   /**< 0: the spawner was asked for it, pm_spawn_born() tells */
+    int exec_fd; /**< read end, for pm_spawn_born() and pm_spawn_verdict() */
+    int output_fd; /**< read end of the worker's stdout and stderr */
 } pm_spawned_t;
 
 /** The descriptor of the pool's shared memory in a guarded worker; the guard
@@ -33,19 +34,24 @@ typedef struct pm_spawned {
 #define PM_SPAWN_CLIENTS "FCGIPM_CLIENTS"
 
 /**
- * Fork a worker.  The manager calls this.
- * @param out       what was forked; its descriptors are the caller's to close
- * @param listen_fd becomes the worker's descriptor 0 (FCGI_LISTENSOCK_FILENO,
- *                  FastCGI 1.0 section 2.2)
- * @param shm_fd    of the pool's workers (pm_worker_shm.h), -1: none
- * @param shm_index the worker's entry there, -1: none
- * @param fork_fd   what becomes PM_FORK_FD (pm_fork_order.h), above that; -1:
- *                  none
- * @return an error (fork or pipe failed) with reason; nothing is left open
+ * Have a worker made.  The manager calls this.
+ * @param out   its descriptors are the caller's to close
+ * @param by    NULL: the manager forks
+ * @param birth all but @c parent, @c output_fd and @c verdict_fd, which this
+ *              sets
+ * @return an error (fork or pipe failed) with reason, or APR_INCOMPLETE: the
+ *         spawner has orders enough; nothing is left open
  */
-apr_status_t pm_spawn(pm_spawned_t *out, const pm_launch_spec_t *spec,
-                      int listen_fd, int shm_fd, int shm_index, int fork_fd,
+apr_status_t pm_spawn(pm_spawned_t *out, pm_spawner_t *by, pm_birth_t *birth,
                       pm_reason_t *why);
+
+/**
+ * Is it born?  To be called when exec_fd is readable.
+ * @param error out: why not
+ * @return its pid; 0: not known yet; -1: it is not, and will not be: @a error
+ *         is an errno of fork(2), or 0: the spawner has gone before
+ */
+pid_t pm_spawn_born(int exec_fd, int *error);
 
 /** The pipe that becomes a worker's stdout and stderr: [0] is the manager's
  *  end, which does not block.  Both are close-on-exec.

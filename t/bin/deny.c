@@ -8,6 +8,7 @@
  *
  *     netlink    RestrictAddressFamilies= without AF_NETLINK
  *     memfd      memfd_create()
+ *     parent     clone() with CLONE_PARENT
  *     wx         MemoryDenyWriteExecute=
  *     services   SystemCallFilter=~@debug @mount @privileged-like calls that a
  *                service does not need: ptrace, mount, keyctl, bpf and so on
@@ -18,6 +19,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,12 +79,12 @@ static void deny_netlink(filter_t *f)
     refuse(f, EAFNOSUPPORT);
 }
 
-/* These bits all set in the protection. */
-static void deny_prot(filter_t *f, long call, unsigned bits)
+/* These bits all set in an argument. */
+static void deny_bits(filter_t *f, long call, int arg, unsigned bits)
 {
     load(f, offsetof(struct seccomp_data, nr));
     add(f, BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 4);
-    load_arg(f, 2);
+    load_arg(f, arg);
     add(f, BPF_ALU | BPF_AND | BPF_K, bits, 0, 0);
     add(f, BPF_JMP | BPF_JEQ | BPF_K, bits, 0, 1);
     refuse(f, EPERM);
@@ -117,9 +119,12 @@ static int take_word(filter_t *f, const char *word)
     else if (!strcmp(word, "memfd")) {
         deny(f, SYS_memfd_create);
     }
+    else if (!strcmp(word, "parent")) {
+        deny_bits(f, SYS_clone, 0, CLONE_PARENT);
+    }
     else if (!strcmp(word, "wx")) {
-        deny_prot(f, SYS_mmap, PROT_WRITE | PROT_EXEC);
-        deny_prot(f, SYS_mprotect, PROT_EXEC);
+        deny_bits(f, SYS_mmap, 2, PROT_WRITE | PROT_EXEC);
+        deny_bits(f, SYS_mprotect, 2, PROT_EXEC);
     }
     else if (!strcmp(word, "services")) {
         deny_all(f, services, sizeof(services) / sizeof(services[0]));

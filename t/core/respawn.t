@@ -32,7 +32,7 @@ use Time::HiRes qw(time sleep);
     });
     is(scalar @now, 2, 'a new worker is there');
     ok((grep { $_ == $old[1] } @now), 'the other one has stayed');
-    like("@call", qr/\bwait(?:4|id)\b(?:(?! e?poll_).)*\b(?:v?fork|clone3?)\b/,
+    like("@call", qr/\bwait(?:4|id)\b(?:(?! epoll_).)*\b(?:sendmsg|v?fork|clone3?)\b/,
          'the manager starts it before it waits for anything again')
         or diag("@call");
     is(request($run->address)->{error}, undef, 'the pool serves');

@@ -144,7 +144,8 @@ static apr_status_t born(const char *path, pm_launch_file_t *file,
                          apr_pool_t *p)
 {
     pm_conf_t *conf = pm_conf_create(p, "x");
-    pm_launch_spec_t *birth;
+    pm_launch_spec_t *spec;
+    pm_birth_t birth = {.shm_fd = -1, .shm_index = -1, .fork_fd = -1};
     pm_spawned_t child;
     pm_reason_t why = {""};
     struct pollfd pfd = {-1, POLLIN, 0};
@@ -154,21 +155,24 @@ static apr_status_t born(const char *path, pm_launch_file_t *file,
     conf->command = apr_array_make(p, 1, sizeof(char *));
     *(const char **)apr_array_push(conf->command) = path;
     conf->user = getuid() ? NULL : "nobody";
-    rv = pm_launch_spec_prepare(&birth, conf, p, &why);
+    rv = pm_launch_spec_prepare(&spec, conf, p, &why);
     if (rv == APR_SUCCESS) {
-        birth->guard = NULL;
-        birth->file = file;
-        rv = pm_spawn(&child, birth, 0, -1, -1, -1, &why);
+        spec->guard = NULL;
+        spec->file = file;
+        birth.spec = spec;
+        rv = pm_spawn(&child, NULL, &birth, &why);
     }
     if (rv != APR_SUCCESS) {
         return rv;
     }
     pfd.fd = child.exec_fd;
-    poll(&pfd, 1, 20000);
-    rv = pm_spawn_verdict(child.exec_fd, birth, &guarded, &why);
+    do {
+        poll(&pfd, 1, 20000);
+        rv = pm_spawn_verdict(child.exec_fd, spec, &guarded, &why);
+    } while (APR_STATUS_IS_INCOMPLETE(rv));
     waitpid(child.pid, NULL, 0);
     close(child.exec_fd);
-    close(child.stderr_fd);
+    close(child.output_fd);
     return rv;
 }
 

@@ -37,24 +37,30 @@ sub workers {
     return @found;
 }
 
-=head2 survivor, below
+=head2 survivor, spawner, below
 
-The process that ends the workers should the manager die; all others below the
-manager.
+The process that ends the workers should the manager die; the one that makes
+them; all others below the manager.  A child that is about to become a worker
+has the name of the one that makes it, which is older.
 
 =cut
 
-sub survivor {
-    my ($self) = @_;
-    my ($pid) = grep { FCGIPM::Test::cmdline($_) eq 'fcgipm-survivor' }
+sub _named {
+    my ($self, $name) = @_;
+    my ($oldest) = sort { $b->[1] <=> $a->[1] || $a->[0] <=> $b->[0] }
+        grep { defined $_->[1] } map { [$_, FCGIPM::Test::age($_)] }
+        grep { FCGIPM::Test::cmdline($_) eq $name }
         FCGIPM::Test::children($self->manager);
-    return $pid;
+    return $oldest && $oldest->[0];
 }
+
+sub survivor { return $_[0]->_named('fcgipm-survivor') }
+sub spawner { return $_[0]->_named('fcgipm-spawner') }
 
 sub below {
     my ($self) = @_;
-    my $survivor = $self->survivor || 0;
-    return grep { $_ != $survivor } FCGIPM::Test::descendants($self->manager);
+    my %own = map { $_ => 1 } grep { $_ } $self->survivor, $self->spawner;
+    return grep { !$own{$_} } FCGIPM::Test::descendants($self->manager);
 }
 
 =head2 renewed(OLD...)
