@@ -10,7 +10,6 @@
 #include "pm_core/ipc/pm_wakeup.h"
 #include "pm_core/control/pm_control_commands.h"
 #include "pm_core/ipc/pm_control_server.h"
-#include "pm_core/policy/pm_reload_policy.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/pool/pm_exec_order.h"
 #include "pm_core/pool/pm_filewatch.h"
@@ -25,6 +24,7 @@
 #include "pm_core/os/pm_reap.h"
 #include "pm_core/policy/pm_signal_map.h"
 #include "pm_core/os/pm_signals.h"
+#include "pm_core/manager/pm_adoption.h"
 #include "pm_core/manager/pm_survivor.h"
 #include "pm_core/pool/pm_slow_log.h"
 #include "pm_core/pool/pm_warmup.h"
@@ -62,9 +62,10 @@ struct pm_manager {
         next_slice; /* set: pools or births are left for the next round */
     int given_up;
     pm_phase_t phase;
-    pm_pool_set_t *set;    /* in force; NULL: none yet */
     pm_pool_set_t *taking; /* being received */
     pm_pool_set_t *staged; /* whole, to be adopted at SIGHUP */
+    pm_adoption_t adoption;
+    int owes_answer; /* to httpd: when its first set is in force */
     pm_control_server_t *control;
     pm_listener_t control_listener;
     apr_pool_t *pcontrol; /* its strings */
@@ -105,69 +106,8 @@ static void mgr_plan_touched(pm_manager_t *m)
     }
 }
 
-/* What has happened is over: plans, and births.  What does not fit into a slice
- * is for the next round, without a wait. */
-static void mgr_act(pm_manager_t *m)
-{
-    int left;
-
-    mgr_plan_touched(m);
-    left = pm_exec_orders_give(&m->context);
-    if (left || !APR_RING_EMPTY(&m->context.touched, pm_pool, touched)) {
-        pm_loop_at(m->context.loop, &m->next_slice, pm_time_now());
-    }
-}
-
-/* --- a set of pools is put in force --------------------------------------- */
-
-static void mgr_adopt_member(pm_manager_t *m, pm_member_t *member)
-{
-    pm_pool_t *pool = apr_hash_get(m->context.pools, &member->generation,
-                                   sizeof(member->generation));
-    pm_graceful_t graceful = (pm_graceful_t)m->set->global->graceful;
-
-    switch (pm_reload_policy_plan(graceful, pool ? pool->conf : NULL,
-                                  member->conf)) {
-    case PM_RELOAD_POLICY_RELOAD:
-        pm_pool_define(pool, member);
-        pm_pool_reload(pool);
-        break;
-    case PM_RELOAD_POLICY_KEEP:
-        pm_pool_define(pool, member);
-        break;
-    case PM_RELOAD_POLICY_START:
-    default:
-        pool = pm_pool_create(&m->context, member);
-        apr_hash_set(m->context.pools, &pool->generation,
-                     sizeof(pool->generation), pool);
-        break;
-    }
-}
-
-/* Pools the set does not have are removed. */
-static void mgr_remove_others(pm_manager_t *m)
-{
-    apr_hash_index_t *hi;
-    int i;
-
-    for (hi = apr_hash_first(NULL, m->context.pools); hi;
-         hi = apr_hash_next(hi)) {
-        pm_pool_t *pool = apr_hash_this_val(hi);
-
-        if (pool->script) {
-            continue;
-        }
-        for (i = 0; i < m->set->members->nelts; i++) {
-            if (APR_ARRAY_IDX(m->set->members, i, pm_member_t).generation
-                == pool->generation) {
-                break;
-            }
-        }
-        if (i == m->set->members->nelts) {
-            pm_pool_remove(pool);
-        }
-    }
-}
+/* --- the settings of the manager itself ------------------------------------
+ */
 
 static void mgr_close_control(pm_manager_t *m)
 {
@@ -180,7 +120,7 @@ static void mgr_close_control(pm_manager_t *m)
 /* If the socket there is does for this set too, connections stay. */
 static int mgr_keeps_control(pm_manager_t *m, const pm_listen_opts_t *opts)
 {
-    const char *path = m->set->global->socket;
+    const char *path = m->context.global->socket;
 
     return m->control && path && !strcmp(path, m->control_listener.path)
            && pm_listen_is_there(&m->control_listener)
@@ -191,9 +131,9 @@ static int mgr_keeps_control(pm_manager_t *m, const pm_listen_opts_t *opts)
  * cannot be opened. */
 static void mgr_open_control(pm_manager_t *m)
 {
-    const char *path = m->set->global->socket;
+    const char *path = m->context.global->socket;
     pm_listen_opts_t opts = {CONTROL_BACKLOG,
-                             (mode_t)m->set->global->socket_mode,
+                             (mode_t)m->context.global->socket_mode,
                              m->opts.peer_uid,
                              m->opts.peer_gid,
                              0,
@@ -226,9 +166,9 @@ static void mgr_open_control(pm_manager_t *m)
 }
 
 /* The same path gets another file in one step: it is there at any moment. */
-static void mgr_write_pid_file(pm_manager_t *m)
+static void mgr_write_pid_file(pm_manager_t *m, const pm_pool_set_t *set)
 {
-    const char *path = m->set->global->pid_file;
+    const char *path = set->global->pid_file;
     pm_pidfile_t former = m->pid_file;
     pm_reason_t why;
 
@@ -237,7 +177,7 @@ static void mgr_write_pid_file(pm_manager_t *m)
         former.fd = -1;
     }
     if (path
-        && pm_pidfile_write(&m->pid_file, path, m->set->members->pool, &why)
+        && pm_pidfile_write(&m->pid_file, path, set->members->pool, &why)
                != APR_SUCCESS) {
         pm_log(m->opts.log, PM_ERROR, "manager (pid %d): no pid file: %s",
                (int)getpid(), why.text);
@@ -256,55 +196,78 @@ static void mgr_take_log(pm_manager_t *m, pm_pool_set_t *set)
 }
 
 /* It can be another one, since the one before has died. */
-static void mgr_take_store(pm_manager_t *m)
+static void mgr_take_store(pm_manager_t *m, pm_pool_set_t *set)
 {
     pm_fds_close(&m->context.store_fd);
-    m->context.store_fd = m->set->store_fd;
-    m->set->store_fd = -1;
+    m->context.store_fd = set->store_fd;
+    set->store_fd = -1;
 }
 
-/* The settings of the manager itself.  The pid file is written each time: the
- * text of its path goes with the former set. */
-static void mgr_adopt_global(pm_manager_t *m)
+/* The pid file is written each time: the text of its path goes with the former
+ * set. */
+static void mgr_adopt_global(pm_manager_t *m, pm_pool_set_t *set)
 {
-    m->opts.log->level = m->set->log_level;
-    m->context.die_timeout = m->set->global->die_timeout;
-    m->context.config = m->set->config;
-    m->context.global = m->set->global;
-    m->context.max_alive = (int)m->set->global->max_processes;
-    mgr_take_log(m, m->set);
-    mgr_take_store(m);
+    m->opts.log->level = set->log_level;
+    m->context.die_timeout = set->global->die_timeout;
+    m->context.global = set->global;
+    m->context.max_alive = (int)set->global->max_processes;
+    mgr_take_log(m, set);
+    mgr_take_store(m, set);
     m->survivor.die_timeout = m->context.die_timeout;
     pm_survivor_renew(&m->survivor);
-    pm_title_set(m->set->global->manager_name);
+    pm_title_set(set->global->manager_name);
     mgr_open_control(m);
-    mgr_write_pid_file(m);
+    mgr_write_pid_file(m, set);
 }
 
-/* Wakes httpd's children that wait for a configuration to be in force. */
-static void mgr_tell_adopted(pm_manager_t *m)
+/* --- a set of pools is put in force --------------------------------------- */
+
+static void mgr_reply(pm_manager_t *m, char *text)
 {
+    pm_message_t msg = {.text = text};
+    pm_reason_t why;
+
+    if (pm_channel_send(m->opts.channel, &msg, &why) != APR_SUCCESS) {
+        pm_log(m->opts.log, PM_ERROR,
+               "manager (pid %d): cannot answer "
+               "httpd, which will replace it: %s",
+               (int)getpid(), why.text);
+    }
+}
+
+static void mgr_reply_ok(pm_manager_t *m)
+{
+    char ok[] = "ok";
+
+    mgr_reply(m, ok);
+}
+
+static void mgr_begin_adoption(pm_manager_t *m, pm_pool_set_t *set)
+{
+    mgr_adopt_global(m, set);
+    pm_adoption_begin(&m->adoption, set);
+}
+
+/* A set that has come into force wakes httpd's children that wait for it. */
+static void mgr_go_on_adopting(pm_manager_t *m, apr_time_t end)
+{
+    if (!pm_adoption_go_on(&m->adoption, end)) {
+        return;
+    }
     __atomic_add_fetch(&m->head->adopted, 1, __ATOMIC_SEQ_CST);
     pm_futex_wake(&m->head->adopted, INT_MAX);
+    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): pools in force: %d",
+           (int)getpid(), m->adoption.set->members->nelts);
+    if (m->owes_answer) {
+        m->owes_answer = 0;
+        mgr_reply_ok(m);
+    }
 }
 
 void pm_manager_adopt(pm_manager_t *m, pm_pool_set_t *set)
 {
-    pm_pool_set_t *former = m->set;
-    int i;
-
-    m->set = set;
-    mgr_adopt_global(m);
-    for (i = 0; i < set->members->nelts; i++) {
-        mgr_adopt_member(m, &APR_ARRAY_IDX(set->members, i, pm_member_t));
-    }
-    mgr_remove_others(m);
-    pm_script_pools_adopt(&m->context, set);
-    pm_filewatch_renew(&m->context);
-    pm_pool_set_destroy(former);
-    mgr_tell_adopted(m);
-    pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): pools in force: %d",
-           (int)getpid(), set->members->nelts);
+    mgr_begin_adoption(m, set);
+    mgr_go_on_adopting(m, PM_TIME_NEVER);
 }
 
 /* --- commands ------------------------------------------------------------- */
@@ -324,7 +287,7 @@ static void mgr_reload(pm_manager_t *m)
            "manager (pid %d): reload: a new configuration is put in force",
            (int)getpid());
     m->staged = NULL;
-    pm_manager_adopt(m, set);
+    mgr_begin_adoption(m, set);
 }
 
 static void mgr_die(pm_manager_t *m, const char *why)
@@ -412,30 +375,21 @@ static void mgr_run_signals(pm_manager_t *m)
 
 /* --- the channel ---------------------------------------------------------- */
 
+/* The first set is answered when it is in force: the answer lets httpd serve.
+ */
 static void mgr_take_set(pm_manager_t *m)
 {
-    if (m->set) {
+    if (m->context.global) {
         mgr_take_log(m, m->taking);
         pm_pool_set_destroy(m->staged);
         m->staged = m->taking;
+        mgr_reply_ok(m);
     }
     else {
-        pm_manager_adopt(m, m->taking);
+        m->owes_answer = 1;
+        mgr_begin_adoption(m, m->taking);
     }
     m->taking = NULL;
-}
-
-static void mgr_reply(pm_manager_t *m, char *text)
-{
-    pm_message_t msg = {.text = text};
-    pm_reason_t why;
-
-    if (pm_channel_send(m->opts.channel, &msg, &why) != APR_SUCCESS) {
-        pm_log(m->opts.log, PM_ERROR,
-               "manager (pid %d): cannot answer "
-               "httpd, which will replace it: %s",
-               (int)getpid(), why.text);
-    }
 }
 
 static void mgr_take_message(pm_manager_t *m, const pm_message_t *msg,
@@ -443,13 +397,17 @@ static void mgr_take_message(pm_manager_t *m, const pm_message_t *msg,
 {
     pm_reason_t why;
     int whole;
-    apr_status_t rv = pm_pool_set_receive(&m->taking, msg, &whole, m->p, &why);
 
-    if (whole) {
-        mgr_take_set(m); /* before the answer, which lets httpd serve */
+    if (pm_pool_set_receive(&m->taking, msg, &whole, m->p, &why)
+        != APR_SUCCESS) {
+        mgr_reply(m, apr_pstrcat(p, "error ", why.text, NULL));
     }
-    mgr_reply(m, rv == APR_SUCCESS ? apr_pstrdup(p, "ok")
-                                   : apr_pstrcat(p, "error ", why.text, NULL));
+    else if (whole) {
+        mgr_take_set(m);
+    }
+    else {
+        mgr_reply_ok(m);
+    }
 }
 
 /* Closed, or reset because an answer was not read. */
@@ -660,6 +618,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
 
     m->p = p;
     m->opts = *opts;
+    m->adoption.context = &m->context;
     m->head = pm_scoreboard_header(opts->scoreboard);
     m->control_listener.fd = -1;
     m->pid_file.fd = -1;
@@ -718,6 +677,23 @@ static int mgr_end(pm_manager_t *m)
            status ? "not all workers went by themselves"
                   : "all workers have gone");
     return status;
+}
+
+/* What has happened is over: pools of a new set, plans, and births.  What does
+ * not fit into a slice is for the next round, without a wait. */
+static void mgr_act(pm_manager_t *m)
+{
+    int left = 0;
+
+    if (m->phase == PM_PHASE_RUNNING) {
+        mgr_go_on_adopting(m, pm_time_now() + SLICE);
+        left = m->adoption.is_under_way;
+    }
+    mgr_plan_touched(m);
+    left |= pm_exec_orders_give(&m->context);
+    if (left || !APR_RING_EMPTY(&m->context.touched, pm_pool, touched)) {
+        pm_loop_at(m->context.loop, &m->next_slice, pm_time_now());
+    }
 }
 
 int pm_manager_run(pm_manager_t *m)

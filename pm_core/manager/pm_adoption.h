@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file pm_adoption.h
+ * @brief A set of pools is put in force, some pools in each round.
+ *
+ * A pool takes the manager the better part of a millisecond (its user, its
+ * program, its descriptors), so a set of hundreds is put in force while the
+ * manager goes on with everything else: its first pools have workers before the
+ * last ones are made.  Until the end the pools that are to go serve, and
+ * scripts run by the former set.  A set that comes meanwhile takes its place
+ * and begins anew.
+ */
+#ifndef PM_ADOPTION_H
+#define PM_ADOPTION_H
+
+#include "pm_core/pool/pm_context.h"
+
+typedef struct pm_adoption {
+    pm_context_t *context;
+    pm_pool_set_t *set;    /**< in force, or to be; NULL: none yet */
+    pm_pool_set_t *former; /**< scripts run by it till the end; or NULL */
+    int is_under_way;
+    int next; /**< index of the member that is put in force next */
+} pm_adoption_t;
+
+/** Begin with @a set, which is the adoption's from now on.  A set that is under
+ *  way is dropped: nothing of its text is used after this. */
+void pm_adoption_begin(pm_adoption_t *a, pm_pool_set_t *set);
+
+/** Go on until @a end, or until the whole set is in force.
+ *  @return 1: it has come into force now */
+int pm_adoption_go_on(pm_adoption_t *a, apr_time_t end);
+
+#endif /* PM_ADOPTION_H */
