@@ -92,12 +92,12 @@ int pm_adoption_go_on(pm_adoption_t *a, apr_time_t end)
         return 0;
     }
     while (a->next < a->set->members->nelts) {
-        if (pm_time_now() >= end) {
-            return 0;
-        }
         adoption_take_member(
             a, &APR_ARRAY_IDX(a->set->members, a->next, pm_member_t));
         a->next++;
+        if (pm_time_now() >= end) {
+            return 0;
+        }
     }
     adoption_end(a);
     return 1;

@@ -27,7 +27,8 @@ typedef struct pm_adoption {
  *  way is dropped: nothing of its text is used after this. */
 void pm_adoption_begin(pm_adoption_t *a, pm_pool_set_t *set);
 
-/** Go on until @a end, or until the whole set is in force.
+/** Go on until @a end, by one pool at least, or until the whole set is in
+ * force.
  *  @return 1: it has come into force now */
 int pm_adoption_go_on(pm_adoption_t *a, apr_time_t end);
 

@@ -40,7 +40,8 @@
 /* To look for what workers have left, when no time is left. */
 #define LAST_LOOK apr_time_from_msec(100)
 
-/* A round plans pools for about so long. */
+/* A round adopts and plans pools, and orders workers, for about so long; some
+ * of each in any case. */
 #define SLICE apr_time_from_msec(5)
 
 /* Connections to the control socket that the kernel queues. */
@@ -56,8 +57,7 @@ struct pm_manager {
     pm_watch_t channel_watch;
     pm_watch_t wakeup_watch;
     pm_watch_t slow_report_watch;
-    pm_timer_t last_timer;    /* the end of all waiting */
-    pm_timer_t spawner_timer; /* another one is due */
+    pm_timer_t last_timer; /* the end of all waiting */
     pm_timer_t
         next_slice; /* set: pools or births are left for the next round */
     int given_up;
@@ -65,7 +65,6 @@ struct pm_manager {
     pm_pool_set_t *taking; /* being received */
     pm_pool_set_t *staged; /* whole, to be adopted at SIGHUP */
     pm_adoption_t adoption;
-    int owes_answer; /* to httpd: when its first set is in force */
     pm_control_server_t *control;
     pm_listener_t control_listener;
     apr_pool_t *pcontrol; /* its strings */
@@ -85,17 +84,13 @@ static void mgr_each_pool(pm_manager_t *m, void (*act)(pm_pool_t *pool))
     }
 }
 
-static void mgr_plan_touched(pm_manager_t *m)
+static void mgr_plan_touched(pm_manager_t *m, apr_time_t end)
 {
     apr_time_t now = pm_time_now();
-    apr_time_t end = now + SLICE;
 
     while (!APR_RING_EMPTY(&m->context.touched, pm_pool, touched)) {
         pm_pool_t *pool = APR_RING_FIRST(&m->context.touched);
 
-        if (now >= end) {
-            return;
-        }
         pm_pool_plan(pool, now);
         if (pm_pool_is_gone(pool) && m->phase == PM_PHASE_RUNNING) {
             apr_hash_set(m->context.pools, &pool->generation,
@@ -103,6 +98,9 @@ static void mgr_plan_touched(pm_manager_t *m)
             pm_pool_destroy(pool);
         }
         now = pm_time_now();
+        if (now >= end) {
+            return;
+        }
     }
 }
 
@@ -235,13 +233,6 @@ static void mgr_reply(pm_manager_t *m, char *text)
     }
 }
 
-static void mgr_reply_ok(pm_manager_t *m)
-{
-    char ok[] = "ok";
-
-    mgr_reply(m, ok);
-}
-
 static void mgr_begin_adoption(pm_manager_t *m, pm_pool_set_t *set)
 {
     mgr_adopt_global(m, set);
@@ -258,10 +249,6 @@ static void mgr_go_on_adopting(pm_manager_t *m, apr_time_t end)
     pm_futex_wake(&m->head->adopted, INT_MAX);
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): pools in force: %d",
            (int)getpid(), m->adoption.set->members->nelts);
-    if (m->owes_answer) {
-        m->owes_answer = 0;
-        mgr_reply_ok(m);
-    }
 }
 
 void pm_manager_adopt(pm_manager_t *m, pm_pool_set_t *set)
@@ -277,6 +264,9 @@ static void mgr_reload(pm_manager_t *m)
     pm_reload_t how = {.origin = PM_RELOAD_SIGNAL};
     pm_pool_set_t *set = m->staged;
 
+    if (!m->context.global) {
+        return;
+    }
     if (!set) {
         mgr_open_control(m); /* its file may have been removed */
         pm_reload_run(&m->context, NULL, &how);
@@ -301,6 +291,8 @@ static void mgr_die(pm_manager_t *m, const char *why)
     m->context.end_by =
         m->context.dying_at + m->context.die_timeout + LAST_WAIT;
     pm_loop_at(m->context.loop, &m->last_timer, m->context.end_by);
+    pm_spawner_kill(&m->context.spawner, NULL); /* takes back what it has not
+                                                 * begun */
     /* httpd keeps the sockets of its pools for the next manager */
     mgr_each_pool(m, m->opts.channel < 0 ? pm_pool_finish : pm_pool_close);
 }
@@ -334,12 +326,9 @@ static void mgr_reap(pm_manager_t *m)
             pm_worker_reaped(w, dead.status);
         }
         else if (pm_slow_log_reaped(&m->context, dead.pid, dead.status)
-                 || pm_survivor_reaped(&m->survivor, dead.pid)) {
+                 || pm_survivor_reaped(&m->survivor, dead.pid)
+                 || pm_spawner_reaped(&m->context.spawner, dead.pid)) {
             continue;
-        }
-        else if (pm_spawner_reaped(&m->context.spawner, dead.pid)) {
-            pm_loop_at(m->context.loop, &m->spawner_timer,
-                       m->context.spawner.retry_at);
         }
         else if (leader) {
             pm_worker_leftover_reaped(leader);
@@ -375,18 +364,16 @@ static void mgr_run_signals(pm_manager_t *m)
 
 /* --- the channel ---------------------------------------------------------- */
 
-/* The first set is answered when it is in force: the answer lets httpd serve.
- */
+/* The answer lets httpd serve: requests wait for a pool that is not in force
+ * yet, as for one that starts. */
 static void mgr_take_set(pm_manager_t *m)
 {
     if (m->context.global) {
         mgr_take_log(m, m->taking);
         pm_pool_set_destroy(m->staged);
         m->staged = m->taking;
-        mgr_reply_ok(m);
     }
     else {
-        m->owes_answer = 1;
         mgr_begin_adoption(m, m->taking);
     }
     m->taking = NULL;
@@ -397,17 +384,13 @@ static void mgr_take_message(pm_manager_t *m, const pm_message_t *msg,
 {
     pm_reason_t why;
     int whole;
+    apr_status_t rv = pm_pool_set_receive(&m->taking, msg, &whole, m->p, &why);
 
-    if (pm_pool_set_receive(&m->taking, msg, &whole, m->p, &why)
-        != APR_SUCCESS) {
-        mgr_reply(m, apr_pstrcat(p, "error ", why.text, NULL));
-    }
-    else if (whole) {
+    if (whole) {
         mgr_take_set(m);
     }
-    else {
-        mgr_reply_ok(m);
-    }
+    mgr_reply(m, rv == APR_SUCCESS ? apr_pstrdup(p, "ok")
+                                   : apr_pstrcat(p, "error ", why.text, NULL));
 }
 
 /* Closed, or reset because an answer was not read. */
@@ -425,6 +408,9 @@ static void mgr_unlink_socket(pm_pool_t *pool)
  * their requests. */
 static void mgr_leave_paths(pm_manager_t *m)
 {
+    if (m->phase == PM_PHASE_RUNNING) {
+        mgr_go_on_adopting(m, PM_TIME_NEVER);
+    }
     mgr_close_control(m);
     mgr_each_pool(m, mgr_unlink_socket);
     pm_pidfile_remove(&m->pid_file);
@@ -514,12 +500,6 @@ static void mgr_on_last(void *ctx, apr_time_t now)
 
     (void)now;
     m->given_up = 1;
-}
-
-static void mgr_on_spawner(void *ctx, apr_time_t now)
-{
-    (void)now;
-    pm_spawner_renew(&((pm_manager_t *)ctx)->context.spawner);
 }
 
 /* It ends the wait: the rest is planned in the next round. */
@@ -624,7 +604,6 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->pid_file.fd = -1;
     m->pcontrol = pm_subpool_create(p);
     m->last_timer = (pm_timer_t){.due = mgr_on_last, .ctx = m};
-    m->spawner_timer = (pm_timer_t){.due = mgr_on_spawner, .ctx = m};
     m->next_slice = (pm_timer_t){.due = mgr_on_slice, .ctx = m};
     mgr_init_context(m);
     m->survivor = (pm_survivor_t){.log = opts->log,
@@ -665,12 +644,12 @@ static int mgr_end(pm_manager_t *m)
     mgr_close_control(m);
     m->context.end_by =
         pm_time_max(m->context.end_by, pm_time_now() + LAST_LOOK);
+    pm_spawner_end(&m->context.spawner);
     mgr_each_pool(m, mgr_kill_strays);
     if (m->opts.channel < 0) {
         mgr_each_pool(m, mgr_unlink_socket);
     }
     pm_pidfile_remove(&m->pid_file);
-    pm_spawner_end(&m->context.spawner);
     pm_survivor_end(&m->survivor);
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): ends with %d: %s",
            (int)getpid(), status,
@@ -683,14 +662,15 @@ static int mgr_end(pm_manager_t *m)
  * not fit into a slice is for the next round, without a wait. */
 static void mgr_act(pm_manager_t *m)
 {
+    apr_time_t end = pm_time_now() + SLICE;
     int left = 0;
 
     if (m->phase == PM_PHASE_RUNNING) {
-        mgr_go_on_adopting(m, pm_time_now() + SLICE);
+        mgr_go_on_adopting(m, end);
         left = m->adoption.is_under_way;
     }
-    mgr_plan_touched(m);
-    left |= pm_exec_orders_give(&m->context);
+    mgr_plan_touched(m, end);
+    left |= pm_exec_orders_give(&m->context, end);
     if (left || !APR_RING_EMPTY(&m->context.touched, pm_pool, touched)) {
         pm_loop_at(m->context.loop, &m->next_slice, pm_time_now());
     }

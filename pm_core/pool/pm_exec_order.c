@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/pool/pm_exec_order.h"
 
-#include <stdarg.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "apr_strings.h"
@@ -16,17 +14,14 @@
  * change is not long in coming. */
 #define MOST_GIVEN 32
 
-/* A birth takes a millisecond.  The spawner is killed at the first deadline,
- * and what it had to do is given again; the second one is for a child of its
- * that hangs. */
+/* A birth takes a millisecond.  A spawner that has not answered any order for
+ * so long is killed, and what it had to do is given again; the second time is
+ * for a child of its that hangs. */
 #define SPAWNER_TIMEOUT apr_time_from_sec(2)
 #define CHILD_TIMEOUT   apr_time_from_sec(10)
 
 /* Given so many times, and died each time before it was born. */
 #define TRIES 4
-
-/* Orders are given for so long in one round. */
-#define SLICE apr_time_from_msec(5)
 
 typedef struct exec_order {
     pm_order_t order;
@@ -37,8 +32,9 @@ typedef struct exec_order {
     pm_launch_spec_t spec;   /* of that: a definition can go before its worker
                               * comes */
     int given;
-    int stale; /* its pool was reloaded since */
-    int late;
+    int stale;   /* its pool was reloaded since */
+    int late;    /* the spawner that has it was killed */
+    int excused; /* another one of its pool has failed meanwhile */
     int tries;
     pid_t pid; /* 0: not born yet; -1: will not be */
     int error; /* why not */
@@ -48,7 +44,14 @@ struct pm_exec_orders {
     struct pm_orders waiting;
     struct pm_orders given;
     int ngiven;
+    pm_loop_t *loop;
+    pm_timer_t stuck; /* no order was answered */
 };
+
+static exec_order_t *exec_of(pm_order_t *order)
+{
+    return (exec_order_t *)(void *)order; /* whose first member it is */
+}
 
 static pm_pool_t *exec_pool(const exec_order_t *o)
 {
@@ -60,11 +63,31 @@ static struct pm_exec_orders *exec_all(const exec_order_t *o)
     return o->order.group->context->exec_orders;
 }
 
-/* Its place is free for another. */
+static void exec_await(struct pm_exec_orders *all)
+{
+    pm_loop_at(all->loop, &all->stuck,
+               all->ngiven ? pm_time_now() + SPAWNER_TIMEOUT : PM_TIME_NEVER);
+}
+
+/* It is answered, and its place is free for another. */
 static void exec_ungive(exec_order_t *o)
 {
-    exec_all(o)->ngiven -= o->given;
-    o->given = 0;
+    struct pm_exec_orders *all = exec_all(o);
+
+    if (o->given) {
+        o->given = 0;
+        all->ngiven--;
+        exec_await(all);
+    }
+}
+
+/* The pool may have been stopped or removed, or be about to end, since its plan
+ * has ordered it. */
+static int exec_is_wanted(const exec_order_t *o)
+{
+    const pm_pool_t *pool = exec_pool(o);
+
+    return pool->phase != PM_POOL_CLOSING && !pm_pool_held(pool);
 }
 
 /* --- the end -------------------------------------------------------------- */
@@ -85,6 +108,32 @@ static void exec_fail(exec_order_t *o, const char *why)
 {
     pm_pool_error(exec_pool(o), PM_ERROR, "cannot start a worker: %s", why);
     exec_end(o, PM_EXEC_FAILED);
+}
+
+/* Several that could not be forked in the same moment are one failure. */
+static void exec_excuse_others(const exec_order_t *o)
+{
+    pm_order_t *order;
+
+    APR_RING_FOREACH(order, &exec_all(o)->given, pm_order, link)
+    {
+        if (order->group == o->order.group) {
+            exec_of(order)->excused = 1;
+        }
+    }
+}
+
+static void exec_fork_failed(exec_order_t *o)
+{
+    char text[120];
+
+    if (o->excused) {
+        exec_end(o, PM_EXEC_RECALLED);
+        return;
+    }
+    exec_excuse_others(o);
+    exec_fail(o, apr_psprintf(o->order.p, "cannot fork: %s",
+                              apr_strerror(o->error, text, sizeof(text))));
 }
 
 static void exec_adopt(exec_order_t *o)
@@ -117,8 +166,9 @@ static void exec_again(exec_order_t *o)
         exec_fail(o, "it has died before it was born");
         return;
     }
+    pm_pool_touch(exec_pool(o)); /* it may not be needed any more */
     pm_order_close(&o->order);
-    o->late = o->stale = o->error = 0;
+    o->late = o->stale = o->excused = o->error = 0;
     o->pid = 0;
     APR_RING_REMOVE(&o->order, link);
     APR_RING_INSERT_HEAD(&all->waiting, &o->order, pm_order, link);
@@ -137,7 +187,6 @@ static pid_t exec_listen(exec_order_t *o)
 
 static void exec_hear(exec_order_t *o)
 {
-    char text[120];
     pid_t pid = exec_listen(o);
 
     if (pid > 0) {
@@ -150,8 +199,7 @@ static void exec_hear(exec_order_t *o)
         exec_again(o);
     }
     else if (pid < 0) {
-        exec_fail(o, apr_psprintf(o->order.p, "cannot fork: %s",
-                                  apr_strerror(o->error, text, sizeof(text))));
+        exec_fork_failed(o);
     }
 }
 
@@ -164,17 +212,38 @@ static void exec_on_birth(void *ctx, int events)
 static void exec_on_deadline(void *ctx, apr_time_t now)
 {
     exec_order_t *o = ctx;
-    pm_context_t *context = o->order.group->context;
 
+    (void)now;
     if (exec_listen(o)) {
         exec_hear(o); /* pm_exec_orders_has() has read of it, perhaps */
     }
-    else if (o->late) {
+    else {
         exec_fail(o, "it has not come in time");
     }
-    else {
-        o->late = 1;
-        pm_loop_at(context->loop, &o->order.timer, now + CHILD_TIMEOUT);
+}
+
+/* Those of a spawner that was killed before are late already. */
+static void exec_on_stuck(void *ctx, apr_time_t now)
+{
+    pm_context_t *context = ctx;
+    struct pm_exec_orders *all = context->exec_orders;
+    pm_order_t *order;
+    int stuck = 0;
+
+    pm_exec_orders_hear(context); /* the manager itself may have slept */
+    if (all->stuck.when) {
+        return;
+    }
+    APR_RING_FOREACH(order, &all->given, pm_order, link)
+    {
+        exec_order_t *o = exec_of(order);
+
+        if (!o->late) {
+            o->late = stuck = 1;
+            pm_loop_at(all->loop, &order->timer, now + CHILD_TIMEOUT);
+        }
+    }
+    if (stuck) {
         pm_spawner_kill(&context->spawner, "has not made a worker in 2 s");
     }
 }
@@ -203,18 +272,24 @@ static apr_status_t exec_spawn(exec_order_t *o, pm_reason_t *why)
     o->from.spec = &o->spec;
     order->birth_fd = out.exec_fd;
     order->output_fd = out.output_fd;
+    o->pid = out.pid; /* the manager has forked it itself */
     (void)pm_loop_watch(pool->context->loop, &order->watch, order->birth_fd,
                         APR_POLLIN, order->p, why); /* else at the deadline */
     return APR_SUCCESS;
 }
 
 /* @return 0: the spawner has orders enough */
-static int exec_give(exec_order_t *o, apr_time_t now)
+static int exec_give(exec_order_t *o)
 {
     struct pm_exec_orders *all = exec_all(o);
     pm_reason_t why;
-    apr_status_t rv = exec_spawn(o, &why);
+    apr_status_t rv;
 
+    if (!exec_is_wanted(o)) {
+        exec_end(o, PM_EXEC_RECALLED);
+        return 1;
+    }
+    rv = exec_spawn(o, &why);
     if (APR_STATUS_IS_INCOMPLETE(rv)) {
         return 0;
     }
@@ -222,31 +297,30 @@ static int exec_give(exec_order_t *o, apr_time_t now)
         exec_fail(o, why.text);
         return 1;
     }
+    if (o->pid) {
+        exec_adopt(o);
+        return 1;
+    }
     APR_RING_REMOVE(&o->order, link);
     APR_RING_INSERT_TAIL(&all->given, &o->order, pm_order, link);
     o->given = 1;
     all->ngiven++;
-    pm_loop_at(o->order.group->context->loop, &o->order.timer,
-               now + SPAWNER_TIMEOUT);
+    if (!all->stuck.when) {
+        exec_await(all);
+    }
     return 1;
 }
 
-int pm_exec_orders_give(pm_context_t *context)
+int pm_exec_orders_give(pm_context_t *context, apr_time_t end)
 {
     struct pm_exec_orders *all = context->exec_orders;
-    apr_time_t now = pm_time_now();
-    apr_time_t end = now + SLICE;
 
     while (!APR_RING_EMPTY(&all->waiting, pm_order, link)
-           && all->ngiven < MOST_GIVEN) {
-        if (now >= end) { /* the manager forks, which takes time */
+           && all->ngiven < MOST_GIVEN
+           && exec_give(exec_of(APR_RING_FIRST(&all->waiting)))) {
+        if (pm_time_now() >= end) { /* the manager forks, which takes time */
             return 1;
         }
-        if (!exec_give((exec_order_t *)(void *)APR_RING_FIRST(&all->waiting),
-                       now)) {
-            break;
-        }
-        now = pm_time_now();
     }
     return 0;
 }
@@ -256,8 +330,7 @@ int pm_exec_orders_give(pm_context_t *context)
 void pm_exec_order(pm_pool_t *pool, int fork_fd, pm_exec_ended_t *ended,
                    void *ctx)
 {
-    exec_order_t *o =
-        (exec_order_t *)(void *)pm_order_create(&pool->workers, sizeof(*o));
+    exec_order_t *o = exec_of(pm_order_create(&pool->workers, sizeof(*o)));
 
     o->fork_fd = fork_fd;
     o->ended = ended;
@@ -278,7 +351,7 @@ int pm_exec_orders_recall(pm_pool_t *pool, int n)
          order = before) {
         before = APR_RING_PREV(order, link);
         if (order->group->pool == pool) {
-            exec_end((exec_order_t *)(void *)order, PM_EXEC_RECALLED);
+            exec_end(exec_of(order), PM_EXEC_RECALLED);
             done++;
         }
     }
@@ -292,7 +365,7 @@ void pm_exec_orders_reload(pm_pool_t *pool)
     APR_RING_FOREACH(order, &pool->context->exec_orders->given, pm_order, link)
     {
         if (order->group->pool == pool) {
-            ((exec_order_t *)(void *)order)->stale = 1;
+            exec_of(order)->stale = 1;
         }
     }
 }
@@ -305,22 +378,22 @@ void pm_exec_orders_hear(pm_context_t *context)
     for (order = APR_RING_FIRST(given);
          order != APR_RING_SENTINEL(given, pm_order, link); order = next) {
         next = APR_RING_NEXT(order, link);
-        exec_hear((exec_order_t *)(void *)order);
+        exec_hear(exec_of(order));
     }
 }
 
 int pm_exec_orders_has(const pm_context_t *context, pid_t pid, pid_t group)
 {
-    pid_t spawner = context->spawner.pid;
+    const pm_spawner_t *spawner = &context->spawner;
     pm_order_t *order;
 
-    if (spawner && (pid == spawner || group == spawner)) {
+    if (spawner->group && (pid == spawner->pid || group == spawner->group)) {
         return 1; /* a child is in the spawner's group until it has said that
                    * it is there */
     }
     APR_RING_FOREACH(order, &context->exec_orders->given, pm_order, link)
     {
-        exec_order_t *o = (exec_order_t *)(void *)order;
+        exec_order_t *o = exec_of(order);
         int news = !o->pid && exec_listen(o);
 
         if (news) { /* the descriptor does not tell of it any more */
@@ -344,5 +417,7 @@ void pm_exec_orders_init(pm_context_t *context)
 
     APR_RING_INIT(&all->waiting, pm_order, link);
     APR_RING_INIT(&all->given, pm_order, link);
+    all->loop = context->loop;
+    all->stuck = (pm_timer_t){.due = exec_on_stuck, .ctx = context};
     context->exec_orders = all;
 }

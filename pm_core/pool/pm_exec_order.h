@@ -31,9 +31,9 @@ void pm_exec_orders_init(pm_context_t *context);
 void pm_exec_order(pm_pool_t *pool, int fork_fd, pm_exec_ended_t *ended,
                    void *ctx);
 
-/** Give orders, for some milliseconds.  At the end of a round of events.
+/** Give orders until @a end, one at least.  At the end of a round of events.
  *  @return 1: more could be given at once */
-int pm_exec_orders_give(pm_context_t *context);
+int pm_exec_orders_give(pm_context_t *context, apr_time_t end);
 
 /** Take back orders of a pool that were not given, @a n at the most.
  *  @return how many */
@@ -45,8 +45,8 @@ void pm_exec_orders_reload(pm_pool_t *pool);
 /** Adopt the workers that have been born by now. */
 void pm_exec_orders_hear(pm_context_t *context);
 
-/** Is it the spawner, or a child of its that is not adopted yet?  Nothing
- *  changes by asking. */
+/** Is it the spawner, or a child of its that is not adopted yet?  None is
+ *  adopted by asking. */
 int pm_exec_orders_has(const pm_context_t *context, pid_t pid, pid_t group);
 
 /** Are workers being born? */

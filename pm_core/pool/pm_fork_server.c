@@ -480,7 +480,7 @@ static void fs_on_candidate(struct pm_fork_server *fs, int heard,
 static int fs_hear(struct pm_fork_server *fs, fork_process_t *process)
 {
     pm_fork_message_t said = {0};
-    int heard = process && process->fd >= 0
+    int heard = process && process->w && process->fd >= 0
                     ? pm_fork_client_hear(process->fd, &said)
                     : 0;
 

@@ -192,6 +192,8 @@ static int pool_redefine(pm_pool_t *pool, const pm_conf_t *given,
         apr_pool_destroy(p);
         return 0;
     }
+    /* what was prepared for orders that wait is of the former definition */
+    pm_exec_orders_recall(pool, INT_MAX);
     pool_rescale(pool, pool->spec ? pool->conf : NULL, conf);
     EACH_FEATURE(pool->context, ended, pool);
     spec->files = pool->context->files;
@@ -461,6 +463,8 @@ static void pool_on_order_ended(pm_pool_t *pool, pm_exec_end_t how,
 {
     pm_warmup_begin(warmup, w);
     if (how == PM_EXEC_BORN) {
+        /* its order may have waited: the trial begins now */
+        pm_restart_policy_note_start(&pool->restart, pm_time_now());
         pm_pool_tell_former(pool);
     }
     else if (how == PM_EXEC_FAILED) {

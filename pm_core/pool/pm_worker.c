@@ -489,6 +489,22 @@ static void wrk_end_late(pm_worker_t *w, apr_time_t now)
     pm_worker_handle(w, PM_WORKER_EVENT_STOP);
 }
 
+/* A step of its birth hangs: its directory, say, is on a server that is gone.
+ */
+static void wrk_end_unborn(pm_worker_t *w, apr_time_t now)
+{
+    if (now < w->started_at + w->group->conf->start_timeout) {
+        return;
+    }
+    wrk_error(w->group, PM_WARNING,
+              "worker %d does not execute its program after %.3f s "
+              "(FcgiPMStartTimeout) and is ended: SIGTERM",
+              (int)w->pid, (double)(now - w->started_at) / 1e6);
+    w->group->events->late(w->pool, w, now);
+    w->overdue = 1;
+    pm_worker_handle(w, PM_WORKER_EVENT_STOP);
+}
+
 static void wrk_end_overdue(pm_worker_t *w, apr_time_t since, apr_time_t now)
 {
     wrk_error(w->group, PM_WARNING,
@@ -697,6 +713,9 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
         && w->group->events->waits(w->pool, w, &seen)) {
         pm_worker_handle(w, PM_WORKER_EVENT_READY);
     }
+    if (w->state == PM_WORKER_BORN) {
+        wrk_end_unborn(w, now);
+    }
     if (w->state != PM_WORKER_LOADING && w->state != PM_WORKER_READY) {
         return;
     }
@@ -857,6 +876,10 @@ pm_worker_t *pm_worker_adopt(pm_worker_group_t *group,
            group->conf->name, (int)w->pid);
     if (w->exec_fd >= 0) {
         wrk_watch(w, &w->exec_watch, w->exec_fd, wrk_on_exec);
+        if (group->conf->start_timeout) {
+            pm_loop_at(group->context->loop, &w->timer,
+                       now + group->conf->start_timeout);
+        }
     }
     else {
         w->runs = 1;

@@ -20,7 +20,8 @@
 #include "pm_core/spawn/pm_launch_pack.h"
 
 /* One that dies younger is not replaced before. */
-#define YOUNG apr_time_from_sec(1)
+#define YOUNG      apr_time_from_sec(1)
+#define PAUSE_MOST apr_time_from_sec(60)
 
 /* The descriptors of an order.  The spawner has 0, 1 and 2, so it receives the
  * third of them above PM_FORK_FD, as pm_birth_t wants it. */
@@ -52,7 +53,7 @@ static pid_t spawner_clone(void)
 #endif
 }
 
-static void spawner_obey(pm_spawner_order_t *order, int *fds, int nfds,
+static void spawner_obey(pm_spawner_order_t *order, int fd, int *fds, int nfds,
                          pid_t manager)
 {
     pm_birth_t birth = {.parent = manager,
@@ -65,6 +66,7 @@ static void spawner_obey(pm_spawner_order_t *order, int *fds, int nfds,
     pid_t pid = spawner_clone();
 
     if (pid == 0) {
+        close(fd); /* when the spawner dies nobody else holds its orders */
         birth.spec = pm_launch_unpack(order->spec);
         pm_ladder_climb(&birth);
     }
@@ -107,7 +109,7 @@ __attribute__((noreturn)) static void spawner_main(pm_spawner_order_t *order,
         while (pm_fd_pass_recv(fd, order, sizeof(*order), fds, &nfds, 0)
                    > (ssize_t)SPEC
                && nfds == OTHERS + order->has_shm + order->has_fork) {
-            spawner_obey(order, fds, nfds, manager);
+            spawner_obey(order, fd, fds, nfds, manager);
         }
     }
     _exit(0);
@@ -129,25 +131,20 @@ static void spawner_launch(pm_spawner_t *s)
     }
     close(pair[1]);
     s->fd = pair[0];
-    s->retry_at = pm_time_now() + YOUNG;
+    s->born = pm_time_now();
     if (s->pid < 0) {
         s->pid = 0;
         pm_fds_close(&s->fd);
+        return;
     }
+    s->group = s->pid;
 }
 
 void pm_spawner_start(pm_spawner_t *s, const pm_log_t *log, apr_pool_t *p)
 {
-    *s = (pm_spawner_t){.log = log, .fd = -1};
-    s->order = apr_palloc(p, sizeof(*s->order));
+    *s = (pm_spawner_t){.log = log, .fd = -1, .pause = YOUNG};
+    s->order = apr_pcalloc(p, sizeof(*s->order));
     spawner_launch(s);
-}
-
-void pm_spawner_renew(pm_spawner_t *s)
-{
-    if (!s->pid && pm_time_now() >= s->retry_at) {
-        spawner_launch(s);
-    }
 }
 
 pm_spawner_answer_t pm_spawner_order(pm_spawner_t *s, const pm_birth_t *birth)
@@ -158,7 +155,10 @@ pm_spawner_answer_t pm_spawner_order(pm_spawner_t *s, const pm_birth_t *birth)
     int nfds = OTHERS;
     apr_size_t size;
 
-    pm_spawner_renew(s);
+    if (!s->pid && s->pause != PM_TIME_NEVER
+        && pm_time_now() - s->born >= s->pause) {
+        spawner_launch(s);
+    }
     if (s->fd < 0) {
         return PM_SPAWNER_NOT;
     }
@@ -186,12 +186,12 @@ int pm_spawner_refused(pm_spawner_t *s, int error)
     if (error != EINVAL && error != EPERM && error != ENOSYS) {
         return 0;
     }
-    if (s->retry_at != PM_TIME_NEVER) {
+    if (s->pause != PM_TIME_NEVER) {
         pm_log(s->log, PM_INFO,
                "manager (pid %d): it forks workers itself, as the kernel lets "
                "no other process do it: %s",
                (int)getpid(), strerror(error));
-        s->retry_at = PM_TIME_NEVER;
+        s->pause = PM_TIME_NEVER;
         pm_spawner_kill(s, NULL);
     }
     return 1;
@@ -215,6 +215,11 @@ int pm_spawner_reaped(pm_spawner_t *s, pid_t pid)
         pm_fds_close(&s->fd);
     }
     s->pid = 0;
+    if (s->pause != PM_TIME_NEVER) {
+        s->pause = pm_time_now() - s->born >= YOUNG
+                       ? YOUNG
+                       : pm_time_min(2 * s->pause, PAUSE_MOST);
+    }
     return 1;
 }
 
@@ -259,11 +264,6 @@ int pm_spawner_refused(pm_spawner_t *s, int error)
     (void)s;
     (void)error;
     return 0;
-}
-
-void pm_spawner_renew(pm_spawner_t *s)
-{
-    (void)s;
 }
 
 int pm_spawner_reaped(pm_spawner_t *s, pid_t pid)

@@ -33,9 +33,12 @@ typedef struct pm_spawner {
     const pm_log_t *log;
     struct pm_spawner_order *order; /**< room for one */
     pid_t pid;                      /**< 0: there is none */
-    int fd;              /**< the manager's end of the pair; -1: none */
-    apr_time_t retry_at; /**< none is started before; PM_TIME_NEVER: the kernel
-                          *   refuses what it does */
+    pid_t group;      /**< of its children before they execute; stays when
+                       *   it has gone */
+    int fd;           /**< the manager's end of the pair; -1: none */
+    apr_time_t born;  /**< when the last one was started */
+    apr_time_t pause; /**< none is started within that; PM_TIME_NEVER: the
+                       *   kernel refuses what it does */
 } pm_spawner_t;
 
 typedef enum pm_spawner_answer {
@@ -48,21 +51,19 @@ typedef enum pm_spawner_answer {
  *  @param p lives as long as the manager */
 void pm_spawner_start(pm_spawner_t *s, const pm_log_t *log, apr_pool_t *p);
 
-/** Order a child.  Its descriptors stay the caller's. */
+/** Order a child.  Its descriptors stay the caller's.  Where there is no
+ *  spawner another one is started, after a pause that doubles with each one
+ *  that dies young. */
 pm_spawner_answer_t pm_spawner_order(pm_spawner_t *s, const pm_birth_t *birth);
 
 /** It could not fork, for this errno.  @return 1: nor will it ever, and it was
  *  ended: such a system call is not allowed here */
 int pm_spawner_refused(pm_spawner_t *s, int error);
 
-/** Start another one, if there is none and @c retry_at has come. */
-void pm_spawner_renew(pm_spawner_t *s);
-
-/** A child was reaped.  @return 1: it was the spawner; pm_spawner_renew() is
- *  due at @c retry_at */
+/** A child was reaped.  @return 1: it was the spawner */
 int pm_spawner_reaped(pm_spawner_t *s, pid_t pid);
 
-/** Kill it; another one is started when it was reaped.
+/** Kill it; another one can be started when it was reaped.
  *  @param why for the log: "does ..."; NULL: no line */
 void pm_spawner_kill(pm_spawner_t *s, const char *why);
 

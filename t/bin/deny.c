@@ -9,10 +9,11 @@
  *     netlink    RestrictAddressFamilies= without AF_NETLINK
  *     memfd      memfd_create()
  *     parent     clone() with CLONE_PARENT
- *     wx         MemoryDenyWriteExecute=
- *     services   SystemCallFilter=~@debug @mount @privileged-like calls that a
- *                service does not need: ptrace, mount, keyctl, bpf and so on
- *     resources  SystemCallFilter=~@resources: limits, priorities
+ *     again      the same, by EAGAIN, as where the limit of processes is
+ * reached wx         MemoryDenyWriteExecute= services SystemCallFilter=~@debug
+ * @mount @privileged-like calls that a service does not need: ptrace, mount,
+ * keyctl, bpf and so on resources  SystemCallFilter=~@resources: limits,
+ * priorities
  *
  * Exit status 77: that cannot be had here.
  */
@@ -80,14 +81,14 @@ static void deny_netlink(filter_t *f)
 }
 
 /* These bits all set in an argument. */
-static void deny_bits(filter_t *f, long call, int arg, unsigned bits)
+static void deny_bits(filter_t *f, long call, int arg, unsigned bits, int err)
 {
     load(f, offsetof(struct seccomp_data, nr));
     add(f, BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 4);
     load_arg(f, arg);
     add(f, BPF_ALU | BPF_AND | BPF_K, bits, 0, 0);
     add(f, BPF_JMP | BPF_JEQ | BPF_K, bits, 0, 1);
-    refuse(f, EPERM);
+    refuse(f, err);
 }
 
 static void deny_all(filter_t *f, const long *calls, size_t n)
@@ -120,11 +121,14 @@ static int take_word(filter_t *f, const char *word)
         deny(f, SYS_memfd_create);
     }
     else if (!strcmp(word, "parent")) {
-        deny_bits(f, SYS_clone, 0, CLONE_PARENT);
+        deny_bits(f, SYS_clone, 0, CLONE_PARENT, EPERM);
+    }
+    else if (!strcmp(word, "again")) {
+        deny_bits(f, SYS_clone, 0, CLONE_PARENT, EAGAIN);
     }
     else if (!strcmp(word, "wx")) {
-        deny_bits(f, SYS_mmap, 2, PROT_WRITE | PROT_EXEC);
-        deny_bits(f, SYS_mprotect, 2, PROT_EXEC);
+        deny_bits(f, SYS_mmap, 2, PROT_WRITE | PROT_EXEC, EPERM);
+        deny_bits(f, SYS_mprotect, 2, PROT_EXEC, EPERM);
     }
     else if (!strcmp(word, "services")) {
         deny_all(f, services, sizeof(services) / sizeof(services[0]));

@@ -151,6 +151,7 @@ sub stopped {
     ok(wait_for { !alive($server) } 10, 'it is ended');
     like($run->log, qr/the spawner \(pid $server\) has not made a worker/,
          'the log says so');
+    hup($run);
     my $second = spawner($run, $server);
     mark($second);
     @worker = hup($run);
@@ -185,10 +186,6 @@ sub hangs {
            @child == 2 || $run->log =~ /cgroup/i
        } 20, 'two births hang');
     is((ctl($run->control_socket, 'ping'))[0], 0, 'the manager answers');
-    my $server = $run->spawner;
-    my $wchan = slurp("/proc/$server/syscall");
-    like($run->log, qr/worker \d+ started/, 'workers')
-        if $run->log =~ /started/;
     is($run->status->{pools}[0]{starting}, 2,
        'both are starting');
     my $from = time;
@@ -196,6 +193,47 @@ sub hangs {
     ok(defined $run->wait(20), 'a stop ends');
     cmp_ok(time - $from, '<', 8, 'in time');
     ok(wait_for { !descendants() } 10, 'nothing is left');
+
+    $run = FCGIPM::Run->new(
+        command => [$LOOP],
+        options => ['--cgroup', $dir, '--start-timeout', '1']);
+    ok(wait_for { $run->log =~ /does not execute its program after 1/ } 20,
+       'FcgiPMStartTimeout ends such a birth');
+    $run->signal('TERM');
+    ok(defined $run->wait(20), 'a stop ends');
+    return;
+}
+
+# --- a stop while orders are with a spawner that does not answer
+sub no_more {
+    my $run = FCGIPM::Run->new(processes => 4, command => [$LOOP], control => 1,
+                               options => ['--log-level', 'info',
+                                           '--die-timeout', 20]);
+    $run->workers(4);
+    my $server = spawner($run) or return;
+    kill 'STOP', $server;
+    $run->signal('HUP');
+    ok(wait_for { $run->status->{pools}[0]{starting} } 20, 'workers are ordered');
+    ends($run, 'a stop');
+    is(() = $run->log =~ /worker \d+ started/g, 4,
+       'no worker is started for a manager that ends');
+    return;
+}
+
+# --- fork(2) fails for all that were ordered at once
+sub again {
+    my @deny = (bin('deny') . '', 'again', '--');
+  SKIP: {
+        skip 'seccomp cannot be had here', 1 if system(@deny, 'true') >> 8;
+        my $run = FCGIPM::Run->new(processes => 8, wrap => \@deny,
+                                   command => [$LOOP], control => 1);
+        ok(wait_for { $run->log =~ /cannot fork: Resource temporarily/ } 20,
+           'why it fails');
+        my $failed = () = $run->log =~ /cannot fork/g;
+        cmp_ok($failed, '<', 6, 'eight orders are not eight failures');
+        is((ctl($run->control_socket, 'ping'))[0], 0, 'the manager goes on');
+        ends($run, 'again');
+    }
     return;
 }
 
@@ -295,6 +333,7 @@ sub refused {
 }
 
 my %part = (births => \&births, changes => \&changes, large => \&large, failure => \&failure,
+            no_more => \&no_more, again => \&again,
             stopped => \&stopped, hangs => \&hangs, killed => \&killed, orphan => \&orphan,
             refused => \&refused);
 for my $name (@ARGV ? @ARGV : sort keys %part) {
