@@ -39,7 +39,8 @@ typedef struct pm_spawner_order {
 
 /* --- the spawner ---------------------------------------------------------- */
 
-/* As fork(), but the child is the manager's, which gets SIGCHLD for it.  What
+/* As fork(), but the child is the manager's, which gets the signal that it gets
+ * for the spawner itself: SIGCHLD (clone(2), CLONE_PARENT).  What
  * the C library remembers of its thread (number, robust mutexes) is not
  * renewed: from here to exec the child uses none of that. */
 static pid_t spawner_clone(void)
