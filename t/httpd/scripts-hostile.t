@@ -314,7 +314,11 @@ like(asks($HTTPD, map { "script 0 localhost:0 $docs/plain/root/n"
      qr/^(?:ok|error 503)/, '10,000 questions for 40 scripts');
 cmp_ok($size->() - $was, '<', 2048, 'the manager has not grown (KB)');
 is(scalar @{ $httpd->status->{pools} }, 20, 'FcgiPMMaxScripts pools');
-is(count_lines($httpd->error_log, 'no other script'), 1, 'one line in the log');
+# where 10,000 questions take long, pools that were not used go instead
+my $full = count_lines($httpd->error_log, 'no other script');
+my $room = count_lines($httpd->error_log, 'goes when another script is asked');
+cmp_ok($full, '<=', 1, 'one line in the log');
+ok($full || $room == 1, 'of that or of room that was made');
 is($httpd->manager, $manager, 'it is the same manager');
 is($httpd->stop, 0, 'httpd stops well');
 
