@@ -74,7 +74,8 @@ static int read_number(const char *text, int base, const unit_t *units,
     return 0;
 }
 
-/* A number as it is best written: with the largest unit that divides it. */
+/* A number as it is best written: with the largest unit that divides it, by
+ * the longest of its names. */
 static const char *write_number(apr_pool_t *p, apr_int64_t n,
                                 const unit_t *units)
 {
@@ -82,7 +83,7 @@ static const char *write_number(apr_pool_t *p, apr_int64_t n,
 
     for (; units->name; units++) {
         if (n % units->factor == 0
-            && (!best || (n && units->factor > best->factor))) {
+            && (!best || (n && units->factor >= best->factor))) {
             best = units;
         }
     }
@@ -558,7 +559,7 @@ static const char *write_integer(apr_pool_t *p, const void *field,
                                                    : no_units;
 
     if (row->type == PM_T_OCTAL) {
-        return apr_psprintf(p, "%o", (unsigned)n);
+        return apr_psprintf(p, "%04o", (unsigned)n);
     }
     return n < 0 && row->type == PM_T_SIZE ? "off" : write_number(p, n, units);
 }

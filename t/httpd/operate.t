@@ -88,10 +88,13 @@ sub line_number {
               { name => 'FcgiPMNice', value => [['1']], from => 'server',
                 where => $at->('FcgiPMNice') }, 'of the server');
     is_deeply($global{FcgiPMDieTimeout},
-              { name => 'FcgiPMDieTimeout', value => [['2']],
+              { name => 'FcgiPMDieTimeout', value => [['2s']],
                 from => 'server', where => $at->('FcgiPMDieTimeout') },
               "the manager's");
     is($pool{app}{FcgiPMUmask}{from}, 'default', 'a default');
+    is_deeply([map { $pool{app}{$_}{value}[0][0] }
+               'FcgiPMUmask', 'FcgiPMListenMode', 'FcgiPMIdleTimeout'],
+              ['0022', '0600', '1min'], 'values as they are written');
     is($pool{app}{FcgiPMListen}{from}, 'httpd', 'what follows httpd');
     is_deeply($pool{other}{FcgiPMSetEnv}{value}, [['A', 'one two'],
                                                   ['B', '2']], 'a list');

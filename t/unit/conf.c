@@ -13,10 +13,10 @@ static const struct {
     const char *text;  /* as pm_conf_write() says it; NULL: refused */
     const char *complaint;
 } cases[] = {
-    {"FcgiPMDieTimeout", "3", "3", NULL},
-    {"FcgiPMDieTimeout", "3s", "3", NULL},
+    {"FcgiPMDieTimeout", "3", "3s", NULL},
+    {"FcgiPMDieTimeout", "3s", "3s", NULL},
     {"FcgiPMDieTimeout", "1500ms", "1500ms", NULL},
-    {"FcgiPMDieTimeout", "2min", "2mi", NULL},
+    {"FcgiPMDieTimeout", "2min", "2min", NULL},
     {"FcgiPMDieTimeout", "1h", "1h", NULL},
     {"FcgiPMDieTimeout", "0", "0", NULL},
     {"FcgiPMDieTimeout", "61min", NULL, "from 0 to 1h"},
@@ -26,7 +26,7 @@ static const struct {
     {"FcgiPMDieTimeout", "", NULL, "is not a time"},
     {"FcgiPMDieTimeout", "99999999999999999999", NULL, "is not a time"},
     {"FcgiPMDieTimeout", "9223372036854775807h", NULL, "is not a time"},
-    {"FcgiPMSlowLog", "5s", "5", NULL},
+    {"FcgiPMSlowLog", "5s", "5s", NULL},
     {"FcgiPMSlowLog", "0", "0", NULL},
     {"FcgiPMSlowLog", "500ms /bin/look -p %p", "500ms %2fbin%2flook -p %25p",
      NULL},
@@ -45,8 +45,8 @@ static const struct {
     {"FcgiPMNice", "-20", "-20", NULL},
     {"FcgiPMNice", "-21", NULL, "from -20 to 19"},
     {"FcgiPMNice", "-", NULL, "\"-\""},
-    {"FcgiPMUmask", "022", "22", NULL},
-    {"FcgiPMUmask", "0777", "777", NULL},
+    {"FcgiPMUmask", "022", "0022", NULL},
+    {"FcgiPMUmask", "0777", "0777", NULL},
     {"FcgiPMUmask", "1000", NULL, "from 0 to 0777"},
     {"FcgiPMUmask", "8", NULL, "octal"},
     {"FcgiPMGraceful", "changed", "changed", NULL},
