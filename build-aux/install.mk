@@ -28,12 +28,6 @@ $(FILLED): $(B)/%: packaging/% FORCE
 .PHONY: FORCE
 FORCE:
 
-# fcgipm.conf(5), with the date of the other pages.
-PAGE_DATE := $(shell sed -n 's/^[.]TH .* "\([0-9-]*\)".*/\1/p' \
-               docs/man/fcgipmctl.8)
-$(B)/fcgipm.conf.5: build-aux/conf-page docs/admin/directives.md
-	$(Q)build-aux/conf-page $(VERSION) $(PAGE_DATE) <docs/admin/directives.md >$@
-
 # mode:file:where it goes
 INSTALLED := \
     644:$(MODULE):$(MODDIR)/$(notdir $(MODULE)) \
@@ -46,7 +40,6 @@ INSTALLED := \
     644:libfcgipm/manage/fcgipm.h:$(INCDIR)/fcgipm.h \
     644:docs/man/fcgipm.3:$(MANDIR)/man3/fcgipm.3 \
     644:docs/man/fcgipm-run.1:$(MANDIR)/man1/fcgipm-run.1 \
-    644:$(B)/fcgipm.conf.5:$(MANDIR)/man5/fcgipm.conf.5 \
     644:docs/man/fcgipmctl.8:$(MANDIR)/man8/fcgipmctl.8 \
     644:docs/man/fcgipm-migrate.8:$(MANDIR)/man8/fcgipm-migrate.8 \
     644:packaging/fcgipmctl.bash:$(COMPDIR)/fcgipmctl \
@@ -55,7 +48,7 @@ INSTALLED := \
     $(if $(MODS),644:$(B)/fcgipm.load:$(MODS)/fcgipm.load)
 
 # A configuration that is there stays as it is.
-install: all $(FILLED) $(B)/fcgipm.conf.5
+install: all $(FILLED)
 	$(Q)set -e; for file in $(INSTALLED); do \
 	    IFS=:; set -- $$file; unset IFS; \
 	    install -D -m "$$1" "$$2" "$(DESTDIR)$$3"; \

@@ -24,11 +24,12 @@ _fcgipmctl_pids()
 _fcgipmctl()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} word= socket= pool= i
-    local words="ping status config reload start stop scale kill top"
+    local words="ping status config reload start stop scale kill top check"
 
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
+        --filter|-w|--warning|-c|--critical) ((++i)) ;;
         -s|--socket)
             ((++i < COMP_CWORD)) && socket=${COMP_WORDS[i]} ;;
         -*) ;;
@@ -39,8 +40,8 @@ _fcgipmctl()
     if [[ ${COMP_WORDS[COMP_CWORD - 1]} == @(-s|--socket) ]]; then
         COMPREPLY=($(compgen -f -- "$cur"))
     elif [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W "-s --socket --json --wait --help
-                                 --version" -- "$cur"))
+        COMPREPLY=($(compgen -W "-s --socket --json --wait --filter --warning
+                                 --critical --help --version" -- "$cur"))
     elif [[ -z $word ]]; then
         COMPREPLY=($(compgen -W "$words" -- "$cur"))
     elif [[ $word == kill ]]; then

@@ -303,11 +303,6 @@ SKIP: {
     skip 'mandoc is missing', 1 unless have('mandoc');
     my @said = `cd '${\ root() }' && mandoc -Tlint docs/man/*`;
     is_deeply(\@said, [], 'mandoc has nothing to say of the manual pages');
-    my $conf = `cd '${\ root() }' && build-aux/conf-page 1 2026-01-01 <docs/admin/directives.md`;
-    is_deeply([grep { $conf !~ /^\.SS $_->{name}$/m } @rows], [],
-              'fcgipm.conf(5) has every directive');
-    my $page = write_file(tmp_dir() . '/fcgipm.conf.5', $conf);
-    is(`mandoc -Tlint '$page'`, '', 'nor of fcgipm.conf(5)');
 }
 
 done_testing();

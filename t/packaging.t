@@ -43,7 +43,7 @@ cmp_ok(scalar @name, '>', 14, 'files of make install');
 my $debs = join '', map { slurp($_) }
     glob "$top/packaging/debian/*.{install,apache2}";
 for my $name (@name) {
-    my ($man) = $name =~ /\.([1358])$/;
+    my ($man) = $name =~ /\.([138])$/;
     like($debs, $man ? qr{^usr/share/man/man$man$}m
         : qr{/\Q$name\E$}m, "$name is in a package")
         if $name !~ /\@/;

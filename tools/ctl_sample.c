@@ -117,6 +117,10 @@ static void sample_add_line(ctl_sample_t *sample, const ctl_sample_t *former,
     int i;
 
     line->key = key;
+    line->failing = view == CTL_POOLS && pm_control_reply_is_failing(node);
+    line->error =
+        view == CTL_POOLS ? pm_control_reply_text(node, "last_error") : "";
+    sample->failing += line->failing;
     for (i = 0; i < v->n; i++) {
         const ctl_column_t *c = &v->column[i];
 
@@ -158,7 +162,8 @@ static void sample_add_pool(ctl_sample_t *sample, const ctl_sample_t *former,
 }
 
 ctl_sample_t *ctl_sample_read(const char *json, apr_time_t at,
-                              const ctl_sample_t *former, apr_pool_t *p)
+                              const ctl_sample_t *former, const char *filter,
+                              apr_pool_t *p)
 {
     const json_t *status = pm_control_reply_read(json, p);
     const json_t *manager = json_object_get(status, "manager");
@@ -182,7 +187,9 @@ ctl_sample_t *ctl_sample_read(const char *json, apr_time_t at,
     }
     json_array_foreach(json_object_get(status, "pools"), n, pool)
     {
-        sample_add_pool(sample, former, pool, p);
+        if (ctl_text_matches(filter, pool)) {
+            sample_add_pool(sample, former, pool, p);
+        }
     }
     return sample;
 }
@@ -205,6 +212,9 @@ static int sample_swapped(const ctl_line_t *a, const ctl_line_t *b,
 {
     int order = sample_compare(a, b, view, column);
 
+    if (a->failing != b->failing) {
+        return b->failing;
+    }
     order = reverse ? -order : order;
     return order ? order > 0 : strcmp(a->key, b->key) > 0;
 }

@@ -32,7 +32,9 @@ typedef struct ctl_column {
 } ctl_column_t;
 
 typedef struct ctl_line {
-    const char *key; /**< the same in each sample */
+    const char *key;   /**< the same in each sample */
+    int failing;       /**< of a pool (pm_control_reply.h) */
+    const char *error; /**< of a pool: its last one; "": none */
     const char *text[CTL_CELLS];
     double value[CTL_CELLS];
 } ctl_line_t;
@@ -43,6 +45,7 @@ typedef struct ctl_sample {
     double pid, reloads, restarts;
     double uptime; /**< seconds */
     double rate;   /**< requests of all pools in a second */
+    int failing;   /**< pools */
     apr_array_header_t *lines[CTL_VIEWS]; /**< of ctl_line_t * */
     apr_hash_t *by_key[CTL_VIEWS];
 } ctl_sample_t;
@@ -54,13 +57,15 @@ const ctl_column_t *ctl_sample_columns(ctl_view_t view, int *n);
  * @param json   the manager's answer
  * @param at     when it came
  * @param former the sample before, for rates; NULL: there is none
+ * @param filter pools that are shown (ctl_text_matches()); NULL: all
  * @return NULL: it cannot be understood
  */
 ctl_sample_t *ctl_sample_read(const char *json, apr_time_t at,
-                              const ctl_sample_t *former, apr_pool_t *p);
+                              const ctl_sample_t *former, const char *filter,
+                              apr_pool_t *p);
 
 /** Sort by a column: text from a to z, numbers from the greatest; @a reverse
- *  the other way round.  Equal ones by name. */
+ *  the other way round.  Equal ones by name.  Pools that fail come first. */
 void ctl_sample_sort(ctl_sample_t *sample, ctl_view_t view, int column,
                      int reverse);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl_text.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "apr_strings.h"
@@ -19,6 +21,26 @@ int ctl_text_coloured(FILE *out)
 
     return isatty(fileno(out)) && !(no && no[0]) && term
            && strcmp(term, "dumb") != 0;
+}
+
+int ctl_text_columns(FILE *out)
+{
+    struct winsize size = {0};
+
+    if (ioctl(fileno(out), TIOCGWINSZ, &size)) {
+        return CTL_COLUMNS;
+    }
+    return size.ws_col < CTL_COLUMNS        ? CTL_COLUMNS
+           : size.ws_col > CTL_COLUMNS_MOST ? CTL_COLUMNS_MOST
+                                            : size.ws_col;
+}
+
+int ctl_text_matches(const char *filter, const json_t *pool)
+{
+    return !filter
+           || (!strcmp(filter, "failing")
+                   ? pm_control_reply_is_failing(pool)
+                   : !fnmatch(filter, pm_control_reply_text(pool, "name"), 0));
 }
 
 const char *ctl_text_safe(char *buf, size_t size, const char *text)
@@ -139,12 +161,13 @@ static size_t text_line(const char *text, size_t width, const char **next)
 void ctl_text_wrap(FILE *out, const char *head, const char *text)
 {
     int indent = (int)strlen(head);
-    char buf[CTL_COLUMNS];
+    size_t columns = (size_t)ctl_text_columns(out);
+    char buf[CTL_COLUMNS_MOST];
 
     fputs(head, out);
     for (;;) {
         const char *next;
-        size_t len = text_line(text, CTL_COLUMNS - 1 - (size_t)indent, &next);
+        size_t len = text_line(text, columns - 1 - (size_t)indent, &next);
 
         fprintf(out, "%s\n", ctl_text_safe(buf, len + 1, text));
         text = next;
@@ -191,45 +214,74 @@ static const pm_metric_t *text_column(const pm_metric_t *m,
     return m->member ? m : NULL;
 }
 
-static void text_put_heads(FILE *out, pm_metric_object_t object,
+/* The names of pools take as much as they need of what a wide terminal has
+ * left. */
+static int text_name_width(FILE *out, const apr_array_header_t *pools)
+{
+    int most = ctl_text_columns(out) - CTL_COLUMNS;
+    int width = 0;
+    int i;
+
+    for (i = 0; i < pools->nelts; i++) {
+        const json_t *pool = APR_ARRAY_IDX(pools, i, const json_t *);
+        int len = (int)strlen(pm_control_reply_text(pool, "name"));
+
+        width = len > width ? len : width;
+    }
+    most += pm_metrics[PM_METRIC_POOL_name].width;
+    return width < most ? width : most;
+}
+
+/* @param names the least width of a pool's name */
+static int text_width(const pm_metric_t *m, int names)
+{
+    return m == &pm_metrics[PM_METRIC_POOL_name] && names > m->width ? names
+                                                                     : m->width;
+}
+
+static void text_put_heads(FILE *out, pm_metric_object_t object, int names,
                            const char *indent)
 {
     const pm_metric_t *m = text_column(pm_metrics, object);
 
     for (; m; m = text_column(m + 1, object), indent = " ") {
-        fprintf(out, "%s%*s", indent, text_is_words(m) ? -m->width : m->width,
+        int width = text_width(m, names);
+
+        fprintf(out, "%s%*s", indent, text_is_words(m) ? -width : width,
                 m->table);
     }
     fputc('\n', out);
 }
 
-static void text_put_cell(FILE *out, const pm_metric_t *m, const json_t *node)
+static void text_put_cell(FILE *out, const pm_metric_t *m, int names,
+                          const json_t *node)
 {
     const char *text = pm_control_reply_text(node, m->member);
     const char *colour = m->type == PM_METRIC_STATE && ctl_text_coloured(out)
                              ? text_colour(text)
                              : "";
-    char buf[40];
+    int width = text_width(m, names);
+    char buf[CTL_COLUMNS_MOST];
 
     if (text_is_words(m)) {
-        ctl_text_safe(buf, (size_t)m->width + 1, text);
+        ctl_text_safe(buf, (size_t)width + 1, text);
     }
     else {
         ctl_text_figure(buf, sizeof(buf), m->type,
                         pm_control_reply_number(node, m->member), m->width);
     }
-    fprintf(out, "%s%*s%s", colour, text_is_words(m) ? -m->width : m->width,
-            buf, colour[0] ? "\033[0m" : "");
+    fprintf(out, "%s%*s%s", colour, text_is_words(m) ? -width : width, buf,
+            colour[0] ? "\033[0m" : "");
 }
 
-static void text_put_row(FILE *out, pm_metric_object_t object,
+static void text_put_row(FILE *out, pm_metric_object_t object, int names,
                          const char *indent, const json_t *node)
 {
     const pm_metric_t *m = text_column(pm_metrics, object);
 
     for (; m; m = text_column(m + 1, object), indent = " ") {
         fputs(indent, out);
-        text_put_cell(out, m, node);
+        text_put_cell(out, m, names, node);
     }
     fputc('\n', out);
 }
@@ -245,14 +297,14 @@ static void text_put_about(FILE *out, const char *head, const json_t *pool,
     }
 }
 
-static void text_put_pool(FILE *out, const json_t *pool, int detail)
+static void text_put_pool(FILE *out, const json_t *pool, int names, int detail)
 {
     double retry_in = pm_control_reply_number(pool, "retry_in");
     const json_t *worker;
     char buf[24];
     size_t i;
 
-    text_put_row(out, PM_METRIC_POOL, "", pool);
+    text_put_row(out, PM_METRIC_POOL, names, "", pool);
     if (retry_in > 0) {
         fprintf(out, "  next start: in %s\n",
                 ctl_text_age(buf, sizeof(buf), retry_in));
@@ -267,25 +319,10 @@ static void text_put_pool(FILE *out, const json_t *pool, int detail)
     text_put_about(out, "  warm-up: ", pool, "warmup");
     text_put_about(out, "  last said: ", pool, "last_stderr");
     fputc('\n', out);
-    text_put_heads(out, PM_METRIC_WORKER, "  ");
+    text_put_heads(out, PM_METRIC_WORKER, 0, "  ");
     json_array_foreach(json_object_get(pool, "worker"), i, worker)
     {
-        text_put_row(out, PM_METRIC_WORKER, "  ", worker);
-    }
-}
-
-/* Calls put for each in the order of their names, which the manager does not
- * keep. */
-static void text_each_pool(const json_t *all, FILE *out, int detail,
-                           apr_pool_t *p,
-                           void (*put)(FILE *out, const json_t *pool,
-                                       int detail))
-{
-    const apr_array_header_t *pools = pm_control_reply_pools(all, p);
-    int i;
-
-    for (i = 0; i < pools->nelts; i++) {
-        put(out, APR_ARRAY_IDX(pools, i, const json_t *), detail);
+        text_put_row(out, PM_METRIC_WORKER, 0, "  ", worker);
     }
 }
 
@@ -297,11 +334,14 @@ static const json_t *text_read(const char *text, apr_pool_t *p)
     return json_is_object(json_object_get(all, "manager")) ? all : NULL;
 }
 
-int ctl_text_status(FILE *out, const char *text, int detail, apr_pool_t *p)
+int ctl_text_status(FILE *out, const char *text, int detail, const char *filter,
+                    apr_pool_t *p)
 {
     const json_t *status = text_read(text, p);
+    const apr_array_header_t *pools;
     const json_t *manager;
     char age[24], version[24];
+    int names, i;
 
     if (!status) {
         return 0;
@@ -317,8 +357,16 @@ int ctl_text_status(FILE *out, const char *text, int detail, apr_pool_t *p)
             pm_control_reply_number(manager, "restarts"),
             ctl_text_safe(version, sizeof(version),
                           pm_control_reply_text(status, "version")));
-    text_put_heads(out, PM_METRIC_POOL, "");
-    text_each_pool(status, out, detail, p, text_put_pool);
+    pools = pm_control_reply_worst_first(status, p);
+    names = text_name_width(out, pools);
+    text_put_heads(out, PM_METRIC_POOL, names, "");
+    for (i = 0; i < pools->nelts; i++) {
+        const json_t *pool = APR_ARRAY_IDX(pools, i, const json_t *);
+
+        if (ctl_text_matches(filter, pool)) {
+            text_put_pool(out, pool, names, detail);
+        }
+    }
     return 1;
 }
 
@@ -400,10 +448,16 @@ static void text_put_settings(FILE *out, const json_t *pool, int manager)
 int ctl_text_config(FILE *out, const char *text, apr_pool_t *p)
 {
     const json_t *config = text_read(text, p);
+    const apr_array_header_t *pools;
+    int i;
 
-    if (config) {
-        text_put_settings(out, json_object_get(config, "manager"), 1);
-        text_each_pool(config, out, 0, p, text_put_settings);
+    if (!config) {
+        return 0;
     }
-    return config != NULL;
+    text_put_settings(out, json_object_get(config, "manager"), 1);
+    pools = pm_control_reply_pools(config, p);
+    for (i = 0; i < pools->nelts; i++) {
+        text_put_settings(out, APR_ARRAY_IDX(pools, i, const json_t *), 0);
+    }
+    return 1;
 }

@@ -14,10 +14,22 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include <jansson.h>
+
 #include "apr_pools.h"
 #include "pm_core/control/pm_metric.h"
 
-#define CTL_COLUMNS 80
+/** Of what is no terminal, and the least. */
+#define CTL_COLUMNS      80
+#define CTL_COLUMNS_MOST 400
+
+/** Columns of the terminal, or CTL_COLUMNS. */
+int ctl_text_columns(FILE *out);
+
+/** Is this pool one that --filter shows?
+ *  @param filter NULL: all; "failing": those that fail (pm_control_reply.h);
+ *                else a pattern (fnmatch(3)) that its name matches */
+int ctl_text_matches(const char *filter, const json_t *pool);
 
 /** Is @a out a terminal that shows colours, and NO_COLOR not set?
  *  (no-color.org) */
@@ -45,17 +57,19 @@ const char *ctl_text_figure(char *buf, size_t size, pm_metric_type_t type,
 const char *ctl_text_complaint(char *buf, size_t size, const char *fmt,
                                va_list ap);
 
-/** Write words in lines of CTL_COLUMNS, the first after @a head, the others
- *  with as many blanks in front. */
+/** Write words in lines of ctl_text_columns(), the first after @a head, the
+ * others with as many blanks in front. */
 void ctl_text_wrap(FILE *out, const char *head, const char *text);
 
 /**
- * A status as a table.
+ * A status as a table, pools that fail first.
  * @param json   the manager's line
  * @param detail also each worker
+ * @param filter see ctl_text_matches()
  * @return 0 when it cannot be understood
  */
-int ctl_text_status(FILE *out, const char *json, int detail, apr_pool_t *p);
+int ctl_text_status(FILE *out, const char *json, int detail, const char *filter,
+                    apr_pool_t *p);
 
 /** The settings in force, and where they come from.
  *  @return 0 when it cannot be understood */

@@ -29,12 +29,16 @@
 #define ABOVE 3
 #define BELOW 1
 
+/* Columns that are worth a pool's last error. */
+#define ERROR_LEAST 20
+
 /* Colour pairs of curses. */
 enum { GREEN = 1, CYAN, YELLOW, RED };
 
 typedef struct top {
     const char *path;
     const char *request;
+    const char *filter;
     apr_pool_t *p;
     apr_pool_t *psample[2]; /* the present sample's, the one before's */
     ctl_sample_t *sample;
@@ -67,7 +71,7 @@ static void top_sample(top_t *t)
         != APR_SUCCESS) {
         return;
     }
-    next = ctl_sample_read(reply, pm_time_now(), t->sample, p);
+    next = ctl_sample_read(reply, pm_time_now(), t->sample, t->filter, p);
     if (!next) {
         t->refused = 1;
         pm_fail(&t->why, APR_EGENERAL, "%s",
@@ -101,6 +105,27 @@ static int top_colour(const char *state)
     return 0;
 }
 
+/* Which pool fails, and why; of several the first one that has told. */
+static void top_draw_failing(const ctl_sample_t *s)
+{
+    const apr_array_header_t *lines = s->lines[CTL_POOLS];
+    char text[400], safe[400];
+    const ctl_line_t *line = NULL;
+    int i;
+
+    for (i = 0; i < lines->nelts && !line; i++) {
+        line = APR_ARRAY_IDX(lines, i, const ctl_line_t *);
+        line = line->failing ? line : NULL;
+    }
+    if (line) {
+        snprintf(text, sizeof(text), "%d of %d pools fail: %s: %s", s->failing,
+                 lines->nelts, line->text[0], line->error);
+        attron(COLOR_PAIR(RED));
+        mvaddnstr(1, 0, ctl_text_safe(safe, sizeof(safe), text), COLS);
+        attroff(COLOR_PAIR(RED));
+    }
+}
+
 static void top_draw_head(const top_t *t)
 {
     const ctl_sample_t *s = t->sample;
@@ -119,22 +144,49 @@ static void top_draw_head(const top_t *t)
         mvaddnstr(1, 0, t->why.text, COLS);
         attroff(A_BOLD | COLOR_PAIR(RED));
     }
-}
-
-static void top_draw_cell(int y, int x, const ctl_column_t *c, const char *text)
-{
-    char buf[80];
-
-    snprintf(buf, sizeof(buf), "%*.*s", -c->width,
-             c->width < 0 ? -c->width : c->width, text);
-    if (x < COLS) {
-        mvaddnstr(y, x, buf, COLS - x);
+    else {
+        top_draw_failing(s);
     }
 }
 
-static int top_width(const ctl_column_t *c)
+/* The names of pools take as much as they need of what a wide terminal has
+ * left. */
+static int top_name_width(const ctl_sample_t *sample, int least)
 {
-    return (c->width < 0 ? -c->width : c->width) + 1;
+    const apr_array_header_t *lines = sample->lines[CTL_POOLS];
+    int most = least + (COLS > CTL_COLUMNS ? COLS - CTL_COLUMNS : 0);
+    int width = least;
+    int i;
+
+    for (i = 0; i < lines->nelts; i++) {
+        int len =
+            (int)strlen(APR_ARRAY_IDX(lines, i, const ctl_line_t *)->text[0]);
+
+        width = len > width ? len : width;
+    }
+    return width < most ? width : most;
+}
+
+static int top_width(const top_t *t, const ctl_column_t *c)
+{
+    int width = c->width < 0 ? -c->width : c->width;
+
+    return strcmp(c->head, "POOL") ? width : top_name_width(t->sample, width);
+}
+
+/* @return where the next one begins */
+static int top_draw_cell(const top_t *t, int y, int x, const ctl_column_t *c,
+                         const char *text)
+{
+    char buf[CTL_COLUMNS_MOST];
+    int width = top_width(t, c);
+
+    snprintf(buf, sizeof(buf), "%*.*s", c->width < 0 ? width : -width, width,
+             text);
+    if (x < COLS) {
+        mvaddnstr(y, x, buf, COLS - x);
+    }
+    return x + width + 1;
 }
 
 static void top_draw_columns(const top_t *t)
@@ -148,9 +200,11 @@ static void top_draw_columns(const top_t *t)
         if (i == t->column[t->view]) {
             attron(A_BOLD | A_UNDERLINE);
         }
-        top_draw_cell(ABOVE - 1, x, &c[i], c[i].head);
+        x = top_draw_cell(t, ABOVE - 1, x, &c[i], c[i].head);
         attroff(A_BOLD | A_UNDERLINE);
-        x += top_width(&c[i]);
+    }
+    if (t->view == CTL_POOLS && COLS - x > ERROR_LEAST) {
+        mvaddnstr(ABOVE - 1, x, "LAST ERROR", COLS - x);
     }
     attroff(A_REVERSE);
 }
@@ -159,16 +213,18 @@ static void top_draw_line(const top_t *t, int y, const ctl_line_t *line)
 {
     int n, i, x = 0;
     const ctl_column_t *c = ctl_sample_columns(t->view, &n);
-    char buf[80];
+    char buf[CTL_COLUMNS_MOST];
 
     for (i = 0; i < n; i++) {
         const char *text = ctl_sample_cell(buf, sizeof(buf), t->view, line, i);
         int colour = strcmp(c[i].head, "STATE") ? 0 : top_colour(text);
 
         attron(COLOR_PAIR(colour));
-        top_draw_cell(y, x, &c[i], text);
+        x = top_draw_cell(t, y, x, &c[i], text);
         attroff(COLOR_PAIR(colour));
-        x += top_width(&c[i]);
+    }
+    if (line->error[0] && COLS - x > ERROR_LEAST) {
+        mvaddnstr(y, x, ctl_text_safe(buf, sizeof(buf), line->error), COLS - x);
     }
 }
 
@@ -394,9 +450,10 @@ static int top_run(top_t *t)
     return t->refused ? top_complain(t->why.text, 1) : 0;
 }
 
-int ctl_top(const char *path, const char *request, apr_pool_t *p)
+int ctl_top(const char *path, const char *request, const char *filter,
+            apr_pool_t *p)
 {
-    top_t t = {.path = path, .request = request, .p = p};
+    top_t t = {.path = path, .request = request, .filter = filter, .p = p};
 
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
         return top_complain("top wants a terminal", 1);
@@ -409,10 +466,12 @@ int ctl_top(const char *path, const char *request, apr_pool_t *p)
 
 #else
 
-int ctl_top(const char *path, const char *request, apr_pool_t *p)
+int ctl_top(const char *path, const char *request, const char *filter,
+            apr_pool_t *p)
 {
     (void)path;
     (void)request;
+    (void)filter;
     (void)p;
     fprintf(stderr, "fcgipmctl: built without ncurses, there is no top\n");
     return 1;

@@ -12,8 +12,10 @@
  * Show it until q, Ctrl-C or SIGTERM, and leave the terminal as it was.
  * @param path of the control socket
  * @param request a status, of all pools or one
+ * @param filter pools that are shown (ctl_text_matches()); NULL: all
  * @return the exit status; the reason has been printed
  */
-int ctl_top(const char *path, const char *request, apr_pool_t *p);
+int ctl_top(const char *path, const char *request, const char *filter,
+            apr_pool_t *p);
 
 #endif /* CTL_TOP_H */

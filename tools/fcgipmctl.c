@@ -3,7 +3,8 @@
  * fcgipmctl: speak with a manager over its control socket.
  *
  * Exit status: 0 done, 1 refused or failed, 2 usage, 3 cannot reach the
- * manager.  The tables for people are made from the JSON that --json prints.
+ * manager; of `check` those of ctl_check.h.  The tables for people are made
+ * from the JSON that --json prints.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "apr_general.h"
 #include "apr_getopt.h"
 #include "apr_strings.h"
+#include "ctl_check.h"
 #include "ctl_text.h"
 #include "ctl_top.h"
 #include "ctl_where.h"
@@ -36,6 +38,8 @@ typedef struct args {
     const char *path;
     const char *named; /* where the path comes from */
     const char *line;  /* the request */
+    const char *filter;
+    ctl_check_limits_t limits;
     int json;
     int wait;
 } args_t;
@@ -67,7 +71,7 @@ static void ctl_print_word(FILE *out, const char *word, const char *args)
     fprintf(out, "  %-22s %s\n", text, helps[i].word ? helps[i].help : "");
 }
 
-enum { CTL_JSON = 256, CTL_WAIT };
+enum { CTL_JSON = 256, CTL_WAIT, CTL_FILTER };
 
 static const apr_getopt_option_t ctl_options[] = {
     {"socket", 's', 1,
@@ -75,9 +79,33 @@ static const apr_getopt_option_t ctl_options[] = {
      "                       $FCGIPM_SOCKET, then " FCGIPM_SOCKET},
     {"json", CTL_JSON, 0, "the manager's JSON as it is, for programs"},
     {"wait", CTL_WAIT, 0, "reload: until all old workers have been replaced"},
+    {"filter", CTL_FILTER, 1,
+     "status, top, check: pools whose name matches, as 'web*';\n"
+     "                       \"failing\": those that fail"},
+    {"warning", 'w', 1,
+     "check: requests that wait in a pool for a worker; default\n"
+     "                       as many as its workers may have at once"},
+    {"critical", 'c', 1, "check: the same, default ten times as many"},
     {"help", 'h', 0, "this text"},
     {"version", 'V', 0, "the version of mod_fcgipm"},
     {NULL, 0, 0, NULL}};
+
+/* What stands behind the name of an option. */
+static const char *ctl_option_words(const apr_getopt_option_t *option)
+{
+    switch (option->optch) {
+    case 's':
+        return "socket SOCKET";
+    case CTL_FILTER:
+        return "filter PATTERN";
+    case 'w':
+        return "warning N";
+    case 'c':
+        return "critical N";
+    default:
+        return option->name;
+    }
+}
 
 static void ctl_print_help(FILE *out)
 {
@@ -90,17 +118,19 @@ static void ctl_print_help(FILE *out)
         ctl_print_word(out, word, args);
     }
     fprintf(out, "  %-22s %s\n", "top [POOL]", "what the pools do, live");
+    fprintf(out, "  %-22s %s\n", "check [POOL]",
+            "a line and an exit status for monitoring (Nagios)");
     fputc('\n', out);
     for (option = ctl_options; option->name; option++) {
         fprintf(out, "  %s%c%s --%-*s %s\n", option->optch < 256 ? "-" : " ",
                 option->optch < 256 ? option->optch : ' ',
-                option->optch < 256 ? "," : " ", 14,
-                option->has_arg ? "socket SOCKET" : option->name,
+                option->optch < 256 ? "," : " ", 14, ctl_option_words(option),
                 option->description);
     }
     fprintf(out, "\n"
                  "Exit status: 0 done, 1 refused or failed, 2 usage, 3 cannot "
-                 "reach the manager.\n");
+                 "reach the manager.\n"
+                 "check: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.\n");
 }
 
 /* --- a request ------------------------------------------------------------ */
@@ -143,19 +173,20 @@ static void ctl_progress(const char *line, int *shown)
     }
 }
 
-static int ctl_show(const pm_request_t *req, const char *reply, int json,
-                    apr_pool_t *p)
+static int ctl_show(const pm_request_t *req, const char *reply,
+                    const args_t *args, apr_pool_t *p)
 {
     if (!strncmp(reply, "error ", 6)) {
         ctl_complain(reply + 6);
         return EXIT_REFUSED;
     }
-    if (json || !strncmp(reply, "ok ", 3)) {
+    if (args->json || !strncmp(reply, "ok ", 3)) {
         puts(reply);
         return 0;
     }
     if ((req->verb == PM_VERB_STATUS
-         && !ctl_text_status(stdout, reply, req->pool[0] != '\0', p))
+         && !ctl_text_status(stdout, reply, req->pool[0] != '\0', args->filter,
+                             p))
         || (req->verb == PM_VERB_CONFIG
             && !ctl_text_config(stdout, reply, p))) {
         ctl_complain("cannot read the manager's answer");
@@ -176,7 +207,37 @@ static int ctl_run_top(const args_t *args, apr_pool_t *p)
                != APR_SUCCESS) {
         return ctl_refuse("usage: top [POOL]");
     }
-    return ctl_top(args->path, line, p);
+    return ctl_top(args->path, line, args->filter, p);
+}
+
+/* `check` is `status` for a program.  No socket, and nobody who listens there,
+ * is what monitoring is for; a right that is missing is none of the pools'. */
+static int ctl_run_check(const args_t *args, apr_pool_t *p)
+{
+    const char *line = apr_pstrcat(p, "status", args->line + 5, NULL);
+    pm_request_t req;
+    pm_reason_t why;
+    char *reply;
+    apr_status_t rv;
+
+    if (args->json
+        || pm_control_protocol_parse(&req, line, PM_RIGHT_ALL, &why)
+               != APR_SUCCESS) {
+        return ctl_check_fail(stdout, CTL_CHECK_UNKNOWN,
+                              "usage: fcgipmctl check [POOL] [-w N] [-c N]");
+    }
+    rv = pm_control_client_ask(args->path, line, pm_time_now() + CTL_TIMEOUT, p,
+                               &reply, &why);
+    if (rv != APR_SUCCESS) {
+        return ctl_check_fail(stdout,
+                              APR_STATUS_IS_EACCES(rv) ? CTL_CHECK_UNKNOWN
+                                                       : CTL_CHECK_CRITICAL,
+                              why.text);
+    }
+    if (!strncmp(reply, "error ", 6)) {
+        return ctl_check_fail(stdout, CTL_CHECK_UNKNOWN, reply + 6);
+    }
+    return (int)ctl_check(stdout, reply, args->filter, &args->limits, p);
 }
 
 /* @return the last line of the answer; NULL: there is none, which was told */
@@ -213,21 +274,32 @@ static const char *ctl_ask(const args_t *args, int wait, apr_pool_t *p,
     return good ? reply : NULL;
 }
 
+/* Is it the first one? */
+static int ctl_is_word(const char *line, const char *word)
+{
+    size_t len = strlen(word);
+
+    return !strncmp(line, word, len) && (!line[len] || line[len] == ' ');
+}
+
 static int ctl_run(const args_t *args, apr_pool_t *p)
 {
     pm_request_t req;
     pm_reason_t why;
     const char *reply;
 
-    if (!strcmp(args->line, "top") || !strncmp(args->line, "top ", 4)) {
+    if (ctl_is_word(args->line, "top")) {
         return ctl_run_top(args, p);
+    }
+    if (ctl_is_word(args->line, "check")) {
+        return ctl_run_check(args, p);
     }
     if (pm_control_protocol_parse(&req, args->line, PM_RIGHT_ALL, &why)
         != APR_SUCCESS) {
         return ctl_refuse(why.text);
     }
     reply = ctl_ask(args, req.wait, p, &why);
-    return reply ? ctl_show(&req, reply, args->json, p) : EXIT_UNREACHABLE;
+    return reply ? ctl_show(&req, reply, args, p) : EXIT_UNREACHABLE;
 }
 
 /* --- the command line ----------------------------------------------------- */
@@ -236,6 +308,13 @@ static void ctl_add_word(args_t *args, const char *word, apr_pool_t *p)
 {
     args->line =
         apr_pstrcat(p, args->line, args->line[0] ? " " : "", word, NULL);
+}
+
+static int ctl_set_limit(long *limit, const char *value)
+{
+    return ctl_check_limit(value, limit)
+               ? -1
+               : ctl_refuse("-w and -c want a number of requests");
 }
 
 /* @return -1: go on, else the exit status */
@@ -252,6 +331,13 @@ static int ctl_set_option(args_t *args, int option, const char *value)
     case CTL_WAIT:
         args->wait = 1;
         return -1;
+    case CTL_FILTER:
+        args->filter = value;
+        return -1;
+    case 'w':
+        return ctl_set_limit(&args->limits.warning, value);
+    case 'c':
+        return ctl_set_limit(&args->limits.critical, value);
     case 'V':
         puts("fcgipmctl " PM_VERSION);
         return 0;
@@ -308,10 +394,22 @@ static int ctl_read_args(args_t *args, int argc, char **argv, apr_pool_t *p)
     return args->line[0] ? -1 : ctl_refuse("a command is missing");
 }
 
+static int ctl_is_check(int argc, char **argv)
+{
+    int i;
+
+    for (i = 1; i < argc && strcmp(argv[i], "check"); i++) {
+        ;
+    }
+    return i < argc;
+}
+
 int main(int argc, char **argv)
 {
-    args_t args = {getenv("FCGIPM_SOCKET"), "what $FCGIPM_SOCKET has named", "",
-                   0, 0};
+    args_t args = {.path = getenv("FCGIPM_SOCKET"),
+                   .named = "what $FCGIPM_SOCKET has named",
+                   .line = "",
+                   .limits = {-1, -1}};
     apr_pool_t *p;
     char *path;
     int status;
@@ -325,6 +423,9 @@ int main(int argc, char **argv)
         args.named = "the default";
     }
     status = ctl_read_args(&args, argc, argv, p);
+    if (status == EXIT_USAGE && ctl_is_check(argc, argv)) {
+        status = CTL_CHECK_UNKNOWN; /* 2 would be CRITICAL */
+    }
     if (status < 0) {
         if (apr_filepath_merge(&path, NULL, args.path, 0, p) == APR_SUCCESS) {
             args.path = path; /* absolute */

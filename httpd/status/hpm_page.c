@@ -98,7 +98,7 @@ static void page_put_pool(request_rec *r, const json_t *pool)
 
 static void page_put_plain(request_rec *r, const json_t *status)
 {
-    apr_array_header_t *pools = pm_control_reply_pools(status, r->pool);
+    apr_array_header_t *pools = pm_control_reply_worst_first(status, r->pool);
     const json_t *manager = json_object_get(status, "manager");
     int i;
 

@@ -63,3 +63,29 @@ apr_array_header_t *pm_control_reply_pools(const json_t *reply, apr_pool_t *p)
     qsort(pools->elts, (size_t)pools->nelts, sizeof(json_t *), reply_compare);
     return pools;
 }
+
+int pm_control_reply_is_failing(const json_t *pool)
+{
+    const char *state = pm_control_reply_text(pool, "state");
+
+    return !strcmp(state, "backoff") || !strcmp(state, "stopped");
+}
+
+apr_array_header_t *pm_control_reply_worst_first(const json_t *reply,
+                                                 apr_pool_t *p)
+{
+    const apr_array_header_t *all = pm_control_reply_pools(reply, p);
+    apr_array_header_t *sorted = apr_array_make(p, 16, sizeof(json_t *));
+    int failing, i;
+
+    for (failing = 1; failing >= 0; failing--) {
+        for (i = 0; i < all->nelts; i++) {
+            const json_t *pool = APR_ARRAY_IDX(all, i, const json_t *);
+
+            if (pm_control_reply_is_failing(pool) == failing) {
+                APR_ARRAY_PUSH(sorted, const json_t *) = pool;
+            }
+        }
+    }
+    return sorted;
+}

@@ -34,4 +34,12 @@ double pm_control_reply_number(const json_t *object, const char *name);
  *  @return array of const json_t * */
 apr_array_header_t *pm_control_reply_pools(const json_t *reply, apr_pool_t *p);
 
+/** Does this pool of a status answer requests with 503, or start workers in
+ *  vain?  (Its state is backoff or stopped.) */
+int pm_control_reply_is_failing(const json_t *pool);
+
+/** The same array with the pools that fail first. */
+apr_array_header_t *pm_control_reply_worst_first(const json_t *reply,
+                                                 apr_pool_t *p);
+
 #endif /* PM_CONTROL_REPLY_H */

@@ -41,7 +41,8 @@ delete $word{script};    # httpd's children send it
 cmp_ok(scalar keys %word, '>', 7, 'fcgipmctl has told its words');
 is(offered(''), join(' ', sort keys %word), 'all words');
 is(offered('st'), 'start status stop', 'those that begin so');
-is(offered('--'), '--help --json --socket --version --wait', 'options');
+is(offered('--'), 
+   '--critical --filter --help --json --socket --version --wait --warning', 'options');
 is(offered('-s', $socket, 'reload', ''), 'app', 'the pools');
 is(offered('-s', $socket, 'stop', 'b'), '', 'none that begins so');
 is(offered('-s', $socket, 'reload', 'app', ''), 'wait', 'then wait');

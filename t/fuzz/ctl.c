@@ -22,6 +22,7 @@
 #include "pm_core/base/pm_utf8.h"
 #include "pm_core/ipc/pm_control_client.h"
 #include "pm_core/policy/pm_control_protocol.h"
+#include "tools/ctl_check.h"
 #include "tools/ctl_sample.h"
 #include "tools/ctl_text.h"
 
@@ -44,13 +45,15 @@ static void try_text(int config, const char *json, apr_pool_t *p)
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
+    const ctl_check_limits_t limits = {1, -1};
 
     MUST(out);
     if (config) {
         ctl_text_config(out, json, p);
     }
     else {
-        ctl_text_status(out, json, 1, p);
+        ctl_text_status(out, json, 1, NULL, p);
+        ctl_check(out, json, "a*", &limits, p);
     }
     fclose(out);
     must_be_text(text, len, 1);
@@ -83,11 +86,11 @@ static void check_view(ctl_sample_t *s, ctl_view_t view)
 static void try_top(const char *json, size_t size, apr_pool_t *p)
 {
     size_t len = strlen(json);
-    ctl_sample_t *was = ctl_sample_read(json, apr_time_from_sec(1), NULL, p);
-    ctl_sample_t *now =
-        len < size
-            ? ctl_sample_read(json + len + 1, apr_time_from_sec(2), was, p)
-            : was;
+    ctl_sample_t *was =
+        ctl_sample_read(json, apr_time_from_sec(1), NULL, NULL, p);
+    ctl_sample_t *now = len < size ? ctl_sample_read(
+                            json + len + 1, apr_time_from_sec(2), was, "a*", p)
+                                   : was;
 
     if (now) {
         check_view(now, CTL_POOLS);

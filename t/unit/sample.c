@@ -5,6 +5,7 @@
 
 #include "apr_general.h"
 #include "apr_strings.h"
+#include "tools/ctl_check.h"
 #include "tools/ctl_sample.h"
 #include "tools/ctl_text.h"
 #include "tap.h"
@@ -88,7 +89,7 @@ static const char *column(ctl_sample_t *s, ctl_view_t view, const char *sort,
 static void test_sample(apr_pool_t *p)
 {
     ctl_sample_t *a =
-        ctl_sample_read(former_text, apr_time_from_sec(10), NULL, p);
+        ctl_sample_read(former_text, apr_time_from_sec(10), NULL, NULL, p);
     ctl_sample_t *b;
 
     ok(a != NULL, "a sample");
@@ -97,22 +98,59 @@ static void test_sample(apr_pool_t *p)
     }
     is_str(column(a, CTL_POOLS, "POOL", 0, "REQ/S", p), "0.0,0.0",
            "no rates yet");
-    b = ctl_sample_read(next_text, apr_time_from_sec(12), a, p);
+    b = ctl_sample_read(next_text, apr_time_from_sec(12), a, NULL, p);
     ok(b != NULL, "another");
     if (!b) {
         return;
     }
     is_int(b->pid, 7, "the manager");
     is_str(column(b, CTL_POOLS, "POOL", 0, "POOL", p), "a,b,c", "by name");
-    is_str(column(b, CTL_POOLS, "POOL", 1, "POOL", p), "c,b,a", "reverse");
-    is_str(column(b, CTL_POOLS, "REQUESTS", 0, "POOL", p), "b,c,a",
-           "by a number: the greatest first");
-    is_str(column(b, CTL_POOLS, "REQ/S", 0, "REQ/S", p), "12.5,0.0,0.0",
+    is_str(column(b, CTL_POOLS, "POOL", 1, "POOL", p), "a,c,b",
+           "reverse; the one that fails first");
+    is_str(column(b, CTL_POOLS, "REQUESTS", 0, "POOL", p), "a,b,c",
+           "by a number: the greatest first, behind the one that fails");
+    is_str(column(b, CTL_POOLS, "REQ/S", 0, "REQ/S", p), "0.0,12.5,0.0",
            "rates; none of what is new, or counts less than before");
     ok(b->rate > 12.4 && b->rate < 12.6, "of all pools");
     is_str(column(b, CTL_WORKERS, "PID", 1, "REQ/S", p), "5.0,0.0",
            "of workers");
     is_str(column(b, CTL_WORKERS, "PID", 1, "POOL", p), "b,b", "their pools");
+}
+
+/* What check says of a pool of two workers in which requests wait. */
+static void test_check(apr_pool_t *p)
+{
+    static const struct {
+        int queue;
+        ctl_check_limits_t limits;
+        ctl_verdict_t verdict;
+        const char *line;
+    } cases[] = {
+        {1, {-1, -1}, CTL_CHECK_OK, "OK - 1 pools, 2 workers, 2 busy, 1 "},
+        {2, {-1, -1}, CTL_CHECK_WARNING, "WARNING - a_b: 2 requests wait"},
+        {20, {-1, -1}, CTL_CHECK_CRITICAL, "CRITICAL - a_b: 20 requests wait"},
+        {3, {4, -1}, CTL_CHECK_OK, "OK - "},
+        {3, {2, 3}, CTL_CHECK_CRITICAL, "(critical at 3) | "},
+        {0, {0, 0}, CTL_CHECK_OK, "OK - "},
+    };
+    unsigned i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = NULL;
+        size_t len;
+        FILE *out = open_memstream(&text, &len);
+        const char *json = apr_psprintf(
+            p,
+            "{\"manager\":{},\"pools\":[{\"name\":\"a|b\",\"state\":"
+            "\"running\",\"max\":2,\"workers\":2,\"busy\":2,\"queue\":%d}]}",
+            cases[i].queue);
+        ctl_verdict_t verdict = ctl_check(out, json, NULL, &cases[i].limits, p);
+
+        fclose(out);
+        is_int(verdict, cases[i].verdict, "check: %d wait", cases[i].queue);
+        ok(strstr(text, cases[i].line) != NULL, "%s", text);
+        free(text);
+    }
 }
 
 /* The longest line of what is written there. */
@@ -151,7 +189,7 @@ static void test_width(apr_pool_t *p)
     FILE *out = open_memstream(&text, &len);
     int view, n, i;
 
-    ok(ctl_text_status(out, big, 1, p), "a status of large numbers");
+    ok(ctl_text_status(out, big, 1, NULL, p), "a status of large numbers");
     fclose(out);
     ok(widest(text) <= CTL_COLUMNS, "is %d columns wide", (int)widest(text));
     ok(strstr(text, "does\n") != NULL, "no reason is cut");
@@ -179,11 +217,12 @@ static void test_nonsense(apr_pool_t *p)
     size_t i;
 
     for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        ok(!ctl_sample_read(texts[i], 1, NULL, p), "no status: %s", texts[i]);
+        ok(!ctl_sample_read(texts[i], 1, NULL, NULL, p), "no status: %s",
+           texts[i]);
     }
     s = ctl_sample_read("{\"manager\":{},\"pools\":[1,{\"name\":[]},"
                         "{\"worker\":[null,{}]}]}",
-                        1, NULL, p);
+                        1, NULL, NULL, p);
     ok(s && s->lines[CTL_POOLS]->nelts == 3, "odd pools do no harm");
     if (s) {
         column(s, CTL_POOLS, "STATE", 0, "STATE", p);
@@ -198,6 +237,7 @@ int main(void)
     apr_pool_create(&p, NULL);
     test_text();
     test_sample(p);
+    test_check(p);
     test_width(p);
     test_nonsense(p);
     apr_terminate();
