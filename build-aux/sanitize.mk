@@ -31,19 +31,24 @@ run-check-sanitize: asan
 # tools are build/'s.
 TSAN_BIN := $(addprefix build-tsan/,fcgipm-guard.so t/bin/threaded t/bin/ways)
 
-# The queue of an httpd child needs no httpd, and little of pm_core.
-TSAN_QUEUE := $(addprefix httpd/upstream/hpm_,queue.c watcher.c thread.c) \
-              $(addprefix pm_core/shm/pm_,admission.c admission_rows.c \
+# The queue of an httpd child, and the connections that it keeps, need no httpd,
+# and little of pm_core.
+TSAN_SHM   := $(addprefix pm_core/shm/pm_,admission.c admission_rows.c \
                 waiters.c scoreboard.c)
+TSAN_QUEUE := $(addprefix httpd/upstream/hpm_,queue.c watcher.c thread.c)
+TSAN_KEPT  := $(addprefix httpd/upstream/hpm_,kept.c keep_policy.c thread.c)
+TSAN_CHILD := build-tsan/queue build-tsan/kept
 
 .PHONY: tsan
-tsan: $(TOOLS) build-tsan/queue
+tsan: $(TOOLS) $(TSAN_CHILD)
 	+$(Q)$(MAKE) --no-print-directory -f $(SELF) B=build-tsan SAN=thread \
-	    $(TSAN_BIN)
+	    API_LINK= $(TSAN_BIN)
 	$(Q)ln -f build/fcgipm-run build/fcgipmctl build-tsan/
 
-build-tsan/queue: t/unit/queue.c $(TSAN_QUEUE) $(CORE_LIB) \
-                         $(wildcard httpd/upstream/*.h pm_core/shm/*.h)
+build-tsan/queue: $(TSAN_QUEUE)
+build-tsan/kept: $(TSAN_KEPT)
+$(TSAN_CHILD): build-tsan/%: t/unit/%.c $(TSAN_SHM) $(CORE_LIB) \
+                             $(wildcard httpd/upstream/*.h pm_core/shm/*.h)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -fsanitize=thread -g -O1 $(CPP) $(CPPFLAGS) -o $@ \
 	    $(filter %.c,$^) $(CORE_LIB) $(CORE_LIBS)

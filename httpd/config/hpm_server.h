@@ -69,6 +69,7 @@ typedef struct hpm_server {
     struct hpm_script_cache
         *script_cache; /**< see hpm_script.c; NULL without templates */
     struct hpm_thread_load *thread_load; /**< see hpm_keepalive_wait.h */
+    struct hpm_kept *kept;   /**< see hpm_kept.h; NULL: no connections are */
     struct hpm_queue *queue; /**< see hpm_queue.h; NULL: each request waits in
                               *   its thread */
     struct hpm_watcher *watcher; /**< see hpm_watcher.h; NULL with @c queue */

@@ -288,7 +288,7 @@ static int auth_status(const auth_capture_t *capture, hpm_response_t *a)
  * @return the response's status; 0: there is none, and @a status, @a
  *         retry_after and @a why tell */
 static int auth_call(auth_capture_t *capture, const hpm_pool_t *pool,
-                     const char *head, apr_size_t len, int *status,
+                     char *head, apr_size_t len, int *status,
                      apr_int64_t *retry_after, pm_reason_t *why)
 {
     hpm_body_t no_body;

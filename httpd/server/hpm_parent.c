@@ -19,8 +19,10 @@
 #include "httpd/server/hpm_file.h"
 #include "httpd/server/hpm_keeper.h"
 #include "httpd/server/hpm_log.h"
+#include "httpd/upstream/hpm_kept.h"
 #include "pm_core/ipc/pm_slow_report.h"
 #include "pm_core/ipc/pm_wakeup.h"
+#include "pm_core/os/pm_futex.h"
 #include "pm_core/os/pm_lockfile.h"
 #include "pm_core/os/pm_pidfile.h"
 #include "pm_core/pool/pm_script_pools.h"
@@ -395,6 +397,33 @@ static void child_close_parents(hpm_retained_t *r)
     hpm_listeners_close(r->listeners, 0);
 }
 
+static apr_status_t child_close_kept(void *kept)
+{
+    hpm_kept_stop(kept);
+    return APR_SUCCESS;
+}
+
+/* Without threads there is none that could give a connection up while the
+ * child waits for its client. */
+static void child_keep_connections(apr_pool_t *pchild, server_rec *s)
+{
+    hpm_server_t *server = hpm_server(s);
+    int threaded = 0;
+    server_rec *v;
+
+    ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded);
+    if (threaded == AP_MPMQ_NOT_SUPPORTED || !PM_FUTEX_WORKS
+        || !pm_scoreboard_row_is_own(server->board, server->row)) {
+        return;
+    }
+    server->kept = hpm_kept_create(server->board, server->row, &hpm_keep_limits,
+                                   s->process->pool);
+    for (v = s->next; v; v = v->next) {
+        hpm_server(v)->kept = server->kept;
+    }
+    apr_pool_pre_cleanup_register(pchild, server->kept, child_close_kept);
+}
+
 void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
 {
     hpm_parent_t *me = hpm_server(s)->parent;
@@ -425,6 +454,7 @@ void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
         hpm_server(v)->row = row;
         hpm_server(v)->thread_load = load;
     }
+    child_keep_connections(pchild, s);
     hpm_script_init(pchild, s, me->retained->config);
     hpm_park_start(pchild, s);
 }

@@ -334,14 +334,15 @@
             + count(p.refused_timeout) + " waited too long, "
             + count(p.refused_unavailable) + " not available"],
         ["Requests", (p) => count(p.aborted) + " aborted, "
-            + count(p.retried) + " retried"],
+            + count(p.retried) + " retried, "
+            + count(p.reused) + " on kept connections"],
         ["Next start", (p) => p.retry_in ? "in " + span(p.retry_in) : ""],
         ["Last error", (p) => p.last_error]
     ];
     // A figure that neither these lines nor the columns have gets its own line.
     const HAVE = new Set(["name", "state", "min", "max", "workers", "idle",
         "busy", "starting", "stopping", "queue", "requests", "aborted",
-        "retried", "refused", "spawned", "exited", "crashed", "killed",
+        "retried", "reused", "refused", "spawned", "exited", "crashed", "killed",
         "recycled", "timed_out"]);
     for (const {member, head, type} of METRICS.pool) {
         if (head && !HAVE.has(member)) {

@@ -2,6 +2,7 @@
 #include "httpd/upstream/hpm_admission.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "httpd/upstream/hpm_availability.h"
 #include "pm_core/ipc/pm_wakeup.h"
@@ -58,6 +59,40 @@ static void admission_give_back(hpm_admission_t *a, apr_interval_time_t took)
     admission_look(a);
     admission_return_thread(a);
 }
+
+/* --- kept connections ----------------------------------------------------- */
+
+static void admission_take_conn(hpm_admission_t *a, int keeps)
+{
+    a->conn.fd = -1;
+    if (a->kept && keeps) {
+        hpm_kept_take(a->kept, a->pool, pm_time_now(), &a->conn);
+    }
+}
+
+static void admission_close_conn(hpm_admission_t *a)
+{
+    if (a->conn.fd >= 0) {
+        (void)close(a->conn.fd);
+        a->conn.fd = -1;
+    }
+}
+
+/* Without a connection of its own it needs a worker that none holds. */
+static void admission_need_worker(const hpm_admission_t *a)
+{
+    if (a->kept && a->conn.fd < 0) {
+        hpm_kept_give_up(a->kept, a->pool);
+    }
+}
+
+int hpm_admission_may_keep(const hpm_admission_t *a)
+{
+    return a->conn.may_keep && a->gate.words
+           && pm_admission_has_room_to_keep(&a->gate);
+}
+
+/* --- a grant -------------------------------------------------------------- */
 
 /* The manager starts workers when there are too few for the load. */
 static void admission_wake_manager(const hpm_admission_t *a)
@@ -206,6 +241,7 @@ static int admission_enqueue(hpm_admission_t *a)
     a->seen = pm_admission_wakeups(&a->gate);
     if (pm_admission_enqueue(&a->gate,
                              (apr_uint32_t)a->pool->conf->queue_limit)) {
+        admission_need_worker(a);
         admission_wake_manager(a);
         return 1;
     }
@@ -267,18 +303,23 @@ static void admission_init(hpm_admission_t *a, const hpm_server_t *server,
         a->gate = pm_scoreboard_admission(server->board, pool->slot);
         a->gate.called = &a->called;
         a->queue = server->queue;
+        a->kept = server->kept;
     }
     a->stats = pm_scoreboard_stats(server->board, server->row, pool->slot);
 }
 
 void hpm_admission_ask(hpm_admission_t *a, const hpm_server_t *server,
-                       const hpm_pool_t *pool, hpm_admission_thread_t thread)
+                       const hpm_pool_t *pool, hpm_admission_thread_t thread,
+                       int keeps)
 {
     admission_init(a, server, pool);
+    admission_take_conn(a, keeps);
     if (admission_take_thread(a, thread) && admission_try(a)) {
+        admission_need_worker(a);
         admission_wake_manager(a);
         return;
     }
+    admission_close_conn(a);
     a->began = pm_time_now();
     admission_queue(a, thread);
     if (a->why) {
@@ -320,13 +361,22 @@ void hpm_admission_count_answered(const hpm_admission_t *a)
 
 void hpm_admission_release(hpm_admission_t *a)
 {
-    a->took = pm_time_now() - a->since;
+    apr_time_t now = pm_time_now();
+
+    a->took = now - a->since;
     pm_request_stats_add_served(a->stats, a->took, a->waited);
+    if (a->conn.fd >= 0 && !hpm_admission_may_keep(a)) {
+        admission_close_conn(a);
+    }
     admission_give_back(a, a->took);
+    if (a->conn.fd >= 0) {
+        hpm_kept_put(a->kept, a->pool, &a->conn, now);
+    }
 }
 
 void hpm_admission_cancel(hpm_admission_t *a)
 {
     pm_request_stats_add_unserved(a->stats, a->waited);
+    admission_close_conn(a);
     admission_give_back(a, -1);
 }

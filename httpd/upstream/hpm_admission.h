@@ -19,12 +19,15 @@
  *     if hpm_admission_wait(a):
  *         ... hpm_admission_release(a) or hpm_admission_cancel(a)
  *
+ * With a worker may come a connection to it, which an earlier request has left.
+ *
  * The request's thread in an httpd child calls all of this.
  */
 #ifndef HPM_ADMISSION_H
 #define HPM_ADMISSION_H
 
 #include "httpd/config/hpm_server.h"
+#include "httpd/upstream/hpm_kept.h"
 #include "httpd/upstream/hpm_queue.h"
 
 /** What the request's thread is. */
@@ -42,6 +45,8 @@ typedef struct hpm_admission {
     apr_interval_time_t took;   /**< from admission to release */
     const char *why;            /**< not admitted: the reason */
     apr_int64_t retry_after;    /**< not admitted: seconds, for Retry-After */
+    hpm_conn_t conn; /**< admitted: a connection to the worker, or none.  One
+                      *   that stands here at release is kept for others */
 
     /* private to hpm_admission.c */
     const hpm_server_t *server;
@@ -50,6 +55,7 @@ typedef struct hpm_admission {
     pm_admission_t gate; /* without words: nothing to wait at */
     int called;          /* the gate's */
     pm_request_stats_t *stats;
+    hpm_kept_t *kept;   /* NULL: no connections are */
     hpm_queue_t *queue; /* NULL: it waits in its thread, by itself */
     int holds_thread;   /* of those that pools may hold */
     int joined;         /* the child's queue: waiter says how that ended */
@@ -60,9 +66,11 @@ typedef struct hpm_admission {
 
 /** Ask for a worker: the request has one, is refused, or is queued.  The
  *  scoreboard counts it as waiting, then as in flight.
- *  @param pool stays until the admission is over */
+ *  @param pool  stays until the admission is over
+ *  @param keeps 1: it can go on a kept connection, and leave one */
 void hpm_admission_ask(hpm_admission_t *a, const hpm_server_t *server,
-                       const hpm_pool_t *pool, hpm_admission_thread_t thread);
+                       const hpm_pool_t *pool, hpm_admission_thread_t thread,
+                       int keeps);
 
 /** @return 1: it is queued without a thread.  The bell of @c waiter rings when
  *  that has ended; then hpm_admission_wait() does not wait. */
@@ -80,13 +88,19 @@ int hpm_admission_wait(hpm_admission_t *a);
 /** Nothing will come of a request that was parked. */
 void hpm_admission_abandon(hpm_admission_t *a);
 
+/** @return 1: the worker is to keep the connection at the end of the request,
+ *  as the next request can come before others need the worker */
+int hpm_admission_may_keep(const hpm_admission_t *a);
+
 /** The worker has begun to answer: count it.  At most once per admission. */
 void hpm_admission_count_answered(const hpm_admission_t *a);
 
-/** The connection to the worker is closed: the next request may have it. */
+/** The connection to the worker is closed, or is @c conn: the next request may
+ *  have it. */
 void hpm_admission_release(hpm_admission_t *a);
 
-/** Release what no worker was asked for: the request counts as not served. */
+/** Release what no worker was asked for: the request counts as not served.
+ *  @c conn is closed. */
 void hpm_admission_cancel(hpm_admission_t *a);
 
 #endif /* HPM_ADMISSION_H */

@@ -13,7 +13,7 @@ static void call_end(hpm_call_t *call, hpm_upstream_outcome_t outcome,
     pm_fail(&call->why, APR_EGENERAL, "%s", why);
 }
 
-/* --- an attempt ----------------------------------------------------------- */
+/* --- the answer ----------------------------------------------------------- */
 
 static void call_pass_event(const hpm_call_t *call, const hpm_upstream_t *x,
                             hpm_upstream_event_t ev)
@@ -66,8 +66,84 @@ static void call_relay(const hpm_call_t *call, hpm_upstream_t *x,
              && !call->downstream->has_enough(call->downstream_ctx));
 }
 
-/* The connection to the worker is closed here, before the answer's end goes
- * to the client: a slow client holds no worker. */
+/* --- connections ---------------------------------------------------------- */
+
+/* RFC 9110, 9.2.1 */
+static int call_is_safe(const hpm_call_t *call)
+{
+    return call->r->method_number == M_GET
+           || call->r->method_number == M_OPTIONS;
+}
+
+static void call_count(const hpm_call_t *call, pm_request_stats_event_t event)
+{
+    const hpm_server_t *server = hpm_server(call->r->server);
+
+    pm_request_stats_count(
+        pm_scoreboard_stats(server->board, server->row, call->pool->slot),
+        event);
+}
+
+static void call_learn(const hpm_call_t *call, hpm_keep_event_t event)
+{
+    const hpm_admission_t *a = &call->admission;
+
+    /* that it has kept one shows that the program does */
+    if (event != HPM_KEEP_CLOSED || a->conn.requests == 1) {
+        hpm_kept_learn(a->kept, call->pool, event, pm_time_now());
+    }
+}
+
+/* A kept connection is closed at any time, so it is for what can be asked again
+ * only; and what the worker has not read of a body would stay in it. */
+static int call_keeps(const hpm_call_t *call)
+{
+    const pm_conf_t *conf = call->pool->conf;
+
+    return conf->keep_connections && conf->guard && !call->reused
+           && call->pool->addr.sa.ss_family == AF_UNIX && !call->body->length
+           && call_is_safe(call);
+}
+
+static hpm_upstream_outcome_t call_open(hpm_call_t *call, hpm_upstream_t *x)
+{
+    const hpm_pool_t *pool = call->pool;
+    hpm_conn_t *conn = &call->admission.conn;
+
+    x->keep = hpm_admission_may_keep(&call->admission);
+    pm_codec_set_keep((unsigned char *)call->head, x->keep);
+    if (conn->fd >= 0) {
+        call->reused =
+            hpm_upstream_reuse(x, conn->fd, call->head, call->head_len);
+        conn->fd = -1;
+        if (call->reused) {
+            call_count(call, PM_REQUEST_STATS_REUSED);
+            return x->outcome;
+        }
+        call_learn(call, HPM_KEEP_CLOSED);
+    }
+    conn->requests = 0;
+    conn->opened = pm_time_now();
+    return hpm_upstream_open(x, &pool->addr, pool->conf->connect_timeout,
+                             call->head, call->head_len);
+}
+
+/* The connection to the worker is closed or kept here, before the answer's end
+ * goes to the client: a slow client holds no worker. */
+static void call_close(hpm_call_t *call, hpm_upstream_t *x)
+{
+    hpm_conn_t *conn = &call->admission.conn;
+
+    if (call->reused && x->outcome == HPM_UPSTREAM_CLOSED_EARLY) {
+        call_learn(call, x->unread ? HPM_KEEP_UNREAD : HPM_KEEP_CLOSED);
+    }
+    conn->fd = hpm_upstream_detach(x);
+    conn->requests++;
+    hpm_upstream_close(x);
+}
+
+/* --- an attempt ----------------------------------------------------------- */
+
 static void call_exchange(hpm_call_t *call, const hpm_admission_t *admission)
 {
     const pm_conf_t *conf = call->pool->conf;
@@ -91,9 +167,7 @@ static void call_exchange(hpm_call_t *call, const hpm_admission_t *admission)
     if (conf->slow_log.time) {
         x.slow_at = pm_time_now() + conf->slow_log.time;
     }
-    if (hpm_upstream_open(&x, &call->pool->addr, conf->connect_timeout,
-                          call->head, call->head_len)
-        == HPM_UPSTREAM_OPEN) {
+    if (call_open(call, &x) == HPM_UPSTREAM_OPEN) {
         call_relay(call, &x, &client, admission);
     }
     else {
@@ -101,7 +175,7 @@ static void call_exchange(hpm_call_t *call, const hpm_admission_t *admission)
         pm_wakeup_send(hpm_server(call->r->server)->wakeup_fd,
                        call->pool->slot);
     }
-    hpm_upstream_close(&x);
+    call_close(call, &x);
     call->worker = x.worker;
     call->outcome = x.outcome;
     if (x.outcome != HPM_UPSTREAM_OPEN && x.outcome != HPM_UPSTREAM_COMPLETE) {
@@ -120,7 +194,7 @@ static int call_get_worker(hpm_call_t *call)
 {
     if (!call->asked) {
         hpm_admission_ask(&call->admission, hpm_server(call->r->server),
-                          call->pool, call_thread(call));
+                          call->pool, call_thread(call), call_keeps(call));
     }
     call->asked = 0;
     return hpm_admission_wait(&call->admission);
@@ -173,12 +247,10 @@ static int call_is_script(const hpm_call_t *call)
 /* @param unavailable why the pool answers no requests, or NULL */
 static unsigned int call_facts(const hpm_call_t *call, const char *unavailable)
 {
-    const request_rec *r = call->r;
-    int ended = hpm_availability_has_ended(hpm_server(r->server), call->pool);
+    int ended =
+        hpm_availability_has_ended(hpm_server(call->r->server), call->pool);
 
-    return (r->method_number == M_GET || r->method_number == M_OPTIONS
-                ? HPM_RETRY_SAFE
-                : 0U)
+    return (call_is_safe(call) ? HPM_RETRY_SAFE : 0U)
            | (!call->body->length || call->body->rewind ? HPM_RETRY_REPEATABLE
                                                         : 0U)
            | (unavailable ? 0U : HPM_RETRY_AVAILABLE)
@@ -204,17 +276,14 @@ static int call_move(hpm_call_t *call)
 /* A worker has got the request already. */
 static void call_repeat(const hpm_call_t *call)
 {
-    const hpm_server_t *server = hpm_server(call->r->server);
-
     if (call->body->length) {
         call->body->rewind(call->body->ctx);
     }
-    pm_request_stats_count(
-        pm_scoreboard_stats(server->board, server->row, call->pool->slot),
-        PM_REQUEST_STATS_RETRIED);
+    call_count(call, PM_REQUEST_STATS_RETRIED);
 }
 
-/* @return 1: ready for another attempt; 0: the outcome stands */
+/* @param attempts made so far on connections of their own
+ * @return 1: ready for another attempt; 0: the outcome stands */
 static int call_retry(hpm_call_t *call, int attempts)
 {
     int sent = call->outcome == HPM_UPSTREAM_CLOSED_EARLY;
@@ -254,7 +323,7 @@ static void call_abort(const hpm_call_t *call)
 hpm_waiter_t *hpm_call_park(hpm_call_t *call)
 {
     hpm_admission_ask(&call->admission, hpm_server(call->r->server), call->pool,
-                      HPM_ADMISSION_PARK);
+                      HPM_ADMISSION_PARK, call_keeps(call));
     call->asked = 1;
     return hpm_admission_is_parked(&call->admission) ? &call->admission.waiter
                                                      : NULL;
@@ -272,9 +341,12 @@ void hpm_call_run(hpm_call_t *call)
 
     call->retry_after = 1;
     do {
+        int reused = call->reused;
+
         call_attempt(call);
+        attempts += reused == call->reused;
     } while (call->outcome != HPM_UPSTREAM_COMPLETE
-             && call_retry(call, ++attempts));
+             && call_retry(call, attempts));
     if (call->outcome == HPM_UPSTREAM_GONE
         || (call->outcome == HPM_UPSTREAM_OPEN
             && call->r->connection->aborted)) {

@@ -47,7 +47,7 @@ typedef struct hpm_call {
     /* set by the caller; the rest is zero at first */
     request_rec *r;
     const hpm_pool_t *pool; /**< after a move: the pool that was asked last */
-    const char *head;       /**< BEGIN_REQUEST and PARAMS with their end */
+    char *head;             /**< BEGIN_REQUEST and PARAMS with their end */
     apr_size_t head_len;
     const hpm_upstream_reader_t *body;
     const hpm_downstream_t *downstream;
@@ -71,6 +71,7 @@ typedef struct hpm_call {
     hpm_pool_t moved_to;
     hpm_admission_t admission; /* of the attempt */
     int asked;                 /* a worker was, for the next attempt */
+    int reused; /* the last attempt was on a kept connection: the next is not */
 } hpm_call_t;
 
 /**

@@ -8,10 +8,15 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifdef __linux__
+#include <linux/sockios.h>
+#endif
 
 #include "pm_core/os/pm_peer_pid.h"
 
@@ -326,6 +331,25 @@ static int upstream_waits_for_body(const hpm_upstream_t *x)
     return x->starved && !x->unreading && !x->iov_n;
 }
 
+/* The worker is to read a request on a kept connection within this time. */
+#define UPSTREAM_UNREAD apr_time_from_msec(50)
+
+#ifdef SIOCOUTQ
+/* Are there bytes that the other end has not read?  Of a unix socket. */
+static int upstream_is_unread(int fd)
+{
+    int bytes = 0;
+
+    return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+}
+#else
+static int upstream_is_unread(int fd)
+{
+    (void)fd;
+    return 0;
+}
+#endif
+
 static void upstream_end_timeout(hpm_upstream_t *x)
 {
     if (upstream_waits_for_body(x)) {
@@ -361,7 +385,22 @@ static apr_interval_time_t upstream_timeout(hpm_upstream_t *x)
         timeout = x->deadline - now;
     }
     x->slow_next = x->slow_at && x->slow_at - now < timeout;
-    return x->slow_next ? x->slow_at - now : timeout;
+    timeout = x->slow_next ? x->slow_at - now : timeout;
+    x->look_next =
+        x->reused && !x->begun && !x->read && timeout > UPSTREAM_UNREAD;
+    return x->look_next ? UPSTREAM_UNREAD : timeout;
+}
+
+/* A worker that has sent END_REQUEST may go on working, and read nothing for
+ * minutes.  What it has not begun to read another one can be asked. */
+static void upstream_look(hpm_upstream_t *x)
+{
+    x->unread = upstream_is_unread(x->fd);
+    x->read = !x->unread;
+    if (x->unread) {
+        upstream_end(x, HPM_UPSTREAM_CLOSED_EARLY,
+                     "the worker does not read from the kept connection");
+    }
 }
 
 /* Only what a client has sent whole is done without it. */
@@ -426,6 +465,9 @@ static void upstream_wait(hpm_upstream_t *x)
     if (n < 0) {
         upstream_end_errno(x, HPM_UPSTREAM_FAILED, "cannot wait for the worker",
                            errno);
+    }
+    else if (n == 0 && x->look_next) {
+        upstream_look(x);
     }
     else if (n == 0 && x->slow_next) {
         x->slow_at = 0;
@@ -584,6 +626,8 @@ void hpm_upstream_init(hpm_upstream_t *x, apr_interval_time_t timeout,
     x->in_left = 0;
     x->readable = x->writable = x->unreading = x->handed = x->ended = 0;
     x->starved = x->room = x->named = 0;
+    x->reused = x->read = x->look_next = 0;
+    x->keep = x->unread = 0;
     x->slow = x->slow_next = x->lingered = 0;
     x->silent_since = x->paused = 0;
     x->deadline = x->slow_at = 0;
@@ -591,6 +635,19 @@ void hpm_upstream_init(hpm_upstream_t *x, apr_interval_time_t timeout,
     x->piece_left = 0;
     x->body_left = body->length;
     x->iov_at = x->iov_n = 0;
+}
+
+static hpm_upstream_outcome_t upstream_begin(hpm_upstream_t *x,
+                                             const void *head,
+                                             apr_size_t head_len)
+{
+    upstream_push(x, head, head_len);
+    if (upstream_fill_batch(x) != APR_SUCCESS) {
+        return upstream_end(x, HPM_UPSTREAM_BODY,
+                            "the request's body could not be read");
+    }
+    upstream_send_batch(x);
+    return x->outcome;
 }
 
 hpm_upstream_outcome_t hpm_upstream_open(hpm_upstream_t *x,
@@ -617,13 +674,48 @@ hpm_upstream_outcome_t hpm_upstream_open(hpm_upstream_t *x,
                                         "cannot connect to the pool's socket",
                                         errno);
     }
-    upstream_push(x, head, head_len);
-    if (upstream_fill_batch(x) != APR_SUCCESS) {
-        return upstream_end(x, HPM_UPSTREAM_BODY,
-                            "the request's body could not be read");
+    return upstream_begin(x, head, head_len);
+}
+
+/* A worker that says more than was asked for would give the next request the
+ * answer of another. */
+static int upstream_is_silent(int fd)
+{
+    char byte;
+
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+int hpm_upstream_reuse(hpm_upstream_t *x, int fd, const void *head,
+                       apr_size_t head_len)
+{
+    PM_ASSERT(!x->body_left);
+    if (upstream_is_silent(fd)) {
+        x->fd = fd;
+        x->named = 1;
+        (void)upstream_begin(x, head, head_len);
+        if (!x->unreading) {
+            x->reused = 1;
+            return 1;
+        }
+        x->fd = -1;
+        x->unreading = x->readable = x->ended = 0;
+        x->iov_n = 0;
     }
-    upstream_send_batch(x);
-    return x->outcome;
+    (void)close(fd);
+    return 0;
+}
+
+int hpm_upstream_detach(hpm_upstream_t *x)
+{
+    int fd = x->fd;
+
+    if (x->outcome != HPM_UPSTREAM_COMPLETE || !x->keep || x->in_left
+        || x->iov_n || !x->ended || x->unreading) {
+        return -1;
+    }
+    x->fd = -1;
+    return fd;
 }
 
 int hpm_upstream_fd(const hpm_upstream_t *x)

@@ -5,7 +5,8 @@
  *
  * An exchange makes a connection, writes the request, reads the answer and
  * closes the connection.  Most cost seven system calls: socket, connect,
- * setsockopt (pm_peer_pid.h), sendmsg, poll, recvmsg, close.  Writing and
+ * setsockopt (pm_peer_pid.h), sendmsg, poll, recvmsg, close.  On a connection
+ * that was kept they are four: recv, sendmsg, poll, recvmsg.  Writing and
  * reading go on side by side, so a worker that answers before it has read
  * everything, or never reads it, is no deadlock.  While the exchange waits for
  * the worker it watches the client's connection too, in the same poll().
@@ -39,7 +40,9 @@ typedef enum hpm_upstream_outcome {
     HPM_UPSTREAM_UNREACHABLE,  /**< no connection, or none in time */
     HPM_UPSTREAM_TIMEOUT,      /**< the worker was silent for too long, or
                                 *   @c deadline has come */
-    HPM_UPSTREAM_CLOSED_EARLY, /**< closed before the first byte of an answer */
+    HPM_UPSTREAM_CLOSED_EARLY, /**< closed before the first byte of an answer,
+                                * or
+                                *   @c unread */
     HPM_UPSTREAM_CLOSED,       /**< closed inside the answer */
     HPM_UPSTREAM_BROKEN,       /**< the answer is not FastCGI */
     HPM_UPSTREAM_OVERLOADED,   /**< END_REQUEST, FCGI_OVERLOADED */
@@ -117,6 +120,9 @@ typedef struct hpm_upstream {
                           *   set between init and open */
     apr_time_t slow_at;  /**< HPM_UPSTREAM_EVENT_SLOW at this pm_time_now(); 0:
                           *   never.  Likewise */
+    int keep;   /**< the worker was asked to keep the connection; likewise */
+    int unread; /**< on a kept connection: the worker has not begun to read, so
+                 *   it does something else */
 
     /* private to hpm_upstream.c */
     int fd;
@@ -136,6 +142,9 @@ typedef struct hpm_upstream {
     unsigned int slow_next : 1; /* poll() ends at slow_at */
     unsigned int slow : 1;      /* slow_at has come */
     unsigned int named : 1;     /* the kernel will name the worker */
+    unsigned int reused : 1;    /* the connection was kept */
+    unsigned int read : 1;      /* the worker has read what was sent on it */
+    unsigned int look_next : 1; /* poll() ends when that is to be known */
     unsigned int lingered : 1;  /* nothing has come since the last moment */
     apr_time_t paused;          /* the last pause was reported; 0: none */
     apr_time_t silent_since;    /* the worker; 0: not looked at */
@@ -169,6 +178,19 @@ hpm_upstream_outcome_t hpm_upstream_open(hpm_upstream_t *x,
                                          const pm_addr_t *addr,
                                          apr_interval_time_t connect_timeout,
                                          const void *head, apr_size_t head_len);
+
+/**
+ * The same on a connection that was kept.
+ * @param fd the exchange's from now on
+ * @return 1: something was sent.  0: the worker has closed it, or said more
+ * than was asked for, and nothing was: hpm_upstream_open() is to follow
+ */
+int hpm_upstream_reuse(hpm_upstream_t *x, int fd, const void *head,
+                       apr_size_t head_len);
+
+/** @return the socket, the caller's from now on, if the exchange is complete
+ *          and another can follow on it; else -1 */
+int hpm_upstream_detach(hpm_upstream_t *x);
 
 /** @return the socket to the worker; -1: there is none */
 int hpm_upstream_fd(const hpm_upstream_t *x);

@@ -27,6 +27,11 @@ void pm_codec_begin(unsigned char *out, int role)
     out[PM_FCGI_HEADER_LEN + 1] = (unsigned char)(role & 0xff);
 }
 
+void pm_codec_set_keep(unsigned char *begin, int keep)
+{
+    begin[PM_FCGI_HEADER_LEN + 2] = keep != 0;
+}
+
 apr_size_t pm_codec_length(unsigned char *out, apr_size_t len)
 {
     if (len < 0x80) {

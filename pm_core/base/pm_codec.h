@@ -56,10 +56,13 @@ enum {
  *  @param len of the content, at most PM_FCGI_MAX_LENGTH */
 void pm_codec_header(unsigned char *out, int type, apr_size_t len);
 
-/** Write a whole BEGIN_REQUEST (5.1).  FCGI_KEEP_CONN is never set: with one
- *  request per connection the kernel gives each to a worker that is free.
+/** Write a whole BEGIN_REQUEST (5.1) without FCGI_KEEP_CONN.
  *  @param out PM_FCGI_BEGIN_LEN bytes */
 void pm_codec_begin(unsigned char *out, int role);
+
+/** Set or clear FCGI_KEEP_CONN: is the connection to be kept after the end of
+ *  the request?  @param begin a BEGIN_REQUEST */
+void pm_codec_set_keep(unsigned char *begin, int keep);
 
 /** Write the length of a name or value (3.4).
  *  @param out 4 bytes

@@ -122,6 +122,7 @@ typedef struct pm_conf {
     apr_int64_t header_limit;    /**< bytes of a response's header */
     apr_int64_t queue_limit;     /**< 0: no limit */
     apr_time_t queue_timeout;
+    apr_int64_t keep_connections;       /**< 1: on */
     apr_int64_t ignore_abort;           /**< a pm_ignore_abort_t */
     apr_int64_t xsendfile;              /**< 1: on */
     apr_array_header_t *xsendfile_path; /**< of const char *, absolute */

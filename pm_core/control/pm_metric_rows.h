@@ -104,6 +104,9 @@ PM_METRIC(POOL, aborted, COUNTER, BOARD, "Aborted", "Aborted", NULL, NULL, 0,
 PM_METRIC(POOL, retried, COUNTER, BOARD, "Retried", "Retried", NULL, NULL, 0,
           "fcgipm_pool_requests_retried", NULL, NULL,
           "Requests that were given to a second worker.")
+PM_METRIC(POOL, reused, COUNTER, BOARD, "Reused", "Reused", NULL, NULL, 0,
+          "fcgipm_pool_requests_reused", NULL, NULL,
+          "Requests that were sent on a kept connection.")
 PM_METRIC(POOL, refused, COUNTER, BOARD, "Refused", "Refused", NULL, NULL, 0,
           NULL, NULL, NULL, "Requests that got 503 from httpd itself.")
 PM_METRIC(POOL, refused_limit, COUNTER, BOARD, NULL, NULL, NULL, NULL, 0,

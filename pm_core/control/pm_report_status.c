@@ -171,6 +171,8 @@ static void report_set_requests(pm_report_status_t *out,
         (apr_uint32_t)(sum->aborted - slot->aborted_base);
     value[PM_METRIC_POOL_retried].number =
         (apr_int64_t)event[PM_REQUEST_STATS_RETRIED];
+    value[PM_METRIC_POOL_reused].number =
+        (apr_int64_t)event[PM_REQUEST_STATS_REUSED];
     value[PM_METRIC_POOL_refused].number =
         (apr_int64_t)(event[PM_REQUEST_STATS_FULL]
                       + event[PM_REQUEST_STATS_LATE]

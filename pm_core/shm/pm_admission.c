@@ -289,6 +289,33 @@ void pm_admission_pass_on(const pm_admission_t *admission)
     }
 }
 
+/* --- kept connections ----------------------------------------------------- */
+
+void pm_admission_add_kept(const pm_admission_t *admission)
+{
+    ADD(admission->words->kept, 1);
+}
+
+void pm_admission_remove_kept(const pm_admission_t *admission, apr_uint32_t n)
+{
+    lower(&admission->words->kept, n);
+}
+
+apr_uint32_t pm_admission_kept_surplus(const pm_admission_t *admission)
+{
+    apr_uint32_t kept = LOAD(admission->words->kept);
+
+    return kept ? pm_admission_surplus(pm_admission_load(admission), kept,
+                                       LOAD(admission->supply->requests))
+                : 0;
+}
+
+int pm_admission_has_room_to_keep(const pm_admission_t *admission)
+{
+    return pm_admission_load(admission) + LOAD(admission->words->kept)
+           <= LOAD(admission->supply->requests);
+}
+
 /* --- are there enough workers? -------------------------------------------- */
 
 apr_uint32_t pm_admission_load(const pm_admission_t *admission)

@@ -25,6 +25,13 @@
  * kernel's queue, or one is not woken in its turn.  Counts stop at zero, so the
  * error does not last.
  *
+ * An idle connection that a child keeps to a worker (hpm_kept.h) holds that
+ * worker without a grant: it is counted by itself, and given up as soon as
+ * requests and kept connections together are more than the workers may have
+ * requests.  A child counts a kept connection up, then looks at the grants; a
+ * request takes its grant, then looks at the kept ones.  Of the two at least
+ * one sees the other.
+ *
  * Unless it says otherwise, any thread of a child may call a function here.
  */
 #ifndef PM_ADMISSION_H
@@ -46,6 +53,7 @@ typedef struct pm_admission_words {
     apr_uint32_t called;  /**< 1: a child has called the manager, which has
                            *   not looked yet */
     apr_uint32_t peak;    /**< most requests at once since it looked */
+    apr_uint32_t kept;    /**< idle connections that children keep */
 } __attribute__((aligned(64))) pm_admission_words_t;
 
 /** What the manager said last of one pool; children can only read it.  All
@@ -86,6 +94,19 @@ static inline apr_uint32_t pm_admission_excess(apr_uint32_t granted,
                                                apr_uint32_t requests)
 {
     return granted > requests ? granted - requests : 0;
+}
+
+/** @param load     requests that hold a grant or are queued
+ *  @param requests that the workers may have together
+ *  @return how many of the @a kept connections are to be given up, as their
+ *          workers are needed */
+static inline apr_uint32_t pm_admission_surplus(apr_uint32_t load,
+                                                apr_uint32_t kept,
+                                                apr_uint32_t requests)
+{
+    apr_uint32_t room = requests > load ? requests - load : 0;
+
+    return kept > room ? kept - room : 0;
 }
 
 /** @return the moving average @a pace with one more value */
@@ -145,6 +166,21 @@ void pm_admission_leave(const pm_admission_t *admission);
  *  look, none is lost: a process that releases a grant looks at the heads after
  *  it. */
 void pm_admission_pass_on(const pm_admission_t *admission);
+
+/* --- kept connections ----------------------------------------------------- */
+
+/** One more is kept. */
+void pm_admission_add_kept(const pm_admission_t *admission);
+
+/** As many are kept no more. */
+void pm_admission_remove_kept(const pm_admission_t *admission, apr_uint32_t n);
+
+/** @return how many have to be given up now */
+apr_uint32_t pm_admission_kept_surplus(const pm_admission_t *admission);
+
+/** Can a request that holds a grant leave its connection behind, kept, without
+ *  taking a worker from another request? */
+int pm_admission_has_room_to_keep(const pm_admission_t *admission);
 
 /* --- are there enough workers? -------------------------------------------- */
 

@@ -16,9 +16,11 @@
 
 #include "pm_core/base/pm_base.h"
 
-/** A child's word; any child can write it.  In its own cache line. */
+/** A child's words; any child can write them.  In their own cache line. */
 typedef struct pm_admission_word {
-    apr_uint32_t calls; /**< futex: changes with each call */
+    apr_uint32_t calls;   /**< futex: changes with each call */
+    apr_uint32_t recalls; /**< futex: likewise; a worker that the child holds
+                           *   by a kept connection is needed (hpm_kept.h) */
 } __attribute__((aligned(64))) pm_admission_word_t;
 
 /** The children's rows, where this process has them mapped. */

@@ -24,6 +24,7 @@
 typedef enum pm_request_stats_event {
     PM_REQUEST_STATS_RETRIED,     /**< sent to a second worker, as the first had
                                    *   closed its connection */
+    PM_REQUEST_STATS_REUSED,      /**< sent on a kept connection */
     PM_REQUEST_STATS_FULL,        /**< 503: FcgiPMQueueLimit */
     PM_REQUEST_STATS_LATE,        /**< 503: FcgiPMQueueTimeout */
     PM_REQUEST_STATS_UNAVAILABLE, /**< 503: the pool cannot answer at all */

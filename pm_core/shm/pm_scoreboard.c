@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pm_core/os/pm_futex.h"
 #include "pm_core/os/pm_shared_memory.h"
 
 /* Sets of statistics of a pool: children are spread over them. */
@@ -282,6 +283,13 @@ int pm_scoreboard_row_is_own(const pm_scoreboard_t *scoreboard, int row)
     return row > 0 && row < scoreboard->nrows - 1;
 }
 
+static int row_is_used(const pm_scoreboard_t *scoreboard, int row)
+{
+    return row == scoreboard->nrows - 1
+           || __atomic_load_n(&scoreboard->trusted->owners[row].pid,
+                              __ATOMIC_RELAXED);
+}
+
 /* --- what rows say -------------------------------------------------------- */
 
 /* A child that counts for centuries comes no further. */
@@ -339,11 +347,50 @@ static void cell_release(pm_scoreboard_t *scoreboard,
     pm_admission_t admission = pm_scoreboard_admission(scoreboard, slot);
 
     row_add_gone(scoreboard, slot, &said);
+    pm_admission_remove_kept(&admission,
+                             believe(&cell->kept, scoreboard->most));
     pm_scoreboard_set_head(cell, 0);
     if (said.in_flight || said.waiting) {
         pm_admission_forget_process(&admission, said.in_flight, said.waiting);
     }
     memset(cell, 0, sizeof(*cell));
+}
+
+apr_uint32_t *pm_scoreboard_recalls(pm_scoreboard_t *scoreboard, int row)
+{
+    PM_ASSERT(row >= 0 && row < scoreboard->nrows);
+    return &scoreboard->common->words[row].recalls;
+}
+
+/* A child counts in its cell first and last, so the pool's word never says
+ * more than the cells: one that does is not true, and would be looked after in
+ * vain for ever. */
+void pm_scoreboard_recall_kept(pm_scoreboard_t *scoreboard, int row, int slot)
+{
+    pm_admission_t admission = pm_scoreboard_admission(scoreboard, slot);
+    apr_uint32_t said =
+        __atomic_load_n(&admission.words->kept, __ATOMIC_SEQ_CST);
+    apr_uint32_t sum = 0;
+    int i;
+
+    for (i = 1; i < scoreboard->nrows - 1; i++) {
+        apr_uint32_t kept =
+            row_is_used(scoreboard, i) ? believe(
+                &row_at(scoreboard, i)->cells[slot].kept, scoreboard->most)
+                                       : 0;
+
+        if (kept && i != row) {
+            apr_uint32_t *recalls = pm_scoreboard_recalls(scoreboard, i);
+
+            __atomic_add_fetch(recalls, 1, __ATOMIC_SEQ_CST);
+            pm_futex_wake(recalls, 1);
+            return;
+        }
+        sum += kept;
+    }
+    (void)__atomic_compare_exchange_n(&admission.words->kept, &said,
+                                      said < sum ? said : sum, 0,
+                                      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 /* A row is not zero only where it was written. */
@@ -394,13 +441,6 @@ int pm_scoreboard_has_older(pm_scoreboard_t *scoreboard, int config)
         }
     }
     return 0;
-}
-
-static int row_is_used(const pm_scoreboard_t *scoreboard, int row)
-{
-    return row == scoreboard->nrows - 1
-           || __atomic_load_n(&scoreboard->trusted->owners[row].pid,
-                              __ATOMIC_RELAXED);
 }
 
 pm_scoreboard_totals_t pm_scoreboard_sum(pm_scoreboard_t *scoreboard, int slot)

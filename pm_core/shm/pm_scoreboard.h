@@ -88,6 +88,7 @@ typedef struct pm_scoreboard_cell {
     apr_uint32_t aborted;   /**< the client went before the answer's end */
     apr_uint32_t lost;      /**< row 0: in flight in children that died */
     apr_uint32_t parked;    /**< of those that wait: they hold no thread */
+    apr_uint32_t kept;      /**< idle connections to workers; see hpm_kept.h */
     apr_time_t head;        /**< since when the request waits that is granted
                              *   next; 0: none can be.  See
                              *   pm_admission_rows.h */
@@ -169,6 +170,15 @@ pm_log_ratelimit_t *pm_scoreboard_log_ratelimit(pm_scoreboard_t *scoreboard,
  *          pm_scoreboard_set_parking() they are none. */
 pm_admission_rows_t *pm_scoreboard_rows(pm_scoreboard_t *scoreboard);
 
+/** @return a row's futex that changes when a worker is needed which the child
+ *          holds by a kept connection */
+apr_uint32_t *pm_scoreboard_recalls(pm_scoreboard_t *scoreboard, int row);
+
+/** A worker of the pool is needed: if children but that of @a row keep
+ *  connections to workers, one of these children is woken to give them up.
+ *  Walks the rows. */
+void pm_scoreboard_recall_kept(pm_scoreboard_t *scoreboard, int row, int slot);
+
 /** A child takes a row (child_init).
  *  @param config httpd's number of the child's configuration
  *                (AP_SQ_CONFIG_GEN)
@@ -241,6 +251,12 @@ static inline void pm_scoreboard_add_waiting(pm_scoreboard_cell_t *cell, int n)
 static inline void pm_scoreboard_add_parked(pm_scoreboard_cell_t *cell, int n)
 {
     __atomic_add_fetch(&cell->parked, (apr_uint32_t)n, __ATOMIC_RELAXED);
+}
+
+/** @param n 1: one more connection is kept; -1: one less */
+static inline void pm_scoreboard_add_kept(pm_scoreboard_cell_t *cell, int n)
+{
+    __atomic_add_fetch(&cell->kept, (apr_uint32_t)n, __ATOMIC_SEQ_CST);
 }
 
 /** Say since when the request waits that is granted next; 0: none can be. */

@@ -99,7 +99,7 @@ shape_ok($pool, {
                   preload warmup)],
     number => [qw(min max requests_per_worker workers idle busy starting stopping queue in_flight
                   requests spawned exited crashed killed recycled timed_out
-                  strangers aborted retried refused refused_limit refused_timeout
+                  strangers aborted retried reused refused refused_limit refused_timeout
                   refused_unavailable retry_in fork_server
                   parked blocked)],
     object => [qw(request_time queue_time)], list => ['worker'] }, 'pool');

@@ -3,7 +3,8 @@
 #
 # ThreadSanitizer sees no race in the guard: it and programs with threads are
 # built with it (build-tsan/), told at random moments, under load.  Nor in the
-# queue of an httpd child, with its waker and its watcher.
+# queue of an httpd child, with its waker and its watcher, nor in the connections
+# that it keeps, with their closer.
 use strict;
 use warnings;
 
@@ -59,11 +60,14 @@ for my $args ([bin('threaded')],
     is($run->wait(40), 0, "$name: all go") or diag($run->log);
     unlike($run->log, qr/exit status 66/, "$name: no report");
 }
-my $queue = start(cmd => [root() . '/build-tsan/queue'],
-                  env => { TSAN_OPTIONS => "log_path=$reports/report" },
-                  out => "$reports/queue", err => "$reports/queue");
-is($queue->wait(60), 0, 'the queue of an httpd child')
-    or diag(slurp("$reports/queue"));
+for (['queue', 'the queue of an httpd child'],
+     ['kept', 'the connections that it keeps']) {
+    my ($program, $name) = @$_;
+    my $proc = start(cmd => [root() . "/build-tsan/$program"],
+                     env => { TSAN_OPTIONS => "log_path=$reports/report" },
+                     out => "$reports/$program", err => "$reports/$program");
+    is($proc->wait(60), 0, $name) or diag(slurp("$reports/$program"));
+}
 my @report = glob "$reports/report*";
 is(scalar @report, 0, 'ThreadSanitizer reports nothing')
     or diag(substr slurp($report[0]), 0, 4000);

@@ -33,27 +33,6 @@ sub under_way {
     return $s;
 }
 
-# The children of httpd: who has a connection from this socket's port?
-sub server_of {
-    my ($httpd, @sock) = @_;
-    my $manager = $httpd->manager || 0;
-    my @child = grep { $_ != $manager } children($httpd->pid);
-    my %inode;
-    for my $pid (@child) {
-        my $fd = fds($pid);
-        /^socket:\[(\d+)\]$/ and $inode{$1} = $pid for values %$fd;
-    }
-    my %pid_at;
-    for my $line (split /\n/, slurp('/proc/net/tcp')) {
-        my @f = split ' ', $line;
-        next unless @f > 9 && $f[1] =~ /:([0-9A-F]+)$/
-            && hex $1 == $httpd->port && $inode{ $f[9] };
-        $pid_at{ hex $1 } = $inode{ $f[9] } if $f[2] =~ /:([0-9A-F]+)$/;
-    }
-    my @of = map { $pid_at{ $_->sockport } } @sock;
-    return @of;
-}
-
 sub rest_of {
     my ($s) = @_;
     local $/;
@@ -74,8 +53,8 @@ sub one_mpm {
         $httpd->counts('app', in_flight => 6);
         $httpd->counts('other', in_flight => 3);
 
-        my @at = server_of($httpd, @app);
-        my @at_other = server_of($httpd, @other);
+        my @at = $httpd->children_of(@app);
+        my @at_other = $httpd->children_of(@other);
         is(scalar(grep { defined } @at, @at_other), 9, 'it is known who is '
            . 'at them');
         my $victim = $at[0];

@@ -34,7 +34,8 @@ use parent 'FCGIPM::Managed';
 
 use FCGIPM::HTTP;
 use FCGIPM::Test qw(
-    built count_lines free_port have kill_tree slurp tmp_dir wait_for
+    built children count_lines fds free_port have kill_tree slurp tmp_dir
+    wait_for
     worker_gid worker_user write_file program
 );
 use POSIX ();
@@ -322,6 +323,31 @@ sub pid_at {
     my ($self, $path) = @_;
     my $r = $self->get("$path?pid");
     return $r->{body} =~ /^pid=(\d+)/ ? $1 : undef;
+}
+
+=head2 children_of(SOCKET...)
+
+The children of httpd that have these clients' connections; undef: none yet.
+
+=cut
+
+sub children_of {
+    my ($self, @sock) = @_;
+    my $manager = $self->manager || 0;
+    my @child = grep { $_ != $manager } children($self->pid);
+    my %inode;
+    for my $pid (@child) {
+        my $fd = fds($pid);
+        /^socket:\[(\d+)\]$/ and $inode{$1} = $pid for values %$fd;
+    }
+    my %pid_at;
+    for my $line (split /\n/, slurp('/proc/net/tcp')) {
+        my @f = split ' ', $line;
+        next unless @f > 9 && $f[1] =~ /:([0-9A-F]+)$/
+            && hex $1 == $self->port && $inode{ $f[9] };
+        $pid_at{ hex $1 } = $inode{ $f[9] } if $f[2] =~ /:([0-9A-F]+)$/;
+    }
+    return map { $pid_at{ $_->sockport } } @sock;
 }
 
 =head2 manager()

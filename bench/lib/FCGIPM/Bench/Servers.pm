@@ -45,16 +45,20 @@ my @SERVERS = (
     { name => 'mod_proxy_fcgi', up => \&_proxy,
       has => sub { _module('proxy_fcgi') && have('spawn-fcgi')
                    && have('multiwatch') } },
-    { name => 'nginx', up => \&_nginx,
-      has => sub { have('nginx') && have('spawn-fcgi')
-                   && have('multiwatch') } },
+    map({ my ($name, $up) = @$_;
+          { name => $name, up => $up,
+            has => sub { have('nginx') && have('spawn-fcgi')
+                         && have('multiwatch') } } }
+        ['nginx', \&_nginx], ['nginx-keep', \&_nginx_keep]),
 );
 
 # One static file, of the httpd that has mod_fcgipm in it.
 my $FILE = 'hello.txt';
 
-my $SPAWNER;    # spawn-fcgi, which has become multiwatch
-my $SPAWNED;    # the socket that mod_proxy_fcgi, nginx and bench/bare share
+# By spawn-fcgi, which becomes multiwatch: workers that mod_proxy_fcgi, nginx and
+# bench/bare share, and those of nginx with kept connections, which would hold
+# the others'.  { socket, worker, proc }
+my %SPAWNED;
 my @PROC;       # a process lives as long as its object
 my $TICKS = POSIX::sysconf(POSIX::_SC_CLK_TCK());
 my $DIR;        # of the workers' programs
@@ -93,7 +97,7 @@ is when it was not before.
 
 =cut
 
-sub spawned_socket { return _spawned() }
+sub spawned_socket { return _spawned('spawned')->{socket} }
 
 # --- each of them -----------------------------------------------------------
 
@@ -228,35 +232,37 @@ END
 }
 
 sub _proxy {
-    my $socket = _spawned();
+    my $spawned = _spawned('spawned');
     my $server = _httpd(
         name => 'mod_proxy_fcgi', modules => [qw(proxy proxy_fcgi)],
         config => <<"END");
-ProxyPass /app unix:$socket|fcgi://localhost/
+ProxyPass /app unix:$spawned->{socket}|fcgi://localhost/
 END
-    $server->{worker} = _dir() . '/worker-spawned';
-    push @{ $server->{roots} }, $SPAWNER->pid;
+    $server->{worker} = $spawned->{worker};
+    push @{ $server->{roots} }, $spawned->{proc}->pid;
     return $server;
 }
 
 sub _spawned {
-    return $SPAWNED if $SPAWNED;
+    my ($name) = @_;
+    return $SPAWNED{$name} if $SPAWNED{$name};
     my $dir = _dir();
-    my $worker = _worker("$dir/worker-spawned");
+    my $worker = _worker("$dir/worker-$name");
     my $user = worker_user();
     my @user = defined $user ? ('-u', $user, '-U', $user) : ();
     my $proc = FCGIPM::Test::start(
-        cmd => [have('spawn-fcgi'), '-n', '-s', "$dir/spawned.sock",
+        cmd => [have('spawn-fcgi'), '-n', '-s', "$dir/$name.sock",
                 '-b', $SAME{backlog}, @user, '--', have('multiwatch'),
                 '-f', $SAME{workers}, '--', $worker],
-        err => "$dir/spawned.log");
-    push @PROC, $SPAWNER = $proc;
+        err => "$dir/$name.log");
+    push @PROC, $proc;
     # mod_proxy turns away for a minute from a socket that refused it once
     wait_for {
         workers({ worker => $worker }) == $SAME{workers} || !$proc->alive
     } 20, 'the workers of spawn-fcgi';
-    $proc->alive or die 'spawn-fcgi: ' . slurp("$dir/spawned.log");
-    return $SPAWNED = "$dir/spawned.sock";
+    $proc->alive or die 'spawn-fcgi: ' . slurp("$dir/$name.log");
+    return $SPAWNED{$name} = { socket => "$dir/$name.sock", worker => $worker,
+                               proc => $proc };
 }
 
 my @PARAMS = map { "    fastcgi_param $_;\n" } (
@@ -272,8 +278,17 @@ my @PARAMS = map { "    fastcgi_param $_;\n" } (
     'SCRIPT_FILENAME $document_root$fastcgi_script_name',
 );
 
-sub _nginx {
-    my $socket = _spawned();
+sub _nginx { return _nginx_on(_spawned('spawned'), 0) }
+
+# As many kept connections as workers; a worker process of nginx has its own.
+sub _nginx_keep {
+    return _nginx_on(_spawned('kept'), $SAME{workers} / $SAME{processes});
+}
+
+sub _nginx_on {
+    my ($spawned, $keep) = @_;
+    my $kept = $keep ? "\n      fastcgi_keep_conn on;" : '';
+    my $keepalive = $keep ? "\n    keepalive $keep;" : '';
     my $dir = tmp_dir();
     my ($port, $h2) = (free_port(), free_port());
     my $user = worker_user();
@@ -293,14 +308,17 @@ http {
   keepalive_timeout 60;
   keepalive_requests 1000000000;
   client_max_body_size 0;
-$temp  server {
+$temp  upstream workers {
+    server unix:$spawned->{socket};$keepalive
+  }
+  server {
     listen 127.0.0.1:$port;
     listen 127.0.0.1:$h2 http2;
     location = /$FILE {
       root $dir;
     }
     location /app {
-      fastcgi_pass unix:$socket;
+      fastcgi_pass workers;$kept
   ${\ join '  ', @PARAMS}    }
   }
 }
@@ -316,8 +334,8 @@ END
     my ($version) = `$binary -v 2>&1` =~ m{(nginx/\S+)};
     return {
         port => $port, h2 => $h2, dir => $dir, config => $config, version => $version,
-        worker => _dir() . '/worker-spawned', path => { file => "/$FILE" },
-        roots => [$proc->pid, $SPAWNER->pid],
+        worker => $spawned->{worker}, path => { file => "/$FILE" },
+        roots => [$proc->pid, $spawned->{proc}->pid],
     };
 }
 
