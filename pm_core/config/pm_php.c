@@ -44,7 +44,14 @@ apr_status_t pm_php_check(const char *name, const char *value, pm_reason_t *why)
 
 int pm_php_has_section(const char *directory)
 {
-    return directory[strspn(directory, PHP_WORD "+@:, ")] == '\0';
+    const char *c;
+
+    for (c = directory; *c; c++) {
+        if ((unsigned char)*c < ' ' || strchr("'\";]$\\", *c)) {
+            return 0;
+        }
+    }
+    return c > directory && c[-1] != ' ';
 }
 
 static const char *php_lines(const apr_array_header_t *pairs, apr_pool_t *p)

@@ -111,8 +111,24 @@ static apr_status_t spec_check_directory(const char *name, const char *path,
     return APR_SUCCESS;
 }
 
-/* The directories in the worker's root, for PHP's sections; a link can be to
- * one. */
+/* The next one that is or can be a directory, as a link can; of what cannot be
+ * looked at (APR_INCOMPLETE) only the name is known. */
+static int spec_next_directory(apr_finfo_t *info, apr_dir_t *dir)
+{
+    apr_status_t rv;
+
+    do {
+        info->filetype = APR_UNKFILE;
+        rv = apr_dir_read(info, APR_FINFO_TYPE | APR_FINFO_NAME, dir);
+        if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {
+            return 0;
+        }
+    } while (info->filetype == APR_REG || !strcmp(info->name, ".")
+             || !strcmp(info->name, ".."));
+    return 1;
+}
+
+/* The directories in the worker's root, for PHP's sections. */
 static apr_status_t spec_list_root(apr_array_header_t *names, const char *root,
                                    apr_pool_t *p, pm_reason_t *why)
 {
@@ -124,13 +140,7 @@ static apr_status_t spec_list_root(apr_array_header_t *names, const char *root,
     if (rv != APR_SUCCESS) {
         return pm_fail_os(why, rv, "FcgiPMPhpAdminValue: %s", root);
     }
-    while (apr_dir_read(&info, APR_FINFO_TYPE | APR_FINFO_NAME, dir)
-               == APR_SUCCESS
-           && rv == APR_SUCCESS) {
-        if (info.filetype == APR_REG || !strcmp(info.name, ".")
-            || !strcmp(info.name, "..")) {
-            continue;
-        }
+    while (rv == APR_SUCCESS && spec_next_directory(&info, dir)) {
         *(const char **)apr_array_push(names) = apr_pstrdup(p, info.name);
         if (!pm_php_has_section(info.name)) {
             rv = pm_fail(why, APR_EINVAL,
