@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The status page.  Its script draws it and keeps it up to date; a browser
- * without JavaScript shows plain tables.  Style and script are in the page,
- * allowed by a nonce; nothing else can be loaded or run. */
+ * without JavaScript shows plain tables.  Style and script are forms of the
+ * same URL, allowed by a nonce; nothing else can be loaded or run.  They are
+ * not in the page since a policy for a whole server, as "default-src 'self'",
+ * would forbid them there whatever the page says. */
 #include "httpd/status/hpm_status.h"
 
 #include "apr_base64.h"
@@ -215,10 +217,9 @@ static void page_put_head(request_rec *r, const char *nonce)
               host,
               "</title>\n"
               "<noscript><meta http-equiv=\"refresh\" content=\"10\">"
-              "</noscript>\n<style nonce=\"",
-              nonce, "\">\n", style, "</style>\n<script nonce=\"", nonce,
-              "\">"
-              "document.documentElement.className = \"js\";</script>\n"
+              "</noscript>\n<link rel=\"stylesheet\" href=\"?css\" nonce=\"",
+              nonce, "\">\n<script src=\"?js\" defer nonce=\"", nonce,
+              "\"></script>\n"
               "</head>\n<body>\n<header><h1>Pools of ",
               host,
               "</h1><span id=\"manager\" class=\"soft\"></span>"
@@ -237,6 +238,17 @@ void hpm_page_write(request_rec *r, const json_t *status, const char *json)
     ap_rputs("<div id=\"app\"></div>\n</main>\n", r);
     page_put_json(r, "rows", page_rows(r->pool));
     page_put_json(r, "data", json);
-    ap_rvputs(r, "<script nonce=\"", nonce, "\">\n", script,
-              "</script>\n</body>\n</html>\n", NULL);
+    ap_rputs("</body>\n</html>\n", r);
+}
+
+void hpm_page_write_style(request_rec *r)
+{
+    ap_set_content_type(r, "text/css; charset=utf-8");
+    ap_rputs(style, r);
+}
+
+void hpm_page_write_script(request_rec *r)
+{
+    ap_set_content_type(r, "text/javascript; charset=utf-8");
+    ap_rputs(script, r);
 }

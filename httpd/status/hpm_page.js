@@ -7,6 +7,7 @@
     const EVERY = 2000;              // ms between two looks
     const SPAN = 300000;             // ms that the drawings show
     const doc = document;
+    doc.documentElement.className = "js";
     const app = doc.getElementById("app");
     const METRICS = JSON.parse(doc.getElementById("rows").textContent);
     const byName = new Intl.Collator(undefined, {numeric: true}).compare;
@@ -83,6 +84,16 @@
             requests: p.requests, count: p.request_time.count,
             sum: p.request_time.sum, failures: failures(p), rate: null
         };
+    }
+    // It answers requests with 503, or starts workers in vain.
+    function fails(p) {
+        return p.state === "backoff" || p.state === "stopped";
+    }
+    // There were failures in the time that the drawings show, also before the
+    // page was opened: the manager tells when the last one was.
+    function isBad(p, list) {
+        return failures(p) > list[0].failures
+            || p.last_error_age > 0 && p.last_error_age * 1000 < SPAN;
     }
     function failures(p) {
         return p.crashed + p.killed + p.timed_out + p.refused;
@@ -230,6 +241,11 @@
         ["requests", head("requests"), (p) => p.requests],
         ["failures", "Failures", (p) => failures(p)]
     ];
+    const filterBox = el("input");
+    filterBox.type = "search";
+    filterBox.placeholder = "Pools whose name has\u2026";
+    filterBox.setAttribute("aria-label", "Filter");
+    filterBox.addEventListener("input", () => show());
     const sortBox = el("select");
     sortBox.setAttribute("aria-label", "Sort by");
     const sortLabel = el("div", "sortby");
@@ -237,7 +253,7 @@
     const pools = el("div", "pools");
     const table = el("table");
     const headRow = el("tr");
-    add(app, sortLabel, add(pools, add(table, add(el("thead"), headRow))));
+    add(app, add(el("div", "filter"), filterBox), sortLabel, add(pools, add(table, add(el("thead"), headRow))));
     for (const [key, label] of COLUMNS) {
         const th = el("th", key === "state" ? "left" : "");
         const b = el("button", "", label);
@@ -300,8 +316,7 @@
         text(r.time.num, sums.time === null ? "\u2013" : span(sums.time));
         text(r.requests.num, count(p.requests));
         text(r.failures.num, count(failures(p)));
-        const grew = failures(p) > list[0].failures;
-        attr(r.failures.num, "class", grew ? "num bad" : "num");
+        attr(r.failures.num, "class", isBad(p, list) ? "num bad" : "num");
         draw(r.busy.s, list, "busy", Math.max(1, p.workers));
         draw(r.queue.s, list, "queue", 4);
         draw(r.rate.s, list, "rate", 1);
@@ -458,6 +473,8 @@
         const value = COLUMNS.find((c) => c[0] === order.by)[2];
         const way = order.down ? -1 : 1;
         return list.sort((a, b) => {
+            const bad = fails(b.p) - fails(a.p);
+            if (bad) return bad;
             const x = value(a.p, a.sums), y = value(b.p, b.sums);
             const d = typeof x === "string" ? byName(x, y) : x - y;
             return d * way || byName(a.p.name, b.p.name) || byName(a.key, b.key);
@@ -472,7 +489,8 @@
         text(rateTile.number, rate(recent(list).rate));
         const bad = failures(all);
         text(failTile.number, count(bad));
-        attr(failTile.number, "class", bad > list[0].failures ? "bad" : "");
+        attr(failTile.number, "class", bad > list[0].failures
+            || last.pools.some((p) => p.last_error_age > 0 && p.last_error_age * 1000 < SPAN) ? "bad" : "");
         for (const [k, dd] of failParts) text(dd, count(all[k]));
         draw(busyTile.s, list, "busy", 4);
         draw(waitTile.s, list, "queue", 4);
@@ -511,8 +529,10 @@
         let before = table.firstChild;    // the head
         for (const {key, p, sums} of sorted(list)) {
             let r = rows.get(key);
+            const hidden = !p.name.toLowerCase().includes(filterBox.value.trim().toLowerCase());
             if (!r) rows.set(key, r = makeRow(key, p));
             fillRow(r, key, p, history.get("p" + key), sums);
+            r.body.classList.toggle("hide", hidden);
             if (before.nextSibling !== r.body) before.after(r.body);
             before = r.body;
         }

@@ -159,9 +159,12 @@ int hpm_status_handler(request_rec *r)
     static const struct {
         const char *word;
         void (*send)(request_rec *r, char *text);
-    } forms[] = {{"json", status_send_json},
-                 {"openmetrics", status_send_metrics},
-                 {NULL, status_send_page}};
+        void (*send_file)(request_rec *r); /* no status is asked for */
+    } forms[] = {{"json", status_send_json, NULL},
+                 {"openmetrics", status_send_metrics, NULL},
+                 {"css", NULL, hpm_page_write_style},
+                 {"js", NULL, hpm_page_write_script},
+                 {NULL, status_send_page, NULL}};
     int i = 0;
     int status;
 
@@ -189,6 +192,11 @@ int hpm_status_handler(request_rec *r)
     /* the status is another one each time */
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
-    forms[i].send(r, status_get(r));
+    if (forms[i].send_file) {
+        forms[i].send_file(r);
+    }
+    else {
+        forms[i].send(r, status_get(r));
+    }
     return OK;
 }

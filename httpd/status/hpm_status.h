@@ -43,6 +43,10 @@ int hpm_status_is_managed(const json_t *status);
  *  @param json the text of @a status, for the page's script */
 void hpm_page_write(request_rec *r, const json_t *status, const char *json);
 
+/** Send what the page loads: ?css and ?js. */
+void hpm_page_write_style(request_rec *r);
+void hpm_page_write_script(request_rec *r);
+
 /* --- hpm_openmetrics.c --------------------------------------------------- */
 
 #define HPM_OPENMETRICS_TYPE                                                   \

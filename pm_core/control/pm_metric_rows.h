@@ -155,6 +155,8 @@ PM_METRIC(POOL, warmup, TEXT, MANAGER, NULL, NULL, NULL, NULL, 0, NULL, NULL,
           NULL, "FcgiPMWarmup: how the last requests were answered.")
 PM_METRIC(POOL, last_error, TEXT, MANAGER, NULL, NULL, NULL, NULL, 0, NULL,
           NULL, NULL, "The last thing that went wrong.")
+PM_METRIC(POOL, last_error_age, SECONDS, MANAGER, NULL, NULL, NULL, NULL, 0,
+          NULL, NULL, NULL, "How long ago that was.")
 PM_METRIC(POOL, last_stderr, TEXT, MANAGER, NULL, NULL, NULL, NULL, 0, NULL,
           NULL, NULL, "What its workers wrote last.")
 PM_METRIC(POOL, retry_in, SECONDS, MANAGER, NULL, NULL, NULL, NULL, 0,

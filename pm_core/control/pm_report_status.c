@@ -269,6 +269,8 @@ void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
     status.value[PM_METRIC_POOL_fork_server].number = pm_fork_server_pid(pool);
     status.value[PM_METRIC_POOL_warmup].text = pm_warmup_state(pool);
     status.value[PM_METRIC_POOL_last_error].text = pool->last_error;
+    status.value[PM_METRIC_POOL_last_error_age].time =
+        pool->last_error_at ? now - pool->last_error_at : 0;
     status.value[PM_METRIC_POOL_last_stderr].text = pm_output_last(pool);
     report_put_pool(j, &status);
     APR_RING_FOREACH(w, &pool->workers.list, pm_worker, link)

@@ -33,6 +33,7 @@ void pm_pool_error(pm_pool_t *pool, pm_level_t level, const char *fmt, ...)
 
     va_start(ap, fmt);
     apr_vsnprintf(pool->last_error, sizeof(pool->last_error), fmt, ap);
+    pool->last_error_at = pm_time_now();
     va_end(ap);
     pm_log(pool->context->log, level, "pool %s: %s", pool->conf->name,
            pool->last_error);
@@ -228,6 +229,7 @@ void pm_pool_define(pm_pool_t *pool, pm_member_t *member)
     }
     else if (pool_redefine(pool, member->conf, &why)) {
         pool->last_error[0] = '\0';
+        pool->last_error_at = 0;
         pm_pool_touch(pool);
         return;
     }

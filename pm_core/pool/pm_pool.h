@@ -106,6 +106,7 @@ struct pm_pool {
     pm_start_failure_t failure;         /**< the last one */
     char warmup[200]; /**< pm_warmup.c's: how the last one was */
     char last_error[512];
+    apr_time_t last_error_at; /**< 0: there is none */
 };
 
 /** A pool for this member of a set; takes the member's descriptors. */

@@ -162,10 +162,10 @@ picture('no-manager');
 kill 'CONT', $manager;
 ok(wait_for { !@{ shown('.alarm') } } 20, 'until it answers');
 quiet('with all that');
-is_deeply([grep { index($_, "$url?json") } @{ $browser->run(
+is_deeply([grep { !/^\Q$url\E\?(?:json|css|js)$/ } @{ $browser->run(
               'return performance.getEntriesByType("resource")'
               . '.map((e) => e.name)') }], [],
-          'nothing but ?json was fetched');
+          'nothing but ?json, and its style and script, was fetched');
 
 # --- without JavaScript
 $browser->look(%DESK, script => 0);
@@ -181,6 +181,35 @@ is($httpd->stop, 0, 'httpd stops');
 ok($browser->until('return /What is shown is old/.test('
                    . 'document.querySelector("#app .alarm").textContent)', 20,
                    'the alarm'), 'which is told of');
+
+# --- a policy of the whole server; a pool that fails
+$httpd = FCGIPM::Httpd->new(
+    modules => ['headers'],
+    config => join '',
+        "<Location /st>\n    SetHandler fcgipm-status\n</Location>\n",
+        "Header always set Content-Security-Policy \"default-src 'self'\"\n",
+        pool('good', 'worker'),
+        pool('web', [bin('worker'), '--exit-at-once', 3]));
+ok($httpd->start, 'httpd with a policy of its own');
+ok(wait_for { ($httpd->pool_status('web')->{state} || '') eq 'backoff' } 20,
+   'a pool fails');
+$browser->complaints;    # that no httpd was there
+$browser->open('http://localhost:' . $httpd->port . '/st');
+ok(wait_for { @{ shown('tr.pool .name') || [] } == 2 } 20,
+   'the page is drawn under that policy');
+is_deeply(shown('tr.pool .name'), ['web', 'good'], 'what fails comes first');
+is_deeply(shown('tr.pool .bad'), [(row('web'))->[7]], 'and is red at once');
+is($browser->run('return getComputedStyle(document.querySelector(".tiles"))'
+                 . '.display'), 'grid', 'its style is in force');
+$browser->run(<<'END');
+const box = document.querySelector(".filter input");
+box.value = "GO";
+box.dispatchEvent(new Event("input"));
+END
+is_deeply(shown('tr.pool .name'), ['good'], 'a filter');
+quiet('with all that');
+is($httpd->stop, 0, 'httpd stops');
 $browser->quit;
+wait_for { !descendants() } 10, 'the end of the browser';
 is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
 done_testing;

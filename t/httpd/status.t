@@ -222,11 +222,18 @@ sub as_page {
     my ($policy) = $r->{header}{'content-security-policy'};
     like($policy, qr/default-src 'none'/, 'nothing else may be loaded');
     my ($nonce) = $policy =~ /script-src 'nonce-([^']+)'/;
-    is_deeply([grep { $_ ne qq(nonce="$nonce") } $page =~
-               /<(?:script|style) (?!type="application\/json")([^>]*)>/g],
-              [], 'its own script and style may');
-    unlike($page, qr/ style=| on\w+=|<link|<[^>]* src=/,
-           'there are no others');
+    is_deeply([$page =~ /<(?:script|style|link)\b (?!type="application\/json")([^>]*)>/g],
+              [qq(rel="stylesheet" href="?css" nonce="$nonce"),
+               qq(src="?js" defer nonce="$nonce")],
+              'its own script and style may, from its own URL');
+    unlike($page, qr/ style=| on\w+=/, 'there are no others');
+    for (['css', 'text/css', qr/^:root \{/m], ['js', 'text/javascript', qr/^\(function/m]) {
+        my ($form, $type, $text) = @$_;
+        my $file = $httpd->get("/st?$form");
+        is($file->{status}, 200, "?$form");
+        like($file->{header}{'content-type'}, qr/^\Q$type\E\b/, 'its type');
+        like($file->{body}, $text, 'its text');
+    }
     isnt($httpd->get('/st')->{header}{'content-security-policy'}, $policy,
          'another time by another number');
     my ($data) = $page =~ m{id="data">(.*?)</script>}s;
