@@ -202,4 +202,22 @@ like($s, qr/^app /m, 'and shows what it saw last');
 ends_well('q', sub { keys_to('q') });
 tmux('kill-server');
 
+# --- a pool that fails, on a wide terminal
+my $name = 'a-pool-whose-name-is-longer-than-seventeen';
+my $broken = FCGIPM::Run->new(processes => 1, control => 1,
+                              command => [bin('worker'), '--exit-at-once', 3],
+                              options => ['--name', $name]);
+ok(wait_for { ($broken->pool_status($name)->{state} || '') eq 'backoff' } 20,
+   'a pool fails');
+on_terminal("$ctl -s ${\ $broken->control_socket} top");
+shows(qr/^1 of 1 pools fail: $name: worker \d+/m, 'top says why');
+tmux('resize-window', '-x', 200, '-y', 24);
+$s = shows(qr/^POOL +STATE .*LAST ERROR/m, 'a wide one has a column for it');
+like($s, qr/^$name +backoff .* worker \d+ has died at birth: exit status 3/m,
+     'and the whole name');
+keys_to('q');
+$broken->signal('TERM');
+$broken->wait(20);
+tmux('kill-server');
+
 done_testing;
