@@ -78,10 +78,11 @@ static void admission_close_conn(hpm_admission_t *a)
     }
 }
 
-/* Without a connection of its own it needs a worker that none holds. */
+/* Also one that has taken a kept connection: that was in no word until it had
+ * its grant, so another request may not have seen that it needs a worker. */
 static void admission_need_worker(const hpm_admission_t *a)
 {
-    if (a->kept && a->conn.fd < 0) {
+    if (a->kept) {
         hpm_kept_give_up(a->kept, a->pool);
     }
 }

@@ -121,6 +121,7 @@ static hpm_upstream_outcome_t call_open(hpm_call_t *call, hpm_upstream_t *x)
             return x->outcome;
         }
         call_learn(call, HPM_KEEP_CLOSED);
+        hpm_kept_give_up(call->admission.kept, pool);
     }
     conn->requests = 0;
     conn->opened = pm_time_now();

@@ -20,11 +20,14 @@ static const struct {
 void hpm_keep_learn(hpm_keep_lesson_t *lesson, hpm_keep_event_t event,
                     apr_time_t now)
 {
-    if (event != HPM_KEEP_WORKED
-        && ++lesson->count[event] <= keep_rows[event].most) {
+    if (event == HPM_KEEP_WORKED) {
+        memset(lesson->count, 0, sizeof(lesson->count));
         return;
     }
-    memset(lesson->count, 0, sizeof(lesson->count));
+    if (++lesson->count[event] <= keep_rows[event].most) {
+        return;
+    }
+    lesson->count[event] = 0;
     if (now + keep_rows[event].off > lesson->off_until) {
         lesson->off_until = now + keep_rows[event].off;
     }

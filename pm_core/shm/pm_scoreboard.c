@@ -362,9 +362,12 @@ apr_uint32_t *pm_scoreboard_recalls(pm_scoreboard_t *scoreboard, int row)
     return &scoreboard->common->words[row].recalls;
 }
 
-/* A child counts in its cell first and last, so the pool's word never says
- * more than the cells: one that does is not true, and would be looked after in
- * vain for ever. */
+/* All of them: a child closes only while too many are kept, and of two that are
+ * needed the first child may have but one.
+ *
+ * A child counts in its cell first and last, so the pool's word never says more
+ * than the cells: one that does is not true, and would be looked after in vain
+ * for ever. */
 void pm_scoreboard_recall_kept(pm_scoreboard_t *scoreboard, int row, int slot)
 {
     pm_admission_t admission = pm_scoreboard_admission(scoreboard, slot);
@@ -384,13 +387,13 @@ void pm_scoreboard_recall_kept(pm_scoreboard_t *scoreboard, int row, int slot)
 
             __atomic_add_fetch(recalls, 1, __ATOMIC_SEQ_CST);
             pm_futex_wake(recalls, 1);
-            return;
         }
         sum += kept;
     }
-    (void)__atomic_compare_exchange_n(&admission.words->kept, &said,
-                                      said < sum ? said : sum, 0,
-                                      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    if (said > sum) {
+        (void)__atomic_compare_exchange_n(&admission.words->kept, &said, sum, 0,
+                                          __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
 }
 
 /* A row is not zero only where it was written. */

@@ -175,7 +175,7 @@ pm_admission_rows_t *pm_scoreboard_rows(pm_scoreboard_t *scoreboard);
 apr_uint32_t *pm_scoreboard_recalls(pm_scoreboard_t *scoreboard, int row);
 
 /** A worker of the pool is needed: if children but that of @a row keep
- *  connections to workers, one of these children is woken to give them up.
+ *  connections to workers, these children are woken to give them up.
  *  Walks the rows. */
 void pm_scoreboard_recall_kept(pm_scoreboard_t *scoreboard, int row, int slot);
 
