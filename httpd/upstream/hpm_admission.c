@@ -70,7 +70,7 @@ static void admission_take_conn(hpm_admission_t *a, int keeps)
     }
 }
 
-static void admission_close_conn(hpm_admission_t *a)
+void hpm_admission_close_conn(hpm_admission_t *a)
 {
     if (a->conn.fd >= 0) {
         (void)close(a->conn.fd);
@@ -320,7 +320,7 @@ void hpm_admission_ask(hpm_admission_t *a, const hpm_server_t *server,
         admission_wake_manager(a);
         return;
     }
-    admission_close_conn(a);
+    hpm_admission_close_conn(a);
     a->began = pm_time_now();
     admission_queue(a, thread);
     if (a->why) {
@@ -367,7 +367,7 @@ void hpm_admission_release(hpm_admission_t *a)
     a->took = now - a->since;
     pm_request_stats_add_served(a->stats, a->took, a->waited);
     if (a->conn.fd >= 0 && !hpm_admission_may_keep(a)) {
-        admission_close_conn(a);
+        hpm_admission_close_conn(a);
     }
     admission_give_back(a, a->took);
     if (a->conn.fd >= 0) {
@@ -378,6 +378,6 @@ void hpm_admission_release(hpm_admission_t *a)
 void hpm_admission_cancel(hpm_admission_t *a)
 {
     pm_request_stats_add_unserved(a->stats, a->waited);
-    admission_close_conn(a);
+    hpm_admission_close_conn(a);
     admission_give_back(a, -1);
 }

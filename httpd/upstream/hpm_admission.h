@@ -99,6 +99,9 @@ void hpm_admission_count_answered(const hpm_admission_t *a);
  *  have it. */
 void hpm_admission_release(hpm_admission_t *a);
 
+/** Close @c conn, if there is one. */
+void hpm_admission_close_conn(hpm_admission_t *a);
+
 /** Release what no worker was asked for: the request counts as not served.
  *  @c conn is closed. */
 void hpm_admission_cancel(hpm_admission_t *a);

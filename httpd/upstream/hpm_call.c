@@ -135,8 +135,11 @@ static void call_close(hpm_call_t *call, hpm_upstream_t *x)
 {
     hpm_conn_t *conn = &call->admission.conn;
 
-    if (call->reused && x->outcome == HPM_UPSTREAM_CLOSED_EARLY) {
-        call_learn(call, x->unread ? HPM_KEEP_UNREAD : HPM_KEEP_CLOSED);
+    if (x->unread) {
+        call_learn(call, HPM_KEEP_UNREAD);
+    }
+    else if (call->reused && x->outcome == HPM_UPSTREAM_CLOSED_EARLY) {
+        call_learn(call, HPM_KEEP_CLOSED);
     }
     conn->fd = hpm_upstream_detach(x);
     conn->requests++;
@@ -228,6 +231,7 @@ static void call_attempt(hpm_call_t *call)
      * the pool.  One of the two sees the other. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (hpm_availability_has_ended(server, call->pool)) {
+        hpm_admission_close_conn(admission);
         call_end(call, HPM_UPSTREAM_UNREACHABLE, "it is no more");
     }
     else {

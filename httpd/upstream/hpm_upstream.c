@@ -8,16 +8,12 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
-#ifdef __linux__
-#include <linux/sockios.h>
-#endif
-
+#include "pm_core/os/pm_outq.h"
 #include "pm_core/os/pm_peer_pid.h"
 
 static hpm_upstream_outcome_t upstream_end(hpm_upstream_t *x,
@@ -331,24 +327,9 @@ static int upstream_waits_for_body(const hpm_upstream_t *x)
     return x->starved && !x->unreading && !x->iov_n;
 }
 
-/* The worker is to read a request on a kept connection within this time. */
-#define UPSTREAM_UNREAD apr_time_from_msec(50)
-
-#ifdef SIOCOUTQ
-/* Are there bytes that the other end has not read?  Of a unix socket. */
-static int upstream_is_unread(int fd)
-{
-    int bytes = 0;
-
-    return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
-}
-#else
-static int upstream_is_unread(int fd)
-{
-    (void)fd;
-    return 0;
-}
-#endif
+/* The worker is to read a request on a kept connection within this time: longer
+ * than a process waits for the processor on a busy machine. */
+#define UPSTREAM_UNREAD apr_time_from_msec(250)
 
 static void upstream_end_timeout(hpm_upstream_t *x)
 {
@@ -387,20 +368,18 @@ static apr_interval_time_t upstream_timeout(hpm_upstream_t *x)
     x->slow_next = x->slow_at && x->slow_at - now < timeout;
     timeout = x->slow_next ? x->slow_at - now : timeout;
     x->look_next =
-        x->reused && !x->begun && !x->read && timeout > UPSTREAM_UNREAD;
+        x->reused && !x->begun && !x->looked && timeout > UPSTREAM_UNREAD;
     return x->look_next ? UPSTREAM_UNREAD : timeout;
 }
 
 /* A worker that has sent END_REQUEST may go on working, and read nothing for
- * minutes.  What it has not begun to read another one can be asked. */
+ * minutes.  Whether it has begun is not known: some read the end of STDIN last,
+ * and the kernel counts a message whole until then.  So it is asked for no more
+ * requests like this, but for this one no other worker is. */
 static void upstream_look(hpm_upstream_t *x)
 {
-    x->unread = upstream_is_unread(x->fd);
-    x->read = !x->unread;
-    if (x->unread) {
-        upstream_end(x, HPM_UPSTREAM_CLOSED_EARLY,
-                     "the worker does not read from the kept connection");
-    }
+    x->looked = 1;
+    x->unread = pm_outq(x->fd) > 0;
 }
 
 /* Only what a client has sent whole is done without it. */
@@ -626,7 +605,7 @@ void hpm_upstream_init(hpm_upstream_t *x, apr_interval_time_t timeout,
     x->in_left = 0;
     x->readable = x->writable = x->unreading = x->handed = x->ended = 0;
     x->starved = x->room = x->named = 0;
-    x->reused = x->read = x->look_next = 0;
+    x->reused = x->looked = x->look_next = 0;
     x->keep = x->unread = 0;
     x->slow = x->slow_next = x->lingered = 0;
     x->silent_since = x->paused = 0;

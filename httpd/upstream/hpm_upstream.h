@@ -40,9 +40,7 @@ typedef enum hpm_upstream_outcome {
     HPM_UPSTREAM_UNREACHABLE,  /**< no connection, or none in time */
     HPM_UPSTREAM_TIMEOUT,      /**< the worker was silent for too long, or
                                 *   @c deadline has come */
-    HPM_UPSTREAM_CLOSED_EARLY, /**< closed before the first byte of an answer,
-                                * or
-                                *   @c unread */
+    HPM_UPSTREAM_CLOSED_EARLY, /**< closed before the first byte of an answer */
     HPM_UPSTREAM_CLOSED,       /**< closed inside the answer */
     HPM_UPSTREAM_BROKEN,       /**< the answer is not FastCGI */
     HPM_UPSTREAM_OVERLOADED,   /**< END_REQUEST, FCGI_OVERLOADED */
@@ -121,8 +119,8 @@ typedef struct hpm_upstream {
     apr_time_t slow_at;  /**< HPM_UPSTREAM_EVENT_SLOW at this pm_time_now(); 0:
                           *   never.  Likewise */
     int keep;   /**< the worker was asked to keep the connection; likewise */
-    int unread; /**< on a kept connection: the worker has not begun to read, so
-                 *   it does something else */
+    int unread; /**< on a kept connection: the worker had not read the request
+                 *   whole after 250 ms, and may not have begun */
 
     /* private to hpm_upstream.c */
     int fd;
@@ -143,7 +141,7 @@ typedef struct hpm_upstream {
     unsigned int slow : 1;      /* slow_at has come */
     unsigned int named : 1;     /* the kernel will name the worker */
     unsigned int reused : 1;    /* the connection was kept */
-    unsigned int read : 1;      /* the worker has read what was sent on it */
+    unsigned int looked : 1;    /* whether the worker has read on it */
     unsigned int look_next : 1; /* poll() ends when that is to be known */
     unsigned int lingered : 1;  /* nothing has come since the last moment */
     apr_time_t paused;          /* the last pause was reported; 0: none */
