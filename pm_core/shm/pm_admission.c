@@ -18,19 +18,24 @@
 /* --- arithmetic ----------------------------------------------------------- */
 
 /* A request that waits in the kernel's queue instead of here saves two context
- * switches.  That is worth it as long as it waits there for a short time. */
+ * switches, for which a worker would be idle.  That is worth it as long as it
+ * waits there for a short time. */
 #define SHORT_WAIT 8000 /* us */
 #define EXTRA      3    /* grants for each worker, at most */
+
+/* @return how many of the workers' requests end in a short time */
+static apr_uint32_t ends_soon(apr_uint32_t requests, apr_uint32_t pace,
+                              apr_uint32_t most)
+{
+    apr_uint64_t n = pace ? (apr_uint64_t)requests * SHORT_WAIT / pace : 0;
+
+    return n < most ? (apr_uint32_t)n : most;
+}
 
 apr_uint32_t pm_admission_capacity(apr_uint32_t workers, apr_uint32_t requests,
                                    apr_uint32_t pace)
 {
-    apr_uint32_t extra = pace ? SHORT_WAIT / pace : 0;
-
-    if (!workers) {
-        return 1;
-    }
-    return requests + workers * (extra < EXTRA ? extra : EXTRA);
+    return workers ? requests + ends_soon(requests, pace, workers * EXTRA) : 1;
 }
 
 apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took)

@@ -9,7 +9,7 @@
  * two more that only the manager changes.  A
  * request holds a grant while a worker has it.  There are as many grants as
  * the workers may have requests (FcgiPMRequestsPerWorker for each), and some
- * more for workers that answer quickly: pm_admission_capacity().
+ * more whose turn comes within a moment: pm_admission_capacity().
  *
  * Requests are served in the order they come.  A grant that is released while
  * others are queued stays granted and is reserved for the one that has waited
@@ -83,6 +83,7 @@ typedef struct pm_admission {
 /* --- arithmetic, without side effects ------------------------------------- */
 
 /** @param requests that the workers may have together
+ *  @param pace     microseconds that one takes; 0: not known
  *  @return how many grants there are; at least one, so that a pool without a
  *  worker sees at its socket that one is needed */
 apr_uint32_t pm_admission_capacity(apr_uint32_t workers, apr_uint32_t requests,

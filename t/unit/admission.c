@@ -21,17 +21,18 @@ static void test_room(void)
     } rows[] = {{"no worker: one may knock", 0, 0, 0, 1},
                 {"no worker, a quick pool", 0, 0, 100, 1},
                 {"nothing known yet", 8, 8, 0, 8},
-                {"slow requests", 8, 8, 50000, 8},
-                {"just too slow", 8, 8, 8001, 8},
+                {"slow requests", 8, 8, 64001, 8},
+                {"just quick enough for one", 8, 8, 64000, 9},
                 {"one more for each", 8, 8, 8000, 16},
                 {"two more", 8, 8, 4000, 24},
                 {"three more", 8, 8, 2000, 32},
                 {"never more than that", 8, 8, 1, 32},
                 {"one worker", 1, 1, 100, 4},
-                {"several for each", 2, 16, 50000, 16},
+                {"one worker, slow requests", 1, 1, 8001, 1},
+                {"several for each", 2, 16, 50000, 18},
                 {"several: more for each worker, not for each request", 2, 16,
                  2000, 22},
-                {"several, some told to stop", 3, 17, 50000, 17},
+                {"several, some told to stop", 3, 17, 200000, 17},
                 {"as many as there can be", 10000, 10240000, 1, 10270000}};
     size_t i;
 
