@@ -47,7 +47,7 @@ for my $args ([bin('threaded')],
     });
     ok($load->flows(10), "$name: serves");
     like(slurp("/proc/$pid/maps"), $_, "$name: $_ is in it")
-        for qr/libfcgipm/, qr/libtsan/;
+        for qr/fcgipm-guard/, qr/libtsan/;
     for my $round (1 .. 5) {
         sleep rand 0.1;
         $run->signal('HUP');
