@@ -302,7 +302,7 @@ static pm_worker_t *mgr_worker(const pm_manager_t *m, const pid_t *pid)
     return apr_hash_get(m->context.workers, pid, sizeof(*pid));
 }
 
-/* Who has died may have been born a moment ago: it has said so before. */
+/* A worker that has died may have been born a moment ago, and has said so. */
 static pm_worker_t *mgr_dead_worker(pm_manager_t *m, const pid_t *pid)
 {
     pm_worker_t *w = mgr_worker(m, pid);

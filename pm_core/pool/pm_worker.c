@@ -474,35 +474,33 @@ static int wrk_is_silent(const pm_worker_t *w)
            || pm_procinfo_has_fd(w->pid, "anon_inode:[io_uring]") > 0;
 }
 
-static void wrk_end_late(pm_worker_t *w, apr_time_t now)
+static void wrk_end_loading(pm_worker_t *w, const char *fault, apr_time_t now)
 {
-    if (wrk_is_silent(w)) {
-        pm_worker_handle(w, PM_WORKER_EVENT_READY);
-        return;
-    }
     wrk_error(w->group, PM_WARNING,
-              "worker %d does not wait for a request "
-              "after %.3f s (FcgiPMStartTimeout) and is ended: SIGTERM",
-              (int)w->pid, (double)(now - w->started_at) / 1e6);
+              "worker %d does not %s after %.3f s (FcgiPMStartTimeout) and is "
+              "ended: SIGTERM",
+              (int)w->pid, fault, (double)(now - w->started_at) / 1e6);
     w->group->events->late(w->pool, w, now);
     w->overdue = 1;
     pm_worker_handle(w, PM_WORKER_EVENT_STOP);
 }
 
-/* A step of its birth hangs: its directory, say, is on a server that is gone.
- */
+static void wrk_end_late(pm_worker_t *w, apr_time_t now)
+{
+    if (wrk_is_silent(w)) {
+        pm_worker_handle(w, PM_WORKER_EVENT_READY);
+    }
+    else {
+        wrk_end_loading(w, "wait for a request", now);
+    }
+}
+
+/* A step of its birth hangs, as with a directory of a server that is gone. */
 static void wrk_end_unborn(pm_worker_t *w, apr_time_t now)
 {
-    if (now < w->started_at + w->group->conf->start_timeout) {
-        return;
+    if (now >= w->started_at + w->group->conf->start_timeout) {
+        wrk_end_loading(w, "execute its program", now);
     }
-    wrk_error(w->group, PM_WARNING,
-              "worker %d does not execute its program after %.3f s "
-              "(FcgiPMStartTimeout) and is ended: SIGTERM",
-              (int)w->pid, (double)(now - w->started_at) / 1e6);
-    w->group->events->late(w->pool, w, now);
-    w->overdue = 1;
-    pm_worker_handle(w, PM_WORKER_EVENT_STOP);
 }
 
 static void wrk_end_overdue(pm_worker_t *w, apr_time_t since, apr_time_t now)
