@@ -189,8 +189,8 @@ for (['no such pool', 1, 'stop', 'none'], ['no such pool', 1, 'start', 'x'],
     write_file("$dir/file", '');
     my ($status, $said) = ctl("$dir/file", 'ping');
     is($status, 3, 'a file that is no socket: exit status 3');
-    like($said, qr/\Afcgipmctl: cannot reach the manager at [^\n]+\n\z/,
-         'and one line');
+    like($said, qr/\Afcgipmctl: cannot reach the manager at [^\n]+\n.*^  This is not a socket\.$/ms,
+         'and what it is');
 }
 
 # --- reload, and wait for it

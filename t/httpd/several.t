@@ -24,7 +24,9 @@ sub threaded { return [bin('threaded'), $_[0]] }
 
 sub config {
     my ($each, @line) = @_;
-    return join '', map({ "$_\n" } 'FcgiPMRequestsPerWorker 4', @line),
+    # all requests may be in one child: as many as it has threads
+    return join '', map({ "$_\n" } 'FcgiPMRequestsPerWorker 4',
+                        'FcgiPMMaxThreads 16', @line),
         pool('one', threaded(8), "FcgiPMRequestsPerWorker $each"),
         location('one'),
         pool('grow', threaded(4), 'FcgiPMProcesses 1 4',
