@@ -75,6 +75,17 @@ static apr_status_t park_cleanup(void *data)
     return APR_SUCCESS;
 }
 
+/* A child that is told to go may have a connection that its listener thread has
+ * accepted and does not count yet.  That thread ends when it counts none, and
+ * nobody polls after it. */
+static int park_child_goes(void)
+{
+    int state = 0;
+
+    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) != APR_SUCCESS
+           || state == AP_MPMQ_STOPPING;
+}
+
 static int park_can(const request_rec *r)
 {
     const conn_rec *c = r->connection;
@@ -82,7 +93,7 @@ static int park_can(const request_rec *r)
 
     return hpm_server(r->server)->queue && known && known->inside
            && !known->park && !c->clogging_input_filters && !r->main
-           && (!r->prev || r->prev == known->redirecting);
+           && (!r->prev || r->prev == known->redirecting) && !park_child_goes();
 }
 
 int hpm_park_request(request_rec *r, hpm_call_t *call,

@@ -113,7 +113,7 @@ static void exec_fail(exec_order_t *o, const char *why)
 /* Several that could not be forked in the same moment are one failure. */
 static void exec_excuse_others(const exec_order_t *o)
 {
-    pm_order_t *order;
+    pm_order_t *order = NULL;
 
     APR_RING_FOREACH(order, &exec_all(o)->given, pm_order, link)
     {
@@ -227,7 +227,7 @@ static void exec_on_stuck(void *ctx, apr_time_t now)
 {
     pm_context_t *context = ctx;
     struct pm_exec_orders *all = context->exec_orders;
-    pm_order_t *order;
+    pm_order_t *order = NULL;
     int stuck = 0;
 
     pm_exec_orders_hear(context); /* the manager itself may have slept */
@@ -360,7 +360,7 @@ int pm_exec_orders_recall(pm_pool_t *pool, int n)
 
 void pm_exec_orders_reload(pm_pool_t *pool)
 {
-    pm_order_t *order;
+    pm_order_t *order = NULL;
 
     APR_RING_FOREACH(order, &pool->context->exec_orders->given, pm_order, link)
     {
@@ -385,7 +385,7 @@ void pm_exec_orders_hear(pm_context_t *context)
 int pm_exec_orders_has(const pm_context_t *context, pid_t pid, pid_t group)
 {
     const pm_spawner_t *spawner = &context->spawner;
-    pm_order_t *order;
+    pm_order_t *order = NULL;
 
     if (spawner->group && (pid == spawner->pid || group == spawner->group)) {
         return 1; /* a child is in the spawner's group until it has said that

@@ -81,7 +81,7 @@ static void fs_turn_of_next(const fork_order_t *answered)
 {
     struct pm_fork_server *fs = answered->fs;
     apr_time_t by = pm_time_now() + ORDER_TIMEOUT;
-    pm_order_t *order;
+    pm_order_t *order = NULL;
 
     APR_RING_FOREACH(order, &fs->orders, pm_order, link)
     {
@@ -394,7 +394,7 @@ static void fs_serve(struct pm_fork_server *fs)
 
 static fork_order_t *fs_find(const struct pm_fork_server *fs, uint32_t serial)
 {
-    pm_order_t *order;
+    pm_order_t *order = NULL;
 
     APR_RING_FOREACH(order, &fs->orders, pm_order, link)
     {

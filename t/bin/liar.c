@@ -135,7 +135,7 @@ static int take_order(int fd, pm_fork_order_t *order)
 int main(int argc, char **argv)
 {
     pm_fork_message_t say = {.kind = PM_FORK_SERVES};
-    pm_fork_order_t order;
+    pm_fork_order_t order = {0};
 
     way = argc > 1 ? argv[1] : "";
     if (send(PM_FORK_FD, &say, sizeof(say), MSG_NOSIGNAL) < 0) {

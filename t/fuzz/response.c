@@ -62,7 +62,10 @@ void *ap_malloc(size_t size)
 {
     void *memory = malloc(size);
 
-    return memory ? memory : (abort(), NULL);
+    if (!memory) {
+        abort();
+    }
+    return memory;
 }
 
 int ap_cstr_casecmpn(const char *a, const char *b, apr_size_t n)
