@@ -255,11 +255,11 @@ static void test_words(void)
 {
     int a, other;
 
-    admission.words->kept = 7;
+    __atomic_store_n(&admission.words->kept, 7, __ATOMIC_SEQ_CST);
     pm_scoreboard_recall_kept(board, row, SLOT);
     is_int(GET(admission.words->kept), 0, "nobody keeps what the word says");
     a = put(pm_time_now());
-    admission.words->kept = 7;
+    __atomic_store_n(&admission.words->kept, 7, __ATOMIC_SEQ_CST);
     pm_scoreboard_recall_kept(board, row, SLOT);
     is_int(GET(admission.words->kept), 1, "it says what one child keeps");
     (void)close(take());
