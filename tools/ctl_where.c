@@ -6,14 +6,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <glob.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "apr_strings.h"
+#include "apr_user.h"
 #include "ctl_text.h"
+#include "pm_core/os/pm_procinfo.h"
 
 /* Where httpd's runtime directory and that of fcgipm-run can be. */
 static const char *const where_patterns[] = {
@@ -25,9 +26,11 @@ static const char *const where_patterns[] = {
 
 static const char *where_user(uid_t uid, apr_pool_t *p)
 {
-    const struct passwd *pw = getpwuid(uid);
+    char *name;
 
-    return pw ? apr_pstrdup(p, pw->pw_name) : apr_psprintf(p, "%u", uid);
+    return apr_uid_name_get(&name, uid, p) == APR_SUCCESS
+               ? name
+               : apr_psprintf(p, "%u", uid);
 }
 
 static void where_put(FILE *out, const char *text)
@@ -92,73 +95,32 @@ static void where_put_others(FILE *out, const char *tried, apr_pool_t *p)
 
 /* --- httpd ---------------------------------------------------------------- */
 
-/* A process's file, its beginning.  @return 0: it cannot be read */
-static int where_read(char *buf, size_t size, const char *pid, const char *name)
+static int where_is_httpd(pid_t pid)
 {
-    char path[64];
+    char path[40], comm[20] = "";
     FILE *f;
-    size_t n;
 
-    snprintf(path, sizeof(path), "/proc/%.20s/%s", pid, name);
+    snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
     f = fopen(path, "re");
-    if (!f) {
-        return 0;
+    if (f) {
+        if (!fgets(comm, sizeof(comm), f)) {
+            comm[0] = '\0';
+        }
+        fclose(f);
     }
-    n = fread(buf, 1, size - 1, f);
-    fclose(f);
-    buf[n] = '\0';
-    return 1;
-}
-
-static int where_is_httpd(const char *pid)
-{
-    char comm[20];
-
-    return where_read(comm, sizeof(comm), pid, "comm")
-           && (!strcmp(comm, "apache2\n") || !strcmp(comm, "httpd\n"));
+    return !strcmp(comm, "apache2\n") || !strcmp(comm, "httpd\n");
 }
 
 /* httpd's parent, not a child: its own parent is none. */
-static int where_is_parent(const char *pid)
+static int where_is_parent(pid_t pid)
 {
-    char stat_line[200], parent[24];
-    const char *end;
-    int ppid;
+    apr_uint64_t started;
 
-    if (!where_is_httpd(pid)
-        || !where_read(stat_line, sizeof(stat_line), pid, "stat")) {
-        return 0;
-    }
-    end = strrchr(stat_line, ')');
-    if (!end || sscanf(end, ") %*c %d", &ppid) != 1) {
-        return 0;
-    }
-    snprintf(parent, sizeof(parent), "%d", ppid);
-    return !where_is_httpd(parent);
+    return where_is_httpd(pid)
+           && !where_is_httpd(pm_procinfo_parent(pid, &started));
 }
 
-/* @return 1: it has loaded the module, 0: it has not, -1: not known */
-static int where_has_module(const char *pid)
-{
-    char path[64], line[1024];
-    int has = 0;
-    FILE *f;
-
-    snprintf(path, sizeof(path), "/proc/%.20s/maps", pid);
-    f = fopen(path, "re");
-    if (!f) {
-        return -1;
-    }
-    errno = 0;
-    while (!has && fgets(line, sizeof(line), f)) {
-        has = strstr(line, "/mod_fcgipm") != NULL;
-    }
-    has = errno ? -1 : has;
-    fclose(f);
-    return has;
-}
-
-static void where_put_httpd(FILE *out, const char *pid, apr_pool_t *p)
+static void where_put_httpd(FILE *out, pid_t pid, apr_pool_t *p)
 {
     static const char *const texts[] = {
         "; whether it has mod_fcgipm only root can see.",
@@ -168,8 +130,9 @@ static void where_put_httpd(FILE *out, const char *pid, apr_pool_t *p)
         "(<FcgiPMPool>, <FcgiPMScripts>); why one cannot be started is in its "
         "error log."};
 
-    where_put(out, apr_psprintf(p, "httpd runs (process %s)%s", pid,
-                                texts[where_has_module(pid) + 1]));
+    where_put(out, apr_psprintf(
+                       p, "httpd runs (process %d)%s", (int)pid,
+                       texts[pm_procinfo_has_library(pid, "/mod_fcgipm") + 1]));
 }
 
 static void where_put_servers(FILE *out, apr_pool_t *p)
@@ -182,8 +145,10 @@ static void where_put_servers(FILE *out, apr_pool_t *p)
         n = -1; /* nothing is known */
     }
     while (n >= 0 && n < WHERE_MOST && (entry = readdir(proc))) {
-        if (where_is_parent(entry->d_name)) {
-            where_put_httpd(out, entry->d_name, p);
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+        if (pid > 0 && where_is_parent(pid)) {
+            where_put_httpd(out, pid, p);
             n++;
         }
     }
