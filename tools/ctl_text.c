@@ -35,6 +35,13 @@ int ctl_text_columns(FILE *out)
                                             : size.ws_col;
 }
 
+int ctl_text_name_width(int columns, int least, int longest)
+{
+    int most = columns > CTL_COLUMNS ? least + columns - CTL_COLUMNS : least;
+
+    return longest > most ? most : longest > least ? longest : least;
+}
+
 int ctl_text_matches(const char *filter, const json_t *pool)
 {
     return !filter
@@ -214,29 +221,25 @@ static const pm_metric_t *text_column(const pm_metric_t *m,
     return m->member ? m : NULL;
 }
 
-/* The names of pools take as much as they need of what a wide terminal has
- * left. */
 static int text_name_width(FILE *out, const apr_array_header_t *pools)
 {
-    int most = ctl_text_columns(out) - CTL_COLUMNS;
-    int width = 0;
+    int longest = 0;
     int i;
 
     for (i = 0; i < pools->nelts; i++) {
         const json_t *pool = APR_ARRAY_IDX(pools, i, const json_t *);
         int len = (int)strlen(pm_control_reply_text(pool, "name"));
 
-        width = len > width ? len : width;
+        longest = len > longest ? len : longest;
     }
-    most += pm_metrics[PM_METRIC_POOL_name].width;
-    return width < most ? width : most;
+    return ctl_text_name_width(ctl_text_columns(out),
+                               pm_metrics[PM_METRIC_POOL_name].width, longest);
 }
 
-/* @param names the least width of a pool's name */
+/* @param names width of pools' names */
 static int text_width(const pm_metric_t *m, int names)
 {
-    return m == &pm_metrics[PM_METRIC_POOL_name] && names > m->width ? names
-                                                                     : m->width;
+    return m == &pm_metrics[PM_METRIC_POOL_name] ? names : m->width;
 }
 
 static void text_put_heads(FILE *out, pm_metric_object_t object, int names,

@@ -26,6 +26,12 @@
 /** Columns of the terminal, or CTL_COLUMNS. */
 int ctl_text_columns(FILE *out);
 
+/** The width of a column of names: as much as they need of what a terminal has
+ *  beyond CTL_COLUMNS.
+ *  @param least   the column's own
+ *  @param longest of the names */
+int ctl_text_name_width(int columns, int least, int longest);
+
 /** Is this pool one that --filter shows?
  *  @param filter NULL: all; "failing": those that fail (pm_control_reply.h);
  *                else a pattern (fnmatch(3)) that its name matches */

@@ -149,22 +149,19 @@ static void top_draw_head(const top_t *t)
     }
 }
 
-/* The names of pools take as much as they need of what a wide terminal has
- * left. */
 static int top_name_width(const ctl_sample_t *sample, int least)
 {
     const apr_array_header_t *lines = sample->lines[CTL_POOLS];
-    int most = least + (COLS > CTL_COLUMNS ? COLS - CTL_COLUMNS : 0);
-    int width = least;
+    int longest = 0;
     int i;
 
     for (i = 0; i < lines->nelts; i++) {
         int len =
             (int)strlen(APR_ARRAY_IDX(lines, i, const ctl_line_t *)->text[0]);
 
-        width = len > width ? len : width;
+        longest = len > longest ? len : longest;
     }
-    return width < most ? width : most;
+    return ctl_text_name_width(COLS, least, longest);
 }
 
 static int top_width(const top_t *t, const ctl_column_t *c)
