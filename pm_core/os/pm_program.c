@@ -88,6 +88,23 @@ apr_status_t pm_program_check(const char *path, const pm_ident_t *id,
                          path, id->user, (unsigned)st.st_mode & 07777);
 }
 
+int pm_program_search(char *file, apr_size_t size, const char *name,
+                      const char *path, const pm_ident_t *id)
+{
+    for (;;) {
+        size_t len = strcspn(path, ":");
+
+        apr_snprintf(file, size, "%.*s/%s", (int)len, path, name);
+        if (path[0] == '/' && pm_program_check(file, id, NULL) == APR_SUCCESS) {
+            return 1;
+        }
+        if (!path[len]) {
+            return 0;
+        }
+        path += len + 1;
+    }
+}
+
 /* --- the way -------------------------------------------------------------- */
 
 static apr_status_t program_check_dir(const char *dir, const char *path,
@@ -181,13 +198,6 @@ static void program_split(program_line_t *line)
     }
 }
 
-static int program_is_named(const char *path, const char *name)
-{
-    const char *slash = strrchr(path, '/');
-
-    return !strcmp(slash ? slash + 1 : path, name);
-}
-
 /* Is it a text, which execve(2) does not take for a program?  Anything else can
  * be one, see binfmt_misc. */
 static int program_is_text(const program_line_t *line)
@@ -224,26 +234,15 @@ static apr_status_t program_check_env(const char *path, const char *name,
                                       const char *search, const pm_ident_t *id,
                                       pm_reason_t *why)
 {
-    const char *dir = search;
     char file[PATH_MAX];
 
-    for (;;) {
-        size_t len = strcspn(dir, ":");
-
-        apr_snprintf(file, sizeof(file), "%.*s/%s", (int)len, dir, name);
-        if (pm_program_check(file, id, NULL) == APR_SUCCESS) {
-            return APR_SUCCESS;
-        }
-        if (!dir[len]) {
-            break;
-        }
-        dir += len + 1;
-    }
-    return pm_fail(why, ENOENT,
-                   "%s: its first line has env look for \"%s\", which is not "
-                   "along the worker's PATH, %s: install it, or name another "
-                   "PATH by FcgiPMSetEnv",
-                   path, name, search);
+    return pm_program_search(file, sizeof(file), name, search, id)
+               ? APR_SUCCESS
+               : pm_fail(why, ENOENT,
+                         "%s: its first line has env look for \"%s\", which is "
+                         "not along the worker's PATH, %s: install it, or name "
+                         "another PATH by FcgiPMSetEnv",
+                         path, name, search);
 }
 
 static int program_is_plain(const char *argument)
@@ -274,7 +273,8 @@ static apr_status_t program_check_line(const char *path, const char *search,
                        path, line->interpreter);
     }
     rv = program_check_interpreter(path, line, id, why);
-    return rv == APR_SUCCESS && program_is_named(line->interpreter, "env")
+    return rv == APR_SUCCESS
+                   && !strcmp(apr_filepath_name_get(line->interpreter), "env")
                    && program_is_plain(line->argument)
                ? program_check_env(path, line->argument, search, id, why)
                : rv;

@@ -18,6 +18,12 @@
 apr_status_t pm_program_check(const char *path, const pm_ident_t *id,
                               pm_reason_t *why);
 
+/** Look for a program along a PATH, in its absolute directories.
+ *  @param file out: where it is, of @a size bytes
+ *  @return 0: there is none that the user may execute */
+int pm_program_search(char *file, apr_size_t size, const char *name,
+                      const char *path, const pm_ident_t *id);
+
 /** May the user go along all directories of the path?
  *  @param all 1: also into the last one
  *  @return EACCES with a reason that names the first directory it may not

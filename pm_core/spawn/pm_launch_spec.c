@@ -2,6 +2,7 @@
 #include "pm_core/spawn/pm_launch_spec.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,12 +33,9 @@ static apr_status_t spec_fail(pm_reason_t *why, apr_status_t rv,
 static apr_status_t spec_check_program(const char *program,
                                        const pm_ident_t *id, pm_reason_t *why)
 {
-    pm_reason_t cause;
-    apr_status_t rv = pm_program_check(program, id, &cause);
+    apr_status_t rv = pm_program_check(program, id, why);
 
-    return rv == APR_SUCCESS
-               ? rv
-               : pm_fail(why, rv, "FcgiPMCommand: %s", cause.text);
+    return rv == APR_SUCCESS ? rv : spec_fail(why, rv, "FcgiPMCommand");
 }
 
 /* Where there is no PATH (systemd's is one, an init script's need not be). */
@@ -55,19 +53,11 @@ static apr_status_t spec_search_program(const char **program,
                                         const pm_ident_t *id, apr_pool_t *p,
                                         pm_reason_t *why)
 {
-    char *dirs = apr_pstrdup(p, spec_path());
-    char *last = NULL;
-    char *dir;
+    char file[PATH_MAX];
 
-    for (dir = apr_strtok(dirs, ":", &last); dir;
-         dir = apr_strtok(NULL, ":", &last)) {
-        const char *file = apr_pstrcat(p, dir, "/", *program, NULL);
-
-        if (dir[0] == '/'
-            && spec_check_program(file, id, NULL) == APR_SUCCESS) {
-            *program = file;
-            return APR_SUCCESS;
-        }
+    if (pm_program_search(file, sizeof(file), *program, spec_path(), id)) {
+        *program = apr_pstrdup(p, file);
+        return APR_SUCCESS;
     }
     return pm_fail(why, ENOENT,
                    "FcgiPMCommand: there is no program \"%s\" along PATH, %s: "
@@ -440,11 +430,12 @@ apr_status_t pm_launch_spec_check_start(const pm_launch_spec_t *spec,
     if (spec->chroot) {
         return APR_SUCCESS;
     }
-    rv = pm_program_check(spec->program, &spec->ident, why);
-    if (rv == APR_SUCCESS) {
-        rv = pm_program_check_start(spec->program, spec_worker_path(spec),
-                                    &spec->ident, why);
+    rv = spec_check_program(spec->program, &spec->ident, why);
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
+    rv = pm_program_check_start(spec->program, spec_worker_path(spec),
+                                &spec->ident, why);
     if (rv != APR_SUCCESS) {
         return spec_fail(why, rv, "FcgiPMCommand");
     }
