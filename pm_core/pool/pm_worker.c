@@ -495,14 +495,6 @@ static void wrk_end_late(pm_worker_t *w, apr_time_t now)
     }
 }
 
-/* A step of its birth hangs, as with a directory of a server that is gone. */
-static void wrk_end_unborn(pm_worker_t *w, apr_time_t now)
-{
-    if (now >= w->started_at + w->group->conf->start_timeout) {
-        wrk_end_loading(w, "execute its program", now);
-    }
-}
-
 static void wrk_end_overdue(pm_worker_t *w, apr_time_t since, apr_time_t now)
 {
     wrk_error(w->group, PM_WARNING,
@@ -690,7 +682,22 @@ static void wrk_tell_roster(const pm_worker_t *w)
             : conf->drain_timeout + conf->request_timeout);
 }
 
-void pm_worker_attend(pm_worker_t *w, apr_time_t now)
+/* A step of its birth may hang, as with a directory of a server that is gone.
+ */
+static void wrk_attend_birth(pm_worker_t *w, apr_time_t now)
+{
+    pm_recycle_terms_t terms = {0};
+    pm_recycle_facts_t facts = {.born_at = w->started_at};
+    pm_recycle_plan_t plan =
+        pm_recycle_plan(w->group->conf, &terms, &facts, now);
+
+    pm_loop_at(w->group->context->loop, &w->timer, plan.next);
+    if (plan.verdict == PM_RECYCLE_LATE) {
+        wrk_end_loading(w, "execute its program", now);
+    }
+}
+
+static void wrk_attend_program(pm_worker_t *w, apr_time_t now)
 {
     const pm_conf_t *conf = w->group->conf;
     pm_recycle_terms_t terms = wrk_terms(w);
@@ -700,7 +707,6 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
                                 w->due == PM_DUE_LEAVE ? w->leave_by : 0};
     pm_recycle_plan_t plan;
 
-    wrk_tell_roster(w);
     if (wrk_end_stray(w) || wrk_settles(w, now)
         || wrk_end_unjudged(w, &seen, now)) {
         return;
@@ -710,9 +716,6 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
             || (now >= w->started_at + SILENCE && wrk_is_silent(w)))
         && w->group->events->waits(w->pool, w, &seen)) {
         pm_worker_handle(w, PM_WORKER_EVENT_READY);
-    }
-    if (w->state == PM_WORKER_BORN) {
-        wrk_end_unborn(w, now);
     }
     if (w->state != PM_WORKER_LOADING && w->state != PM_WORKER_READY) {
         return;
@@ -738,6 +741,17 @@ void pm_worker_attend(pm_worker_t *w, apr_time_t now)
     case PM_RECYCLE_OVERDUE:
         wrk_end_overdue(w, seen.busy_since, now);
         break;
+    }
+}
+
+void pm_worker_attend(pm_worker_t *w, apr_time_t now)
+{
+    wrk_tell_roster(w);
+    if (w->state == PM_WORKER_BORN) {
+        wrk_attend_birth(w, now);
+    }
+    else {
+        wrk_attend_program(w, now);
     }
 }
 
@@ -874,15 +888,11 @@ pm_worker_t *pm_worker_adopt(pm_worker_group_t *group,
            group->conf->name, (int)w->pid);
     if (w->exec_fd >= 0) {
         wrk_watch(w, &w->exec_watch, w->exec_fd, wrk_on_exec);
-        if (group->conf->start_timeout) {
-            pm_loop_at(group->context->loop, &w->timer,
-                       now + group->conf->start_timeout);
-        }
     }
     else {
         w->runs = 1;
         pm_worker_handle(w, PM_WORKER_EVENT_RUNS);
-        pm_worker_attend(w, now);
     }
+    pm_worker_attend(w, now);
     return w;
 }

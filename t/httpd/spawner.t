@@ -12,6 +12,7 @@ use lib "$FindBin::Bin/../lib";
 use FCGIPM::Httpd;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
+use POSIX ();
 use Test::More;
 
 plan skip_all => 'only Linux has it' unless $^O eq 'linux';
@@ -64,4 +65,28 @@ $server = $httpd->spawner;
 ok($server, 'has its own');
 ends_well($httpd);
 ok(!alive($server), 'it goes with httpd');
+
+# A birth that hangs is not ended by another definition: FcgiPMStartTimeout 0
+my $dir = tmp_dir();
+chmod 0755, $dir;
+write_file("$dir/cgroup.controllers", '');
+POSIX::mkfifo("$dir/cgroup.procs", 0666) or die "mkfifo: $!";
+sub hanging {
+    return pool('app', 'worker', 'FcgiPMStartTimeout 0', "FcgiPMCgroup $dir",
+                "FcgiPMQueueLimit $_[0]") . "FcgiPMGraceful changed\n";
+}
+$httpd = FCGIPM::Httpd->new(config => hanging(10));
+ok($httpd->start, 'httpd');
+my $birth = sub { (($httpd->pool_status('app') || {})->{worker} || [])->[0] };
+my $born;
+ok(wait_for { $born = $birth->() } 20, 'a birth hangs');
+$httpd->write_config(hanging(20));
+ok($httpd->graceful, 'a graceful');
+ok(wait_for {
+       (ctl($httpd->control_socket, 'config', 'app'))[1] =~ /QueueLimit\s+20/
+   } 20, 'another definition is in force');
+is_deeply([map { $_->{pid}, $_->{state} } $birth->()],
+          [$born->{pid}, 'starting'], 'the birth goes on');
+unlike($httpd->log, qr/does not execute its program/, 'and is not late');
+$httpd->stop;
 done_testing;
