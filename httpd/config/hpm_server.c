@@ -39,6 +39,23 @@ void *hpm_server_merge(apr_pool_t *p, void *base, void *over)
     return server;
 }
 
+void hpm_server_share_child(const server_rec *s)
+{
+    const hpm_server_t *own = hpm_server(s);
+    const server_rec *v;
+
+    for (v = s->next; v; v = v->next) {
+        hpm_server_t *virtual = hpm_server(v);
+
+        virtual->row = own->row;
+        virtual->script_cache = own->script_cache;
+        virtual->thread_load = own->thread_load;
+        virtual->kept = own->kept;
+        virtual->queue = own->queue;
+        virtual->watcher = own->watcher;
+    }
+}
+
 int hpm_server_match_alias(const char *uri, const char *alias)
 {
     const char *u = uri;

@@ -65,7 +65,9 @@ typedef struct hpm_server {
                                 *   pm_slow_report.h; -1: none */
     struct hpm_parent *parent; /**< see hpm_parent.c; NULL before post_config */
 
-    int row; /**< this child's, on the scoreboard */
+    /* of this child: set in the main server's record, then
+     * hpm_server_share_child() */
+    int row; /**< on the scoreboard */
     struct hpm_script_cache
         *script_cache; /**< see hpm_script.c; NULL without templates */
     struct hpm_thread_load *thread_load; /**< see hpm_keepalive_wait.h */
@@ -81,6 +83,10 @@ static inline hpm_server_t *hpm_server(const server_rec *s)
 {
     return ap_get_module_config(s->module_config, &fcgipm_module);
 }
+
+/** Give the virtual hosts what the main server has of this child (child_init).
+ *  @param s the main server */
+void hpm_server_share_child(const server_rec *s);
 
 /** @return the pool of that name, or NULL; any process, any thread */
 static inline hpm_pool_t *hpm_server_pool(const hpm_server_t *server,

@@ -338,7 +338,6 @@ void hpm_park_start(apr_pool_t *pchild, server_rec *s)
 {
     hpm_server_t *server = hpm_server(s);
     pm_reason_t why;
-    server_rec *v;
 
     if (!hpm_park_is_possible() || !server->global->park || !PM_FUTEX_WORKS
         || !pm_scoreboard_row_is_own(server->board, server->row)) {
@@ -349,10 +348,6 @@ void hpm_park_start(apr_pool_t *pchild, server_rec *s)
                      "FcgiPMPark: %s: requests that wait hold their threads",
                      why.text);
         return;
-    }
-    for (v = s->next; v; v = v->next) {
-        hpm_server(v)->queue = server->queue;
-        hpm_server(v)->watcher = server->watcher;
     }
     apr_pool_pre_cleanup_register(pchild, server, park_stop);
 }

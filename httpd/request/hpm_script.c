@@ -68,7 +68,6 @@ static apr_status_t script_free_cache(void *data)
 void hpm_script_init(apr_pool_t *pchild, server_rec *s, int config)
 {
     struct hpm_script_cache *cache;
-    server_rec *v;
 
     if (!hpm_server(s)->templates->nelts) {
         return;
@@ -83,9 +82,7 @@ void hpm_script_init(apr_pool_t *pchild, server_rec *s, int config)
     }
     apr_pool_cleanup_register(pchild, cache, script_free_cache,
                               apr_pool_cleanup_null);
-    for (v = s; v; v = v->next) {
-        hpm_server(v)->script_cache = cache;
-    }
+    hpm_server(s)->script_cache = cache;
 }
 
 int hpm_script_is_request(const request_rec *r)

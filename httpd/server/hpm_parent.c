@@ -409,7 +409,6 @@ static void child_keep_connections(apr_pool_t *pchild, server_rec *s)
 {
     hpm_server_t *server = hpm_server(s);
     int threaded = 0;
-    server_rec *v;
 
     ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded);
     if (threaded == AP_MPMQ_NOT_SUPPORTED || !PM_FUTEX_WORKS
@@ -418,18 +417,13 @@ static void child_keep_connections(apr_pool_t *pchild, server_rec *s)
     }
     server->kept = hpm_kept_create(server->board, server->row, &hpm_keep_limits,
                                    s->process->pool);
-    for (v = s->next; v; v = v->next) {
-        hpm_server(v)->kept = server->kept;
-    }
     apr_pool_pre_cleanup_register(pchild, server->kept, child_close_kept);
 }
 
 void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
 {
-    hpm_parent_t *me = hpm_server(s)->parent;
-    hpm_thread_load_t *load;
-    server_rec *v;
-    int row;
+    hpm_server_t *server = hpm_server(s);
+    hpm_parent_t *me = server->parent;
 
     if (!me) {
         return;
@@ -444,17 +438,14 @@ void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
         hpm_manager_process_wake(0);
         child_close_parents(me->retained);
     }
-    load = hpm_keepalive_wait_load(pchild);
-    row = pm_scoreboard_row_claim(me->retained->board, (apr_uint32_t)getpid(),
-                                  me->retained->config);
+    server->thread_load = hpm_keepalive_wait_load(pchild);
+    server->row = pm_scoreboard_row_claim(
+        me->retained->board, (apr_uint32_t)getpid(), me->retained->config);
     if (me->retained->parent != getpid()) {
-        pm_scoreboard_restrict(me->retained->board, row);
-    }
-    for (v = s; v; v = v->next) {
-        hpm_server(v)->row = row;
-        hpm_server(v)->thread_load = load;
+        pm_scoreboard_restrict(me->retained->board, server->row);
     }
     child_keep_connections(pchild, s);
     hpm_script_init(pchild, s, me->retained->config);
     hpm_park_start(pchild, s);
+    hpm_server_share_child(s);
 }
