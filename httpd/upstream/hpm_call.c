@@ -124,7 +124,7 @@ static hpm_upstream_outcome_t call_open(hpm_call_t *call, hpm_upstream_t *x)
         hpm_kept_give_up(call->admission.kept, pool);
     }
     conn->requests = 0;
-    conn->opened = pm_time_now();
+    conn->opened = x->keep ? pm_time_now() : 0;
     return hpm_upstream_open(x, &pool->addr, pool->conf->connect_timeout,
                              call->head, call->head_len);
 }

@@ -5,11 +5,11 @@
  *        (FCGI_KEEP_CONN), for the next request.
  *
  * A kept connection saves connect() and close(), accept() and a switch of
- * processes.  It also holds its worker, whoever needs one: so it is counted
+ * processes.  It also holds its worker, whatever else needs one: so it is counted
  * in the child's row and in the pool's words (pm_admission.h), and given up
  *   - as soon as requests and kept connections together are more than the
  *     pool's workers may have requests.  The request that makes it so closes
- *     one of its own child's, or wakes another child to do it;
+ *     those of its own child, or wakes the children that keep others;
  *   - when it has been idle for some milliseconds (hpm_keep_policy.h).
  * One thread of the child, the closer, does both.  It starts with the first
  * connection, and sleeps on a word of the child's row (recalls), until it is
@@ -35,7 +35,7 @@ typedef struct hpm_conn {
     int fd;            /**< -1: none */
     int may_keep;      /**< the worker may be asked to keep it */
     int requests;      /**< that were answered on it */
-    apr_time_t opened; /**< when it was made */
+    apr_time_t opened; /**< when it was made, if it is to be kept */
     apr_time_t until;  /**< private to hpm_kept.c */
 } hpm_conn_t;
 
