@@ -57,6 +57,11 @@ struct pm_fork_server {
     pm_timer_t idle; /* a server without workers ends */
 };
 
+static fork_order_t *fs_of(pm_order_t *order)
+{
+    return (fork_order_t *)(void *)order; /* whose first member it is */
+}
+
 static int fs_wants(const pm_pool_t *pool)
 {
     return pool->conf->preload != PM_PRELOAD_OFF;
@@ -70,11 +75,6 @@ static void fs_order_end(fork_order_t *o)
     pm_order_end(&o->order);
 }
 
-static fork_order_t *fs_first(const struct pm_fork_server *fs)
-{
-    return (fork_order_t *)(void *)APR_RING_FIRST(&fs->orders);
-}
-
 /* An order was answered.  The fork server obeys one after the other: the next
  * ones have had their turn from now on, the ones before have had it. */
 static void fs_turn_of_next(const fork_order_t *answered)
@@ -85,7 +85,7 @@ static void fs_turn_of_next(const fork_order_t *answered)
 
     APR_RING_FOREACH(order, &fs->orders, pm_order, link)
     {
-        if (((fork_order_t *)(void *)order)->serial > answered->serial) {
+        if (fs_of(order)->serial > answered->serial) {
             pm_loop_at(fs->pool->context->loop, &order->timer, by);
         }
     }
@@ -101,7 +101,7 @@ static void fs_order_answered(fork_order_t *o)
 static void fs_orders_end(struct pm_fork_server *fs)
 {
     while (!APR_RING_EMPTY(&fs->orders, pm_order, link)) {
-        fs_order_end(fs_first(fs));
+        fs_order_end(fs_of(APR_RING_FIRST(&fs->orders)));
     }
 }
 
@@ -322,8 +322,7 @@ static int fs_order_open(fork_order_t *o)
 static pm_fork_birth_t fs_order(struct pm_fork_server *fs, apr_time_t now)
 {
     pm_pool_t *pool = fs->pool;
-    fork_order_t *o =
-        (fork_order_t *)(void *)pm_order_create(&pool->workers, sizeof(*o));
+    fork_order_t *o = fs_of(pm_order_create(&pool->workers, sizeof(*o)));
     char text[120];
     int err;
 
@@ -398,7 +397,7 @@ static fork_order_t *fs_find(const struct pm_fork_server *fs, uint32_t serial)
 
     APR_RING_FOREACH(order, &fs->orders, pm_order, link)
     {
-        fork_order_t *o = (fork_order_t *)(void *)order;
+        fork_order_t *o = fs_of(order);
 
         if (o->serial == serial) {
             return o;
