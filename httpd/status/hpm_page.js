@@ -89,11 +89,14 @@
     function fails(p) {
         return p.state === "backoff" || p.state === "stopped";
     }
-    // There were failures in the time that the drawings show, also before the
-    // page was opened: the manager tells when the last one was.
-    function isBad(p, list) {
-        return failures(p) > list[0].failures
-            || p.last_error_age > 0 && p.last_error_age * 1000 < SPAN;
+    // In the time that the drawings show, also before the page was opened: the
+    // manager tells when the last one was.
+    function hadError(p) {
+        return p.last_error_age > 0 && p.last_error_age * 1000 < SPAN;
+    }
+    // Failures of one pool, or of all, in that time.
+    function isBad(number, list, ofPools) {
+        return number > list[0].failures || ofPools.some(hadError);
     }
     function failures(p) {
         return p.crashed + p.killed + p.timed_out + p.refused;
@@ -253,7 +256,8 @@
     const pools = el("div", "pools");
     const table = el("table");
     const headRow = el("tr");
-    add(app, add(el("div", "filter"), filterBox), sortLabel, add(pools, add(table, add(el("thead"), headRow))));
+    add(app, add(el("div", "filter"), filterBox), sortLabel,
+        add(pools, add(table, add(el("thead"), headRow))));
     for (const [key, label] of COLUMNS) {
         const th = el("th", key === "state" ? "left" : "");
         const b = el("button", "", label);
@@ -316,7 +320,7 @@
         text(r.time.num, sums.time === null ? "\u2013" : span(sums.time));
         text(r.requests.num, count(p.requests));
         text(r.failures.num, count(failures(p)));
-        attr(r.failures.num, "class", isBad(p, list) ? "num bad" : "num");
+        attr(r.failures.num, "class", isBad(failures(p), list, [p]) ? "num bad" : "num");
         draw(r.busy.s, list, "busy", Math.max(1, p.workers));
         draw(r.queue.s, list, "queue", 4);
         draw(r.rate.s, list, "rate", 1);
@@ -489,8 +493,7 @@
         text(rateTile.number, rate(recent(list).rate));
         const bad = failures(all);
         text(failTile.number, count(bad));
-        attr(failTile.number, "class", bad > list[0].failures
-            || last.pools.some((p) => p.last_error_age > 0 && p.last_error_age * 1000 < SPAN) ? "bad" : "");
+        attr(failTile.number, "class", isBad(bad, list, last.pools) ? "bad" : "");
         for (const [k, dd] of failParts) text(dd, count(all[k]));
         draw(busyTile.s, list, "busy", 4);
         draw(waitTile.s, list, "queue", 4);
@@ -527,12 +530,13 @@
             }
         }
         let before = table.firstChild;    // the head
+        const wanted = filterBox.value.trim().toLowerCase();
         for (const {key, p, sums} of sorted(list)) {
             let r = rows.get(key);
-            const hidden = !p.name.toLowerCase().includes(filterBox.value.trim().toLowerCase());
             if (!r) rows.set(key, r = makeRow(key, p));
             fillRow(r, key, p, history.get("p" + key), sums);
-            r.body.classList.toggle("hide", hidden);
+            r.body.classList.toggle("hide",
+                !p.name.toLowerCase().includes(wanted));
             if (before.nextSibling !== r.body) before.after(r.body);
             before = r.body;
         }
