@@ -210,7 +210,7 @@ static int ctl_run_top(const args_t *args, apr_pool_t *p)
     return ctl_top(args->path, line, args->filter, p);
 }
 
-/* `check` is `status` for a program.  No socket, and nobody who listens there,
+/* `check` is `status` for a program.  No socket, and nothing that listens there,
  * is what monitoring is for; a right that is missing is none of the pools'. */
 static int ctl_run_check(const args_t *args, apr_pool_t *p)
 {

@@ -40,7 +40,7 @@ static void test_until(void)
     ok(hpm_keep_until(&few, 100, 121) <= 121, "an old one is not kept");
     ok(hpm_keep_limits.idle <= hpm_keep_limits.age
            && hpm_keep_limits.age <= apr_time_from_msec(20),
-       "both are moments: who connects to a worker by himself waits as long");
+       "both are moments: what connects to a worker by itself waits as long");
 }
 
 static void test_lessons(void)
