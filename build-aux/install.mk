@@ -14,6 +14,7 @@ VERSION := $(shell sed -n 's/^\#define PM_VERSION "\(.*\)"/\1/p' \
              pm_core/base/pm_base.h)
 # Where bash-completion looks, beside the programs.
 COMPDIR ?= $(dir $(SBINDIR))share/bash-completion/completions
+DATADIR ?= $(dir $(SBINDIR))share/fcgipm
 # Where systemd looks; empty: no unit.
 UNITDIR ?= $(firstword $(wildcard /usr/lib/systemd/system /lib/systemd/system))
 # Debian's a2enmod.
@@ -44,6 +45,8 @@ INSTALLED := \
     644:docs/man/fcgipm-migrate.8:$(MANDIR)/man8/fcgipm-migrate.8 \
     644:packaging/fcgipmctl.bash:$(COMPDIR)/fcgipmctl \
     644:packaging/fcgipm-migrate.bash:$(COMPDIR)/fcgipm-migrate \
+    644:packaging/prometheus/fcgipm.rules.yml:$(DATADIR)/prometheus/fcgipm.rules.yml \
+    644:packaging/prometheus/grafana-dashboard.json:$(DATADIR)/prometheus/grafana-dashboard.json \
     $(if $(UNITDIR),644:$(B)/fcgipm-run@.service:$(UNITDIR)/fcgipm-run@.service) \
     $(if $(MODS),644:$(B)/fcgipm.load:$(MODS)/fcgipm.load)
 
@@ -66,7 +69,8 @@ uninstall:
 	    rm -f "$(DESTDIR)$${file##*:}"; \
 	done
 	rm -f $(DESTDIR)$(LIBDIR)/libfcgipm.so
-	-$(Q)rmdir $(DESTDIR)$(LIBDIR)/fcgipm 2>/dev/null || :
+	-$(Q)rmdir $(addprefix $(DESTDIR),$(LIBDIR)/fcgipm $(DATADIR)/prometheus \
+	    $(DATADIR)) 2>/dev/null || :
 ifneq ($(MODS),)
 	! cmp -s packaging/fcgipm.conf $(DESTDIR)$(MODS)/fcgipm.conf || \
 	    rm -f $(DESTDIR)$(MODS)/fcgipm.conf

@@ -38,7 +38,9 @@ make('install');
 my @file = files();
 for my $want (qw(mod_fcgipm\.so fcgipm/fcgipm-guard\.so libfcgipm\.so
                  libfcgipm\.so\.0 fcgipm\.h libfcgipm\.pc sbin/fcgipmctl
-                 fcgipm-run sbin/fcgipm-migrate fcgipm-run\.1 fcgipm-run@\.service)) {
+                 fcgipm-run sbin/fcgipm-migrate fcgipm-run\.1 fcgipm-run@\.service
+                 share/fcgipm/prometheus/fcgipm\.rules\.yml
+                 share/fcgipm/prometheus/grafana-dashboard\.json)) {
     is(scalar(grep { m{/$want$} } @file), 1, "$want is installed");
 }
 for my $path (grep { /\.(?:pc|load|service)$/ } @file) {
