@@ -210,6 +210,50 @@ find({ no_chdir => 1, wanted => sub {
 } }, root());
 my @page = sort grep { /\.md$/ } keys %exists;
 
+# --- the messages that troubleshooting.md quotes
+# The strings of a C source, the parts of each put together.
+sub strings {
+    my ($c) = @_;
+    $c =~ s{/\*.*?\*/}{}gs;
+    my $part = qr/"(?:[^"\\\n]|\\.)*"/;
+    return map {
+        join '', map { s/(?<!%)%\z/%d/r =~ s/\\n//gr =~ s/\\(.)/$1/gr }
+            /"((?:[^"\\\n]|\\.)*)"/g
+    } $c =~ /($part(?:\s*(?:[A-Z]\w*\s*)?$part)*)/g;
+}
+
+# What printf() can make of a format; the system's error can follow it.
+sub pattern {
+    my ($format) = @_;
+    my $re = join '', map { !/^%/ ? quotemeta : $_ eq '%%' ? '%'
+                            : /[sc]$/ ? '(.*?)' : '-?[\d.]+' }
+        split /(%%|%[-\d.*]*(?:ll?|z)?[a-zA-Z])/, $format;
+    return qr/^$re(?:: [A-Z][\w ]+)?$/;
+}
+
+# Those that say something, without the words that say whose message it is.
+my @format = map { pattern($_) }
+    grep { (s/%[-\d.*]*[a-z]//gr =~ tr/A-Za-z//) >= 8 || /[a-z] [a-z]+ [a-z]/ }
+    map { s/^(?:pool %s: |mod_fcgipm: |manager \(pid %d\): )//r }
+    map { strings(slurp(root() . "/$_")) }
+    grep { m{^(?:httpd|pm_core|tools|libfcgipm)/.*\.[ch]$} } sort keys %exists;
+cmp_ok(scalar @format, '>', 800, 'the messages of the sources');
+
+# A part of a message that has some words is one, too.
+sub is_said {
+    my ($text) = @_;
+    for my $format (@format) {
+        my @part = $text =~ $format or next;
+        return 1 if !grep { s/: [A-Z][\w ]+$//r =~ /[a-z] [a-z]+ [a-z]/
+                            && !is_said($_) } @part;
+    }
+    return;
+}
+
+my @quoted = doc('admin/troubleshooting.md') =~ /^\| `(.+?)` \|/mg;
+cmp_ok(scalar @quoted, '>', 60, 'messages that troubleshooting.md quotes');
+ok(is_said($_), "a message: $_") for @quoted;
+
 # --- rooms
 my $architecture = doc('internals/architecture.md');
 my @room = sort grep { m{^(?:httpd|pm_core|libfcgipm)/\w+$}
