@@ -342,6 +342,16 @@ for my $page (map { m{^docs/internals/(?!README)(\w+\.md)$} } @page) {
        "docs/internals/README.md lists $page");
 }
 
+# --- the cookbook: an index, and pages of one form
+for my $page (map { m{^docs/admin/cookbook/(?!README)(\w[\w-]*\.md)$} } @page) {
+    ok(doc('admin/cookbook/README.md') =~ /\]\(\Q$page\E\)/,
+       "the cookbook's README.md lists $page");
+    my @part = doc("admin/cookbook/$page") =~ /^## (.*)$/mg;
+    is($part[0], 'Packages', "$page begins with packages");
+    is("@part[-3 .. -1]", 'Check What to change When it does not work',
+       'and ends as all of them do');
+}
+
 # --- the manual pages
 SKIP: {
     skip 'mandoc is missing', 1 unless have('mandoc');
