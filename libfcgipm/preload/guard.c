@@ -316,11 +316,15 @@ static int is_under_way(void)
     return LOAD(guard.inside) || LOAD(guard.busy);
 }
 
-int guard_may_end(void)
+static int is_in_grace(void)
+{
+    return guard_now() - LOAD(guard.ended_at) <= GUARD_GRACE;
+}
+
+static int may_end(void)
 {
     return !is_under_way()
-           && ((!LOAD(guard.left) && !LOAD(guard.conns))
-               || guard_now() - LOAD(guard.ended_at) > GUARD_GRACE);
+           && ((!LOAD(guard.left) && !LOAD(guard.conns)) || !is_in_grace());
 }
 
 int guard_longer(int ms)
@@ -346,11 +350,21 @@ static void on_exit_told(void)
            && !guard_conn_is_mine() && is_under_way()) {
         guard_nap(&ms);
     }
+    if (guard_is_same()) {
+        STORE(guard.leaving, 1);
+    }
 }
 
-/* exit() is for one thread only. */
+/* exit() is for one thread only.  A handler that has set the default has
+ * raised the signal, as a rule: the program ends by that. */
 void guard_leave(void)
 {
+    int ms = 0;
+
+    while (LOAD(guard.called) && guard_is_default(guard_own())
+           && is_in_grace()) {
+        guard_nap(&ms);
+    }
     if (!SWAP(guard.leaving, 1)) {
         exit(0);
     }
@@ -373,10 +387,13 @@ static void call_own(void)
     if (!__libc_single_threaded) {
         STORE(guard.due, 1);
         kill(guard.pid, SIGTERM);
-        while (LOAD(guard.calls) == calls && ms < GUARD_NAP) {
+        while (LOAD(guard.due) && ms < GUARD_NAP) {
             guard_nap(&ms);
         }
         if (!SWAP(guard.due, 0)) {
+            while (LOAD(guard.calls) == calls && is_in_grace()) {
+                guard_nap(&ms);
+            }
             return;
         }
     }
@@ -385,23 +402,36 @@ static void call_own(void)
 
 /* A thread that gives the turn counts before, so that no other takes it for
  * the end; and its program has time then to end in its own way. */
-int guard_give_turn(void)
+static int give_turn(void)
 {
     if (LOAD(guard.passed)
         || !(LOAD(guard.called) || guard_has_own(guard_own()))) {
         return 0;
     }
     guard_count();
+    STORE(guard.ended_at, guard_now());
     if (SWAP(guard.passed, 1)) {
         guard_uncount();
         return 0;
     }
-    STORE(guard.ended_at, guard_now());
     if (!SWAP(guard.called, 1)) {
         call_own();
     }
     errno = EINTR;
     return 1;
+}
+
+/* Another thread can have given the turn while this one looked: it looks
+ * again. */
+enum guard_end guard_end(void)
+{
+    if (!may_end()) {
+        return GUARD_NOT_YET;
+    }
+    if (give_turn()) {
+        return GUARD_TURN;
+    }
+    return may_end() ? GUARD_OVER : GUARD_NOT_YET;
 }
 
 /* In a handler, in a process that has only the worker's memory. */

@@ -305,9 +305,14 @@ void guard_count(void);
 void guard_uncount(void);
 
 /** Told: is nothing under way, and can nothing come any more?  What can have
- *  ended without being seen is asked of the kernel.  1: the program's handler
- *  can run, the process can end. */
-int guard_may_end(void);
+ *  ended without being seen is asked of the kernel.  Then it is the turn of the
+ *  program's handler, if it has one and that has not had it. */
+enum guard_end {
+    GUARD_NOT_YET,
+    GUARD_TURN, /**< the handler was called: EINTR is due */
+    GUARD_OVER  /**< the process can end */
+};
+enum guard_end guard_end(void);
 
 /** Sleeps for a while that grows: 1 ms, 2 ms ... GUARD_NAP.
  *  @param ms of the last one, 0 at first */
@@ -315,11 +320,7 @@ int guard_may_end(void);
 int guard_longer(int ms);
 void guard_nap(int *ms);
 
-/** Nothing is under way: the turn of the program's handler, if it has one and
- *  that has not had it.  @return 1: EINTR is due */
-int guard_give_turn(void);
-
-/** Ends the process; to be called when nothing is under way. */
+/** Ends the process; to be called when guard_end() says that it is over. */
 __attribute__((noreturn)) void guard_leave(void);
 
 /* --- guard_clients.c ----------------------------------------------------- */

@@ -21,14 +21,13 @@
 static int told_loop(void)
 {
     int ms = GUARD_NAP / 10;
+    enum guard_end end = guard_end();
 
-    if (guard_may_end()) {
-        if (guard_give_turn()) {
-            return -1;
-        }
-        if (!LOAD(guard.passed) || !LOAD(guard.nonblock)) {
-            guard_leave();
-        }
+    if (end == GUARD_TURN) {
+        return -1;
+    }
+    if (end == GUARD_OVER && (!LOAD(guard.passed) || !LOAD(guard.nonblock))) {
+        guard_leave();
     }
     if (LOAD(guard.nonblock)) {
         errno = EAGAIN;
@@ -42,6 +41,7 @@ static int told_loop(void)
 /* accept() by a program that has been told. */
 static int told_accept(void)
 {
+    enum guard_end end;
     int ms = 0;
 
     guard_uncount();
@@ -49,11 +49,11 @@ static int told_accept(void)
         return told_loop();
     }
     guard_wait_begin();
-    while (!guard_may_end()) {
+    while ((end = guard_end()) == GUARD_NOT_YET) {
         guard_nap(&ms);
     }
     guard_wait_end();
-    if (guard_give_turn()) {
+    if (end == GUARD_TURN) {
         return -1;
     }
     guard_leave();
@@ -278,17 +278,17 @@ static int short_pause(pause_t *p, int ms)
     return cut(p, rc) ? 0 : rc;
 }
 
-/* Nothing is under way.  @return 0: a program that has had its turn, and ends
- * as it likes: it may wait for something else than requests */
+/* @return -1: EINTR is due.  A program that has had its turn ends as it likes:
+ * it may wait for something else than requests. */
 static int last_pause(const pause_t *p)
 {
-    if (guard_give_turn()) {
-        return -1;
-    }
-    if (!LOAD(guard.passed) || p->kind->listens(p) == 2) {
+    enum guard_end end = guard_end();
+
+    if (end == GUARD_OVER
+        && (!LOAD(guard.passed) || p->kind->listens(p) == 2)) {
         guard_leave();
     }
-    return 0;
+    return end == GUARD_TURN ? -1 : 0;
 }
 
 /* @param rc of a pause before that, -1: none */
@@ -299,7 +299,7 @@ static int told_pause(pause_t *p, int rc)
     guard_uncount();
     rc = rc > 0 ? p->kind->rest(p, rc) : 0;
     while (rc == 0) {
-        if (guard_may_end() && last_pause(p)) {
+        if (last_pause(p)) {
             return -1;
         }
         ms = guard_longer(ms);
