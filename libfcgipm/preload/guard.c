@@ -569,6 +569,7 @@ void guard_adopt(void)
     guard.has_waited = guard.told = guard.closed = guard.called = guard.passed =
         0;
     guard.due = guard.leaving = guard.left = 0;
+    guard.calls = 0;
     guard.inside = guard.accepting = 0;
     guard.busy = guard.conns = guard.suspects = 0;
     guard.flags = 0;

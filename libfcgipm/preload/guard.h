@@ -192,6 +192,7 @@ typedef struct guard_thread {
     int waits;                /**< in the page's `waiting` so often */
     enum guard_inside inside; /**< it is in guard.inside, guard.accepting */
     int in_own;               /**< in the program's own handler */
+    unsigned calls;           /**< of that, which it knows of by pause() */
     int loops; /**< it waits in poll() and its like before it accepts,
                 *   perhaps for more than that: it must not be stopped in
                 *   accept() */

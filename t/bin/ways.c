@@ -18,6 +18,8 @@
  *                  one waits for it, without SIGTERM in view; raise: it sets
  *                  the default and raises it again; exit: it exits; jump: it
  *                  jumps out of what is going on, and the program leaves
+ *   --late         the main thread comes to pause() when its handler has been
+ *                  called
  *   --lock         the threads wait and accept one at a time, in a lock
  *   --anew         an epoll set for each wait
  *   --keep         connections stay open after the answer; with --loop
@@ -70,7 +72,7 @@ typedef struct conn {
 static struct {
     const char *wait, *close, *handler;
     int loop, threads, main, dispatch, forks, copy, vfork, raw, exec;
-    int lock, anew, keep, seccomp;
+    int lock, anew, keep, seccomp, late;
     pid_t pid;             /* getpid() is not to be had with --seccomp */
     pthread_mutex_t mutex; /* of --lock */
     sigjmp_buf out;
@@ -620,6 +622,7 @@ static int options(int argc, char **argv)
                 {"--lock", NULL, NULL, &self.lock},
                 {"--anew", NULL, NULL, &self.anew},
                 {"--keep", NULL, NULL, &self.keep},
+                {"--late", NULL, NULL, &self.late},
                 {"--seccomp", NULL, NULL, &self.seccomp}};
     int i, row;
 
@@ -687,6 +690,9 @@ static int work(void)
     }
     if (!strcmp(self.handler, "cancel")) {
         return cancel();
+    }
+    while (self.late && !is_told()) {
+        usleep(1000);
     }
     if (self.threads && !self.main) {
         pause();

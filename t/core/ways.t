@@ -44,6 +44,7 @@ my @WAY = (
     ['--handler sigset', 7, 1],
     ['--handler once', 7, 1],
     ['--handler wait --threads 2', 7, 2],
+    ['--handler sigaction --threads 3 --late', 7, 3],
     ['--close fclose --wait poll', 0, 1],
     ['--close dup2 --wait poll', 0, 1],
     ['--close close_range --wait poll', 0, 1],
