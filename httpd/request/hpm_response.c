@@ -47,70 +47,28 @@ static void response_fail(hpm_response_t *a, const char *fmt, ...)
     va_end(ap);
 }
 
-/* --- buckets over the receive buffer ------------------------------------ */
+/* --- the receive buffer --------------------------------------------------- */
 
-/* Like heap buckets, but of a type of their own: apr_brigade_write() appends
- * to the memory behind a heap bucket, and there the bytes received next
- * lie. */
-typedef struct response_memory {
-    apr_bucket_refcount refcount;
-    char *base;
-    void (*free)(void *base);
-} response_memory_t;
-
-static void response_bucket_destroy(void *data)
-{
-    response_memory_t *s = data;
-
-    if (apr_bucket_shared_destroy(s)) {
-        s->free(s->base);
-        apr_bucket_free(s);
-    }
-}
-
-static apr_status_t response_bucket_read(apr_bucket *b, const char **data,
-                                         apr_size_t *len, apr_read_type_e block)
-{
-    response_memory_t *s = b->data;
-
-    (void)block;
-    *data = s->base + b->start;
-    *len = b->length;
-    return APR_SUCCESS;
-}
-
-static const apr_bucket_type_t response_bucket_type = {"FCGIPM",
-                                                       5,
-                                                       APR_BUCKET_DATA,
-                                                       response_bucket_destroy,
-                                                       response_bucket_read,
-                                                       apr_bucket_setaside_noop,
-                                                       apr_bucket_shared_split,
-                                                       apr_bucket_shared_copy};
-
-/* A stream of HTTP/2 has an allocator of its own, which gives everything back
+/* A heap bucket: mod_http2 hands those to the connection's thread without a
+ * copy.  As long as it is held, nobody appends to the memory behind its
+ * copies (apr_brigade_write()), where the bytes received next lie.
+ *
+ * A stream of HTTP/2 has an allocator of its own, which gives everything back
  * to the kernel at the stream's end: malloc() keeps it. */
 static apr_bucket *response_bucket_create(apr_size_t size, const conn_rec *c)
 {
     apr_bucket_alloc_t *list = c->bucket_alloc;
-    response_memory_t *s = apr_bucket_alloc(sizeof(*s), list);
-    apr_bucket *b = apr_bucket_alloc(sizeof(*b), list);
 
-    APR_BUCKET_INIT(b);
-    b->free = apr_bucket_free;
-    b->list = list;
-    s->base = c->master ? ap_malloc(size) : apr_bucket_alloc(size, list);
-    s->free = c->master ? free : apr_bucket_free;
-    b = apr_bucket_shared_make(b, s, 0, size);
-    b->type = &response_bucket_type;
-    return b;
+    return c->master ? apr_bucket_heap_create(ap_malloc(size), size, free, list)
+                     : apr_bucket_heap_create(apr_bucket_alloc(size, list),
+                                              size, apr_bucket_free, list);
 }
 
 static int response_bucket_is_alone(const apr_bucket *b)
 {
-    const response_memory_t *s = b->data;
+    const apr_bucket_heap *heap = b->data;
 
-    return s->refcount.refcount == 1;
+    return heap->refcount.refcount == 1;
 }
 
 /* --- down the filters --------------------------------------------------- */
@@ -143,7 +101,7 @@ static char *response_get_buffer(void *ctx, apr_size_t *size)
     if (!a->hold) {
         a->hold =
             response_bucket_create(RESPONSE_BUFFER_SIZE, a->r->connection);
-        a->base = ((response_memory_t *)a->hold->data)->base;
+        a->base = ((apr_bucket_heap *)a->hold->data)->base;
         a->fill = 0;
     }
     *size = RESPONSE_BUFFER_SIZE - a->fill;

@@ -19,10 +19,6 @@ APLOG_USE_MODULE(fcgipm);
 #define SPOOL_BLIND_FIRST 32768
 #define SPOOL_BLIND_EVENT 8192
 
-/* A longer rest goes to the filters of a stream in pieces of this size: they
- * copy, and find the memory of the piece before in their free list. */
-#define SPOOL_BLIND_PIECE 16384
-
 /* A response of at most this is sent as soon as it is whole. */
 #define SPOOL_SEND_NOW 16384
 
@@ -243,13 +239,6 @@ apr_status_t hpm_spool_finish(hpm_spool_t *s)
 {
     int small = spool_is_small(s);
 
-    while (s->rv == APR_SUCCESS && s->blind && !s->whole
-           && s->held > SPOOL_BLIND_PIECE) {
-        spool_pass_held(s, SPOOL_BLIND_PIECE);
-    }
-    if (s->rv != APR_SUCCESS) {
-        return s->rv;
-    }
     if (spool_in_file(s)) {
         apr_brigade_insert_file(s->bb, s->file, s->head, s->tail - s->head,
                                 s->r->pool);

@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
+use FCGIPM::HTTP2;
 use FCGIPM::Httpd;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
@@ -55,30 +56,6 @@ sub read_to {
     }
     return $bytes;
 }
-
-# HTTP/2 without TLS, as few of its frames as do (RFC 9113, RFC 7541).
-sub frame {
-    my ($type, $flags, $stream, $payload) = @_;
-    return substr(pack('N', length $payload), 1)
-        . pack('CCN', $type, $flags, $stream) . $payload;
-}
-
-sub h2_ask {
-    my ($s, $stream, $method, $path) = @_;
-    my $fields = ($method eq 'GET' ? "\x82" : "\x83") . "\x86"
-        . "\x04" . chr(length $path) . $path . "\x01\x01x";
-    syswrite $s, frame(1, $method eq 'GET' ? 5 : 4, $stream, $fields)
-        . ($method eq 'GET' ? '' : frame(0, 1, $stream, 'x' x 10));
-    return $s;
-}
-
-sub h2_connected {
-    my $s = connected();
-    syswrite $s, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . frame(4, 0, 0, '');
-    return $s;
-}
-
-sub h2_reset { return syswrite $_[0], frame(3, 0, $_[1], pack 'N', 8) }
 
 # --- what is seen -----------------------------------------------------------
 
@@ -186,7 +163,7 @@ for (['a POST', 'auto', sub { ask(POST => script('auto', 'post')) }, 'post'],
 # --- HTTP/2 -----------------------------------------------------------------
 {
     my $before = aborted('auto');
-    my $s = h2_connected();
+    my $s = h2_connected($httpd->port);
     h2_ask($s, 1, POST => script('auto', 'h2post'));
     h2_ask($s, 3, GET => script('auto', 'h2get'));
     $httpd->counts('auto', busy => 2);
@@ -201,7 +178,7 @@ for (['a POST', 'auto', sub { ask(POST => script('auto', 'post')) }, 'post'],
 
     my $logged = length $httpd->log;
     for my $i (1 .. 10) {
-        $s = h2_connected();
+        $s = h2_connected($httpd->port);
         h2_ask($s, 1, GET => "/auto/?$announced&until=$dir/go$n&eof&end");
         like(read_to($s, qr/done/), qr/done/, 'HTTP/2: the answer comes');
         close $s;
