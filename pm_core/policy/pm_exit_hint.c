@@ -74,3 +74,33 @@ const char *pm_exit_hint(const char *const *command, int n, const char *said,
                    "connections on descriptor 0, and goes on"
                  : "";
 }
+
+/* --- workers that count requests ------------------------------------------ */
+
+int pm_exit_left_note(pm_exit_left_t *left, apr_int64_t requests,
+                      apr_time_t now)
+{
+    if (left->said || requests < PM_EXIT_LEFT_REQUESTS) {
+        return 0;
+    }
+    if (!left->n || now - left->since > PM_EXIT_LEFT_TIME) {
+        left->n = 0;
+        left->since = now;
+    }
+    left->n++;
+    left->said = left->n == PM_EXIT_LEFT_WORKERS;
+    return left->said;
+}
+
+const char *pm_exit_left_hint(const char *const *command, int n)
+{
+    int i;
+
+    for (i = 0; i < n; i++) {
+        if (hint_is_version_of(command[i], "php-cgi")) {
+            return "FcgiPMSetEnv PHP_FCGI_MAX_REQUESTS 0 turns php-cgi's own "
+                   "count off";
+        }
+    }
+    return "a count of the program's own is to be off";
+}

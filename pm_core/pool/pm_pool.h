@@ -16,6 +16,7 @@
 #define PM_POOL_H
 
 #include "pm_core/os/pm_listen.h"
+#include "pm_core/policy/pm_exit_hint.h"
 #include "pm_core/pool/pm_demand.h"
 #include "pm_core/pool/pm_direct.h"
 #include "pm_core/pool/pm_worker.h"
@@ -104,6 +105,7 @@ struct pm_pool {
     struct pm_overload *overload;       /**< pm_overload.c's */
     struct pm_fork_server *fork_server; /**< pm_fork_server.c's */
     pm_start_failure_t failure;         /**< the last one */
+    pm_exit_left_t left;                /**< pm_pool_exit.c's */
     char warmup[200]; /**< pm_warmup.c's: how the last one was */
     char last_error[512];
     apr_time_t last_error_at; /**< 0: there is none */

@@ -115,6 +115,28 @@ static void exit_log(pm_pool_t *pool, const pm_worker_t *w, int status,
     }
 }
 
+/* php-cgi ends after 500 requests by itself, and nobody has started another one
+ * before it did. */
+static void exit_note_left(pm_pool_t *pool, const pm_worker_t *w,
+                           apr_time_t now)
+{
+    const apr_array_header_t *command = pool->conf->command;
+    apr_int64_t requests = (apr_int64_t)pm_worker_read_facts(w, now).requests;
+    int n = command ? command->nelts : 0;
+
+    if (!pm_exit_left_note(&pool->left, requests, now)) {
+        return;
+    }
+    pm_log(pool->context->log, PM_NOTICE,
+           "pool %s: %d workers have ended by themselves within %.1f s, the "
+           "last one after %" APR_INT64_T_FMT " requests; requests wait while "
+           "others load.  FcgiPMMaxRequests has another one ready first; %s",
+           pool->conf->name, pool->left.n,
+           (double)(now - pool->left.since) / 1e6, requests,
+           pm_exit_left_hint(
+               n ? (const char *const *)(void *)command->elts : NULL, n));
+}
+
 /* Has it answered a request?  A worker without the guard does not tell: then
  * the requests of the whole pool pay for the exit. */
 static int exit_has_served(pm_pool_t *pool, const pm_worker_t *w, int told,
@@ -157,6 +179,10 @@ void pm_pool_exit_count(pm_pool_t *pool, pm_worker_t *w, int status,
         pool->published->crashed++;
     }
     exit_log(pool, w, status, verdict, &facts);
+    if (verdict == PM_EXIT_NORMAL && facts.served && !facts.told
+        && w->due == PM_DUE_NOT) {
+        exit_note_left(pool, w, now);
+    }
     if (verdict == PM_EXIT_FAILED) {
         pm_pool_exit_failed(pool, w, now);
     }

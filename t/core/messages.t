@@ -120,6 +120,24 @@ for (['a CGI program', qr/it has answered as a CGI program.*fcgiwrap.*/,
     ends(0);
 }
 
+# --- what counts requests, as php-cgi does; not so few, and not when the
+# manager counts
+for (['a program', 20, qr/a count of the program's own is to be off/, []],
+     ['php-cgi', 20, qr/FcgiPMSetEnv PHP_FCGI_MAX_REQUESTS 0 turns php-cgi's own count off/, []],
+     ['few', 5, undef, []],
+     ['counted', 50, undef, ['--max-requests', '10']]) {
+    my ($name, $count, $hint, $options) = @$_;
+    symlink bin('worker'), "$dir/$name";
+    run_worker($options, "$dir/$name", '--exit-after', $count);
+    ready();
+    request($run->address, query => 'pid') for 1 .. 8 * 20;
+    my @said = $run->log =~ /\[notice\] (pool app: 5 workers .*)/g;
+    is(scalar @said, $hint ? 1 : 0, "$name: said once, or not at all");
+    like($said[0], qr/^pool app: 5 workers have ended by themselves within \d+\.\d s, the last one after 20 requests; requests wait while others load\.  FcgiPMMaxRequests has another one ready first; $hint$/,
+         'how many, and what to do') if $hint;
+    ends(0);
+}
+
 my $good = write_file("$dir/release", "#!/bin/sh\nexec ${\ bin('worker')}\n", 0755);
 run_worker(['--reload', 'rolling'], $good);
 @pid = ready();

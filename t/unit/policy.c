@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "apr_general.h"
+#include "pm_core/policy/pm_exit_hint.h"
 #include "pm_core/policy/pm_restart_policy.h"
 #include "pm_core/policy/pm_reload_policy.h"
 #include "pm_core/policy/pm_worker_fsm.h"
@@ -65,6 +66,29 @@ static void test_credit(void)
                "answers are good for one exit of each worker (%d)",
                i + 1);
     }
+}
+
+/* --- workers that count requests -------------------------------------------
+ */
+
+static void test_left(void)
+{
+    pm_exit_left_t few = {0}, slow = {0}, many = {0};
+    int i, said = 0;
+
+    for (i = 0; i < 20; i++) {
+        said += pm_exit_left_note(&few, PM_EXIT_LEFT_REQUESTS - 1, S(i));
+    }
+    is_int(said, 0, "left: after few requests each: not said");
+    for (i = 0; i < 20; i++) {
+        said += pm_exit_left_note(&slow, 500, S(16 * i));
+    }
+    is_int(said, 0, "left: one now and then: not said");
+    for (i = 0; i < 20; i++) {
+        said += pm_exit_left_note(&many, 500, S(200 + i));
+        is_int(said, i >= PM_EXIT_LEFT_WORKERS - 1, "left: many: said once");
+    }
+    is_int((int)(many.since == S(200)), 1, "left: since the first");
 }
 
 /* --- when again ----------------------------------------------------------- */
@@ -478,6 +502,7 @@ int main(void)
     apr_initialize();
     apr_pool_create(&p, NULL);
     test_exits();
+    test_left();
     test_credit();
     test_quota();
     test_backoff();
