@@ -35,7 +35,7 @@ PM_ROW(max_processes, "FcgiPMMaxProcesses", PM_T_NUMBER, pm_global_t, "0", 0,
        1000000, NULL, PM_CHANGE_NOTHING,
        "workers of all pools together; 0: no limit")
 PM_ROW(max_scripts, "FcgiPMMaxScripts", PM_T_NUMBER, pm_global_t, "256", 0,
-       2048, NULL, PM_CHANGE_NOTHING, "pools made of scripts together")
+       2048, NULL, PM_CHANGE_NOTHING, "pools of scripts at once")
 PM_ROW(park, "FcgiPMPark", PM_T_CHOICE, pm_global_t, "on", 0, 0, "off|on",
        PM_CHANGE_NOTHING, "requests that wait for a worker hold no thread")
 PM_ROW(max_threads, "FcgiPMMaxThreads", PM_T_NUMBER, pm_global_t, "0", 0,
@@ -46,14 +46,14 @@ PM_ROW(max_threads, "FcgiPMMaxThreads", PM_T_NUMBER, pm_global_t, "0", 0,
 PM_ROW(command, "FcgiPMCommand", PM_T_WORDS, pm_conf_t, NULL, 1, 256, NULL,
        PM_CHANGE_WORKERS, "program and arguments of a worker (no shell)")
 PM_ROW(processes, "FcgiPMProcesses", PM_T_RANGE, pm_conf_t, "1", 0, 10000, NULL,
-       PM_CHANGE_SCALE, "number of workers, or least and most")
+       PM_CHANGE_SCALE, "number of workers, or minimum and maximum")
 PM_ROW(requests_per_worker, "FcgiPMRequestsPerWorker", PM_T_NUMBER, pm_conf_t,
        "1", 1, 1024, NULL, PM_CHANGE_SCALE, "requests a worker has at once")
 PM_ROW(idle_timeout, "FcgiPMIdleTimeout", PM_T_TIME, pm_conf_t, "60s", 0,
        24 * PM_H, NULL, PM_CHANGE_SCALE,
        "time after which workers that were not needed go; 0: never")
 PM_ROW(spare, "FcgiPMSpareProcesses", PM_T_NUMBER, pm_conf_t, "0", 0, 10000,
-       NULL, PM_CHANGE_SCALE, "idle workers ahead of what is needed")
+       NULL, PM_CHANGE_SCALE, "idle workers beyond what is needed")
 PM_ROW(listen, "FcgiPMListen", PM_T_STRING, pm_conf_t, NULL, 1, 255, NULL,
        PM_CHANGE_LISTEN, "unix:/path or host:port the workers accept on")
 PM_ROW(listen_backlog, "FcgiPMListenBacklog", PM_T_NUMBER, pm_conf_t, "511", 1,
@@ -101,17 +101,17 @@ PM_ROW(warmup, "FcgiPMWarmup", PM_T_URLS, pm_conf_t, NULL, 1, 32, NULL,
        "URLs that a worker answers before it counts as ready")
 PM_ROW(no_new_privs, "FcgiPMNoNewPrivs", PM_T_CHOICE, pm_conf_t, "on", 0, 0,
        "off|on", PM_CHANGE_WORKERS,
-       "whether workers are kept from more rights (setuid programs)")
+       "whether workers are kept from gaining rights (setuid programs)")
 PM_ROW(cgroup, "FcgiPMCgroup", PM_T_PATH, pm_conf_t, NULL, 1, 4095, NULL,
        PM_CHANGE_WORKERS, "directory of the cgroup (v2) of the workers")
 PM_ROW(start_delay, "FcgiPMStartDelay", PM_T_TIME, pm_conf_t, "0", 0, PM_H,
        NULL, PM_CHANGE_SCALE, "pause between two starts")
 PM_ROW(start_timeout, "FcgiPMStartTimeout", PM_T_TIME, pm_conf_t, "1min", 0,
        PM_H, NULL, PM_CHANGE_NOTHING,
-       "time for a worker to wait for its first request; 0: any")
+       "time until a worker waits for its first request; 0: any")
 PM_ROW(drain_timeout, "FcgiPMDrainTimeout", PM_T_TIME, pm_conf_t, "0", 0,
        24 * PM_H, NULL, PM_CHANGE_SCALE,
-       "SIGKILL for a worker that was told to go and did not; 0: never")
+       "time from SIGTERM to SIGKILL for a worker; 0: never")
 PM_ROW(max_requests, "FcgiPMMaxRequests", PM_T_JITTERED, pm_conf_t, "0", 0,
        1000000000, NULL, PM_CHANGE_NOTHING,
        "requests after which a worker is replaced; 0: none")
@@ -123,7 +123,7 @@ PM_ROW(request_timeout, "FcgiPMRequestTimeout", PM_T_TIME, pm_conf_t, "0", 0,
        "time a worker may take for a request; 0: any")
 PM_ROW(size_check, "FcgiPMSizeCheckRequests", PM_T_NUMBER, pm_conf_t, "10", 1,
        1000000, NULL, PM_CHANGE_NOTHING,
-       "requests between two looks at a worker's memory")
+       "requests between two checks of a worker's memory")
 PM_ROW(max_size, "FcgiPMMaxProcessSize", PM_T_SIZE, pm_conf_t, "off", 0,
        APR_INT64_C(1) << 40, NULL, PM_CHANGE_NOTHING,
        "resident memory beyond which a worker is replaced")
@@ -137,7 +137,7 @@ PM_ROW(reload, "FcgiPMReload", PM_T_CHOICE, pm_conf_t, "all", 0, 0,
        "all|rolling", PM_CHANGE_NOTHING,
        "whether a reload replaces all workers at once or one by one")
 PM_ROW(error_log, "FcgiPMErrorLog", PM_T_STRING, pm_conf_t, NULL, 1, 4095, NULL,
-       PM_CHANGE_NOTHING, "file, or |program, for what the workers say")
+       PM_CHANGE_NOTHING, "file, or |program, for the workers' output")
 PM_ROW(log_limit, "FcgiPMLogLimit", PM_T_NUMBER, pm_conf_t, "1000", 0, 10000000,
        NULL, PM_CHANGE_NOTHING,
        "lines of its workers logged within ten seconds; 0: any number")
@@ -147,10 +147,11 @@ PM_ROW(slow_log, "FcgiPMSlowLog", PM_T_TIMED, pm_conf_t, "0", 0, 24 * PM_H,
 PM_ROW(watch, "FcgiPMWatch", PM_T_PATHS, pm_conf_t, NULL, 1, 16, NULL,
        PM_CHANGE_NOTHING, "files that reload the pool when they are touched")
 PM_ROW(connect_timeout, "FcgiPMConnectTimeout", PM_T_TIME, pm_conf_t, "5s",
-       PM_MS, PM_H, NULL, PM_CHANGE_NOTHING, "time to reach the pool's socket")
+       PM_MS, PM_H, NULL, PM_CHANGE_NOTHING,
+       "time to connect to the pool's socket")
 PM_ROW(io_timeout, "FcgiPMIOTimeout", PM_T_TIME, pm_conf_t, "0", 0, 24 * PM_H,
        NULL, PM_CHANGE_NOTHING,
-       "silence allowed to a worker; 0: httpd's Timeout")
+       "time a worker may be silent; 0: httpd's Timeout")
 PM_ROW(keep_connections, "FcgiPMKeepConnections", PM_T_CHOICE, pm_conf_t, "off",
        0, 0, "off|on", PM_CHANGE_NOTHING,
        "whether connections to workers are kept from request to request")
@@ -191,15 +192,16 @@ PM_ROW(wrapper, "FcgiPMWrapper", PM_T_WRAPPER, pm_rules_t, NULL, 1, 3, NULL,
        "command that runs the scripts, .suffix of their names, virtual")
 PM_ROW(script_user, "FcgiPMScriptUser", PM_T_CHOICE, pm_rules_t, "configured",
        0, 0, "configured|owner", PM_CHANGE_WORKERS,
-       "whether a script runs as whom it belongs to")
+       "which user a script runs as: its owner, or a configured one")
 PM_ROW(script_owner, "FcgiPMScriptOwner", PM_T_CHOICE, pm_rules_t, "auto", 0, 0,
-       "auto|user|root|any", PM_CHANGE_NOTHING, "whom a script may belong to")
+       "auto|user|root|any", PM_CHANGE_NOTHING,
+       "which owner a script must have")
 PM_ROW(min_uid, "FcgiPMScriptMinUid", PM_T_NUMBER, pm_rules_t, "100", 1,
        2147483647, NULL, PM_CHANGE_NOTHING,
-       "the least uid that FcgiPMScriptUser owner may come to")
+       "the lowest uid whose scripts FcgiPMScriptUser owner runs")
 PM_ROW(min_gid, "FcgiPMScriptMinGid", PM_T_NUMBER, pm_rules_t, "100", 1,
        2147483647, NULL, PM_CHANGE_NOTHING,
-       "the least gid that FcgiPMScriptUser owner may come to")
+       "the lowest gid in which FcgiPMScriptUser owner runs scripts")
 
 #undef PM_ROW
 #undef PM_MS
