@@ -34,7 +34,7 @@ PM_METRIC(MANAGER, pid, NUMBER, BOARD, NULL, NULL, NULL, NULL, 0, NULL, NULL,
           NULL, "Its process.")
 PM_METRIC(MANAGER, uptime, SECONDS, MANAGER, NULL, NULL, NULL, NULL, 0,
           "fcgipm_manager_uptime_seconds", NULL, NULL,
-          "How long this manager has been there.")
+          "How long this manager has been running.")
 PM_METRIC(MANAGER, restarts, COUNTER, BOARD, NULL, NULL, NULL, NULL, 0,
           "fcgipm_manager_restarts", NULL, NULL,
           "Managers that died and were replaced.")
@@ -43,7 +43,7 @@ PM_METRIC(MANAGER, reloads, COUNTER, BOARD, NULL, NULL, NULL, NULL, 0,
           "Reloads that were carried out.")
 PM_METRIC(MANAGER, loop_max, SECONDS, BOARD, NULL, NULL, NULL, NULL, 0,
           "fcgipm_manager_loop_max_seconds", NULL, NULL,
-          "The longest time that the manager has heard nobody.")
+          "The longest time in which the manager listened to nobody.")
 PM_METRIC(MANAGER, answers, FLAG, BOARD, NULL, NULL, NULL, NULL, 0,
           "fcgipm_manager_up", NULL, NULL, "Does the manager answer?")
 PM_METRIC(MANAGER, error, TEXT, BOARD, NULL, NULL, NULL, NULL, 0, NULL, NULL,
@@ -53,23 +53,22 @@ PM_METRIC(MANAGER, error, TEXT, BOARD, NULL, NULL, NULL, NULL, 0, NULL, NULL,
 PM_METRIC(POOL, name, TEXT, BOARD, "Pool", NULL, "POOL", "POOL", 17, NULL, NULL,
           NULL, "Its name.")
 PM_METRIC(POOL, state, STATE, BOARD, "State", NULL, "STATE", "STATE", 9,
-          "fcgipm_pool_state", NULL, NULL,
-          "What the pool does, as was told last.")
+          "fcgipm_pool_state", NULL, NULL, "The state of the pool.")
 PM_METRIC(POOL, command, TEXT, BOARD, NULL, NULL, NULL, NULL, 0, NULL, NULL,
           NULL, "What its workers execute.")
 PM_METRIC(POOL, listen, TEXT, BOARD, NULL, NULL, NULL, NULL, 0, NULL, NULL,
           NULL, "The address of its socket.")
 PM_METRIC(POOL, min, NUMBER, BOARD, "Min", NULL, NULL, NULL, 0,
           "fcgipm_pool_workers_min", NULL, NULL,
-          "The least workers FcgiPMProcesses allows.")
+          "The minimum of FcgiPMProcesses.")
 PM_METRIC(POOL, max, NUMBER, BOARD, "Max", NULL, "MAX", NULL, 4,
           "fcgipm_pool_workers_max", NULL, NULL,
-          "The most workers FcgiPMProcesses allows.")
+          "The maximum of FcgiPMProcesses.")
 PM_METRIC(POOL, requests_per_worker, NUMBER, BOARD, NULL, NULL, NULL, NULL, 0,
           "fcgipm_pool_requests_per_worker", NULL, NULL,
           "Requests a worker is given at once (FcgiPMRequestsPerWorker).")
 PM_METRIC(POOL, workers, NUMBER, BOARD, "Workers", "Workers", "LIVE", "LIVE", 5,
-          NULL, NULL, NULL, "Workers that were not told to go.")
+          NULL, NULL, NULL, "Workers that were not told to stop.")
 PM_METRIC(POOL, idle, NUMBER, MANAGER, "Idle", NULL, "IDLE", "IDLE", 5,
           "fcgipm_pool_workers", "state", "idle",
           "Workers of the pool by what they do.")
@@ -78,23 +77,22 @@ PM_METRIC(POOL, busy, NUMBER, MANAGER, "Busy", NULL, "BUSY", "BUSY", 5,
           "Workers that have a request.")
 PM_METRIC(POOL, starting, NUMBER, MANAGER, "Starting", NULL, NULL, NULL, 0,
           "fcgipm_pool_workers", "state", "starting",
-          "Workers that do not wait for a request yet.")
+          "Workers that are not yet waiting for a request.")
 PM_METRIC(POOL, stopping, NUMBER, MANAGER, "Stopping", NULL, NULL, NULL, 0,
           "fcgipm_pool_workers", "state", "stopping",
-          "Workers that were told to go.")
+          "Workers that were told to stop.")
 PM_METRIC(POOL, queue, NUMBER, MANAGER, "Waiting", "Waiting", "QUEUE", "QUEUE",
           5, "fcgipm_pool_requests_queued", NULL, NULL,
-          "Requests of httpd's that wait for a worker.")
+          "Requests of httpd that wait for a worker.")
 PM_METRIC(POOL, parked, NUMBER, BOARD, NULL, NULL, NULL, NULL, 0,
           "fcgipm_pool_requests_waiting", "state", "parked",
-          "Requests that wait in httpd by what they hold: parked ones no "
-          "thread.")
+          "Requests that wait in httpd: parked ones hold no thread.")
 PM_METRIC(POOL, blocked, NUMBER, BOARD, NULL, NULL, NULL, NULL, 0,
           "fcgipm_pool_requests_waiting", "state", "blocked",
-          "Requests that wait in httpd in a thread each.")
+          "Requests that wait in httpd, each holding a thread.")
 PM_METRIC(POOL, in_flight, NUMBER, BOARD, NULL, "In flight", NULL, NULL, 0,
           "fcgipm_pool_requests_in_flight", NULL, NULL,
-          "Requests of httpd's that a worker has or that wait for one.")
+          "Requests of httpd that a worker has or that wait for one.")
 PM_METRIC(POOL, requests, COUNTER, BOARD, "Requests", "Requests", "REQUESTS",
           "REQUESTS", 8, "fcgipm_pool_requests", NULL, NULL,
           "Requests a worker has begun to answer.")
@@ -115,16 +113,16 @@ PM_METRIC(POOL, refused_limit, COUNTER, BOARD, NULL, NULL, NULL, NULL, 0,
           "had.")
 PM_METRIC(POOL, refused_timeout, COUNTER, BOARD, NULL, NULL, NULL, NULL, 0,
           "fcgipm_pool_requests_refused", "reason", "queue_timeout",
-          "As no worker was free within FcgiPMQueueTimeout.")
+          "Because no worker was free within FcgiPMQueueTimeout.")
 PM_METRIC(POOL, refused_unavailable, COUNTER, BOARD, NULL, NULL, NULL, NULL, 0,
           "fcgipm_pool_requests_refused", "reason", "unavailable",
-          "As the pool could not answer at all.")
+          "Because the pool could not answer at all.")
 PM_METRIC(POOL, request_time, HISTOGRAM, BOARD, NULL, NULL, NULL, NULL, 0,
           "fcgipm_pool_request_duration_seconds", NULL, NULL,
           "How long workers had requests that have ended.")
 PM_METRIC(POOL, queue_time, HISTOGRAM, BOARD, NULL, NULL, NULL, NULL, 0,
           "fcgipm_pool_queue_duration_seconds", NULL, NULL,
-          "How long requests waited for a worker, or in vain.")
+          "How long requests waited for a worker, including in vain.")
 PM_METRIC(POOL, spawned, COUNTER, BOARD, "Started", NULL, NULL, NULL, 0,
           "fcgipm_pool_workers_started", NULL, NULL,
           "Workers that were started.")
@@ -143,10 +141,10 @@ PM_METRIC(POOL, recycled, COUNTER, BOARD, "Recycled", NULL, NULL, NULL, 0,
           "or by a rolling reload.")
 PM_METRIC(POOL, timed_out, COUNTER, BOARD, "Over time", NULL, NULL, NULL, 0,
           "fcgipm_pool_workers_timed_out", NULL, NULL,
-          "Workers that were ended for FcgiPMRequestTimeout.")
+          "Workers that were ended because of FcgiPMRequestTimeout.")
 PM_METRIC(POOL, strangers, COUNTER, BOARD, NULL, NULL, NULL, NULL, 0,
           "fcgipm_pool_strangers", NULL, NULL,
-          "Connections that workers closed for FcgiPMListenClients.")
+          "Connections that workers closed because of FcgiPMListenClients.")
 PM_METRIC(POOL, preload, TEXT, MANAGER, "Preloaded", NULL, NULL, NULL, 0, NULL,
           NULL, NULL, "FcgiPMPreload: on, or why not.")
 PM_METRIC(POOL, fork_server, NUMBER, MANAGER, NULL, NULL, NULL, NULL, 0, NULL,
@@ -176,7 +174,7 @@ PM_METRIC(WORKER, requests, COUNTER, MANAGER, "Requests", NULL, "REQUESTS",
           "Connections the worker has accepted.")
 PM_METRIC(WORKER, uptime, SECONDS, MANAGER, "Age", NULL, "UPTIME", "UPTIME", 7,
           "fcgipm_worker_uptime_seconds", NULL, NULL,
-          "How long the worker has been there.")
+          "How long the worker has been running.")
 PM_METRIC(WORKER, busy_for, SECONDS, MANAGER, "Busy for", NULL, "BUSY FOR",
           "BUSY", 8, "fcgipm_worker_busy_seconds", NULL, NULL,
           "How long the worker has had its request, the oldest of several.")
@@ -185,7 +183,7 @@ PM_METRIC(WORKER, rss, BYTES, MANAGER, "Memory", NULL, "MEMORY", "MEMORY", 8,
           "Memory the worker occupies.")
 PM_METRIC(WORKER, private_memory, BYTES, MANAGER, "Own memory", NULL, "OWN",
           NULL, 6, NULL, NULL, NULL,
-          "Memory that no other process has; of preloaded pools.")
+          "Memory shared with no other process; of preloaded pools.")
 PM_METRIC(WORKER, pss, BYTES, MANAGER, NULL, NULL, NULL, NULL, 0, NULL, NULL,
           NULL, "Its share of memory that several have, and its own.")
 
