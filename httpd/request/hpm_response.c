@@ -255,13 +255,13 @@ static int response_next_line(hpm_response_t *a, const char **at,
     stop = ap_scan_http_token(*at);
     l->name_len = (apr_size_t)(stop - *at);
     if (*stop != ':' || !l->name_len) {
-        response_fail(
-            a,
-            strncmp(*at, "HTTP/", 5)
-                ? "the worker's header has a line that is none: \"%.*s\""
-                : "the worker's answer begins with a status line, "
-                  "where a header belongs: \"%.*s\"",
-            (int)(l->len < 60 ? l->len : 60), l->text);
+        response_fail(a,
+                      strncmp(*at, "HTTP/", 5)
+                          ? "the worker's header has a line that is not a "
+                            "header field: \"%.*s\""
+                          : "the worker's answer begins with a status line, "
+                            "where a header belongs: \"%.*s\"",
+                      (int)(l->len < 60 ? l->len : 60), l->text);
         return 0;
     }
     l->value = stop + 1 + strspn(stop + 1, " \t");
@@ -346,7 +346,7 @@ static int response_check_header(hpm_response_t *a, const char *head,
     response_line_t l;
 
     if (memchr(head, '\0', len)) {
-        response_fail(a, "the worker's header has a NUL");
+        response_fail(a, "the worker's header contains a NUL");
         return 0;
     }
     *longest = 0;

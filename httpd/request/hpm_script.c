@@ -343,7 +343,7 @@ static int script_check(const script_search_t *s)
     if (!is_virtual && r->finfo.filetype == APR_NOFILE) {
         return script_fail(
             r, HTTP_NOT_FOUND, APLOG_INFO,
-            apr_psprintf(r->pool, "%s: it is not there", r->filename));
+            apr_psprintf(r->pool, "%s: it does not exist", r->filename));
     }
     if (r->finfo.filetype == APR_DIR) {
         return script_fail(

@@ -252,10 +252,10 @@ static apr_status_t parent_check_alone(hpm_parent_t *me, pm_reason_t *why)
     if (APR_STATUS_IS_ENOENT(rv)) { /* only TCP sockets, and no directory */
         return APR_SUCCESS;
     }
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, me->s,
-                 "FcgiPMRuntimeDir: %s: that no other server uses it is not "
-                 "held",
-                 why->text);
+    ap_log_error(
+        APLOG_MARK, APLOG_ERR, 0, me->s,
+        "FcgiPMRuntimeDir: %s: nothing keeps another server from using it",
+        why->text);
     return APR_SUCCESS;
 }
 

@@ -203,7 +203,7 @@ static int admission_refuse_ended(hpm_admission_t *a)
         hpm_availability_check(a->server, a->pool, &a->retry_after);
 
     return admission_refuse_unserved(
-        a, why ? why : "it has stopped to answer for a moment");
+        a, why ? why : "it has stopped answering for a moment");
 }
 
 static int admission_end_queued(hpm_admission_t *a)

@@ -232,7 +232,7 @@ static void call_attempt(hpm_call_t *call)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (hpm_availability_has_ended(server, call->pool)) {
         hpm_admission_close_conn(admission);
-        call_end(call, HPM_UPSTREAM_UNREACHABLE, "it is no more");
+        call_end(call, HPM_UPSTREAM_UNREACHABLE, "it has been removed");
     }
     else {
         call_exchange(call, admission);

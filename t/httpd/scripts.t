@@ -89,8 +89,8 @@ like((ctl($httpd->control_socket, 'script', 0, 'localhost:0',
 
 # --- what is no script
 my @error = (
-    ['/none.fcgi', 404, qr{\Q$docs\E/none\.fcgi: it is not there}],
-    ['/none.fcgi/info', 404, qr{none\.fcgi: it is not there}],
+    ['/none.fcgi', 404, qr{\Q$docs\E/none\.fcgi: it does not exist}],
+    ['/none.fcgi/info', 404, qr{none\.fcgi: it does not exist}],
     ['/plain/p.fcgi', 403, qr{p\.fcgi: Options ExecCGI is off}],
     ['/not.fcgi', 403, qr{\Q$docs\E/not\.fcgi: it is not executable}],
     ['/ht/', 403, qr{ht/: it is a directory}],
