@@ -47,12 +47,12 @@ static const char *where_socket(const char *path, apr_pool_t *p)
     struct stat st;
 
     if (stat(path, &st)) {
-        return errno == EACCES ? apr_psprintf(
-                   p,
-                   "User %s may not look into a directory on the "
-                   "way to it: use sudo.",
-                   where_user(geteuid(), p))
-                               : NULL;
+        return errno == EACCES
+                   ? apr_psprintf(p,
+                                  "User %s may not search a directory on the "
+                                  "way to it: use sudo.",
+                                  where_user(geteuid(), p))
+                   : NULL;
     }
     if (!S_ISSOCK(st.st_mode)) {
         return "This is not a socket.";
@@ -167,8 +167,9 @@ void ctl_where_explain(FILE *out, const char *path, const char *named,
     const char *wrong = where_socket(path, p);
 
     where_put(out, apr_psprintf(p,
-                                "That is %s; -s SOCKET names another, as "
-                                "FcgiPMSocket does in httpd's configuration.",
+                                "That is %s. -s SOCKET names another; "
+                                "FcgiPMSocket in httpd's configuration says "
+                                "which.",
                                 named));
     if (wrong) {
         where_put(out, wrong);

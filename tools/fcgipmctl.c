@@ -210,8 +210,9 @@ static int ctl_run_top(const args_t *args, apr_pool_t *p)
     return ctl_top(args->path, line, args->filter, p);
 }
 
-/* `check` is `status` for a program.  No socket, and nothing that listens there,
- * is what monitoring is for; a right that is missing is none of the pools'. */
+/* `check` is `status` for a program.  No socket, and nothing that listens
+ * there, is what monitoring is for; a right that is missing is none of the
+ * pools'. */
 static int ctl_run_check(const args_t *args, apr_pool_t *p)
 {
     const char *line = apr_pstrcat(p, "status", args->line + 5, NULL);
@@ -323,7 +324,7 @@ static int ctl_set_option(args_t *args, int option, const char *value)
     switch (option) {
     case 's':
         args->path = value;
-        args->named = "what -s has named";
+        args->named = "the path given by -s";
         return -1;
     case CTL_JSON:
         args->json = 1;
@@ -407,7 +408,7 @@ static int ctl_is_check(int argc, char **argv)
 int main(int argc, char **argv)
 {
     args_t args = {.path = getenv("FCGIPM_SOCKET"),
-                   .named = "what $FCGIPM_SOCKET has named",
+                   .named = "the path in $FCGIPM_SOCKET",
                    .line = "",
                    .limits = {-1, -1}};
     apr_pool_t *p;
