@@ -129,7 +129,7 @@ static apr_status_t client_read(pm_control_client_t *a, apr_time_t until,
         }
     }
     if (n < 0 && errno != EINTR && errno != EAGAIN) {
-        return pm_fail_os(why, errno, "cannot hear the manager");
+        return pm_fail_os(why, errno, "cannot read the manager's answer");
     }
     a->len += n > 0 ? (apr_size_t)n : 0;
     return APR_SUCCESS;

@@ -163,7 +163,7 @@ static void exec_again(exec_order_t *o)
     struct pm_exec_orders *all = exec_all(o);
 
     if (++o->tries >= TRIES) {
-        exec_fail(o, "it has died before it was born");
+        exec_fail(o, "its process ended before it was set up");
         return;
     }
     pm_pool_touch(exec_pool(o)); /* it may not be needed any more */
@@ -218,7 +218,7 @@ static void exec_on_deadline(void *ctx, apr_time_t now)
         exec_hear(o); /* pm_exec_orders_has() has read of it, perhaps */
     }
     else {
-        exec_fail(o, "it has not come in time");
+        exec_fail(o, "its process was not made in time");
     }
 }
 

@@ -558,8 +558,8 @@ void pm_pool_reload(pm_pool_t *pool)
     pm_fork_server_reload(pool);
     pm_exec_orders_reload(pool);
     pm_pool_touch(pool);
-    pm_log(pool->context->log, PM_INFO, "pool %s: reload: %d workers are %s",
-           pool->conf->name, alive,
+    pm_log(pool->context->log, PM_INFO, "pool %s: reload: %d %s %s",
+           pool->conf->name, alive, alive == 1 ? "worker is" : "workers are",
            pool->conf->reload ? "replaced, one when another is ready"
                               : "told to go, others are started");
     if (!pool->conf->reload) {
@@ -895,7 +895,8 @@ static void pool_release_slot(pm_pool_t *pool)
 void pm_pool_destroy(pm_pool_t *pool)
 {
     pm_log(pool->context->log, PM_INFO,
-           "pool %s: has gone, nobody calls it any more", pool->conf->name);
+           "pool %s: has ended: no client can reach it any more",
+           pool->conf->name);
     if (pool->is_touched) {
         APR_RING_REMOVE(pool, touched);
     }

@@ -220,7 +220,7 @@ static void sp_on_look(void *ctx, apr_time_t now)
         return;
     }
     pm_log(pool->context->log, PM_INFO,
-           "pool %s: was not used for "
+           "pool %s: goes away: it was not used for "
            "FcgiPMIdleTimeout",
            pool->conf->name);
     sp_forget(script);
@@ -360,13 +360,13 @@ static void sp_give_up(pm_script_pool_t *script, apr_time_t now)
     int full = all->full;
 
     pm_log(context->log, PM_INFO,
-           "pool %s: goes for another script, was not used for %d s",
+           "pool %s: makes room for another script: it was not used for %d s",
            script->pool->conf->name, (int)apr_time_sec(now - script->used_at));
     if (!all->crowded) {
         all->crowded = 1;
         pm_log(context->log, PM_WARNING,
                "there are pools of %d scripts (FcgiPMMaxScripts): the one not "
-               "used for longest goes when another script is asked for",
+               "used for longest goes away when another script is requested",
                (int)all->set->global->max_scripts);
     }
     sp_forget(script);
@@ -444,8 +444,8 @@ static pm_script_pool_t *sp_create(pm_context_t *context, pm_member_t *member,
     apr_pool_pre_cleanup_register(pool->p, script, sp_cleanup);
     sp_arm(script, f);
     sp_watch(script, pm_time_now());
-    pm_log(context->log, PM_INFO, "pool %s: for %s of %s", pool->conf->name,
-           path, host);
+    pm_log(context->log, PM_INFO, "pool %s: created for %s of %s",
+           pool->conf->name, path, host);
     return script;
 }
 
@@ -553,10 +553,9 @@ static apr_status_t sp_resolve(pm_script_target_t *f, const pm_pool_set_t *set,
     apr_status_t rv =
         pm_script_resolve_pool(f, set, of->host, of->path, of->uid, p, why);
 
-    return rv == APR_SUCCESS && strcmp(f->key, of->key)
-               ? pm_fail(why, APR_EGENERAL,
-                         "%s: it is run as somebody else now", of->path)
-               : rv;
+    return rv == APR_SUCCESS && strcmp(f->key, of->key) ? pm_fail(
+               why, APR_EGENERAL, "%s: it runs as another user now", of->path)
+                                                        : rv;
 }
 
 static apr_status_t sp_take_over(pm_context_t *context, const sp_stored_t *s,
@@ -603,8 +602,8 @@ static int sp_on_left(void *ctx, const char *text, int *fd)
     if (sp_read_stored(&s, text, p) && sp_is_left(context, &s)) {
         kept = sp_take_over(context, &s, fd, p, &why) == APR_SUCCESS;
         if (!kept) {
-            pm_log(context->log, PM_INFO, "the pool of %s goes: %s", s.of.path,
-                   why.text);
+            pm_log(context->log, PM_INFO, "the pool of %s goes away: %s",
+                   s.of.path, why.text);
         }
     }
     apr_pool_destroy(p);
@@ -676,7 +675,7 @@ static void sp_adopt(pm_script_pool_t *script, const pm_pool_set_t *set,
     int reload;
 
     if (sp_resolve(&f, set, &script->of, p, &why) != APR_SUCCESS) {
-        pm_log(pool->context->log, PM_INFO, "pool %s: goes: %s",
+        pm_log(pool->context->log, PM_INFO, "pool %s: goes away: %s",
                pool->conf->name, why.text);
         sp_forget(script);
         pm_pool_remove(pool);

@@ -149,7 +149,8 @@ static void slow_on_timer(void *ctx, apr_time_t now)
            "(pid %d) takes longer than %d s: %s",
            slow->pool->conf->name, (int)slow->worker, slow->spec.program,
            (int)slow->pid, (int)apr_time_sec(PM_SLOW_TIME),
-           slow->reaped ? "what it has left is not read any more" : "SIGKILL");
+           slow->reaped ? "the output of what it has left is no longer read"
+                        : "SIGKILL");
     slow->late = 1;
     if (!slow->reaped) {
         pm_leftovers_kill_all(slow->pid);

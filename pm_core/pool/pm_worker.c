@@ -824,7 +824,7 @@ static void wrk_watch(pm_worker_t *w, pm_watch_t *watch, int fd,
     if (pm_loop_watch(w->group->context->loop, watch, fd, APR_POLLIN, w->p,
                       &why)
         != APR_SUCCESS) {
-        wrk_error(w->group, PM_ERROR, "worker %d is not listened to: %s",
+        wrk_error(w->group, PM_ERROR, "worker %d cannot be watched: %s",
                   (int)w->pid, why.text);
     }
 }

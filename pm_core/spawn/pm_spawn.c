@@ -172,11 +172,13 @@ apr_status_t pm_spawn_verdict(int exec_fd, const pm_launch_spec_t *spec,
 
         return err == EAGAIN || err == EINTR
                    ? APR_INCOMPLETE
-                   : pm_fail_os(why, err,
-                                "how the worker's birth went is not known");
+                   : pm_fail_os(
+                       why, err,
+                       "whether the worker could be started is not known");
     }
     if (n != sizeof(v) || !pm_ladder_step(v.step)) {
-        return pm_fail(why, APR_EGENERAL, "the worker's birth broke off");
+        return pm_fail(why, APR_EGENERAL,
+                       "the worker ended while it was being started");
     }
     return spawn_explain(&v, spec, why);
 }
