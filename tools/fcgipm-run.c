@@ -133,9 +133,9 @@ static void run_print_help(const apr_getopt_option_t *option, apr_pool_t *p)
            "PROGRAM [ARGUMENT]...\n\n"
            "Starts and keeps workers that accept FastCGI requests on one "
            "socket.\nSIGHUP replaces them, SIGTERM and SIGINT end them.  An "
-           "option's value follows it,\nor a \"=\" behind it.  Options are the "
-           "directives of mod_fcgipm; what is in\nparentheses is the "
-           "default:\n\n");
+           "option's value follows it,\nas the next word or after \"=\".  "
+           "Options are the directives of mod_fcgipm;\ndefaults are in "
+           "parentheses:\n\n");
     for (; option->name; option++) {
         printf("  %-26s %s\n", apr_pstrcat(p, "--", option->name, NULL),
                option->description);

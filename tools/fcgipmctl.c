@@ -48,14 +48,14 @@ typedef struct args {
 
 static const struct {
     const char *word, *help;
-} helps[] = {{"ping", "is the manager there?"},
-             {"status", "what the pools do; of one pool, its workers too"},
+} helps[] = {{"ping", "the manager's process id and version"},
+             {"status", "the state of the pools; of one pool, its workers too"},
              {"config", "the settings in force, and where each comes from"},
-             {"reload", "every worker ends after its request and is replaced"},
-             {"start", "let a pool that was stopped go on"},
-             {"stop", "end a pool's workers; requests get 503 until start"},
-             {"scale", "so many workers, in the place of FcgiPMProcesses"},
-             {"kill", "SIGKILL to a worker"},
+             {"reload", "replace every worker; each finishes its request"},
+             {"start", "start a pool that was stopped"},
+             {"stop", "stop a pool's workers; requests get 503 until start"},
+             {"scale", "set the number of workers, instead of FcgiPMProcesses"},
+             {"kill", "send SIGKILL to a worker"},
              {"script", "the pool of a script, or why it is not run"},
              {NULL, NULL}};
 
@@ -77,15 +77,17 @@ static const apr_getopt_option_t ctl_options[] = {
     {"socket", 's', 1,
      "the manager's control socket (FcgiPMSocket); default\n"
      "                       $FCGIPM_SOCKET, then " FCGIPM_SOCKET},
-    {"json", CTL_JSON, 0, "the manager's JSON as it is, for programs"},
-    {"wait", CTL_WAIT, 0, "reload: until all old workers have been replaced"},
+    {"json", CTL_JSON, 0, "print the manager's JSON, for programs"},
+    {"wait", CTL_WAIT, 0,
+     "reload: wait until all old workers have been replaced"},
     {"filter", CTL_FILTER, 1,
-     "status, top, check: pools whose name matches, as 'web*';\n"
+     "status, top, check: only pools with a name like 'web*';\n"
      "                       \"failing\": those that fail"},
     {"warning", 'w', 1,
-     "check: requests that wait in a pool for a worker; default\n"
+     "check: warn when so many requests wait in a pool; default\n"
      "                       as many as its workers may have at once"},
-    {"critical", 'c', 1, "check: the same, default ten times as many"},
+    {"critical", 'c', 1,
+     "check: the same for critical; default ten times as many"},
     {"help", 'h', 0, "this text"},
     {"version", 'V', 0, "the version of mod_fcgipm"},
     {NULL, 0, 0, NULL}};
@@ -117,7 +119,7 @@ static void ctl_print_help(FILE *out)
     for (i = 0; (word = pm_control_protocol_word(i, &args)); i++) {
         ctl_print_word(out, word, args);
     }
-    fprintf(out, "  %-22s %s\n", "top [POOL]", "what the pools do, live");
+    fprintf(out, "  %-22s %s\n", "top [POOL]", "the state of the pools, live");
     fprintf(out, "  %-22s %s\n", "check [POOL]",
             "a line and an exit status for monitoring (Nagios)");
     fputc('\n', out);
