@@ -12,7 +12,7 @@
 #include "unixd.h"
 
 #include "httpd/config/hpm_hints.h"
-#include "httpd/config/hpm_parsed.h"
+#include "pm_core/config/pm_parsed.h"
 #include "httpd/config/hpm_path_check.h"
 #include "httpd/config/hpm_pools.h"
 #include "httpd/config/hpm_script_rules.h"
@@ -20,6 +20,7 @@
 #include "httpd/config/hpm_warmup.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_safe_dir.h"
+#include "pm_core/spawn/pm_definition.h"
 
 APLOG_USE_MODULE(fcgipm);
 
@@ -57,7 +58,7 @@ static void check_aliases(const hpm_server_t *server, int n, apr_pool_t *p)
             &APR_ARRAY_IDX(server->aliases, i, hpm_alias_t);
 
         if (alias->pool && !hpm_server_pool(server, alias->pool)) {
-            hpm_parsed_add_fault(
+            pm_parsed_add_fault(
                 server->parsed,
                 apr_psprintf(p, "FcgiPMAlias %s: there is no pool \"%s\" (%s)",
                              alias->url, alias->pool, alias->where));
@@ -74,7 +75,7 @@ static void check_pool_refs(const hpm_server_t *server, apr_pool_t *p)
             &APR_ARRAY_IDX(server->pool_refs, i, hpm_pool_ref_t);
 
         if (!hpm_server_pool(server, ref->pool)) {
-            hpm_parsed_add_fault(
+            pm_parsed_add_fault(
                 server->parsed,
                 apr_psprintf(p, "%s: there is no pool \"%s\" (%s)",
                              ref->directive, ref->pool, ref->where));
@@ -105,15 +106,15 @@ static void check_all_references(hpm_server_t *server, server_rec *s,
 /* Is the way to @a path safe?  A directory that is not there is made later, or
  * told of then. */
 static int check_is_safe(const char *directive, const char *path, uid_t uid,
-                         gid_t gid, hpm_parsed_t *parsed, apr_pool_t *p)
+                         gid_t gid, pm_parsed_t *parsed, apr_pool_t *p)
 {
     const char *name;
     pm_reason_t why;
     int dir = -1;
 
     if (pm_safe_dir_open(&dir, &name, path, uid, gid, &why) == EPERM) {
-        hpm_parsed_add_fault(parsed,
-                             apr_pstrcat(p, directive, ": ", why.text, NULL));
+        pm_parsed_add_fault(parsed,
+                            apr_pstrcat(p, directive, ": ", why.text, NULL));
         return 0;
     }
     pm_fds_close(&dir);
@@ -129,9 +130,9 @@ static void check_file(const char *directive, const char *path, uid_t uid,
     if (!path || !check_is_safe(directive, path, uid, gid, server->parsed, p)) {
         return;
     }
-    if (hpm_pools_check_dir(path, server->global, p, &why) != APR_SUCCESS) {
-        hpm_parsed_add_fault(server->parsed,
-                             apr_pstrcat(p, directive, ": ", why.text, NULL));
+    if (pm_definition_check_dir(path, server->global, p, &why) != APR_SUCCESS) {
+        pm_parsed_add_fault(server->parsed,
+                            apr_pstrcat(p, directive, ": ", why.text, NULL));
     }
 }
 
@@ -156,7 +157,7 @@ static int check_make_dir(const char *dir)
 
 /* Can sockets be made in it?  A start leaves the directory made, a test
  * leaves nothing behind. */
-static void check_runtime_dir(const pm_global_t *global, hpm_parsed_t *parsed,
+static void check_runtime_dir(const pm_global_t *global, pm_parsed_t *parsed,
                               apr_pool_t *p)
 {
     const char *dir = global->runtime_dir;
@@ -174,7 +175,7 @@ static void check_runtime_dir(const pm_global_t *global, hpm_parsed_t *parsed,
     }
     fd = mkstemp(probe);
     if (fd < 0) {
-        hpm_parsed_add_fault(
+        pm_parsed_add_fault(
             parsed,
             apr_psprintf(p, "FcgiPMRuntimeDir: cannot write to %s: %s%s", dir,
                          strerror(errno),
@@ -205,10 +206,10 @@ static int check_has_unix_socket(const hpm_server_t *server)
 }
 
 /* httpd's children go into the directory after the sockets were made. */
-static void check_chroot(hpm_parsed_t *parsed, apr_pool_t *p)
+static void check_chroot(pm_parsed_t *parsed, apr_pool_t *p)
 {
     if (ap_unixd_config.chroot_dir) {
-        hpm_parsed_add_fault(
+        pm_parsed_add_fault(
             parsed,
             apr_psprintf(p,
                          "ChrootDir %s: httpd's children cannot reach unix "
@@ -233,25 +234,11 @@ static void check_log(server_rec *s, const char *text)
     }
 }
 
-/* @return file:line of the setting that a reason begins with; NULL: it begins
- *         with none, or httpd has set it */
-static const char *check_place(const void *conf, pm_scope_t scope,
-                               const char *reason, apr_pool_t *p)
-{
-    const pm_row_t *row =
-        pm_conf_row(apr_pstrmemdup(p, reason, strcspn(reason, " :,")));
-    const char *where =
-        row && row->scope == scope ? pm_conf_noted(conf, row) : NULL;
-    const char *place = where ? strchr(where, ' ') : NULL;
-
-    return place ? place + 1 : NULL;
-}
-
 static void check_log_fault(server_rec *s, const char *text)
 {
     apr_pool_t *p = s->process->pconf;
     const char *at =
-        check_place(hpm_server(s)->global, PM_SCOPE_GLOBAL, text, p);
+        pm_parsed_place(hpm_server(s)->global, PM_SCOPE_GLOBAL, text, p);
 
     check_log(s, at ? apr_psprintf(p, "%s (%s)", text, at) : text);
 }
@@ -263,7 +250,7 @@ static void check_log_pool(server_rec *s, const hpm_pool_t *pool)
                                           : " goes on as it was defined before";
     const char *why = pool->failed ? pool->failed : pool->rejected;
     const char *at =
-        check_place(pool->conf, PM_SCOPE_POOL, why, s->process->pconf);
+        pm_parsed_place(pool->conf, PM_SCOPE_POOL, why, s->process->pconf);
 
     check_log(s, apr_psprintf(s->process->pconf, "pool %s (%s)%s: %s",
                               pool->name, at ? at : pool->where, outcome, why));
@@ -401,7 +388,7 @@ static void check_collect_sections(const hpm_server_t *server, server_rec *s,
         const hpm_server_t *host = *(hpm_server_t **)apr_array_pop(hosts);
 
         if (host != server) {
-            hpm_parsed_append(server->parsed, host->own_parsed, p);
+            pm_parsed_append(server->parsed, host->own_parsed, p);
         }
     }
 }

@@ -9,9 +9,7 @@
 #include "apr_strings.h"
 
 #include "httpd/config/hpm_dir.h"
-#include "httpd/config/hpm_hints.h"
-#include "httpd/config/hpm_parsed.h"
-#include "httpd/config/hpm_script_rules.h"
+#include "pm_core/config/pm_parsed.h"
 #include "httpd/config/hpm_server.h"
 #include "httpd/request/hpm_auth.h"
 
@@ -85,31 +83,6 @@ static void directive_make_absolute(apr_pool_t *p, const pm_row_t *row,
     }
 }
 
-/* The structure that a setting goes to: that of the section it stands in, or
- * the server's.  NULL: it may not stand there. */
-static void *directive_target(const hpm_server_t *server, const pm_row_t *row)
-{
-    const hpm_parsed_t *parsed = server->parsed;
-    void *target[] = {[PM_SCOPE_POOL] = server->defaults,
-                      [PM_SCOPE_GLOBAL] = server->global,
-                      [PM_SCOPE_RULES] = NULL};
-
-    if (parsed->current) {
-        target[PM_SCOPE_POOL] = parsed->current;
-        target[PM_SCOPE_GLOBAL] = NULL;
-        target[PM_SCOPE_RULES] = parsed->rules;
-    }
-    return parsed->rules && !hpm_script_rules_takes(row) ? NULL
-                                                         : target[row->scope];
-}
-
-static const char *directive_misplaced(const hpm_parsed_t *parsed)
-{
-    return parsed->rules     ? "cannot occur within <FcgiPMScripts> section"
-           : parsed->current ? "cannot occur within <FcgiPMPool> section"
-                             : "stands in <FcgiPMScripts>";
-}
-
 /* Any directive that is a row of the table.  The words are taken apart here:
  * httpd's TAKE_ARGV knows 64 at the most, and no empty one at the end. */
 static const char *directive_set(cmd_parms *cmd, void *unused, const char *args)
@@ -120,57 +93,28 @@ static const char *directive_set(cmd_parms *cmd, void *unused, const char *args)
     const char *err = server->parsed->current
                           ? NULL /* the section may stand here */
                           : ap_check_cmd_context(cmd, GLOBAL_ONLY);
-    void *target = directive_target(server, row);
-    const char *where = directive_where(cmd);
     pm_reason_t why;
 
     (void)unused;
     if (err) {
         return err;
     }
-    if (!target) {
-        return apr_psprintf(cmd->pool, "%s %s", row->name,
-                            directive_misplaced(server->parsed));
-    }
     if (words->nelts) {
         directive_make_absolute(cmd->pool, row,
                                 &APR_ARRAY_IDX(words, 0, const char *));
     }
-    if (row == &pm_conf_rows[PM_ROW_command] && target == server->defaults) {
-        server->parsed->command_where = where;
-    }
-    if (pm_conf_set(target, row, words->nelts,
-                    (const char *const *)(void *)words->elts, cmd->pool, &why)
-        != APR_SUCCESS) {
-        return apr_pstrdup(cmd->pool, why.text);
-    }
-    where = apr_pstrcat(
-        cmd->pool, server->parsed->current ? "pool " : "server ", where, NULL);
-    pm_conf_note(target, row, where, cmd->pool);
-    return NULL;
+    return pm_parsed_set(server->parsed, server->global, server->defaults, row,
+                         words, directive_where(cmd), cmd->pool, &why)
+                   == APR_SUCCESS
+               ? NULL
+               : apr_pstrdup(cmd->pool, why.text);
 }
 
 /* --- a section ------------------------------------------------------------ */
 
-static int section_pool_takes(const pm_row_t *row)
-{
-    return row->scope == PM_SCOPE_POOL;
-}
-
-typedef struct section_kind {
-    const char *name;
-    const char *word; /* what stands behind the name */
-    int (*takes)(const pm_row_t *row);
-} section_kind_t;
-
-static const section_kind_t section_pool = {"FcgiPMPool", "the pool's name",
-                                            section_pool_takes};
-static const section_kind_t section_scripts = {"FcgiPMScripts", "a directory",
-                                               hpm_script_rules_takes};
-
 /* A section holds settings of a pool and nothing else.  httpd would take any
  * other directive in it for one of the main server. */
-static const char *section_check(cmd_parms *cmd, const section_kind_t *kind)
+static const char *section_check(cmd_parms *cmd, const pm_section_kind_t *kind)
 {
     const ap_directive_t *d;
 
@@ -179,21 +123,19 @@ static const char *section_check(cmd_parms *cmd, const section_kind_t *kind)
 
         if (!row || !kind->takes(row)) {
             cmd->err_directive = d;
-            return hpm_hints_in_section(d->directive, kind->name, kind->takes,
-                                        cmd->pool);
+            return pm_parsed_hint(d->directive, kind, cmd->pool);
         }
     }
     return NULL;
 }
 
-/* The one word behind the name. */
-static const char *section_word(cmd_parms *cmd, const char *args,
-                                const char **word)
+/* The words behind the name. */
+static const char *section_words(cmd_parms *cmd, const char *args,
+                                 const apr_array_header_t **words)
 {
-    const section_kind_t *kind = cmd->info;
+    const pm_section_kind_t *kind = cmd->info;
     const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
     const char *end = ap_strrchr_c(args, '>');
-    apr_array_header_t *words;
 
     if (err || (err = section_check(cmd, kind))) {
         return err;
@@ -202,86 +144,33 @@ static const char *section_word(cmd_parms *cmd, const char *args,
         return apr_psprintf(cmd->pool, "<%s> directive missing closing '>'",
                             kind->name);
     }
-    words =
+    *words =
         directive_words(cmd->pool, apr_pstrmemdup(cmd->pool, args, end - args));
-    if (words->nelts != 1) {
-        return apr_psprintf(cmd->pool, "<%s> takes one word, %s", kind->name,
-                            kind->word);
-    }
-    *word = APR_ARRAY_IDX(words, 0, const char *);
     return NULL;
 }
 
-/* Let httpd read the settings inside; directive_target() finds them here. */
-static const char *section_read(cmd_parms *cmd, pm_conf_t *conf,
-                                pm_rules_t *rules)
+/* Let httpd read the settings inside: pm_parsed_set() puts them there. */
+static const char *section_open(cmd_parms *cmd, void *unused, const char *args)
 {
-    hpm_parsed_t *parsed = hpm_server(cmd->server)->parsed;
+    pm_parsed_t *parsed = hpm_server(cmd->server)->parsed;
     ap_directive_t *self = cmd->directive;
-    const char *err;
+    const apr_array_header_t *words = NULL;
+    const char *err = section_words(cmd, args, &words);
+    pm_reason_t why;
 
-    parsed->current = conf;
-    parsed->rules = rules;
+    (void)unused;
+    if (err) {
+        return err;
+    }
+    if (pm_parsed_open(parsed, cmd->info, words, directive_where(cmd),
+                       cmd->pool, &why)
+        != APR_SUCCESS) {
+        return apr_pstrdup(cmd->pool, why.text);
+    }
     err = ap_walk_config(self->first_child, cmd, cmd->context);
-    parsed->current = NULL;
-    parsed->rules = NULL;
+    pm_parsed_close(parsed, !err, cmd->pool);
     if (!err) {
         cmd->directive = self;
-    }
-    return err;
-}
-
-static const char *section_open_pool(cmd_parms *cmd, void *unused,
-                                     const char *args)
-{
-    const char *where = directive_where(cmd);
-    const char *name = NULL;
-    const char *err = section_word(cmd, args, &name);
-    pm_reason_t why;
-    pm_conf_t *conf;
-
-    (void)unused;
-    if (err) {
-        return err;
-    }
-    if (pm_conf_name_check(name, &why) != APR_SUCCESS) {
-        return apr_pstrcat(cmd->pool, "<FcgiPMPool>: ", why.text, NULL);
-    }
-    conf = pm_conf_create(cmd->pool, name);
-    err = section_read(cmd, conf, NULL);
-    if (!err) {
-        hpm_parsed_add(hpm_server(cmd->server)->parsed, conf, where, cmd->pool);
-    }
-    return err;
-}
-
-/* As <Directory> is written: absolute, a slash at the end means nothing. */
-static const char *section_open_scripts(cmd_parms *cmd, void *unused,
-                                        const char *args)
-{
-    hpm_parsed_t *parsed = hpm_server(cmd->server)->parsed;
-    hpm_scripts_t scripts = {.where = directive_where(cmd)};
-    const char *word = NULL;
-    const char *err = section_word(cmd, args, &word);
-    char *dir;
-    pm_reason_t why;
-
-    (void)unused;
-    if (err) {
-        return err;
-    }
-    scripts.dir = dir = apr_pstrdup(cmd->pool, word);
-    if (strlen(dir) > 1 && dir[strlen(dir) - 1] == '/') {
-        dir[strlen(dir) - 1] = '\0';
-    }
-    if (pm_script_rules_where_check(dir, &why) != APR_SUCCESS) {
-        return apr_pstrcat(cmd->pool, "<FcgiPMScripts>: ", why.text, NULL);
-    }
-    scripts.conf = pm_conf_create(cmd->pool, "scripts");
-    scripts.rules = pm_rules_create(cmd->pool);
-    err = section_read(cmd, scripts.conf, scripts.rules);
-    if (!err) {
-        *(hpm_scripts_t *)apr_array_push(parsed->scripts) = scripts;
     }
     return err;
 }
@@ -370,10 +259,10 @@ const command_rec hpm_directives[] = {
     AP_INIT_RAW_ARGS(name, directive_set,                                      \
                      (void *)&pm_conf_rows[PM_ROW_##field], RSRC_CONF, help),
 #include "pm_core/config/pm_conf_rows.h"
-    AP_INIT_RAW_ARGS("<FcgiPMPool", section_open_pool, (void *)&section_pool,
+    AP_INIT_RAW_ARGS("<FcgiPMPool", section_open, (void *)&pm_section_pool,
                      RSRC_CONF, "name of a pool; its settings stand inside"),
-    AP_INIT_RAW_ARGS("<FcgiPMScripts", section_open_scripts,
-                     (void *)&section_scripts, RSRC_CONF,
+    AP_INIT_RAW_ARGS("<FcgiPMScripts", section_open,
+                     (void *)&pm_section_scripts, RSRC_CONF,
                      "directory of scripts that are started on demand"),
     AP_INIT_TAKE2("FcgiPMAlias", directive_add_alias, NULL, RSRC_CONF,
                   "a URL prefix and the pool that answers it, or !"),

@@ -9,60 +9,6 @@
 #include "httpd/config/hpm_directives.h"
 #include "pm_core/base/pm_nearest.h"
 
-/* --- directives ----------------------------------------------------------- */
-
-static const char *hints_misplaced(const pm_row_t *row)
-{
-    return row->scope == PM_SCOPE_GLOBAL
-               ? "there is one for all pools: write it outside"
-           : row->scope == PM_SCOPE_RULES
-               ? "it stands in <FcgiPMScripts>"
-               : "a script's pool has it from the script";
-}
-
-/* The setting of httpd's own directive, as FcgiPMSetEnv of SetEnv, or the one
- * that is misspelled; NULL: nothing is near. */
-static const char *hints_nearest(const char *directive,
-                                 int (*takes)(const pm_row_t *row),
-                                 apr_pool_t *p)
-{
-    const char *prefixed = apr_pstrcat(p, "FcgiPM", directive, NULL);
-    pm_nearest_t nearest = {0};
-    const pm_row_t *row = pm_conf_row(prefixed);
-
-    if (row && takes(row)) {
-        return row->name;
-    }
-    for (row = pm_conf_rows; row->name; row++) {
-        if (takes(row)) {
-            pm_nearest_offer(&nearest, directive, row->name);
-        }
-    }
-    return nearest.word;
-}
-
-const char *hpm_hints_in_section(const char *directive, const char *section,
-                                 int (*takes)(const pm_row_t *row),
-                                 apr_pool_t *p)
-{
-    const pm_row_t *row = pm_conf_row(directive);
-    const char *hint = "the settings that may begin with FcgiPM";
-    const char *nearest;
-
-    if (row) {
-        hint = hints_misplaced(row);
-    }
-    else if (!ap_cstr_casecmpn(directive, "Fcgid", 5)) {
-        hint = "it is mod_fcgid's; fcgipm-migrate translates those";
-    }
-    else if ((nearest = hints_nearest(directive, takes, p))) {
-        hint = apr_pstrcat(p, "did you mean ", nearest, "?", NULL);
-    }
-    return apr_psprintf(p, "%s%s cannot occur within <%s> section: %s",
-                        directive, directive[0] == '<' ? ">" : "", section,
-                        hint);
-}
-
 /* --- handlers ------------------------------------------------------------- */
 
 typedef struct hints {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file hpm_hints.h
- * @brief What was meant by a directive or a pool's name that there is not.
+ * @brief What was meant by a pool's name that there is not.
  *
  * Parent, while it reads and checks the configuration.
  */
@@ -9,13 +9,6 @@
 #define HPM_HINTS_H
 
 #include "httpd/config/hpm_server.h"
-
-/** @return why a directive may not stand in a section, and what may
- *  @param section its name
- *  @param takes   which settings it takes */
-const char *hpm_hints_in_section(const char *directive, const char *section,
-                                 int (*takes)(const pm_row_t *row),
-                                 apr_pool_t *p);
 
 /** @return an array of const char *: a sentence for each SetHandler,
  *  AddHandler or RewriteRule of the configuration that names a pool that there

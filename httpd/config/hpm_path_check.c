@@ -10,7 +10,7 @@
 #include "http_config.h"
 #include "mpm_common.h"
 
-#include "httpd/config/hpm_parsed.h"
+#include "pm_core/config/pm_parsed.h"
 
 typedef struct path_check {
     hpm_server_t *server;
@@ -68,9 +68,9 @@ static int path_use_file(path_check_t *c, const char *directive,
                                   APR_HASH_KEY_STRING, what, is_log);
 
     if (before) {
-        hpm_parsed_add_fault(c->server->parsed,
-                             apr_psprintf(c->p, "%s: %s is %s already",
-                                          directive, path, before));
+        pm_parsed_add_fault(c->server->parsed,
+                            apr_psprintf(c->p, "%s: %s is %s already",
+                                         directive, path, before));
     }
     return !before;
 }

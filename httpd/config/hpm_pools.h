@@ -19,11 +19,4 @@
 void hpm_pools_make(hpm_server_t *server, int testing, apr_pool_t *p,
                     apr_pool_t *ptemp);
 
-/** Is there a directory for a file that a start makes?  That of
- *  FcgiPMRuntimeDir need not be there yet.
- *  @param path absolute
- *  @return ENOENT with a reason */
-apr_status_t hpm_pools_check_dir(const char *path, const pm_global_t *global,
-                                 apr_pool_t *p, pm_reason_t *why);
-
 #endif /* HPM_POOLS_H */

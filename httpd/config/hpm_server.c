@@ -3,14 +3,14 @@
 
 #include "apr_strings.h"
 
-#include "httpd/config/hpm_parsed.h"
+#include "pm_core/config/pm_parsed.h"
 
 void *hpm_server_create(apr_pool_t *p, server_rec *s)
 {
     hpm_server_t *server = apr_pcalloc(p, sizeof(*server));
 
     (void)s;
-    server->parsed = hpm_parsed_create(p);
+    server->parsed = pm_parsed_create(pm_script_rules_where_check, p);
     server->global = pm_global_create(p);
     server->defaults = pm_conf_create(p, HPM_DEFAULT_POOL);
     server->pools = apr_hash_make(p);

@@ -53,10 +53,9 @@ typedef struct hpm_server {
     apr_array_header_t *hosts; /**< of pm_host_t: main server and virtual
                                 *   hosts; empty without templates */
     apr_hash_t *host_of;       /**< server_rec * -> a pm_host_t's name */
-    struct hpm_parsed *parsed; /**< see hpm_parsed.h */
-    struct hpm_parsed
-        *own_parsed; /**< the sections of a virtual host, until
-                      *   check_config; NULL for the main server */
+    struct pm_parsed *parsed;  /**< see pm_parsed.h */
+    struct pm_parsed *own_parsed; /**< the sections of a virtual host, until
+                                   *   check_config; NULL for the main server */
 
     pm_scoreboard_t *board;    /**< NULL before post_config */
     int wakeup_fd;             /**< asks the manager for a worker, see

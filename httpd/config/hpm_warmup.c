@@ -8,8 +8,7 @@
 #include "apr_strings.h"
 #include "http_core.h"
 
-#include "httpd/config/hpm_parsed.h"
-#include "httpd/config/hpm_script_rules.h"
+#include "pm_core/config/pm_parsed.h"
 
 static int warmup_is_name(const apr_array_header_t *names, const char *host)
 {
@@ -120,16 +119,16 @@ static void warmup_complete_all(const pm_conf_t *conf, server_rec *s,
 void hpm_warmup_complete(const hpm_server_t *server, server_rec *s,
                          apr_pool_t *p)
 {
-    const hpm_parsed_t *parsed = server->parsed;
+    const pm_parsed_t *parsed = server->parsed;
     int i;
 
     warmup_complete_all(server->defaults, s, p);
     for (i = 0; i < parsed->sections->nelts; i++) {
         warmup_complete_all(
-            APR_ARRAY_IDX(parsed->sections, i, hpm_section_t).conf, s, p);
+            APR_ARRAY_IDX(parsed->sections, i, pm_section_t).conf, s, p);
     }
     for (i = 0; i < parsed->scripts->nelts; i++) {
         warmup_complete_all(
-            APR_ARRAY_IDX(parsed->scripts, i, hpm_scripts_t).conf, s, p);
+            APR_ARRAY_IDX(parsed->scripts, i, pm_scripts_t).conf, s, p);
     }
 }

@@ -167,21 +167,36 @@ apr_status_t pm_conf_name_check(const char *name, pm_reason_t *why)
     return APR_SUCCESS;
 }
 
-pm_conf_t *pm_conf_merge(apr_pool_t *p, const pm_conf_t *base,
-                         const pm_conf_t *over)
+static void merge(void *conf, const void *over, pm_scope_t scope)
 {
-    pm_conf_t *conf = apr_pmemdup(p, base, sizeof(*base));
     const pm_row_t *row;
 
     for (row = pm_conf_rows; row->name; row++) {
-        if (row->scope == PM_SCOPE_POOL && pm_conf_is_given(over, row)) {
+        if (row->scope == scope && pm_conf_is_given(over, row)) {
             memcpy(field_of(conf, row), const_field_of(over, row),
                    pm_value_size(row));
             *origin_of(conf, row) = *const_origin_of(over, row);
         }
     }
+}
+
+pm_conf_t *pm_conf_merge(apr_pool_t *p, const pm_conf_t *base,
+                         const pm_conf_t *over)
+{
+    pm_conf_t *conf = apr_pmemdup(p, base, sizeof(*base));
+
+    merge(conf, over, PM_SCOPE_POOL);
     conf->name = over->name;
     return conf;
+}
+
+pm_global_t *pm_global_merge(apr_pool_t *p, const pm_global_t *base,
+                             const pm_global_t *over)
+{
+    pm_global_t *global = apr_pmemdup(p, base, sizeof(*base));
+
+    merge(global, over, PM_SCOPE_GLOBAL);
+    return global;
 }
 
 pm_conf_t *pm_conf_copy(apr_pool_t *p, const pm_conf_t *conf)

@@ -312,6 +312,10 @@ const void *pm_conf_field(const void *conf, const pm_row_t *row);
 pm_conf_t *pm_conf_merge(apr_pool_t *p, const pm_conf_t *base,
                          const pm_conf_t *over);
 
+/** The same of the manager's settings. */
+pm_global_t *pm_global_merge(apr_pool_t *p, const pm_global_t *base,
+                             const pm_global_t *over);
+
 /** @return a copy in @a p that shares nothing with @a conf, for an owner that
  *  lives longer */
 pm_conf_t *pm_conf_copy(apr_pool_t *p, const pm_conf_t *conf);

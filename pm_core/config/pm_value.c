@@ -179,12 +179,22 @@ static void append(const task_t *t, const char *text)
     *(const char **)apr_array_push(*list) = text;
 }
 
+/* Of all its directives together: it goes to the manager as one line, and
+ * pm_conf_read() takes so many words. */
+#define NAMES_MOST 256
+
 static apr_status_t read_names(const task_t *t)
 {
+    const apr_array_header_t *list;
     int i;
 
     for (i = 0; i < t->argc; i++) {
         append(t, apr_pstrdup(t->p, t->argv[i]));
+    }
+    list = *(apr_array_header_t **)t->field;
+    if (list->nelts > NAMES_MOST) {
+        return pm_fail(t->why, APR_EINVAL, "%s: %d words, %d are allowed",
+                       t->row->name, list->nelts, NAMES_MOST);
     }
     return t->argv[0][0] ? APR_SUCCESS
                          : pm_fail(t->why, APR_EINVAL, "%s: \"\" is not a name",

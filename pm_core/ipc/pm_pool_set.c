@@ -11,8 +11,7 @@
 
 #define HOSTS_MAX 100 /* in one message */
 
-/* A set that pm_pool_set_receive() makes carries its pool, for
- * pm_pool_set_destroy(). */
+/* A set that has a pool of its own carries it, for pm_pool_set_destroy(). */
 typedef struct set_memory {
     pm_pool_set_t set; /* first: a pm_pool_set_t * is a set_memory_t * */
     apr_pool_t *p;     /* NULL for sets of pm_pool_set_create() */
@@ -29,6 +28,15 @@ pm_pool_set_t *pm_pool_set_create(apr_pool_t *p)
     set->log_level = PM_NOTICE;
     set->log_fd = -1;
     set->store_fd = -1;
+    return set;
+}
+
+pm_pool_set_t *pm_pool_set_create_own(apr_pool_t *parent)
+{
+    apr_pool_t *p = pm_subpool_create(parent);
+    pm_pool_set_t *set = pm_pool_set_create(p);
+
+    ((set_memory_t *)set)->p = p;
     return set;
 }
 

@@ -48,6 +48,7 @@ typedef struct pm_member {
                               *   address are the same */
     int fd;                  /**< the listening socket; -1 when failed */
     int log_fd;              /**< its own log; -1: there is none */
+    int foreign;             /**< see pm_listener_t; not sent */
     const char *failed;      /**< why it cannot run, or NULL */
 } pm_member_t;
 
@@ -65,6 +66,10 @@ typedef struct pm_pool_set {
 
 /** @return an empty set in @a p, without descriptors.  Parent, fcgipm-run. */
 pm_pool_set_t *pm_pool_set_create(apr_pool_t *p);
+
+/** The same in a pool of its own below @a parent, which pm_pool_set_destroy()
+ *  frees: @c members->pool. */
+pm_pool_set_t *pm_pool_set_create_own(apr_pool_t *parent);
 
 /**
  * Send the whole set.  Parent only; it keeps its descriptors.
@@ -85,8 +90,8 @@ apr_status_t pm_pool_set_send(int channel, const pm_pool_set_t *set,
 apr_status_t pm_pool_set_receive(pm_pool_set_t **set, const pm_message_t *msg,
                                  int *whole, apr_pool_t *p, pm_reason_t *why);
 
-/** Close the descriptors of a set, and free it if pm_pool_set_receive() made
- *  it.  Harmless for NULL. */
+/** Close the descriptors of a set, and free it if it has a pool of its own.
+ *  Harmless for NULL. */
 void pm_pool_set_destroy(pm_pool_set_t *set);
 
 #endif /* PM_POOL_SET_H */
