@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fcgipm-run: the manager without httpd, for one pool, in the foreground.
+ * fcgipm-run: the manager without httpd, in the foreground.
  *
+ *   fcgipm-run --config /etc/fcgipm/fcgipm.conf
  *   fcgipm-run --listen unix:/path --processes 4 --die-timeout 3 -- prog args
  *
- * Every setting of pm_conf_rows that the manager obeys is an option:
- * FcgiPMDieTimeout is --die-timeout.  Signals and exit status are the
- * manager's: see pm_manager.h; 2 is an error before there was a manager.
+ * The file has the sections of httpd.conf (run_config.h).  Without one there is
+ * one pool, of the command line: every setting of pm_conf_rows that the manager
+ * obeys is an option: FcgiPMDieTimeout is --die-timeout.  Signals and exit
+ * status are the manager's: see pm_manager.h; 2 is an error before there was a
+ * manager.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "apr_escape.h"
@@ -22,46 +24,47 @@
 #include "apr_strings.h"
 #include "ctl_text.h"
 #include "pm_core/config/pm_value.h"
+#include "pm_core/os/pm_activation.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_ident.h"
 #include "pm_core/os/pm_logfile.h"
 #include "pm_core/os/pm_pidfile.h"
+#include "pm_core/os/pm_sd_notify.h"
 #include "pm_core/manager/pm_manager.h"
+#include "pm_core/spawn/pm_definition.h"
 #include "pm_core/spawn/pm_launch_spec.h"
+#include "run_config.h"
+#include "run_log.h"
 
 #define EXIT_USAGE 2
-
-static void run_log(void *ctx, pm_level_t level, const char *line)
-{
-    static const char *const names[] = {"",     "",       "crit", "error",
-                                        "warn", "notice", "info", "debug"};
-    time_t now = time(NULL);
-    struct tm tm;
-    char text[40];
-    char safe[4 * 8192 + 1]; /* a line is 8191 bytes at the most */
-
-    (void)ctx;
-    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
-    if (apr_escape_echo(safe, line, APR_ESCAPE_STRING, 0, NULL)
-        == APR_SUCCESS) {
-        line = safe; /* a terminal is not what a worker's words control */
-    }
-    fprintf(stderr, "%s [%s] %s\n", text, names[level], line);
-}
 
 /* --- options -------------------------------------------------------------- */
 
 /* Behind the numbers of the rows, which begin at RUN_ROW. */
-enum { RUN_NAME = 256, RUN_LOG_LEVEL, RUN_ROW };
+enum {
+    RUN_NAME = 256,
+    RUN_LOG_LEVEL,
+    RUN_LOG_FORMAT,
+    RUN_CONFIG,
+    RUN_TEST,
+    RUN_ROW
+};
 
 /* Settings that httpd's side obeys; the manager does not. */
-static const int run_httpd_rows[] = {
-    PM_ROW_runtime_dir,     PM_ROW_graceful,       PM_ROW_max_scripts,
-    PM_ROW_connect_timeout, PM_ROW_io_timeout,     PM_ROW_request_buffer,
-    PM_ROW_response_buffer, PM_ROW_header_limit,   PM_ROW_queue_limit,
-    PM_ROW_queue_timeout,   PM_ROW_ignore_abort,   PM_ROW_keep_connections,
-    PM_ROW_xsendfile,       PM_ROW_xsendfile_path, PM_ROW_park,
-    PM_ROW_max_threads};
+static const int run_httpd_rows[] = {PM_ROW_max_scripts,
+                                     PM_ROW_connect_timeout,
+                                     PM_ROW_io_timeout,
+                                     PM_ROW_request_buffer,
+                                     PM_ROW_response_buffer,
+                                     PM_ROW_header_limit,
+                                     PM_ROW_queue_limit,
+                                     PM_ROW_queue_timeout,
+                                     PM_ROW_ignore_abort,
+                                     PM_ROW_keep_connections,
+                                     PM_ROW_xsendfile,
+                                     PM_ROW_xsendfile_path,
+                                     PM_ROW_park,
+                                     PM_ROW_max_threads};
 
 static int run_has_option(int row)
 {
@@ -98,9 +101,13 @@ static const char *run_option_name(const pm_row_t *row, apr_pool_t *p)
 static const apr_getopt_option_t *run_options(apr_pool_t *p)
 {
     static const apr_getopt_option_t own[] = {
+        {"config", RUN_CONFIG, 1,
+         "file with <FcgiPMPool> sections, or directory of *.conf"},
+        {"test", RUN_TEST, 0, "only check the configuration"},
         {"name", RUN_NAME, 1, "name of the pool (default)"},
         {"log-level", RUN_LOG_LEVEL, 1,
          "debug, info, notice, warn, error (info)"},
+        {"log-format", RUN_LOG_FORMAT, 1, "text or json (text)"},
         {"help", 'h', 0, "this text"},
         {"version", 'V', 0, "the version of mod_fcgipm"},
         {NULL, 0, 0, NULL}};
@@ -129,13 +136,15 @@ static const apr_getopt_option_t *run_options(apr_pool_t *p)
 
 static void run_print_help(const apr_getopt_option_t *option, apr_pool_t *p)
 {
-    printf("usage: fcgipm-run --listen unix:/PATH|HOST:PORT [OPTION]... -- "
+    printf("usage: fcgipm-run --config FILE|DIRECTORY [OPTION]...\n"
+           "       fcgipm-run --listen unix:/PATH|HOST:PORT [OPTION]... -- "
            "PROGRAM [ARGUMENT]...\n\n"
-           "Starts and keeps workers that accept FastCGI requests on one "
-           "socket.\nSIGHUP replaces them, SIGTERM and SIGINT end them.  An "
-           "option's value follows it,\nas the next word or after \"=\".  "
-           "Options are the directives of mod_fcgipm;\ndefaults are in "
-           "parentheses:\n\n");
+           "Starts and keeps workers that accept FastCGI requests on the "
+           "sockets of pools.\nSIGHUP reads the files again and replaces the "
+           "workers, SIGTERM and SIGINT end them.\nWith --config, only options "
+           "of the manager are allowed.  An option's value follows it,\nas the "
+           "next word or after \"=\".  Options are the directives of "
+           "mod_fcgipm;\ndefaults are in parentheses:\n\n");
     for (; option->name; option++) {
         printf("  %-26s %s\n", apr_pstrcat(p, "--", option->name, NULL),
                option->description);
@@ -177,6 +186,11 @@ typedef struct args {
     pm_conf_t *conf;
     pm_global_t *global;
     pm_level_t level;
+    pm_log_t *log;
+    pm_activation_t passed;
+    const char *config;      /* NULL: the pool is conf */
+    const char *pool_option; /* one that was given; NULL: none was */
+    int test;
 } args_t;
 
 static apr_status_t run_set_level(args_t *args, const char *value,
@@ -206,6 +220,9 @@ static apr_status_t run_set_row(args_t *args, const pm_row_t *row,
                                                  : (void *)args->conf;
     const char *word[33];
 
+    if (row->scope == PM_SCOPE_POOL) {
+        args->pool_option = run_option_name(row, p);
+    }
     pm_conf_note(target, row,
                  apr_pstrcat(p, "option --", run_option_name(row, p), NULL), p);
     return pm_conf_set(target, row, run_split(row, apr_pstrdup(p, value), word),
@@ -224,7 +241,16 @@ static apr_status_t run_set_option(args_t *args, int option, const char *value,
         exit(0);
     case RUN_LOG_LEVEL:
         return run_set_level(args, value, why);
+    case RUN_CONFIG:
+        args->config = apr_pstrdup(p, value);
+        return APR_SUCCESS;
+    case RUN_TEST:
+        args->test = 1;
+        return APR_SUCCESS;
+    case RUN_LOG_FORMAT:
+        return run_log_open(args->log, value, p, why);
     case RUN_NAME:
+        args->pool_option = "name";
         args->conf->name = apr_pstrdup(p, value);
         return pm_conf_name_check(value, why);
     default:
@@ -243,6 +269,18 @@ static void run_complain(void *ctx, const char *fmt, ...)
     pm_fail(ctx, APR_EINVAL, "%s; see --help",
             ctl_text_complaint(text, sizeof(text), fmt, ap));
     va_end(ap);
+}
+
+/* A socket that was passed says where it listens. */
+static void run_fill_listen(const args_t *args, apr_pool_t *p)
+{
+    const pm_passed_t *passed =
+        pm_activation_find(&args->passed, args->conf->name);
+
+    if (passed) {
+        pm_definition_fill(args->conf, PM_ROW_listen, passed->address,
+                           "systemd", p, NULL);
+    }
 }
 
 static apr_status_t run_read_args(args_t *args, int argc, char **argv,
@@ -266,6 +304,16 @@ static apr_status_t run_read_args(args_t *args, int argc, char **argv,
     if (rv != APR_EOF) {
         return rv;
     }
+    if (args->config && (args->pool_option || os->ind < argc)) {
+        return pm_fail(why, APR_EINVAL,
+                       "%s%s: a pool's settings stand in the file of --config",
+                       args->pool_option ? "--" : "",
+                       args->pool_option ? args->pool_option : argv[os->ind]);
+    }
+    if (args->config) {
+        return APR_SUCCESS;
+    }
+    run_fill_listen(args, p);
     if (os->ind >= argc || !args->conf->listen) {
         return pm_fail(why, APR_EINVAL, "%s is missing; see --help",
                        os->ind >= argc ? "the program" : "--listen");
@@ -313,6 +361,28 @@ static apr_status_t run_check_conf(const pm_conf_t *conf, apr_pool_t *p,
                : rv;
 }
 
+static apr_status_t run_open_socket(pm_listener_t *l, const args_t *args,
+                                    const pm_listen_opts_t *opts, apr_pool_t *p,
+                                    pm_reason_t *why)
+{
+    const char *listen = args->conf->listen;
+    const pm_passed_t *passed =
+        pm_activation_find(&args->passed, args->conf->name);
+
+    if (!passed) {
+        return pm_listen_open(l, listen, opts, p, why);
+    }
+    if (strcmp(passed->address, listen) != 0) {
+        return pm_fail(why, APR_EINVAL,
+                       "--listen %s: the socket that was passed as \"%s\" is "
+                       "%s: give that, or nothing",
+                       listen, passed->name, passed->address);
+    }
+    pm_listen_adopt(l, listen, passed->fd, p);
+    l->foreign = 1;
+    return APR_SUCCESS;
+}
+
 /* The one pool, its socket open. */
 static apr_status_t run_make_set(pm_pool_set_t **out, pm_listener_t *l,
                                  const args_t *args, apr_pool_t *p,
@@ -333,7 +403,7 @@ static apr_status_t run_make_set(pm_pool_set_t **out, pm_listener_t *l,
                                   &opts.gid, why);
     }
     if (rv == APR_SUCCESS) {
-        rv = pm_listen_open(l, args->conf->listen, &opts, p, why);
+        rv = run_open_socket(l, args, &opts, p, why);
     }
     if (rv != APR_SUCCESS) {
         return rv;
@@ -344,6 +414,7 @@ static apr_status_t run_make_set(pm_pool_set_t **out, pm_listener_t *l,
     member->slot = 0;
     member->generation = 1;
     member->fd = l->fd;
+    member->foreign = l->foreign;
     member->log_fd = -1;
     if (args->conf->error_log) {
         rv = args->conf->error_log[0] == '|'
@@ -357,36 +428,180 @@ static apr_status_t run_make_set(pm_pool_set_t **out, pm_listener_t *l,
     return rv;
 }
 
-static int run_pool(int argc, char **argv, apr_pool_t *p)
+/* --- the program ---------------------------------------------------------- */
+
+/* What lives as long as the process. */
+typedef struct run {
+    pm_log_t log;
+    pm_sd_notify_t notify;
+    args_t args;
+    run_config_opts_t config_opts;
+    run_config_t *config; /* NULL: the pool is that of the command line */
+    int rereading;
+    pm_listener_t listener; /* of that pool */
+} run_t;
+
+static void run_each(const run_t *run, pm_level_t level,
+                     const apr_array_header_t *texts)
 {
-    pm_log_t log = {PM_INFO, run_log, NULL};
-    args_t args = {pm_conf_create(p, "default"), pm_global_create(p), PM_INFO};
-    pm_manager_opts_t opts = {.log = &log,
+    int i;
+
+    for (i = 0; texts && i < texts->nelts; i++) {
+        run_log_say(&run->log, level, APR_ARRAY_IDX(texts, i, const char *));
+    }
+}
+
+static void run_tell_config(const run_t *run)
+{
+    run_each(run, PM_WARNING, run_config_warnings(run->config));
+    run_each(run, PM_ERROR, run_config_faults(run->config));
+}
+
+/* SIGHUP: see pm_manager.h. */
+static int run_reread(void *ctx, apr_time_t end, pm_pool_set_t **set)
+{
+    run_t *run = ctx;
+    const apr_array_header_t *faults;
+    int i;
+
+    if (!run->rereading) {
+        run_config_begin(run->config);
+    }
+    run->rereading = run_config_go_on(run->config, end, set) == RUN_CONFIG_MORE;
+    faults = run_config_faults(run->config);
+    for (i = 0; !run->rereading && i < faults->nelts; i++) {
+        pm_log(&run->log, PM_ERROR,
+               "manager (pid %d): the configuration is left as it was: %s",
+               (int)getpid(), APR_ARRAY_IDX(faults, i, const char *));
+    }
+    return !run->rereading;
+}
+
+static int run_test_config(run_t *run)
+{
+    int good = run_config_test(run->config);
+
+    run_tell_config(run);
+    if (good) {
+        fprintf(stderr, "Syntax OK\n");
+    }
+    return good ? 0 : EXIT_USAGE;
+}
+
+/* The first set of the files.  @return NULL: what is wrong has been told */
+static pm_pool_set_t *run_read_config(run_t *run)
+{
+    pm_pool_set_t *set = NULL;
+    pm_reason_t why;
+
+    run_config_begin(run->config);
+    run_config_go_on(run->config, PM_TIME_NEVER, &set);
+    run_tell_config(run);
+    if (set && run_check_alone(set->global, &why) != APR_SUCCESS) {
+        run_log_say(&run->log, PM_ERROR, why.text);
+        run_config_unlink(run->config);
+        return NULL;
+    }
+    return set;
+}
+
+/* The set of the one pool.  @return as above */
+static pm_pool_set_t *run_read_pool(run_t *run, apr_pool_t *p)
+{
+    pm_pool_set_t *set = NULL;
+    pm_reason_t why;
+
+    if (run_check_alone(run->args.global, &why) != APR_SUCCESS
+        || run_make_set(&set, &run->listener, &run->args, p, &why)
+               != APR_SUCCESS) {
+        run_log_say(&run->log, PM_ERROR, why.text);
+        return NULL;
+    }
+    return set;
+}
+
+static void run_unlink(const run_t *run)
+{
+    if (run->config) {
+        run_config_unlink(run->config);
+    }
+    else {
+        pm_listen_unlink(&run->listener);
+    }
+}
+
+static int run_manage(run_t *run, pm_pool_set_t *set, apr_pool_t *p)
+{
+    pm_manager_opts_t opts = {.log = &run->log,
                               .channel = -1,
                               .wakeup = -1,
                               .slow_report = -1,
                               .log_fd = -1,
                               .peer_uid = geteuid(),
-                              .peer_gid = (gid_t)-1};
+                              .peer_gid = (gid_t)-1,
+                              .notify = &run->notify,
+                              .reread = run->config ? run_reread : NULL,
+                              .ctx = run};
     pm_manager_t *manager;
-    pm_listener_t listener;
     pm_reason_t why;
-    pm_pool_set_t *set;
 
-    if (run_read_args(&args, argc, argv, p, &why) != APR_SUCCESS
-        || run_check_alone(args.global, &why) != APR_SUCCESS
-        || run_make_set(&set, &listener, &args, p, &why) != APR_SUCCESS) {
-        fprintf(stderr, "fcgipm-run: %s\n", why.text);
-        return EXIT_USAGE;
-    }
     if (pm_scoreboard_create(&opts.scoreboard, 0, 64, p, &why) != APR_SUCCESS
         || pm_manager_create(&manager, &opts, p, &why) != APR_SUCCESS) {
-        fprintf(stderr, "fcgipm-run: %s\n", why.text);
-        pm_listen_unlink(&listener);
+        run_log_say(&run->log, PM_ERROR, why.text);
+        run_unlink(run);
         return EXIT_USAGE;
     }
     pm_manager_adopt(manager, set);
     return pm_manager_run(manager);
+}
+
+static int run_test_pool(const run_t *run, apr_pool_t *p)
+{
+    pm_reason_t why;
+
+    if (run_check_conf(run->args.conf, p, &why) != APR_SUCCESS) {
+        run_log_say(&run->log, PM_ERROR, why.text);
+        return EXIT_USAGE;
+    }
+    fprintf(stderr, "Syntax OK\n");
+    return 0;
+}
+
+static int run_program(int argc, char **argv, apr_pool_t *p)
+{
+    run_t run = {.log = {.level = PM_INFO},
+                 .args = {.conf = pm_conf_create(p, "default"),
+                          .global = pm_global_create(p),
+                          .level = PM_INFO,
+                          .log = &run.log}};
+    pm_pool_set_t *set;
+    pm_reason_t why;
+
+    run_log_open(&run.log, "text", p, NULL);
+    if (pm_activation_take(&run.args.passed, p, &why) != APR_SUCCESS
+        || run_read_args(&run.args, argc, argv, p, &why) != APR_SUCCESS) {
+        run_log_say(&run.log, PM_ERROR, why.text);
+        return EXIT_USAGE;
+    }
+    if (!pm_conf_is_given(run.args.global,
+                          &pm_conf_rows[PM_ROW_manager_name])) {
+        run.args.global->manager_name = "fcgipm-run";
+    }
+    if (run.args.config) {
+        run.config_opts = (run_config_opts_t){.path = run.args.config,
+                                              .given = run.args.global,
+                                              .activation = &run.args.passed,
+                                              .log_level = run.args.level};
+        run.config = run_config_create(&run.config_opts, p);
+    }
+    if (pm_sd_notify_open(&run.notify, &why) != APR_SUCCESS) {
+        run_log_say(&run.log, PM_WARNING, why.text);
+    }
+    if (run.args.test) {
+        return run.config ? run_test_config(&run) : run_test_pool(&run, p);
+    }
+    set = run.config ? run_read_config(&run) : run_read_pool(&run, p);
+    return set ? run_manage(&run, set, p) : EXIT_USAGE;
 }
 
 /* A process started without standard descriptors must not get them for
@@ -413,7 +628,7 @@ int main(int argc, char **argv)
         || apr_pool_create(&p, NULL) != APR_SUCCESS) {
         return EXIT_USAGE;
     }
-    status = run_pool(argc, argv, p);
+    status = run_program(argc, argv, p);
     apr_terminate();
     return status;
 }

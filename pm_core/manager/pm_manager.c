@@ -25,6 +25,7 @@
 #include "pm_core/policy/pm_signal_map.h"
 #include "pm_core/os/pm_signals.h"
 #include "pm_core/manager/pm_adoption.h"
+#include "pm_core/manager/pm_service.h"
 #include "pm_core/manager/pm_survivor.h"
 #include "pm_core/pool/pm_slow_log.h"
 #include "pm_core/pool/pm_warmup.h"
@@ -64,12 +65,15 @@ struct pm_manager {
     pm_phase_t phase;
     pm_pool_set_t *taking; /* being received */
     pm_pool_set_t *staged; /* whole, to be adopted at SIGHUP */
+    int rereads; /* 1: the program reads its configuration anew, 2: and once
+                  * more then */
     pm_adoption_t adoption;
     pm_control_server_t *control;
     pm_listener_t control_listener;
     apr_pool_t *pcontrol; /* its strings */
     pm_pidfile_t pid_file;
     pm_survivor_t survivor;
+    pm_service_t service;
 };
 
 /* --- all pools ------------------------------------------------------------ */
@@ -249,12 +253,39 @@ static void mgr_go_on_adopting(pm_manager_t *m, apr_time_t end)
     pm_futex_wake(&m->head->adopted, INT_MAX);
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): pools in force: %d",
            (int)getpid(), m->adoption.set->members->nelts);
+    pm_service_ready(&m->service);
 }
 
 void pm_manager_adopt(pm_manager_t *m, pm_pool_set_t *set)
 {
     mgr_begin_adoption(m, set);
     mgr_go_on_adopting(m, PM_TIME_NEVER);
+}
+
+static void mgr_replace(pm_manager_t *m, pm_pool_set_t *set)
+{
+    m->head->reloads++;
+    pm_log(m->opts.log, PM_NOTICE,
+           "manager (pid %d): reload: a new configuration is put in force",
+           (int)getpid());
+    mgr_begin_adoption(m, set);
+}
+
+static void mgr_go_on_rereading(pm_manager_t *m, apr_time_t end)
+{
+    pm_pool_set_t *set = NULL;
+
+    if (!m->rereads || !m->opts.reread(m->opts.ctx, end, &set)) {
+        return;
+    }
+    m->rereads--;
+    if (set) {
+        mgr_replace(m, set);
+    }
+    else {
+        mgr_open_control(m); /* its file may have been removed */
+        pm_service_ready(&m->service);
+    }
 }
 
 /* --- commands ------------------------------------------------------------- */
@@ -267,17 +298,19 @@ static void mgr_reload(pm_manager_t *m)
     if (!m->context.global) {
         return;
     }
+    pm_service_reloading(&m->service);
+    if (m->opts.reread) {
+        m->rereads = m->rereads ? 2 : 1; /* mgr_go_on_rereading() */
+        return;
+    }
     if (!set) {
         mgr_open_control(m); /* its file may have been removed */
         pm_reload_run(&m->context, NULL, &how);
+        pm_service_ready(&m->service);
         return;
     }
-    m->head->reloads++;
-    pm_log(m->opts.log, PM_NOTICE,
-           "manager (pid %d): reload: a new configuration is put in force",
-           (int)getpid());
     m->staged = NULL;
-    mgr_begin_adoption(m, set);
+    mgr_replace(m, set);
 }
 
 static void mgr_die(pm_manager_t *m, const char *why)
@@ -291,6 +324,7 @@ static void mgr_die(pm_manager_t *m, const char *why)
     m->context.end_by =
         m->context.dying_at + m->context.die_timeout + LAST_WAIT;
     pm_loop_at(m->context.loop, &m->last_timer, m->context.end_by);
+    pm_service_stopping(&m->service);
     pm_spawner_kill(&m->context.spawner, NULL); /* takes back what it has not
                                                  * begun */
     /* httpd keeps the sockets of its pools for the next manager */
@@ -610,6 +644,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
                                   .log_fd = opts->log_fd,
                                   .roster = m->context.roster,
                                   .httpd = opts->httpd};
+    pm_service_init(&m->service, opts->notify, &m->context);
     rv = mgr_open(m, why);
     if (rv == APR_SUCCESS) {
         pm_reap_adopt_orphans();
@@ -666,8 +701,9 @@ static void mgr_act(pm_manager_t *m)
     int left = 0;
 
     if (m->phase == PM_PHASE_RUNNING) {
+        mgr_go_on_rereading(m, end);
         mgr_go_on_adopting(m, end);
-        left = m->adoption.is_under_way;
+        left = m->adoption.is_under_way || m->rereads;
     }
     mgr_plan_touched(m, end);
     left |= pm_exec_orders_give(&m->context, end);

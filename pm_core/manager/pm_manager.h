@@ -29,12 +29,20 @@ typedef struct pm_manager_opts {
     int slow_report; /**< httpd's children report slow requests here
                       *   (pm_slow_report.h); -1: there are none */
     int log_fd;      /**< where @c log writes; -1: to standard error */
-    pid_t httpd;     /**< httpd's parent; 0: there is none */
-    uid_t peer_uid;  /**< owns the control socket and may ask there, besides
-                      *   root and the manager's own user */
+    const struct pm_sd_notify *notify; /**< a service manager that is to be
+                                        *   told (pm_service.h); NULL: none */
+    pid_t httpd;                       /**< httpd's parent; 0: there is none */
+    uid_t peer_uid; /**< owns the control socket and may ask there, besides
+                     *   root and the manager's own user */
     gid_t peer_gid;
     /** A new error log has come: write there from now on.  Takes @a fd. */
     void (*relog)(void *ctx, int fd);
+    /** SIGHUP, where there is no channel: read the configuration anew, a part
+     *  of it at least and more until @a end.  NULL: the pools stay as they are.
+     *  @param set once it is over: what is to be put in force; NULL: there is
+     *             none, and the program has told why
+     *  @return 1: it is over */
+    int (*reread)(void *ctx, apr_time_t end, pm_pool_set_t **set);
     void *ctx;
 } pm_manager_opts_t;
 

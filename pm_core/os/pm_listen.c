@@ -539,7 +539,8 @@ int pm_listen_has_mode(const pm_listener_t *l, mode_t mode)
 {
     struct stat st;
 
-    return !l->path || lstat(l->path, &st) || (st.st_mode & 07777) == mode;
+    return !l->path || l->foreign || lstat(l->path, &st)
+           || (st.st_mode & 07777) == mode;
 }
 
 /* In one directory, whatever its path leads to meanwhile. */
@@ -550,7 +551,7 @@ void pm_listen_unlink(const pm_listener_t *l)
     struct stat st;
     int dir;
 
-    if (!slash) {
+    if (!slash || l->foreign) {
         return;
     }
     apr_cpystrn(path, l->path, (apr_size_t)(slash - l->path) + 2);

@@ -28,6 +28,8 @@ typedef struct pm_listener {
     const char *path; /**< of a unix socket, else NULL */
     dev_t dev;        /**< of @c path, to recognize it */
     ino_t ino;
+    int foreign; /**< 1: another program has made it (pm_activation.h): its file
+                  *   keeps its mode and is not removed */
 } pm_listener_t;
 
 /** The length of the queue, and mode and owner of a unix socket. */
@@ -112,7 +114,7 @@ int pm_listen_is_there(const pm_listener_t *l);
  *  @return 1 where there is no file as well */
 int pm_listen_has_mode(const pm_listener_t *l, mode_t mode);
 
-/** Remove the socket's file if it is still this socket's. */
+/** Remove the socket's file if it is still this socket's, and not foreign. */
 void pm_listen_unlink(const pm_listener_t *l);
 
 /** Close the descriptor; the file stays. */

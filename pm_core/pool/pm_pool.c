@@ -221,6 +221,7 @@ void pm_pool_define(pm_pool_t *pool, pm_member_t *member)
     if (pool->listener.fd < 0) {
         pm_listen_adopt(&pool->listener, member->conf->listen, member->fd,
                         pool->p);
+        pool->listener.foreign = member->foreign;
         member->fd = -1;
     }
     pm_fds_close(&member->fd); /* a copy of the one that the pool has */

@@ -26,9 +26,10 @@ use FCGIPM::Test qw(program slurp tmp_dir worker_user);
 
 =head2 new(command => [...], processes => N, options => [...],
 control => 1, listen => ADDRESS, user => NAME, env => {...}, before => CODE,
-wrap => [WORD...])
+wrap => [WORD...], dir => DIRECTORY, config => FILE)
 
-Starts it.  The socket is F<pool.sock> in a directory of its own, C<control>
+Starts it.  With C<config> its pools are those of the file (or directory), and
+C<command>, C<processes>, C<listen> and C<user> mean nothing.  The socket is F<pool.sock> in a directory of its own, C<control>
 asks for a control socket there, C<options> are handed on as they are.
 C<wrap> is what executes it.  Standard error is F<log>.
 
@@ -36,15 +37,17 @@ C<wrap> is what executes it.  Standard error is F<log>.
 
 sub new {
     my ($class, %arg) = @_;
-    my $dir = tmp_dir();
+    my $dir = $arg{dir} || tmp_dir();
     my $self = bless { processes => 1, dir => $dir,
                        listen => "unix:$dir/pool.sock", %arg }, $class;
     my $user = exists $arg{user} ? $arg{user} : worker_user();
-    my @cmd = (@{ $arg{wrap} || [] }, program('fcgipm-run') . '', '--listen', $self->{listen},
-               '--processes', $self->{processes},
-               (defined $user ? ('--user', $user) : ()),
+    my @pool = $arg{config} ? ('--config', $arg{config})
+        : ('--listen', $self->{listen}, '--processes', $self->{processes},
+           defined $user ? ('--user', $user) : ());
+    my @cmd = (@{ $arg{wrap} || [] }, program('fcgipm-run') . '', @pool,
                ($arg{control} ? ('--socket', $self->control_socket) : ()),
-               @{ $arg{options} || [] }, '--', @{ $arg{command} });
+               @{ $arg{options} || [] },
+               $arg{config} ? () : ('--', @{ $arg{command} }));
     $self->{proc} = FCGIPM::Test::start(
         cmd => \@cmd, out => $self->log_file, err => $self->log_file,
         (map { $_ => $arg{$_} } qw(env cwd as before)));

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/manager/pm_service.h"
+
+#include <unistd.h>
+
+#include "apr_strings.h"
+#include "pm_core/pool/pm_pool.h"
+
+/* Beyond the die timeout, before the service manager kills. */
+#define SERVICE_GRACE apr_time_from_sec(5)
+
+/* "2 pools, 7 workers", and what is not well. */
+static void service_write_status(const pm_service_t *s, char *buf,
+                                 apr_size_t size)
+{
+    apr_hash_index_t *hi;
+    int pools = 0, down = 0;
+
+    for (hi = apr_hash_first(NULL, s->context->pools); hi;
+         hi = apr_hash_next(hi)) {
+        const pm_pool_t *pool = apr_hash_this_val(hi);
+
+        pools++;
+        down += pool->phase == PM_POOL_FAILED
+                || pool->published->avail == PM_AVAIL_BACKOFF;
+    }
+    apr_snprintf(buf, size, "%d pool%s, %d worker%s", pools,
+                 pools == 1 ? "" : "s", s->context->alive,
+                 s->context->alive == 1 ? "" : "s");
+    if (down) {
+        apr_size_t len = strlen(buf);
+
+        apr_snprintf(buf + len, size - len, ", %d pool%s cannot start", down,
+                     down == 1 ? "" : "s");
+    }
+}
+
+static void service_tell(const pm_service_t *s, const char *what)
+{
+    char status[128];
+    char text[512];
+
+    if (!s->notify || s->notify->fd < 0) {
+        return;
+    }
+    service_write_status(s, status, sizeof(status));
+    apr_snprintf(text, sizeof(text), "%s\nSTATUS=%s\n", what, status);
+    if (!pm_sd_notify_send(s->notify, text)) {
+        pm_log(s->context->log, PM_WARNING,
+               "manager (pid %d): the service manager could not be told %s",
+               (int)getpid(), what);
+    }
+}
+
+static void service_on_watchdog(void *ctx, apr_time_t now)
+{
+    pm_service_t *s = ctx;
+
+    service_tell(s, "WATCHDOG=1");
+    pm_loop_at(s->context->loop, &s->watchdog, now + s->notify->watchdog / 2);
+}
+
+void pm_service_init(pm_service_t *s, const pm_sd_notify_t *notify,
+                     pm_context_t *context)
+{
+    s->notify = notify;
+    s->context = context;
+    s->watchdog = (pm_timer_t){.due = service_on_watchdog, .ctx = s};
+    s->is_ready = 0;
+}
+
+void pm_service_ready(pm_service_t *s)
+{
+    if (s->is_ready) {
+        return;
+    }
+    s->is_ready = 1;
+    service_tell(s, "READY=1");
+    if (s->notify && s->notify->watchdog && !s->watchdog.when) {
+        service_on_watchdog(s, pm_time_now());
+    }
+}
+
+/* MONOTONIC_USEC: systemd takes no message of before its own SIGHUP for the
+ * answer to it (Type=notify-reload). */
+void pm_service_reloading(pm_service_t *s)
+{
+    char text[80];
+
+    s->is_ready = 0;
+    apr_snprintf(text, sizeof(text),
+                 "RELOADING=1\nMONOTONIC_USEC=%" APR_TIME_T_FMT, pm_time_now());
+    service_tell(s, text);
+}
+
+void pm_service_stopping(pm_service_t *s)
+{
+    char text[80];
+
+    apr_snprintf(text, sizeof(text),
+                 "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" APR_TIME_T_FMT,
+                 s->context->die_timeout + SERVICE_GRACE);
+    service_tell(s, text);
+}
