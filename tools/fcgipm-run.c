@@ -47,6 +47,7 @@ enum {
     RUN_LOG_FORMAT,
     RUN_CONFIG,
     RUN_TEST,
+    RUN_METRICS,
     RUN_ROW
 };
 
@@ -108,6 +109,8 @@ static const apr_getopt_option_t *run_options(apr_pool_t *p)
         {"log-level", RUN_LOG_LEVEL, 1,
          "debug, info, notice, warn, error (info)"},
         {"log-format", RUN_LOG_FORMAT, 1, "text or json (text)"},
+        {"metrics", RUN_METRICS, 1,
+         "host:port or unix:/path for HTTP: /metrics, /ready"},
         {"help", 'h', 0, "this text"},
         {"version", 'V', 0, "the version of mod_fcgipm"},
         {NULL, 0, 0, NULL}};
@@ -188,6 +191,7 @@ typedef struct args {
     pm_level_t level;
     pm_log_t *log;
     pm_activation_t passed;
+    const char *metrics;     /* address, or NULL */
     const char *config;      /* NULL: the pool is conf */
     const char *pool_option; /* one that was given; NULL: none was */
     int test;
@@ -243,6 +247,9 @@ static apr_status_t run_set_option(args_t *args, int option, const char *value,
         return run_set_level(args, value, why);
     case RUN_CONFIG:
         args->config = apr_pstrdup(p, value);
+        return APR_SUCCESS;
+    case RUN_METRICS:
+        args->metrics = apr_pstrdup(p, value);
         return APR_SUCCESS;
     case RUN_TEST:
         args->test = 1;
@@ -439,6 +446,7 @@ typedef struct run {
     run_config_t *config; /* NULL: the pool is that of the command line */
     int rereading;
     pm_listener_t listener; /* of that pool */
+    pm_listener_t metrics;  /* fd 0: there is none */
 } run_t;
 
 static void run_each(const run_t *run, pm_level_t level,
@@ -520,8 +528,36 @@ static pm_pool_set_t *run_read_pool(run_t *run, apr_pool_t *p)
     return set;
 }
 
+#define METRICS_BACKLOG 64
+
+/* The socket of --metrics, or that which was passed as "metrics". */
+static apr_status_t run_open_metrics(run_t *run, apr_pool_t *p,
+                                     pm_reason_t *why)
+{
+    const pm_passed_t *passed =
+        pm_activation_find(&run->args.passed, "metrics");
+    pm_listen_opts_t opts = {.backlog = METRICS_BACKLOG,
+                             .mode = 0660,
+                             .uid = (uid_t)-1,
+                             .gid = (gid_t)-1};
+    pm_reason_t cause;
+
+    if (passed) {
+        pm_listen_adopt(&run->metrics, passed->address, passed->fd, p);
+        run->metrics.foreign = 1;
+    }
+    else if (run->args.metrics
+             && pm_listen_open(&run->metrics, run->args.metrics, &opts, p,
+                               &cause)
+                    != APR_SUCCESS) {
+        return pm_fail(why, APR_EGENERAL, "--metrics: %s", cause.text);
+    }
+    return APR_SUCCESS;
+}
+
 static void run_unlink(const run_t *run)
 {
+    pm_listen_unlink(&run->metrics);
     if (run->config) {
         run_config_unlink(run->config);
     }
@@ -544,7 +580,14 @@ static int run_manage(run_t *run, pm_pool_set_t *set, apr_pool_t *p)
                               .ctx = run};
     pm_manager_t *manager;
     pm_reason_t why;
+    int status;
 
+    if (run_open_metrics(run, p, &why) != APR_SUCCESS) {
+        run_log_say(&run->log, PM_ERROR, why.text);
+        run_unlink(run);
+        return EXIT_USAGE;
+    }
+    opts.metrics = run->metrics.fd;
     if (pm_scoreboard_create(&opts.scoreboard, 0, 64, p, &why) != APR_SUCCESS
         || pm_manager_create(&manager, &opts, p, &why) != APR_SUCCESS) {
         run_log_say(&run->log, PM_ERROR, why.text);
@@ -552,7 +595,9 @@ static int run_manage(run_t *run, pm_pool_set_t *set, apr_pool_t *p)
         return EXIT_USAGE;
     }
     pm_manager_adopt(manager, set);
-    return pm_manager_run(manager);
+    status = pm_manager_run(manager);
+    pm_listen_unlink(&run->metrics);
+    return status;
 }
 
 static int run_test_pool(const run_t *run, apr_pool_t *p)

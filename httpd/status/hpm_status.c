@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "httpd/status/hpm_status.h"
+#include "pm_core/control/pm_openmetrics.h"
 
 #include <string.h>
 
@@ -129,7 +130,7 @@ static void status_send_metrics(request_rec *r, char *text)
 {
     const json_t *status = pm_control_reply_read(text, r->pool);
 
-    ap_set_content_type(r, HPM_OPENMETRICS_TYPE);
+    ap_set_content_type(r, PM_OPENMETRICS_TYPE);
     if (status) {
         hpm_openmetrics_write(r, status);
     }

@@ -49,13 +49,6 @@ void hpm_page_write_script(request_rec *r);
 
 /* --- hpm_openmetrics.c --------------------------------------------------- */
 
-#define HPM_OPENMETRICS_TYPE                                                   \
-    "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
-/** Workers that have metrics of their own; fcgipm_workers_left_out counts the
- *  others. */
-#define HPM_OPENMETRICS_WORKERS 512
-
 /** Send the metrics. */
 void hpm_openmetrics_write(request_rec *r, const json_t *status);
 

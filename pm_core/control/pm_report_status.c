@@ -12,11 +12,11 @@
 
 /* --- the whole ------------------------------------------------------------ */
 
-static void report_put_manager(pm_json_t *j, const pm_scoreboard_header_t *head,
-                               const char *error, apr_time_t now)
+void pm_report_status_of_manager(pm_metric_value_t *value,
+                                 const pm_scoreboard_header_t *head,
+                                 const char *error, apr_time_t now)
 {
-    pm_metric_value_t value[PM_METRICS] = {{NULL}};
-
+    memset(value, 0, PM_METRICS * sizeof(*value));
     if (head) {
         value[PM_METRIC_MANAGER_pid].number = head->pid;
         value[PM_METRIC_MANAGER_uptime].time = error ? 0 : now - head->started;
@@ -26,6 +26,14 @@ static void report_put_manager(pm_json_t *j, const pm_scoreboard_header_t *head,
     }
     value[PM_METRIC_MANAGER_answers].number = !error;
     value[PM_METRIC_MANAGER_error].text = error;
+}
+
+static void report_put_manager(pm_json_t *j, const pm_scoreboard_header_t *head,
+                               const char *error, apr_time_t now)
+{
+    pm_metric_value_t value[PM_METRICS];
+
+    pm_report_status_of_manager(value, head, error, now);
     pm_json_open(j, "manager", '{');
     pm_metric_write(j, PM_METRIC_MANAGER, value);
     pm_json_close(j, '}');
@@ -62,13 +70,13 @@ static const char *const state_names[] = {
     [PM_WORKER_KILLED] = "stopping", [PM_WORKER_LEFT] = "stopping",
     [PM_WORKER_GONE] = "stopping",   [PM_WORKER_FORKS] = "forks"};
 
-static void report_put_worker(pm_json_t *j, const pm_worker_t *w,
-                              apr_time_t now)
+void pm_report_status_of_worker(pm_metric_value_t *value, const pm_worker_t *w,
+                                apr_time_t now)
 {
-    pm_metric_value_t value[PM_METRICS] = {{NULL}};
     pm_worker_facts_t facts = pm_worker_read_facts(w, now);
     int busy = w->state == PM_WORKER_READY && facts.busy;
 
+    memset(value, 0, PM_METRICS * sizeof(*value));
     value[PM_METRIC_WORKER_pid].number = w->pid;
     value[PM_METRIC_WORKER_state].text = busy ? "busy" : state_names[w->state];
     value[PM_METRIC_WORKER_requests].number = (apr_int64_t)facts.requests;
@@ -84,6 +92,14 @@ static void report_put_worker(pm_json_t *j, const pm_worker_t *w,
             memory.resident - memory.shared;
         value[PM_METRIC_WORKER_pss].number = memory.pss;
     }
+}
+
+static void report_put_worker(pm_json_t *j, const pm_worker_t *w,
+                              apr_time_t now)
+{
+    pm_metric_value_t value[PM_METRICS];
+
+    pm_report_status_of_worker(value, w, now);
     pm_json_open(j, NULL, '{');
     pm_metric_write(j, PM_METRIC_WORKER, value);
     pm_json_close(j, '}');
@@ -246,7 +262,8 @@ static int report_kept(const pm_pool_t *pool, apr_time_t now)
     return n;
 }
 
-void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
+void pm_report_status_of_pool(pm_report_status_t *out, pm_pool_t *pool,
+                              apr_time_t now, apr_pool_t *p)
 {
     const int *count = pool->workers.count;
     pm_avail_t avail = (pm_avail_t)pool->published->avail;
@@ -258,20 +275,26 @@ void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
                                     + count[PM_WORKER_LEFT],
                                 pm_direct_update(pool, now),
                                 report_kept(pool, now)};
+
+    report_clear(out);
+    report_set_definition(out->value, pool->conf, avail, p);
+    report_set_counts(out, pool->context->scoreboard, pool->slot, &workers,
+                      avail, now);
+    out->value[PM_METRIC_POOL_preload].text = pm_fork_server_state(pool);
+    out->value[PM_METRIC_POOL_fork_server].number = pm_fork_server_pid(pool);
+    out->value[PM_METRIC_POOL_warmup].text = pm_warmup_state(pool);
+    out->value[PM_METRIC_POOL_last_error].text = pool->last_error;
+    out->value[PM_METRIC_POOL_last_error_age].time =
+        pool->last_error_at ? now - pool->last_error_at : 0;
+    out->value[PM_METRIC_POOL_last_stderr].text = pm_output_last(pool);
+}
+
+void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
+{
     const pm_worker_t *w = NULL;
     pm_report_status_t status;
 
-    report_clear(&status);
-    report_set_definition(status.value, pool->conf, avail, j->bytes->pool);
-    report_set_counts(&status, pool->context->scoreboard, pool->slot, &workers,
-                      avail, now);
-    status.value[PM_METRIC_POOL_preload].text = pm_fork_server_state(pool);
-    status.value[PM_METRIC_POOL_fork_server].number = pm_fork_server_pid(pool);
-    status.value[PM_METRIC_POOL_warmup].text = pm_warmup_state(pool);
-    status.value[PM_METRIC_POOL_last_error].text = pool->last_error;
-    status.value[PM_METRIC_POOL_last_error_age].time =
-        pool->last_error_at ? now - pool->last_error_at : 0;
-    status.value[PM_METRIC_POOL_last_stderr].text = pm_output_last(pool);
+    pm_report_status_of_pool(&status, pool, now, j->bytes->pool);
     report_put_pool(j, &status);
     APR_RING_FOREACH(w, &pool->workers.list, pm_worker, link)
     {

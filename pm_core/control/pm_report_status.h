@@ -51,6 +51,17 @@ void pm_report_status_values(pm_report_status_t *out,
                              const pm_report_status_known_t *pool,
                              apr_time_t now, apr_pool_t *p);
 
+/** Values as the manager knows them, PM_METRICS each; texts are not owned.
+ *  @param error see pm_report_status_begin()
+ *  @param out   must not be moved */
+void pm_report_status_of_manager(pm_metric_value_t *value,
+                                 const pm_scoreboard_header_t *head,
+                                 const char *error, apr_time_t now);
+void pm_report_status_of_pool(pm_report_status_t *out, pm_pool_t *pool,
+                              apr_time_t now, apr_pool_t *p);
+void pm_report_status_of_worker(pm_metric_value_t *value, const pm_worker_t *w,
+                                apr_time_t now);
+
 /** Write what follows the last pool. */
 void pm_report_status_end(pm_json_t *j);
 

@@ -9,6 +9,8 @@
 #include "apr_strings.h"
 #include "pm_core/ipc/pm_wakeup.h"
 #include "pm_core/control/pm_control_commands.h"
+#include "pm_core/control/pm_probe.h"
+#include "pm_core/ipc/pm_http_server.h"
 #include "pm_core/ipc/pm_control_server.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/pool/pm_exec_order.h"
@@ -74,6 +76,7 @@ struct pm_manager {
     pm_pidfile_t pid_file;
     pm_survivor_t survivor;
     pm_service_t service;
+    pm_http_server_t *http; /* NULL: there is none */
 };
 
 /* --- all pools ------------------------------------------------------------ */
@@ -620,6 +623,11 @@ static apr_status_t mgr_open(pm_manager_t *m, pm_reason_t *why)
         rv = mgr_watch(m, &m->slow_report_watch, opts->slow_report,
                        mgr_on_slow_report, why);
     }
+    if (rv == APR_SUCCESS && opts->metrics) {
+        rv = pm_http_server_create(
+            &m->http, m->context.loop, opts->metrics, pm_probe_answer,
+            pm_probe_create(&m->context, m->p), m->p, why);
+    }
     return rv;
 }
 
@@ -644,7 +652,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
                                   .log_fd = opts->log_fd,
                                   .roster = m->context.roster,
                                   .httpd = opts->httpd};
-    pm_service_init(&m->service, opts->notify, &m->context);
+    pm_service_init(&m->service, opts->notify, &m->context, p);
     rv = mgr_open(m, why);
     if (rv == APR_SUCCESS) {
         pm_reap_adopt_orphans();

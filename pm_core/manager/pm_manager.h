@@ -29,6 +29,8 @@ typedef struct pm_manager_opts {
     int slow_report; /**< httpd's children report slow requests here
                       *   (pm_slow_report.h); -1: there are none */
     int log_fd;      /**< where @c log writes; -1: to standard error */
+    int metrics;     /**< a listening socket at which machines ask by HTTP
+                      *   (pm_probe.h); 0: there is none */
     const struct pm_sd_notify *notify; /**< a service manager that is to be
                                         *   told (pm_service.h); NULL: none */
     pid_t httpd;                       /**< httpd's parent; 0: there is none */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/manager/pm_service.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "apr_strings.h"
@@ -35,34 +36,71 @@ static void service_write_status(const pm_service_t *s, char *buf,
     }
 }
 
-static void service_tell(const pm_service_t *s, const char *what)
+/* Sends what waits, as far as there is room. */
+static void service_send(pm_service_t *s)
+{
+    while (s->nwaiting && pm_sd_notify_send(s->notify, s->waiting[0])) {
+        s->nwaiting--;
+        memmove(s->waiting[0], s->waiting[1],
+                (size_t)s->nwaiting * PM_SERVICE_TEXT);
+    }
+}
+
+static void service_wait(pm_service_t *s)
+{
+    if (!s->nwaiting) {
+        pm_loop_unwatch(s->context->loop, &s->room);
+        apr_pool_clear(s->proom);
+    }
+    else if (!s->room.pfd.reqevents) {
+        pm_loop_watch(s->context->loop, &s->room, s->notify->fd, APR_POLLOUT,
+                      s->proom, NULL);
+    }
+}
+
+static void service_on_room(void *ctx, int events)
+{
+    pm_service_t *s = ctx;
+
+    (void)events;
+    service_send(s);
+    service_wait(s);
+}
+
+/* If nobody reads, the last message is the one that counts. */
+static void service_tell(pm_service_t *s, const char *what)
 {
     char status[128];
-    char text[512];
 
     if (!s->notify || s->notify->fd < 0) {
         return;
     }
-    service_write_status(s, status, sizeof(status));
-    apr_snprintf(text, sizeof(text), "%s\nSTATUS=%s\n", what, status);
-    if (!pm_sd_notify_send(s->notify, text)) {
-        pm_log(s->context->log, PM_WARNING,
-               "manager (pid %d): the service manager could not be told %s",
-               (int)getpid(), what);
+    if (s->nwaiting == PM_SERVICE_WAITING) {
+        s->nwaiting--;
     }
+    service_write_status(s, status, sizeof(status));
+    apr_snprintf(s->waiting[s->nwaiting++], PM_SERVICE_TEXT, "%s\nSTATUS=%s\n",
+                 what, status);
+    service_send(s);
+    service_wait(s);
 }
 
 static void service_on_watchdog(void *ctx, apr_time_t now)
 {
     pm_service_t *s = ctx;
 
-    service_tell(s, "WATCHDOG=1");
+    if (s->nwaiting == 0) {
+        pm_sd_notify_send(s->notify, "WATCHDOG=1\n");
+    }
     pm_loop_at(s->context->loop, &s->watchdog, now + s->notify->watchdog / 2);
 }
 
 void pm_service_init(pm_service_t *s, const pm_sd_notify_t *notify,
-                     pm_context_t *context)
+                     pm_context_t *context, apr_pool_t *p)
 {
+    s->proom = pm_subpool_create(p);
+    s->room = (pm_watch_t){.ready = service_on_room, .ctx = s};
+    s->nwaiting = 0;
     s->notify = notify;
     s->context = context;
     s->watchdog = (pm_timer_t){.due = service_on_watchdog, .ctx = s};

@@ -7,7 +7,8 @@
  * connections then; RELOADING=1, and READY=1 again when the reload is over,
  * whatever came of it; STOPPING=1.  STATUS= goes with each.  A watchdog that is
  * asked for hears of the manager twice in its time, from the loop's timers: a
- * loop that hangs is silent.
+ * loop that hangs is silent.  The socket's queue can be full: messages but
+ * those for the watchdog wait for room, so that none of them is lost.
  *
  * Only the manager's thread calls these functions.
  */
@@ -17,17 +18,26 @@
 #include "pm_core/os/pm_sd_notify.h"
 #include "pm_core/pool/pm_context.h"
 
+#define PM_SERVICE_TEXT 512
+
+/** Messages that wait for room in the socket's queue, at the most. */
+#define PM_SERVICE_WAITING 4
+
 typedef struct pm_service {
     const pm_sd_notify_t *notify; /**< NULL: nobody is to be told */
     pm_context_t *context;
     pm_timer_t watchdog;
+    pm_watch_t room;   /**< watched while messages wait */
+    apr_pool_t *proom; /**< what the loop needs for it */
+    char waiting[PM_SERVICE_WAITING][PM_SERVICE_TEXT]; /**< the first first */
+    int nwaiting;
     int is_ready; /**< 1: READY=1 is what was told last */
 } pm_service_t;
 
 /** Nothing is told yet.
  *  @param notify kept; may be NULL */
 void pm_service_init(pm_service_t *s, const pm_sd_notify_t *notify,
-                     pm_context_t *context);
+                     pm_context_t *context, apr_pool_t *p);
 
 /** Pools are in force; the watchdog begins.  Harmless when that was told. */
 void pm_service_ready(pm_service_t *s);

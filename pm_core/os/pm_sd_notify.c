@@ -80,5 +80,6 @@ apr_status_t pm_sd_notify_open(pm_sd_notify_t *n, pm_reason_t *why)
 int pm_sd_notify_send(const pm_sd_notify_t *n, const char *text)
 {
     return n->fd < 0
-           || send(n->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+           || send(n->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0
+           || (errno != EAGAIN && errno != ENOBUFS);
 }

@@ -28,7 +28,8 @@ typedef struct pm_sd_notify {
 apr_status_t pm_sd_notify_open(pm_sd_notify_t *n, pm_reason_t *why);
 
 /** Send a message.
- *  @return 0: it could not be sent, for example as the queue is full */
+ *  @return 0: there is no room in the queue; it can be watched for POLLOUT.  1:
+ *          it has been sent, or the other end has gone */
 int pm_sd_notify_send(const pm_sd_notify_t *n, const char *text);
 
 #endif /* PM_SD_NOTIFY_H */

@@ -58,6 +58,7 @@ typedef struct pm_start_failure {
 typedef struct pm_rollback {
     unsigned number;                /**< of the definition in force */
     int proven;                     /**< a worker of it has become ready */
+    int ever;                       /**< a worker of any has */
     const pm_launch_spec_t *former; /**< of the last proven one before; NULL */
     apr_pool_t *p;                  /**< holds that */
     int back; /**< workers are started from the former one */

@@ -41,6 +41,7 @@ void pm_rollback_ready(pm_pool_t *pool, const pm_worker_t *w)
 
     if (w->definition == r->number && !r->proven) {
         r->proven = 1;
+        r->ever = 1;
         rb_drop_former(r);
     }
 }

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pm_core/ipc/pm_http_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "apr_ring.h"
+#include "apr_strings.h"
+#include "pm_core/os/pm_fds.h"
+
+/* A client: it sends a request, then gets an answer. */
+typedef struct http_client {
+    APR_RING_ENTRY(http_client) link;
+    pm_http_server_t *server;
+    apr_pool_t *p;
+    int fd;
+    apr_pool_t *pwatch; /* what the loop needs to watch it */
+    pm_watch_t watch;
+    pm_timer_t deadline;
+    char head[PM_HTTP_SERVER_HEAD + 1];
+    apr_size_t len;
+    pm_http_answer_t answer;
+    apr_pool_t *ppart; /* holds the part that is sent */
+    const char *part;  /* NULL: the request has not come whole */
+    apr_size_t left;
+    int is_head; /* 1: there is no body */
+} http_client_t;
+
+/* The one that came first is first. */
+APR_RING_HEAD(http_clients, http_client);
+
+struct pm_http_server {
+    pm_loop_t *loop;
+    apr_pool_t *p;
+    int fd;
+    int spare; /* a descriptor to accept with when there is no other */
+    pm_watch_t watch;
+    struct http_clients clients;
+    int nclients;
+    pm_http_handler_t *handler;
+    void *ctx;
+};
+
+static void http_drop(http_client_t *c)
+{
+    pm_http_server_t *server = c->server;
+
+    pm_loop_unwatch(server->loop, &c->watch);
+    pm_loop_at(server->loop, &c->deadline, PM_TIME_NEVER);
+    pm_fds_close(&c->fd);
+    APR_RING_REMOVE(c, link);
+    server->nclients--;
+    apr_pool_destroy(c->p);
+}
+
+static void http_on_deadline(void *ctx, apr_time_t now)
+{
+    (void)now;
+    http_drop(ctx);
+}
+
+/* --- a request ------------------------------------------------------------ */
+
+const char *pm_http_server_parse(char *head, int *is_head, int *status)
+{
+    char *line_end = head + strcspn(head, "\r\n");
+    char *path = head + strcspn(head, " ");
+    char *end;
+
+    *line_end = '\0';
+    *is_head = !strncmp(head, "HEAD ", 5);
+    *status = *is_head || !strncmp(head, "GET ", 4) ? 400 : 405;
+    if (path >= line_end || path[1] != '/' || *status == 405) {
+        *status = path >= line_end ? 400 : *status;
+        return NULL;
+    }
+    path++;
+    end = path + strcspn(path, " ?#");
+    if (strncmp(end + strcspn(end, " "), " HTTP/1.", 8) != 0) {
+        return NULL;
+    }
+    *end = '\0';
+    return path;
+}
+
+static int http_is_whole(const http_client_t *c)
+{
+    return strstr(c->head, "\r\n\r\n") || strstr(c->head, "\n\n");
+}
+
+/* @return the words for a status */
+static const char *http_words(int status)
+{
+    return status == 200   ? "OK"
+           : status == 400 ? "Bad Request"
+           : status == 404 ? "Not Found"
+           : status == 405 ? "Method Not Allowed"
+           : status == 431 ? "Request Header Fields Too Large"
+                           : "Service Unavailable";
+}
+
+/* The head and the first part go together. */
+static void http_begin_answer(http_client_t *c)
+{
+    const pm_http_answer_t *a = &c->answer;
+
+    c->ppart = pm_subpool_create(c->p);
+    c->part = apr_psprintf(c->ppart,
+                           "HTTP/1.0 %d %s\r\nContent-Type: %s\r\n"
+                           "Cache-Control: no-store\r\nConnection: close\r\n"
+                           "\r\n%s",
+                           a->status, http_words(a->status), a->type,
+                           c->is_head ? "" : a->text);
+    c->left = strlen(c->part);
+}
+
+static void http_answer(http_client_t *c, int refused)
+{
+    int status = refused;
+    const char *path =
+        refused ? NULL : pm_http_server_parse(c->head, &c->is_head, &status);
+
+    c->answer = (pm_http_answer_t){.status = status, .type = "text/plain"};
+    if (path) {
+        c->answer.status = 404;
+        c->server->handler(c->server->ctx, path, &c->answer, c->p);
+    }
+    if (!c->answer.text) {
+        c->answer.text =
+            apr_psprintf(c->p, "%s\n", http_words(c->answer.status));
+    }
+    http_begin_answer(c);
+}
+
+/* --- sending and receiving ------------------------------------------------ */
+
+static void http_on_client(void *ctx, int events);
+
+static void http_wait(http_client_t *c)
+{
+    int events = c->part ? APR_POLLOUT : APR_POLLIN;
+
+    if (c->watch.pfd.reqevents != events) {
+        pm_loop_unwatch(c->server->loop, &c->watch);
+        apr_pool_clear(c->pwatch);
+        pm_loop_watch(c->server->loop, &c->watch, c->fd, events, c->pwatch,
+                      NULL);
+    }
+}
+
+/* @return 0: that was all */
+static int http_next_part(http_client_t *c)
+{
+    apr_pool_clear(c->ppart);
+    c->part = c->answer.next && !c->is_head
+                  ? c->answer.next(c->answer.ctx, c->ppart)
+                  : NULL;
+    c->left = c->part ? strlen(c->part) : 0;
+    return c->part != NULL;
+}
+
+/* One part in each round at the most: others have their turn. */
+static void http_send(http_client_t *c)
+{
+    ssize_t n = send(c->fd, c->part, c->left, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        http_drop(c);
+        return;
+    }
+    c->part += n > 0 ? n : 0;
+    c->left -= n > 0 ? (apr_size_t)n : 0;
+    if (!c->left && !http_next_part(c)) {
+        shutdown(c->fd, SHUT_WR);
+        http_drop(c);
+    }
+}
+
+static void http_receive(http_client_t *c)
+{
+    ssize_t n = recv(c->fd, c->head + c->len, PM_HTTP_SERVER_HEAD - c->len,
+                     MSG_DONTWAIT);
+
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+        http_drop(c);
+        return;
+    }
+    c->len += n > 0 ? (apr_size_t)n : 0;
+    c->head[c->len] = '\0';
+    if (memchr(c->head, '\0', c->len)) {
+        http_answer(c, 400);
+    }
+    else if (http_is_whole(c)) {
+        http_answer(c, 0);
+    }
+    else if (c->len == PM_HTTP_SERVER_HEAD) {
+        http_answer(c, 431);
+    }
+    http_wait(c);
+}
+
+static void http_on_client(void *ctx, int events)
+{
+    http_client_t *c = ctx;
+
+    (void)events;
+    if (c->part) {
+        http_send(c);
+    }
+    else {
+        http_receive(c);
+    }
+}
+
+/* --- clients -------------------------------------------------------------- */
+
+static void http_create_client(pm_http_server_t *server, int fd)
+{
+    apr_pool_t *p = pm_subpool_create(server->p);
+    http_client_t *c = apr_pcalloc(p, sizeof(*c));
+
+    if (server->nclients == PM_HTTP_SERVER_CLIENTS) {
+        http_drop(APR_RING_FIRST(&server->clients));
+    }
+    c->p = p;
+    c->server = server;
+    c->fd = fd;
+    c->pwatch = pm_subpool_create(p);
+    c->watch = (pm_watch_t){.ready = http_on_client, .ctx = c};
+    c->deadline = (pm_timer_t){.due = http_on_deadline, .ctx = c};
+    APR_RING_INSERT_TAIL(&server->clients, c, http_client, link);
+    server->nclients++;
+    pm_loop_at(server->loop, &c->deadline, pm_time_now() + PM_HTTP_SERVER_TIME);
+    http_wait(c);
+}
+
+/* All descriptors are in use: see pm_control_server.c. */
+static void http_send_away(pm_http_server_t *server)
+{
+    int fd;
+
+    pm_fds_close(&server->spare);
+    fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    pm_fds_close(&fd);
+    server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void http_on_connect(void *ctx, int events)
+{
+    pm_http_server_t *server = ctx;
+    int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    (void)events;
+    if (fd >= 0) {
+        http_create_client(server, fd);
+    }
+    else if (errno == EMFILE || errno == ENFILE) {
+        http_send_away(server);
+    }
+}
+
+apr_status_t pm_http_server_create(pm_http_server_t **out, pm_loop_t *loop,
+                                   int fd, pm_http_handler_t *handler,
+                                   void *ctx, apr_pool_t *p, pm_reason_t *why)
+{
+    pm_http_server_t *server = apr_pcalloc(p, sizeof(*server));
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK)) {
+        return pm_fail_os(why, errno, "cannot serve the metrics");
+    }
+    server->loop = loop;
+    server->p = p;
+    server->fd = fd;
+    server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    server->handler = handler;
+    server->ctx = ctx;
+    server->watch = (pm_watch_t){.ready = http_on_connect, .ctx = server};
+    APR_RING_INIT(&server->clients, http_client, link);
+    *out = server;
+    return pm_loop_watch(loop, &server->watch, fd, APR_POLLIN, p, why);
+}
