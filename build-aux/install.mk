@@ -22,10 +22,14 @@ MODS    := $(if $(wildcard /etc/debian_version),$(CONFDIR)/mods-available)
 ENABLED := $(addprefix $(DESTDIR)$(CONFDIR)/mods-enabled/fcgipm.,load conf)
 
 # Files whose text names directories.
-FILLED := $(addprefix $(B)/,libfcgipm.pc fcgipm.load fcgipm-run@.service)
-$(FILLED): $(B)/%: packaging/% FORCE
-	$(Q)sed $(foreach v,LIBDIR INCDIR MODDIR BINDIR VERSION,-e 's,@$v@,$($v),') \
-	    $< > $@
+UNIT_FILES := $(addprefix $(B)/,$(notdir $(wildcard packaging/systemd/*.service)))
+FILLED := $(addprefix $(B)/,libfcgipm.pc fcgipm.load) $(UNIT_FILES)
+FILL    = sed $(foreach v,LIBDIR INCDIR MODDIR BINDIR VERSION,-e 's,@$v@,$($v),') \
+              $< > $@
+$(B)/libfcgipm.pc $(B)/fcgipm.load: $(B)/%: packaging/% FORCE
+	$(Q)$(FILL)
+$(UNIT_FILES): $(B)/%: packaging/systemd/% FORCE
+	$(Q)$(FILL)
 .PHONY: FORCE
 FORCE:
 
@@ -48,6 +52,10 @@ INSTALLED := \
     644:packaging/prometheus/fcgipm.rules.yml:$(DATADIR)/prometheus/fcgipm.rules.yml \
     644:packaging/prometheus/grafana-dashboard.json:$(DATADIR)/prometheus/grafana-dashboard.json \
     $(if $(UNITDIR),644:$(B)/fcgipm-run@.service:$(UNITDIR)/fcgipm-run@.service) \
+    $(if $(UNITDIR),644:$(B)/fcgipm@.service:$(UNITDIR)/fcgipm@.service) \
+    $(if $(UNITDIR),644:$(B)/fcgipm.service:$(UNITDIR)/fcgipm.service) \
+    $(if $(UNITDIR),644:packaging/systemd/sysusers.conf:/usr/lib/sysusers.d/fcgipm.conf) \
+    $(if $(UNITDIR),644:packaging/systemd/tmpfiles.conf:/usr/lib/tmpfiles.d/fcgipm.conf) \
     $(if $(MODS),644:$(B)/fcgipm.load:$(MODS)/fcgipm.load)
 
 # A configuration that is there stays as it is.

@@ -39,6 +39,8 @@ my @file = files();
 for my $want (qw(mod_fcgipm\.so fcgipm/fcgipm-guard\.so libfcgipm\.so
                  libfcgipm\.so\.0 fcgipm\.h libfcgipm\.pc sbin/fcgipmctl
                  fcgipm-run sbin/fcgipm-migrate fcgipm-run\.1 fcgipm-run@\.service
+                 fcgipm@\.service fcgipm\.service sysusers\.d/fcgipm\.conf
+                 tmpfiles\.d/fcgipm\.conf
                  share/fcgipm/prometheus/fcgipm\.rules\.yml
                  share/fcgipm/prometheus/grafana-dashboard\.json)) {
     is(scalar(grep { m{/$want$} } @file), 1, "$want is installed");

@@ -51,4 +51,17 @@ for my $name (@name) {
         if $name !~ /\.load$/;
 }
 
+# --- what systemd says of its units
+SKIP: {
+    skip 'systemd-analyze is missing', 1 unless have('systemd-analyze');
+    my $dir = tmp_dir();
+    my $run = write_file("$dir/fcgipm-run", "#!/bin/sh\n", 0755);
+    my @unit = map {
+        my $unit = "$dir/" . (m{([^/]+)$})[0] =~ s/\@/\@x/r;
+        write_file($unit, slurp($_) =~ s/\@BINDIR\@/$dir/gr);
+    } glob "$top/packaging/systemd/*.service";
+    my $said = `systemd-analyze verify --man=no @unit 2>&1`;
+    is($said, '', 'systemd-analyze has nothing to say of the units');
+}
+
 done_testing;

@@ -51,21 +51,16 @@ enum {
     RUN_ROW
 };
 
-/* Settings that httpd's side obeys; the manager does not. */
-static const int run_httpd_rows[] = {PM_ROW_max_scripts,
-                                     PM_ROW_connect_timeout,
-                                     PM_ROW_io_timeout,
-                                     PM_ROW_request_buffer,
-                                     PM_ROW_response_buffer,
-                                     PM_ROW_header_limit,
-                                     PM_ROW_queue_limit,
-                                     PM_ROW_queue_timeout,
-                                     PM_ROW_ignore_abort,
-                                     PM_ROW_keep_connections,
-                                     PM_ROW_xsendfile,
-                                     PM_ROW_xsendfile_path,
-                                     PM_ROW_park,
-                                     PM_ROW_max_threads};
+/* Settings that httpd's side obeys, and that mean nothing for one pool. */
+static const int run_httpd_rows[] = {
+    PM_ROW_graceful,         PM_ROW_max_scripts,
+    PM_ROW_connect_timeout,  PM_ROW_io_timeout,
+    PM_ROW_request_buffer,   PM_ROW_response_buffer,
+    PM_ROW_header_limit,     PM_ROW_queue_limit,
+    PM_ROW_queue_timeout,    PM_ROW_ignore_abort,
+    PM_ROW_keep_connections, PM_ROW_xsendfile,
+    PM_ROW_xsendfile_path,   PM_ROW_park,
+    PM_ROW_max_threads};
 
 static int run_has_option(int row)
 {

@@ -86,11 +86,6 @@ const apr_array_header_t *run_config_warnings(const run_config_t *c)
     return c->warnings;
 }
 
-const pm_global_t *run_config_global(const run_config_t *c)
-{
-    return c->global;
-}
-
 /* --- faults --------------------------------------------------------------- */
 
 static void config_add(apr_array_header_t *list, const char *text)

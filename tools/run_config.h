@@ -55,9 +55,6 @@ const apr_array_header_t *run_config_faults(const run_config_t *c);
 /** @return likewise, what may be wrong */
 const apr_array_header_t *run_config_warnings(const run_config_t *c);
 
-/** The manager's settings, as far as they have been read. */
-const pm_global_t *run_config_global(const run_config_t *c);
-
 /** Remove the files of the sockets of the last set, which was not handed to a
  *  manager. */
 void run_config_unlink(const run_config_t *c);

@@ -23,23 +23,32 @@ static const char *log_read_pid(const char *text, const char *word, long *pid,
 {
     apr_size_t len = strlen(word);
     char *after;
+    long n;
 
     if (strncmp(text, word, len) != 0 || !apr_isdigit(text[len])) {
         return NULL;
     }
-    *pid = strtol(text + len, &after, 10);
+    n = strtol(text + len, &after, 10);
     len = strlen(end);
-    return strncmp(after, end, len) ? NULL : after + len;
+    if (strncmp(after, end, len) != 0) {
+        return NULL;
+    }
+    *pid = n;
+    return after + len;
 }
 
 static void log_split_pool(run_log_parts_t *parts)
 {
-    const char *name = parts->message + strlen("pool ");
-    apr_size_t len = strcspn(name, ": ");
+    const char *name = parts->message;
     const char *rest;
+    apr_size_t len;
 
-    if (strncmp(parts->message, "pool ", 5) != 0 || !len || name[len] != ':'
-        || name[len + 1] != ' ') {
+    if (strncmp(name, "pool ", 5) != 0) {
+        return;
+    }
+    name += 5;
+    len = strcspn(name, ": ");
+    if (!len || name[len] != ':' || name[len + 1] != ' ') {
         return;
     }
     parts->pool = name;

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file service.c
+ * @brief What fcgipm-run is asked by HTTP (pm_http_server.h), and the parts of
+ *        its log's lines (run_log.h).  t/core/service.t runs it.
+ */
+#include "pm_core/ipc/pm_http_server.h"
+#include "pm_core/control/pm_openmetrics.h"
+#include "tap.h"
+#include "tools/run_log.h"
+
+#include <string.h>
+
+#include "apr_general.h"
+#include "apr_strings.h"
+
+static void test_requests(apr_pool_t *p)
+{
+    static const struct {
+        const char *head, *path;
+        int is_head, status;
+    } rows[] = {{"GET /a HTTP/1.0\r\n\r\n", "/a", 0, 0},
+                {"HEAD /a HTTP/1.1\r\n\r\n", "/a", 1, 0},
+                {"GET / HTTP/1.1\nX: y\n\n", "/", 0, 0},
+                {"GET /a?b=c HTTP/1.0\r\n\r\n", "/a", 0, 0},
+                {"GET /a#b HTTP/1.0\r\n\r\n", "/a", 0, 0},
+                {"GET /a?b HTTP/2\r\n\r\n", NULL, 0, 400},
+                {"GET /a\r\nX: HTTP/1.0\r\n\r\n", NULL, 0, 400},
+                {"GET  /a HTTP/1.0\r\n\r\n", NULL, 0, 400},
+                {"GET\r\n\r\n", NULL, 0, 400},
+                {"\r\nGET /a HTTP/1.0\r\n\r\n", NULL, 0, 400},
+                {"", NULL, 0, 400},
+                {" ", NULL, 0, 405},
+                {"POST /a HTTP/1.0\r\n\r\n", NULL, 0, 405},
+                {"get /a HTTP/1.0\r\n\r\n", NULL, 0, 405}};
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int is_head = 0, status = 0;
+        const char *path = pm_http_server_parse(apr_pstrdup(p, rows[i].head),
+                                                &is_head, &status);
+
+        is_str(path, rows[i].path, "the path of request %d", (int)i);
+        is_int(is_head, rows[i].is_head, "whether it is HEAD");
+        if (!path) {
+            is_int(status, rows[i].status, "why it is refused");
+        }
+    }
+}
+
+static void test_lines(apr_pool_t *p)
+{
+    static const struct {
+        const char *line, *pool;
+        long pid;
+        int is_output;
+        const char *message, *reason;
+    } rows[] = {
+        {"manager (pid 7): started", NULL, 7, 0, "started", NULL},
+        {"manager (pid 7): ends with 0: all workers have gone", NULL, 7, 0,
+         "ends with 0: all workers have gone", "all workers have gone"},
+        {"pool a.b: worker 12 has gone: exit status 3 after 1.000 s", "a.b", 12,
+         0, "worker 12 has gone: exit status 3 after 1.000 s",
+         "exit status 3 after 1.000 s"},
+        {"pool a: pid 12: it said: so", "a", 12, 1, "it said: so", NULL},
+        {"pool a: pid 12: slow: GET /", "a", 12, 0, "slow: GET /", "GET /"},
+        {"pool a: reload", "a", 0, 0, "reload", NULL},
+        {"pool a", NULL, 0, 0, "pool a", NULL},
+        {"pool : x", NULL, 0, 0, "pool : x", "x"},
+        {"pool a:", NULL, 0, 0, "pool a:", NULL},
+        {"pool a: pid 12", "a", 0, 0, "pid 12", NULL},
+        {"pool a: pid x: y", "a", 0, 0, "pid x: y", "y"},
+        {"the pool of /x goes: y", NULL, 0, 0, "the pool of /x goes: y", "y"},
+        {"", NULL, 0, 0, "", NULL}};
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        run_log_parts_t parts = run_log_split(rows[i].line);
+
+        is_str(parts.pool ? apr_pstrmemdup(p, parts.pool, parts.pool_len)
+                          : NULL,
+               rows[i].pool, "line %d: its pool", (int)i);
+        is_int(parts.pid, rows[i].pid, "its pid");
+        is_int(parts.is_output, rows[i].is_output, "who said it");
+        is_str(parts.message, rows[i].message, "its message");
+        is_str(parts.reason, rows[i].reason, "its reason");
+    }
+}
+
+static void test_seconds(apr_pool_t *p)
+{
+    static const struct {
+        apr_int64_t us;
+        const char *text;
+    } rows[] = {{0, "0.0"},
+                {1, "0.000001"},
+                {500000, "0.5"},
+                {60000000, "60.0"},
+                {-1500000, "-1.5"}};
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        is_str(pm_openmetrics_seconds(rows[i].us, p), rows[i].text,
+               "seconds of row %d", (int)i);
+    }
+}
+
+int main(void)
+{
+    apr_pool_t *p;
+
+    apr_initialize();
+    apr_pool_create(&p, NULL);
+    test_requests(p);
+    test_lines(p);
+    test_seconds(p);
+    apr_terminate();
+    return done_testing();
+}
