@@ -252,12 +252,22 @@ sub free_port {
 =head2 wait_for CODE SECONDS, WHAT
 
 Calls CODE until it gives something true, which is returned, or until SECONDS
-have gone: then says what was waited for and returns nothing.
+have gone: then says what was waited for and returns nothing.  SECONDS are those
+of a machine with up to four processes that want to run for each processor;
+with more of them they are longer.
 
 =cut
 
+sub _overload {
+    my ($load) = slurp('/proc/loadavg') =~ /^([\d.]+)/;
+    my $cpus = () = slurp('/proc/stat') =~ /^cpu\d/mg;
+    my $overload = ($load || 0) / (4 * ($cpus || 1));
+    return $overload > 1 ? $overload : 1;
+}
+
 sub wait_for (&$$) {
     my ($code, $seconds, $what) = @_;
+    $seconds *= _overload();
     my $deadline = time + $seconds;
     for (;;) {
         reap();
@@ -266,7 +276,7 @@ sub wait_for (&$$) {
         last if time > $deadline;
         sleep 0.01;
     }
-    Test::More::diag("waited ${seconds} s in vain for $what");
+    Test::More::diag(sprintf 'waited %g s in vain for %s', $seconds, $what);
     return;
 }
 
