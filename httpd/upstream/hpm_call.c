@@ -135,8 +135,8 @@ static void call_close(hpm_call_t *call, hpm_upstream_t *x)
 {
     hpm_conn_t *conn = &call->admission.conn;
 
-    if (x->unread) {
-        call_learn(call, HPM_KEEP_UNREAD);
+    if (x->keep && x->outcome == HPM_UPSTREAM_COMPLETE && !x->parser.reads_on) {
+        call_learn(call, HPM_KEEP_UNSIGNED);
     }
     else if (call->reused && x->outcome == HPM_UPSTREAM_CLOSED_EARLY) {
         call_learn(call, HPM_KEEP_CLOSED);

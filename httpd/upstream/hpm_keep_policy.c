@@ -6,14 +6,15 @@
 const hpm_keep_limits_t hpm_keep_limits = {apr_time_from_msec(5),
                                            apr_time_from_msec(20)};
 
-/* A worker that is replaced closes a connection, too: only several in a row
- * tell of the program. */
+/* A worker that is replaced closes a connection, too, and one that is new does
+ * not know whether it reads on: only several in a row tell of the program.
+ * Being asked in vain costs it little: one more read(). */
 static const struct {
     int most;                /* so many of them mean nothing */
     apr_interval_time_t off; /* then none are kept for so long */
 } keep_rows[HPM_KEEP_EVENTS] = {
     [HPM_KEEP_CLOSED] = {3, apr_time_from_sec(60)},
-    [HPM_KEEP_UNREAD] = {0, apr_time_from_sec(60)},
+    [HPM_KEEP_UNSIGNED] = {63, apr_time_from_sec(1)},
     [HPM_KEEP_RECALLED] = {0, apr_time_from_msec(50)},
 };
 

@@ -5,9 +5,11 @@
  *
  * A kept connection holds its worker.  So it is kept for moments: while
  * requests follow each other, and never so long that a connection which no
- * child knows of (of nginx at the same socket) would wait for it.  Of programs
- * that close connections, or work on after END_REQUEST, and of pools whose
- * workers other children need, none are kept for a while.
+ * child knows of (of nginx at the same socket) would wait for it.  None is
+ * kept of a worker that has not said that it reads on at once (pm_reads_on.h).
+ * Programs that do not say so for many requests, or close connections all the
+ * same, are not asked to keep any for a while, nor are those of pools whose
+ * workers other children need.
  *
  * Pure: no system call, clock or allocation.
  */
@@ -28,7 +30,7 @@ extern const hpm_keep_limits_t hpm_keep_limits;
 typedef enum hpm_keep_event {
     HPM_KEEP_WORKED,   /**< a further request was answered on it */
     HPM_KEEP_CLOSED,   /**< the worker closed it after its first request */
-    HPM_KEEP_UNREAD,   /**< the worker did not read the next request */
+    HPM_KEEP_UNSIGNED, /**< the worker did not say that it reads on */
     HPM_KEEP_RECALLED, /**< its worker was needed for another child's request */
     HPM_KEEP_EVENTS
 } hpm_keep_event_t;

@@ -208,7 +208,7 @@ static int kept_has_closer(hpm_kept_t *kept, apr_time_t at)
                           ? KEPT_ENDED
                           : KEPT_RUNS;
     }
-    if (kept->state == KEPT_RUNS && kept->wakes_at == PM_TIME_NEVER) {
+    if (kept->state == KEPT_RUNS && kept->wakes_at > at) {
         kept->wakes_at = at;
         kept_wake(kept);
     }

@@ -5,8 +5,9 @@
  *        (FCGI_KEEP_CONN), for the next request.
  *
  * A kept connection saves connect() and close(), accept() and a switch of
- * processes.  It also holds its worker, whatever else needs one: so it is counted
- * in the child's row and in the pool's words (pm_admission.h), and given up
+ * processes.  It also holds its worker, whatever else needs one: so it is
+ * counted in the child's row and in the pool's words (pm_admission.h), and
+ * given up
  *   - as soon as requests and kept connections together are more than the
  *     pool's workers may have requests.  The request that makes it so closes
  *     those of its own child, or wakes the children that keep others;

@@ -13,7 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "pm_core/os/pm_outq.h"
 #include "pm_core/os/pm_peer_pid.h"
 
 static hpm_upstream_outcome_t upstream_end(hpm_upstream_t *x,
@@ -327,10 +326,6 @@ static int upstream_waits_for_body(const hpm_upstream_t *x)
     return x->starved && !x->unreading && !x->iov_n;
 }
 
-/* The worker is to read a request on a kept connection within this time: longer
- * than a process waits for the processor on a busy machine. */
-#define UPSTREAM_UNREAD apr_time_from_msec(250)
-
 static void upstream_end_timeout(hpm_upstream_t *x)
 {
     if (upstream_waits_for_body(x)) {
@@ -366,20 +361,7 @@ static apr_interval_time_t upstream_timeout(hpm_upstream_t *x)
         timeout = x->deadline - now;
     }
     x->slow_next = x->slow_at && x->slow_at - now < timeout;
-    timeout = x->slow_next ? x->slow_at - now : timeout;
-    x->look_next =
-        x->reused && !x->begun && !x->looked && timeout > UPSTREAM_UNREAD;
-    return x->look_next ? UPSTREAM_UNREAD : timeout;
-}
-
-/* A worker that has sent END_REQUEST may go on working, and read nothing for
- * minutes.  Whether it has begun is not known: some read the end of STDIN last,
- * and the kernel counts a message whole until then.  So it is asked for no more
- * requests like this, but for this one no other worker is. */
-static void upstream_look(hpm_upstream_t *x)
-{
-    x->looked = 1;
-    x->unread = pm_outq(x->fd) > 0;
+    return x->slow_next ? x->slow_at - now : timeout;
 }
 
 /* Only what a client has sent whole is done without it. */
@@ -444,9 +426,6 @@ static void upstream_wait(hpm_upstream_t *x)
     if (n < 0) {
         upstream_end_errno(x, HPM_UPSTREAM_FAILED, "cannot wait for the worker",
                            errno);
-    }
-    else if (n == 0 && x->look_next) {
-        upstream_look(x);
     }
     else if (n == 0 && x->slow_next) {
         x->slow_at = 0;
@@ -605,8 +584,7 @@ void hpm_upstream_init(hpm_upstream_t *x, apr_interval_time_t timeout,
     x->in_left = 0;
     x->readable = x->writable = x->unreading = x->handed = x->ended = 0;
     x->starved = x->room = x->named = 0;
-    x->reused = x->looked = x->look_next = 0;
-    x->keep = x->unread = 0;
+    x->keep = 0;
     x->slow = x->slow_next = x->lingered = 0;
     x->silent_since = x->paused = 0;
     x->deadline = x->slow_at = 0;
@@ -674,7 +652,6 @@ int hpm_upstream_reuse(hpm_upstream_t *x, int fd, const void *head,
         x->named = 1;
         (void)upstream_begin(x, head, head_len);
         if (!x->unreading) {
-            x->reused = 1;
             return 1;
         }
         x->fd = -1;
@@ -689,8 +666,8 @@ int hpm_upstream_detach(hpm_upstream_t *x)
 {
     int fd = x->fd;
 
-    if (x->outcome != HPM_UPSTREAM_COMPLETE || !x->keep || x->in_left
-        || x->iov_n || !x->ended || x->unreading) {
+    if (x->outcome != HPM_UPSTREAM_COMPLETE || !x->keep || !x->parser.reads_on
+        || x->in_left || x->iov_n || !x->ended || x->unreading) {
         return -1;
     }
     x->fd = -1;

@@ -118,9 +118,7 @@ typedef struct hpm_upstream {
                           *   set between init and open */
     apr_time_t slow_at;  /**< HPM_UPSTREAM_EVENT_SLOW at this pm_time_now(); 0:
                           *   never.  Likewise */
-    int keep;   /**< the worker was asked to keep the connection; likewise */
-    int unread; /**< on a kept connection: the worker had not read the request
-                 *   whole after 250 ms, and may not have begun */
+    int keep; /**< the worker was asked to keep the connection; likewise */
 
     /* private to hpm_upstream.c */
     int fd;
@@ -140,9 +138,6 @@ typedef struct hpm_upstream {
     unsigned int slow_next : 1; /* poll() ends at slow_at */
     unsigned int slow : 1;      /* slow_at has come */
     unsigned int named : 1;     /* the kernel will name the worker */
-    unsigned int reused : 1;    /* the connection was kept */
-    unsigned int looked : 1;    /* whether the worker has read on it */
-    unsigned int look_next : 1; /* poll() ends when that is to be known */
     unsigned int lingered : 1;  /* nothing has come since the last moment */
     apr_time_t paused;          /* the last pause was reported; 0: none */
     apr_time_t silent_since;    /* the worker; 0: not looked at */
@@ -187,7 +182,7 @@ int hpm_upstream_reuse(hpm_upstream_t *x, int fd, const void *head,
                        apr_size_t head_len);
 
 /** @return the socket, the caller's from now on, if the exchange is complete
- *          and another can follow on it; else -1 */
+ *          and another can follow on it at once; else -1 */
 int hpm_upstream_detach(hpm_upstream_t *x);
 
 /** @return the socket to the worker; -1: there is none */

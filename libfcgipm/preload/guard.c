@@ -571,6 +571,7 @@ void guard_adopt(void)
     guard.due = guard.leaving = guard.left = 0;
     guard.calls = 0;
     guard.inside = guard.accepting = 0;
+    guard.reads_beside = guard.reads_on = 0;
     guard.busy = guard.conns = guard.suspects = 0;
     guard.flags = 0;
     memset(guard.sleeper, 0, sizeof(guard.sleeper));

@@ -88,8 +88,10 @@ enum guard_kind {
     GUARD_EPOLL,    /**< an epoll set that has it */
     GUARD_KEPT,     /**< a connection whose last request has been answered */
     GUARD_BUSY,     /**< a connection with a request */
-    GUARD_SUSPECT   /**< the same, but nothing has been read from it here, or a
+    GUARD_SUSPECT,  /**< the same, but nothing has been read from it here, or a
                      *   call on it has failed: perhaps it is closed */
+    GUARD_UNREAD    /**< a kept one in which a request lay when this was told,
+                     *   which nobody has read yet */
 };
 
 /** Where a thread is. */
@@ -116,6 +118,8 @@ typedef struct guard_fd {
     } set;
     unsigned char sent[GUARD_END_SIZE]; /**< the last bytes on a connection */
     uint64_t since; /**< when a connection's last request began, guard_now() */
+    uint64_t answered; /**< when it ended on a kept one; 0: that was read from
+                        *   since then */
 } guard_fd_t;
 
 /** Threads that sleep where SIGTERM has to wake them. */
@@ -175,6 +179,12 @@ typedef struct guard {
     unsigned ended;      /**< requests that have ended */
     uint64_t ended_at;   /**< when a request ended last */
     uint64_t checked_at; /**< when old requests were checked last */
+    int reads_beside;    /**< a thread has read from a kept connection while
+                          *   another could get a request: it does not take
+                          *   turns with that */
+    int reads_on;        /**< 1: threads read from a kept connection at once
+                          *   when they have answered; less: when they have
+                          *   done so as many times more */
     int top;             /**< the highest descriptor of a kind */
     guard_fd_t fd[GUARD_FDS];
     pid_t sleeper[GUARD_THREADS]; /**< 0: free */

@@ -11,11 +11,14 @@
 #include "libfcgipm/preload/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "pm_core/base/pm_reads_on.h"
 
 /* A request that is older may have ended without being seen: the kernel is
  * asked so often.  Microseconds. */
@@ -140,6 +143,9 @@ static int become(int fd, unsigned state, enum guard_kind kind)
         return 0;
     }
     account(was, kind, since);
+    if (kind == GUARD_KEPT) {
+        STORE(guard.fd[fd].answered, LOAD(guard.ended_at));
+    }
     return 1;
 }
 
@@ -194,6 +200,15 @@ static int is_open(int fd)
     }
 }
 
+/* It has closed its side, so nobody waits for an answer.  Of a unix socket the
+ * kernel tells so. */
+static int has_client(int fd)
+{
+    struct pollfd pfd = {fd, 0, 0};
+
+    return guard_libc()->poll(&pfd, 1, 0) <= 0 || !(pfd.revents & POLLHUP);
+}
+
 /* The state is read first: another connection that has the number meanwhile
  * is another state. */
 void guard_conn_check(int all)
@@ -205,9 +220,14 @@ void guard_conn_check(int all)
         unsigned state = guard_state(fd);
         enum guard_kind kind = guard_kind_of(state);
 
-        if ((all ? is_conn_kind(kind) : kind == GUARD_SUSPECT)
-            && !is_open(fd)) {
+        if (!(all ? is_conn_kind(kind) : kind == GUARD_SUSPECT)) {
+            continue;
+        }
+        if (!is_open(fd)) {
             become(fd, state, GUARD_OTHER);
+        }
+        else if (kind == GUARD_UNREAD && !has_client(fd)) {
+            become(fd, state, GUARD_KEPT);
         }
     }
 }
@@ -240,25 +260,52 @@ void guard_conn_forget(void)
 
 /* --- kept connections ---------------------------------------------------- */
 
+/* The header of the empty record that ends STDIN is no request, see
+ * is_request(), nor is what a client has left behind: a thread that waits in a
+ * lock around accept() would never read it. */
+static int has_unread(int fd)
+{
+    int bytes = 0;
+
+    return ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0 && bytes != 8
+           && has_client(fd);
+}
+
 /* What has come is still read, and then the end of the file (shutdown(2)): the
  * program closes it, as if the client had.  A client that writes to it
- * learns that nobody reads, and can ask another worker. */
+ * learns that nobody reads, and can ask another worker.
+ * @return what it is then */
+static enum guard_kind stop_open(int fd)
+{
+    if (!has_unread(fd)) {
+        guard_libc()->shutdown(fd, SHUT_RD);
+        return has_unread(fd) ? GUARD_UNREAD : GUARD_KEPT;
+    }
+    return GUARD_UNREAD;
+}
+
+/* Another thread can close it meanwhile, and open something else that gets its
+ * number: what is looked at and stopped is a copy.  That is none that came
+ * later, as the pool's socket is closed. */
 static void stop(int fd)
 {
     unsigned state = guard_state(fd);
+    enum guard_kind kind = GUARD_OTHER;
     int err = errno;
-    int bytes = 0;
+    int copy;
 
     if (guard_kind_of(state) != GUARD_KEPT) {
         return;
     }
-    if (!is_open(fd)) {
-        become(fd, state, GUARD_OTHER);
-        return;
+    copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (is_open(copy < 0 ? fd : copy)) {
+        kind = stop_open(copy < 0 ? fd : copy);
     }
-    guard_libc()->shutdown(fd, SHUT_RD);
-    if (ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0) {
-        become(fd, state, GUARD_BUSY);
+    if (copy >= 0) {
+        close(copy);
+    }
+    if (kind != GUARD_KEPT) {
+        become(fd, state, kind);
     }
     errno = err;
 }
@@ -343,9 +390,43 @@ static ssize_t sent_bytes(int fd, const void *bytes, ssize_t n)
     return sent(fd, &iov, 1, n);
 }
 
+/* Does the program read on at once after the END_REQUEST with which these bytes
+ * end?  What is sent in other ways, or in a larger piece than libfcgi and PHP
+ * have, is not signed. */
+#define SIGNED_MOST 8192
+
+static int is_to_be_signed(int fd, const void *bytes, size_t n)
+{
+    unsigned char last[GUARD_END_SIZE];
+
+    if (LOAD(guard.reads_on) <= 0 || n - 1 >= SIGNED_MOST
+        || !has_request(guard_kind(fd)) || guard_told() || !guard_is_same()) {
+        return 0;
+    }
+    memcpy(last, guard.fd[fd].sent, GUARD_END_SIZE);
+    keep_last(last, bytes, n);
+    return is_end(last);
+}
+
+/* By the same call, as another may not be allowed (seccomp(2)).
+ * @param flags of send(); -1: write() */
+__attribute__((noinline)) static ssize_t send_signed(int fd, const void *bytes,
+                                                     size_t n, int flags)
+{
+    unsigned char copy[SIGNED_MOST];
+
+    memcpy(copy, bytes, n);
+    pm_reads_on_set(copy, n);
+    return flags < 0 ? guard_libc()->write(fd, copy, n)
+                     : guard_libc()->send(fd, copy, n, flags);
+}
+
 PUBLIC ssize_t write(int fd, const void *bytes, size_t n)
 {
-    return sent_bytes(fd, bytes, guard_libc()->write(fd, bytes, n));
+    return sent_bytes(fd, bytes,
+                      is_to_be_signed(fd, bytes, n)
+                          ? send_signed(fd, bytes, n, -1)
+                          : guard_libc()->write(fd, bytes, n));
 }
 
 PUBLIC ssize_t writev(int fd, const struct iovec *iov, int n)
@@ -355,7 +436,10 @@ PUBLIC ssize_t writev(int fd, const struct iovec *iov, int n)
 
 PUBLIC ssize_t send(int fd, const void *bytes, size_t n, int flags)
 {
-    return sent_bytes(fd, bytes, guard_libc()->send(fd, bytes, n, flags));
+    return sent_bytes(fd, bytes,
+                      is_to_be_signed(fd, bytes, n)
+                          ? send_signed(fd, bytes, n, flags)
+                          : guard_libc()->send(fd, bytes, n, flags));
 }
 
 PUBLIC ssize_t sendto(int fd, const void *bytes, size_t n, int flags,
@@ -387,6 +471,39 @@ PUBLIC int shutdown(int fd, int how)
 
 /* --- what is received ---------------------------------------------------- */
 
+/* One that reads so long after its answer has not worked on in between.
+ * Microseconds. */
+#define READS_SOON 1000
+
+/* As many milliseconds as the next request would have waited, as many answers
+ * are not signed. */
+static void note_reads_on(uint64_t after)
+{
+    int more = after < 1000 * READS_SOON ? (int)(after / READS_SOON) : 1000;
+    int reads_on = LOAD(guard.reads_on);
+
+    STORE(guard.reads_on, more ? -more : reads_on < 1 ? reads_on + 1 : 1);
+}
+
+/* This thread reads from a kept connection, for the first time after its
+ * answer.  Would it, whatever others do?  Threads that take turns in a lock
+ * around accept() read in it, too, so none is in a call beside another. */
+static void has_read_on(int fd)
+{
+    uint64_t answered = LOAD(guard.fd[fd].answered);
+
+    if (!answered) {
+        return;
+    }
+    STORE(guard.fd[fd].answered, 0);
+    if (LOAD(guard.inside) && guard_self.inside == GUARD_OUT) {
+        STORE(guard.reads_beside, 1);
+    }
+    if (__libc_single_threaded || LOAD(guard.reads_beside)) {
+        note_reads_on(guard_now() - answered);
+    }
+}
+
 /* A kept connection's next request can come in this call. */
 static int can_bring(int fd)
 {
@@ -399,6 +516,7 @@ static int can_bring(int fd)
         become(fd, state, GUARD_OTHER);
         return 0;
     }
+    has_read_on(fd);
     guard_sleep_begin(GUARD_INSIDE);
     return 1;
 }
@@ -426,7 +544,7 @@ static void has_received(int fd, const void *bytes, ssize_t n)
     enum guard_kind kind = guard_kind_of(state);
 
     if (n > 0
-        && (kind == GUARD_SUSPECT
+        && (kind == GUARD_SUSPECT || kind == GUARD_UNREAD
             || (kind == GUARD_KEPT && is_request(bytes, (size_t)n)))) {
         become(fd, state, GUARD_BUSY);
     }

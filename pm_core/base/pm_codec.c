@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apr_strings.h"
+#include "pm_core/base/pm_reads_on.h"
 
 void pm_codec_header(unsigned char *out, int type, apr_size_t len)
 {
@@ -178,6 +179,7 @@ static pm_codec_event_t codec_parse_end(pm_codec_parser_t *ps)
     ps->app_status = ((apr_uint32_t)b[0] << 24) | ((apr_uint32_t)b[1] << 16)
                      | ((apr_uint32_t)b[2] << 8) | b[3];
     ps->protocol_status = b[4];
+    ps->reads_on = pm_reads_on_is(&b[5]);
     ps->state = CODEC_DONE;
     return PM_CODEC_EVENT_END;
 }

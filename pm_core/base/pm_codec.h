@@ -76,8 +76,9 @@ typedef enum pm_codec_event {
     PM_CODEC_EVENT_MORE,   /**< all bytes are consumed */
     PM_CODEC_EVENT_STDOUT, /**< @c span: a piece of the answer */
     PM_CODEC_EVENT_STDERR, /**< @c span: a piece for the log */
-    PM_CODEC_EVENT_END,  /**< END_REQUEST: @c app_status, @c protocol_status */
-    PM_CODEC_EVENT_ERROR /**< @c reason; every further call returns it, too */
+    PM_CODEC_EVENT_END,    /**< END_REQUEST: @c app_status, @c protocol_status,
+                            *   @c reads_on */
+    PM_CODEC_EVENT_ERROR   /**< @c reason; every further call returns it, too */
 } pm_codec_event_t;
 
 /** The parser of one answer.  After an event the caller reads the fields named
@@ -87,6 +88,7 @@ typedef struct pm_codec_parser {
     apr_size_t span_len; /**< never 0 in an event */
     apr_uint32_t app_status;
     unsigned int protocol_status;
+    int reads_on;    /**< at END: 1: it has the worker's word, pm_reads_on.h */
     char reason[80]; /**< "a record of ...", to follow "the worker sent" */
 
     /* private to pm_codec.c */

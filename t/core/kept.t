@@ -3,7 +3,8 @@
 #
 # Kept connections (FCGI_KEEP_CONN), as nginx, HAProxy and mod_proxy_fcgi with
 # enablereuse have them: a worker has a request only while it answers one, and
-# once told it closes them, idle ones at once, others after the answer.
+# once told it closes them, idle ones at once, others after the answer.  It says
+# in END_REQUEST whether it reads on from one at once.
 use strict;
 use warnings;
 
@@ -105,6 +106,93 @@ for my $listen ('unix', 'tcp') {
             is($run->wait(15), 0, "$name: an idle one does not keep it");
         }
     }
+}
+
+# --- which programs read on (pm_reads_on.h)
+
+# So many requests, each on a connection that is to be kept and is closed all the
+# same.  Gives how many answers say that the worker reads on.
+sub asked {
+    my ($run, $n, %ask) = @_;
+    my $signed = 0;
+    for (1 .. $n) {
+        my $conn = connect_to($run->address);
+        send_request($conn, keep => 1, %ask);
+        my $r = read_answer($conn, 20);
+        return $r->{error} if $r->{error};
+        $signed++ if $r->{reserved} eq "\xfc\x9b\xd3";
+    }
+    return $signed;
+}
+
+my $after = write_file(tmp_dir() . '/after.pl', <<'END', 0755);
+use FCGI;
+my $request = FCGI::Request();
+while ($request->Accept >= 0) {
+    print "Content-Type: text/plain\r\n\r\npid=$$\n";
+    my ($ms) = ($ENV{QUERY_STRING} || '') =~ /after=(\d+)/;
+    $request->Finish;
+    select undef, undef, undef, $ms / 1000 if $ms;
+}
+END
+
+for (['C, libfcgi', [bin('loop')], 1],
+     ['C, libfcgi, four threads', [bin('threaded')], 1],
+     ['C, libfcgi, threads with a lock', [bin('threaded'), 'lock'], 0],
+     ['C, which closes', [bin('ways'), qw(--wait accept)], 0],
+     ['C, static', [bin('static')], 0],
+     ['Perl, FCGI', [bin('perl-fcgi.pl')], 1],
+     ['Perl, works on', [$^X, $after], 0, query => 'after=20'],
+     ['Python, threads with a lock', [bin('plain.py'), 'lock'], 0],
+     ['PHP', $php && [$php], 1, %php]) {
+    my ($kind, $command, $reads_on, %ask) = @$_;
+  SKIP: {
+        skip "$kind is not installed", 1 unless $command;
+        my $run = FCGIPM::Run->new(processes => 1, command => $command);
+        $run->workers(1);
+        my $signed = asked($run, 30, %ask);
+        if ($reads_on) {
+            # on a busy machine not after each
+            ok(wait_for { $signed += asked($run, 30, %ask); $signed > 10 } 20,
+               "$kind: says that it reads on");
+        }
+        else {
+            is($signed, 0, "$kind: does not say that it reads on");
+        }
+        if ($kind eq 'Perl, works on') {
+            ok(wait_for { asked($run, 30) > 0 } 20,
+               "$kind: says so when it has read on for a while");
+            asked($run, 1, query => 'after=200');
+            is(asked($run, 30), 0, "$kind: not after one that took it long");
+        }
+        $run->signal('TERM');
+        is($run->wait(15), 0, "$kind: the end");
+    }
+}
+
+# --- told, with a request that nobody reads: the thread waits in a lock
+for my $when ('before', 'after') {
+    my $run = FCGIPM::Run->new(
+        processes => 1, control => 1, command => [bin('threaded'), 'lock'],
+        options => ['--die-timeout', '60']);
+    my ($pid) = $run->workers(1);
+    my $conn = connect_to($run->address);
+    send_request($conn, keep => 1, query => 'sleep=50'); # others get the lock
+    read_answer($conn, 20);
+    send_request($conn, keep => 1);
+    ok(!IO::Select->new($conn)->can_read(0.3), 'a request that nobody reads');
+    $conn->close if $when eq 'before';
+    $run->signal('HUP');
+    if ($when eq 'after') {
+        ok(wait_for { (worker_of($run, $pid)->{requests} || 0) == 2 } 10,
+           'told, its worker waits for that');
+        $conn->close;
+    }
+    ok(wait_for { $run->log =~ /worker $pid has gone: exit status 0/ } 20,
+       "its client goes $when its worker is told: that goes, too")
+        or diag($run->log);
+    $run->signal('TERM');
+    is($run->wait(15), 0, 'the end');
 }
 
 # --- a limit is kept to on one connection, too

@@ -4,6 +4,7 @@
  * an answer, however the bytes of it are split.
  */
 #include "pm_core/base/pm_codec.h"
+#include "pm_core/base/pm_reads_on.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +77,8 @@ static void test_written(void)
     "\0\0\0" app proto "\0\0\0"
 
 /* What the answer comes to: pieces of a stream that follow each other are
- * one, "out:", "err:", "end:app,protocol", "error:reason", each closed with
+ * one, "out:", "err:", "end:app,protocol[,reads on]", "error:reason", each
+ * closed with
  * ';'. */
 static const struct {
     const char *name;
@@ -129,6 +131,10 @@ static const struct {
            "\1\3\0\1\0\10\0\0"
            "\377\376\375\374\0\0\0\0",
            "end:4294901244,0;", 0),
+    ANSWER("it reads on", "\1\3\0\1\0\10\0\0\0\0\0\0\0" PM_READS_ON,
+           "end:0,0,reads on;", 0),
+    ANSWER("it does not", "\1\3\0\1\0\10\0\0\0\0\0\0\0\374\233\0", "end:0,0;",
+           0),
     ANSWER("no multiplexing", END("\0", "\1"), "end:0,1;", 0),
     ANSWER("overloaded", END("\0", "\2"), "end:0,2;", 0),
     ANSWER("unknown role", END("\0", "\3"), "end:0,3;", 0),
@@ -258,8 +264,9 @@ static void hear(heard_t *h, pm_codec_event_t ev)
         note(h, h->ps.span, h->ps.span_len);
         break;
     case PM_CODEC_EVENT_END:
-        snprintf(end, sizeof(end), "end:%lu,%u;",
-                 (unsigned long)h->ps.app_status, h->ps.protocol_status);
+        snprintf(end, sizeof(end), "end:%lu,%u%s;",
+                 (unsigned long)h->ps.app_status, h->ps.protocol_status,
+                 h->ps.reads_on ? ",reads on" : "");
         close_stream(h, PM_CODEC_EVENT_MORE, NULL);
         note(h, end, strlen(end));
         break;

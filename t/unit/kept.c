@@ -70,10 +70,16 @@ static void test_lessons(void)
     ok(!hpm_keep_may_ask(&lesson, now + apr_time_from_msec(49))
            && hpm_keep_may_ask(&lesson, now + apr_time_from_msec(50)),
        "recalled: not for a moment");
-    hpm_keep_learn(&lesson, HPM_KEEP_UNREAD, now);
-    hpm_keep_learn(&lesson, HPM_KEEP_RECALLED, now);
-    ok(!hpm_keep_may_ask(&lesson, now + apr_time_from_sec(59)),
-       "the program works on after a request: not for long");
+    now += apr_time_from_sec(60);
+    for (i = 0; i < 63; i++) {
+        hpm_keep_learn(&lesson, HPM_KEEP_UNSIGNED, now);
+    }
+    ok(hpm_keep_may_ask(&lesson, now), "some do not say that they read on: as "
+                                       "new workers");
+    hpm_keep_learn(&lesson, HPM_KEEP_UNSIGNED, now);
+    ok(!hpm_keep_may_ask(&lesson, now + apr_time_from_msec(999))
+           && hpm_keep_may_ask(&lesson, now + apr_time_from_sec(1)),
+       "the program does not: not asked for a second");
 }
 
 static void test_surplus(void)

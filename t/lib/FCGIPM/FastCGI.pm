@@ -12,7 +12,7 @@ FCGIPM::FastCGI - FastCGI records, and a client for one request
   # $r->{status}   of the Status: header, 200 without one
   # $r->{header}   { 'content-type' => '...' }
   # $r->{body}  $r->{stdout}  $r->{stderr}
-  # $r->{app_status}  $r->{protocol_status}
+  # $r->{app_status}  $r->{protocol_status}  $r->{reserved}
 
 =cut
 
@@ -188,7 +188,8 @@ sub read_answer {
         for my $rec (records_of($bytes)) {
             $r{stdout} .= $rec->{content} if $rec->{type} == STDOUT_;
             $r{stderr} .= $rec->{content} if $rec->{type} == STDERR_;
-            @r{qw(app_status protocol_status)} = unpack 'NC', $rec->{content}
+            @r{qw(app_status protocol_status reserved)}
+                = unpack 'NCa*', $rec->{content}
                 if $rec->{type} == END_REQUEST;
         }
     }
