@@ -64,16 +64,18 @@ sub _wrk_options {
 
 # --- h2load ------------------------------------------------------------------
 
-=head2 h2load(SERVER, connections, streams, seconds, query)
+=head2 h2load(SERVER, connections, streams, seconds, query, tls => 1)
 
-h2load without TLS.  It tells no median: that and the 99th part are the mean.
+h2load.  It tells no median: that and the 99th part are the mean.
 
 =cut
 
 sub h2load {
     my ($server, %arg) = @_;
     my $said = join ' ', have('h2load'), _h2load_options(%arg),
-        "http://127.0.0.1:$server->{h2}$server->{path}{app}?$arg{query}";
+        ($arg{tls} ? "https://127.0.0.1:$server->{h2s}"
+                   : "http://127.0.0.1:$server->{h2}")
+            . "$server->{path}{app}?$arg{query}";
     $said = `$said`;
     my ($bad, $status) = $said =~ m{
         (\d+)\ failed.*^status\ codes:\ (\d+)\ 2xx }msx
@@ -349,7 +351,8 @@ my %COMMAND = (
     h2load => sub {
         my (%arg) = @_;
         return join ' ', 'h2load', _h2load_options(%arg),
-            "http://127.0.0.1:PORT/app?$arg{query}";
+            ($arg{tls} ? 'https' : 'http')
+                . "://127.0.0.1:PORT/app?$arg{query}";
     },
     bare => sub {
         my (%arg) = @_;

@@ -94,7 +94,8 @@ sub _ratio {
 
 =head2 table(SCENARIO, RUNS)
 
-RUNS is server => [run...].  Ratios, headed C<x>, are to mod_proxy_fcgi: for
+RUNS is server => [run...].  Ratios, headed C<x>, are to mod_proxy_fcgi, or the
+server that is the scenario's C<against>: for
 requests a second more is better, for times less.
 
 =cut
@@ -102,11 +103,12 @@ requests a second more is better, for times less.
 sub table {
     my ($scenario, $runs) = @_;
     my @head = @{ $scenario->{columns} };
+    my $against = $scenario->{against} || $AGAINST;
     my %median = map { ($_ => medians($runs->{$_})) } keys %$runs;
     my @row = map {
         my $server = $_;
         [$server, map { $COLUMN{$_}->($median{$server},
-                                      $median{$AGAINST} || {}, $scenario) }
+                                      $median{$against} || {}, $scenario) }
                       @head]
     } grep { $median{$_} } @{ $scenario->{servers} };
     return "\n## $scenario->{name}\n\n$scenario->{title}\n\n"

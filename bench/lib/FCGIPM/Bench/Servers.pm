@@ -7,7 +7,7 @@ FCGIPM::Bench::Servers - what is compared, each ready to be asked
 
 =head1 SYNOPSIS
 
-  my ($up, $left_out) = FCGIPM::Bench::Servers::bring_up();
+  my ($up, $left_out) = FCGIPM::Bench::Servers::bring_up('nginx');
   $up->{nginx}{port}        # on 127.0.0.1
   $up->{nginx}{h2}          # a port for HTTP/2 without TLS
   $up->{nginx}{path}{app}   # URL path of the worker; file: of a static file
@@ -42,9 +42,19 @@ my @SERVERS = (
       has => sub { $ENV{BENCH_OTHER} } },
     { name => 'mod_fcgid', up => \&_fcgid, cold => 16,
       has => sub { _module('fcgid') } },
-    { name => 'mod_proxy_fcgi', up => \&_proxy,
-      has => sub { _module('proxy_fcgi') && have('spawn-fcgi')
-                   && have('multiwatch') } },
+    map({ my ($name, %how) = @$_;
+          { name => $name, up => sub { _proxy(%how) },
+            has => sub { _module('proxy_fcgi') && have('spawn-fcgi')
+                         && have('multiwatch') } } }
+        ['mod_proxy_fcgi'], ['proxy-reuse', reuse => 1],
+        ['proxy-worker', mpm => 'worker'], ['proxy-prefork', mpm => 'prefork']),
+    map({ my $mpm = $_;
+          { name => "fcgipm-$mpm", up => sub { _fcgipm(undef, $mpm) },
+            has => sub { -e built('mod_fcgipm.so') } } } 'worker', 'prefork'),
+    { name => 'php-fcgipm', up => \&_php_fcgipm,
+      has => sub { -e built('mod_fcgipm.so') && have('php-cgi') } },
+    { name => 'php-proxy', up => \&_php_proxy,
+      has => sub { _module('proxy_fcgi') && _php_fpm() } },
     map({ my ($name, $up) = @$_;
           { name => $name, up => $up,
             has => sub { have('nginx') && have('spawn-fcgi')
@@ -65,17 +75,18 @@ my $DIR;        # of the workers' programs
 
 =head1 FUNCTIONS
 
-=head2 bring_up()
+=head2 bring_up(NAME...)
 
-Brings all up, the one after the other, and has each prove that it answers
+Brings those up, the one after the other, and has each prove that it answers
 rightly from as many workers as it is to have.  Returns them by name, and the
 names of those that are left out.
 
 =cut
 
 sub bring_up {
+    my %wanted = map { ($_ eq 'static' ? 'mod_fcgipm' : $_ => 1) } @_;
     my (%up, @left_out);
-    for my $row (@SERVERS) {
+    for my $row (grep { $wanted{ $_->{name} } } @SERVERS) {
         if (!$row->{has}->()) {
             push @left_out, $row->{name} unless $row->{optional};
             next;
@@ -86,7 +97,7 @@ sub bring_up {
         _prove($row->{name}, $server);
         $up{ $row->{name} } = $server;
     }
-    $up{static} = $up{mod_fcgipm};
+    $up{static} = $up{mod_fcgipm} if $up{mod_fcgipm};
     return (\%up, \@left_out);
 }
 
@@ -101,18 +112,30 @@ sub spawned_socket { return _spawned('spawned')->{socket} }
 
 # --- each of them -----------------------------------------------------------
 
-my $HTTPD_SAME = <<"END";
+my $HTTPD_ALL = $SAME{processes} * $SAME{threads};
+my %MPM = (
+    prefork => <<"END",
+StartServers $HTTPD_ALL
+ServerLimit $HTTPD_ALL
+MaxRequestWorkers $HTTPD_ALL
+MaxSpareServers $HTTPD_ALL
+END
+    worker => <<"END",
 StartServers $SAME{processes}
 ServerLimit $SAME{processes}
 ThreadLimit $SAME{threads}
 ThreadsPerChild $SAME{threads}
-MaxRequestWorkers ${\ ($SAME{processes} * $SAME{threads})}
+MaxRequestWorkers $HTTPD_ALL
 MinSpareThreads 1
-MaxSpareThreads ${\ ($SAME{processes} * $SAME{threads})}
+MaxSpareThreads $HTTPD_ALL
+END
+);
+$MPM{event} = $MPM{worker} . "AsyncRequestWorkerFactor 64\n";
+
+my $HTTPD_SAME = <<"END";
 KeepAlive On
 KeepAliveTimeout 60
 MaxKeepAliveRequests 0
-AsyncRequestWorkerFactor 64
 LogLevel warn
 Mutex default
 EnableMMAP Off
@@ -123,26 +146,53 @@ END
 
 sub _httpd {
     my (%arg) = @_;
-    my $h2 = free_port();
-    $arg{config} .= <<"END";
+    my ($h2, $h2s) = (free_port(), free_port());
+    my $mpm = $arg{mpm} || 'event';
+    my ($key, $cert) = _certificate();
+    my $config = $MPM{$mpm} . $HTTPD_SAME . $arg{config};
+    # mod_http2 is for MPMs with threads
+    $config .= <<"END" if $mpm eq 'event';
 Listen 127.0.0.1:$h2
 <VirtualHost 127.0.0.1:$h2>
     Protocols h2c
 </VirtualHost>
+Listen 127.0.0.1:$h2s
+<VirtualHost 127.0.0.1:$h2s>
+    Protocols h2
+    SSLEngine on
+    SSLCertificateFile $cert
+    SSLCertificateKeyFile $key
+</VirtualHost>
 END
     my $httpd = FCGIPM::Httpd->new(
-        mpm => 'event', modules => ['http2', @{ $arg{modules} || [] }],
-        fcgipm => $arg{fcgipm} || 0,
-        config => $HTTPD_SAME . $arg{config});
-    _fill($httpd, $arg{config});
+        mpm => $mpm, fcgipm => $arg{fcgipm} || 0,
+        modules => [$mpm eq 'event' ? qw(http2 ssl) : (),
+                    @{ $arg{modules} || [] }],
+        config => $config);
+    _fill($httpd);
     $httpd->start or die "$arg{name}: httpd did not start\n";
     my ($version) = $httpd->log =~ m{(Apache/\S+.*?) configured -- resuming};
     return {
-        object => $httpd, port => $httpd->port, h2 => $h2,
-        dir => $httpd->dir,
-        config => $HTTPD_SAME . $arg{config}, version => $version,
+        object => $httpd, port => $httpd->port, h2 => $h2, h2s => $h2s,
+        dir => $httpd->dir, config => $config, version => $version,
         path => { file => "/$FILE" }, roots => [$httpd->pid],
     };
+}
+
+my @CERTIFICATE;
+
+sub _certificate {
+    return @CERTIFICATE if @CERTIFICATE;
+    my $dir = tmp_dir();
+    @CERTIFICATE = ("$dir/key.pem", "$dir/cert.pem");
+    FCGIPM::Test::start(
+        cmd => [have('openssl'),
+                qw(req -x509 -newkey rsa:2048 -nodes -days 2 -subj),
+                '/CN=localhost', '-keyout', $CERTIFICATE[0],
+                '-out', $CERTIFICATE[1]],
+        out => "$dir/openssl", err => "$dir/openssl")->wait(60) == 0
+        or die 'openssl: ' . slurp("$dir/openssl");
+    return @CERTIFICATE;
 }
 
 sub _fill {
@@ -170,12 +220,12 @@ sub _module {
 
 # PROCESSES, as FcgiPMProcesses has it, when it is not what all have.
 sub _fcgipm {
-    my ($processes) = @_;
+    my ($processes, $mpm) = @_;
     $processes = $SAME{workers} unless defined $processes;
     my $worker = _worker(tmp_dir() . '/worker');
     my $streamed = _worker(tmp_dir() . '/worker-streamed');
     my $server = _httpd(
-        name => 'mod_fcgipm', fcgipm => 1, config => <<"END");
+        name => 'mod_fcgipm', fcgipm => 1, mpm => $mpm, config => <<"END");
 <FcgiPMPool app>
     FcgiPMCommand $worker
     FcgiPMProcesses $processes
@@ -231,17 +281,86 @@ END
     return $server;
 }
 
+# With enablereuse a connection holds its worker: those workers are its own.
 sub _proxy {
-    my $spawned = _spawned('spawned');
+    my (%how) = @_;
+    my $spawned = _spawned($how{reuse} ? 'reused' : 'spawned');
+    my $reuse = $how{reuse}
+        ? " enablereuse=on max=${\ ($SAME{workers} / $SAME{processes})}" : '';
     my $server = _httpd(
         name => 'mod_proxy_fcgi', modules => [qw(proxy proxy_fcgi)],
-        config => <<"END");
-ProxyPass /app unix:$spawned->{socket}|fcgi://localhost/
+        mpm => $how{mpm}, config => <<"END");
+ProxyPass /app unix:$spawned->{socket}|fcgi://localhost/$reuse
 END
     $server->{worker} = $spawned->{worker};
     push @{ $server->{roots} }, $spawned->{proc}->pid;
     return $server;
 }
+
+# --- PHP: a script of one line ------------------------------------------------
+
+my $SCRIPT = '<?php header("Content-Type: text/plain"); echo "Hello, world\n";';
+
+sub _php_file {
+    my $dir = tmp_dir();
+    return write_file("$dir/app.php", $SCRIPT, 0644);
+}
+
+sub _php_fcgipm {
+    my $php = have('php-cgi');
+    my $file = _php_file();
+    my $server = _httpd(name => 'php-fcgipm', fcgipm => 1, config => <<"END");
+<FcgiPMPool php>
+    FcgiPMCommand $php
+    FcgiPMProcesses $SAME{workers}
+    FcgiPMMaxRequests 5000
+    FcgiPMSetEnv PHP_FCGI_MAX_REQUESTS 0
+</FcgiPMPool>
+Alias /app $file
+<Location /app>
+    SetHandler fcgipm:php
+    Require all granted
+</Location>
+END
+    return $server;
+}
+
+sub _php_fpm { return grep { -x } </usr/sbin/php-fpm*> }
+
+sub _php_proxy {
+    my ($program) = _php_fpm();
+    my $file = _php_file();
+    my $dir = tmp_dir();
+    my $user = worker_user();
+    my $identity = defined $user ? "user = $user\nlisten.owner = $user\n" : '';
+    write_file("$dir/fpm.conf", <<"END");
+[global]
+error_log = $dir/fpm.log
+[www]
+${identity}listen = $dir/fpm.sock
+listen.backlog = $SAME{backlog}
+pm = static
+pm.max_children = $SAME{workers}
+pm.max_requests = 5000
+END
+    my $proc = FCGIPM::Test::start(
+        cmd => [$program, '-F', '-y', "$dir/fpm.conf"], err => "$dir/stderr");
+    push @PROC, $proc;
+    wait_for { -S "$dir/fpm.sock" || !$proc->alive } 20, 'php-fpm';
+    my $server = _httpd(
+        name => 'php-proxy', modules => [qw(proxy proxy_fcgi)],
+        config => <<"END");
+Alias /app $file
+<Location /app>
+    SetHandler "proxy:unix:$dir/fpm.sock|fcgi://localhost"
+    Require all granted
+</Location>
+END
+    push @{ $server->{roots} }, $proc->pid;
+    return $server;
+}
+
+# --- nginx, and workers that are not httpd's ---------------------------------
 
 sub _spawned {
     my ($name) = @_;
@@ -290,7 +409,8 @@ sub _nginx_on {
     my $kept = $keep ? "\n      fastcgi_keep_conn on;" : '';
     my $keepalive = $keep ? "\n    keepalive $keep;" : '';
     my $dir = tmp_dir();
-    my ($port, $h2) = (free_port(), free_port());
+    my ($port, $h2, $h2s) = (free_port(), free_port(), free_port());
+    my ($key, $cert) = _certificate();
     my $user = worker_user();
     my $identity = defined $user ? "user $user;\n" : '';
     my $temp = join '', map { "  ${_}_temp_path $dir/$_;\n" }
@@ -314,6 +434,9 @@ $temp  upstream workers {
   server {
     listen 127.0.0.1:$port;
     listen 127.0.0.1:$h2 http2;
+    listen 127.0.0.1:$h2s ssl http2;
+    ssl_certificate $cert;
+    ssl_certificate_key $key;
     location = /$FILE {
       root $dir;
     }
@@ -333,7 +456,8 @@ END
     push @PROC, $proc;
     my ($version) = `$binary -v 2>&1` =~ m{(nginx/\S+)};
     return {
-        port => $port, h2 => $h2, dir => $dir, config => $config, version => $version,
+        port => $port, h2 => $h2, h2s => $h2s, dir => $dir,
+        config => $config, version => $version,
         worker => $spawned->{worker}, path => { file => "/$FILE" },
         roots => [$proc->pid, $spawned->{proc}->pid],
     };
@@ -348,6 +472,7 @@ sub _prove {
     if ($server->{path}{file} && !_is_right($server, 'file')) {
         die "$name: no static file\n";
     }
+    return if !$server->{worker};
     # mod_fcgid starts a worker only when all others are busy.
     my $n = 0;
     my $enough = wait_for {
