@@ -789,9 +789,12 @@ void pm_worker_reaped(pm_worker_t *w, int status)
     pm_worker_facts_t known = pm_worker_read_facts(w, pm_time_now());
     pm_exit_facts_t facts = {0};
 
-    /* Whether its program was executed may still lie in the pipe. */
+    /* Whether its program was executed may still lie in the pipe.  A step that
+     * failed does; nothing, and no end: it was, and the spawner has not closed
+     * its copy yet. */
     if (w->state == PM_WORKER_BORN && w->exec_fd >= 0) {
         wrk_on_exec(w, 0);
+        w->runs |= w->exec_fd >= 0;
     }
     if (w->output_fd >= 0) {
         wrk_read_output(w);
