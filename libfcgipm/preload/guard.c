@@ -107,7 +107,12 @@ static void first_wait(void)
     }
     guard_install();
     atexit(on_exit_told);
-    if (!guard.child) {
+    if (guard.instead) {
+        __atomic_store_n(&guard.instead->forked, PM_WORKER_FORKED_SERVES,
+                         __ATOMIC_RELEASE);
+        guard_ring();
+    }
+    else if (!guard.child) {
         __atomic_store_n(&guard.slot->pid, (uint32_t)guard.pid,
                          __ATOMIC_RELEASE);
         guard_ring();
@@ -539,7 +544,8 @@ static void has_forked(void)
 {
     if (guard.active && !guard.child && !LOAD(guard.has_waited)
         && !LOAD(guard.warmed) && !guard.slot->forked) {
-        __atomic_store_n(&guard.slot->forked, 1, __ATOMIC_RELEASE);
+        __atomic_store_n(&guard.slot->forked, PM_WORKER_FORKED_ANY,
+                         __ATOMIC_RELEASE);
         guard_ring();
     }
 }
@@ -562,6 +568,10 @@ void guard_adopt(void)
 {
     struct sigaction act;
 
+    guard.instead =
+        !LOAD(guard.has_waited) && !LOAD(guard.warmed) && getppid() == guard.pid
+            ? guard.slot
+            : NULL;
     guard.pid = getpid();
     memset(&guard_self, 0, sizeof(guard_self));
     memset(&guard.no_page, 0, sizeof(guard.no_page));

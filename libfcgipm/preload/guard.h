@@ -158,7 +158,9 @@ typedef struct guard {
     int flags; /**< of the kernel's disposition */
     uint64_t mask;
 
-    int has_waited; /**< for a request */
+    int has_waited;              /**< for a request */
+    pm_worker_status_t *instead; /**< of the worker that this process serves
+                                  *   for, as it has not waited itself */
     int told;
     int closed;          /**< told, and the pool's sockets have been closed */
     int called;          /**< the program's handler was, once told */

@@ -41,7 +41,10 @@ static int dmd_served_by(const pm_worker_t *w, int guess, apr_time_t now)
     if (facts.known) {
         return facts.requests_now < most ? facts.requests_now : most;
     }
-    return guess && (!w->guarded || facts.forked)
+    return guess
+                   && (!w->guarded
+                       || (w->state == PM_WORKER_READY
+                           && pm_worker_children_serve(&facts)))
                    && now - w->started_at > STARTED_LONG_AGO
                ? most
                : 0;

@@ -286,7 +286,9 @@ static apr_time_t wrk_sweep_until(const pm_worker_t *w)
     if (context->dying_at) {
         return w->ends_all ? pm_time_max(until, now + KERNEL) : until;
     }
-    if (pm_worker_read_facts(w, now).forked) {
+    pm_worker_facts_t known = pm_worker_read_facts(w, now);
+
+    if (pm_worker_children_serve(&known)) {
         return drain ? now + drain : PM_TIME_NEVER;
     }
     return now + context->die_timeout;
@@ -299,9 +301,10 @@ static apr_time_t wrk_sweep_until(const pm_worker_t *w)
 
 static int wrk_may_spare(const pm_worker_t *w, apr_time_t now)
 {
+    pm_worker_facts_t known = pm_worker_read_facts(w, now);
+
     return w->swept == PM_WORKER_UNSWEPT && !w->ends_all
-           && !w->group->context->dying_at
-           && !pm_worker_read_facts(w, now).forked;
+           && !w->group->context->dying_at && !pm_worker_children_serve(&known);
 }
 
 /* Its own process has ended.  Others of its group that have the pool's socket
@@ -472,6 +475,17 @@ static int wrk_is_silent(const pm_worker_t *w)
     return pm_procinfo_has_library(w->pid, "/" PM_GUARD) < 1
            || pm_procinfo_has_children(w->pid)
            || pm_procinfo_has_fd(w->pid, "anon_inode:[io_uring]") > 0;
+}
+
+/* Of others that it has forked before it waited none is known to serve: a
+ * program can start another one, for a moment, while it loads. */
+static int wrk_is_served_for(const pm_worker_t *w,
+                             const pm_worker_facts_t *seen, apr_time_t now)
+{
+    return seen->forked == PM_WORKER_FORKED_SERVES
+           || (seen->forked == PM_WORKER_FORKED_ANY
+               && now >= w->started_at + PM_RESTART_POLICY_SETTLE
+               && pm_procinfo_has_children(w->pid));
 }
 
 static void wrk_end_loading(pm_worker_t *w, const char *fault, apr_time_t now)
@@ -712,7 +726,7 @@ static void wrk_attend_program(pm_worker_t *w, apr_time_t now)
         return;
     }
     if (w->state == PM_WORKER_LOADING
-        && (!w->guarded || seen.known || seen.forked
+        && (!w->guarded || seen.known || wrk_is_served_for(w, &seen, now)
             || (now >= w->started_at + SILENCE && wrk_is_silent(w)))
         && w->group->events->waits(w->pool, w, &seen)) {
         pm_worker_handle(w, PM_WORKER_EVENT_READY);
@@ -807,7 +821,8 @@ void pm_worker_reaped(pm_worker_t *w, int status)
     facts.lived = pm_time_now() - w->started_at;
     /* before it has settled the guard may not be in it: pm_worker_attend() */
     facts.loading = w->guarded && w->state == PM_WORKER_LOADING && !known.known
-                    && !known.forked && facts.lived >= PM_RESTART_POLICY_SETTLE;
+                    && known.forked != PM_WORKER_FORKED_SERVES
+                    && facts.lived >= PM_RESTART_POLICY_SETTLE;
     facts.daemon = !known.known && wrk_is_daemon(w, &facts);
     w->ends_all = facts.daemon || w->state == PM_WORKER_KILLED
                   || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);

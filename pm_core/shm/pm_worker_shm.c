@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "pm_core/shm/pm_worker_status.h"
 #include "pm_core/os/pm_fds.h"
 
 #define SIZE (PM_WORKER_STATUS_MAX * sizeof(pm_worker_status_t))
@@ -139,7 +138,7 @@ pm_worker_facts_t pm_worker_shm_read(const pm_worker_shm_t *shm, int index,
         return facts;
     }
     record = &shm->records[index];
-    facts.forked = __atomic_load_n(&record->forked, __ATOMIC_ACQUIRE) != 0;
+    facts.forked = __atomic_load_n(&record->forked, __ATOMIC_ACQUIRE);
     if (__atomic_load_n(&record->pid, __ATOMIC_ACQUIRE) != (uint32_t)pid) {
         return facts;
     }

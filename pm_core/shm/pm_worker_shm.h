@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "pm_core/base/pm_base.h"
+#include "pm_core/shm/pm_worker_status.h"
 
 typedef struct pm_worker_shm pm_worker_shm_t;
 
@@ -32,9 +33,16 @@ typedef struct pm_worker_facts {
     apr_time_t busy_since; /**< when the oldest of them began */
     apr_uint64_t requests; /**< it has accepted */
     apr_uint32_t refused;  /**< connections of clients that may not connect */
-    int forked;            /**< it has forked before it waited for its first
-                            *   request; also when not known */
+    pm_worker_forked_t forked; /**< before it waited for its first request;
+                                *   also when not known */
 } pm_worker_facts_t;
+
+/** Do processes that it has forked serve in its place, as far as is known? */
+static inline int pm_worker_children_serve(const pm_worker_facts_t *facts)
+{
+    return facts->forked == PM_WORKER_FORKED_SERVES
+           || (facts->forked != PM_WORKER_FORKED_NONE && !facts->known);
+}
 
 /** Create the memory of a pool; pm_worker_shm_destroy() ends it.
  *  @return an error with a reason where it cannot be made */

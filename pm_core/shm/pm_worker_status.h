@@ -24,6 +24,15 @@
 /** Number of this layout.  The guard does not write into memory of another. */
 #define PM_WORKER_STATUS_LAYOUT 3
 
+/** What a worker has forked before it waited for its first request. */
+typedef enum pm_worker_forked {
+    PM_WORKER_FORKED_NONE,
+    PM_WORKER_FORKED_ANY,   /**< processes: perhaps other programs that it
+                             *   needs to load, perhaps those that serve */
+    PM_WORKER_FORKED_SERVES /**< one that waits for requests in its place; no
+                             *   record is for that */
+} pm_worker_forked_t;
+
 /** The record of one worker; the manager tells it the index. */
 typedef struct pm_worker_status {
     uint32_t pid;         /**< of the worker that writes here; 0: it has not
@@ -31,9 +40,7 @@ typedef struct pm_worker_status {
     uint32_t waiting;     /**< threads in accept() */
     uint32_t busy;        /**< connections with a request: from accept() to
                            *   END_REQUEST */
-    uint32_t forked;      /**< 1: it has forked before it waited; then its
-                           *   children can be those that serve, and no guard
-                           *   watches them */
+    uint32_t forked;      /**< pm_worker_forked_t */
     uint64_t busy_since;  /**< CLOCK_MONOTONIC, microseconds: when the oldest
                            *   of these requests began */
     uint64_t requests;    /**< connections accepted, and further requests on

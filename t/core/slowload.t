@@ -4,6 +4,9 @@
 # A program that loads for longer than the idle timeout serves those that wait
 # for it: they are a need for as long as they wait, so that no worker is told
 # to go before it was ready.
+#
+# One that starts another program while it loads is not ready for that: the old
+# workers stay until it is, and when it never is.
 use strict;
 use warnings;
 
@@ -36,5 +39,36 @@ is(scalar(grep { !defined read_answer($_, 20)->{error} } @held), 3,
 is(scalar $run->workers(0), 0, 'and go when they are not needed');
 $run->signal('TERM');
 is($run->wait(20), 0, 'the manager ends well');
+
+# --- a command in backticks, then the end: by a file, while it is there
+write_file("$dir/loads.pl", <<"END", 0755);
+#!/usr/bin/perl
+`true`;
+if (-e "$dir/bad") {
+    open my \$fh, '>', "$dir/loading.\$\$";
+    select undef, undef, undef, 0.01 while !-e "$dir/end";
+    die "it does not load\\n";
+}
+exec '${\ bin('worker')}';
+END
+chmod 0777, $dir or die "chmod: $!";
+$run = FCGIPM::Run->new(
+    processes => 2, control => 1, command => ["$dir/loads.pl"],
+    options => ['--reload', 'rolling']);
+my @old = sort { $a <=> $b } $run->workers(2);
+ok(wait_for { $run->pool_status->{idle} == 2 } 20, 'two workers');
+write_file("$dir/bad", '', 0644);
+my $out = "$dir/reload.out";
+my $reload = FCGIPM::Test::start(
+    cmd => [program('fcgipmctl') . '', '-s', $run->control_socket, 'reload',
+            '--wait'], out => $out, err => $out);
+ok(wait_for { glob "$dir/loading.*" } 20, 'another one loads');
+ok(wait_for { 3 == @{ $run->pool_status->{worker} } } 20, 'beside them');
+write_file("$dir/end", '', 0644);
+is($reload->wait(30), 1, 'reload tells that it has failed');
+like(slurp($out), qr/2 old workers are kept/, 'and that the old ones stay');
+is_deeply([sort { $a <=> $b } $run->workers(2)], \@old, 'which they do');
+$run->signal('TERM');
+is($run->wait(20), 0, 'that manager ends well, too');
 
 done_testing;
