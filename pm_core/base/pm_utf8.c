@@ -40,6 +40,9 @@ int pm_utf8_is_visible(apr_uint32_t code)
         {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0001, 0xe007f}};
     unsigned int i;
 
+    if (code >= 0x20 && code < 0x7f) {
+        return 1; /* nearly all there is */
+    }
     for (i = 0; i < sizeof(invisible) / sizeof(invisible[0]); i++) {
         if (code >= invisible[i].first && code <= invisible[i].last) {
             return 0;

@@ -5,12 +5,10 @@
 #include <unistd.h>
 
 #include "apr_strings.h"
-#include "pm_core/control/pm_json.h"
+#include "pm_core/control/pm_control_report.h"
 #include "pm_core/policy/pm_control_protocol.h"
 #include "pm_core/pool/pm_reload.h"
 #include "pm_core/pool/pm_script_pools.h"
-#include "pm_core/control/pm_report_config.h"
-#include "pm_core/control/pm_report_status.h"
 
 /* A request, and what carries it out. */
 typedef struct command_request {
@@ -33,52 +31,39 @@ static pm_right_t command_right(const pm_context_t *context, uid_t peer)
 
 /* --- pools by name -------------------------------------------------------- */
 
-/* Calls act for each pool of that name ("": all).  @return how many */
-static int command_each_pool(command_request_t *a,
-                             void (*act)(pm_pool_t *pool, void *ctx), void *ctx)
+/* A pool that drains may have a successor of the same name: that one counts.
+ * @return NULL: there is none */
+static pm_pool_t *command_look_up(const command_request_t *a)
 {
-    const char *name = a->req->pool;
+    pm_pool_t *found = NULL;
     apr_hash_index_t *hi;
-    int n = 0;
 
     for (hi = apr_hash_first(NULL, a->context->pools); hi;
          hi = apr_hash_next(hi)) {
         pm_pool_t *pool = apr_hash_this_val(hi);
 
-        if (!name[0] || !strcmp(pool->conf->name, name)) {
-            act(pool, ctx);
-            n++;
+        if (!strcmp(pool->conf->name, a->req->pool)
+            && (pool->phase == PM_POOL_RUNNING
+                || pool->phase == PM_POOL_FAILED)) {
+            found = pool;
         }
     }
-    return n;
-}
-
-static const char *command_no_pool(command_request_t *a)
-{
-    return apr_psprintf(a->p, "error there is no pool \"%s\"", a->req->pool);
-}
-
-/* A pool that drains may have a successor of the same name: that one counts. */
-static void command_note_pool(pm_pool_t *pool, void *found)
-{
-    if (pool->phase == PM_POOL_RUNNING || pool->phase == PM_POOL_FAILED) {
-        *(pm_pool_t **)found = pool;
-    }
+    return found;
 }
 
 /* The pool that was named.  @return NULL: nothing can be done to it, and *wrong
  * is the answer */
 static pm_pool_t *command_find_pool(command_request_t *a, const char **wrong)
 {
-    pm_pool_t *pool = NULL;
+    pm_pool_t *pool = command_look_up(a);
 
     if (a->context->dying_at) {
         *wrong = "error the manager is about to end";
         return NULL;
     }
-    command_each_pool(a, command_note_pool, &pool);
     if (!pool) {
-        *wrong = command_no_pool(a);
+        *wrong =
+            apr_psprintf(a->p, "error there is no pool \"%s\"", a->req->pool);
     }
     else if (pool->phase != PM_POOL_RUNNING) {
         *wrong = apr_psprintf(a->p, "error pool %s has failed: %s",
@@ -95,39 +80,18 @@ static const char *command_ping(command_request_t *a)
     return apr_psprintf(a->p, "ok %d " PM_VERSION, (int)getpid());
 }
 
-static void command_put_status(pm_pool_t *pool, void *ctx)
-{
-    pm_report_status_pool(ctx, pool, pm_time_now());
-}
-
 static const char *command_status(command_request_t *a)
 {
-    pm_json_t j;
-    int n;
-
-    pm_json_init(&j, a->p);
-    pm_report_status_begin(&j, pm_scoreboard_header(a->context->scoreboard),
-                           NULL, pm_time_now());
-    n = command_each_pool(a, command_put_status, &j);
-    pm_report_status_end(&j);
-    return n || !a->req->pool[0] ? pm_json_text(&j) : command_no_pool(a);
-}
-
-static void command_put_config(pm_pool_t *pool, void *ctx)
-{
-    pm_report_config_pool(ctx, pool);
+    pm_control_report_begin(a->context, a->caller, PM_CONTROL_REPORT_STATUS,
+                            a->req->pool);
+    return NULL;
 }
 
 static const char *command_config(command_request_t *a)
 {
-    pm_json_t j;
-    int n;
-
-    pm_json_init(&j, a->p);
-    pm_report_config_begin(&j, a->context->global);
-    n = command_each_pool(a, command_put_config, &j);
-    pm_report_config_end(&j);
-    return n || !a->req->pool[0] ? pm_json_text(&j) : command_no_pool(a);
+    pm_control_report_begin(a->context, a->caller, PM_CONTROL_REPORT_CONFIG,
+                            a->req->pool);
+    return NULL;
 }
 
 /* --- verbs that change ---------------------------------------------------- */

@@ -70,22 +70,41 @@ static const char *const state_names[] = {
     [PM_WORKER_KILLED] = "stopping", [PM_WORKER_LEFT] = "stopping",
     [PM_WORKER_GONE] = "stopping",   [PM_WORKER_FORKS] = "forks"};
 
-void pm_report_status_of_worker(pm_metric_value_t *value, const pm_worker_t *w,
-                                apr_time_t now)
+/* A worker at the moment in which its pool was written. */
+typedef struct report_worker {
+    pid_t pid;
+    const char *state;
+    pm_worker_facts_t facts;
+    apr_time_t uptime, busy_for;
+    int shares; /* memory, with the fork server */
+} report_worker_t;
+
+static report_worker_t report_see_worker(const pm_worker_t *w, apr_time_t now)
 {
     pm_worker_facts_t facts = pm_worker_read_facts(w, now);
     int busy = w->state == PM_WORKER_READY && facts.busy;
 
+    return (report_worker_t){w->pid,
+                             busy ? "busy" : state_names[w->state],
+                             facts,
+                             now - w->started_at,
+                             facts.busy ? now - facts.busy_since : 0,
+                             w->forked || w->state == PM_WORKER_FORKS};
+}
+
+/* What the kernel is asked for takes the time. */
+static void report_set_worker(pm_metric_value_t *value,
+                              const report_worker_t *w)
+{
     memset(value, 0, PM_METRICS * sizeof(*value));
     value[PM_METRIC_WORKER_pid].number = w->pid;
-    value[PM_METRIC_WORKER_state].text = busy ? "busy" : state_names[w->state];
-    value[PM_METRIC_WORKER_requests].number = (apr_int64_t)facts.requests;
-    value[PM_METRIC_WORKER_in_flight].number = facts.requests_now;
-    value[PM_METRIC_WORKER_uptime].time = now - w->started_at;
-    value[PM_METRIC_WORKER_busy_for].time =
-        facts.busy ? now - facts.busy_since : 0;
+    value[PM_METRIC_WORKER_state].text = w->state;
+    value[PM_METRIC_WORKER_requests].number = (apr_int64_t)w->facts.requests;
+    value[PM_METRIC_WORKER_in_flight].number = w->facts.requests_now;
+    value[PM_METRIC_WORKER_uptime].time = w->uptime;
+    value[PM_METRIC_WORKER_busy_for].time = w->busy_for;
     value[PM_METRIC_WORKER_rss].number = pm_procinfo_rss(w->pid);
-    if (w->forked || w->state == PM_WORKER_FORKS) {
+    if (w->shares) {
         pm_memory_t memory = pm_procinfo_memory(w->pid);
 
         value[PM_METRIC_WORKER_private_memory].number =
@@ -94,15 +113,54 @@ void pm_report_status_of_worker(pm_metric_value_t *value, const pm_worker_t *w,
     }
 }
 
-static void report_put_worker(pm_json_t *j, const pm_worker_t *w,
-                              apr_time_t now)
+void pm_report_status_of_worker(pm_metric_value_t *value, const pm_worker_t *w,
+                                apr_time_t now)
+{
+    report_worker_t seen = report_see_worker(w, now);
+
+    report_set_worker(value, &seen);
+}
+
+static void report_put_worker(pm_json_t *j, const report_worker_t *w)
 {
     pm_metric_value_t value[PM_METRICS];
 
-    pm_report_status_of_worker(value, w, now);
+    report_set_worker(value, w);
     pm_json_open(j, NULL, '{');
     pm_metric_write(j, PM_METRIC_WORKER, value);
     pm_json_close(j, '}');
+}
+
+int pm_report_status_worker(pm_json_t *j, pm_report_workers_t *workers)
+{
+    int i = workers->seen ? workers->seen->nelts + 1 - workers->left : 0;
+
+    if (workers->left > 1) {
+        report_put_worker(j, &APR_ARRAY_IDX(workers->seen, i, report_worker_t));
+    }
+    else if (workers->left == 1) {
+        pm_json_close(j, ']');
+        pm_json_close(j, '}');
+    }
+    return workers->left && workers->left--;
+}
+
+static void report_see_workers(pm_report_workers_t *workers,
+                               const pm_pool_t *pool, apr_time_t now,
+                               apr_pool_t *p)
+{
+    const pm_worker_t *w = NULL;
+
+    if (!workers->seen) {
+        workers->seen = apr_array_make(p, 16, sizeof(report_worker_t));
+    }
+    apr_array_clear(workers->seen);
+    APR_RING_FOREACH(w, &pool->workers.list, pm_worker, link)
+    {
+        *(report_worker_t *)apr_array_push(workers->seen) =
+            report_see_worker(w, now);
+    }
+    workers->left = workers->seen->nelts + 1;
 }
 
 /* --- a pool --------------------------------------------------------------- */
@@ -289,19 +347,14 @@ void pm_report_status_of_pool(pm_report_status_t *out, pm_pool_t *pool,
     out->value[PM_METRIC_POOL_last_stderr].text = pm_output_last(pool);
 }
 
-void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now)
+void pm_report_status_pool(pm_json_t *j, pm_report_workers_t *list,
+                           pm_pool_t *pool, apr_time_t now)
 {
-    const pm_worker_t *w = NULL;
     pm_report_status_t status;
 
     pm_report_status_of_pool(&status, pool, now, j->bytes->pool);
     report_put_pool(j, &status);
-    APR_RING_FOREACH(w, &pool->workers.list, pm_worker, link)
-    {
-        report_put_worker(j, w, now);
-    }
-    pm_json_close(j, ']');
-    pm_json_close(j, '}');
+    report_see_workers(list, pool, now, j->bytes->pool);
 }
 
 void pm_report_status_values(pm_report_status_t *out,

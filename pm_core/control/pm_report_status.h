@@ -36,9 +36,21 @@ typedef struct pm_report_status {
 void pm_report_status_begin(pm_json_t *j, const pm_scoreboard_header_t *head,
                             const char *error, apr_time_t now);
 
-/** The manager: write one pool with its workers, as an element of "pools".
- *  @param now pm_time_now() */
-void pm_report_status_pool(pm_json_t *j, pm_pool_t *pool, apr_time_t now);
+/** Workers of one pool, as they were when it was written. */
+typedef struct pm_report_workers {
+    apr_array_header_t *seen; /**< NULL: no pool was written yet */
+    int left; /**< of these and their end, still to be written */
+} pm_report_workers_t;
+
+/** The manager: write one pool, as an element of "pools"; its workers follow.
+ *  @param list out; zeroed at first, and given again for the next pool
+ *  @param now  pm_time_now() */
+void pm_report_status_pool(pm_json_t *j, pm_report_workers_t *list,
+                           pm_pool_t *pool, apr_time_t now);
+
+/** Write the next worker of that pool, or its end.
+ *  @return 0: it is written whole */
+int pm_report_status_worker(pm_json_t *j, pm_report_workers_t *workers);
 
 /** A process of httpd's: write one pool.  Its workers are not known, and how
  *  many there are is what the manager told last. */

@@ -9,6 +9,7 @@
 #include "apr_strings.h"
 #include "pm_core/ipc/pm_wakeup.h"
 #include "pm_core/control/pm_control_commands.h"
+#include "pm_core/control/pm_control_report.h"
 #include "pm_core/control/pm_probe.h"
 #include "pm_core/ipc/pm_http_server.h"
 #include "pm_core/ipc/pm_control_server.h"
@@ -659,6 +660,7 @@ apr_status_t pm_manager_create(pm_manager_t **out,
         pm_privs_keep_needed();
         pm_spawner_start(&m->context.spawner, opts->log, p);
         pm_exec_orders_init(&m->context);
+        pm_control_report_init(&m->context);
         mgr_log_start(m);
         *out = m;
     }

@@ -36,6 +36,7 @@ typedef struct pm_context {
     apr_hash_t *workers;                /**< pid_t -> pm_worker_t */
     pm_spawner_t spawner;               /**< forks them */
     struct pm_exec_orders *exec_orders; /**< pm_exec_order.c's */
+    struct pm_control_reports *reports; /**< pm_control_report.c's */
     pm_roster_t *roster;                /**< workers; NULL: there is none */
     apr_hash_t *slow_commands;          /**< pid_t -> pm_slow_log_t */
     struct pm_script_pools *scripts;    /**< pm_script_pools.c's */
