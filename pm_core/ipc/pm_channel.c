@@ -78,41 +78,52 @@ static apr_status_t wait_for(int fd, short events, apr_time_t deadline,
     }
 }
 
-static apr_status_t channel_call(int fd, const pm_message_t *msg,
-                                 apr_time_t deadline, apr_pool_t *p,
-                                 pm_reason_t *why)
+static apr_status_t channel_take_answer(pm_channel_calls_t *calls,
+                                        apr_pool_t *p, pm_reason_t *why)
 {
     pm_message_t answer = {0};
-    apr_status_t rv;
+    apr_pool_t *ptemp = pm_subpool_create(p);
+    apr_status_t rv = wait_for(calls->fd, POLLIN, calls->deadline, why);
 
-    do {
-        rv = wait_for(fd, POLLOUT, deadline, why);
-        if (rv == APR_SUCCESS) {
-            rv = pm_channel_send(fd, msg, why);
-        }
-    } while (APR_STATUS_IS_EAGAIN(rv));
     if (rv == APR_SUCCESS) {
-        rv = wait_for(fd, POLLIN, deadline, why);
+        rv = pm_channel_recv(calls->fd, &answer, ptemp, why);
     }
-    if (rv == APR_SUCCESS) {
-        rv = pm_channel_recv(fd, &answer, p, why);
+    if (rv == APR_SUCCESS && strcmp(answer.text, "ok") != 0) {
+        rv =
+            pm_fail(why, APR_EGENERAL, "the manager says: %.300s", answer.text);
     }
-    if (rv != APR_SUCCESS || !strcmp(answer.text, "ok")) {
-        return rv;
-    }
-    return pm_fail(why, APR_EGENERAL, "the manager says: %.300s", answer.text);
+    apr_pool_destroy(ptemp);
+    calls->unanswered--;
+    return rv;
 }
 
-apr_status_t pm_channel_call(int fd, const pm_message_t *msg,
-                             apr_time_t deadline, apr_pool_t *p,
-                             pm_reason_t *why)
+apr_status_t pm_channel_call(pm_channel_calls_t *calls, const pm_message_t *msg,
+                             apr_pool_t *p, pm_reason_t *why)
 {
-    apr_pool_t *ptemp;
-    apr_status_t rv = apr_pool_create(&ptemp, p);
+    apr_status_t rv = calls->unanswered < PM_CHANNEL_AHEAD
+                          ? APR_SUCCESS
+                          : channel_take_answer(calls, p, why);
 
-    if (rv == APR_SUCCESS) {
-        rv = channel_call(fd, msg, deadline, ptemp, why);
-        apr_pool_destroy(ptemp);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    do {
+        rv = wait_for(calls->fd, POLLOUT, calls->deadline, why);
+        if (rv == APR_SUCCESS) {
+            rv = pm_channel_send(calls->fd, msg, why);
+        }
+    } while (APR_STATUS_IS_EAGAIN(rv));
+    calls->unanswered += rv == APR_SUCCESS;
+    return rv;
+}
+
+apr_status_t pm_channel_settle(pm_channel_calls_t *calls, apr_pool_t *p,
+                               pm_reason_t *why)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    while (rv == APR_SUCCESS && calls->unanswered) {
+        rv = channel_take_answer(calls, p, why);
     }
     return rv;
 }

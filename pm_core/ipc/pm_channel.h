@@ -41,13 +41,28 @@ apr_status_t pm_channel_send(int fd, const pm_message_t *msg, pm_reason_t *why);
 apr_status_t pm_channel_recv(int fd, pm_message_t *msg, apr_pool_t *p,
                              pm_reason_t *why);
 
+/** Messages that may be sent before the first is answered: the manager answers
+ *  between other things, some milliseconds each time. */
+#define PM_CHANNEL_AHEAD 64
+
+/** Messages of the parent, each of which the manager answers: "ok" or "error
+ *  REASON". */
+typedef struct pm_channel_calls {
+    int fd;              /**< the parent's end */
+    apr_time_t deadline; /**< pm_time_now() by which all must be answered */
+    int unanswered;      /**< 0 at first */
+} pm_channel_calls_t;
+
 /**
- * Send a message and wait for the answer "ok" or "error REASON".  Parent only.
- * @param deadline pm_time_now() by which the answer must have come
- * @return APR_TIMEUP, APR_EOF, or APR_EGENERAL with the manager's reason
+ * Send a message.  Waits for an answer only when PM_CHANNEL_AHEAD are due.
+ * @return APR_TIMEUP, APR_EOF, or APR_EGENERAL with the manager's reason for
+ *         this message or one before
  */
-apr_status_t pm_channel_call(int fd, const pm_message_t *msg,
-                             apr_time_t deadline, apr_pool_t *p,
-                             pm_reason_t *why);
+apr_status_t pm_channel_call(pm_channel_calls_t *calls, const pm_message_t *msg,
+                             apr_pool_t *p, pm_reason_t *why);
+
+/** Wait until all messages are answered.  @return as pm_channel_call() */
+apr_status_t pm_channel_settle(pm_channel_calls_t *calls, apr_pool_t *p,
+                               pm_reason_t *why);
 
 #endif /* PM_CHANNEL_H */

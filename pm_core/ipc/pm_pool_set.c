@@ -120,8 +120,8 @@ static const char *host_line(const pm_host_t *host, apr_pool_t *p)
 }
 
 /* HOSTS_MAX at a time, as a message has a greatest length. */
-static apr_status_t send_hosts(int channel, const apr_array_header_t *hosts,
-                               apr_time_t deadline, apr_pool_t *p,
+static apr_status_t send_hosts(pm_channel_calls_t *calls,
+                               const apr_array_header_t *hosts, apr_pool_t *p,
                                pm_reason_t *why)
 {
     apr_array_header_t *lines =
@@ -139,13 +139,13 @@ static apr_status_t send_hosts(int channel, const apr_array_header_t *hosts,
                 host_line(&APR_ARRAY_IDX(hosts, k, pm_host_t), p);
         }
         msg.text = apr_array_pstrcat(p, lines, '\0');
-        rv = pm_channel_call(channel, &msg, deadline, p, why);
+        rv = pm_channel_call(calls, &msg, p, why);
     }
     return rv;
 }
 
-static apr_status_t send_templates(int channel, const pm_pool_set_t *set,
-                                   apr_time_t deadline, apr_pool_t *p,
+static apr_status_t send_templates(pm_channel_calls_t *calls,
+                                   const pm_pool_set_t *set, apr_pool_t *p,
                                    pm_reason_t *why)
 {
     pm_message_t msg;
@@ -155,41 +155,61 @@ static apr_status_t send_templates(int channel, const pm_pool_set_t *set,
     for (i = 0; rv == APR_SUCCESS && i < set->templates->nelts; i++) {
         write_template(
             &msg, &APR_ARRAY_IDX(set->templates, i, pm_script_template_t), p);
-        rv = pm_channel_call(channel, &msg, deadline, p, why);
+        rv = pm_channel_call(calls, &msg, p, why);
     }
-    return rv == APR_SUCCESS && i
-               ? send_hosts(channel, set->hosts, deadline, p, why)
-               : rv;
+    return rv == APR_SUCCESS && i ? send_hosts(calls, set->hosts, p, why) : rv;
+}
+
+static apr_status_t send_members(pm_channel_calls_t *calls,
+                                 const pm_pool_set_t *set, apr_pool_t *p,
+                                 pm_reason_t *why)
+{
+    apr_status_t rv = APR_SUCCESS;
+    pm_message_t msg;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < set->members->nelts; i++) {
+        write_member(&msg, &APR_ARRAY_IDX(set->members, i, pm_member_t), p);
+        rv = pm_channel_call(calls, &msg, p, why);
+    }
+    return rv;
+}
+
+/* Nothing is in force before all before it was taken. */
+static apr_status_t send_commit(pm_channel_calls_t *calls, apr_pool_t *p,
+                                pm_reason_t *why)
+{
+    pm_message_t msg = {.text = apr_pstrdup(p, "commit")};
+    apr_status_t rv = pm_channel_settle(calls, p, why);
+
+    if (rv == APR_SUCCESS) {
+        rv = pm_channel_call(calls, &msg, p, why);
+    }
+    return rv == APR_SUCCESS ? pm_channel_settle(calls, p, why) : rv;
 }
 
 apr_status_t pm_pool_set_send(int channel, const pm_pool_set_t *set,
                               apr_time_t deadline, apr_pool_t *p,
                               pm_reason_t *why)
 {
+    pm_channel_calls_t calls = {channel, deadline, 0};
     pm_message_t msg;
     apr_status_t rv;
-    int i;
 
     write_head(&msg, set, p);
-    rv = pm_channel_call(channel, &msg, deadline, p, why);
-    for (i = 0; rv == APR_SUCCESS && i < set->members->nelts; i++) {
-        write_member(&msg, &APR_ARRAY_IDX(set->members, i, pm_member_t), p);
-        rv = pm_channel_call(channel, &msg, deadline, p, why);
+    rv = pm_channel_call(&calls, &msg, p, why);
+    if (rv == APR_SUCCESS) {
+        rv = send_members(&calls, set, p, why);
     }
     if (rv == APR_SUCCESS) {
-        rv = send_templates(channel, set, deadline, p, why);
+        rv = send_templates(&calls, set, p, why);
     }
     if (rv == APR_SUCCESS && set->store_fd >= 0) {
         msg = (pm_message_t){
             .text = apr_pstrdup(p, "store"), .nfds = 1, .fds = {set->store_fd}};
-        rv = pm_channel_call(channel, &msg, deadline, p, why);
+        rv = pm_channel_call(&calls, &msg, p, why);
     }
-    if (rv == APR_SUCCESS) {
-        msg.nfds = 0;
-        msg.text = apr_pstrdup(p, "commit");
-        rv = pm_channel_call(channel, &msg, deadline, p, why);
-    }
-    return rv;
+    return rv == APR_SUCCESS ? send_commit(&calls, p, why) : rv;
 }
 
 /* --- the manager's side --------------------------------------------------- */

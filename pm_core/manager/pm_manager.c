@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,8 +45,9 @@
 /* To look for what workers have left, when no time is left. */
 #define LAST_LOOK apr_time_from_msec(100)
 
-/* A round adopts and plans pools, and orders workers, for about so long; some
- * of each in any case. */
+/* A round does each of these for about so long, a step in any case: it adopts
+ * and plans pools and orders workers; it receives; it reaps; it runs
+ * deadlines. */
 #define SLICE apr_time_from_msec(5)
 
 /* Connections to the control socket that the kernel queues. */
@@ -62,8 +64,8 @@ struct pm_manager {
     pm_watch_t wakeup_watch;
     pm_watch_t slow_report_watch;
     pm_timer_t last_timer; /* the end of all waiting */
-    pm_timer_t
-        next_slice; /* set: pools or births are left for the next round */
+    pm_timer_t next_slice; /* set: something is left for the next round */
+    int reaping;           /* children that have ended, likewise */
     int given_up;
     pm_phase_t phase;
     pm_pool_set_t *taking; /* being received */
@@ -352,25 +354,33 @@ static pm_worker_t *mgr_dead_worker(pm_manager_t *m, const pid_t *pid)
     return w;
 }
 
+static void mgr_reap_one(pm_manager_t *m, const pm_reaped_t *dead)
+{
+    pm_worker_t *w = mgr_dead_worker(m, &dead->pid);
+    pm_worker_t *leader = mgr_worker(m, &dead->group);
+
+    if (w && w->state != PM_WORKER_LEFT) {
+        pm_worker_reaped(w, dead->status);
+    }
+    else if (!pm_slow_log_reaped(&m->context, dead->pid, dead->status)
+             && !pm_survivor_reaped(&m->survivor, dead->pid)
+             && !pm_spawner_reaped(&m->context.spawner, dead->pid) && leader) {
+        pm_worker_leftover_reaped(leader);
+    }
+}
+
 static void mgr_reap(pm_manager_t *m)
 {
+    apr_time_t end = pm_time_now() + SLICE;
     pm_reaped_t dead;
 
-    while (pm_reap_next(&dead)) {
-        pm_worker_t *w = mgr_dead_worker(m, &dead.pid);
-        pm_worker_t *leader = mgr_worker(m, &dead.group);
-
-        if (w && w->state != PM_WORKER_LEFT) {
-            pm_worker_reaped(w, dead.status);
-        }
-        else if (pm_slow_log_reaped(&m->context, dead.pid, dead.status)
-                 || pm_survivor_reaped(&m->survivor, dead.pid)
-                 || pm_spawner_reaped(&m->context.spawner, dead.pid)) {
-            continue;
-        }
-        else if (leader) {
-            pm_worker_leftover_reaped(leader);
-        }
+    m->reaping = 0;
+    while (!m->reaping && pm_reap_next(&dead)) {
+        mgr_reap_one(m, &dead);
+        m->reaping = pm_time_now() >= end;
+    }
+    if (m->reaping) {
+        pm_loop_at(m->context.loop, &m->next_slice, pm_time_now());
     }
 }
 
@@ -379,6 +389,9 @@ static void mgr_run_signals(pm_manager_t *m)
     apr_uint64_t come = pm_signals_take(m->signals);
     const int *sig;
 
+    if (m->reaping) {
+        come |= APR_UINT64_C(1) << SIGCHLD;
+    }
     for (sig = pm_signal_map_taken; *sig; sig++) {
         if (!(come & (APR_UINT64_C(1) << *sig))) {
             continue;
@@ -454,17 +467,14 @@ static void mgr_leave_paths(pm_manager_t *m)
     pm_pidfile_remove(&m->pid_file);
 }
 
-static void mgr_on_channel(void *ctx, int events)
+/* @return 1: there may be more to receive */
+static int mgr_receive(pm_manager_t *m)
 {
-    pm_manager_t *m = ctx;
     pm_message_t msg;
     pm_reason_t why;
-    apr_pool_t *p;
-    apr_status_t rv;
+    apr_pool_t *p = pm_subpool_create(m->p);
+    apr_status_t rv = pm_channel_recv(m->opts.channel, &msg, p, &why);
 
-    (void)events;
-    p = pm_subpool_create(m->p);
-    rv = pm_channel_recv(m->opts.channel, &msg, p, &why);
     if (rv == APR_SUCCESS) {
         mgr_take_message(m, &msg, p);
     }
@@ -480,6 +490,17 @@ static void mgr_on_channel(void *ctx, int events)
         mgr_reply(m, apr_pstrcat(p, "error ", why.text, NULL));
     }
     apr_pool_destroy(p);
+    return rv == APR_SUCCESS;
+}
+
+/* A message for each pool comes: the parent waits for all of them. */
+static void mgr_on_channel(void *ctx, int events)
+{
+    apr_time_t end = pm_time_now() + SLICE;
+
+    (void)events;
+    while (mgr_receive(ctx) && pm_time_now() < end) {
+    }
 }
 
 /* --- wakeups from httpd's children ---------------------------------------- */
@@ -722,6 +743,15 @@ static void mgr_act(pm_manager_t *m)
     }
 }
 
+/* Not before all that have ended are reaped: a deadline that passed while the
+ * manager was stopped, or busy, is not of these. */
+static void mgr_run_timers(pm_manager_t *m)
+{
+    if (!m->reaping) {
+        pm_loop_run_timers(m->context.loop, pm_time_now() + SLICE);
+    }
+}
+
 int pm_manager_run(pm_manager_t *m)
 {
     for (;;) {
@@ -734,8 +764,6 @@ int pm_manager_run(pm_manager_t *m)
                                         * wakeups */
         mgr_run_signals(m); /* now what a process that ended has written has
                              * been read */
-        pm_loop_run_timers(m->context.loop); /* a deadline that passed while
-                                              * the manager was stopped is not
-                                              * of a process that had ended */
+        mgr_run_timers(m);
     }
 }

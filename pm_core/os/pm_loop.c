@@ -106,7 +106,7 @@ static apr_interval_time_t loop_timeout(pm_loop_t *loop)
     return first->when > now ? (first->when - now + 999) / 1000 * 1000 : 0;
 }
 
-void pm_loop_run_timers(pm_loop_t *loop)
+void pm_loop_run_timers(pm_loop_t *loop, apr_time_t end)
 {
     apr_time_t now = pm_time_now();
     pm_timer_t *timer;
@@ -114,6 +114,9 @@ void pm_loop_run_timers(pm_loop_t *loop)
     while ((timer = apr_skiplist_peek(loop->timers)) && timer->when <= now) {
         pm_loop_at(loop, timer, PM_TIME_NEVER);
         timer->due(timer->ctx, now);
+        if (pm_time_now() >= end) {
+            return;
+        }
     }
 }
 

@@ -56,8 +56,9 @@ void pm_loop_at(pm_loop_t *loop, pm_timer_t *timer, apr_time_t when);
  *  Returns early on a signal. */
 void pm_loop_turn(pm_loop_t *loop);
 
-/** Call back for the deadlines that have passed. */
-void pm_loop_run_timers(pm_loop_t *loop);
+/** Call back for the deadlines that have passed, the earliest first, until
+ *  @a end; for one in any case.  Others are called back for next time. */
+void pm_loop_run_timers(pm_loop_t *loop, apr_time_t end);
 
 /** @return the longest time between two waits so far: nobody is heard in it */
 apr_interval_time_t pm_loop_longest(const pm_loop_t *loop);

@@ -441,6 +441,43 @@ static void test_set(apr_pool_t *p)
     close(fd[1]);
 }
 
+/* The parent waits for an answer only when many are due. */
+static void test_ahead(apr_pool_t *p)
+{
+    pm_message_t msg = message(apr_pstrdup(p, "pool")), got;
+    pm_message_t ok_msg = message(apr_pstrdup(p, "ok"));
+    pm_message_t error = message(apr_pstrdup(p, "error no"));
+    pm_channel_calls_t calls = {-1, pm_time_now() + apr_time_from_sec(20), 0};
+    apr_status_t rv = APR_SUCCESS;
+    pm_reason_t why = {""};
+    int fd[2], i;
+
+    is_int(pm_channel_pair(fd, &why), APR_SUCCESS, "a channel");
+    calls.fd = fd[0];
+    for (i = 0; i < PM_CHANNEL_AHEAD && rv == APR_SUCCESS; i++) {
+        rv = pm_channel_call(&calls, &msg, p, &why);
+        pm_channel_recv(fd[1], &got, p, &why);
+    }
+    is_int(rv, APR_SUCCESS, "ahead: no answer is waited for");
+    pm_channel_send(fd[1], &ok_msg, &why);
+    is_int(pm_channel_call(&calls, &msg, p, &why), APR_SUCCESS,
+           "ahead: with one answer there is room for one");
+    is_int(calls.unanswered, PM_CHANNEL_AHEAD, "ahead: so many are due");
+    calls.deadline = pm_time_now();
+    is_int(pm_channel_call(&calls, &msg, p, &why), APR_TIMEUP,
+           "ahead: for others an answer is waited for");
+    calls.deadline = pm_time_now() + apr_time_from_sec(20);
+    for (i = 0; i < 9; i++) {
+        pm_channel_send(fd[1], &ok_msg, &why);
+    }
+    pm_channel_send(fd[1], &error, &why);
+    ok(pm_channel_settle(&calls, p, &why) == APR_EGENERAL
+           && strstr(why.text, "error no"),
+       "ahead: what was refused: %s", why.text);
+    close(fd[0]);
+    close(fd[1]);
+}
+
 /* --- the loop ------------------------------------------------------------- */
 
 typedef struct seen {
@@ -491,9 +528,16 @@ static void test_loop(apr_pool_t *p)
     pm_loop_at(s.loop, &s.t1, now + 1);
     while (strlen(s.text) < 2) {
         pm_loop_turn(s.loop);
-        pm_loop_run_timers(s.loop);
+        pm_loop_run_timers(s.loop, PM_TIME_NEVER);
     }
     is_str(s.text, "12", "timers: in order, moved, taken back");
+    s.text[0] = '\0';
+    pm_loop_at(s.loop, &s.t2, 2);
+    pm_loop_at(s.loop, &s.t1, 1);
+    pm_loop_run_timers(s.loop, now);
+    is_str(s.text, "1", "timers: one, where there is no time left");
+    pm_loop_run_timers(s.loop, now);
+    is_str(s.text, "12", "timers: the others after that");
     if (pipe(fd)) {
         ok(0, "a pipe");
         return;
@@ -506,7 +550,7 @@ static void test_loop(apr_pool_t *p)
     pm_loop_watch(s.loop, &s.a, fd[0], APR_POLLIN, p, NULL);
     pm_loop_watch(s.loop, &s.b, fd[1], APR_POLLIN, p, NULL);
     pm_loop_turn(s.loop);
-    pm_loop_run_timers(s.loop);
+    pm_loop_run_timers(s.loop, PM_TIME_NEVER);
     is_str(s.text, "a", "watches: one that was unwatched hears no more");
 }
 
@@ -526,6 +570,7 @@ int main(void)
     test_addresses(p);
     test_set_strange(p);
     test_set(p);
+    test_ahead(p);
     test_loop(p);
     apr_terminate();
     return done_testing();
