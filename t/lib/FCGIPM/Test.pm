@@ -309,7 +309,7 @@ sub _stat {
     return { comm => $1, state => $2, ppid => $3, pgid => $4, sid => $5 };
 }
 
-=head2 alive(PID), children(PID), descendants(PID), parent_of(PID)
+=head2 alive(PID), children(PID), descendants(PID...), parent_of(PID)
 
 Of what F</proc> says; a zombie is not alive and nobody's child.  The
 descendants of the test itself, when no PID is given, include orphans.
@@ -343,12 +343,11 @@ sub children {
 }
 
 sub descendants {
-    my ($pid) = @_;
-    $pid = $$ unless defined $pid;
+    my @todo = grep { defined } @_;
+    @todo = $$ if !@todo;
     my $all = _all();
     my %below;
     push @{ $below{ $all->{$_}{ppid} } }, $_ for keys %$all;
-    my @todo = ($pid);
     my @found;
     while (@todo) {
         my @next = @{ $below{ shift @todo } || [] };
@@ -565,7 +564,7 @@ sub kill_tree {
     while (@new) {
         kill 'STOP', @new;
         @all{@new} = ();
-        @new = grep { !exists $all{$_} } map { descendants($_) } keys %all;
+        @new = grep { !exists $all{$_} } descendants(keys %all);
     }
     do {
         kill 'KILL', keys %all;
