@@ -3,7 +3,7 @@
 #
 # FcgiPMPreload and the programs that people have: which can be fork servers, and
 # why others cannot; all of them serve.  The table of docs/admin/memory.md says
-# the same.
+# the same.  FCGIPM_KINDS is a pattern of programs.
 use strict;
 use warnings;
 
@@ -14,6 +14,7 @@ use FCGIPM::Apps;
 use FCGIPM::FastCGI qw(request);
 use FCGIPM::Run;
 use FCGIPM::Test;
+use Storable ();
 use Test::More;
 
 my $dir = tmp_dir();
@@ -46,6 +47,15 @@ sub node_fastcgi {
         ? [have('node'), bin('node-fastcgi.js'), $in] : undef;
 }
 
+# A configuration of a munin that knows no value.
+sub munin {
+    my $at = owned("$dir/munin");
+    Storable::nstore({}, "$at/$_.storable") for qw(datafile limits htmlconf);
+    return write_file("$at/munin.conf", join('', map { "$_ $at\n" }
+                      qw(dbdir htmldir logdir rundir))
+                      . "tmpldir /etc/munin/templates\n", 0644);
+}
+
 my $php = have('php-cgi');
 my $script = file('pid.php', '<?php echo "pid=", getmypid();');
 my %php = (params => { SCRIPT_FILENAME => $script, SCRIPT_NAME => '/x',
@@ -56,7 +66,34 @@ my $uwsgi = have('uwsgi');
 my @uwsgi = ($uwsgi, qw(--plugins python3 --protocol fastcgi --need-app
                         --disable-logging));
 
-# What it is, its command, why it is refused ('': it is not), how it is asked.
+my $plackup = have('plackup');
+my $gitweb = '/usr/share/gitweb/gitweb.cgi';
+my $munin = '/usr/lib/munin/cgi/munin-cgi-html';
+my $fcgiwrap = '/usr/sbin/fcgiwrap';
+my $mapserv = '/usr/lib/cgi-bin/mapserv';
+my $cgi = file('hello.cgi', <<'END');
+#!/bin/sh
+echo "Content-Type: text/plain"
+echo
+echo "pid=$$"
+END
+my $map = file('demo.map', <<'END');
+MAP
+  NAME "demo"
+  EXTENT -180 -90 180 90
+  SIZE 36 18
+  WEB METADATA "ows_title" "pid=0" "ows_srs" "EPSG:4326"
+    "ows_onlineresource" "http://localhost/" "ows_enable_request" "*" END END
+END
+my $mojo = file('mojo.pl', <<'END');
+use Mojolicious::Lite;
+get '/*rest' => sub { $_[0]->render(text => "pid=$$") };
+app->secrets(['of a test']);
+app->start;
+END
+
+# What it is, its command, why it is refused ('': it is not), how it is asked:
+# environment of the worker (env), parameters (params), query; what it says.
 my @PROGRAM = (
     ['php-cgi', $php && [$php, '-n'], '', %php],
     ['php-cgi, opcache', $php && [$php, '-d', 'opcache.enable=1'], '', %php],
@@ -82,6 +119,13 @@ Plack::Handler::FCGI->new->run(sub {
 END
     ['Perl, Catalyst', perl_has('Catalyst', 'Plack') && [bin('catalyst.pl')],
      ''],
+    ['Perl, Mojolicious', $plackup && perl_has('Mojolicious::Lite')
+     && [$plackup, qw(-E production -s FCGI --manager=), $mojo], '',
+     env => { HOME => $dir, MOJO_MODE => 'production' }],
+    ['Perl, gitweb', -x $gitweb && [$gitweb, '--fastcgi'], '',
+     says => qr/gitweb/i],
+    ['Perl, munin', -x $munin && perl_has('CGI::Fast') && [$munin], '',
+     env => { MUNIN_CONFIG => munin() }, says => qr/munin/i],
     ['Perl, FCGI::ProcManager',
      perl_has('FCGI::ProcManager') && [bin('perl-procmanager.pl'), 2],
      'not seen'],
@@ -108,6 +152,26 @@ END
     ['Python, Django under uWSGI',
      $uwsgi && python_has('django')
      && [@uwsgi, '--wsgi-file', root() . '/t/bin/django_wsgi.py'], 'epoll'],
+    ['Python, Flask under uWSGI',
+     $uwsgi && system('/usr/bin/python3 -c "import flask" 2>/dev/null') == 0
+     && [@uwsgi, '--callable', 'app', '--wsgi-file', file('flask_app.py', <<'END')],
+import os
+from flask import Flask
+
+app = Flask(__name__)
+
+
+@app.route('/<path:path>')
+def answer(path):
+    return 'pid=%d' % os.getpid()
+END
+     'epoll'],
+    ['fcgiwrap', -x $fcgiwrap && [$fcgiwrap], '',
+     params => { SCRIPT_FILENAME => $cgi }],
+    ['mapserv', -x $mapserv && [$mapserv], '',
+     env => { MS_MAPFILE => $map },
+     query => 'SERVICE=WMS&VERSION=1.1.1&REQUEST=GetCapabilities',
+     says => qr/MapServer/],
     ['Ruby, fcgi', have('ruby') && system("ruby -e 'require \"fcgi\"' 2>/dev/null") == 0
      && [have('ruby'), bin('fcgi.rb')], 'timer'],
     ['Node, net', have('node') && [have('node'), bin('plain.js')], 'thread'],
@@ -122,14 +186,18 @@ my %web = (SERVER_NAME => 'localhost', SERVER_PORT => 80, SCRIPT_NAME => '',
            PATH_INFO => '/x', SERVER_PROTOCOL => 'HTTP/1.1',
            REQUEST_URI => '/x');
 
-for (@PROGRAM) {
+my $only = $ENV{FCGIPM_KINDS} || '.';
+for (grep { $_->[0] =~ /$only/ } @PROGRAM) {
     my ($name, $command, $why, %ask) = @$_;
-    like($PAGE, qr/^\| \Q$name\E \|/m, "$name: the page has it");
+    my ($row) = $PAGE =~ /^\| \Q$name\E \| (.*) \|$/m;
+    like($row // '', $why eq '' ? qr/^yes|^as that/ : qr/^no: /,
+         "$name: the page says so");
   SKIP: {
         skip "$name is not here", 1 unless $command;
         my $run = FCGIPM::Run->new(
             processes => 2, control => 1, command => $command,
-            options => ['--preload', 'on', '--die-timeout', '10']);
+            options => ['--preload', 'on', '--die-timeout', '10', map {
+                ('--set-env', "$_=$ask{env}{$_}") } sort keys %{ $ask{env} || {} }]);
         my $state;
         wait_for {
             my $pool = $run->pool_status || {};
@@ -137,9 +205,10 @@ for (@PROGRAM) {
             $state ne 'loading' && $pool->{idle} > 0
         } 60, 'a decision' or diag($run->log);
         like($state, $why eq '' ? qr/^on$/ : qr/\Q$why\E/, $name);
-        my $r = request($run->address, query => 'pid', timeout => 30,
+        my $r = request($run->address, query => $ask{query} // 'pid',
+                        timeout => 30,
                         params => { %web, %{ $ask{params} || {} } });
-        like($r->{body} // $r->{error}, qr/pid=\d/, 'serves')
+        like($r->{body} // $r->{error}, $ask{says} || qr/pid=\d/, 'serves')
             or diag($run->log);
         $run->signal('TERM');
         $run->wait(20);
