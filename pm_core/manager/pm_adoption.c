@@ -60,22 +60,22 @@ static void adoption_remove_others(pm_adoption_t *a)
     }
 }
 
-static void adoption_end(pm_adoption_t *a)
+/* From here on scripts run by the set; it is the former one of the next. */
+static void adoption_begin_scripts(pm_adoption_t *a)
 {
     pm_context_t *context = a->context;
 
+    a->phase = PM_ADOPTION_SCRIPTS;
     context->config = a->set->config;
     adoption_remove_others(a);
     pm_script_pools_adopt(context, a->set);
-    pm_filewatch_renew(context);
     pm_pool_set_destroy(a->former);
     a->former = NULL;
-    a->is_under_way = 0;
 }
 
 void pm_adoption_begin(pm_adoption_t *a, pm_pool_set_t *set)
 {
-    if (a->is_under_way) {
+    if (a->phase == PM_ADOPTION_POOLS) {
         pm_pool_set_destroy(a->set);
     }
     else {
@@ -83,14 +83,12 @@ void pm_adoption_begin(pm_adoption_t *a, pm_pool_set_t *set)
     }
     a->set = set;
     a->next = 0;
-    a->is_under_way = 1;
+    a->phase = PM_ADOPTION_POOLS;
 }
 
-int pm_adoption_go_on(pm_adoption_t *a, apr_time_t end)
+/* @return 0: there is no time left */
+static int adoption_take_members(pm_adoption_t *a, apr_time_t end)
 {
-    if (!a->is_under_way) {
-        return 0;
-    }
     while (a->next < a->set->members->nelts) {
         adoption_take_member(
             a, &APR_ARRAY_IDX(a->set->members, a->next, pm_member_t));
@@ -99,6 +97,24 @@ int pm_adoption_go_on(pm_adoption_t *a, apr_time_t end)
             return 0;
         }
     }
-    adoption_end(a);
+    return 1;
+}
+
+int pm_adoption_go_on(pm_adoption_t *a, apr_time_t end)
+{
+    if (a->phase == PM_ADOPTION_NONE) {
+        return 0;
+    }
+    if (a->phase == PM_ADOPTION_POOLS) {
+        if (!adoption_take_members(a, end)) {
+            return 0;
+        }
+        adoption_begin_scripts(a);
+    }
+    if (pm_script_pools_go_on(a->context, end)) {
+        return 0;
+    }
+    pm_filewatch_renew(a->context);
+    a->phase = PM_ADOPTION_NONE;
     return 1;
 }

@@ -734,7 +734,7 @@ static void mgr_act(pm_manager_t *m)
     if (m->phase == PM_PHASE_RUNNING) {
         mgr_go_on_rereading(m, end);
         mgr_go_on_adopting(m, end);
-        left = m->adoption.is_under_way || m->rereads;
+        left = m->adoption.phase != PM_ADOPTION_NONE || m->rereads;
     }
     mgr_plan_touched(m, end);
     left |= pm_exec_orders_give(&m->context, end);

@@ -27,9 +27,12 @@
 /* For what the manager before has stored. */
 #define STORE_TIME APR_USEC_PER_SEC
 
+APR_RING_HEAD(sp_former, pm_script_pool);
+
 struct pm_script_pools {
     const pm_pool_set_t *set; /* in force; NULL: none yet */
     apr_hash_t *by_key;       /* key -> pm_script_pool_t */
+    struct sp_former former;  /* it is not in force for these yet */
     int full;                 /* that was logged */
     int crowded;              /* likewise: one went for another */
     int mortal;               /* likewise: a socket could not be stored */
@@ -43,6 +46,8 @@ typedef struct sp_origin {
 } sp_origin_t;
 
 struct pm_script_pool {
+    APR_RING_ENTRY(pm_script_pool) link; /* in all->former */
+    int is_former;
     pm_pool_t *pool;
     apr_pool_t *p;
     sp_origin_t of;
@@ -59,6 +64,7 @@ void pm_script_pools_init(pm_context_t *context)
 {
     context->scripts = apr_pcalloc(context->p, sizeof(*context->scripts));
     context->scripts->by_key = apr_hash_make(context->p);
+    APR_RING_INIT(&context->scripts->former, pm_script_pool, link);
 }
 
 /* --- names ---------------------------------------------------------------- */
@@ -150,11 +156,21 @@ static void sp_renew(pm_script_pool_t *script, pm_script_target_t *f)
     pm_pool_reload(script->pool);
 }
 
+/* The set is in force for it, or it goes. */
+static void sp_leave_former(pm_script_pool_t *script)
+{
+    if (script->is_former) {
+        script->is_former = 0;
+        APR_RING_REMOVE(script, link);
+    }
+}
+
 static void sp_forget(pm_script_pool_t *script)
 {
     pm_context_t *context = script->pool->context;
     pm_script_pools_t *all = context->scripts;
 
+    sp_leave_former(script);
     pm_loop_at(context->loop, &script->timer, PM_TIME_NEVER);
     if (script->known) {
         script->known = 0;
@@ -494,6 +510,51 @@ static apr_status_t sp_make(pm_context_t *context, pm_script_target_t *f,
     return rv;
 }
 
+/* --- another configuration ------------------------------------------------ */
+
+/* How it would be run now, as the same user. */
+static apr_status_t sp_resolve(pm_script_target_t *f, const pm_pool_set_t *set,
+                               const sp_origin_t *of, apr_pool_t *p,
+                               pm_reason_t *why)
+{
+    apr_status_t rv =
+        pm_script_resolve_pool(f, set, of->host, of->path, of->uid, p, why);
+
+    return rv == APR_SUCCESS && strcmp(f->key, of->key) ? pm_fail(
+               why, APR_EGENERAL, "%s: it runs as another user now", of->path)
+                                                        : rv;
+}
+
+static void sp_adopt(pm_script_pool_t *script, apr_pool_t *p)
+{
+    const pm_pool_set_t *set = script->pool->context->scripts->set;
+    pm_pool_t *pool = script->pool;
+    pm_graceful_t graceful = (pm_graceful_t)set->global->graceful;
+    pm_reason_t why;
+    pm_script_target_t f;
+    int reload;
+
+    sp_leave_former(script);
+    if (sp_resolve(&f, set, &script->of, p, &why) != APR_SUCCESS) {
+        pm_log(pool->context->log, PM_INFO, "pool %s: goes away: %s",
+               pool->conf->name, why.text);
+        sp_forget(script);
+        pm_pool_remove(pool);
+        return;
+    }
+    f.conf->name = pool->conf->name;
+    f.conf->listen = pool->conf->listen;
+    reload = sp_is_changed(script, &f)
+             || pm_reload_policy_plan(graceful, pool->conf, f.conf)
+                    == PM_RELOAD_POLICY_RELOAD;
+    sp_define(script, &f);
+    if (reload) {
+        pm_pool_reload(pool);
+    }
+    sp_watch(script, pm_time_now());
+    sp_store(script, p); /* it can be another store */
+}
+
 /* --- questions ------------------------------------------------------------ */
 
 static const char *sp_find(pm_context_t *context, const char *host,
@@ -507,6 +568,10 @@ static const char *sp_find(pm_context_t *context, const char *host,
 
     if (rv == APR_SUCCESS) {
         script = apr_hash_get(all->by_key, f.key, APR_HASH_KEY_STRING);
+        if (script && script->is_former) {
+            sp_adopt(script, p);
+            script = apr_hash_get(all->by_key, f.key, APR_HASH_KEY_STRING);
+        }
         if (script && !pm_listen_is_there(&script->pool->listener)) {
             sp_forget(script); /* its socket was removed from outside */
             pm_pool_remove(script->pool);
@@ -544,19 +609,6 @@ const char *pm_script_pools_ask(pm_context_t *context, const pm_request_t *req,
 }
 
 /* --- another manager ------------------------------------------------------ */
-
-/* How it would be run now, as the same user. */
-static apr_status_t sp_resolve(pm_script_target_t *f, const pm_pool_set_t *set,
-                               const sp_origin_t *of, apr_pool_t *p,
-                               pm_reason_t *why)
-{
-    apr_status_t rv =
-        pm_script_resolve_pool(f, set, of->host, of->path, of->uid, p, why);
-
-    return rv == APR_SUCCESS && strcmp(f->key, of->key) ? pm_fail(
-               why, APR_EGENERAL, "%s: it runs as another user now", of->path)
-                                                        : rv;
-}
 
 static apr_status_t sp_take_over(pm_context_t *context, const sp_stored_t *s,
                                  int *fd, apr_pool_t *p, pm_reason_t *why)
@@ -663,56 +715,54 @@ void pm_script_pools_unlink(pm_scoreboard_t *scoreboard,
     }
 }
 
-/* --- another configuration ------------------------------------------------ */
+/* --- a set ---------------------------------------------------------------- */
 
-static void sp_adopt(pm_script_pool_t *script, const pm_pool_set_t *set,
-                     apr_pool_t *p)
+static void sp_note_former(pm_script_pools_t *all)
 {
-    pm_pool_t *pool = script->pool;
-    pm_graceful_t graceful = (pm_graceful_t)set->global->graceful;
-    pm_reason_t why;
-    pm_script_target_t f;
-    int reload;
+    apr_hash_index_t *hi;
 
-    if (sp_resolve(&f, set, &script->of, p, &why) != APR_SUCCESS) {
-        pm_log(pool->context->log, PM_INFO, "pool %s: goes away: %s",
-               pool->conf->name, why.text);
-        sp_forget(script);
-        pm_pool_remove(pool);
-        return;
+    for (hi = apr_hash_first(NULL, all->by_key); hi; hi = apr_hash_next(hi)) {
+        pm_script_pool_t *script = apr_hash_this_val(hi);
+
+        if (!script->is_former) {
+            script->is_former = 1;
+            APR_RING_INSERT_TAIL(&all->former, script, pm_script_pool, link);
+        }
     }
-    f.conf->name = pool->conf->name;
-    f.conf->listen = pool->conf->listen;
-    reload = sp_is_changed(script, &f)
-             || pm_reload_policy_plan(graceful, pool->conf, f.conf)
-                    == PM_RELOAD_POLICY_RELOAD;
-    sp_define(script, &f);
-    if (reload) {
-        pm_pool_reload(pool);
-    }
-    sp_watch(script, pm_time_now());
-    sp_store(script, p); /* it can be another store */
 }
 
 void pm_script_pools_adopt(pm_context_t *context, const pm_pool_set_t *set)
 {
     pm_script_pools_t *all = context->scripts;
-    apr_pool_t *p = pm_subpool_create(context->p);
     int first = !all->set;
-    apr_hash_index_t *hi;
 
     all->set = set;
     all->full = all->crowded = all->mortal = 0;
     if (first) {
+        apr_pool_t *p = pm_subpool_create(context->p);
+
         sp_inherit(context, set, p);
+        apr_pool_destroy(p);
     }
     else {
-        for (hi = apr_hash_first(NULL, all->by_key); hi;
-             hi = apr_hash_next(hi)) {
-            sp_adopt(apr_hash_this_val(hi), set, p);
+        sp_note_former(all);
+    }
+}
+
+int pm_script_pools_go_on(pm_context_t *context, apr_time_t end)
+{
+    struct sp_former *former = &context->scripts->former;
+    apr_pool_t *p = pm_subpool_create(context->p);
+
+    while (!APR_RING_EMPTY(former, pm_script_pool, link)) {
+        sp_adopt(APR_RING_FIRST(former), p);
+        apr_pool_clear(p);
+        if (pm_time_now() >= end) {
+            break;
         }
     }
     apr_pool_destroy(p);
+    return !APR_RING_EMPTY(former, pm_script_pool, link);
 }
 
 /* --- for its pool --------------------------------------------------------- */

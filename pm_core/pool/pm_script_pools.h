@@ -44,10 +44,16 @@ void pm_script_pools_init(pm_context_t *context);
 const char *pm_script_pools_ask(pm_context_t *context, const pm_request_t *req,
                                 apr_pool_t *p);
 
-/** This set is in force from now on, and lives as long: pools whose script no
- *  rules cover any more are removed.  A manager's first set: pools of the
- *  manager before are taken over, what cannot be is cleared away. */
+/** This set is in force from now on, and lives as long.  A manager's first set:
+ *  pools of the manager before are taken over, what cannot be is cleared away.
+ *  Any other: pm_script_pools_go_on() follows. */
 void pm_script_pools_adopt(pm_context_t *context, const pm_pool_set_t *set);
+
+/** Put the set in force for the pools that there are, until @a end, for one at
+ *  least: those whose script no rules cover any more are removed.  A script
+ * that is asked for meanwhile comes first.
+ *  @return 0: it is in force for all */
+int pm_script_pools_go_on(pm_context_t *context, apr_time_t end);
 
 /** Remove the files of all scripts' sockets.  For a time without manager; the
  *  parent calls this when httpd ends. */
