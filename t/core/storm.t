@@ -3,7 +3,8 @@
 #
 # SIGTERMs at random moments to workers under load: with the guard no request
 # is lost.  FCGIPM_STORM is how many workers of each kind are told to go; `make
-# -f Makefile.apxs storm` tells 10000.
+# -f Makefile.apxs storm` tells 10000.  FCGIPM_PRELOAD=on: workers of fork
+# servers, where the program can be one; FCGIPM_KINDS is a pattern of kinds.
 use strict;
 use warnings;
 
@@ -48,8 +49,10 @@ sub begin {
     my $run = FCGIPM::Run->new(
         processes => $WORKERS, control => 1, command => $command,
         options => ['--die-timeout', '60', '--start-timeout', '60s',
-                    '--log-level', 'notice']);
-    $run->workers($WORKERS);
+                    '--log-level', 'notice',
+                    '--preload', $ENV{FCGIPM_PRELOAD} || 'off']);
+    wait_for { (($run->pool_status || {})->{workers} // 0) == $WORKERS } 60,
+        "$WORKERS workers";
     my $address = $run->address;
     my $load = FCGIPM::Load->new(clients => $CLIENTS, request => sub {
         return ask_somehow($address);

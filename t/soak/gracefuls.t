@@ -4,7 +4,8 @@
 # Gracefuls one after the other, under load, with a pool of each kind of worker:
 # each request is answered, and at the end there is no process and no descriptor
 # more than at the beginning.  FCGIPM_GRACEFULS of them, 300 without it; not a
-# part of check.
+# part of check.  FCGIPM_PRELOAD=on: with fork servers; FCGIPM_KINDS is a pattern
+# of pools.
 use strict;
 use warnings;
 
@@ -29,6 +30,7 @@ $path{php} = '/pid.php' if $path{php};
 
 sub config {
     return join '', "FcgiPMDieTimeout 30\n",
+        "FcgiPMPreload " . ($ENV{FCGIPM_PRELOAD} || 'off') . "\n",
         (map { pool($_->[0], $_->[2], "FcgiPMProcesses $WORKERS"),
                location($_->[0]) } @kind),
         "<FilesMatch \\.php\$>\n    SetHandler fcgipm:php\n</FilesMatch>\n";
