@@ -30,22 +30,23 @@ static void adoption_take_member(pm_adoption_t *a, pm_member_t *member)
     }
 }
 
-static int adoption_has(const pm_adoption_t *a, const pm_pool_t *pool)
+int pm_adoption_removes(const pm_pool_set_t *set, const pm_pool_t *pool)
 {
-    const apr_array_header_t *members = a->set->members;
+    const apr_array_header_t *members = set->members;
     int i;
 
+    if (pool->script) {
+        return 0;
+    }
     for (i = 0; i < members->nelts; i++) {
         if (APR_ARRAY_IDX(members, i, pm_member_t).generation
             == pool->generation) {
-            return 1;
+            return 0;
         }
     }
-    return 0;
+    return 1;
 }
 
-/* Pools that the set does not have are removed; those of scripts go with their
- * templates. */
 static void adoption_remove_others(pm_adoption_t *a)
 {
     apr_hash_index_t *hi;
@@ -54,7 +55,7 @@ static void adoption_remove_others(pm_adoption_t *a)
          hi = apr_hash_next(hi)) {
         pm_pool_t *pool = apr_hash_this_val(hi);
 
-        if (!pool->script && !adoption_has(a, pool)) {
+        if (pm_adoption_removes(a->set, pool)) {
             pm_pool_remove(pool);
         }
     }

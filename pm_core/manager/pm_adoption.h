@@ -39,4 +39,7 @@ void pm_adoption_begin(pm_adoption_t *a, pm_pool_set_t *set);
  *  @return 1: it has come into force now */
 int pm_adoption_go_on(pm_adoption_t *a, apr_time_t end);
 
+/** Does the pool go with this set?  Those of scripts go with their rules. */
+int pm_adoption_removes(const pm_pool_set_t *set, const pm_pool_t *pool);
+
 #endif /* PM_ADOPTION_H */

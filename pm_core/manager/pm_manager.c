@@ -701,6 +701,23 @@ static void mgr_kill_strays(pm_pool_t *pool)
     pm_leftovers_kill_strays(pool);
 }
 
+/* httpd has the sockets of its newest set, and removes them when it ends; those
+ * of pools that are not in it are the manager's. */
+static void mgr_unlink_sockets(pm_manager_t *m)
+{
+    const pm_pool_set_t *set = m->staged ? m->staged : m->adoption.set;
+    apr_hash_index_t *hi;
+
+    for (hi = apr_hash_first(NULL, m->context.pools); hi;
+         hi = apr_hash_next(hi)) {
+        pm_pool_t *pool = apr_hash_this_val(hi);
+
+        if (m->opts.channel < 0 || pm_adoption_removes(set, pool)) {
+            mgr_unlink_socket(pool);
+        }
+    }
+}
+
 /* While httpd lives another manager goes on with the sockets and the
  * scoreboard, and requests wait in the kernel till then. */
 static int mgr_end(pm_manager_t *m)
@@ -712,9 +729,7 @@ static int mgr_end(pm_manager_t *m)
         pm_time_max(m->context.end_by, pm_time_now() + LAST_LOOK);
     pm_spawner_end(&m->context.spawner);
     mgr_each_pool(m, mgr_kill_strays);
-    if (m->opts.channel < 0) {
-        mgr_each_pool(m, mgr_unlink_socket);
-    }
+    mgr_unlink_sockets(m);
     pm_pidfile_remove(&m->pid_file);
     pm_survivor_end(&m->survivor);
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): ends with %d: %s",
