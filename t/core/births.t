@@ -17,7 +17,8 @@ use Test::More;
 
 my $WORKERS = 150;
 my $run = FCGIPM::Run->new(processes => $WORKERS, control => 1,
-                           command => [bin('loop')]);
+                           command => [bin('loop')],
+                           options => ['--die-timeout', 30]);
 ok(wait_for { -S $run->control_socket } 20, 'a control socket');
 my $s = IO::Socket::UNIX->new(Peer => $run->control_socket)
     or BAIL_OUT("connect: $!");
