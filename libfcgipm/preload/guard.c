@@ -350,13 +350,12 @@ static void on_exit_told(void)
 {
     int ms = 0;
 
-    while (guard_is_same() && LOAD(guard.told) && !__libc_single_threaded
-           && !guard_self.in_own && !LOAD(guard.leaving)
+    if (!guard_is_same() || SWAP(guard.leaving, 1)) {
+        return;
+    }
+    while (LOAD(guard.told) && !__libc_single_threaded && !guard_self.in_own
            && !guard_conn_is_mine() && is_under_way()) {
         guard_nap(&ms);
-    }
-    if (guard_is_same()) {
-        STORE(guard.leaving, 1);
     }
 }
 
