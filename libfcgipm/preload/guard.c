@@ -466,7 +466,9 @@ static void tell(void)
 }
 
 /* In a handler: is it the turn of the program's own?  A thread that waits
- * for a request gives it by itself. */
+ * for a request gives it by itself.  A program that has not begun to serve gets
+ * each signal: it can be one that manages those that serve, and has lost the
+ * first while it began. */
 static int is_turn(void)
 {
     if (LOAD(guard.due)) {
@@ -476,7 +478,7 @@ static int is_turn(void)
         || (LOAD(guard.has_waited) && (is_under_way() || LOAD(guard.conns)))) {
         return 0;
     }
-    return !SWAP(guard.called, 1);
+    return !SWAP(guard.called, 1) || !LOAD(guard.has_waited);
 }
 
 /* A program that has had its turn and has set the default wants to be ended by
