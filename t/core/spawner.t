@@ -147,6 +147,7 @@ sub stopped {
         @worker == 3;
     } 20, 'three workers';
     is(scalar @worker, 3, 'it is stopped: workers are born all the same');
+    unlike($run->log, qr/cannot start a worker/, 'none is given up');
     cmp_ok($longest, '<', 1.5, 'the manager answers meanwhile');
     ok(wait_for { !alive($server) } 10, 'it is ended');
     like($run->log, qr/the spawner \(pid $server\) has not made a worker/,
