@@ -71,12 +71,11 @@ my $top = "$ctl -s $socket top";
 
 # --- pools
 on_terminal($top);
-my $s = shows(qr/^manager ${\ $run->pid} .*pools 1  workers 30/m,
-              'top: the manager');
+my $s = shows(qr/^1-1 of 1 .*\bq quit\b/m, 'top: its keys, the last line');
+like($s, qr/^manager ${\ $run->pid} .*pools 1  workers 30/m, 'the manager');
 like($s, qr/^POOL +STATE +LIVE +IDLE +BUSY +QUEUE +REQ\/S/m, 'columns');
 like($s, qr/^app +running +30 +30 +0 +0 /m, 'a pool');
 ok(!(grep { length > 80 } split /\n/, $s), 'in 80 columns');
-like($s, qr/^1-1 of 1 .*\bq quit\b/m, 'its keys');
 {
     my $address = $run->address;
     my $load = FCGIPM::Load->new(clients => 2, request => sub {
