@@ -27,13 +27,17 @@ typedef struct config_pool {
     const char *where;
 } config_pool_t;
 
-/* A configuration is read in these steps, and each of them in parts. */
+/* A configuration is read in these steps, and each of them in parts.  All is
+ * checked before the first socket is opened, and all are open before one that
+ * serves is changed. */
 typedef enum config_step {
     STEP_LIST,
     STEP_FILES,
     STEP_MERGE,
-    STEP_POOLS,
+    STEP_CHECK,
     STEP_SCRIPTS,
+    STEP_OPEN,
+    STEP_ADJUST,
     STEP_END
 } config_step_t;
 
@@ -272,14 +276,12 @@ static pm_definition_base_t config_base(void)
     return (pm_definition_base_t){.from = CONFIG_FROM, .uid = geteuid()};
 }
 
-/* Its own log is opened here: there is no httpd that starts programs. */
-static apr_status_t config_open_log(int *fd, const char *path, int testing,
-                                    pm_reason_t *why)
+/* There is no httpd that starts programs. */
+static apr_status_t config_check_log(const char *path, pm_reason_t *why)
 {
     pm_reason_t cause;
     apr_status_t rv;
 
-    *fd = -1;
     if (!path) {
         return APR_SUCCESS;
     }
@@ -290,8 +292,18 @@ static apr_status_t config_open_log(int *fd, const char *path, int testing,
                        "httpd's",
                        path);
     }
-    rv = testing ? pm_logfile_check(path, &cause)
-                 : pm_logfile_open(fd, path, &cause);
+    rv = pm_logfile_check(path, &cause);
+    return rv == APR_SUCCESS
+               ? rv
+               : pm_fail(why, rv, "FcgiPMErrorLog: %s", cause.text);
+}
+
+static apr_status_t config_open_log(int *fd, const char *path, pm_reason_t *why)
+{
+    pm_reason_t cause;
+    apr_status_t rv =
+        path ? pm_logfile_open(fd, path, &cause) : APR_SUCCESS;
+
     return rv == APR_SUCCESS
                ? rv
                : pm_fail(why, rv, "FcgiPMErrorLog: %s", cause.text);
@@ -342,40 +354,64 @@ static apr_status_t config_check_pool(run_config_t *c,
         rv = pm_definition_check(pool->conf, c->global, &addr, c->testing,
                                  c->ptemp, why);
     }
-    return rv == APR_SUCCESS ? config_claim(c, pool, &addr, why) : rv;
+    if (rv == APR_SUCCESS) {
+        rv = config_claim(c, pool, &addr, why);
+    }
+    return rv == APR_SUCCESS ? config_check_log(pool->conf->error_log, why)
+                             : rv;
 }
 
 /* A pool is a member of the set whatever comes, so that its descriptors end
  * with the set. */
-static apr_status_t config_open_pool(run_config_t *c, const pm_conf_t *conf,
+static apr_status_t config_open_pool(run_config_t *c, const config_pool_t *pool,
                                      pm_reason_t *why)
 {
+    const pm_conf_t *conf = pool->conf;
     pm_member_t *member = apr_array_push(c->set->members);
     apr_status_t rv;
 
     *member = (pm_member_t){.conf = conf, .fd = -1, .log_fd = -1};
-    rv = config_open_log(&member->log_fd, conf->error_log, c->testing, why);
-    if (rv != APR_SUCCESS || c->testing) {
-        return rv;
-    }
-    return run_listeners_get(&c->listeners, conf, c->opts->activation,
-                             c->started ? 0 : c->global->die_timeout, member,
-                             why);
+    rv = config_open_log(&member->log_fd, conf->error_log, why);
+    return rv == APR_SUCCESS
+               ? run_listeners_get(&c->listeners, conf, c->opts->activation,
+                                   c->started ? 0 : c->global->die_timeout,
+                                   member, why)
+               : rv;
 }
 
-/* Sockets are opened as long as there is no fault. */
-static void config_make_pool(run_config_t *c)
+static void config_each_pool(run_config_t *c,
+                             apr_status_t (*act)(run_config_t *c,
+                                                 const config_pool_t *pool,
+                                                 pm_reason_t *why))
 {
     const config_pool_t *pool =
         &APR_ARRAY_IDX(c->pools, c->next, config_pool_t);
     pm_reason_t why;
-    apr_status_t rv = config_check_pool(c, pool, &why);
 
-    if (rv == APR_SUCCESS && !c->faults->nelts) {
-        rv = config_open_pool(c, pool->conf, &why);
-    }
-    if (rv != APR_SUCCESS) {
+    if (act(c, pool, &why) != APR_SUCCESS) {
         config_pool_fault(c, pool, why.text);
+    }
+}
+
+static void config_check(run_config_t *c)
+{
+    config_each_pool(c, config_check_pool);
+}
+
+static void config_open(run_config_t *c)
+{
+    if (!c->faults->nelts) {
+        config_each_pool(c, config_open_pool);
+    }
+}
+
+/* The set is good whatever comes of this. */
+static void config_adjust(run_config_t *c)
+{
+    pm_reason_t why;
+
+    if (run_listeners_adjust(&c->listeners, c->next, &why) != APR_SUCCESS) {
+        config_add(c->warnings, why.text);
     }
 }
 
@@ -421,7 +457,10 @@ static void config_make_scripts(run_config_t *c)
                                           c->ptemp, &why);
     }
     if (rv == APR_SUCCESS) {
-        rv = config_open_log(&t.log_fd, conf->error_log, c->testing, &why);
+        rv = config_check_log(conf->error_log, &why);
+    }
+    if (rv == APR_SUCCESS && !c->testing && !c->faults->nelts) {
+        rv = config_open_log(&t.log_fd, conf->error_log, &why);
     }
     if (rv != APR_SUCCESS) {
         config_add(c->faults,
@@ -484,12 +523,14 @@ static run_config_result_t config_end(run_config_t *c, pm_pool_set_t **set)
     return good ? RUN_CONFIG_DONE : RUN_CONFIG_WRONG;
 }
 
-/* What is wrong in a file, or for all, keeps from what comes after it. */
+/* What is wrong in a file, or for all, keeps from what comes after it; of pools
+ * and scripts all faults are found. */
 static void config_next_step(run_config_t *c)
 {
-    int wrong = c->faults->nelts && c->step < STEP_POOLS;
+    int wrong = c->faults->nelts && c->step != STEP_CHECK;
+    int ends = wrong || (c->testing && c->step == STEP_SCRIPTS);
 
-    c->step = wrong ? STEP_END : (config_step_t)(c->step + 1);
+    c->step = ends ? STEP_END : (config_step_t)(c->step + 1);
     c->next = 0;
 }
 
@@ -517,11 +558,17 @@ run_config_result_t run_config_go_on(run_config_t *c, apr_time_t end,
         case STEP_MERGE:
             config_part(c, config_merge, 1);
             break;
-        case STEP_POOLS:
-            config_part(c, config_make_pool, c->pools->nelts);
+        case STEP_CHECK:
+            config_part(c, config_check, c->pools->nelts);
             break;
         case STEP_SCRIPTS:
             config_part(c, config_make_scripts, c->parsed->scripts->nelts);
+            break;
+        case STEP_OPEN:
+            config_part(c, config_open, c->pools->nelts);
+            break;
+        case STEP_ADJUST:
+            config_part(c, config_adjust, c->listeners.now->nelts);
             break;
         case STEP_END:
             return config_end(c, set);

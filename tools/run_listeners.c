@@ -29,17 +29,18 @@ static run_listener_t *listener_find(const apr_array_header_t *list,
     return NULL;
 }
 
-/* Host and port can be bound once: a pool that takes them from another pool
- * takes that socket. */
-static run_listener_t *listener_find_port(const apr_array_header_t *list,
-                                          const char *listen)
+/* A pool that takes the address of another pool takes that socket: host and
+ * port can be bound once, and a path at which a pool serves stays that pool's
+ * until the whole set is known to be good. */
+static run_listener_t *listener_find_address(const apr_array_header_t *list,
+                                             const char *listen)
 {
     int i;
 
     for (i = 0; i < list->nelts; i++) {
         run_listener_t *l = listener_at(list, i);
 
-        if (!l->socket.path && !strcmp(l->socket.text, listen)) {
+        if (!strcmp(l->socket.text, listen)) {
             return l;
         }
     }
@@ -114,11 +115,11 @@ static apr_status_t listener_take_passed(run_listener_t *l,
 }
 
 static apr_status_t listener_open(run_listener_t *l, const pm_conf_t *conf,
-                                  const pm_listen_opts_t *opts, apr_pool_t *p,
-                                  pm_reason_t *why)
+                                  apr_pool_t *p, pm_reason_t *why)
 {
     pm_reason_t cause;
-    apr_status_t rv = pm_listen_open(&l->socket, conf->listen, opts, p, &cause);
+    apr_status_t rv =
+        pm_listen_open(&l->socket, conf->listen, &l->opts, p, &cause);
 
     l->is_new = rv == APR_SUCCESS;
     return rv == APR_SUCCESS ? rv
@@ -127,15 +128,12 @@ static apr_status_t listener_open(run_listener_t *l, const pm_conf_t *conf,
 
 /* That of @a former, if clients can still reach it. */
 static int listener_take_former(run_listener_t *l, const run_listener_t *former,
-                                const pm_listen_opts_t *opts, apr_pool_t *p)
+                                apr_pool_t *p)
 {
-    if (!former || former->socket.foreign
-        || (former->socket.path && !pm_listen_is_there(&former->socket))
-        || listener_copy(&l->socket, &former->socket, p, NULL) != APR_SUCCESS) {
-        return 0;
-    }
-    pm_listen_adjust(&l->socket, opts, NULL);
-    return 1;
+    return former && !former->socket.foreign
+           && (!former->socket.path || pm_listen_is_there(&former->socket))
+           && listener_copy(&l->socket, &former->socket, p, NULL)
+                  == APR_SUCCESS;
 }
 
 static apr_status_t listener_get_socket(run_listeners_t *all, run_listener_t *l,
@@ -145,21 +143,22 @@ static apr_status_t listener_get_socket(run_listeners_t *all, run_listener_t *l,
                                         apr_time_t wait, pm_reason_t *why)
 {
     apr_pool_t *p = all->now->pool;
-    pm_listen_opts_t opts = {.backlog = (int)conf->listen_backlog,
-                             .mode = (mode_t)conf->listen_mode,
-                             .wait = wait};
     apr_status_t rv;
 
+    l->opts = (pm_listen_opts_t){.backlog = (int)conf->listen_backlog,
+                                 .mode = (mode_t)conf->listen_mode,
+                                 .wait = wait};
     if (passed) {
         return listener_take_passed(l, passed, conf, p, why);
     }
-    rv = pm_ident_parse_owner(conf->listen_owner, &opts.uid, &opts.gid, why);
-    if (rv != APR_SUCCESS || listener_take_former(l, same, &opts, p)
+    rv = pm_ident_parse_owner(conf->listen_owner, &l->opts.uid, &l->opts.gid,
+                              why);
+    if (rv != APR_SUCCESS || listener_take_former(l, same, p)
         || listener_take_former(
-            l, listener_find_port(all->former, conf->listen), &opts, p)) {
+            l, listener_find_address(all->former, conf->listen), p)) {
         return rv;
     }
-    return listener_open(l, conf, &opts, p, why);
+    return listener_open(l, conf, p, why);
 }
 
 /* The same socket, or what stands in for it: a pool whose socket is a new one
@@ -206,6 +205,22 @@ apr_status_t run_listeners_get(run_listeners_t *all, const pm_conf_t *conf,
         member->generation = l.generation;
     }
     return rv;
+}
+
+apr_status_t run_listeners_adjust(const run_listeners_t *all, int i,
+                                  pm_reason_t *why)
+{
+    const run_listener_t *l = listener_at(all->now, i);
+    pm_reason_t cause;
+    apr_status_t rv =
+        l->is_new || l->socket.foreign
+            ? APR_SUCCESS
+            : pm_listen_adjust(&l->socket, &l->opts, &cause);
+
+    return rv == APR_SUCCESS
+               ? rv
+               : pm_fail(why, rv, "pool %s: FcgiPMListen: %s", l->name,
+                         cause.text);
 }
 
 static void listeners_close(apr_array_header_t *list, int unlink_new)

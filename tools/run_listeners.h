@@ -5,7 +5,10 @@
  *        configuration.
  *
  * A pool of the same name and address keeps its socket, its slot and its
- * generation.  A pool whose socket was passed (pm_activation.h) has that one:
+ * generation; one of another name that takes an address takes its socket, so
+ * that a path at which a pool serves never leads to a socket that may be closed
+ * again.  Until the whole set is good nothing changes that clients of a pool
+ * can notice.  A pool whose socket was passed (pm_activation.h) has that one:
  * it is the service manager's, which made its file and removes it.
  */
 #ifndef RUN_LISTENERS_H
@@ -20,6 +23,7 @@ typedef struct run_listener {
     pm_listener_t socket;    /**< an own descriptor of it */
     int slot;                /**< in the scoreboard */
     apr_uint32_t generation; /**< the same as long as the socket is */
+    pm_listen_opts_t opts;   /**< what the set says of it */
     int is_new;              /**< its file was made now */
 } run_listener_t;
 
@@ -41,6 +45,12 @@ apr_status_t run_listeners_get(run_listeners_t *all, const pm_conf_t *conf,
                                const pm_activation_t *activation,
                                apr_time_t wait, pm_member_t *member,
                                pm_reason_t *why);
+
+/** Set queue length, mode and owner of the socket @a i as the set says, if it
+ *  was there before; the set is good.
+ *  @return an error with a reason */
+apr_status_t run_listeners_adjust(const run_listeners_t *all, int i,
+                                  pm_reason_t *why);
 
 /** The new ones count.
  *  @param keep 0: the former ones count, and what was opened is closed */

@@ -146,12 +146,20 @@ is(pid_of(address('c')), $c_pid, 'FcgiPMGraceful changed: the other pool stays')
 # --- a fault leaves all as it was
 my $good = slurp($file);
 my @now = $run->workers(3);
+my $taken = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)
+    or die "a port: $!";
+my $at_taken = pool('e', 'FcgiPMListen 127.0.0.1:' . $taken->sockport);
+my ($mode, $inode) = (stat "$dir/run/a.sock")[2, 1];
 my $fds = keys %{ fds($run->pid) };
 for my $wrong ("SetHandler x\n", pool('d', 'FcgiPMListen unix:/no/such/s'),
                pool('d') . pool('e', 'FcgiPMUser nobody-of-that-name'),
-               pool('d') . pool('e', "FcgiPMListen unix:$trace")) {
+               pool('d') . pool('e', "FcgiPMListen unix:$trace"),
+               pool('d') . $at_taken,
+               # pool a has another name, or mode, and a fault comes behind it
+               sub { $_[0] =~ s/Pool a>/Pool x>\nFcgiPMListen unix:$dir\/run\/a.sock/r . $at_taken },
+               sub { $_[0] =~ s/Pool a>/Pool a>\nFcgiPMListenMode 0666/r . $at_taken }) {
     my $before = () = $run->log =~ /is left as it was/g;
-    write_file($file, $good . $wrong);
+    write_file($file, ref $wrong ? $wrong->($good) : $good . $wrong);
     $run->signal('HUP');
     ok(wait_for { $before < (() = $run->log =~ /is left as it was/g) } 20,
        'HUP: a fault is told')
@@ -163,12 +171,25 @@ ok(!-e "$dir/run/d.sock", 'no socket of a pool that came before the fault');
 is(scalar keys %{ fds($run->pid) }, $fds, 'no descriptor of it either');
 is_deeply([sort map { $_->{name} } @{ $run->status->{pools} }], [qw(a c)],
           'the pools are those before');
+is_deeply([(stat "$dir/run/a.sock")[2, 1]], [$mode, $inode],
+          'their sockets have not been touched');
+is(who(address('a')), 'a3', 'and clients reach them');
 is_deeply([sort $run->workers(3)], [sort @now],
           'and their workers');
 write_file($file, $good);
 $run->signal('HUP');
 ok(wait_for { (() = $run->log =~ /pools in force: 2/g) == 3 } 20,
    'mended: it is in force');
+
+# --- another pool has the path: the socket stays, and so does its file
+write_file($file, $good =~ s{Pool a>}{Pool x>\nFcgiPMListen unix:$dir/run/a.sock\nFcgiPMListenMode 0640}r
+                        =~ s/WHO a3/WHO x/r);
+$run->signal('HUP');
+ok(wait_for { $run->log =~ /pool a: has ended/ } 20, 'a pool is renamed')
+    or diag $run->log;
+is(who(address('a')), 'x', 'the new one serves at its path');
+is((stat "$dir/run/a.sock")[1], $inode, 'the socket is the same');
+is((stat _)[2] & 07777, 0640, 'with the mode of the new set');
 
 # --- the end
 $run->signal('TERM');
