@@ -13,6 +13,8 @@ use lib "$FindBin::Bin/../lib";
 use FCGIPM::FastCGI;
 use FCGIPM::Run;
 use FCGIPM::Test;
+use IO::Socket::INET;
+use IO::Socket::UNIX;
 use Test::More;
 
 my $dir = tmp_dir();
