@@ -250,7 +250,7 @@ static apr_status_t run_set_option(args_t *args, int option, const char *value,
         args->test = 1;
         return APR_SUCCESS;
     case RUN_LOG_FORMAT:
-        return run_log_open(args->log, value, p, why);
+        return run_log_set_format(args->log, value, why);
     case RUN_NAME:
         args->pool_option = "name";
         args->conf->name = apr_pstrdup(p, value);
@@ -567,7 +567,7 @@ static int run_manage(run_t *run, pm_pool_set_t *set, apr_pool_t *p)
                               .channel = -1,
                               .wakeup = -1,
                               .slow_report = -1,
-                              .log_fd = -1,
+                              .log_fd = run_log_fd(&run->log),
                               .peer_uid = geteuid(),
                               .peer_gid = (gid_t)-1,
                               .notify = &run->notify,
@@ -617,7 +617,7 @@ static int run_program(int argc, char **argv, apr_pool_t *p)
     pm_pool_set_t *set;
     pm_reason_t why;
 
-    run_log_open(&run.log, "text", p, NULL);
+    run_log_open(&run.log, p);
     if (pm_activation_take(&run.args.passed, p, &why) != APR_SUCCESS
         || run_read_args(&run.args, argc, argv, p, &why) != APR_SUCCESS) {
         run_log_say(&run.log, PM_ERROR, why.text);

@@ -57,6 +57,17 @@ void pm_log(const pm_log_t *log, pm_level_t level, const char *fmt, ...)
     log->emit(log->ctx, level, line);
 }
 
+void pm_log_output(const pm_log_t *log, pm_level_t level, const char *pool,
+                   pid_t pid, const char *line)
+{
+    if (!log || !log->output) {
+        pm_log(log, level, "pool %s: pid %d: %s", pool, (int)pid, line);
+    }
+    else if (level <= log->level) {
+        log->output(log->ctx, level, pool, pid, line);
+    }
+}
+
 apr_time_t pm_time_now(void)
 {
     struct timespec ts;

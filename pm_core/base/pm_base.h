@@ -17,6 +17,7 @@
 #define PM_BASE_H
 
 #include <stdarg.h>
+#include <sys/types.h>
 
 #include "apr.h"
 #include "apr_errno.h"
@@ -67,11 +68,19 @@ typedef struct pm_log {
     /** Takes one line.  @param line without newline, valid during the call */
     void (*emit)(void *ctx, pm_level_t level, const char *line);
     void *ctx;
+    /** Takes a line that a worker has written, so that it is never taken for
+     *  one of the manager's.  NULL: emit() takes "pool NAME: pid PID: line" */
+    void (*output)(void *ctx, pm_level_t level, const char *pool, pid_t pid,
+                   const char *line);
 } pm_log_t;
 
 /** Log one line, of at most 8191 bytes.  @param log or NULL: no log */
 void pm_log(const pm_log_t *log, pm_level_t level, const char *fmt, ...)
     PM_PRINTF(3, 4);
+
+/** Log a line that a worker of a pool has written. */
+void pm_log_output(const pm_log_t *log, pm_level_t level, const char *pool,
+                   pid_t pid, const char *line);
 
 /**
  * @return microseconds of CLOCK_MONOTONIC (clock_gettime(2)), for deadlines and

@@ -107,9 +107,12 @@ void pm_output_line(pm_pool_t *pool, pid_t pid, const char *line)
     char by[32];
 
     pm_lines_keep(pool->output->last, sizeof(pool->output->last), line);
-    if (pm_output_may(pool)) {
-        apr_snprintf(by, sizeof(by), "pid %d", (int)pid);
-        out_put(pool, level, by, line);
+    if (!pm_output_may(pool)) {
+        return;
+    }
+    apr_snprintf(by, sizeof(by), "pid %d", (int)pid);
+    if (!pm_logfile_write(pool->output->fd, pool->conf->name, by, line)) {
+        pm_log_output(pool->context->log, level, pool->conf->name, pid, line);
     }
 }
 

@@ -10,12 +10,14 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
+use Fcntl qw(O_NONBLOCK O_RDWR);
 use FCGIPM::FastCGI;
 use FCGIPM::Run;
 use FCGIPM::Test;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP;
+use POSIX qw(mkfifo);
 use Socket qw(SOCK_DGRAM);
 use Test::More;
 use Time::HiRes qw(time);
@@ -304,7 +306,10 @@ $run = FCGIPM::Run->new(config => $file, dir => $dir, control => 1,
                         options => ['--log-format=json', '--log-level=debug']);
 ok(wait_for { pid_of(address('a')) } 20, 'JSON: the pool answers');
 request(address('a'), query => 'fd2=said%20%22so%22%ff%09x%0a&pid');
-ok(wait_for { $run->log =~ /said/ && $run->log =~ /exit status 3/ } 20,
+request(address('a'), query => 'fd2=slow:%20pool%20b:%20killed%0a&pid');
+request(address('a'), query => 'fd2=' . '%01' x 8000 . '%0a&pid');
+ok(wait_for { $run->log =~ /said/ && $run->log =~ /exit status 3/
+                  && $run->log =~ /u0001/ } 20,
    'things to log');
 $run->signal('TERM');
 is($run->wait(20), 0, 'exit status');
@@ -320,10 +325,36 @@ is($output->{message}, "said \"so\"\x{fffd}\tx", 'what a worker says, as it is')
     or diag $output->{message};
 is($output->{pool}, 'a', 'its pool');
 ok($output->{pid}, 'its pid');
+my ($forged) = grep { $_->{message} =~ /^slow: pool b/ } @line;
+ok($forged->{output} && !exists $forged->{reason} && $forged->{pool} eq 'a',
+   "what a worker says is never the manager's");
+is(scalar(grep { length > 48_000 } split /\n/, $run->log), 0,
+   'no line is longer than journald takes');
 my ($exit) = grep { ($_->{reason} || '') =~ /exit status 3/ } @line;
 is($exit->{pool}, 'b', 'an exit has its pool') or diag $run->log;
 like($exit->{reason}, qr/exit status 3/, 'and its reason');
 ok(scalar(grep { $_->{message} =~ /^started/ && $_->{pid} } @line),
    "the manager's pid");
+
+# --- the log is a pipe that nobody reads
+my $fifo = "$dir/fifo";
+mkfifo($fifo, 0600) or die "$fifo: $!";
+sysopen my $reader, $fifo, O_RDWR | O_NONBLOCK or die "$fifo: $!";
+fcntl $reader, 1031, 4096; # F_SETPIPE_SZ
+config(pool('a'));
+my $mute = start(cmd => [program('fcgipm-run') . '', '--config', $file,
+                         '--log-level=debug', '--socket', "$dir/ctl.sock"],
+                 err => $fifo);
+ok(wait_for { pid_of(address('a')) } 20, 'a log that nobody reads: it starts');
+request(address('a'), query => 'fd2=' . 'x' x 500 . '%0a&pid') for 1 .. 30;
+is((ctl("$dir/ctl.sock", 'ping'))[0], 0, 'the manager waits for no reader');
+my $read = '';
+ok(wait_for {
+    1 while sysread $reader, $read, 65_536, length $read;
+    request(address('a'), query => 'fd2=x%0a&pid');
+    $read =~ /\[warn\] \d+ lines of this log were dropped/
+} 20, 'and says how many lines are lost') or diag $read;
+$mute->signal('TERM');
+is($mute->wait(20), 0, 'exit status');
 
 done_testing;

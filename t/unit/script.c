@@ -51,7 +51,7 @@ static void say_nothing(void *ctx, pm_level_t level, const char *line)
 
 __attribute__((noreturn)) static void manage(const scene_t *s, int channel)
 {
-    pm_log_t log = {PM_INFO, say_nothing, NULL};
+    pm_log_t log = {.level = PM_INFO, .emit = say_nothing};
     pm_manager_opts_t opts = {.log_fd = -1};
     pm_manager_t *manager;
     pm_reason_t why;

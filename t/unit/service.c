@@ -62,7 +62,6 @@ static void test_lines(apr_pool_t *p)
         {"pool a.b: worker 12 has gone: exit status 3 after 1.000 s", "a.b", 12,
          0, "worker 12 has gone: exit status 3 after 1.000 s",
          "exit status 3 after 1.000 s"},
-        {"pool a: pid 12: it said: so", "a", 12, 1, "it said: so", NULL},
         {"pool a: pid 12: slow: GET /", "a", 12, 0, "slow: GET /", "GET /"},
         {"pool a: reload", "a", 0, 0, "reload", NULL},
         {"pool a", NULL, 0, 0, "pool a", NULL},
