@@ -26,8 +26,12 @@ typedef struct http_client {
     apr_pool_t *ppart; /* holds the part that is sent */
     const char *part;  /* NULL: the request has not come whole */
     apr_size_t left;
+    apr_time_t moved; /* when some of it was sent last */
     int is_head; /* 1: there is no body */
 } http_client_t;
+
+/* Accepted in one turn. */
+#define HTTP_ACCEPTS 16
 
 /* The one that came first is first. */
 APR_RING_HEAD(http_clients, http_client);
@@ -115,6 +119,7 @@ static void http_begin_answer(http_client_t *c)
                            a->status, http_words(a->status), a->type,
                            c->is_head ? "" : a->text);
     c->left = strlen(c->part);
+    c->moved = pm_time_now();
 }
 
 static void http_answer(http_client_t *c, int refused)
@@ -159,23 +164,50 @@ static int http_next_part(http_client_t *c)
                   ? c->answer.next(c->answer.ctx, c->ppart)
                   : NULL;
     c->left = c->part ? strlen(c->part) : 0;
+    if (!c->left) {
+        c->moved = pm_time_now(); /* it does not wait for its reader */
+    }
     return c->part != NULL;
 }
 
-/* One part in each round at the most: others have their turn. */
-static void http_send(http_client_t *c)
+/* @return bytes that were sent of the part, -1: the client has gone */
+static ssize_t http_send_part(http_client_t *c)
 {
     ssize_t n = send(c->fd, c->part, c->left, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-    if (n < 0 && errno != EAGAIN && errno != EINTR) {
-        http_drop(c);
-        return;
+    if (n < 0) {
+        return errno == EAGAIN || errno == EINTR ? 0 : -1;
     }
-    c->part += n > 0 ? n : 0;
-    c->left -= n > 0 ? (apr_size_t)n : 0;
-    if (!c->left && !http_next_part(c)) {
-        shutdown(c->fd, SHUT_WR);
-        http_drop(c);
+    c->part += n;
+    c->left -= (apr_size_t)n;
+    c->moved = n ? pm_time_now() : c->moved;
+    return n;
+}
+
+/* Some parts in each turn: others have theirs. */
+static void http_send(http_client_t *c)
+{
+    apr_size_t sent = 0;
+
+    while (sent < PM_HTTP_SERVER_TURN) {
+        ssize_t n = 0;
+
+        if (!c->left && !http_next_part(c)) {
+            shutdown(c->fd, SHUT_WR);
+            http_drop(c);
+            return;
+        }
+        if (c->left) {
+            n = http_send_part(c);
+        }
+        if (n < 0) {
+            http_drop(c);
+            return;
+        }
+        if (c->left || !n) {
+            return; /* no room, or no part is ready */
+        }
+        sent += (apr_size_t)n;
     }
 }
 
@@ -217,14 +249,54 @@ static void http_on_client(void *ctx, int events)
 
 /* --- clients -------------------------------------------------------------- */
 
+/* @return the client that goes when there are too many, NULL: none may */
+static http_client_t *http_victim(const pm_http_server_t *server)
+{
+    http_client_t *c = NULL;
+    http_client_t *stalled = NULL;
+
+    APR_RING_FOREACH(c, &server->clients, http_client, link)
+    {
+        if (!c->part) {
+            return c;
+        }
+        if (!stalled || c->moved < stalled->moved) {
+            stalled = c;
+        }
+    }
+    return stalled && pm_time_now() - stalled->moved >= PM_HTTP_SERVER_STALL
+               ? stalled
+               : NULL;
+}
+
+/* @return 1: there is room for one more */
+static int http_make_room(pm_http_server_t *server)
+{
+    http_client_t *victim;
+
+    if (server->nclients < PM_HTTP_SERVER_CLIENTS) {
+        return 1;
+    }
+    victim = http_victim(server);
+    if (victim) {
+        http_drop(victim);
+    }
+    return victim != NULL;
+}
+
+/* Its request, if that is there already, counts before the next client comes.
+ */
 static void http_create_client(pm_http_server_t *server, int fd)
 {
-    apr_pool_t *p = pm_subpool_create(server->p);
-    http_client_t *c = apr_pcalloc(p, sizeof(*c));
+    apr_pool_t *p;
+    http_client_t *c;
 
-    if (server->nclients == PM_HTTP_SERVER_CLIENTS) {
-        http_drop(APR_RING_FIRST(&server->clients));
+    if (!http_make_room(server)) {
+        close(fd);
+        return;
     }
+    p = pm_subpool_create(server->p);
+    c = apr_pcalloc(p, sizeof(*c));
     c->p = p;
     c->server = server;
     c->fd = fd;
@@ -234,7 +306,7 @@ static void http_create_client(pm_http_server_t *server, int fd)
     APR_RING_INSERT_TAIL(&server->clients, c, http_client, link);
     server->nclients++;
     pm_loop_at(server->loop, &c->deadline, pm_time_now() + PM_HTTP_SERVER_TIME);
-    http_wait(c);
+    http_receive(c);
 }
 
 /* All descriptors are in use: see pm_control_server.c. */
@@ -251,14 +323,18 @@ static void http_send_away(pm_http_server_t *server)
 static void http_on_connect(void *ctx, int events)
 {
     pm_http_server_t *server = ctx;
-    int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = 0;
+    int i;
 
     (void)events;
-    if (fd >= 0) {
-        http_create_client(server, fd);
-    }
-    else if (errno == EMFILE || errno == ENFILE) {
-        http_send_away(server);
+    for (i = 0; i < HTTP_ACCEPTS && fd >= 0; i++) {
+        fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            http_create_client(server, fd);
+        }
+        else if (errno == EMFILE || errno == ENFILE) {
+            http_send_away(server);
+        }
     }
 }
 
@@ -282,4 +358,16 @@ apr_status_t pm_http_server_create(pm_http_server_t **out, pm_loop_t *loop,
     APR_RING_INIT(&server->clients, http_client, link);
     *out = server;
     return pm_loop_watch(loop, &server->watch, fd, APR_POLLIN, p, why);
+}
+
+void pm_http_server_destroy(pm_http_server_t *server)
+{
+    if (!server) {
+        return;
+    }
+    while (!APR_RING_EMPTY(&server->clients, http_client, link)) {
+        http_drop(APR_RING_FIRST(&server->clients));
+    }
+    pm_loop_unwatch(server->loop, &server->watch);
+    pm_fds_close(&server->spare);
 }

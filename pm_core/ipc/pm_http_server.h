@@ -7,8 +7,11 @@
  * Anybody who reaches the socket may ask, so a client costs bounded memory and
  * time: a request has PM_HTTP_SERVER_HEAD bytes, request and answer have
  * PM_HTTP_SERVER_TIME together, an answer is made and sent in parts, of which
- * one is kept.  Of more clients than PM_HTTP_SERVER_CLIENTS the one that came
- * first is disconnected, so that none can lock out others for good.
+ * one is kept.  Of more clients than PM_HTTP_SERVER_CLIENTS one is disconnected:
+ * the one that came first of those that have not sent a whole request, else the
+ * one whose answer has not moved for longest, if for PM_HTTP_SERVER_STALL, else
+ * the new one.  So a client that sends its request at once and reads the answer
+ * gets it, whatever others do.
  *
  * Only the manager's thread calls these functions.
  */
@@ -20,6 +23,8 @@
 #define PM_HTTP_SERVER_CLIENTS 16
 #define PM_HTTP_SERVER_HEAD    4096
 #define PM_HTTP_SERVER_TIME    apr_time_from_sec(10)
+#define PM_HTTP_SERVER_STALL   apr_time_from_sec(1)
+#define PM_HTTP_SERVER_TURN    65536 /**< bytes that are sent to one at once */
 
 typedef struct pm_http_server pm_http_server_t;
 
@@ -28,8 +33,9 @@ typedef struct pm_http_answer {
     int status;       /**< 200, 404, 503 */
     const char *type; /**< Content-Type */
     const char *text; /**< the body, or its first part */
-    /** @return the next part, allocated from @a p; NULL: that was all.  NULL
-     *  itself: @c text is all */
+    /** @return the next part, allocated from @a p or kept by @c ctx; "": none
+     *  is ready, it is to be asked for in the loop's next turn; NULL: that was
+     *  all.  NULL itself: @c text is all */
     const char *(*next)(void *ctx, apr_pool_t *p);
     void *ctx;
 } pm_http_answer_t;
@@ -47,6 +53,9 @@ typedef void pm_http_handler_t(void *ctx, const char *path,
 apr_status_t pm_http_server_create(pm_http_server_t **server, pm_loop_t *loop,
                                    int fd, pm_http_handler_t *handler,
                                    void *ctx, apr_pool_t *p, pm_reason_t *why);
+
+/** Disconnect all clients and serve no more.  @param server NULL: harmless */
+void pm_http_server_destroy(pm_http_server_t *server);
 
 /** @return the path of a request without its query; NULL: it is no request
  *  that is answered, and @a status is why: 400, 405

@@ -724,6 +724,8 @@ static int mgr_end(pm_manager_t *m)
 {
     int status = m->given_up || m->context.killed;
 
+    pm_http_server_destroy(m->http);
+    m->http = NULL;
     mgr_close_control(m);
     m->context.end_by =
         pm_time_max(m->context.end_by, pm_time_now() + LAST_LOOK);

@@ -175,6 +175,16 @@ for my $odd ("\r\n\r\n", "GET\r\n\r\n", "GET  HTTP/1.0\r\n\r\n",
     local $/;
     like(<$socket> || '', qr{^HTTP/1\.0 40[05] }, 'an odd request: ' . $odd =~ s/[^ -~]/./gr);
 }
+# one that reads slowly, while others come and say nothing, again and again
+my $patient = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port");
+$patient->syswrite("GET /metrics HTTP/1.0\r\n\r\n");
+my @silent;
+for (1 .. 100) {
+    push @silent, IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port");
+    shift @silent if @silent > 30;
+}
+like(do { local $/; <$patient> }, qr/\n# EOF\n\z/,
+     'a request that was sent is answered, whoever connects');
 answers_meanwhile('after all that');
 my $loop_max = $run->status->{manager}{loop_max};
 cmp_ok($loop_max, '<', 2, "the manager's longest silence: $loop_max s");
