@@ -5,6 +5,9 @@
 
 #include "apr_strings.h"
 
+/* Pools in one part. */
+#define METRICS_POOLS 16
+
 /* A part that is written. */
 typedef struct part {
     pm_openmetrics_t *w;
@@ -155,18 +158,6 @@ static const pm_openmetrics_pool_t *metrics_pool(const part_t *part, int i,
     return pool;
 }
 
-static void metrics_put_pools(part_t *part, const pm_metric_t *m)
-{
-    const char *label;
-    int i;
-
-    for (i = 0; i < part->w->pools->nelts; i++) {
-        const pm_openmetrics_pool_t *pool = metrics_pool(part, i, &label);
-
-        metrics_types[m->type].put(part, m, label, pool->object);
-    }
-}
-
 static void metrics_put_workers_of(part_t *part, const pm_metric_t *m,
                                    const pm_openmetrics_pool_t *pool,
                                    const char *label)
@@ -189,23 +180,29 @@ static void metrics_put_workers_of(part_t *part, const pm_metric_t *m,
     part->w->workers += pool->more;
 }
 
-static void metrics_put_workers(part_t *part, const pm_metric_t *m)
+/* The row for some pools, or for their workers.  @return 1: it is written whole
+ */
+static int metrics_put_some(part_t *part, const pm_metric_t *m)
 {
+    pm_openmetrics_t *w = part->w;
+    int end = w->at + METRICS_POOLS;
     const char *label;
-    int i;
 
-    part->w->workers = 0;
-    for (i = 0; i < part->w->pools->nelts; i++) {
-        const pm_openmetrics_pool_t *pool = metrics_pool(part, i, &label);
-
-        metrics_put_workers_of(part, m, pool, label);
+    if (m->object == PM_METRIC_WORKER && !w->at) {
+        w->workers = 0;
     }
-}
+    for (; w->at < end && w->at < w->pools->nelts; w->at++) {
+        const pm_openmetrics_pool_t *pool = metrics_pool(part, w->at, &label);
 
-static void (*const metrics_put[])(part_t *part, const pm_metric_t *m) = {
-    [PM_METRIC_MANAGER] = metrics_put_manager,
-    [PM_METRIC_POOL] = metrics_put_pools,
-    [PM_METRIC_WORKER] = metrics_put_workers};
+        if (m->object == PM_METRIC_WORKER) {
+            metrics_put_workers_of(part, m, pool, label);
+        }
+        else {
+            metrics_types[m->type].put(part, m, label, pool->object);
+        }
+    }
+    return w->at >= w->pools->nelts;
+}
 
 /* --- parts ---------------------------------------------------------------- */
 
@@ -236,25 +233,33 @@ static int metrics_is_written(const pm_openmetrics_t *w, const pm_metric_t *m)
     return m->family && (m->known != PM_METRIC_BY_MANAGER || w->managed);
 }
 
-/* All rows of the family that comes next.  @return 0: there is none */
-static int metrics_put_family(part_t *part)
+/* Goes on with the row that comes next.  @return 0: there is none */
+static int metrics_put_row(part_t *part)
 {
-    const pm_metric_t *m = part->w->next;
-    const char *family;
+    pm_openmetrics_t *w = part->w;
+    const pm_metric_t *m = w->next;
 
-    while (m->member && !metrics_is_written(part->w, m)) {
+    while (m->member && !metrics_is_written(w, m)) {
         m++;
     }
-    family = m->member ? m->family : NULL;
-    if (family) {
-        metrics_describe(part, family, metrics_types[m->type].name,
+    w->next = m;
+    if (!m->member) {
+        return 0;
+    }
+    if (!w->family || strcmp(w->family, m->family) != 0) {
+        w->family = m->family;
+        metrics_describe(part, m->family, metrics_types[m->type].name,
                          pm_metric_unit(m), m->help);
     }
-    for (; m->member && m->family && !strcmp(m->family, family); m++) {
-        metrics_put[m->object](part, m);
+    if (m->object == PM_METRIC_MANAGER) {
+        metrics_put_manager(part, m);
+        w->next++;
     }
-    part->w->next = m;
-    return family != NULL;
+    else if (metrics_put_some(part, m)) {
+        w->at = 0;
+        w->next++;
+    }
+    return 1;
 }
 
 const char *pm_openmetrics_next(pm_openmetrics_t *w, apr_pool_t *p)
@@ -269,7 +274,7 @@ const char *pm_openmetrics_next(pm_openmetrics_t *w, apr_pool_t *p)
     else if (!w->next) {
         return NULL;
     }
-    else if (!metrics_put_family(&part)) {
+    else if (!metrics_put_row(&part)) {
         metrics_put_end(&part);
         w->next = NULL;
     }

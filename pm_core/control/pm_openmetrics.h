@@ -3,9 +3,9 @@
  * @file pm_openmetrics.h
  * @brief Figures as OpenMetrics 1.0, from the rows of pm_metric_rows.h.
  *
- * A metric family is written as a whole, over all pools, one family at a time:
- * a process that may not stand still writes the next one when the one before
- * has been sent.  Where figures come from is the caller's: httpd has a status
+ * A metric family is written as a whole, over all pools, some pools at a time: a
+ * process that may not stand still does something else between two parts.
+ * Where figures come from is the caller's: httpd has a status
  * as JSON, the manager its own values.
  */
 #ifndef PM_OPENMETRICS_H
@@ -52,7 +52,9 @@ typedef struct pm_openmetrics {
                                       *   once */
 
     int begun;
-    const pm_metric_t *next; /**< of the family that comes next */
+    const pm_metric_t *next; /**< the row that comes next, or goes on */
+    int at;                  /**< the pool with which it goes on */
+    const char *family;      /**< that was described last */
     int workers; /**< in the family of workers that was written last */
 } pm_openmetrics_t;
 

@@ -4,9 +4,10 @@
  * @brief What machines ask the manager over HTTP (pm_http_server.h): /metrics
  *        and /ready.
  *
- * The figures are collected at most once a second, for all that ask, and
- * written family by family, so that whoever asks as fast as possible takes
- * little of the manager's time.  Only the manager's thread calls this.
+ * The figures are collected, and written as text, at most once a second and in
+ * a twentieth of the manager's time, for all that ask; some milliseconds in each
+ * turn of the loop.  So whoever asks as fast as possible takes little of that
+ * time, and memory for few texts.  Only the manager's thread calls this.
  */
 #ifndef PM_PROBE_H
 #define PM_PROBE_H

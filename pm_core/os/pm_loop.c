@@ -162,6 +162,11 @@ void pm_loop_turn(pm_loop_t *loop)
     }
 }
 
+apr_time_t pm_loop_woken(const pm_loop_t *loop)
+{
+    return loop->woken;
+}
+
 apr_interval_time_t pm_loop_longest(const pm_loop_t *loop)
 {
     return loop->longest;

@@ -104,6 +104,85 @@ static void test_seconds(apr_pool_t *p)
     }
 }
 
+static const char *say_one(const void *object, const pm_metric_t *m,
+                           apr_pool_t *p)
+{
+    (void)object;
+    (void)m;
+    (void)p;
+    return "1";
+}
+
+static const char *say_running(const void *object, const pm_metric_t *m)
+{
+    (void)object;
+    (void)m;
+    return "running";
+}
+
+static const char *say_times(const void *object, const pm_metric_t *m,
+                             apr_uint64_t *counts, apr_pool_t *p)
+{
+    (void)object;
+    (void)m;
+    (void)p;
+    counts[0] = 1;
+    return "1.0";
+}
+
+#define MANY 400
+
+static apr_array_header_t *make_pools(apr_pool_t *p)
+{
+    apr_array_header_t *pools =
+        apr_array_make(p, MANY, sizeof(pm_openmetrics_pool_t));
+    int i;
+
+    for (i = 0; i < MANY; i++) {
+        APR_ARRAY_PUSH(pools, pm_openmetrics_pool_t) =
+            (pm_openmetrics_pool_t){.name = apr_psprintf(p, "p%d", i),
+                                    .object = ""};
+    }
+    return pools;
+}
+
+static int count_text(const char *text, const char *what)
+{
+    int n = 0;
+
+    for (text = strstr(text, what); text; text = strstr(text + 1, what)) {
+        n++;
+    }
+    return n;
+}
+
+/* No part is longer the more pools there are. */
+static void test_parts(apr_pool_t *p)
+{
+    const pm_openmetrics_source_t source = {say_one, say_running, say_times};
+    apr_array_header_t *parts = apr_array_make(p, 64, sizeof(const char *));
+    pm_openmetrics_t w = {.source = &source,
+                          .version = "1",
+                          .managed = 1,
+                          .manager = "",
+                          .pools = make_pools(p)};
+    apr_size_t longest = 0;
+    const char *part, *text;
+
+    while ((part = pm_openmetrics_next(&w, p))) {
+        longest = strlen(part) > longest ? strlen(part) : longest;
+        APR_ARRAY_PUSH(parts, const char *) = part;
+    }
+    text = apr_array_pstrcat(p, parts, '\0');
+    ok(longest < 65536, "%d pools: a part has %d bytes at the most", MANY,
+       (int)longest);
+    is_int(count_text(text, "\nfcgipm_pool_spawned_total{"), MANY,
+           "each pool has its row");
+    is_int(count_text(text, "# TYPE fcgipm_pool_spawned "), 1,
+           "the family is described once");
+    is_int(count_text(text, "\n# EOF\n"), 1, "and it has an end");
+}
+
 int main(void)
 {
     apr_pool_t *p;
@@ -113,6 +192,7 @@ int main(void)
     test_requests(p);
     test_lines(p);
     test_seconds(p);
+    test_parts(p);
     apr_terminate();
     return done_testing();
 }
