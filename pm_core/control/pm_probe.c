@@ -336,14 +336,18 @@ static void probe_metrics(pm_probe_t *probe, pm_http_answer_t *answer,
 /* --- readiness ------------------------------------------------------------ */
 
 /* A pool whose workers are all being replaced is ready: requests wait at its
- * socket for a moment.  One that has never had a worker is not. */
+ * socket for a moment.  One that has never had a worker is not, nor one whose
+ * last start has failed, unless the next request would start one: else no
+ * request would ever come. */
 static int probe_is_ready(const pm_pool_t *pool)
 {
     int avail = (int)pool->published->avail;
 
     return pool->phase == PM_POOL_RUNNING
            && (avail == PM_AVAIL_RUNNING
-               || (avail == PM_AVAIL_STARTING && pool->rollback.ever));
+               || (avail == PM_AVAIL_STARTING
+                   && ((pool->rollback.ever && !pool->restart.failures)
+                       || (pool->open && !pm_pool_alive(pool)))));
 }
 
 /* @param name "": all pools; scripts' pools come and go, and drained ones go */

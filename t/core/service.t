@@ -190,11 +190,23 @@ my $loop_max = $run->status->{manager}{loop_max};
 cmp_ok($loop_max, '<', 2, "the manager's longest silence: $loop_max s");
 
 # --- not ready
-config(pool('a'), "<FcgiPMPool b>\nFcgiPMCommand $worker --exit-at-once 1\n</FcgiPMPool>\n");
+my $flaky = write_file("$dir/flaky", "#!/bin/sh\n[ -e $dir/good ] || exit 1\n"
+                       . "exec $worker\n", 0755);
+config(pool('a'), "<FcgiPMPool b>\nFcgiPMCommand $worker --exit-at-once 1\n</FcgiPMPool>\n",
+       "<FcgiPMPool d>\nFcgiPMCommand $flaky\nFcgiPMProcesses 0 2\n</FcgiPMPool>\n");
 $run->signal('HUP');
 ok(wait_for { (get('/ready'))[0] eq '503' } 20, 'a pool that cannot start: 503');
 like((get('/ready'))[2], qr/^pool b: (?:backoff|starting)$/m, 'which it is');
 is((get('/ready/a'))[0], 200, 'the other is ready');
+ok(wait_for { (get('/ready/d'))[0] eq '200' } 20, 'and one on demand')
+    or diag join ' ', get('/ready/d');
+my $first = FCGIPM::FastCGI::connect_to(address('d'));
+FCGIPM::FastCGI::send_request($first, query => 'pid');
+ok(wait_for { (get('/ready/d'))[0] eq '503' } 20, 'until its start has failed');
+close $first;
+write_file("$dir/good", '');
+ok(wait_for { (get('/ready/d'))[0] eq '200' } 40,
+   'it is ready again before it has a worker: the front has to try');
 heard($systemd, qr/READY=1/);
 $run->signal('TERM');
 like(heard($systemd, qr/STOPPING=1/), qr/^EXTEND_TIMEOUT_USEC=\d+$/m,
