@@ -176,9 +176,9 @@ static void test_parts(apr_pool_t *p)
     text = apr_array_pstrcat(p, parts, '\0');
     ok(longest < 65536, "%d pools: a part has %d bytes at the most", MANY,
        (int)longest);
-    is_int(count_text(text, "\nfcgipm_pool_spawned_total{"), MANY,
+    is_int(count_text(text, "\nfcgipm_pool_workers_started_total{"), MANY,
            "each pool has its row");
-    is_int(count_text(text, "# TYPE fcgipm_pool_spawned "), 1,
+    is_int(count_text(text, "# TYPE fcgipm_pool_workers_started "), 1,
            "the family is described once");
     is_int(count_text(text, "\n# EOF\n"), 1, "and it has an end");
 }
