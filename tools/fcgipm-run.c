@@ -28,6 +28,7 @@
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_ident.h"
 #include "pm_core/os/pm_logfile.h"
+#include "pm_core/os/pm_names.h"
 #include "pm_core/os/pm_pidfile.h"
 #include "pm_core/os/pm_sd_notify.h"
 #include "pm_core/manager/pm_manager.h"
@@ -356,10 +357,10 @@ static apr_status_t run_check_conf(const pm_conf_t *conf, apr_pool_t *p,
         rv = pm_listen_check_clients(&addr, conf, why);
     }
     if (rv == APR_SUCCESS) {
-        rv = pm_launch_spec_prepare(&spec, conf, p, why);
+        rv = pm_launch_spec_prepare(&spec, conf, NULL, p, why);
     }
     return rv == APR_SUCCESS
-               ? pm_launch_spec_prepare_slow_log(&spec, conf, p, why)
+               ? pm_launch_spec_prepare_slow_log(&spec, conf, NULL, p, why)
                : rv;
 }
 
@@ -571,6 +572,7 @@ static int run_manage(run_t *run, pm_pool_set_t *set, apr_pool_t *p)
                               .peer_uid = geteuid(),
                               .peer_gid = (gid_t)-1,
                               .notify = &run->notify,
+                              .names = run->config_opts.names,
                               .reread = run->config ? run_reread : NULL,
                               .ctx = run};
     pm_manager_t *manager;
@@ -631,6 +633,7 @@ static int run_program(int argc, char **argv, apr_pool_t *p)
         run.config_opts = (run_config_opts_t){.path = run.args.config,
                                               .given = run.args.global,
                                               .activation = &run.args.passed,
+                                              .names = pm_names_create(p),
                                               .log_level = run.args.level};
         run.config = run_config_create(&run.config_opts, p);
     }

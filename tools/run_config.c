@@ -271,9 +271,11 @@ static void config_merge(run_config_t *c)
 
 /* --- pools ---------------------------------------------------------------- */
 
-static pm_definition_base_t config_base(void)
+static pm_definition_base_t config_base(const run_config_t *c)
 {
-    return (pm_definition_base_t){.from = CONFIG_FROM, .uid = geteuid()};
+    return (pm_definition_base_t){.from = CONFIG_FROM,
+                                  .uid = geteuid(),
+                                  .names = c->opts->names};
 }
 
 /* There is no httpd that starts programs. */
@@ -343,7 +345,7 @@ static apr_status_t config_check_pool(run_config_t *c,
                                       const config_pool_t *pool,
                                       pm_reason_t *why)
 {
-    pm_definition_base_t base = config_base();
+    pm_definition_base_t base = config_base(c);
     pm_addr_t addr;
     apr_status_t rv = config_fill_listen(c, pool->conf, why);
 
@@ -351,8 +353,8 @@ static apr_status_t config_check_pool(run_config_t *c,
         rv = pm_definition_complete(pool->conf, c->global, &base, c->pset, why);
     }
     if (rv == APR_SUCCESS) {
-        rv = pm_definition_check(pool->conf, c->global, &addr, c->testing,
-                                 c->ptemp, why);
+        rv = pm_definition_check(pool->conf, c->global, &base, &addr,
+                                 c->testing, c->ptemp, why);
     }
     if (rv == APR_SUCCESS) {
         rv = config_claim(c, pool, &addr, why);
@@ -374,6 +376,7 @@ static apr_status_t config_open_pool(run_config_t *c, const config_pool_t *pool,
     rv = config_open_log(&member->log_fd, conf->error_log, why);
     return rv == APR_SUCCESS
                ? run_listeners_get(&c->listeners, conf, c->opts->activation,
+                                   c->opts->names,
                                    c->started ? 0 : c->global->die_timeout,
                                    member, why)
                : rv;
@@ -441,7 +444,7 @@ static apr_status_t config_check_once(const run_config_t *c,
 static void config_make_scripts(run_config_t *c)
 {
     const pm_scripts_t *scripts = config_scripts(c, c->next);
-    pm_definition_base_t base = config_base();
+    pm_definition_base_t base = config_base(c);
     pm_conf_t *conf;
     pm_script_template_t t = pm_definition_template(
         scripts, pm_definition_defaults(c->defaults, c->pset), &base, &conf,
@@ -497,6 +500,7 @@ void run_config_begin(run_config_t *c)
     c->pools = apr_array_make(c->ptemp, 8, sizeof(config_pool_t));
     c->users = apr_hash_make(c->ptemp);
     run_listeners_begin(&c->listeners, pm_subpool_create(c->p));
+    pm_names_begin(c->opts->names);
 }
 
 static run_config_result_t config_end(run_config_t *c, pm_pool_set_t **set)
@@ -505,6 +509,7 @@ static run_config_result_t config_end(run_config_t *c, pm_pool_set_t **set)
     apr_pool_t *pnow = c->listeners.now->pool;
 
     run_listeners_end(&c->listeners, good);
+    pm_names_end(c->opts->names, good);
     if (good) {
         c->started = 1;
         *set = c->set;

@@ -13,6 +13,7 @@
 
 #include "pm_core/ipc/pm_pool_set.h"
 #include "pm_core/os/pm_activation.h"
+#include "pm_core/os/pm_names.h"
 
 typedef struct run_config run_config_t;
 
@@ -21,6 +22,7 @@ typedef struct run_config_opts {
     const pm_global_t *given; /**< what the command line says of the manager
                                *   counts more than the files */
     const pm_activation_t *activation; /**< sockets that were passed, or NULL */
+    pm_names_t *names; /**< those of the last good reading are known */
     pm_level_t log_level;
 } run_config_opts_t;
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "apr_strings.h"
-#include "pm_core/os/pm_ident.h"
 #include "pm_core/shm/pm_scoreboard.h"
 
 static run_listener_t *listener_at(const apr_array_header_t *list, int i)
@@ -115,11 +114,17 @@ static apr_status_t listener_take_passed(run_listener_t *l,
 }
 
 static apr_status_t listener_open(run_listener_t *l, const pm_conf_t *conf,
-                                  apr_pool_t *p, pm_reason_t *why)
+                                  pm_names_t *names, apr_pool_t *p,
+                                  pm_reason_t *why)
 {
     pm_reason_t cause;
-    apr_status_t rv =
-        pm_listen_open(&l->socket, conf->listen, &l->opts, p, &cause);
+    pm_addr_t addr;
+    apr_status_t rv = pm_names_address(names, conf->listen, &addr, &cause);
+
+    if (rv == APR_SUCCESS) {
+        rv = pm_listen_open_at(&l->socket, conf->listen, &addr, &l->opts, p,
+                               &cause);
+    }
 
     l->is_new = rv == APR_SUCCESS;
     return rv == APR_SUCCESS ? rv
@@ -140,7 +145,8 @@ static apr_status_t listener_get_socket(run_listeners_t *all, run_listener_t *l,
                                         const run_listener_t *same,
                                         const pm_conf_t *conf,
                                         const pm_passed_t *passed,
-                                        apr_time_t wait, pm_reason_t *why)
+                                        pm_names_t *names, apr_time_t wait,
+                                        pm_reason_t *why)
 {
     apr_pool_t *p = all->now->pool;
     apr_status_t rv;
@@ -151,14 +157,14 @@ static apr_status_t listener_get_socket(run_listeners_t *all, run_listener_t *l,
     if (passed) {
         return listener_take_passed(l, passed, conf, p, why);
     }
-    rv = pm_ident_parse_owner(conf->listen_owner, &l->opts.uid, &l->opts.gid,
-                              why);
+    rv = pm_names_owner(names, conf->listen_owner, &l->opts.uid, &l->opts.gid,
+                        why);
     if (rv != APR_SUCCESS || listener_take_former(l, same, p)
         || listener_take_former(
             l, listener_find_address(all->former, conf->listen), p)) {
         return rv;
     }
-    return listener_open(l, conf, p, why);
+    return listener_open(l, conf, names, p, why);
 }
 
 /* The same socket, or what stands in for it: a pool whose socket is a new one
@@ -180,16 +186,16 @@ static apr_status_t listener_get_slot(run_listeners_t *all, run_listener_t *l,
 
 apr_status_t run_listeners_get(run_listeners_t *all, const pm_conf_t *conf,
                                const pm_activation_t *activation,
-                               apr_time_t wait, pm_member_t *member,
-                               pm_reason_t *why)
+                               pm_names_t *names, apr_time_t wait,
+                               pm_member_t *member, pm_reason_t *why)
 {
     const run_listener_t *same =
         listener_find(all->former, conf->name, conf->listen);
     run_listener_t l = {.name = apr_pstrdup(all->now->pool, conf->name),
                         .socket = {.fd = -1}};
     apr_status_t rv = listener_get_socket(
-        all, &l, same, conf, pm_activation_find(activation, conf->name), wait,
-        why);
+        all, &l, same, conf, pm_activation_find(activation, conf->name), names,
+        wait, why);
 
     if (rv == APR_SUCCESS) {
         rv = listener_get_slot(all, &l, same, why);

@@ -16,6 +16,7 @@
 
 #include "pm_core/ipc/pm_pool_set.h"
 #include "pm_core/os/pm_activation.h"
+#include "pm_core/os/pm_names.h"
 
 /** A pool's socket. */
 typedef struct run_listener {
@@ -43,8 +44,8 @@ void run_listeners_begin(run_listeners_t *all, apr_pool_t *p);
  *  @return an error with a reason that begins with the directive */
 apr_status_t run_listeners_get(run_listeners_t *all, const pm_conf_t *conf,
                                const pm_activation_t *activation,
-                               apr_time_t wait, pm_member_t *member,
-                               pm_reason_t *why);
+                               pm_names_t *names, apr_time_t wait,
+                               pm_member_t *member, pm_reason_t *why);
 
 /** Set queue length, mode and owner of the socket @a i as the set says, if it
  *  was there before; the set is good.

@@ -52,8 +52,9 @@ static apr_status_t pools_check(hpm_pool_t *pool, const pm_global_t *global,
                                 pm_reason_t *why)
 {
     const pm_conf_t *conf = pool->conf;
-    apr_status_t rv =
-        pm_definition_check(conf, global, &pool->addr, testing, ptemp, why);
+    const pm_definition_base_t base = pools_httpd();
+    apr_status_t rv = pm_definition_check(conf, global, &base, &pool->addr,
+                                          testing, ptemp, why);
 
     return rv == APR_SUCCESS && conf->error_log && testing
                ? hpm_log_check(conf->error_log, ptemp, why)

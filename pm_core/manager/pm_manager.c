@@ -597,6 +597,7 @@ static void mgr_init_context(pm_manager_t *m)
     context->log = m->opts.log;
     context->scoreboard = m->opts.scoreboard;
     context->store_fd = -1;
+    context->names = m->opts.names;
     context->features = mgr_features;
     context->pools = apr_hash_make(m->p);
     context->workers = apr_hash_make(m->p);

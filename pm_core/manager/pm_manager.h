@@ -14,6 +14,7 @@
 
 #include <sys/types.h>
 
+#include "pm_core/os/pm_names.h"
 #include "pm_core/shm/pm_scoreboard.h"
 #include "pm_core/ipc/pm_pool_set.h"
 
@@ -33,6 +34,8 @@ typedef struct pm_manager_opts {
                       *   (pm_probe.h); 0: there is none */
     const struct pm_sd_notify *notify; /**< a service manager that is to be
                                         *   told (pm_service.h); NULL: none */
+    pm_names_t *names;                 /**< what names of the sets stand for, as
+                                        *   far as known, or NULL */
     pid_t httpd;                       /**< httpd's parent; 0: there is none */
     uid_t peer_uid; /**< owns the control socket and may ask there, besides
                      *   root and the manager's own user */

@@ -455,6 +455,30 @@ static apr_status_t bind_tcp(pm_listener_t *l, const pm_addr_t *addr,
     return APR_SUCCESS;
 }
 
+apr_status_t pm_listen_open_at(pm_listener_t *l, const char *text,
+                               const pm_addr_t *addr,
+                               const pm_listen_opts_t *opts, apr_pool_t *p,
+                               pm_reason_t *why)
+{
+    apr_status_t rv;
+
+    memset(l, 0, sizeof(*l));
+    l->text = apr_pstrdup(p, text);
+    l->path = addr->sa.ss_family == AF_UNIX ? l->text + 5 : NULL;
+    l->fd = socket(addr->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (l->fd < 0) {
+        return pm_fail_os(why, errno, "cannot open a socket for %s", text);
+    }
+    rv = l->path ? bind_unix(l, opts, why) : bind_tcp(l, addr, why);
+    if (rv == APR_SUCCESS && listen(l->fd, opts->backlog)) {
+        rv = pm_fail_os(why, errno, "cannot listen on %s", text);
+    }
+    if (rv != APR_SUCCESS) {
+        pm_listen_close(l);
+    }
+    return rv;
+}
+
 apr_status_t pm_listen_open(pm_listener_t *l, const char *text,
                             const pm_listen_opts_t *opts, apr_pool_t *p,
                             pm_reason_t *why)
@@ -465,23 +489,8 @@ apr_status_t pm_listen_open(pm_listener_t *l, const char *text,
     memset(l, 0, sizeof(*l));
     l->fd = -1;
     rv = pm_listen_parse(text, &addr, why);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    l->text = apr_pstrdup(p, text);
-    l->path = addr.sa.ss_family == AF_UNIX ? l->text + 5 : NULL;
-    l->fd = socket(addr.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (l->fd < 0) {
-        return pm_fail_os(why, errno, "cannot open a socket for %s", text);
-    }
-    rv = l->path ? bind_unix(l, opts, why) : bind_tcp(l, &addr, why);
-    if (rv == APR_SUCCESS && listen(l->fd, opts->backlog)) {
-        rv = pm_fail_os(why, errno, "cannot listen on %s", text);
-    }
-    if (rv != APR_SUCCESS) {
-        pm_listen_close(l);
-    }
-    return rv;
+    return rv == APR_SUCCESS ? pm_listen_open_at(l, text, &addr, opts, p, why)
+                             : rv;
 }
 
 void pm_listen_adopt(pm_listener_t *l, const char *text, int fd, apr_pool_t *p)

@@ -99,6 +99,12 @@ apr_status_t pm_listen_open(pm_listener_t *l, const char *text,
                             const pm_listen_opts_t *opts, apr_pool_t *p,
                             pm_reason_t *why);
 
+/** The same at an address that is known: @a text is its name. */
+apr_status_t pm_listen_open_at(pm_listener_t *l, const char *text,
+                               const pm_addr_t *addr,
+                               const pm_listen_opts_t *opts, apr_pool_t *p,
+                               pm_reason_t *why);
+
 /** Fill @a l for a socket that the parent has opened and sent.
  *  @param fd belongs to @a l from here on */
 void pm_listen_adopt(pm_listener_t *l, const char *text, int fd, apr_pool_t *p);

@@ -16,6 +16,7 @@
 #include "pm_core/ipc/pm_fd_store.h"
 #include "pm_core/ipc/pm_pool_set.h"
 #include "pm_core/os/pm_loop.h"
+#include "pm_core/os/pm_names.h"
 #include "pm_core/os/pm_sock_diag.h"
 #include "pm_core/shm/pm_roster.h"
 #include "pm_core/shm/pm_scoreboard.h"
@@ -45,6 +46,8 @@ typedef struct pm_context {
     apr_uint64_t started;       /**< workers started so far */
     uid_t httpd_uid;            /**< may read the status, besides root and the
                                  *   manager's own user */
+    pm_names_t *names;          /**< in the configuration, that are known; NULL:
+                                 *   they are looked up each time */
     const pm_global_t *global;  /**< of the set in force; NULL: none yet */
     struct pm_pools touched;    /**< to be planned at the end of this round */
     struct pm_pools waiting; /**< could have more workers if FcgiPMMaxProcesses

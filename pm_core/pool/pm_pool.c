@@ -184,11 +184,12 @@ static int pool_redefine(pm_pool_t *pool, const pm_conf_t *given,
 {
     apr_pool_t *p = pm_subpool_create(pool->p);
     pm_conf_t *conf = pm_conf_copy(p, given);
+    pm_names_t *names = pool->script ? NULL : pool->context->names;
     pm_launch_spec_t *spec, *slow_spec;
     apr_time_t now = pm_time_now();
 
-    if (pm_launch_spec_prepare(&spec, conf, p, why) != APR_SUCCESS
-        || pm_launch_spec_prepare_slow_log(&slow_spec, conf, p, why)
+    if (pm_launch_spec_prepare(&spec, conf, names, p, why) != APR_SUCCESS
+        || pm_launch_spec_prepare_slow_log(&slow_spec, conf, names, p, why)
                != APR_SUCCESS) {
         apr_pool_destroy(p);
         return 0;

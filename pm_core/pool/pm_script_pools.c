@@ -469,7 +469,7 @@ static apr_status_t sp_prepare(pm_script_target_t *f, const char *path,
                                apr_pool_t *p, pm_reason_t *why)
 {
     pm_launch_spec_t *spec;
-    apr_status_t rv = pm_launch_spec_prepare(&spec, f->conf, p, why);
+    apr_status_t rv = pm_launch_spec_prepare(&spec, f->conf, NULL, p, why);
 
     if (rv != APR_SUCCESS) {
         pm_reason_t cause = *why;

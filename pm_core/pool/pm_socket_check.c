@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "pm_core/os/pm_fds.h"
-#include "pm_core/os/pm_ident.h"
 #include "pm_core/os/pm_listen_state.h"
+#include "pm_core/os/pm_names.h"
 
 #define CHECK_PAUSE apr_time_from_sec(1)
 
@@ -78,8 +78,8 @@ static apr_status_t check_get_opts(const pm_pool_t *pool,
                                0,
                                getpid(),
                                0};
-    return pm_ident_parse_owner(conf->listen_owner, &opts->uid, &opts->gid,
-                                why);
+    return pm_names_owner(pool->context->names, conf->listen_owner, &opts->uid,
+                          &opts->gid, why);
 }
 
 static apr_status_t check_open(const pm_pool_t *pool, pm_listener_t *l,

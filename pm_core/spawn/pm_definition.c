@@ -10,7 +10,6 @@
 #include "apr_strings.h"
 
 #include "pm_core/ipc/pm_channel.h"
-#include "pm_core/os/pm_ident.h"
 #include "pm_core/spawn/pm_launch_spec.h"
 
 /* FcgiPMProcesses of a script's pool, unless it is given in the section: no
@@ -156,10 +155,11 @@ apr_status_t pm_definition_check_dir(const char *path,
 
 static apr_status_t def_check_listen(pm_addr_t *addr, const char *listen,
                                      const pm_listen_opts_t *owner,
-                                     const pm_global_t *global, apr_pool_t *p,
+                                     const pm_global_t *global,
+                                     pm_names_t *names, apr_pool_t *p,
                                      pm_reason_t *why)
 {
-    apr_status_t rv = pm_listen_parse(listen, addr, why);
+    apr_status_t rv = pm_names_address(names, listen, addr, why);
     pm_reason_t cause;
 
     if (rv == APR_SUCCESS) {
@@ -176,11 +176,11 @@ static apr_status_t def_check_listen(pm_addr_t *addr, const char *listen,
 }
 
 static apr_status_t def_check_owner(pm_listen_opts_t *opts, const char *owner,
-                                    pm_reason_t *why)
+                                    pm_names_t *names, pm_reason_t *why)
 {
     pm_reason_t cause;
     apr_status_t rv =
-        pm_ident_parse_owner(owner, &opts->uid, &opts->gid, &cause);
+        pm_names_owner(names, owner, &opts->uid, &opts->gid, &cause);
 
     return rv == APR_SUCCESS ? rv
                              : pm_fail(why, rv, "FcgiPMListenOwner %s: %s",
@@ -215,29 +215,34 @@ static apr_status_t def_check_words(const pm_conf_t *conf, pm_reason_t *why)
                : def_check_allow(conf, why);
 }
 
-static apr_status_t def_check_start(const pm_conf_t *conf, int testing,
-                                    apr_pool_t *p, pm_reason_t *why)
+static apr_status_t def_check_start(const pm_conf_t *conf, pm_names_t *names,
+                                    int testing, apr_pool_t *p,
+                                    pm_reason_t *why)
 {
     pm_launch_spec_t *spec;
-    apr_status_t rv = pm_launch_spec_prepare(&spec, conf, p, why);
+    apr_status_t rv = pm_launch_spec_prepare(&spec, conf, names, p, why);
 
     if (rv == APR_SUCCESS && testing) {
         rv = pm_launch_spec_check_start(spec, why);
     }
     return rv == APR_SUCCESS
-               ? pm_launch_spec_prepare_slow_log(&spec, conf, p, why)
+               ? pm_launch_spec_prepare_slow_log(&spec, conf, names, p, why)
                : rv;
 }
 
 apr_status_t pm_definition_check(const pm_conf_t *conf,
-                                 const pm_global_t *global, pm_addr_t *addr,
-                                 int testing, apr_pool_t *p, pm_reason_t *why)
+                                 const pm_global_t *global,
+                                 const pm_definition_base_t *base,
+                                 pm_addr_t *addr, int testing, apr_pool_t *p,
+                                 pm_reason_t *why)
 {
     pm_listen_opts_t owner = {0};
-    apr_status_t rv = def_check_owner(&owner, conf->listen_owner, why);
+    apr_status_t rv =
+        def_check_owner(&owner, conf->listen_owner, base->names, why);
 
     if (rv == APR_SUCCESS) {
-        rv = def_check_listen(addr, conf->listen, &owner, global, p, why);
+        rv = def_check_listen(addr, conf->listen, &owner, global, base->names,
+                              p, why);
     }
     if (rv == APR_SUCCESS) {
         rv = pm_listen_check_clients(addr, conf, why);
@@ -245,7 +250,9 @@ apr_status_t pm_definition_check(const pm_conf_t *conf,
     if (rv == APR_SUCCESS) {
         rv = def_check_words(conf, why);
     }
-    return rv == APR_SUCCESS ? def_check_start(conf, testing, p, why) : rv;
+    return rv == APR_SUCCESS
+               ? def_check_start(conf, base->names, testing, p, why)
+               : rv;
 }
 
 /* --- templates ------------------------------------------------------------ */
@@ -257,7 +264,7 @@ int pm_definition_names_user(const pm_conf_t *conf,
     pm_ident_t ident = {.uid = base->uid};
 
     if (conf->user
-        && pm_ident_lookup(&ident, conf->user, conf->group, NULL)
+        && pm_names_ident(base->names, &ident, conf->user, conf->group, NULL)
                != APR_SUCCESS) {
         return 1;
     }
@@ -313,14 +320,15 @@ apr_status_t pm_definition_complete_template(const pm_script_template_t *t,
 }
 
 static apr_status_t def_check_template_user(const pm_script_template_t *t,
-                                            pm_reason_t *why)
+                                            pm_names_t *names, pm_reason_t *why)
 {
     pm_ident_t ident;
     pm_reason_t cause;
     apr_status_t rv =
         t->rules->script_user
             ? APR_SUCCESS
-            : pm_ident_lookup(&ident, t->conf->user, t->conf->group, &cause);
+            : pm_names_ident(names, &ident, t->conf->user, t->conf->group,
+                             &cause);
 
     return rv == APR_SUCCESS
                ? rv
@@ -365,7 +373,7 @@ static apr_status_t def_check_program(const pm_script_template_t *t,
     if (t->rules->script_user) {
         conf->user = base->user;
     }
-    rv = pm_launch_spec_prepare(&spec, conf, p, why);
+    rv = pm_launch_spec_prepare(&spec, conf, base->names, p, why);
     if (rv == APR_SUCCESS && testing) {
         rv = pm_launch_spec_check_start(spec, why);
         if (rv == EACCES && (t->rules->script_user || t->suexec)) {
@@ -430,7 +438,7 @@ apr_status_t pm_definition_check_template(const pm_script_template_t *t,
                                           int testing, apr_pool_t *p,
                                           pm_reason_t *why)
 {
-    apr_status_t rv = def_check_template_user(t, why);
+    apr_status_t rv = def_check_template_user(t, base->names, why);
     pm_addr_t addr;
 
     if (rv == APR_SUCCESS) {

@@ -12,7 +12,7 @@
 
 #include "pm_core/config/pm_conf.h"
 #include "pm_core/config/pm_parsed.h"
-#include "pm_core/os/pm_listen.h"
+#include "pm_core/os/pm_names.h"
 #include "pm_core/policy/pm_script_rules.h"
 
 /** What stands in for settings that were not given. */
@@ -21,6 +21,7 @@ typedef struct pm_definition_base {
     const char *user, *group; /**< NULL: none, or this process cannot change its
                                *   user anyway */
     uid_t uid;                /**< of workers for which no user is named */
+    pm_names_t *names;        /**< that are known, or NULL */
 } pm_definition_base_t;
 
 /** Set a row to one word, unless it was given or there is none.
@@ -60,8 +61,10 @@ apr_status_t pm_definition_check_dir(const char *path,
  * @return an error with a reason that begins with the directive
  */
 apr_status_t pm_definition_check(const pm_conf_t *conf,
-                                 const pm_global_t *global, pm_addr_t *addr,
-                                 int testing, apr_pool_t *p, pm_reason_t *why);
+                                 const pm_global_t *global,
+                                 const pm_definition_base_t *base,
+                                 pm_addr_t *addr, int testing, apr_pool_t *p,
+                                 pm_reason_t *why);
 
 /** Make a template of a <FcgiPMScripts>.
  *  @param defaults of all pools

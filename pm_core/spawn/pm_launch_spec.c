@@ -370,13 +370,13 @@ static apr_status_t spec_find_cgroup(pm_launch_spec_t *spec,
 }
 
 apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **out,
-                                    const pm_conf_t *conf, apr_pool_t *p,
-                                    pm_reason_t *why)
+                                    const pm_conf_t *conf, pm_names_t *names,
+                                    apr_pool_t *p, pm_reason_t *why)
 {
     pm_launch_spec_t *spec = apr_pcalloc(p, sizeof(*spec));
     apr_status_t rv;
 
-    rv = pm_ident_lookup(&spec->ident, conf->user, conf->group, why);
+    rv = pm_names_ident(names, &spec->ident, conf->user, conf->group, why);
     if (rv != APR_SUCCESS) {
         return spec_fail(why, rv, "FcgiPMUser, FcgiPMGroup");
     }
@@ -445,7 +445,8 @@ apr_status_t pm_launch_spec_check_start(const pm_launch_spec_t *spec,
 
 apr_status_t pm_launch_spec_prepare_slow_log(pm_launch_spec_t **spec,
                                              const pm_conf_t *conf,
-                                             apr_pool_t *p, pm_reason_t *why)
+                                             pm_names_t *names, apr_pool_t *p,
+                                             pm_reason_t *why)
 {
     static const char setting[] = "FcgiPMCommand";
     pm_conf_t *command;
@@ -462,7 +463,7 @@ apr_status_t pm_launch_spec_prepare_slow_log(pm_launch_spec_t **spec,
     command->guard = 0;
     command->listen_clients = NULL;
     command->php_value = command->php_admin_value = NULL;
-    rv = pm_launch_spec_prepare(spec, command, p, &cause);
+    rv = pm_launch_spec_prepare(spec, command, names, p, &cause);
     if (rv == APR_SUCCESS) {
         return rv;
     }

@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 #include "pm_core/config/pm_conf.h"
-#include "pm_core/os/pm_ident.h"
+#include "pm_core/os/pm_names.h"
 #include "pm_core/os/pm_path.h"
 
 /** What setrlimit(2) takes for a resource. */
@@ -70,12 +70,13 @@ typedef struct pm_launch_spec {
  * along PATH when it has no slash.
  * @param spec  set on success; allocated from @a p
  * @param conf  must live as long as @a spec
+ * @param names that are known, or NULL
  * @return an error with a reason that names the setting: no such program,
  *         not executable, no such user, no guard for FcgiPMListenClients...
  */
 apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **spec,
-                                    const pm_conf_t *conf, apr_pool_t *p,
-                                    pm_reason_t *why);
+                                    const pm_conf_t *conf, pm_names_t *names,
+                                    apr_pool_t *p, pm_reason_t *why);
 
 /**
  * What a start would find, without one: directories that the user may not
@@ -94,6 +95,7 @@ apr_status_t pm_launch_spec_check_start(const pm_launch_spec_t *spec,
  */
 apr_status_t pm_launch_spec_prepare_slow_log(pm_launch_spec_t **spec,
                                              const pm_conf_t *conf,
-                                             apr_pool_t *p, pm_reason_t *why);
+                                             pm_names_t *names, apr_pool_t *p,
+                                             pm_reason_t *why);
 
 #endif /* PM_LAUNCH_SPEC_H */

@@ -42,7 +42,7 @@ static pm_launch_spec_t *make(int big, apr_pool_t *p)
     conf->umask = 027;
     conf->nice = 3;
     conf->directory = "/tmp";
-    is_int(pm_launch_spec_prepare(&spec, conf, p, &why), 0, "a spec: %s",
+    is_int(pm_launch_spec_prepare(&spec, conf, NULL, p, &why), 0, "a spec: %s",
            why.text);
     spec->files.rlim_cur = 7;
     spec->chroot = "/srv";

@@ -155,7 +155,7 @@ static apr_status_t born(const char *path, pm_launch_file_t *file,
     conf->command = apr_array_make(p, 1, sizeof(char *));
     *(const char **)apr_array_push(conf->command) = path;
     conf->user = getuid() ? NULL : "nobody";
-    rv = pm_launch_spec_prepare(&spec, conf, p, &why);
+    rv = pm_launch_spec_prepare(&spec, conf, NULL, p, &why);
     if (rv == APR_SUCCESS) {
         spec->guard = NULL;
         spec->file = file;
