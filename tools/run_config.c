@@ -164,15 +164,16 @@ static void config_make_runtime_dir(run_config_t *c)
 {
     const char *dir = c->global->runtime_dir;
     mode_t before = umask(022);
-    int failed = mkdir(dir, 0755) && errno != EEXIST ? errno : 0;
+    int made = !mkdir(dir, 0755);
+    int failed = made || errno == EEXIST ? 0 : errno;
 
     umask(before);
     if (failed) {
         config_fault(c, apr_psprintf(c->ptemp, "FcgiPMRuntimeDir: %s: %s", dir,
                                      strerror(failed)));
     }
-    else if (c->testing) {
-        rmdir(dir); /* if it is empty, as one that was made just now */
+    else if (c->testing && made) {
+        rmdir(dir);
     }
 }
 

@@ -72,6 +72,11 @@ for my $case (@wrong) {
     like($said, $says, 'with what is wrong, and where');
 }
 ok(!-e "$dir/run", 'a test leaves nothing behind');
+mkdir "$dir/run" or die "$dir/run: $!";
+write_file($file, $top . pool('a'));
+run_once('--config', $file, '--test');
+ok(-d "$dir/run", 'and removes nothing that was there');
+rmdir "$dir/run";
 
 write_file($file, $top . pool('a') . "FcgiPMManagerName \${NOT}1\n");
 like((run_once('--config', $file, '--test'))[1],
