@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "apr_hash.h"
 #include "apr_lib.h"
 #include "apr_strings.h"
 
@@ -24,7 +25,8 @@ struct pm_conf_text {
     pm_conf_t *defaults;
     char *(*env)(const char *name);
     apr_pool_t *p;
-    apr_table_t *defined;
+    apr_hash_t *defined; /* names, as they are written */
+    apr_table_t *values; /* of those that have one */
     apr_array_header_t *warnings;
     apr_size_t expanded; /* bytes that variables have come to */
     int sections;
@@ -50,9 +52,10 @@ pm_conf_text_t *pm_conf_text_create(pm_parsed_t *parsed, pm_global_t *global,
     t->defaults = defaults;
     t->env = env;
     t->p = p;
-    t->defined = apr_table_make(p, 4);
+    t->defined = apr_hash_make(p);
+    t->values = apr_table_make(p, 4);
     t->warnings = apr_array_make(p, 2, sizeof(const char *));
-    apr_table_setn(t->defined, PM_CONF_TEXT_DEFINED, "");
+    apr_hash_set(t->defined, PM_CONF_TEXT_DEFINED, APR_HASH_KEY_STRING, t);
     return t;
 }
 
@@ -134,14 +137,15 @@ static apr_status_t text_read_line(pm_conf_text_t *t, const char **line,
 /* @return the value of a variable, or NULL */
 static const char *text_variable(const pm_conf_text_t *t, const char *name)
 {
-    const char *value = apr_table_get(t->defined, name);
+    const char *value = apr_table_get(t->values, name);
 
     return value ? value : t->env ? t->env(name) : NULL;
 }
 
+/* httpd uses names with a colon for other things, and does not warn. */
 static void text_warn(pm_conf_text_t *t, const char *name)
 {
-    if (t->warnings->nelts == WARNINGS) {
+    if (t->warnings->nelts == WARNINGS || strchr(name, ':')) {
         return;
     }
     APR_ARRAY_PUSH(t->warnings, const char *) = apr_psprintf(
@@ -149,12 +153,15 @@ static void text_warn(pm_conf_text_t *t, const char *name)
 }
 
 /* The piece of a line that begins at *from, a variable's value or text up to
- * the next "$". */
-static const char *text_piece(pm_conf_text_t *t, const char **from)
+ * the next "$".
+ * @param last the line's last "}": no variable begins behind it */
+static const char *text_piece(pm_conf_text_t *t, const char **from,
+                              const char *last)
 {
     const char *start = *from;
-    const char *end =
-        start[0] == '$' && start[1] == '{' ? strchr(start + 2, '}') : NULL;
+    const char *end = start[0] == '$' && start[1] == '{' && last > start
+                          ? strchr(start + 2, '}')
+                          : NULL;
     const char *name, *value;
 
     if (!end) {
@@ -178,13 +185,14 @@ static apr_status_t text_expand(pm_conf_text_t *t, const char **line,
 {
     apr_array_header_t *pieces;
     const char *from = *line;
+    const char *last = strrchr(from, '}');
 
-    if (!strchr(from, '$')) {
+    if (!last || !strchr(from, '$')) {
         return APR_SUCCESS;
     }
     pieces = apr_array_make(t->p, 4, sizeof(const char *));
     while (*from) {
-        const char *piece = text_piece(t, &from);
+        const char *piece = text_piece(t, &from, last);
 
         t->expanded += strlen(piece) + 1;
         if (t->expanded > PM_CONF_TEXT_EXPANDED) {
@@ -301,13 +309,12 @@ static apr_status_t text_refuse(const pm_conf_text_t *t, const char *name,
 static int text_has_module(const pm_conf_text_t *t, const char *name)
 {
     (void)t;
-    return !strcasecmp(name, "fcgipm_module")
-           || !strcasecmp(name, "mod_fcgipm.c");
+    return !strcmp(name, "fcgipm_module") || !strcmp(name, "mod_fcgipm.c");
 }
 
 static int text_has_define(const pm_conf_text_t *t, const char *name)
 {
-    return apr_table_get(t->defined, name) != NULL;
+    return apr_hash_get(t->defined, name, APR_HASH_KEY_STRING) != NULL;
 }
 
 /* What a section is called, and what it is: a section of settings, or a
@@ -447,23 +454,33 @@ static apr_status_t text_close(pm_conf_text_t *t, const char *name,
 
 /* --- directives ----------------------------------------------------------- */
 
+/* A name without a value is defined for <IfDefine> only. */
 static apr_status_t text_define(pm_conf_text_t *t, const char *directive,
                                 const apr_array_header_t *words,
                                 pm_reason_t *why)
 {
     int undefines = apr_tolower(directive[0]) == 'u';
+    const char *name = text_word(words, 0);
+
+    if (t->parsed->current) {
+        return pm_fail(why, APR_EINVAL, "%s is not valid in <%s context",
+                       directive,
+                       t->parsed->rules ? "FcgiPMScripts" : "FcgiPMPool");
+    }
 
     if (words->nelts < 1 || words->nelts > 2 - undefines) {
         return pm_fail(why, APR_EINVAL, "%s takes a name%s", directive,
                        undefines ? "" : " and a value");
     }
-    if (undefines) {
-        apr_table_unset(t->defined, text_word(words, 0));
+    if (strchr(name, ':')) {
+        return pm_fail(why, APR_EINVAL, "Variable name must not contain ':'");
     }
-    else {
-        const char *value = text_word(words, 1);
-
-        apr_table_setn(t->defined, text_word(words, 0), value ? value : "");
+    apr_hash_set(t->defined, name, APR_HASH_KEY_STRING, undefines ? NULL : t);
+    if (undefines) {
+        apr_table_unset(t->values, name);
+    }
+    else if (words->nelts == 2) {
+        apr_table_setn(t->values, name, text_word(words, 1));
     }
     return APR_SUCCESS;
 }
@@ -520,6 +537,9 @@ static apr_status_t text_take_line(pm_conf_text_t *t, const char *line,
         return rv;
     }
     name = text_read_word(t, &line);
+    if (!*name) {
+        return rv; /* "" */
+    }
     if (name[0] == '<' && name[1] == '/') {
         return text_close(t, name, why);
     }

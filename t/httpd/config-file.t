@@ -30,10 +30,11 @@ my @words = (
     'a$b${FCGIPM_WORDS}', '${DEFINED}', '${DEFINED}${DEFINED}', '${TWICE}',
     "continued\\\nhere", "continued \\\n   here\\\n", '#no', "a\tb",
     "  blanks  ", "\"kept  \\\n  blanks\"", "a\\\r\nb", '"\\${DEFINED}"', "\\\\",
-    '${NOT_DEFINED}', 'ä');
+    '${NOT_DEFINED}', '${NAMED}', '${a:b}', 'ä');
 my $n = 0;
 my $text = "Define DEFINED \"it is\"\nDefine TWICE \"\${DEFINED}!\"\n$user\n"
-    . "FcgiPMMaxRequests 1000 5%\n"
+    . "FcgiPMMaxRequests 1000 5%\nDefine NAMED\nDefine DEFINED\n\"\" ignored\n"
+    . "<IfDefine named>\nNonsense\n</IfDefine>\n"
     . join '', map { sprintf <<'END', $n++, $worker, $_ } @words;
 <FcgiPMPool p%d>
     FcgiPMProcesses 0 1
@@ -102,7 +103,8 @@ for my $wrong (
     'FcgiPMCommand /no/such', 'FcgiPMUser nobody-of-that-name', 'FcgiPMGroup',
     'FcgiPMSetEnv', 'FcgiPMSocket /x', 'SetEnv A b', 'FcgiPMProceses 2',
     'FcgidMaxRequests 1', '<FcgiPMPool c>', 'FcgiPMXSendfile on',
-    'FcgiPMListen unix:/no/such/x', 'FcgiPMListen 0.0.0.0:1', 'FcgiPMPhpValue a')
+    'FcgiPMListen unix:/no/such/x', 'FcgiPMListen 0.0.0.0:1', 'FcgiPMPhpValue a',
+    'Define X y')
 {
     write_file($file, "$top<FcgiPMPool app>\nFcgiPMCommand $worker\n$wrong\n"
                . ($wrong =~ /^</ ? "</FcgiPMPool>\n" : '') . "</FcgiPMPool>\n");

@@ -195,6 +195,9 @@ static void test_faults(apr_pool_t *p)
          "without a slash"},
         {"FcgiPMDirectory x",
          "f:1: FcgiPMDirectory: \"x\" is not an absolute path"},
+        {"Define a:b c", "f:1: Variable name must not contain ':'"},
+        {"<FcgiPMPool a>\nDefine a b\n</FcgiPMPool>",
+         "f:2: Define is not valid in <FcgiPMPool context"},
         {"Define", "f:1: Define takes a name and a value"}};
     size_t i;
 
@@ -246,6 +249,29 @@ static void test_bounds(apr_pool_t *p)
     is_bounded("<FcgiPMScripts /a>\n</FcgiPMScripts>\n",
                PM_CONF_TEXT_SECTIONS + 1, "sections", p);
     is_bounded("Define A x${A}${A}\n", 60, "come to more than", p);
+    r = read_text(apr_pstrcat(p, "FcgiPMCommand a ", repeat("${", 32000, p),
+                              "\n", NULL),
+                  p);
+    is_int(r.rv, APR_SUCCESS, "variables that do not end");
+}
+
+/* A name without a value is one for <IfDefine>, as it is written. */
+static void test_names(apr_pool_t *p)
+{
+    result_t r = read_text("Define A x\nDefine A\nDefine N\n\"\" ignored\n"
+                           "FcgiPMCommand a ${A} ${N} ${n:x}\n"
+                           "<IfDefine n>\nFcgiPMNice 1\n</IfDefine>\n"
+                           "<IfDefine N>\nFcgiPMNice 2\n</IfDefine>\n"
+                           "<IfModule MOD_FCGIPM.C>\nNonsense\n</IfModule>\n",
+                           p);
+
+    is_int(r.rv, APR_SUCCESS, "names: %s", r.why.text);
+    is_str(r.defaults->command
+               ? apr_array_pstrcat(p, r.defaults->command, '|')
+               : "",
+           "a|x|${N}|${n:x}", "a value stays, no value is none");
+    is_int(r.defaults->nice, 2, "<IfDefine> looks at the letters' case");
+    is_int(pm_conf_text_warnings(r.text)->nelts, 1, "one is not defined");
 }
 
 static void test_twice(apr_pool_t *p)
@@ -272,6 +298,7 @@ int main(void)
     test_words(p);
     test_sections(p);
     test_define(p);
+    test_names(p);
     test_faults(p);
     test_bounds(p);
     test_twice(p);
