@@ -461,22 +461,31 @@ static void run_tell_config(const run_t *run)
     run_each(run, PM_ERROR, run_config_faults(run->config));
 }
 
+/* The same, of a manager that runs. */
+static void run_log_each(const run_t *run, pm_level_t level, const char *what,
+                         const apr_array_header_t *texts)
+{
+    int i;
+
+    for (i = 0; i < texts->nelts; i++) {
+        pm_log(&run->log, level, "manager (pid %d): %s%s", (int)getpid(), what,
+               APR_ARRAY_IDX(texts, i, const char *));
+    }
+}
+
 /* SIGHUP: see pm_manager.h. */
 static int run_reread(void *ctx, apr_time_t end, pm_pool_set_t **set)
 {
     run_t *run = ctx;
-    const apr_array_header_t *faults;
-    int i;
 
     if (!run->rereading) {
         run_config_begin(run->config);
     }
     run->rereading = run_config_go_on(run->config, end, set) == RUN_CONFIG_MORE;
-    faults = run_config_faults(run->config);
-    for (i = 0; !run->rereading && i < faults->nelts; i++) {
-        pm_log(&run->log, PM_ERROR,
-               "manager (pid %d): the configuration is left as it was: %s",
-               (int)getpid(), APR_ARRAY_IDX(faults, i, const char *));
+    if (!run->rereading) {
+        run_log_each(run, PM_WARNING, "", run_config_warnings(run->config));
+        run_log_each(run, PM_ERROR, "the configuration is left as it was: ",
+                     run_config_faults(run->config));
     }
     return !run->rereading;
 }
@@ -551,6 +560,7 @@ static apr_status_t run_open_metrics(run_t *run, apr_pool_t *p,
     return APR_SUCCESS;
 }
 
+/* What the manager has not removed already. */
 static void run_unlink(const run_t *run)
 {
     pm_listen_unlink(&run->metrics);
@@ -593,7 +603,7 @@ static int run_manage(run_t *run, pm_pool_set_t *set, apr_pool_t *p)
     }
     pm_manager_adopt(manager, set);
     status = pm_manager_run(manager);
-    pm_listen_unlink(&run->metrics);
+    run_unlink(run);
     return status;
 }
 

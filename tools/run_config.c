@@ -251,13 +251,8 @@ static apr_status_t config_fill_global(run_config_t *c, pm_reason_t *why)
 
 static void config_merge(run_config_t *c)
 {
-    const apr_array_header_t *warnings = pm_conf_text_warnings(c->text);
     pm_reason_t why;
-    int i;
 
-    for (i = 0; i < warnings->nelts; i++) {
-        config_add(c->warnings, APR_ARRAY_IDX(warnings, i, const char *));
-    }
     c->global = pm_global_merge(c->pset, c->global, c->opts->given);
     c->set->global = c->global;
     if (config_fill_global(c, &why) != APR_SUCCESS) {
@@ -504,11 +499,22 @@ void run_config_begin(run_config_t *c)
     pm_names_begin(c->opts->names);
 }
 
+static void config_keep_warnings(run_config_t *c)
+{
+    const apr_array_header_t *warnings = pm_conf_text_warnings(c->text);
+    int i;
+
+    for (i = 0; i < warnings->nelts; i++) {
+        config_add(c->warnings, APR_ARRAY_IDX(warnings, i, const char *));
+    }
+}
+
 static run_config_result_t config_end(run_config_t *c, pm_pool_set_t **set)
 {
     int good = !c->faults->nelts && !c->testing;
     apr_pool_t *pnow = c->listeners.now->pool;
 
+    config_keep_warnings(c);
     run_listeners_end(&c->listeners, good);
     pm_names_end(c->opts->names, good);
     if (good) {
@@ -593,9 +599,14 @@ int run_config_test(run_config_t *c)
     return !c->faults->nelts;
 }
 
-void run_config_unlink(const run_config_t *c)
+void run_config_unlink(run_config_t *c)
 {
     int i;
+
+    if (c->set) { /* a reading is under way */
+        run_listeners_end(&c->listeners, 0);
+        c->set = NULL;
+    }
 
     for (i = 0; i < c->listeners.now->nelts; i++) {
         pm_listen_unlink(

@@ -57,8 +57,8 @@ const apr_array_header_t *run_config_faults(const run_config_t *c);
 /** @return likewise, what may be wrong */
 const apr_array_header_t *run_config_warnings(const run_config_t *c);
 
-/** Remove the files of the sockets of the last set, which was not handed to a
- *  manager. */
-void run_config_unlink(const run_config_t *c);
+/** Remove the files of the sockets of the last set, as far as they are there,
+ *  and of a reading that is under way: the program ends. */
+void run_config_unlink(run_config_t *c);
 
 #endif /* RUN_CONFIG_H */

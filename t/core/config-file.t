@@ -158,7 +158,7 @@ my $taken = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)
 my $at_taken = pool('e', 'FcgiPMListen 127.0.0.1:' . $taken->sockport);
 my ($mode, $inode) = (stat "$dir/run/a.sock")[2, 1];
 my $fds = keys %{ fds($run->pid) };
-for my $wrong ("SetHandler x\n", pool('d', 'FcgiPMListen unix:/no/such/s'),
+for my $wrong ("SetHandler x \${NOT}1\n", pool('d', 'FcgiPMListen unix:/no/such/s'),
                pool('d') . pool('e', 'FcgiPMUser nobody-of-that-name'),
                pool('d') . pool('e', "FcgiPMListen unix:$trace"),
                pool('d') . $at_taken,
@@ -174,6 +174,8 @@ for my $wrong ("SetHandler x\n", pool('d', 'FcgiPMListen unix:/no/such/s'),
 }
 like($run->log, qr/\[error\] manager \(pid \d+\): the configuration is left as it was: \Q$file\E:\d+: SetHandler/,
      'with file and line');
+like($run->log, qr/\[warn\] manager \(pid \d+\): \Q$file\E:\d+: Config variable \$\{NOT\} is not defined/,
+     'and a warning');
 ok(!-e "$dir/run/d.sock", 'no socket of a pool that came before the fault');
 is(scalar keys %{ fds($run->pid) }, $fds, 'no descriptor of it either');
 is_deeply([sort map { $_->{name} } @{ $run->status->{pools} }], [qw(a c)],
@@ -227,6 +229,17 @@ ok(wait_for { $run->log =~ /pools in force(?:.*pools in force){2}/s } 20,
 is(who("127.0.0.1:$port"), 'z', 'it serves on');
 $run->signal('TERM');
 is($run->wait(20), 0, 'exit status');
+
+# --- SIGTERM while many pools are new
+write_file($file, $top . pool('a'));
+$run = FCGIPM::Run->new(config => $file, control => 1, dir => $dir);
+$run->workers(1);
+write_file($file, $top . join '', map { pool("n$_", 'FcgiPMProcesses 0 1') } 1 .. 400);
+$run->signal('HUP');
+ok(wait_for { -e "$dir/run/n1.sock" } 20, 'HUP: pools that are new');
+$run->signal('TERM');
+is($run->wait(20), 0, 'TERM: exit status 0');
+is_deeply([glob "$dir/run/n*.sock"], [], 'no socket is left');
 
 # --- scripts: their pools are made when they are asked for
 my $scripts = "$dir/cgi";
