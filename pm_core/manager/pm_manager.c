@@ -249,6 +249,15 @@ static void mgr_begin_adoption(pm_manager_t *m, pm_pool_set_t *set)
     pm_adoption_begin(&m->adoption, set);
 }
 
+/* A reload is over when nothing of it, or of one that came meanwhile, is left to
+ * be read or put in force. */
+static void mgr_tell_ready(pm_manager_t *m)
+{
+    if (!m->rereads && m->adoption.phase == PM_ADOPTION_NONE) {
+        pm_service_ready(&m->service);
+    }
+}
+
 /* A set that has come into force wakes httpd's children that wait for it. */
 static void mgr_go_on_adopting(pm_manager_t *m, apr_time_t end)
 {
@@ -259,7 +268,7 @@ static void mgr_go_on_adopting(pm_manager_t *m, apr_time_t end)
     pm_futex_wake(&m->head->adopted, INT_MAX);
     pm_log(m->opts.log, PM_NOTICE, "manager (pid %d): pools in force: %d",
            (int)getpid(), m->adoption.set->members->nelts);
-    pm_service_ready(&m->service);
+    mgr_tell_ready(m);
 }
 
 void pm_manager_adopt(pm_manager_t *m, pm_pool_set_t *set)
@@ -290,7 +299,7 @@ static void mgr_go_on_rereading(pm_manager_t *m, apr_time_t end)
     }
     else {
         mgr_open_control(m); /* its file may have been removed */
-        pm_service_ready(&m->service);
+        mgr_tell_ready(m);
     }
 }
 

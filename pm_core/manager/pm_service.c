@@ -10,6 +10,9 @@
 /* Beyond the die timeout, before the service manager kills. */
 #define SERVICE_GRACE apr_time_from_sec(5)
 
+/* A watchdog is not told more often. */
+#define SERVICE_TICK apr_time_from_msec(1)
+
 /* "2 pools, 7 workers", and what is not well. */
 static void service_write_status(const pm_service_t *s, char *buf,
                                  apr_size_t size)
@@ -67,7 +70,8 @@ static void service_on_room(void *ctx, int events)
     service_wait(s);
 }
 
-/* If nobody reads, the last message is the one that counts. */
+/* If nobody reads, the last message is the one that counts: it takes the place
+ * of the one before. */
 static void service_tell(pm_service_t *s, const char *what)
 {
     char status[128];
@@ -92,7 +96,8 @@ static void service_on_watchdog(void *ctx, apr_time_t now)
     if (s->nwaiting == 0) {
         pm_sd_notify_send(s->notify, "WATCHDOG=1\n");
     }
-    pm_loop_at(s->context->loop, &s->watchdog, now + s->notify->watchdog / 2);
+    pm_loop_at(s->context->loop, &s->watchdog,
+               now + pm_time_max(s->notify->watchdog / 2, SERVICE_TICK));
 }
 
 void pm_service_init(pm_service_t *s, const pm_sd_notify_t *notify,

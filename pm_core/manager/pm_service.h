@@ -8,7 +8,8 @@
  * whatever came of it; STOPPING=1.  STATUS= goes with each.  A watchdog that is
  * asked for hears of the manager twice in its time, from the loop's timers: a
  * loop that hangs is silent.  The socket's queue can be full: messages but
- * those for the watchdog wait for room, so that none of them is lost.
+ * those for the watchdog wait for room, PM_SERVICE_WAITING of them; then the
+ * newest takes the place of the one before it.
  *
  * Only the manager's thread calls these functions.
  */

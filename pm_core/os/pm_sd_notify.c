@@ -33,17 +33,16 @@ static socklen_t notify_address(struct sockaddr_un *un, const char *name)
 static apr_status_t notify_connect(pm_sd_notify_t *n, const char *name,
                                    pm_reason_t *why)
 {
-    struct sockaddr_un un;
-    socklen_t len = notify_address(&un, name);
     int err;
 
-    if (!len) {
+    n->len = notify_address(&n->to, name);
+    if (!n->len) {
         return pm_fail(why, EINVAL,
                        "NOTIFY_SOCKET=%.200s is neither a path nor @NAME",
                        name);
     }
     n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (n->fd < 0 || connect(n->fd, (struct sockaddr *)&un, len)) {
+    if (n->fd < 0 || connect(n->fd, (struct sockaddr *)&n->to, n->len)) {
         err = errno;
         pm_fds_close(&n->fd);
         return pm_fail_os(why, err, "NOTIFY_SOCKET=%.200s", name);
@@ -67,19 +66,37 @@ apr_status_t pm_sd_notify_open(pm_sd_notify_t *n, pm_reason_t *why)
     apr_status_t rv = APR_SUCCESS;
 
     n->fd = -1;
-    n->watchdog = notify_watchdog();
     if (name) {
         rv = notify_connect(n, name, why);
     }
+    n->watchdog = n->fd < 0 ? 0 : notify_watchdog();
     unsetenv("NOTIFY_SOCKET");
     unsetenv("WATCHDOG_USEC");
     unsetenv("WATCHDOG_PID");
     return rv;
 }
 
+static int notify_send(const pm_sd_notify_t *n, const char *text)
+{
+    return send(n->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0
+               ? errno
+               : 0;
+}
+
+/* The other end is gone, or it is another one. */
+static int notify_is_lost(int err)
+{
+    return err == ECONNREFUSED || err == ENOTCONN || err == ECONNRESET
+           || err == EDESTADDRREQ;
+}
+
 int pm_sd_notify_send(const pm_sd_notify_t *n, const char *text)
 {
-    return n->fd < 0
-           || send(n->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0
-           || (errno != EAGAIN && errno != ENOBUFS);
+    int err = n->fd < 0 ? 0 : notify_send(n, text);
+
+    if (notify_is_lost(err)
+        && !connect(n->fd, (const struct sockaddr *)&n->to, n->len)) {
+        err = notify_send(n, text);
+    }
+    return err != EAGAIN && err != ENOBUFS;
 }

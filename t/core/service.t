@@ -85,6 +85,13 @@ $run->signal('HUP');
 like(heard($systemd, qr/RELOADING=1.*READY=1/s), qr/READY=1/,
      'a reload with a fault is over as well');
 
+# systemd has begun anew, with another socket at the path
+close $systemd;
+unlink "$dir/notify";
+$systemd = notify_socket("$dir/notify");
+like(heard($systemd, qr/WATCHDOG=1/), qr/WATCHDOG=1/,
+     'a socket that is made anew is told');
+
 # --- /metrics and /ready
 # A whole answer: status, header, body.
 sub get {
@@ -216,7 +223,8 @@ is($run->wait(20), 0, 'exit status');
 # --- an abstract socket; the pool of the command line; one that is not there
 $systemd = notify_socket("\0fcgipm-test-$$");
 $run = FCGIPM::Run->new(command => [$worker],
-                        env => { NOTIFY_SOCKET => "\@fcgipm-test-$$" });
+                        env => { NOTIFY_SOCKET => "\@fcgipm-test-$$",
+                                 WATCHDOG_USEC => 1 });
 like(heard($systemd, qr/READY=1/), qr/READY=1/, 'an abstract socket');
 $run->signal('HUP');
 like(heard($systemd, qr/RELOADING=1.*READY=1/s), qr/READY/, 'HUP');
