@@ -518,12 +518,29 @@ static pm_pool_set_t *run_read_config(run_t *run)
     return set;
 }
 
+/* Sockets that are not the one pool's. */
+static void run_warn_passed(const run_t *run, apr_pool_t *p)
+{
+    const apr_array_header_t *passed = run->args.passed.passed;
+    int i;
+
+    for (i = 0; i < passed->nelts; i++) {
+        const pm_passed_t *one = &APR_ARRAY_IDX(passed, i, pm_passed_t);
+
+        if (strcmp(one->name, PM_ACTIVATION_METRICS) != 0
+            && strcmp(one->name, run->args.conf->name) != 0) {
+            run_log_say(&run->log, PM_WARNING, pm_activation_warning(one, p));
+        }
+    }
+}
+
 /* The set of the one pool.  @return as above */
 static pm_pool_set_t *run_read_pool(run_t *run, apr_pool_t *p)
 {
     pm_pool_set_t *set = NULL;
     pm_reason_t why;
 
+    run_warn_passed(run, p);
     if (run_check_alone(run->args.global, &why) != APR_SUCCESS
         || run_make_set(&set, &run->listener, &run->args, p, &why)
                != APR_SUCCESS) {
@@ -540,13 +557,20 @@ static apr_status_t run_open_metrics(run_t *run, apr_pool_t *p,
                                      pm_reason_t *why)
 {
     const pm_passed_t *passed =
-        pm_activation_find(&run->args.passed, "metrics");
+        pm_activation_find(&run->args.passed, PM_ACTIVATION_METRICS);
     pm_listen_opts_t opts = {.backlog = METRICS_BACKLOG,
                              .mode = 0660,
                              .uid = (uid_t)-1,
                              .gid = (gid_t)-1};
     pm_reason_t cause;
 
+    if (passed && run->args.metrics
+        && strcmp(passed->address, run->args.metrics) != 0) {
+        return pm_fail(why, APR_EINVAL,
+                       "--metrics %s: the socket that was passed as \"%s\" is "
+                       "%s: give that, or nothing",
+                       run->args.metrics, passed->name, passed->address);
+    }
     if (passed) {
         pm_listen_adopt(&run->metrics, passed->address, passed->fd, p);
         run->metrics.foreign = 1;
@@ -634,6 +658,12 @@ static int run_program(int argc, char **argv, apr_pool_t *p)
         || run_read_args(&run.args, argc, argv, p, &why) != APR_SUCCESS) {
         run_log_say(&run.log, PM_ERROR, why.text);
         return EXIT_USAGE;
+    }
+    if (run.args.passed.other && run.args.level >= PM_DEBUG) {
+        run_log_say(&run.log, PM_DEBUG,
+                    apr_psprintf(p, "LISTEN_FDS: the sockets were passed to "
+                                 "process %ld, this is %d",
+                                 run.args.passed.other, (int)getpid()));
     }
     if (!pm_conf_is_given(run.args.global,
                           &pm_conf_rows[PM_ROW_manager_name])) {

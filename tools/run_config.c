@@ -249,6 +249,36 @@ static apr_status_t config_fill_global(run_config_t *c, pm_reason_t *why)
                : rv;
 }
 
+static int config_has_pool(const run_config_t *c, const char *name)
+{
+    int i;
+
+    for (i = 0; i < c->pools->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(c->pools, i, config_pool_t).conf->name,
+                    name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A pool of another name makes its own socket, and nobody serves this one. */
+static void config_look_at_passed(run_config_t *c)
+{
+    const apr_array_header_t *passed =
+        c->opts->activation ? c->opts->activation->passed : NULL;
+    int i;
+
+    for (i = 0; passed && i < passed->nelts; i++) {
+        const pm_passed_t *one = &APR_ARRAY_IDX(passed, i, pm_passed_t);
+
+        if (strcmp(one->name, PM_ACTIVATION_METRICS) != 0
+            && !config_has_pool(c, one->name)) {
+            config_add(c->warnings, pm_activation_warning(one, c->ptemp));
+        }
+    }
+}
+
 static void config_merge(run_config_t *c)
 {
     pm_reason_t why;
@@ -263,6 +293,7 @@ static void config_merge(run_config_t *c)
     config_use_file(c, "FcgiPMSocket", c->global->socket);
     config_use_file(c, "FcgiPMPidFile", c->global->pid_file);
     config_merge_pools(c);
+    config_look_at_passed(c);
 }
 
 /* --- pools ---------------------------------------------------------------- */
@@ -325,16 +356,46 @@ static apr_status_t config_claim(run_config_t *c, const config_pool_t *pool,
                   : APR_SUCCESS;
 }
 
+/* Queue, mode and owner of a socket that was passed are what they are. */
+static void config_warn_passed(run_config_t *c, const config_pool_t *pool)
+{
+    static const int rows[] = {PM_ROW_listen_backlog, PM_ROW_listen_mode,
+                               PM_ROW_listen_owner};
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const pm_row_t *row = &pm_conf_rows[rows[i]];
+
+        if (pm_conf_is_given(pool->conf, row)) {
+            config_add(c->warnings,
+                       apr_psprintf(c->ptemp,
+                                    "%s: pool %s: %s has no effect: its socket "
+                                    "was passed",
+                                    pool->where, pool->conf->name, row->name));
+        }
+    }
+}
+
 /* The socket that was passed says where it listens. */
-static apr_status_t config_fill_listen(run_config_t *c, pm_conf_t *conf,
+static apr_status_t config_fill_listen(run_config_t *c,
+                                       const config_pool_t *pool,
                                        pm_reason_t *why)
 {
     const pm_passed_t *passed =
-        pm_activation_find(c->opts->activation, conf->name);
+        pm_activation_find(c->opts->activation, pool->conf->name);
 
-    return passed ? pm_definition_fill(conf, PM_ROW_listen, passed->address,
-                                       "systemd", c->pset, why)
-                  : APR_SUCCESS;
+    if (!passed) {
+        return APR_SUCCESS;
+    }
+    if (!strcmp(passed->name, PM_ACTIVATION_METRICS)) {
+        return pm_fail(why, APR_EINVAL,
+                       "the socket that was passed as \"%s\" is that of "
+                       "--metrics: the pool needs another name",
+                       passed->name);
+    }
+    config_warn_passed(c, pool);
+    return pm_definition_fill(pool->conf, PM_ROW_listen, passed->address,
+                              "systemd", c->pset, why);
 }
 
 static apr_status_t config_check_pool(run_config_t *c,
@@ -343,7 +404,7 @@ static apr_status_t config_check_pool(run_config_t *c,
 {
     pm_definition_base_t base = config_base(c);
     pm_addr_t addr;
-    apr_status_t rv = config_fill_listen(c, pool->conf, why);
+    apr_status_t rv = config_fill_listen(c, pool, why);
 
     if (rv == APR_SUCCESS) {
         rv = pm_definition_complete(pool->conf, c->global, &base, c->pset, why);

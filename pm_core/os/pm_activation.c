@@ -116,10 +116,12 @@ apr_status_t pm_activation_take(pm_activation_t *a, apr_pool_t *p,
                                 pm_reason_t *why)
 {
     long n = env_number("LISTEN_FDS");
+    long pid = env_number("LISTEN_PID");
     apr_status_t rv = APR_SUCCESS;
 
     a->passed = apr_array_make(p, 4, sizeof(pm_passed_t));
-    if (n > 0 && env_number("LISTEN_PID") == (long)getpid()) {
+    a->other = n > 0 && pid > 0 && pid != (long)getpid() ? pid : 0;
+    if (n > 0 && pid == (long)getpid()) {
         rv = n <= PM_ACTIVATION_MAX
                  ? take_all(a, (int)n, p, why)
                  : pm_fail(why, EINVAL,
@@ -130,6 +132,15 @@ apr_status_t pm_activation_take(pm_activation_t *a, apr_pool_t *p,
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");
     return rv;
+}
+
+const char *pm_activation_warning(const pm_passed_t *passed, apr_pool_t *p)
+{
+    return apr_psprintf(p,
+                        "the socket %s, which was passed as \"%s\", is no "
+                        "pool's: connections to it wait for nobody; its name "
+                        "(FileDescriptorName=) has to be a pool's",
+                        passed->address, passed->name);
 }
 
 const pm_passed_t *pm_activation_find(const pm_activation_t *a,

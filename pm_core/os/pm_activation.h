@@ -25,6 +25,7 @@ typedef struct pm_passed {
 
 typedef struct pm_activation {
     apr_array_header_t *passed; /**< of pm_passed_t */
+    long other; /**< pid of another process that was meant; 0: there is none */
 } pm_activation_t;
 
 /**
@@ -36,6 +37,11 @@ typedef struct pm_activation {
  */
 apr_status_t pm_activation_take(pm_activation_t *a, apr_pool_t *p,
                                 pm_reason_t *why);
+
+#define PM_ACTIVATION_METRICS "metrics" /**< that of --metrics */
+
+/** @return a warning, if no pool has the socket; it lives in @a p */
+const char *pm_activation_warning(const pm_passed_t *passed, apr_pool_t *p);
 
 /** @return the socket of that name, or NULL
  *  @param a may be NULL */

@@ -262,10 +262,12 @@ POSIX::close($_) for @high;
 exec @command or die "exec: $!";
 END
 my ($tcp, $web) = (free_port(), free_port());
-config(pool('a'), pool('b'), pool('c'));
+config(pool('a'), pool('b', 'FcgiPMListenMode 0666'), pool('c'));
+unlink "$dir/log";
 $run = FCGIPM::Run->new(
     config => $file, dir => $dir, control => 1,
-    wrap => [$pass, "b=$dir/passed,a=127.0.0.1:$tcp,metrics=127.0.0.1:$web"]);
+    wrap => [$pass, "b=$dir/passed,a=127.0.0.1:$tcp,metrics=127.0.0.1:$web,"
+             . "nobody.socket=$dir/nobody"]);
 my @pid = $run->workers(3);
 ok(pid_of("unix:$dir/passed"), 'a pool at a unix socket that was passed');
 ok(pid_of("127.0.0.1:$tcp"), 'and at a port');
@@ -273,11 +275,17 @@ ok(pid_of(address('c')), 'another makes its own');
 $port = $web;
 is((get('/ready'))[0], 200, 'that of the metrics as well');
 is($run->pool_status('b')->{listen}, "unix:$dir/passed", 'the status says where');
+like($run->log, qr/warning: the socket unix:\S+nobody, which was passed as "nobody\.socket", is no pool's/,
+     'one that no pool has: a warning');
+like($run->log, qr/warning: \S+:\d+: pool b: FcgiPMListenMode has no effect/,
+     'as for settings without effect');
 is_deeply([grep { /^LISTEN_/ } keys %{ proc_env($pid[0]) }], [],
           'workers do not get the variables');
 my $inode = (stat "$dir/passed")[1];
 $run->signal('HUP');
 $run->renewed(@pid);
+like($run->log, qr/\[warn\] manager \(pid \d+\): the socket unix:\S+nobody, /,
+     'HUP: the same warning');
 is((stat "$dir/passed")[1], $inode, 'HUP: the socket is the same');
 ok(pid_of("unix:$dir/passed"), 'and serves');
 $run->signal('TERM');
@@ -289,6 +297,19 @@ $run = FCGIPM::Run->new(config => $file, dir => $dir,
                         wrap => [$pass, "a=$dir/passed,a=127.0.0.1:$tcp"]);
 is($run->wait(20), 2, 'two of one name: refused');
 like($run->log, qr/two sockets were passed as "a"/, 'and told');
+unlink "$dir/passed";
+config(pool('metrics'));
+$run = FCGIPM::Run->new(config => $file, dir => $dir,
+                        wrap => [$pass, "metrics=127.0.0.1:$tcp"]);
+is($run->wait(20), 2, 'a pool called metrics, and a socket: refused');
+like($run->log, qr/pool metrics: the socket .* is that of --metrics/,
+     'and told');
+config(pool('a'));
+$run = FCGIPM::Run->new(config => $file, dir => $dir,
+                        options => ['--metrics', "127.0.0.1:$web"],
+                        wrap => [$pass, "metrics=127.0.0.1:$tcp"]);
+is($run->wait(20), 2, 'another address for the metrics: refused');
+like($run->log, qr/--metrics \S+: the socket that was passed/, 'and told');
 unlink "$dir/passed";
 my $single = start(cmd => [$pass, "default=$dir/passed",
                            program('fcgipm-run') . '',
