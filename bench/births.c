@@ -270,7 +270,7 @@ static void measure(bench_t *b, int workers)
 int main(int argc, char **argv)
 {
     static const int usual[] = {8, 800, 4000};
-    static pm_log_t log = {PM_NOTICE, say, NULL};
+    static pm_log_t log = {.level = PM_NOTICE, .emit = say};
     bench_t b;
     struct rlimit limit;
     int i, n = 0;

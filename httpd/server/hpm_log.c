@@ -41,6 +41,7 @@ void hpm_log_open(pm_log_t *log, server_rec *s)
 {
     log->level = log_level(s);
     log->emit = log_emit;
+    log->output = NULL;
     log->ctx = s;
 }
 
