@@ -16,7 +16,7 @@
 /* A turn of the loop collects and writes for so long, a step in any case. */
 #define PROBE_SLICE apr_time_from_msec(2)
 
-/* A pool, or worker, that was there when the snapshot was begun. */
+/* A pool that was there when the snapshot was begun. */
 typedef struct probe_pool {
     apr_uint32_t generation;
     apr_array_header_t *pids; /* of pid_t; NULL: it has not been read */
@@ -189,7 +189,7 @@ static void probe_read_pool(snapshot_t *s, probe_pool_t *seen, pm_pool_t *pool)
     pm_openmetrics_pool_t to = {.object = status->value};
     const pm_worker_t *w = NULL;
 
-    pm_report_status_of_pool(status, pool, s->at, s->pvalues);
+    pm_report_status_of_pool(status, pool, pm_time_now(), s->pvalues);
     probe_drop_texts(status->value);
     to.name = apr_pstrdup(s->pvalues, pool->conf->name);
     seen->workers = apr_array_make(s->pvalues, 4, sizeof(const void *));
@@ -214,7 +214,7 @@ static void probe_read_worker(snapshot_t *s, const probe_pool_t *seen,
 
     if (w && w->pool->generation == seen->generation) {
         value = apr_palloc(s->pvalues, PM_METRICS * sizeof(*value));
-        pm_report_status_of_worker(value, w, s->at);
+        pm_report_status_of_worker(value, w, pm_time_now());
         probe_drop_texts(value);
         APR_ARRAY_PUSH(seen->workers, const void *) = value;
     }
@@ -248,6 +248,21 @@ static void probe_read(const pm_context_t *context, snapshot_t *s)
     }
 }
 
+/* By name; each once, also if one was read and went, and then another. */
+static void probe_sort(apr_array_header_t *pools)
+{
+    pm_openmetrics_pool_t *pool = (pm_openmetrics_pool_t *)(void *)pools->elts;
+    int i, n = 0;
+
+    qsort(pool, (size_t)pools->nelts, sizeof(*pool), probe_compare);
+    for (i = 0; i < pools->nelts; i++) {
+        if (!n || probe_compare(&pool[n - 1], &pool[i]) != 0) {
+            pool[n++] = pool[i];
+        }
+    }
+    pools->nelts = n;
+}
+
 /* Writes the next part of the text, and lets the figures go after the last. */
 static void probe_write(snapshot_t *s)
 {
@@ -255,8 +270,7 @@ static void probe_write(snapshot_t *s)
     const char *part;
 
     if (!s->text.begun) {
-        qsort(s->pools->elts, (size_t)s->pools->nelts,
-              sizeof(pm_openmetrics_pool_t), probe_compare);
+        probe_sort(s->pools);
     }
     part = pm_openmetrics_next(&s->text, p);
     if (part) {
