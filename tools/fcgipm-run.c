@@ -505,16 +505,10 @@ static int run_test_config(run_t *run)
 static pm_pool_set_t *run_read_config(run_t *run)
 {
     pm_pool_set_t *set = NULL;
-    pm_reason_t why;
 
     run_config_begin(run->config);
     run_config_go_on(run->config, PM_TIME_NEVER, &set);
     run_tell_config(run);
-    if (set && run_check_alone(set->global, &why) != APR_SUCCESS) {
-        run_log_say(&run->log, PM_ERROR, why.text);
-        run_config_unlink(run->config);
-        return NULL;
-    }
     return set;
 }
 
@@ -674,6 +668,7 @@ static int run_program(int argc, char **argv, apr_pool_t *p)
                                               .given = run.args.global,
                                               .activation = &run.args.passed,
                                               .names = pm_names_create(p),
+                                              .alone = run_check_alone,
                                               .log_level = run.args.level};
         run.config = run_config_create(&run.config_opts, p);
     }

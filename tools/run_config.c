@@ -294,6 +294,10 @@ static void config_merge(run_config_t *c)
     config_use_file(c, "FcgiPMPidFile", c->global->pid_file);
     config_merge_pools(c);
     config_look_at_passed(c);
+    if (!c->started && !c->testing && !c->faults->nelts
+        && c->opts->alone(c->global, &why) != APR_SUCCESS) {
+        config_add(c->faults, why.text);
+    }
 }
 
 /* --- pools ---------------------------------------------------------------- */

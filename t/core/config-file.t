@@ -123,6 +123,14 @@ is_deeply([sort map { $_->{name} } @{ $run->status->{pools} }], [qw(a b)],
 is(cmdline($run->pid), 'fcgipm-run', 'the title of the manager');
 my ($status, $said) = ctl($run->control_socket, 'config', 'b');
 like($said, qr/FcgiPMSetEnv.*\Q$file\E:\d+/, 'fcgipmctl config knows the line');
+# --- another one with the same control socket
+write_file("$dir/other.conf", $top . pool('o'));
+($status, $said) = run_once('--config', "$dir/other.conf", '--socket',
+                            $run->control_socket);
+is($status, 2, 'a second one with the same control socket: refused');
+like($said, qr/another server \(pid \d+\) listens there/, 'and told');
+ok(!-e "$dir/run/o.sock", 'it has made no socket');
+
 # --- SIGHUP: changed, added, removed
 my $b_pid = pid_of(address('b'));
 write_file($file, $top . "FcgiPMGraceful changed\n"
