@@ -23,8 +23,8 @@ typedef struct run_config_opts {
                                *   counts more than the files */
     const pm_activation_t *activation; /**< sockets that were passed, or NULL */
     pm_names_t *names; /**< those of the last good reading are known */
-    /** Asked before the first set's sockets are opened: is this the only manager
-     *  with these settings?  @return an error with a reason, if not */
+    /** Asked before the first set's sockets are opened: is this the only
+     *  manager with these settings?  @return an error with a reason, if not */
     apr_status_t (*alone)(const pm_global_t *global, pm_reason_t *why);
     pm_level_t log_level;
 } run_config_opts_t;

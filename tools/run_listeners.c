@@ -125,7 +125,6 @@ static apr_status_t listener_open(run_listener_t *l, const pm_conf_t *conf,
         rv = pm_listen_open_at(&l->socket, conf->listen, &addr, &l->opts, p,
                                &cause);
     }
-
     l->is_new = rv == APR_SUCCESS;
     return rv == APR_SUCCESS ? rv
                              : pm_fail(why, rv, "FcgiPMListen: %s", cause.text);

@@ -3,8 +3,8 @@
  * @file pm_openmetrics.h
  * @brief Figures as OpenMetrics 1.0, from the rows of pm_metric_rows.h.
  *
- * A metric family is written as a whole, over all pools, some pools at a time: a
- * process that may not stand still does something else between two parts.
+ * A metric family is written as a whole, over all pools, some pools at a time:
+ * a process that may not stand still does something else between two parts.
  * Where figures come from is the caller's: httpd has a status
  * as JSON, the manager its own values.
  */

@@ -249,8 +249,8 @@ static void mgr_begin_adoption(pm_manager_t *m, pm_pool_set_t *set)
     pm_adoption_begin(&m->adoption, set);
 }
 
-/* A reload is over when nothing of it, or of one that came meanwhile, is left to
- * be read or put in force. */
+/* A reload is over when nothing of it, or of one that came meanwhile, is left
+ * to be read or put in force. */
 static void mgr_tell_ready(pm_manager_t *m)
 {
     if (!m->rereads && m->adoption.phase == PM_ADOPTION_NONE) {

@@ -60,8 +60,8 @@ void pm_loop_turn(pm_loop_t *loop);
  *  @a end; for one in any case.  Others are called back for next time. */
 void pm_loop_run_timers(pm_loop_t *loop, apr_time_t end);
 
-/** @return when the last wait ended, which tells one turn from another; 0: there
- *  was none */
+/** @return when the last wait ended, which tells one turn from another; 0:
+ *  there was none */
 apr_time_t pm_loop_woken(const pm_loop_t *loop);
 
 /** @return the longest time between two waits so far: nobody is heard in it */

@@ -19,8 +19,8 @@ typedef struct pm_names pm_names_t;
 /** @param p lives as long as the names */
 pm_names_t *pm_names_create(apr_pool_t *p);
 
-/** A configuration is read (NULL: harmless): only names that are asked for from now on are
- *  remembered after pm_names_end(). */
+/** A configuration is read: only names that are asked for from now on are
+ *  remembered after pm_names_end().  NULL is harmless. */
 void pm_names_begin(pm_names_t *n);
 
 /** It has been read.  @param good 0: those of the former one are remembered */
