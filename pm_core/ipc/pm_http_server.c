@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,10 +29,12 @@ typedef struct http_client {
     apr_size_t left;
     apr_time_t moved; /* when some of it was sent last */
     int is_head; /* 1: there is no body */
+    int is_done; /* 1: all is sent; what still comes is thrown away */
 } http_client_t;
 
-/* Accepted in one turn. */
-#define HTTP_ACCEPTS 16
+/* Accepted, and read from one, in one turn. */
+#define HTTP_ACCEPTS  16
+#define HTTP_DISCARDS 16
 
 /* The one that came first is first. */
 APR_RING_HEAD(http_clients, http_client);
@@ -77,11 +80,17 @@ const char *pm_http_server_parse(char *head, int *is_head, int *status)
     *line_end = '\0';
     *is_head = !strncmp(head, "HEAD ", 5);
     *status = *is_head || !strncmp(head, "GET ", 4) ? 400 : 405;
-    if (path >= line_end || path[1] != '/' || *status == 405) {
-        *status = path >= line_end ? 400 : *status;
+    if (path >= line_end) {
+        *status = 400;
         return NULL;
     }
     path++;
+    if (!strncasecmp(path, "http://", 7)) { /* RFC 9112, section 3.2.2 */
+        path += 7 + strcspn(path + 7, "/ ?#");
+    }
+    if (*path != '/' || *status == 405) {
+        return NULL;
+    }
     end = path + strcspn(path, " ?#");
     if (strncmp(end + strcspn(end, " "), " HTTP/1.", 8) != 0) {
         return NULL;
@@ -184,6 +193,28 @@ static ssize_t http_send_part(http_client_t *c)
     return n;
 }
 
+/* All is sent.  close(2) with bytes unread would reset the connection, and the
+ * client might lose the answer. */
+static void http_finish(http_client_t *c)
+{
+    shutdown(c->fd, SHUT_WR);
+    c->is_done = 1;
+    http_wait(c);
+}
+
+static void http_discard(http_client_t *c)
+{
+    ssize_t n = 1;
+    int i;
+
+    for (i = 0; i < HTTP_DISCARDS && n > 0; i++) {
+        n = recv(c->fd, c->head, PM_HTTP_SERVER_HEAD, MSG_DONTWAIT);
+    }
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+        http_drop(c);
+    }
+}
+
 /* Some parts in each turn: others have theirs. */
 static void http_send(http_client_t *c)
 {
@@ -193,8 +224,7 @@ static void http_send(http_client_t *c)
         ssize_t n = 0;
 
         if (!c->left && !http_next_part(c)) {
-            shutdown(c->fd, SHUT_WR);
-            http_drop(c);
+            http_finish(c);
             return;
         }
         if (c->left) {
@@ -239,7 +269,10 @@ static void http_on_client(void *ctx, int events)
     http_client_t *c = ctx;
 
     (void)events;
-    if (c->part) {
+    if (c->is_done) {
+        http_discard(c);
+    }
+    else if (c->part) {
         http_send(c);
     }
     else {
@@ -249,7 +282,8 @@ static void http_on_client(void *ctx, int events)
 
 /* --- clients -------------------------------------------------------------- */
 
-/* @return the client that goes when there are too many, NULL: none may */
+/* One without a part has not sent its request, or has got all of its answer.
+ * @return the client that goes when there are too many, NULL: none may */
 static http_client_t *http_victim(const pm_http_server_t *server)
 {
     http_client_t *c = NULL;

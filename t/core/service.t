@@ -172,7 +172,7 @@ my $huge = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port");
     my $answer = '';
     $huge->syswrite('GET /' . 'x' x 1_000_000) for 1 .. 2;
     $huge->sysread($answer, 4096);
-    like($answer, qr{^(?:HTTP/1\.0 431|$)}, 'a huge request is refused');
+    like($answer, qr{^HTTP/1\.0 431 }, 'a huge request is refused');
 }
 for my $odd ("\r\n\r\n", "GET\r\n\r\n", "GET  HTTP/1.0\r\n\r\n",
              "GET /ready\r\n\r\n", "GET /\0 HTTP/1.0\r\n\r\n", "\xff\xff\n\n",

@@ -24,6 +24,8 @@ static void test_requests(apr_pool_t *p)
                 {"GET / HTTP/1.1\nX: y\n\n", "/", 0, 0},
                 {"GET /a?b=c HTTP/1.0\r\n\r\n", "/a", 0, 0},
                 {"GET /a#b HTTP/1.0\r\n\r\n", "/a", 0, 0},
+                {"GET http://h:1/a?b HTTP/1.1\r\n\r\n", "/a", 0, 0},
+                {"GET http://h HTTP/1.1\r\n\r\n", NULL, 0, 400},
                 {"GET /a?b HTTP/2\r\n\r\n", NULL, 0, 400},
                 {"GET /a\r\nX: HTTP/1.0\r\n\r\n", NULL, 0, 400},
                 {"GET  /a HTTP/1.0\r\n\r\n", NULL, 0, 400},
