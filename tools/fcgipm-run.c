@@ -655,7 +655,8 @@ static int run_program(int argc, char **argv, apr_pool_t *p)
     }
     if (run.args.passed.other && run.args.level >= PM_DEBUG) {
         run_log_say(&run.log, PM_DEBUG,
-                    apr_psprintf(p, "LISTEN_FDS: the sockets were passed to "
+                    apr_psprintf(p,
+                                 "LISTEN_FDS: the sockets were passed to "
                                  "process %ld, this is %d",
                                  run.args.passed.other, (int)getpid()));
     }

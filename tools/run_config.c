@@ -304,9 +304,8 @@ static void config_merge(run_config_t *c)
 
 static pm_definition_base_t config_base(const run_config_t *c)
 {
-    return (pm_definition_base_t){.from = CONFIG_FROM,
-                                  .uid = geteuid(),
-                                  .names = c->opts->names};
+    return (pm_definition_base_t){
+        .from = CONFIG_FROM, .uid = geteuid(), .names = c->opts->names};
 }
 
 /* There is no httpd that starts programs. */
@@ -334,8 +333,7 @@ static apr_status_t config_check_log(const char *path, pm_reason_t *why)
 static apr_status_t config_open_log(int *fd, const char *path, pm_reason_t *why)
 {
     pm_reason_t cause;
-    apr_status_t rv =
-        path ? pm_logfile_open(fd, path, &cause) : APR_SUCCESS;
+    apr_status_t rv = path ? pm_logfile_open(fd, path, &cause) : APR_SUCCESS;
 
     return rv == APR_SUCCESS
                ? rv
@@ -435,12 +433,10 @@ static apr_status_t config_open_pool(run_config_t *c, const config_pool_t *pool,
 
     *member = (pm_member_t){.conf = conf, .fd = -1, .log_fd = -1};
     rv = config_open_log(&member->log_fd, conf->error_log, why);
-    return rv == APR_SUCCESS
-               ? run_listeners_get(&c->listeners, conf, c->opts->activation,
-                                   c->opts->names,
-                                   c->started ? 0 : c->global->die_timeout,
-                                   member, why)
-               : rv;
+    return rv == APR_SUCCESS ? run_listeners_get(
+               &c->listeners, conf, c->opts->activation, c->opts->names,
+               c->started ? 0 : c->global->die_timeout, member, why)
+                             : rv;
 }
 
 static void config_each_pool(run_config_t *c,

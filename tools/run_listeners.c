@@ -217,15 +217,13 @@ apr_status_t run_listeners_adjust(const run_listeners_t *all, int i,
 {
     const run_listener_t *l = listener_at(all->now, i);
     pm_reason_t cause;
-    apr_status_t rv =
-        l->is_new || l->socket.foreign
-            ? APR_SUCCESS
-            : pm_listen_adjust(&l->socket, &l->opts, &cause);
+    apr_status_t rv = l->is_new || l->socket.foreign
+                          ? APR_SUCCESS
+                          : pm_listen_adjust(&l->socket, &l->opts, &cause);
 
-    return rv == APR_SUCCESS
-               ? rv
-               : pm_fail(why, rv, "pool %s: FcgiPMListen: %s", l->name,
-                         cause.text);
+    return rv == APR_SUCCESS ? rv
+                             : pm_fail(why, rv, "pool %s: FcgiPMListen: %s",
+                                       l->name, cause.text);
 }
 
 static void listeners_close(apr_array_header_t *list, int unlink_new)

@@ -154,8 +154,7 @@ static const char *log_text(const char *line, const char *level, apr_size_t max,
     time_t now = time(NULL);
     struct tm tm;
     char text[40];
-    const char *safe =
-        apr_pescape_echo(p, apr_pstrndup(p, line, max), 0);
+    const char *safe = apr_pescape_echo(p, apr_pstrndup(p, line, max), 0);
 
     strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
     return apr_pstrcat(p, text, " [", level, "] ", safe, "\n", NULL);

@@ -29,11 +29,11 @@ typedef struct snapshot {
     apr_pool_t *p;
     int users;
     apr_time_t at;
-    apr_interval_time_t took; /* to make it so far */
-    apr_pool_t *pvalues;      /* of the figures; NULL: the text is whole */
-    apr_array_header_t *seen; /* of probe_pool_t */
-    int pool, worker;         /* that come next */
-    int workers;              /* that were read */
+    apr_interval_time_t took;  /* to make it so far */
+    apr_pool_t *pvalues;       /* of the figures; NULL: the text is whole */
+    apr_array_header_t *seen;  /* of probe_pool_t */
+    int pool, worker;          /* that come next */
+    int workers;               /* that were read */
     apr_array_header_t *pools; /* of pm_openmetrics_pool_t */
     pm_metric_value_t manager[PM_METRICS];
     pm_openmetrics_t text;

@@ -6,8 +6,8 @@
  *
  * The figures are collected, and written as text, at most once a second and in
  * a twentieth of the manager's time, for all that ask; some milliseconds in
- * each turn of the loop.  So whoever asks as fast as possible takes little of that
- * time, and memory for few texts.  Only the manager's thread calls this.
+ * each turn of the loop.  So whoever asks as fast as possible takes little of
+ * that time, and memory for few texts.  Only the manager's thread calls this.
  */
 #ifndef PM_PROBE_H
 #define PM_PROBE_H

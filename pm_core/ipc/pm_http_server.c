@@ -28,8 +28,8 @@ typedef struct http_client {
     const char *part;  /* NULL: the request has not come whole */
     apr_size_t left;
     apr_time_t moved; /* when some of it was sent last */
-    int is_head; /* 1: there is no body */
-    int is_done; /* 1: all is sent; what still comes is thrown away */
+    int is_head;      /* 1: there is no body */
+    int is_done;      /* 1: all is sent; what still comes is thrown away */
 } http_client_t;
 
 /* Accepted, and read from one, in one turn. */

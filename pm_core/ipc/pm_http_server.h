@@ -8,10 +8,10 @@
  * time: a request has PM_HTTP_SERVER_HEAD bytes, request and answer have
  * PM_HTTP_SERVER_TIME together, an answer is made and sent in parts, of which
  * one is kept.  Of more clients than PM_HTTP_SERVER_CLIENTS one is
- * disconnected: the one that came first of those that have not sent a whole request, else the
- * one whose answer has not moved for longest, if for PM_HTTP_SERVER_STALL, else
- * the new one.  So a client that sends its request at once and reads the answer
- * gets it, whatever others do.
+ * disconnected: the one that came first of those that have not sent a whole
+ * request, else the one whose answer has not moved for longest, if for
+ * PM_HTTP_SERVER_STALL, else the new one.  So a client that sends its request
+ * at once and reads the answer gets it, whatever others do.
  *
  * Only the manager's thread calls these functions.
  */

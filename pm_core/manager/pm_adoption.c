@@ -56,9 +56,8 @@ static void adoption_leave_file(const pm_adoption_t *a, pm_pool_t *removed)
 
     for (i = 0; removed->listener.path && i < members->nelts; i++) {
         const pm_member_t *member = &APR_ARRAY_IDX(members, i, pm_member_t);
-        const pm_pool_t *pool =
-            apr_hash_get(a->context->pools, &member->generation,
-                         sizeof(member->generation));
+        const pm_pool_t *pool = apr_hash_get(
+            a->context->pools, &member->generation, sizeof(member->generation));
 
         if (pool && pool->listener.path
             && pool->listener.ino == removed->listener.ino

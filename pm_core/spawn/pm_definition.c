@@ -324,11 +324,10 @@ static apr_status_t def_check_template_user(const pm_script_template_t *t,
 {
     pm_ident_t ident;
     pm_reason_t cause;
-    apr_status_t rv =
-        t->rules->script_user
-            ? APR_SUCCESS
-            : pm_names_ident(names, &ident, t->conf->user, t->conf->group,
-                             &cause);
+    apr_status_t rv = t->rules->script_user
+                          ? APR_SUCCESS
+                          : pm_names_ident(names, &ident, t->conf->user,
+                                           t->conf->group, &cause);
 
     return rv == APR_SUCCESS
                ? rv

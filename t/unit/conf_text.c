@@ -249,9 +249,9 @@ static void test_bounds(apr_pool_t *p)
     is_bounded("<FcgiPMScripts /a>\n</FcgiPMScripts>\n",
                PM_CONF_TEXT_SECTIONS + 1, "sections", p);
     is_bounded("Define A x${A}${A}\n", 60, "come to more than", p);
-    r = read_text(apr_pstrcat(p, "FcgiPMCommand a ", repeat("${", 32000, p),
-                              "\n", NULL),
-                  p);
+    r = read_text(
+        apr_pstrcat(p, "FcgiPMCommand a ", repeat("${", 32000, p), "\n", NULL),
+        p);
     is_int(r.rv, APR_SUCCESS, "variables that do not end");
 }
 
@@ -266,9 +266,8 @@ static void test_names(apr_pool_t *p)
                            p);
 
     is_int(r.rv, APR_SUCCESS, "names: %s", r.why.text);
-    is_str(r.defaults->command
-               ? apr_array_pstrcat(p, r.defaults->command, '|')
-               : "",
+    is_str(r.defaults->command ? apr_array_pstrcat(p, r.defaults->command, '|')
+                               : "",
            "a|x|${N}|${n:x}", "a value stays, no value is none");
     is_int(r.defaults->nice, 2, "<IfDefine> looks at the letters' case");
     is_int(pm_conf_text_warnings(r.text)->nelts, 1, "one is not defined");

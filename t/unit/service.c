@@ -141,9 +141,8 @@ static apr_array_header_t *make_pools(apr_pool_t *p)
     int i;
 
     for (i = 0; i < MANY; i++) {
-        APR_ARRAY_PUSH(pools, pm_openmetrics_pool_t) =
-            (pm_openmetrics_pool_t){.name = apr_psprintf(p, "p%d", i),
-                                    .object = ""};
+        APR_ARRAY_PUSH(pools, pm_openmetrics_pool_t) = (pm_openmetrics_pool_t){
+            .name = apr_psprintf(p, "p%d", i), .object = ""};
     }
     return pools;
 }
