@@ -228,7 +228,7 @@ static pm_launch_spec_t *prepare(const char *program, const char *arg,
     }
     conf->user = getuid() ? NULL : "nobody";
     conf->guard = 0;
-    if (pm_launch_spec_prepare(&spec, conf, p, &why) != APR_SUCCESS) {
+    if (pm_launch_spec_prepare(&spec, conf, NULL, p, &why) != APR_SUCCESS) {
         fprintf(stderr, "%s\n", why.text);
         exit(1);
     }
