@@ -103,8 +103,7 @@ for my $wrong (
     'FcgiPMCommand /no/such', 'FcgiPMUser nobody-of-that-name', 'FcgiPMGroup',
     'FcgiPMSetEnv', 'FcgiPMSocket /x', 'SetEnv A b', 'FcgiPMProceses 2',
     'FcgidMaxRequests 1', '<FcgiPMPool c>', 'FcgiPMXSendfile on',
-    'FcgiPMListen unix:/no/such/x', 'FcgiPMListen 0.0.0.0:1', 'FcgiPMPhpValue a',
-    'Define X y')
+    'FcgiPMListen unix:/no/such/x', 'FcgiPMListen 0.0.0.0:1', 'FcgiPMPhpValue a')
 {
     write_file($file, "$top<FcgiPMPool app>\nFcgiPMCommand $worker\n$wrong\n"
                . ($wrong =~ /^</ ? "</FcgiPMPool>\n" : '') . "</FcgiPMPool>\n");

@@ -196,8 +196,6 @@ static void test_faults(apr_pool_t *p)
         {"FcgiPMDirectory x",
          "f:1: FcgiPMDirectory: \"x\" is not an absolute path"},
         {"Define a:b c", "f:1: Variable name must not contain ':'"},
-        {"<FcgiPMPool a>\nDefine a b\n</FcgiPMPool>",
-         "f:2: Define is not valid in <FcgiPMPool context"},
         {"Define", "f:1: Define takes a name and a value"}};
     size_t i;
 
