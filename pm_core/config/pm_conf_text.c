@@ -462,7 +462,6 @@ static apr_status_t text_define(pm_conf_text_t *t, const char *directive,
     int undefines = apr_tolower(directive[0]) == 'u';
     const char *name = text_word(words, 0);
 
-
     if (words->nelts < 1 || words->nelts > 2 - undefines) {
         return pm_fail(why, APR_EINVAL, "%s takes a name%s", directive,
                        undefines ? "" : " and a value");
