@@ -158,7 +158,7 @@ static void pools_add_template(hpm_server_t *server,
     const char *wrong = NULL;
     pm_reason_t why;
 
-    if (first != scripts) {
+    if (first && first != scripts) {
         wrong = apr_psprintf(p, "it stands at %s already, which counts",
                              first->where);
     }

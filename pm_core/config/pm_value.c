@@ -192,7 +192,7 @@ static apr_status_t read_names(const task_t *t)
         append(t, apr_pstrdup(t->p, t->argv[i]));
     }
     list = *(apr_array_header_t **)t->field;
-    if (list->nelts > NAMES_MOST) {
+    if (list && list->nelts > NAMES_MOST) {
         return pm_fail(t->why, APR_EINVAL, "%s: %d words, %d are allowed",
                        t->row->name, list->nelts, NAMES_MOST);
     }
