@@ -337,6 +337,7 @@ for my $page (grep { m{^docs/internals/} } @page) {
     is_deeply(\@lost, [], "$page: its functions are in its files");
 }
 
+cmp_ok(count_lines(root() . '/README.md', '^'), '<=', 150, 'README is short');
 for my $page (map { m{^docs/internals/(?!README)(\w+\.md)$} } @page) {
     ok(doc('internals/README.md') =~ /\]\(\Q$page\E\)/,
        "docs/internals/README.md lists $page");
