@@ -637,50 +637,52 @@ static int run_test_pool(const run_t *run, apr_pool_t *p)
     return 0;
 }
 
+/* The log is one of the manager's last cleanups, by apr_terminate(). */
 static int run_program(int argc, char **argv, apr_pool_t *p)
 {
-    run_t run = {.log = {.level = PM_INFO},
-                 .args = {.conf = pm_conf_create(p, "default"),
-                          .global = pm_global_create(p),
-                          .level = PM_INFO,
-                          .log = &run.log}};
+    run_t *run = apr_palloc(p, sizeof(*run));
     pm_pool_set_t *set;
     pm_reason_t why;
 
-    run_log_open(&run.log, p);
-    if (pm_activation_take(&run.args.passed, p, &why) != APR_SUCCESS
-        || run_read_args(&run.args, argc, argv, p, &why) != APR_SUCCESS) {
-        run_log_say(&run.log, PM_ERROR, why.text);
+    *run = (run_t){.log = {.level = PM_INFO},
+                   .args = {.conf = pm_conf_create(p, "default"),
+                            .global = pm_global_create(p),
+                            .level = PM_INFO,
+                            .log = &run->log}};
+    run_log_open(&run->log, p);
+    if (pm_activation_take(&run->args.passed, p, &why) != APR_SUCCESS
+        || run_read_args(&run->args, argc, argv, p, &why) != APR_SUCCESS) {
+        run_log_say(&run->log, PM_ERROR, why.text);
         return EXIT_USAGE;
     }
-    if (run.args.passed.other && run.args.level >= PM_DEBUG) {
-        run_log_say(&run.log, PM_DEBUG,
+    if (run->args.passed.other && run->args.level >= PM_DEBUG) {
+        run_log_say(&run->log, PM_DEBUG,
                     apr_psprintf(p,
                                  "LISTEN_FDS: the sockets were passed to "
                                  "process %ld, this is %d",
-                                 run.args.passed.other, (int)getpid()));
+                                 run->args.passed.other, (int)getpid()));
     }
-    if (!pm_conf_is_given(run.args.global,
+    if (!pm_conf_is_given(run->args.global,
                           &pm_conf_rows[PM_ROW_manager_name])) {
-        run.args.global->manager_name = "fcgipm-run";
+        run->args.global->manager_name = "fcgipm-run";
     }
-    if (run.args.config) {
-        run.config_opts = (run_config_opts_t){.path = run.args.config,
-                                              .given = run.args.global,
-                                              .activation = &run.args.passed,
-                                              .names = pm_names_create(p),
-                                              .alone = run_check_alone,
-                                              .log_level = run.args.level};
-        run.config = run_config_create(&run.config_opts, p);
+    if (run->args.config) {
+        run->config_opts = (run_config_opts_t){.path = run->args.config,
+                                               .given = run->args.global,
+                                               .activation = &run->args.passed,
+                                               .names = pm_names_create(p),
+                                               .alone = run_check_alone,
+                                               .log_level = run->args.level};
+        run->config = run_config_create(&run->config_opts, p);
     }
-    if (pm_sd_notify_open(&run.notify, &why) != APR_SUCCESS) {
-        run_log_say(&run.log, PM_WARNING, why.text);
+    if (pm_sd_notify_open(&run->notify, &why) != APR_SUCCESS) {
+        run_log_say(&run->log, PM_WARNING, why.text);
     }
-    if (run.args.test) {
-        return run.config ? run_test_config(&run) : run_test_pool(&run, p);
+    if (run->args.test) {
+        return run->config ? run_test_config(run) : run_test_pool(run, p);
     }
-    set = run.config ? run_read_config(&run) : run_read_pool(&run, p);
-    return set ? run_manage(&run, set, p) : EXIT_USAGE;
+    set = run->config ? run_read_config(run) : run_read_pool(run, p);
+    return set ? run_manage(run, set, p) : EXIT_USAGE;
 }
 
 /* A process started without standard descriptors must not get them for
