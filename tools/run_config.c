@@ -477,37 +477,17 @@ static void config_adjust(run_config_t *c)
 
 /* --- scripts -------------------------------------------------------------- */
 
-static const pm_scripts_t *config_scripts(const run_config_t *c, int i)
-{
-    return &APR_ARRAY_IDX(c->parsed->scripts, i, pm_scripts_t);
-}
-
-static apr_status_t config_check_once(const run_config_t *c,
-                                      const pm_scripts_t *scripts,
-                                      pm_reason_t *why)
-{
-    int i;
-
-    for (i = 0; i < c->next; i++) {
-        if (!strcmp(config_scripts(c, i)->dir, scripts->dir)) {
-            return pm_fail(why, APR_EINVAL,
-                           "it stands at %s already, which counts",
-                           config_scripts(c, i)->where);
-        }
-    }
-    return APR_SUCCESS;
-}
-
 static void config_make_scripts(run_config_t *c)
 {
-    const pm_scripts_t *scripts = config_scripts(c, c->next);
+    const pm_scripts_t *scripts =
+        &APR_ARRAY_IDX(c->parsed->scripts, c->next, pm_scripts_t);
     pm_definition_base_t base = config_base(c);
     pm_conf_t *conf;
     pm_script_template_t t = pm_definition_template(
         scripts, pm_definition_defaults(c->defaults, c->pset), &base, &conf,
         c->pset);
     pm_reason_t why;
-    apr_status_t rv = config_check_once(c, scripts, &why);
+    apr_status_t rv = pm_parsed_check_scripts(c->parsed, scripts, &why);
 
     if (rv == APR_SUCCESS) {
         rv = pm_definition_complete_template(&t, conf, &base, c->pset, &why);

@@ -112,22 +112,6 @@ static void pools_add(hpm_server_t *server, pm_conf_t *conf, const char *where,
     *(hpm_pool_t **)apr_array_push(server->pool_list) = pool;
 }
 
-static const pm_scripts_t *pools_first_scripts(const pm_parsed_t *parsed,
-                                               const char *dir)
-{
-    int i;
-
-    for (i = 0; i < parsed->scripts->nelts; i++) {
-        const pm_scripts_t *scripts =
-            &APR_ARRAY_IDX(parsed->scripts, i, pm_scripts_t);
-
-        if (!strcmp(scripts->dir, dir)) {
-            return scripts;
-        }
-    }
-    return NULL;
-}
-
 static apr_status_t pools_check_template(const pm_script_template_t *t,
                                          const pm_global_t *global,
                                          const pm_definition_base_t *base,
@@ -149,35 +133,26 @@ static void pools_add_template(hpm_server_t *server,
                                const pm_conf_t *base, int testing,
                                apr_pool_t *p, apr_pool_t *ptemp)
 {
-    const pm_scripts_t *first =
-        pools_first_scripts(server->parsed, scripts->dir);
     pm_definition_base_t httpd = pools_httpd();
     pm_conf_t *conf;
     pm_script_template_t t =
         pm_definition_template(scripts, base, &httpd, &conf, p);
-    const char *wrong = NULL;
     pm_reason_t why;
+    apr_status_t rv = pm_parsed_check_scripts(server->parsed, scripts, &why);
 
-    if (first && first != scripts) {
-        wrong = apr_psprintf(p, "it stands at %s already, which counts",
-                             first->where);
+    if (rv == APR_SUCCESS) {
+        rv = pm_definition_complete_template(&t, conf, &httpd, p, &why);
     }
-    else if (pm_definition_complete_template(&t, conf, &httpd, p, &why)
-             != APR_SUCCESS) {
-        wrong = apr_pstrdup(p, why.text);
+    if (rv == APR_SUCCESS) {
+        APR_ARRAY_PUSH(server->templates, pm_script_template_t) = t;
+        rv = pools_check_template(&t, server->global, &httpd, testing, ptemp,
+                                  &why);
     }
-    else {
-        *(pm_script_template_t *)apr_array_push(server->templates) = t;
-        wrong = pools_check_template(&t, server->global, &httpd, testing, ptemp,
-                                     &why)
-                        == APR_SUCCESS
-                    ? NULL
-                    : apr_pstrdup(p, why.text);
-    }
-    if (wrong) {
+    if (rv != APR_SUCCESS) {
         pm_parsed_add_fault(server->parsed,
                             apr_psprintf(p, "<FcgiPMScripts %s> (%s): %s",
-                                         scripts->dir, scripts->where, wrong));
+                                         scripts->dir, scripts->where,
+                                         why.text));
     }
 }
 

@@ -211,6 +211,27 @@ static void parsed_add(pm_parsed_t *parsed, pm_conf_t *conf, const char *where,
         (pm_section_t){conf, where};
 }
 
+apr_status_t pm_parsed_check_scripts(const pm_parsed_t *parsed,
+                                     const pm_scripts_t *scripts,
+                                     pm_reason_t *why)
+{
+    int i;
+
+    for (i = 0; i < parsed->scripts->nelts; i++) {
+        const pm_scripts_t *first =
+            &APR_ARRAY_IDX(parsed->scripts, i, pm_scripts_t);
+
+        if (!strcmp(first->dir, scripts->dir)) {
+            return first == scripts
+                       ? APR_SUCCESS
+                       : pm_fail(why, APR_EINVAL,
+                                 "it stands at %s already, which counts",
+                                 first->where);
+        }
+    }
+    return APR_SUCCESS;
+}
+
 void pm_parsed_close(pm_parsed_t *parsed, int keep, apr_pool_t *p)
 {
     if (keep && parsed->rules) {

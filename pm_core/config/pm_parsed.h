@@ -75,6 +75,13 @@ apr_status_t pm_parsed_open(pm_parsed_t *parsed, const pm_section_kind_t *kind,
                             const apr_array_header_t *words, const char *where,
                             apr_pool_t *p, pm_reason_t *why);
 
+/** Is this <FcgiPMScripts> the first one of its directory?
+ *  @param scripts one of @a parsed
+ *  @return EINVAL with a reason: another one counts */
+apr_status_t pm_parsed_check_scripts(const pm_parsed_t *parsed,
+                                     const pm_scripts_t *scripts,
+                                     pm_reason_t *why);
+
 /** End it.  The second pool of a name is a fault.
  *  @param keep 0: what stood in it is wrong, it is dropped */
 void pm_parsed_close(pm_parsed_t *parsed, int keep, apr_pool_t *p);
