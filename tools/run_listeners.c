@@ -13,6 +13,7 @@ static run_listener_t *listener_at(const apr_array_header_t *list, int i)
     return &APR_ARRAY_IDX(list, i, run_listener_t);
 }
 
+/* @param name NULL: of whichever pool */
 static run_listener_t *listener_find(const apr_array_header_t *list,
                                      const char *name, const char *listen)
 {
@@ -21,25 +22,8 @@ static run_listener_t *listener_find(const apr_array_header_t *list,
     for (i = 0; i < list->nelts; i++) {
         run_listener_t *l = listener_at(list, i);
 
-        if (!strcmp(l->socket.text, listen) && !strcmp(l->name, name)) {
-            return l;
-        }
-    }
-    return NULL;
-}
-
-/* A pool that takes the address of another pool takes that socket: host and
- * port can be bound once, and a path at which a pool serves stays that pool's
- * until the whole set is known to be good. */
-static run_listener_t *listener_find_address(const apr_array_header_t *list,
-                                             const char *listen)
-{
-    int i;
-
-    for (i = 0; i < list->nelts; i++) {
-        run_listener_t *l = listener_at(list, i);
-
-        if (!strcmp(l->socket.text, listen)) {
+        if (!strcmp(l->socket.text, listen)
+            && (!name || !strcmp(l->name, name))) {
             return l;
         }
     }
@@ -158,9 +142,12 @@ static apr_status_t listener_get_socket(run_listeners_t *all, run_listener_t *l,
     }
     rv = pm_names_owner(names, conf->listen_owner, &l->opts.uid, &l->opts.gid,
                         why);
+    /* A pool that takes the address of another pool takes that socket: host
+     * and port can be bound once, and a path at which a pool serves stays that
+     * pool's until the whole set is known to be good. */
     if (rv != APR_SUCCESS || listener_take_former(l, same, p)
         || listener_take_former(
-            l, listener_find_address(all->former, conf->listen), p)) {
+            l, listener_find(all->former, NULL, conf->listen), p)) {
         return rv;
     }
     return listener_open(l, conf, names, p, why);
