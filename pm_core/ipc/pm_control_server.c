@@ -2,13 +2,13 @@
 #include "pm_core/ipc/pm_control_server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "apr_ring.h"
 #include "apr_strings.h"
+#include "pm_core/os/pm_acceptor.h"
 #include "pm_core/os/pm_fds.h"
 
 /* A client.  While panswer exists its request is not answered whole. */
@@ -43,15 +43,13 @@ struct pm_control_server {
     pm_loop_t *loop;
     apr_pool_t *p;
     int fd;
-    int spare; /* a descriptor to accept with when there is no other */
-    pm_watch_t watch;
+    pm_acceptor_t acceptor;
     struct clients clients;
     int nclients[2]; /* others, own */
     pm_control_handler_t *handler;
     void *ctx;
 };
 
-static void on_connect(void *ctx, int events);
 static void on_client(void *ctx, int events);
 
 static void client_drop(client_t *c)
@@ -82,11 +80,7 @@ static void client_wait(client_t *c)
     pm_loop_at(loop, &c->idle,
                events == APR_POLLPRI ? PM_TIME_NEVER
                                      : pm_time_now() + PM_CONTROL_SERVER_IDLE);
-    if (c->watch.pfd.reqevents != events) {
-        pm_loop_unwatch(loop, &c->watch);
-        apr_pool_clear(c->pwatch);
-        pm_loop_watch(loop, &c->watch, c->fd, events, c->pwatch, NULL);
-    }
+    pm_loop_change(loop, &c->watch, c->fd, events, c->pwatch);
 }
 
 /* --- answers -------------------------------------------------------------- */
@@ -305,36 +299,16 @@ static void client_create(pm_control_server_t *server, int fd, uid_t uid)
     client_wait(c);
 }
 
-/* All descriptors are in use: a new client is accepted and closed, or the loop
- * would come back here at once, for ever. */
-static void send_away(pm_control_server_t *server)
+static void on_connect(void *ctx, int fd)
 {
-    int fd;
-
-    pm_fds_close(&server->spare);
-    fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    pm_fds_close(&fd);
-    server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-static void on_connect(void *ctx, int events)
-{
-    pm_control_server_t *server = ctx;
-    int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     uid_t uid;
 
-    (void)events;
-    if (fd < 0) {
-        if (errno == EMFILE || errno == ENFILE) {
-            send_away(server);
-        }
-        return;
+    if (peer_uid(fd, &uid)) {
+        client_create(ctx, fd, uid);
     }
-    if (!peer_uid(fd, &uid)) {
+    else {
         close(fd);
-        return;
     }
-    client_create(server, fd, uid);
 }
 
 apr_status_t pm_control_server_create(pm_control_server_t **out,
@@ -354,14 +328,13 @@ apr_status_t pm_control_server_create(pm_control_server_t **out,
     server->loop = loop;
     server->p = p;
     server->fd = fd;
-    server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     server->handler = handler;
     server->ctx = ctx;
-    server->watch.ready = on_connect;
-    server->watch.ctx = server;
+    server->acceptor =
+        (pm_acceptor_t){.accepted = on_connect, .ctx = server, .most = 1};
     APR_RING_INIT(&server->clients, pm_control_caller, link);
     *out = server;
-    return pm_loop_watch(loop, &server->watch, fd, APR_POLLIN, p, why);
+    return pm_acceptor_begin(&server->acceptor, loop, fd, p, why);
 }
 
 void pm_control_server_destroy(pm_control_server_t *server)
@@ -372,8 +345,7 @@ void pm_control_server_destroy(pm_control_server_t *server)
     while (!APR_RING_EMPTY(&server->clients, pm_control_caller, link)) {
         client_drop(APR_RING_FIRST(&server->clients));
     }
-    pm_loop_unwatch(server->loop, &server->watch);
+    pm_acceptor_end(&server->acceptor);
     pm_fds_close(&server->fd);
-    pm_fds_close(&server->spare);
     apr_pool_destroy(server->p);
 }

@@ -10,6 +10,7 @@
 
 #include "apr_ring.h"
 #include "apr_strings.h"
+#include "pm_core/os/pm_acceptor.h"
 #include "pm_core/os/pm_fds.h"
 
 /* A client: it sends a request, then gets an answer. */
@@ -42,9 +43,7 @@ APR_RING_HEAD(http_clients, http_client);
 struct pm_http_server {
     pm_loop_t *loop;
     apr_pool_t *p;
-    int fd;
-    int spare; /* a descriptor to accept with when there is no other */
-    pm_watch_t watch;
+    pm_acceptor_t acceptor;
     struct http_clients clients;
     int nclients;
     pm_http_handler_t *handler;
@@ -157,12 +156,7 @@ static void http_wait(http_client_t *c)
 {
     int events = c->part ? APR_POLLOUT : APR_POLLIN;
 
-    if (c->watch.pfd.reqevents != events) {
-        pm_loop_unwatch(c->server->loop, &c->watch);
-        apr_pool_clear(c->pwatch);
-        pm_loop_watch(c->server->loop, &c->watch, c->fd, events, c->pwatch,
-                      NULL);
-    }
+    pm_loop_change(c->server->loop, &c->watch, c->fd, events, c->pwatch);
 }
 
 /* @return 0: that was all */
@@ -320,8 +314,9 @@ static int http_make_room(pm_http_server_t *server)
 
 /* Its request, if that is there already, counts before the next client comes.
  */
-static void http_create_client(pm_http_server_t *server, int fd)
+static void http_on_connect(void *ctx, int fd)
 {
+    pm_http_server_t *server = ctx;
     apr_pool_t *p;
     http_client_t *c;
 
@@ -343,35 +338,6 @@ static void http_create_client(pm_http_server_t *server, int fd)
     http_receive(c);
 }
 
-/* All descriptors are in use: see pm_control_server.c. */
-static void http_send_away(pm_http_server_t *server)
-{
-    int fd;
-
-    pm_fds_close(&server->spare);
-    fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    pm_fds_close(&fd);
-    server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-static void http_on_connect(void *ctx, int events)
-{
-    pm_http_server_t *server = ctx;
-    int fd = 0;
-    int i;
-
-    (void)events;
-    for (i = 0; i < HTTP_ACCEPTS && fd >= 0; i++) {
-        fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0) {
-            http_create_client(server, fd);
-        }
-        else if (errno == EMFILE || errno == ENFILE) {
-            http_send_away(server);
-        }
-    }
-}
-
 apr_status_t pm_http_server_create(pm_http_server_t **out, pm_loop_t *loop,
                                    int fd, pm_http_handler_t *handler,
                                    void *ctx, apr_pool_t *p, pm_reason_t *why)
@@ -384,14 +350,13 @@ apr_status_t pm_http_server_create(pm_http_server_t **out, pm_loop_t *loop,
     }
     server->loop = loop;
     server->p = p;
-    server->fd = fd;
-    server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     server->handler = handler;
     server->ctx = ctx;
-    server->watch = (pm_watch_t){.ready = http_on_connect, .ctx = server};
+    server->acceptor = (pm_acceptor_t){
+        .accepted = http_on_connect, .ctx = server, .most = HTTP_ACCEPTS};
     APR_RING_INIT(&server->clients, http_client, link);
     *out = server;
-    return pm_loop_watch(loop, &server->watch, fd, APR_POLLIN, p, why);
+    return pm_acceptor_begin(&server->acceptor, loop, fd, p, why);
 }
 
 void pm_http_server_destroy(pm_http_server_t *server)
@@ -402,6 +367,5 @@ void pm_http_server_destroy(pm_http_server_t *server)
     while (!APR_RING_EMPTY(&server->clients, http_client, link)) {
         http_drop(APR_RING_FIRST(&server->clients));
     }
-    pm_loop_unwatch(server->loop, &server->watch);
-    pm_fds_close(&server->spare);
+    pm_acceptor_end(&server->acceptor);
 }

@@ -81,6 +81,16 @@ void pm_loop_unwatch(pm_loop_t *loop, pm_watch_t *watch)
     watch->pfd.reqevents = 0;
 }
 
+void pm_loop_change(pm_loop_t *loop, pm_watch_t *watch, int fd, int events,
+                    apr_pool_t *p)
+{
+    if (watch->pfd.reqevents != events) {
+        pm_loop_unwatch(loop, watch);
+        apr_pool_clear(p);
+        pm_loop_watch(loop, watch, fd, events, p, NULL);
+    }
+}
+
 void pm_loop_at(pm_loop_t *loop, pm_timer_t *timer, apr_time_t when)
 {
     if (timer->when) {

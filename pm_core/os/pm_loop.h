@@ -48,6 +48,11 @@ apr_status_t pm_loop_watch(pm_loop_t *loop, pm_watch_t *watch, int fd,
  *  already is not delivered.  Harmless for one that is not watched. */
 void pm_loop_unwatch(pm_loop_t *loop, pm_watch_t *watch);
 
+/** Watch for these events, if it was for others or for none.
+ *  @param p of this watch alone; what it held is freed */
+void pm_loop_change(pm_loop_t *loop, pm_watch_t *watch, int fd, int events,
+                    apr_pool_t *p);
+
 /** Set or move a deadline, a time of pm_time_now(); PM_TIME_NEVER removes it.
  */
 void pm_loop_at(pm_loop_t *loop, pm_timer_t *timer, apr_time_t when);
