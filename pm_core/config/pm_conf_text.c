@@ -287,20 +287,20 @@ static int text_is_misspelled(const char *name)
 static apr_status_t text_refuse(const pm_conf_text_t *t, const char *name,
                                 pm_reason_t *why)
 {
-    const char *bracket = name[0] == '<' ? ">" : "";
-    const char *nearest = text_is_misspelled(name + (name[0] == '<'))
-                              ? pm_parsed_nearest(name, text_takes_any, t->p)
-                              : NULL;
+    int is_section = name[0] == '<';
+    const char *bracket = is_section ? ">" : "";
+    const char *nearest;
 
-    if (text_is_misspelled(name + (name[0] == '<'))) {
-        return pm_fail(why, APR_EINVAL, "%.100s%s is not a directive%s%s%s",
-                       name, bracket, nearest ? ": did you mean " : "",
-                       nearest ? nearest : "", nearest ? "?" : "");
+    if (!text_is_misspelled(name + is_section)) {
+        return pm_fail(why, APR_EINVAL,
+                       "%.100s%s is httpd's, fcgipm-run has no requests: write "
+                       "it into another file, or within <IfDefine !%s>",
+                       name, bracket, PM_CONF_TEXT_DEFINED);
     }
-    return pm_fail(why, APR_EINVAL,
-                   "%.100s%s is httpd's, fcgipm-run has no requests: write it "
-                   "into another file, or within <IfDefine !%s>",
-                   name, bracket, PM_CONF_TEXT_DEFINED);
+    nearest = pm_parsed_nearest(name, text_takes_any, t->p);
+    return pm_fail(why, APR_EINVAL, "%.100s%s is not a directive%s%s%s", name,
+                   bracket, nearest ? ": did you mean " : "",
+                   nearest ? nearest : "", nearest ? "?" : "");
 }
 
 /* --- sections ------------------------------------------------------------- */
