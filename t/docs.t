@@ -179,12 +179,13 @@ delete $told{ping};
 is_deeply([sort keys %told], [sort keys %member],
           'control.md has every member of the status, and no other');
 
-my %right = (PM_RIGHT_ASK => 'all who may ask', PM_RIGHT_ALL => 'root');
+my %right = (PM_RIGHT_ALL => "root, manager's user",
+             PM_RIGHT_ASK => "root, manager's user, httpd's user");
 my $words = slurp("$core/policy/pm_control_protocol.c");
 my $commands = 0;
 while ($words =~ /\{"(\w+)",\s*\w+,\s*"([^"]*)",\s*(\w+)\}/g) {
     my ($word, $args, $right) = ($1, $2 ? " $2" : '', $right{$3});
-    like($control, qr/^\| `\Q$word$args\E` \| .* \| \Q$right\E/m,
+    like($control, qr/^\| `\Q$word$args\E` \| .* \| \Q$right\E \|$/m,
          "the command $word");
     like(doc('man/fcgipmctl.8'), qr/^\.BI?R? "? ?$word\b|^\.B $word$/m,
          "$word in the manual page");
