@@ -551,6 +551,12 @@ static void has_forked(void)
     }
 }
 
+/* Before the child has them: a thread that sends meanwhile sees it. */
+static void forks(void)
+{
+    ADD(guard.forks, 1);
+}
+
 /* A child of the worker is not the worker; unless it accepts, see
  * guard_adopt(). */
 static void forked(void)
@@ -655,5 +661,5 @@ __attribute__((constructor)) static void begin(void)
     guard_env_take();
     guard_install();
     /* not by way of guard_fork_hooks.c: a newborn is no such child */
-    guard_libc()->register_atfork(NULL, has_forked, forked, &__dso_handle);
+    guard_libc()->register_atfork(forks, has_forked, forked, &__dso_handle);
 }

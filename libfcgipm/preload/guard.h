@@ -6,6 +6,7 @@
  *   guard.c        the beginning and the end: orders, SIGTERM, leaving
  *   guard_fds.c    which descriptors are the pool's socket, or epoll sets
  *   guard_conn.c   connections: which have a request
+ *   guard_answer.c the records that a program sends, and where they end
  *   guard_clients.c which hosts may connect
  *   guard_wait.c   where a program waits: accept, poll, select, epoll, sleep
  *   guard_signal.c the program's own disposition of SIGTERM
@@ -104,6 +105,17 @@ enum guard_inside {
 /** The bytes of END_REQUEST, with its header. */
 #define GUARD_END_SIZE 16
 
+/** How far an answer's records have been followed (FastCGI specification,
+ *  3.3); all zero where one begins. */
+typedef struct guard_answer {
+    unsigned char head[GUARD_END_SIZE]; /**< the last header, as far as it was
+                                         *   sent, with the body behind it of
+                                         *   an END_REQUEST */
+    unsigned char have;                 /**< bytes of it; 0: all, or none yet */
+    unsigned char lost; /**< these are no records, or some were sent unseen */
+    uint32_t left;      /**< of the record, before the next header */
+} guard_answer_t;
+
 /** What is noted of a descriptor. */
 typedef struct guard_fd {
     unsigned state; /**< its kind; above that a count of the kinds it has
@@ -116,7 +128,8 @@ typedef struct guard_fd {
                         *   -1 */
         uint64_t data; /**< of its events */
     } set;
-    unsigned char sent[GUARD_END_SIZE]; /**< the last bytes on a connection */
+    guard_answer_t answer; /**< to a connection's request */
+    unsigned forks;        /**< guard.forks, when the connection was accepted */
     uint64_t since; /**< when a connection's last request began, guard_now() */
     uint64_t answered; /**< when it ended on a kept one; 0: that was read from
                         *   since then */
@@ -187,6 +200,7 @@ typedef struct guard {
     int reads_on;        /**< 1: threads read from a kept connection at once
                           *   when they have answered; less: when they have
                           *   done so as many times more */
+    unsigned forks;      /**< children that may have the connections, too */
     int top;             /**< the highest descriptor of a kind */
     guard_fd_t fd[GUARD_FDS];
     pid_t sleeper[GUARD_THREADS]; /**< 0: free */
@@ -209,6 +223,9 @@ typedef struct guard_thread {
                 *   perhaps for more than that: it must not be stopped in
                 *   accept() */
     int conn;  /**< that it has accepted last */
+    uint64_t reads_after; /**< in a call that reads from a kept connection for
+                           *   the first time: so long after its answer,
+                           *   microseconds; else 0 */
 } guard_thread_t;
 
 extern __thread guard_thread_t guard_self;
@@ -435,6 +452,16 @@ void guard_conn_forget(void);
  *  has come.  No thread is in accept(): what has the number of a kept one that
  *  was closed is not another connection which is not noted yet. */
 void guard_conn_stop_kept(void);
+
+/* --- guard_answer.c ------------------------------------------------------- */
+
+/** The program sends the next bytes of an answer.
+ *  @return 1: with the whole of END_REQUEST, as far as it means something */
+int guard_answer_follow(guard_answer_t *answer, const void *sent, size_t n);
+
+/** Was an END_REQUEST, with nothing in its reserved bytes, the last record, and
+ *  nothing behind it?  Those are the last bytes that were sent. */
+int guard_answer_has_end(const guard_answer_t *answer);
 
 /* --- guard_fork.c --------------------------------------------------------- */
 

@@ -138,6 +138,7 @@ static int become(int fd, unsigned state, enum guard_kind kind)
     if (has_request(kind) && !has_request(was)) {
         since = guard_now();
         STORE(guard.fd[fd].since, since);
+        memset(&guard.fd[fd].answer, 0, sizeof(guard.fd[fd].answer));
     }
     if (!guard_turn(fd, state, kind)) {
         return 0;
@@ -164,6 +165,7 @@ void guard_conn_open(int fd)
             state = guard_state(fd);
         }
     } while (!become(fd, state, GUARD_SUSPECT));
+    guard.fd[fd].forks = LOAD(guard.forks);
     guard_self.conn = fd;
 }
 
@@ -322,24 +324,6 @@ void guard_conn_stop_kept(void)
 
 /* --- what is sent -------------------------------------------------------- */
 
-/* Whatever the program's buffers are, and whatever went out unseen. */
-static void keep_last(unsigned char *last, const unsigned char *bytes, size_t n)
-{
-    if (n > GUARD_END_SIZE) {
-        bytes += n - GUARD_END_SIZE;
-        n = GUARD_END_SIZE;
-    }
-    memmove(last, last + n, GUARD_END_SIZE - n);
-    memcpy(last + GUARD_END_SIZE - n, bytes, n);
-}
-
-/* Version, type, length 8 without padding; a protocol status. */
-static int is_end(const unsigned char *last)
-{
-    return last[0] == 1 && last[1] == 3 && last[4] == 0 && last[5] == 8
-           && last[6] == 0 && last[12] <= 3;
-}
-
 static int is_fatal(int err)
 {
     return err != EAGAIN && err != EINTR;
@@ -348,21 +332,18 @@ static int is_fatal(int err)
 static void has_sent(int fd, unsigned state, const struct iovec *iov,
                      size_t count, size_t n)
 {
-    unsigned char *sent = guard.fd[fd].sent;
+    int ended = 0;
 
     for (; n && count; iov++, count--) {
         size_t len = iov->iov_len < n ? iov->iov_len : n;
 
-        keep_last(sent, iov->iov_base, len);
+        ended |= guard_answer_follow(&guard.fd[fd].answer, iov->iov_base, len);
         n -= len;
     }
-    if (is_end(sent)) {
-        memset(sent, 0, GUARD_END_SIZE);
-        if (become(fd, state, GUARD_KEPT)) {
-            guard_request_ended(); /* it may wait in read() for another */
-            if (guard_told()) {
-                stop(fd);
-            }
+    if (ended && become(fd, state, GUARD_KEPT)) {
+        guard_request_ended(); /* it may wait in read() for another */
+        if (guard_told()) {
+            stop(fd);
         }
     }
 }
@@ -390,42 +371,54 @@ static ssize_t sent_bytes(int fd, const void *bytes, ssize_t n)
     return sent(fd, &iov, 1, n);
 }
 
-/* Does the program read on at once after the END_REQUEST with which these bytes
- * end?  What is sent in other ways, or in a larger piece than libfcgi and PHP
- * have, is not signed. */
-#define SIGNED_MOST 8192
+/* Signed is what libfcgi and PHP send in one piece at the most; what is sent in
+ * other ways is not. */
+#define SIGNED_MOST (8192 + 2 * GUARD_END_SIZE)
 
-static int is_to_be_signed(int fd, const void *bytes, size_t n)
+/* A child that was forked since the connection was accepted may write to it
+ * later: it must not have another request then. */
+static int may_be_signed(int fd, size_t n)
 {
-    unsigned char last[GUARD_END_SIZE];
-
-    if (LOAD(guard.reads_on) <= 0 || n - 1 >= SIGNED_MOST
-        || !has_request(guard_kind(fd)) || guard_told() || !guard_is_same()) {
-        return 0;
-    }
-    memcpy(last, guard.fd[fd].sent, GUARD_END_SIZE);
-    keep_last(last, bytes, n);
-    return is_end(last);
+    return LOAD(guard.reads_on) > 0 && n <= SIGNED_MOST
+           && guard.name.ss_family == AF_UNIX && has_request(guard_kind(fd))
+           && guard.fd[fd].forks == LOAD(guard.forks) && !guard_told()
+           && guard_is_same();
 }
 
+/* Do these bytes end with an END_REQUEST after which the program reads on at
+ * once? */
+static int is_to_be_signed(int fd, const void *bytes, size_t n)
+{
+    guard_answer_t answer;
+
+    if (!may_be_signed(fd, n)) {
+        return 0;
+    }
+    answer = guard.fd[fd].answer;
+    return guard_answer_follow(&answer, bytes, n) && n >= PM_READS_ON_SIZE
+           && guard_answer_has_end(&answer);
+}
+
+#define BY_WRITE (-1)
+
 /* By the same call, as another may not be allowed (seccomp(2)).
- * @param flags of send(); -1: write() */
+ * @param flags of send(), or BY_WRITE */
 __attribute__((noinline)) static ssize_t send_signed(int fd, const void *bytes,
                                                      size_t n, int flags)
 {
     unsigned char copy[SIGNED_MOST];
 
     memcpy(copy, bytes, n);
-    pm_reads_on_set(copy, n);
-    return flags < 0 ? guard_libc()->write(fd, copy, n)
-                     : guard_libc()->send(fd, copy, n, flags);
+    pm_reads_on_set(copy + n - PM_READS_ON_SIZE);
+    return flags == BY_WRITE ? guard_libc()->write(fd, copy, n)
+                             : guard_libc()->send(fd, copy, n, flags);
 }
 
 PUBLIC ssize_t write(int fd, const void *bytes, size_t n)
 {
     return sent_bytes(fd, bytes,
                       is_to_be_signed(fd, bytes, n)
-                          ? send_signed(fd, bytes, n, -1)
+                          ? send_signed(fd, bytes, n, BY_WRITE)
                           : guard_libc()->write(fd, bytes, n));
 }
 
@@ -437,7 +430,7 @@ PUBLIC ssize_t writev(int fd, const struct iovec *iov, int n)
 PUBLIC ssize_t send(int fd, const void *bytes, size_t n, int flags)
 {
     return sent_bytes(fd, bytes,
-                      is_to_be_signed(fd, bytes, n)
+                      flags != BY_WRITE && is_to_be_signed(fd, bytes, n)
                           ? send_signed(fd, bytes, n, flags)
                           : guard_libc()->send(fd, bytes, n, flags));
 }
@@ -476,23 +469,28 @@ PUBLIC int shutdown(int fd, int how)
 #define READS_SOON 1000
 
 /* As many milliseconds as the next request would have waited, as many answers
- * are not signed. */
+ * are not signed; at most so many, as the process may have been stopped. */
+#define UNSIGNED_MOST 64
+
 static void note_reads_on(uint64_t after)
 {
-    int more = after < 1000 * READS_SOON ? (int)(after / READS_SOON) : 1000;
+    int more = after < UNSIGNED_MOST * READS_SOON ? (int)(after / READS_SOON)
+                                                  : UNSIGNED_MOST;
     int reads_on = LOAD(guard.reads_on);
 
     STORE(guard.reads_on, more ? -more : reads_on < 1 ? reads_on + 1 : 1);
 }
 
-/* This thread reads from a kept connection, for the first time after its
- * answer.  Would it, whatever others do?  Threads that take turns in a lock
- * around accept() read in it, too, so none is in a call beside another. */
-static void has_read_on(int fd)
+/* This thread is about to read from a kept connection, for the first time after
+ * its answer.  Would it, whatever others do?  Threads that take turns in a lock
+ * around accept() read in it, too, so none is in a call beside another.  One
+ * that polls, also for other connections, promises nothing. */
+static void begin_to_read_on(int fd)
 {
     uint64_t answered = LOAD(guard.fd[fd].answered);
 
-    if (!answered) {
+    guard_self.reads_after = 0;
+    if (!answered || guard_self.loops) {
         return;
     }
     STORE(guard.fd[fd].answered, 0);
@@ -500,7 +498,15 @@ static void has_read_on(int fd)
         STORE(guard.reads_beside, 1);
     }
     if (__libc_single_threaded || LOAD(guard.reads_beside)) {
-        note_reads_on(guard_now() - answered);
+        guard_self.reads_after = guard_now() - answered + 1;
+    }
+}
+
+/* A call that has not waited (EAGAIN) tells nothing. */
+static void has_read_on(ssize_t n)
+{
+    if (guard_self.reads_after && n >= 0) {
+        note_reads_on(guard_self.reads_after - 1);
     }
 }
 
@@ -516,7 +522,7 @@ static int can_bring(int fd)
         become(fd, state, GUARD_OTHER);
         return 0;
     }
-    has_read_on(fd);
+    begin_to_read_on(fd);
     guard_sleep_begin(GUARD_INSIDE);
     return 1;
 }
@@ -561,6 +567,7 @@ static ssize_t received(int fd, int could_bring, const void *bytes, ssize_t n)
         has_received(fd, bytes, n);
     }
     if (could_bring) {
+        has_read_on(n);
         guard_sleep_end();
     }
     errno = err;

@@ -179,7 +179,9 @@ static pm_codec_event_t codec_parse_end(pm_codec_parser_t *ps)
     ps->app_status = ((apr_uint32_t)b[0] << 24) | ((apr_uint32_t)b[1] << 16)
                      | ((apr_uint32_t)b[2] << 8) | b[3];
     ps->protocol_status = b[4];
-    ps->reads_on = pm_reads_on_is(&b[5]);
+    /* what comes behind it would be taken for the next answer */
+    ps->reads_on =
+        ps->content == sizeof(ps->raw) && !ps->padding && pm_reads_on_is(&b[5]);
     ps->state = CODEC_DONE;
     return PM_CODEC_EVENT_END;
 }

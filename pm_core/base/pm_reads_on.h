@@ -28,13 +28,9 @@ static inline int pm_reads_on_is(const unsigned char *reserved)
     return !memcmp(reserved, PM_READS_ON, PM_READS_ON_SIZE);
 }
 
-/** Write as much of it as these bytes have.
- *  @param bytes the last @a n of an END_REQUEST and of what goes before it */
-static inline void pm_reads_on_set(unsigned char *bytes, size_t n)
+static inline void pm_reads_on_set(unsigned char *reserved)
 {
-    size_t len = n < PM_READS_ON_SIZE ? n : PM_READS_ON_SIZE;
-
-    memcpy(bytes + n - len, &PM_READS_ON[PM_READS_ON_SIZE - len], len);
+    memcpy(reserved, PM_READS_ON, PM_READS_ON_SIZE);
 }
 
 #endif /* PM_READS_ON_H */

@@ -11,7 +11,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
-use FCGIPM::FastCGI qw(connect_to read_answer send_request);
+use FCGIPM::FastCGI qw(connect_to read_answer request send_request);
 use FCGIPM::Run;
 use FCGIPM::Test;
 use IO::Select;
@@ -136,13 +136,28 @@ while ($request->Accept >= 0) {
 }
 END
 
+my $forks = write_file(tmp_dir() . '/forks.pl', <<'END', 0755);
+use FCGI;
+use POSIX ();
+$SIG{CHLD} = 'IGNORE';
+my $request = FCGI::Request();
+while ($request->Accept >= 0) {
+    print "Content-Type: text/plain\r\n\r\npid=$$\n";
+    fork or POSIX::_exit(0);
+    $request->Finish;
+}
+END
+
 for (['C, libfcgi', [bin('loop')], 1],
      ['C, libfcgi, four threads', [bin('threaded')], 1],
      ['C, libfcgi, threads with a lock', [bin('threaded'), 'lock'], 0],
      ['C, which closes', [bin('ways'), qw(--wait accept)], 0],
+     ['C, event loop', [bin('ways'), qw(--keep --loop --wait epoll --copy)], 0],
+     ['C, event loop, poll', [bin('ways'), qw(--keep --loop --wait poll)], 0],
      ['C, static', [bin('static')], 0],
      ['Perl, FCGI', [bin('perl-fcgi.pl')], 1],
      ['Perl, works on', [$^X, $after], 0, query => 'after=20'],
+     ['Perl, forks in each request', [$^X, $forks], 0],
      ['Python, threads with a lock', [bin('plain.py'), 'lock'], 0],
      ['PHP', $php && [$php], 1, %php]) {
     my ($kind, $command, $reads_on, %ask) = @$_;
@@ -168,6 +183,33 @@ for (['C, libfcgi', [bin('loop')], 1],
         $run->signal('TERM');
         is($run->wait(15), 0, "$kind: the end");
     }
+}
+
+# --- content that looks like END_REQUEST, at the end of what is sent
+{
+    my $evil = write_file(tmp_dir() . '/evil.pl', <<'END', 0755);
+use FCGI;
+my $request = FCGI::Request();
+while ($request->Accept >= 0) {
+    print "Content-Type: text/plain\r\n\r\n";
+    $request->Flush;
+    print "\1\3\0\1\0\10", "\0" x 10, 'x' x ($ENV{QUERY_STRING} || 0);
+    $request->Flush;
+    print 'end';
+    $request->Finish;
+}
+END
+    my $run = FCGIPM::Run->new(processes => 1, command => [$^X, $evil]);
+    $run->workers(1);
+    ok(wait_for { asked($run, 30) > 10 } 20, 'says that it reads on');
+    for my $more (0, 3) {
+        my $r = request($run->address, keep => 1, query => $more);
+        is(unpack('H*', $r->{body}),
+           unpack('H*', "\1\3\0\1\0\10" . "\0" x 10 . 'x' x $more . 'end'),
+           "content that looks like END_REQUEST, and $more bytes");
+    }
+    $run->signal('TERM');
+    is($run->wait(15), 0, 'the end');
 }
 
 # --- told, with a request that nobody reads: the thread waits in a lock
