@@ -113,8 +113,8 @@ static hpm_upstream_outcome_t call_open(hpm_call_t *call, hpm_upstream_t *x)
     x->keep = hpm_admission_may_keep(&call->admission);
     pm_codec_set_keep((unsigned char *)call->head, x->keep);
     if (conn->fd >= 0) {
-        call->reused =
-            hpm_upstream_reuse(x, conn->fd, call->head, call->head_len);
+        call->reused = hpm_upstream_reuse(x, conn->fd, conn->worker, call->head,
+                                          call->head_len);
         conn->fd = -1;
         if (call->reused) {
             call_count(call, PM_REQUEST_STATS_REUSED);
@@ -129,6 +129,12 @@ static hpm_upstream_outcome_t call_open(hpm_call_t *call, hpm_upstream_t *x)
                              call->head, call->head_len);
 }
 
+/* Where the kernel does not tell, silence may be that. */
+static int call_is_ignored(const hpm_upstream_t *x)
+{
+    return x->ignored || (x->outcome == HPM_UPSTREAM_TIMEOUT && !x->begun);
+}
+
 /* The connection to the worker is closed or kept here, before the answer's end
  * goes to the client: a slow client holds no worker. */
 static void call_close(hpm_call_t *call, hpm_upstream_t *x)
@@ -138,10 +144,14 @@ static void call_close(hpm_call_t *call, hpm_upstream_t *x)
     if (x->keep && x->outcome == HPM_UPSTREAM_COMPLETE && !x->parser.reads_on) {
         call_learn(call, HPM_KEEP_UNSIGNED);
     }
-    else if (call->reused && x->outcome == HPM_UPSTREAM_CLOSED_EARLY) {
+    else if (x->expected && call_is_ignored(x)) {
+        call_learn(call, HPM_KEEP_IGNORED);
+    }
+    else if (x->expected && x->outcome == HPM_UPSTREAM_CLOSED_EARLY) {
         call_learn(call, HPM_KEEP_CLOSED);
     }
     conn->fd = hpm_upstream_detach(x);
+    conn->worker = x->worker;
     conn->requests++;
     hpm_upstream_close(x);
 }
@@ -287,7 +297,7 @@ static void call_repeat(const hpm_call_t *call)
     call_count(call, PM_REQUEST_STATS_RETRIED);
 }
 
-/* @param attempts made so far on connections of their own
+/* @param attempts made so far
  * @return 1: ready for another attempt; 0: the outcome stands */
 static int call_retry(hpm_call_t *call, int attempts)
 {
@@ -346,12 +356,9 @@ void hpm_call_run(hpm_call_t *call)
 
     call->retry_after = 1;
     do {
-        int reused = call->reused;
-
         call_attempt(call);
-        attempts += reused == call->reused;
     } while (call->outcome != HPM_UPSTREAM_COMPLETE
-             && call_retry(call, attempts));
+             && call_retry(call, ++attempts));
     if (call->outcome == HPM_UPSTREAM_GONE
         || (call->outcome == HPM_UPSTREAM_OPEN
             && call->r->connection->aborted)) {

@@ -71,7 +71,7 @@ typedef struct hpm_call {
     hpm_pool_t moved_to;
     hpm_admission_t admission; /* of the attempt */
     int asked;                 /* a worker was, for the next attempt */
-    int reused; /* the last attempt was on a kept connection: the next is not */
+    int reused; /* an attempt was on a kept connection: the next one is not */
 } hpm_call_t;
 
 /**

@@ -13,7 +13,8 @@ static const struct {
     int most;                /* so many of them mean nothing */
     apr_interval_time_t off; /* then none are kept for so long */
 } keep_rows[HPM_KEEP_EVENTS] = {
-    [HPM_KEEP_CLOSED] = {3, apr_time_from_sec(60)},
+    [HPM_KEEP_CLOSED] = {3, apr_time_from_sec(10)},
+    [HPM_KEEP_IGNORED] = {0, apr_time_from_sec(10)},
     [HPM_KEEP_UNSIGNED] = {63, apr_time_from_sec(1)},
     [HPM_KEEP_RECALLED] = {0, apr_time_from_msec(50)},
 };

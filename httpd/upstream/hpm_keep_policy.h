@@ -30,6 +30,7 @@ extern const hpm_keep_limits_t hpm_keep_limits;
 typedef enum hpm_keep_event {
     HPM_KEEP_WORKED,   /**< a further request was answered on it */
     HPM_KEEP_CLOSED,   /**< the worker closed it after its first request */
+    HPM_KEEP_IGNORED,  /**< the worker did not read on, as it had said */
     HPM_KEEP_UNSIGNED, /**< the worker did not say that it reads on */
     HPM_KEEP_RECALLED, /**< its worker was needed for another child's request */
     HPM_KEEP_EVENTS

@@ -36,6 +36,7 @@ typedef struct hpm_conn {
     int fd;            /**< -1: none */
     int may_keep;      /**< the worker may be asked to keep it */
     int requests;      /**< that were answered on it */
+    pid_t worker;      /**< that has answered them */
     apr_time_t opened; /**< when it was made, if it is to be kept */
     apr_time_t until;  /**< private to hpm_kept.c */
 } hpm_conn_t;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "pm_core/os/pm_peer_pid.h"
+#include "pm_core/os/pm_sock_diag.h"
 
 static hpm_upstream_outcome_t upstream_end(hpm_upstream_t *x,
                                            hpm_upstream_outcome_t outcome,
@@ -267,6 +268,13 @@ static void upstream_send(hpm_upstream_t *x)
 
 /* --- receiving ---------------------------------------------------------- */
 
+static void upstream_end_foreign(hpm_upstream_t *x)
+{
+    upstream_end(x, x->begun ? HPM_UPSTREAM_CLOSED : HPM_UPSTREAM_CLOSED_EARLY,
+                 "another process than the worker answered on a kept "
+                 "connection");
+}
+
 static void upstream_end_closed(hpm_upstream_t *x, int err)
 {
     const char *where =
@@ -291,13 +299,17 @@ static void upstream_receive(hpm_upstream_t *x)
     ssize_t n;
 
     do {
-        n = x->named && !x->begun
+        n = x->named && (!x->begun || x->expected)
                 ? pm_peer_pid_recv(x->fd, buf, size, &x->worker)
                 : recv(x->fd, buf, size, 0);
     } while (n < 0 && errno == EINTR);
 
-    if (n > 0) {
+    if (n > 0 && x->expected && x->worker != x->expected) {
+        upstream_end_foreign(x);
+    }
+    else if (n > 0) {
         x->begun = 1;
+        x->unread = 0;
         x->silent_since = 0;
         x->lingered = 0;
         x->in = buf;
@@ -319,6 +331,9 @@ static void upstream_receive(hpm_upstream_t *x)
 #ifndef POLLRDHUP
 #define POLLRDHUP 0 /* a write to a client that has gone finds it out */
 #endif
+
+/* So long a worker that has said that it reads on may be busy otherwise. */
+#define UPSTREAM_UNREAD apr_time_from_msec(50)
 
 /* Is it the client that must send something next, or the worker? */
 static int upstream_waits_for_body(const hpm_upstream_t *x)
@@ -361,7 +376,24 @@ static apr_interval_time_t upstream_timeout(hpm_upstream_t *x)
         timeout = x->deadline - now;
     }
     x->slow_next = x->slow_at && x->slow_at - now < timeout;
-    return x->slow_next ? x->slow_at - now : timeout;
+    timeout = x->slow_next ? x->slow_at - now : timeout;
+    x->look_next = x->unread && UPSTREAM_UNREAD < timeout;
+    return x->look_next ? UPSTREAM_UNREAD : timeout;
+}
+
+/* A worker that has promised to read on has not: another one is asked.  The
+ * kernel knows, see unix(7) about half-read messages: what was read of one is
+ * not counted. */
+static void upstream_look_unread(hpm_upstream_t *x)
+{
+    int unread = pm_sock_diag_unread(x->fd);
+
+    if (unread >= 0 && (apr_size_t)unread >= x->unread) {
+        x->ignored = 1;
+        upstream_end(x, HPM_UPSTREAM_CLOSED_EARLY,
+                     "the worker does not read on from a kept connection");
+    }
+    x->unread = 0;
 }
 
 /* Only what a client has sent whole is done without it. */
@@ -426,6 +458,9 @@ static void upstream_wait(hpm_upstream_t *x)
     if (n < 0) {
         upstream_end_errno(x, HPM_UPSTREAM_FAILED, "cannot wait for the worker",
                            errno);
+    }
+    else if (n == 0 && x->look_next) {
+        upstream_look_unread(x);
     }
     else if (n == 0 && x->slow_next) {
         x->slow_at = 0;
@@ -573,8 +608,8 @@ void hpm_upstream_init(hpm_upstream_t *x, apr_interval_time_t timeout,
     pm_codec_parser_init(&x->parser);
     x->outcome = HPM_UPSTREAM_OPEN;
     x->why.text[0] = '\0';
-    x->begun = 0;
-    x->worker = 0;
+    x->begun = x->ignored = 0;
+    x->worker = x->expected = 0;
     x->fd = -1;
     x->timeout = timeout;
     x->body = body;
@@ -585,7 +620,8 @@ void hpm_upstream_init(hpm_upstream_t *x, apr_interval_time_t timeout,
     x->readable = x->writable = x->unreading = x->handed = x->ended = 0;
     x->starved = x->room = x->named = 0;
     x->keep = 0;
-    x->slow = x->slow_next = x->lingered = 0;
+    x->slow = x->slow_next = x->look_next = x->lingered = 0;
+    x->unread = 0;
     x->silent_since = x->paused = 0;
     x->deadline = x->slow_at = 0;
     x->piece = NULL;
@@ -643,20 +679,29 @@ static int upstream_is_silent(int fd)
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
-int hpm_upstream_reuse(hpm_upstream_t *x, int fd, const void *head,
-                       apr_size_t head_len)
+/* Nothing was sent: all that was prepared is prepared anew. */
+static void upstream_forget_batch(hpm_upstream_t *x)
+{
+    x->fd = -1;
+    x->outcome = HPM_UPSTREAM_OPEN;
+    x->unreading = x->readable = x->ended = 0;
+    x->iov_n = 0;
+}
+
+int hpm_upstream_reuse(hpm_upstream_t *x, int fd, pid_t worker,
+                       const void *head, apr_size_t head_len)
 {
     PM_ASSERT(!x->body_left);
     if (upstream_is_silent(fd)) {
         x->fd = fd;
         x->named = 1;
-        (void)upstream_begin(x, head, head_len);
-        if (!x->unreading) {
+        if (upstream_begin(x, head, head_len) == HPM_UPSTREAM_OPEN
+            && !x->unreading) {
+            x->expected = worker;
+            x->unread = x->iov_n ? 0 : head_len + PM_FCGI_HEADER_LEN;
             return 1;
         }
-        x->fd = -1;
-        x->unreading = x->readable = x->ended = 0;
-        x->iov_n = 0;
+        upstream_forget_batch(x);
     }
     (void)close(fd);
     return 0;
@@ -667,7 +712,7 @@ int hpm_upstream_detach(hpm_upstream_t *x)
     int fd = x->fd;
 
     if (x->outcome != HPM_UPSTREAM_COMPLETE || !x->keep || !x->parser.reads_on
-        || x->in_left || x->iov_n || !x->ended || x->unreading) {
+        || x->in_left || x->iov_n || !x->ended || x->unreading || !x->worker) {
         return -1;
     }
     x->fd = -1;

@@ -40,7 +40,8 @@ typedef enum hpm_upstream_outcome {
     HPM_UPSTREAM_UNREACHABLE,  /**< no connection, or none in time */
     HPM_UPSTREAM_TIMEOUT,      /**< the worker was silent for too long, or
                                 *   @c deadline has come */
-    HPM_UPSTREAM_CLOSED_EARLY, /**< closed before the first byte of an answer */
+    HPM_UPSTREAM_CLOSED_EARLY, /**< closed before the first byte of an answer;
+                                *   or by this side, see hpm_upstream_reuse() */
     HPM_UPSTREAM_CLOSED,       /**< closed inside the answer */
     HPM_UPSTREAM_BROKEN,       /**< the answer is not FastCGI */
     HPM_UPSTREAM_OVERLOADED,   /**< END_REQUEST, FCGI_OVERLOADED */
@@ -118,7 +119,10 @@ typedef struct hpm_upstream {
                           *   set between init and open */
     apr_time_t slow_at;  /**< HPM_UPSTREAM_EVENT_SLOW at this pm_time_now(); 0:
                           *   never.  Likewise */
-    int keep; /**< the worker was asked to keep the connection; likewise */
+    pid_t expected; /**< on a kept connection: only this process answers; on
+                     *   one of its own 0 */
+    int keep;    /**< the worker was asked to keep the connection; likewise */
+    int ignored; /**< CLOSED_EARLY: the worker has not begun to read it */
 
     /* private to hpm_upstream.c */
     int fd;
@@ -139,6 +143,9 @@ typedef struct hpm_upstream {
     unsigned int slow : 1;      /* slow_at has come */
     unsigned int named : 1;     /* the kernel will name the worker */
     unsigned int lingered : 1;  /* nothing has come since the last moment */
+    unsigned int look_next : 1; /* poll() ends when unread is looked at */
+    apr_size_t unread;          /* bytes of which the worker has perhaps not
+                                 * read one; 0: it has, or need not */
     apr_time_t paused;          /* the last pause was reported; 0: none */
     apr_time_t silent_since;    /* the worker; 0: not looked at */
 
@@ -173,13 +180,16 @@ hpm_upstream_outcome_t hpm_upstream_open(hpm_upstream_t *x,
                                          const void *head, apr_size_t head_len);
 
 /**
- * The same on a connection that was kept.
- * @param fd the exchange's from now on
+ * The same on a connection that was kept.  It ends as CLOSED_EARLY also when
+ * the worker has not begun to read for a moment (@c ignored), and when another
+ * process than the worker answers: a child that has the connection, too.
+ * @param fd     the exchange's from now on
+ * @param worker that has answered on it
  * @return 1: something was sent.  0: the worker has closed it, or said more
  * than was asked for, and nothing was: hpm_upstream_open() is to follow
  */
-int hpm_upstream_reuse(hpm_upstream_t *x, int fd, const void *head,
-                       apr_size_t head_len);
+int hpm_upstream_reuse(hpm_upstream_t *x, int fd, pid_t worker,
+                       const void *head, apr_size_t head_len);
 
 /** @return the socket, the caller's from now on, if the exchange is complete
  *          and another can follow on it at once; else -1 */

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "pm_core/os/pm_fds.h"
 
@@ -107,6 +108,7 @@ static int diag_read(pm_sock_diag_t *diag, apr_uint64_t inode, unsigned show,
                         value, size);
 }
 
+/* Of a connection the kernel says in the same place what it has not read. */
 int pm_sock_diag_waiting(pm_sock_diag_t *diag, apr_uint64_t inode)
 {
     struct unix_diag_rqlen wait;
@@ -141,6 +143,21 @@ int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode,
     }
     *peer = value;
     return 1;
+}
+
+int pm_sock_diag_unread(int fd)
+{
+    pm_sock_diag_t diag = {-1};
+    apr_uint64_t peer;
+    struct stat st;
+    int n = -1;
+
+    if (fstat(fd, &st) == 0 && pm_sock_diag_peer(&diag, st.st_ino, &peer)
+        && peer) {
+        n = pm_sock_diag_waiting(&diag, peer);
+    }
+    pm_fds_close(&diag.netlink);
+    return n;
 }
 
 /* --- accepted connections ------------------------------------------------- */
@@ -267,6 +284,12 @@ int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode,
     (void)inode;
     (void)peer;
     return 0;
+}
+
+int pm_sock_diag_unread(int fd)
+{
+    (void)fd;
+    return -1;
 }
 
 pm_sock_diag_unix_t pm_sock_diag_unix_accepted(pm_sock_diag_t *diag,

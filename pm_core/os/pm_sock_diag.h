@@ -4,7 +4,8 @@
  * @brief What the kernel says about sockets (sock_diag(7)).
  *
  * Linux.  Elsewhere, and where netlink sockets are not allowed (a sandbox),
- * each function returns "not known".  Manager only.
+ * each function returns "not known".  Manager; httpd's children ask
+ * pm_sock_diag_unread().
  */
 #ifndef PM_SOCK_DIAG_H
 #define PM_SOCK_DIAG_H
@@ -26,6 +27,10 @@ int pm_sock_diag_waiting(pm_sock_diag_t *diag, apr_uint64_t inode);
  *  @return 0: not known */
 int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode,
                       apr_uint64_t *peer);
+
+/** @return bytes that were sent on this connected unix socket, and that the
+ *  other end has not read; -1: not known.  Any process. */
+int pm_sock_diag_unread(int fd);
 
 typedef enum pm_sock_diag_unix {
     PM_SOCK_DIAG_OTHER, /**< something else; also when it is not known */

@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 
+use Config;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
@@ -32,6 +33,25 @@ while ($request->Accept >= 0) {
     print "Content-Type: text/plain\r\n\r\npid=$$\n";
     $request->Finish;
     select undef, undef, undef, $ms / 1000 if $ms;
+}
+END
+
+# The child of a request speaks late, on the connection it has inherited: FCGI.pm
+# ends the request once more when it exits.
+my $forks = write_file("$dir/forks.pl", <<'END', 0755);
+use FCGI;
+$SIG{CHLD} = 'IGNORE';
+my $request = FCGI::Request();
+while ($request->Accept >= 0) {
+    print "Content-Type: text/plain\r\n\r\n$ENV{QUERY_STRING}\n";
+    my ($ms) = $ENV{QUERY_STRING} =~ /sleep=(\d+)/;
+    select undef, undef, undef, $ms / 1000 if $ms;
+    next unless $ENV{QUERY_STRING} =~ /(raw)?fork/;
+    # a fork that libc does not see: __NR_fork of this machine
+    my $pid = $1 ? syscall 57 : fork;
+    next if $pid;
+    select undef, undef, undef, 0.003;
+    exit;
 }
 END
 
@@ -152,7 +172,9 @@ sub limits {
            pool('many', 'loop', 'FcgiPMMaxRequests 50'), location('many'),
            pool('slow', 'loop', 'FcgiPMSlowLog 200ms'), location('slow'),
            pool('gone', 'loop'), location('gone'),
-           pool('after', [$^X, $after], 'FcgiPMProcesses 2'), location('after'))
+           pool('after', [$^X, $after], 'FcgiPMProcesses 2'), location('after'),
+           pool('stuck', [$^X, $after], 'FcgiPMProcesses 8'), location('stuck'),
+           pool('forks', [$^X, $forks], 'FcgiPMProcesses 2'), location('forks'))
         or return;
     my $s = client();
     chain($s, '/time/', 20);
@@ -193,9 +215,44 @@ sub limits {
            . "the next request ($soon of 40)");
     cmp_ok(of_pool('after')->{reused}, '<=', 2,
            'as its connections are not kept, once it is known of each');
+    is(stuck($s), 0, 'a worker says that it reads on, and does not: another one '
+       . 'has the next request');
+    for my $fork ('fork', $Config{archname} =~ /^x86_64/ ? 'rawfork' : ()) {
+        is_deeply([others_answers($s, $fork)], [],
+                  "a child by ${fork}() speaks late: to nobody");
+    }
+    cmp_ok(of_pool('forks')->{reused}, '>', 0, 'meanwhile connections are kept');
     $s->close;
     ends_well($httpd);
     return;
+}
+
+# The worker has read on after each of some answers, then it works on for long.
+# Gives how many requests had to wait for that.
+sub stuck {
+    my ($s) = @_;
+    my $late = 0;
+    for (1 .. 5) {
+        chain($s, '/stuck/', 50);
+        ask_on($s, '/stuck/?after=4000');
+        my $begin = time;
+        like(ask_on($s, '/stuck/'), qr/pid=/, 'stuck: an answer');
+        $late++ if time - $begin > 1.5;
+    }
+    return $late;
+}
+
+# Requests that were answered with what is another one's.
+sub others_answers {
+    my ($s, $fork) = @_;
+    my @wrong;
+    for my $n (1 .. 50) {
+        for ((map { "warm=$n.$_" } 1 .. 5), "$fork=$n", "sleep=10&n=$n") {
+            my $body = ask_on($s, "/forks/?$_");
+            push @wrong, "$_: $body" if $body ne "$_\n";
+        }
+    }
+    return @wrong;
 }
 
 # --- other children ------------------------------------------------------------

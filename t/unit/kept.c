@@ -61,16 +61,16 @@ static void test_lessons(void)
     }
     ok(hpm_keep_may_ask(&lesson, now), "one that worked begins the count anew");
     hpm_keep_learn(&lesson, HPM_KEEP_CLOSED, now);
-    ok(!hpm_keep_may_ask(&lesson, now + apr_time_from_sec(59)),
+    ok(!hpm_keep_may_ask(&lesson, now + apr_time_from_sec(9)),
        "the program closes: not asked");
-    ok(hpm_keep_may_ask(&lesson, now + apr_time_from_sec(60)),
+    ok(hpm_keep_may_ask(&lesson, now + apr_time_from_sec(10)),
        "but once in a while");
-    now += apr_time_from_sec(60);
+    now += apr_time_from_sec(10);
     hpm_keep_learn(&lesson, HPM_KEEP_RECALLED, now);
     ok(!hpm_keep_may_ask(&lesson, now + apr_time_from_msec(49))
            && hpm_keep_may_ask(&lesson, now + apr_time_from_msec(50)),
        "recalled: not for a moment");
-    now += apr_time_from_sec(60);
+    now += apr_time_from_sec(10);
     for (i = 0; i < 63; i++) {
         hpm_keep_learn(&lesson, HPM_KEEP_UNSIGNED, now);
     }
