@@ -152,7 +152,7 @@ PM_ROW(connect_timeout, "FcgiPMConnectTimeout", PM_T_TIME, pm_conf_t, "5s",
 PM_ROW(io_timeout, "FcgiPMIOTimeout", PM_T_TIME, pm_conf_t, "0", 0, 24 * PM_H,
        NULL, PM_CHANGE_NOTHING,
        "time a worker may be silent; 0: httpd's Timeout")
-PM_ROW(keep_connections, "FcgiPMKeepConnections", PM_T_CHOICE, pm_conf_t, "off",
+PM_ROW(keep_connections, "FcgiPMKeepConnections", PM_T_CHOICE, pm_conf_t, "on",
        0, 0, "off|on", PM_CHANGE_NOTHING,
        "whether connections to workers are kept from request to request")
 PM_ROW(request_buffer, "FcgiPMRequestBuffer", PM_T_SIZE, pm_conf_t, "64K", 0,
