@@ -241,7 +241,7 @@ my $rounds = int(($ENV{FCGIPM_WAYS_STORM} || 0) / @case) || 5;
 my $told = 0;
 for my $case (@case) {
     my $address = $case->{run}->address;
-    my ($bad, $good) = (0, 0);
+    my (@bad, $n);
     # a program that takes SIGTERM by sigwait() goes on accepting, and ends by
     # itself later, whatever it has (docs/admin/workers.md)
     my $most = $case->{name} =~ /--handler wait/ ? 5 : $rounds;
@@ -252,10 +252,13 @@ for my $case (@case) {
         $case->{run}->signal('HUP');
         for (@conn) {
             my $r = read_answer($_, 20);
-            ($r->{body} || '') =~ /^pid=/ ? $good++ : $bad++;
+            $n++;
+            push @bad, "round $round: " . ($r->{error} || $r->{body})
+                if ($r->{body} || '') !~ /^pid=/;
         }
     }
-    is($bad, 0, "$case->{name}: of " . ($good + $bad) . ' none is lost');
+    is_deeply(\@bad, [], "$case->{name}: of $n none is lost")
+        or diag(@bad, $case->{run}->log);
 }
 for my $case (@case) {
     ok(wait_for { told($case) == 0 } 20, "$case->{name}: none is left");

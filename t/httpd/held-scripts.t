@@ -155,7 +155,7 @@ for (['a directory', sub { mkdir $file }, '403|404', sub { rmdir $file }],
     $remove ? $remove->() : unlink $file;
 }
 write_file($gate, '', 0644);
-ok(wait_for { defined exited($client) } 20, 'its request ends');
+ok(wait_for { !alive($client) } 20, 'its request ends');
 good()->($file);
 ok(wait_for { ask('good')->{status} == 200 } 20, 'there again, it runs');
 cmp_ok(scalar @cases, '>=', 27, 'situations');

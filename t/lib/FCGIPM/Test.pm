@@ -39,19 +39,20 @@ use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP ();
 use POSIX qw(:sys_wait_h);
+use Scalar::Util qw(weaken);
 use Test::More ();
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(
     age alive append bin built children cmdline count_lines cpu ctl descendants
-    exited fds free_port have kill_tree parent_of passable proc_env
+    fds free_port have kill_tree parent_of passable proc_env
     proc_status program root slurp start tmp_dir uid_of wait_for wait_quiet
     worker_gid worker_uid worker_user write_file
     write_script
 );
 
 my $OWNER = $$;        # forked clients must not clean up for the test
-my %STATUS;            # pid => wait status of what has been reaped
+my %STARTED;           # pid => what start() gave, until that is reaped
 my @DIRS;
 my @PORTS;             # that are ours, see free_port()
 my $REAPER = 0;
@@ -285,7 +286,9 @@ sub reap {
     return if $$ != $OWNER;
     local ($?, $!);
     while ((my $pid = waitpid -1, WNOHANG) > 0) {
-        $STATUS{$pid} = $?;
+        # the pid may be another's at once
+        my $proc = delete $STARTED{$pid};
+        $proc->{status} = $? if $proc;
     }
     return;
 }
@@ -491,14 +494,6 @@ sub wait_quiet {
     } $seconds, 'everybody to be quiet';
 }
 
-=head2 exited(PID)
-
-The wait status of a child or orphan of the test that has ended.
-
-=cut
-
-sub exited { reap(); return $STATUS{ $_[0] } }
-
 =head2 start(cmd => [...], out => PATH, err => PATH, env => {...},
 cwd => DIR, as => USER, before => CODE)
 
@@ -519,7 +514,9 @@ sub start {
         eval { _become(%arg); 1 } or print STDERR $@;
         POSIX::_exit(127);
     }
-    return bless { pid => $pid, cmd => $arg{cmd} }, 'FCGIPM::Test::Proc';
+    my $proc = bless { pid => $pid, cmd => $arg{cmd} }, 'FCGIPM::Test::Proc';
+    weaken($STARTED{$pid} = $proc);
+    return $proc;
 }
 
 sub _become {
@@ -576,8 +573,8 @@ sub kill_tree {
 }
 
 sub forgotten {
-    my ($pid) = @_;
-    kill_tree($pid) if $$ == $OWNER && !defined exited($pid);
+    my ($proc) = @_;
+    kill_tree($proc->pid) if $$ == $OWNER && !defined $proc->status;
     return;
 }
 
@@ -614,24 +611,29 @@ sub pid { $_[0]{pid} }
 # Who forgets it ends it, with all below it.
 sub DESTROY {
     my ($self) = @_;
-    FCGIPM::Test::forgotten($self->{pid});
+    FCGIPM::Test::forgotten($self);
     return;
+}
+
+# The wait status; undef: it runs, or is another test process's child.
+sub status {
+    FCGIPM::Test::reap();
+    return $_[0]{status};
 }
 
 sub signal {
     my ($self, $name) = @_;
-    return kill $name, $self->{pid};
+    return defined $self->status ? 0 : kill $name, $self->{pid};
 }
 
-sub alive { FCGIPM::Test::alive($_[0]{pid}) }
+sub alive { return !defined $_[0]->status && FCGIPM::Test::alive($_[0]{pid}) }
 
 sub wait {
     my ($self, $seconds) = @_;
-    my $end = FCGIPM::Test::wait_for {
-        defined FCGIPM::Test::exited($self->{pid})
-    } $seconds, "the end of pid $self->{pid} ($self->{cmd}[0])";
+    my $end = FCGIPM::Test::wait_for { defined $self->status }
+        $seconds, "the end of pid $self->{pid} ($self->{cmd}[0])";
     return unless $end;
-    my $status = FCGIPM::Test::exited($self->{pid});
+    my $status = $self->status;
     return $status & 127 ? 'SIG' . ($status & 127) : $status >> 8;
 }
 
