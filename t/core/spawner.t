@@ -12,6 +12,7 @@ use lib "$FindBin::Bin/../lib";
 use FCGIPM::FastCGI;
 use FCGIPM::Run;
 use FCGIPM::Test;
+use IPC::Open2;
 use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -261,6 +262,69 @@ sub changes {
     return;
 }
 
+# --- a reload while orders are with it: they are for workers of the former kind
+sub former {
+    my $dir = tmp_dir();
+    my $user = defined worker_user() ? 'FcgiPMUser ' . worker_user() : '';
+    my $configure = sub {
+        return write_file("$dir/pools.conf", <<"END");
+FcgiPMRuntimeDir $dir/run
+$user
+<FcgiPMPool default>
+    FcgiPMCommand $LOOP
+    FcgiPMProcesses 4
+    FcgiPMSetEnv WHO $_[0]
+</FcgiPMPool>
+END
+    };
+    my $run = FCGIPM::Run->new(
+        config => $configure->('former'), dir => $dir, control => 1,
+        options => ['--log-level', 'info']);
+    $run->workers(4);
+    my $server = spawner($run) or return;
+    kill 'STOP', $server;
+    $run->signal('HUP');
+    ok(wait_for { $run->status->{pools}[0]{starting} } 20,
+       'workers are ordered');
+    my $reloads = () = $run->log =~ /pool default: reload/g;
+    $configure->('present');
+    $run->signal('HUP');
+    wait_for { $reloads < (() = $run->log =~ /pool default: reload/g) } 20,
+        'a reload';
+    kill 'CONT', $server;
+    my @who;
+    ok(wait_for {
+           @who = map { (proc_env($_) || {})->{WHO} || '?' } $run->workers;
+           "@who" eq join ' ', ('present') x 4
+       } 20, 'a reload while workers are on their way: in the end all are of '
+           . 'the present kind') or diag("@who");
+    ends($run, 'former');
+    return;
+}
+
+# --- a child that it has forked, and that the manager does not know yet
+sub unheard {
+    my $run = FCGIPM::Run->new(processes => 2, command => [$LOOP], control => 1);
+    my @old = $run->workers(2);
+    my $server = spawner($run) or return;
+    my $ask = open2(my $hold, my $let_go, bin('hold') . '', $server);
+  SKIP: {
+        skip 'ptrace cannot be had here', 1 if (readline $hold || '') !~ /ready/;
+        kill 'KILL', $old[0];
+        chomp(my $child = readline $hold);
+        kill 'KILL', $old[1]; # what that has left behind is looked for
+        ok(wait_for {
+               !grep { $_->{pid} == $old[1] } @{ $run->pool_status->{worker} }
+           } 20, 'a worker that dies has not left it behind');
+        close $let_go;
+        ok(wait_for { grep { $_ == $child } $run->workers } 20,
+           'it becomes a worker') or diag($run->log);
+    }
+    waitpid $ask, 0;
+    ends($run, 'unheard');
+    return;
+}
+
 # --- it is killed, again and again, while workers are born
 sub killed {
     my $n = 10;
@@ -337,7 +401,8 @@ sub refused {
 my %part = (births => \&births, changes => \&changes, large => \&large, failure => \&failure,
             no_more => \&no_more, again => \&again,
             stopped => \&stopped, hangs => \&hangs, killed => \&killed, orphan => \&orphan,
-            refused => \&refused);
+            refused => \&refused,
+            former => \&former, unheard => \&unheard);
 for my $name (@ARGV ? @ARGV : sort keys %part) {
     subtest $name => $part{$name};
 }

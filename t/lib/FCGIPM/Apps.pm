@@ -89,7 +89,8 @@ machine.
 =cut
 
 sub patient {
-    return map { "FcgiPM$_ 3min" } qw(StartTimeout QueueTimeout IOTimeout);
+    return ((map { "FcgiPM$_ 3min" } qw(StartTimeout QueueTimeout IOTimeout)),
+            map { "FcgiPMPreload $_" } $ENV{FCGIPM_PRELOAD} || ());
 }
 
 =head2 by_pool(DIRECTORY, COMMAND, LINE...), by_scripts(DIRECTORY, COMMAND,
