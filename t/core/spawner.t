@@ -304,23 +304,29 @@ END
 
 # --- a child that it has forked, and that the manager does not know yet
 sub unheard {
-    my $run = FCGIPM::Run->new(processes => 2, command => [$LOOP], control => 1);
+    my $run = FCGIPM::Run->new(processes => 2, control => 1,
+                               command => [$^X, bin('intruder.pl')]);
     my @old = $run->workers(2);
     my $server = spawner($run) or return;
-    my $ask = open2(my $hold, my $let_go, bin('hold') . '', $server);
+    my ($has_job) = request(
+        $run->address, stdin => q{system("sleep 300 & true"); $$}
+    )->{body} =~ /(\d+)/;
+    my ($other) = grep { $_ != $has_job } @old;
+    my $holder = open2(my $said, my $let_go, bin('hold') . '', $server);
   SKIP: {
-        skip 'ptrace cannot be had here', 1 if (readline $hold || '') !~ /ready/;
-        kill 'KILL', $old[0];
-        chomp(my $child = readline $hold);
-        kill 'KILL', $old[1]; # what that has left behind is looked for
+        skip 'ptrace cannot be had here', 1 if (readline $said || '') !~ /ready/;
+        kill 'KILL', $other;
+        chomp(my $child = readline $said);
+        kill 'KILL', $has_job; # what that has left behind is looked for
         ok(wait_for {
-               !grep { $_->{pid} == $old[1] } @{ $run->pool_status->{worker} }
+               !grep { $_->{pid} == $has_job } @{ $run->pool_status->{worker} }
            } 20, 'a worker that dies has not left it behind');
         close $let_go;
         ok(wait_for { grep { $_ == $child } $run->workers } 20,
            'it becomes a worker') or diag($run->log);
     }
-    waitpid $ask, 0;
+    waitpid $holder, 0;
+    kill 'KILL', grep { cmdline($_) eq 'sleep 300' } descendants();
     ends($run, 'unheard');
     return;
 }
