@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #ifdef __linux__
 #include <sys/syscall.h>
 #endif
@@ -51,13 +52,6 @@ apr_int64_t pm_procinfo_rss(pid_t pid)
     return sscanf(text, "%*d %ld", &resident) == 1
                ? (apr_int64_t)resident * sysconf(_SC_PAGESIZE)
                : 0;
-}
-
-int pm_procinfo_has_children(pid_t pid)
-{
-    pid_t first;
-
-    return pm_procinfo_children(pid, &first, 1) > 0;
 }
 
 pm_memory_t pm_procinfo_memory(pid_t pid)
@@ -287,6 +281,54 @@ apr_uint64_t pm_procinfo_started(pid_t pid)
 
     pm_procinfo_parent(pid, &started);
     return started;
+}
+
+#ifdef CLOCK_BOOTTIME
+
+/* @return microseconds since it was started; 0: not known */
+static apr_time_t age_of(pid_t pid)
+{
+    const long per_second = sysconf(_SC_CLK_TCK);
+    apr_uint64_t started = pm_procinfo_started(pid);
+    struct timespec now;
+
+    if (!started || per_second <= 0 || clock_gettime(CLOCK_BOOTTIME, &now)) {
+        return 0;
+    }
+    return apr_time_make(now.tv_sec, now.tv_nsec / 1000)
+           - (apr_time_t)(started * APR_USEC_PER_SEC
+                          / (apr_uint64_t)per_second);
+}
+
+#else
+
+static apr_time_t age_of(pid_t pid)
+{
+    (void)pid;
+    return 0;
+}
+
+#endif
+
+typedef struct eldest {
+    apr_time_t age;
+    int found;
+} eldest_t;
+
+static int see_age(void *ctx, pid_t child)
+{
+    eldest_t *eldest = ctx;
+
+    eldest->found = age_of(child) >= eldest->age;
+    return !eldest->found;
+}
+
+int pm_procinfo_has_child_of(pid_t pid, apr_time_t age)
+{
+    eldest_t eldest = {age, 0};
+
+    pm_procinfo_each_child(pid, see_age, &eldest);
+    return eldest.found;
 }
 
 const char *pm_procinfo_program(pid_t pid, char *buf, apr_size_t size)

@@ -26,9 +26,9 @@ pm_memory_t pm_procinfo_memory(pid_t pid);
  *  @return -1: not known */
 int pm_procinfo_has_library(pid_t pid, const char *name);
 
-/** Has the process children (/proc/PID/task/TID/children)?
- *  @return 0 also when it is not known */
-int pm_procinfo_has_children(pid_t pid);
+/** Has the process a child that was started at least @a age microseconds ago
+ *  (/proc/PID/task/TID/children, stat)?  @return 0 also when it is not known */
+int pm_procinfo_has_child_of(pid_t pid, apr_time_t age);
 
 /** Has the process a descriptor whose link in /proc/PID/fd reads @a what?
  *  @return -1: not known */

@@ -467,25 +467,29 @@ void pm_worker_release(pm_worker_t *w, apr_time_t now)
 /* One that has not reported by then may be unable to. */
 #define SILENCE apr_time_from_sec(10)
 
+/* Has it forked another that can be one that serves in its place?  A program
+ * can start one for a moment, while it loads. */
+static int wrk_has_settled_child(const pm_worker_t *w)
+{
+    return pm_procinfo_has_child_of(w->pid, PM_RESTART_POLICY_SETTLE);
+}
+
 /* A worker reports nothing when the guard is not in it, when it has executed
  * another program, when its children serve in its place, or when it accepts by
  * calls that no library sees.  Then it counts as ready. */
 static int wrk_is_silent(const pm_worker_t *w)
 {
     return pm_procinfo_has_library(w->pid, "/" PM_GUARD) < 1
-           || pm_procinfo_has_children(w->pid)
+           || wrk_has_settled_child(w)
            || pm_procinfo_has_fd(w->pid, "anon_inode:[io_uring]") > 0;
 }
 
-/* Of others that it has forked before it waited none is known to serve: a
- * program can start another one, for a moment, while it loads. */
 static int wrk_is_served_for(const pm_worker_t *w,
-                             const pm_worker_facts_t *seen, apr_time_t now)
+                             const pm_worker_facts_t *seen)
 {
     return seen->forked == PM_WORKER_FORKED_SERVES
            || (seen->forked == PM_WORKER_FORKED_ANY
-               && now >= w->started_at + PM_RESTART_POLICY_SETTLE
-               && pm_procinfo_has_children(w->pid));
+               && wrk_has_settled_child(w));
 }
 
 static void wrk_end_loading(pm_worker_t *w, const char *fault, apr_time_t now)
@@ -673,12 +677,16 @@ static int wrk_settles(pm_worker_t *w, apr_time_t now)
 }
 
 /* When a worker has to be looked at that does not report, at the latest. */
-static apr_time_t wrk_next_look(const pm_worker_t *w, apr_time_t now)
+static apr_time_t wrk_next_look(const pm_worker_t *w,
+                                const pm_worker_facts_t *seen, apr_time_t now)
 {
     apr_time_t settled = w->started_at + PM_RESTART_POLICY_SETTLE;
     apr_time_t silent = w->started_at + SILENCE;
     int ready = w->state == PM_WORKER_READY;
 
+    if (!ready && seen->forked == PM_WORKER_FORKED_ANY) {
+        return now + PM_RESTART_POLICY_SETTLE; /* that child has settled */
+    }
     return (!ready || w->spec->judges) && now < settled ? settled
            : !ready && now < silent                     ? silent
                                                         : PM_TIME_NEVER;
@@ -726,7 +734,7 @@ static void wrk_attend_program(pm_worker_t *w, apr_time_t now)
         return;
     }
     if (w->state == PM_WORKER_LOADING
-        && (!w->guarded || seen.known || wrk_is_served_for(w, &seen, now)
+        && (!w->guarded || seen.known || wrk_is_served_for(w, &seen)
             || (now >= w->started_at + SILENCE && wrk_is_silent(w)))
         && w->group->events->waits(w->pool, w, &seen)) {
         pm_worker_handle(w, PM_WORKER_EVENT_READY);
@@ -739,7 +747,7 @@ static void wrk_attend_program(pm_worker_t *w, apr_time_t now)
     w->group->events->status(w->pool, w, &seen);
     plan = pm_recycle_plan(conf, &terms, &facts, now);
     pm_loop_at(w->group->context->loop, &w->timer,
-               pm_time_min(plan.next, wrk_next_look(w, now)));
+               pm_time_min(plan.next, wrk_next_look(w, &seen, now)));
     switch (plan.verdict) {
     case PM_RECYCLE_WELL:
         break;

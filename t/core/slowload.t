@@ -40,6 +40,25 @@ is(scalar $run->workers(0), 0, 'and go when they are not needed');
 $run->signal('TERM');
 is($run->wait(20), 0, 'the manager ends well');
 
+# --- a command in backticks, after a second
+write_file("$dir/later.pl", <<"END", 0755);
+#!/usr/bin/perl
+select undef, undef, undef, 1.1;
+`sleep 0.1; echo >>$dir/commands`;
+select undef, undef, undef, 0.01 while !-e "$dir/later";
+exec '${\ bin('worker')}';
+END
+chmod 0777, $dir or die "chmod: $!";
+$run = FCGIPM::Run->new(processes => 2, control => 1,
+                        command => ["$dir/later.pl"]);
+ok(wait_for { 2 == (() = slurp("$dir/commands") =~ /\n/g) } 20,
+   'two workers have run a command');
+$run->counts('default', starting => 2, idle => 0);
+write_file("$dir/later", '', 0644);
+$run->counts('default', starting => 0, idle => 2);
+$run->signal('TERM');
+is($run->wait(20), 0, 'that manager ends well, too');
+
 # --- a command in backticks, then the end: by a file, while it is there
 write_file("$dir/loads.pl", <<"END", 0755);
 #!/usr/bin/perl
@@ -51,7 +70,6 @@ if (-e "$dir/bad") {
 }
 exec '${\ bin('worker')}';
 END
-chmod 0777, $dir or die "chmod: $!";
 $run = FCGIPM::Run->new(
     processes => 2, control => 1, command => ["$dir/loads.pl"],
     options => ['--reload', 'rolling']);
