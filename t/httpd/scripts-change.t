@@ -81,6 +81,7 @@ ok(settled('v7'), 'it is there again');
 $load = load_on($httpd, '/one/s.fcgi?sleep=20&pid', 8);
 ok($load->flows(50), 'requests flow');
 my $pid = $httpd->pid_at('/one/s.fcgi');
+my ($spawned) = map { $_->{spawned} } pools();
 ok($httpd->graceful, 'graceful');
 ok(wait_for { $httpd->pid_at('/one/s.fcgi') != $pid } 20, 'new workers');
 ok($load->flows(50), 'requests flow');
@@ -89,7 +90,9 @@ ok($httpd->graceful, 'graceful, with another template');
 ok(wait_for {
     $httpd->get('/one/s.fcgi?environ')->{body} =~ /^NEW=yes$/m
 } 20, 'which is in force');
-is(scalar pools(), 1, 'it is the same pool');
+my @counted = map { $_->{spawned} } pools();
+is(scalar @counted, 1, 'one pool');
+cmp_ok($counted[0], '>', $spawned, 'it is the same pool, which counts on');
 $httpd->write_config(scripts($docs, @line));
 ok($httpd->graceful, 'graceful, with another template for it');
 ok($load->flows(50), 'requests flow');
