@@ -84,7 +84,7 @@ sub php {
 =head2 patient()
 
 Lines for a pool whose workers take long to start, and to answer, on a busy
-machine.
+machine.  FCGIPM_PRELOAD=on (auto) adds FcgiPMPreload.
 
 =cut
 
