@@ -214,9 +214,10 @@ sub cold {
 =head2 starve(SERVER, path, waiting)
 
 So many requests at once, and meanwhile a file every few milliseconds, each on a
-connection of its own.  C<p50_us> and C<p99_us> are those of the files; what is
-not answered in time is bad, and a file has taken at least that long then.
-C<rss> is the most memory of one process of the server, workers apart.
+connection of its own.  C<p50_us> and C<p99_us> are those of the files,
+C<alone_us> is the latter without the requests; what is not answered in time is
+bad, and a file has taken at least that long then.  C<rss> is the most memory of
+one process of the server, workers apart.
 
 =cut
 
@@ -224,20 +225,32 @@ my $FILE_PATIENCE = 5;
 
 sub starve {
     my ($server, %arg) = @_;
+    my ($good, $seconds);
     FCGIPM::Bench::Servers::forget_rss($server);
-    my $begin = time;
+    my @alone = _files_while($server, sub { select undef, undef, undef, 2 });
     my %left = map { my $s = _nonblocking($server); (fileno $s => [$s]) }
         1 .. $arg{waiting};
+    my @times = _files_while($server, sub {
+        my $begin = time;
+        $good = _starve_all(\%left, $arg{path}, $begin + 60);
+        $seconds = time - $begin;
+    });
+    return { requests => $good, bad => $arg{waiting} - $good,
+             seconds => $seconds, mean_us => 0,
+             alone_us => $alone[@alone * 0.99],
+             p50_us => $times[@times * 0.5], p99_us => $times[@times * 0.99],
+             rss => FCGIPM::Bench::Servers::rss($server) };
+}
+
+# How long each file took while this is done, the shortest first.
+sub _files_while {
+    my ($server, $do) = @_;
     my ($files, $pid) = _ask_for_files($server);
-    my $good = _starve_all(\%left, $arg{path}, $begin + 60);
-    my $seconds = time - $begin;
+    $do->();
     kill 'TERM', $pid;
     my @times = sort { $a <=> $b } split ' ', join '', <$files>;
     waitpid $pid, 0;
-    return { requests => $good, bad => $arg{waiting} - $good,
-             seconds => $seconds, mean_us => 0,
-             p50_us => $times[@times * 0.5], p99_us => $times[@times * 0.99],
-             rss => FCGIPM::Bench::Servers::rss($server) };
+    return @times;
 }
 
 sub _nonblocking {
@@ -247,7 +260,7 @@ sub _nonblocking {
         || die "connect: $!\n";
 }
 
-# A look at all of them ten times a second costs little.
+# A look at all of them forty times a second costs little.
 sub _starve_all {
     my ($left, $path, $until) = @_;
     my $good = 0;
@@ -272,7 +285,7 @@ sub _starve_all {
                 delete $left->{$fd};
             }
         }
-        select undef, undef, undef, 0.1;
+        select undef, undef, undef, 0.025;
     }
     return $good;
 }

@@ -53,6 +53,7 @@ sub medians {
     if (defined $runs->[0]{bytes}) {
         $of{mb} = median(map { $_->{bytes} / $_->{seconds} / 1e6 } @$runs);
     }
+    $of{alone_us} = median(map { $_->{alone_us} || 0 } @$runs);
     if (defined $runs->[0]{rss}) {
         ($of{rss}) = sort { $b <=> $a } map { $_->{rss} } @$runs;
     }
@@ -80,6 +81,8 @@ my %COLUMN = (
     'memory MB' => sub { sprintf '%.1f', $_[0]{rss} / 1e6 },
     'last ms'  => sub { _ms(1e6 * $_[0]{seconds}) },
     'last x'   => sub { _ratio(1e6 * $_[0]{seconds}, $_[2]{ideal_us}) },
+    'alone 99% ms' => sub { _ms($_[0]{alone_us}) },
+    'of ideal' => sub { _ratio($_[0]{rate}, $_[2]{ideal_rate}) },
     'x ideal'  => sub { _ratio($_[0]{p99_us}, $_[2]{ideal_us}) },
     'bad'      => sub { $_[0]{bad} },
 );

@@ -55,6 +55,8 @@ my @SERVERS = (
       has => sub { -e built('mod_fcgipm.so') && have('php-cgi') } },
     { name => 'php-proxy', up => \&_php_proxy,
       has => sub { _module('proxy_fcgi') && _php_fpm() } },
+    { name => 'php-nginx', up => \&_php_nginx,
+      has => sub { have('nginx') && _php_fpm() } },
     map({ my ($name, $up) = @$_;
           { name => $name, up => $up,
             has => sub { have('nginx') && have('spawn-fcgi')
@@ -327,9 +329,10 @@ END
 
 sub _php_fpm { return grep { -x } </usr/sbin/php-fpm*> }
 
-sub _php_proxy {
+# The one that mod_proxy_fcgi and nginx share: { socket, proc, worker }.
+sub _fpm {
+    return $SPAWNED{fpm} if $SPAWNED{fpm};
     my ($program) = _php_fpm();
-    my $file = _php_file();
     my $dir = tmp_dir();
     my $user = worker_user();
     my $identity = defined $user ? "user = $user\nlisten.owner = $user\n" : '';
@@ -347,18 +350,26 @@ END
         cmd => [$program, '-F', '-y', "$dir/fpm.conf"], err => "$dir/stderr");
     push @PROC, $proc;
     wait_for { -S "$dir/fpm.sock" || !$proc->alive } 20, 'php-fpm';
+    return $SPAWNED{fpm} = { socket => "$dir/fpm.sock", proc => $proc };
+}
+
+sub _php_proxy {
+    my $fpm = _fpm();
+    my $file = _php_file();
     my $server = _httpd(
         name => 'php-proxy', modules => [qw(proxy proxy_fcgi)],
         config => <<"END");
 Alias /app $file
 <Location /app>
-    SetHandler "proxy:unix:$dir/fpm.sock|fcgi://localhost"
+    SetHandler "proxy:unix:$fpm->{socket}|fcgi://localhost"
     Require all granted
 </Location>
 END
-    push @{ $server->{roots} }, $proc->pid;
+    push @{ $server->{roots} }, $fpm->{proc}->pid;
     return $server;
 }
+
+sub _php_nginx { return _nginx_on(_fpm(), 0, SCRIPT_FILENAME => _php_file()) }
 
 # --- nginx, and workers that are not httpd's ---------------------------------
 
@@ -405,7 +416,8 @@ sub _nginx_keep {
 }
 
 sub _nginx_on {
-    my ($spawned, $keep) = @_;
+    my ($spawned, $keep, %more) = @_;
+    my @params = (@PARAMS, map { "    fastcgi_param $_ $more{$_};\n" } keys %more);
     my $kept = $keep ? "\n      fastcgi_keep_conn on;" : '';
     my $keepalive = $keep ? "\n    keepalive $keep;" : '';
     my $dir = tmp_dir();
@@ -442,7 +454,7 @@ $temp  upstream workers {
     }
     location /app {
       fastcgi_pass workers;$kept
-  ${\ join '  ', @PARAMS}    }
+  ${\ join '  ', @params}    }
   }
 }
 END
@@ -538,14 +550,14 @@ sub _serving {
         $server->{roots}[0], descendants($server->{roots}[0]);
 }
 
-=head2 cpu(SERVER)
+=head2 cpu_of(SERVER)
 
 Seconds of processor time that all its processes have used so far, workers
 included.
 
 =cut
 
-sub cpu {
+sub cpu_of {
     my ($server) = @_;
     my $ticks = 0;
     for my $pid (map { ($_, descendants($_)) } @{ $server->{roots} }) {
