@@ -24,7 +24,7 @@ _fcgipmctl_pids()
 _fcgipmctl()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} word= socket= pool= i
-    local words="ping status config reload start stop scale kill top check"
+    local words="ping status config reload start stop drain scale kill top check"
 
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do

@@ -48,16 +48,18 @@ typedef struct args {
 
 static const struct {
     const char *word, *help;
-} helps[] = {{"ping", "the manager's process id and version"},
-             {"status", "the state of the pools; of one pool, its workers too"},
-             {"config", "the settings in force, and where each comes from"},
-             {"reload", "replace every worker; each finishes its request"},
-             {"start", "start a pool that was stopped"},
-             {"stop", "stop a pool's workers; requests get 503 until start"},
-             {"scale", "set the number of workers, instead of FcgiPMProcesses"},
-             {"kill", "send SIGKILL to a worker"},
-             {"script", "the pool of a script, or why it is not run"},
-             {NULL, NULL}};
+} helps[] = {
+    {"ping", "the manager's process id and version"},
+    {"status", "the state of the pools; of one pool, its workers too"},
+    {"config", "the settings in force, and where each comes from"},
+    {"reload", "replace every worker; each finishes its request"},
+    {"start", "start a pool that was stopped"},
+    {"stop", "stop a pool's workers; requests get 503 until start"},
+    {"drain", "as stop, but fail readiness first; all: end fcgipm-run"},
+    {"scale", "set the number of workers, instead of FcgiPMProcesses"},
+    {"kill", "send SIGKILL to a worker"},
+    {"script", "the pool of a script, or why it is not run"},
+    {NULL, NULL}};
 
 static void ctl_print_word(FILE *out, const char *word, const char *args)
 {

@@ -166,6 +166,8 @@ typedef struct pm_global {
     const char *runtime_dir; /**< NULL: httpd's, or fcgipm-run's */
     const char *pid_file;    /**< NULL: none */
     apr_time_t die_timeout;
+    apr_time_t drain_grace;    /**< from SIGTERM on fcgipm-run is not ready, and
+                                *   serves as before for so long */
     const char *manager_name;  /**< title of the manager in ps(1) */
     apr_int64_t graceful;      /**< a pm_graceful_t */
     apr_int64_t max_processes; /**< workers of all pools; 0: no limit */

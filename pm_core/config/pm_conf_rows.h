@@ -25,6 +25,9 @@ PM_ROW(pid_file, "FcgiPMPidFile", PM_T_PATH, pm_global_t, NULL, 1, 4095, NULL,
 PM_ROW(die_timeout, "FcgiPMDieTimeout", PM_T_TIME, pm_global_t, "3s", 0, PM_H,
        NULL, PM_CHANGE_NOTHING,
        "time from SIGTERM to SIGKILL when the manager ends")
+PM_ROW(drain_grace, "FcgiPMDrainGrace", PM_T_TIME, pm_global_t, "0", 0, PM_H,
+       NULL, PM_CHANGE_NOTHING,
+       "time to serve while not ready before fcgipm-run ends")
 PM_ROW(manager_name, "FcgiPMManagerName", PM_T_STRING, pm_global_t,
        "fcgipm-manager", 1, 255, NULL, PM_CHANGE_NOTHING,
        "title of the manager in ps")

@@ -138,9 +138,32 @@ static const char *command_hold(command_request_t *a)
     if (!pool) {
         return wrong;
     }
-    if (pool->published->held != held) {
+    if (pool->published->held != held || pool->leaves_at) {
         command_log(a, pool, held ? "stop: no worker until start" : "start");
         pm_pool_hold(pool, held);
+    }
+    return "ok";
+}
+
+static const char *command_drain(command_request_t *a)
+{
+    pm_context_t *context = a->context;
+    const char *wrong = NULL;
+    pm_pool_t *pool = a->req->pool[0] ? command_find_pool(a, &wrong) : NULL;
+
+    if (!context->leave) {
+        return "error httpd is the front of its pools: stop POOL, or "
+               "apachectl graceful-stop";
+    }
+    if (a->req->pool[0] && !pool) {
+        return wrong;
+    }
+    if (pool && !pm_pool_held(pool) && !pool->leaves_at) {
+        command_log(a, pool, "drain: not ready any more");
+        pm_pool_drain(pool, pm_time_now() + context->global->drain_grace);
+    }
+    if (!pool && !context->leaving) {
+        context->leave(context->leave_ctx, "drain (control socket)");
     }
     return "ok";
 }
@@ -199,8 +222,8 @@ static command_fn *const command_table[PM_VERBS] = {
     [PM_VERB_PING] = command_ping,     [PM_VERB_STATUS] = command_status,
     [PM_VERB_CONFIG] = command_config, [PM_VERB_RELOAD] = command_reload,
     [PM_VERB_START] = command_hold,    [PM_VERB_STOP] = command_hold,
-    [PM_VERB_SCALE] = command_scale,   [PM_VERB_KILL] = command_kill,
-    [PM_VERB_SCRIPT] = command_script};
+    [PM_VERB_DRAIN] = command_drain,   [PM_VERB_SCALE] = command_scale,
+    [PM_VERB_KILL] = command_kill,     [PM_VERB_SCRIPT] = command_script};
 
 void pm_control_commands_run(void *ctx, pm_control_caller_t *caller,
                              const char *line)

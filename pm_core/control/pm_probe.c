@@ -357,19 +357,18 @@ static int probe_is_ready(const pm_pool_t *pool)
 {
     int avail = (int)pool->published->avail;
 
-    return pool->phase == PM_POOL_RUNNING
+    return pool->phase == PM_POOL_RUNNING && !pool->leaves_at
            && (avail == PM_AVAIL_RUNNING
                || (avail == PM_AVAIL_STARTING
                    && ((pool->rollback.ever && !pool->restart.failures)
                        || (pool->open && !pm_pool_alive(pool)))));
 }
 
-/* @param name "": all pools; scripts' pools come and go, and drained ones go */
+/* @param name "": all pools; scripts' pools come and go, and removed ones go */
 static int probe_is_asked(const pm_pool_t *pool, const char *name)
 {
-    return *name ? !strcmp(pool->conf->name, name)
-                       && pool->published->avail != PM_AVAIL_DRAINING
-                 : !pool->script && pool->published->avail != PM_AVAIL_DRAINING;
+    return pool->phase < PM_POOL_DRAINING
+           && (*name ? !strcmp(pool->conf->name, name) : !pool->script);
 }
 
 static void probe_ready(const pm_probe_t *probe, const char *name,
@@ -394,9 +393,9 @@ static void probe_ready(const pm_probe_t *probe, const char *name,
             }
         }
     }
-    if (context->dying_at || !context->global) {
+    if (context->leaving || !context->global) {
         APR_ARRAY_PUSH(lines, const char *) =
-            context->dying_at ? "the manager ends\n" : "the manager starts\n";
+            context->leaving ? "the manager ends\n" : "the manager starts\n";
     }
     answer->status = *name && !asked ? 404 : lines->nelts ? 503 : 200;
     answer->text = lines->nelts ? apr_array_pstrcat(p, lines, '\0') : NULL;

@@ -47,22 +47,20 @@ int pm_adoption_removes(const pm_pool_set_t *set, const pm_pool_t *pool)
     return 1;
 }
 
-/* A pool of the set may have taken over the file of one that is removed: it is
- * not that one's to remove any more. */
-static void adoption_leave_file(const pm_adoption_t *a, pm_pool_t *removed)
+/* A pool of the set may have taken over the socket of one that is removed: it
+ * is not that one's to end any more. */
+static void adoption_leave_socket(const pm_adoption_t *a, pm_pool_t *removed)
 {
     const apr_array_header_t *members = a->set->members;
     int i;
 
-    for (i = 0; removed->listener.path && i < members->nelts; i++) {
+    for (i = 0; i < members->nelts; i++) {
         const pm_member_t *member = &APR_ARRAY_IDX(members, i, pm_member_t);
         const pm_pool_t *pool = apr_hash_get(
             a->context->pools, &member->generation, sizeof(member->generation));
 
-        if (pool && pool->listener.path
-            && pool->listener.ino == removed->listener.ino
-            && pool->listener.dev == removed->listener.dev) {
-            removed->listener.foreign = 1;
+        if (pool && pm_listen_is_same(&pool->listener, &removed->listener)) {
+            removed->listener.foreign = removed->is_succeeded = 1;
         }
     }
 }
@@ -76,7 +74,7 @@ static void adoption_remove_others(pm_adoption_t *a)
         pm_pool_t *pool = apr_hash_this_val(hi);
 
         if (pm_adoption_removes(a->set, pool)) {
-            adoption_leave_file(a, pool);
+            adoption_leave_socket(a, pool);
             pm_pool_remove(pool);
         }
     }

@@ -63,9 +63,10 @@ struct pm_manager {
     pm_watch_t channel_watch;
     pm_watch_t wakeup_watch;
     pm_watch_t slow_report_watch;
-    pm_timer_t last_timer; /* the end of all waiting */
-    pm_timer_t next_slice; /* set: something is left for the next round */
-    int reaping;           /* children that have ended, likewise */
+    pm_timer_t grace_timer; /* the drain grace is over */
+    pm_timer_t last_timer;  /* the end of all waiting */
+    pm_timer_t next_slice;  /* set: something is left for the next round */
+    int reaping;            /* children that have ended, likewise */
     int given_up;
     pm_phase_t phase;
     pm_pool_set_t *taking; /* being received */
@@ -310,7 +311,7 @@ static void mgr_reload(pm_manager_t *m)
     pm_reload_t how = {.origin = PM_RELOAD_SIGNAL};
     pm_pool_set_t *set = m->staged;
 
-    if (!m->context.global) {
+    if (!m->context.global || m->context.leaving) {
         return;
     }
     pm_service_reloading(&m->service);
@@ -335,15 +336,44 @@ static void mgr_die(pm_manager_t *m, const char *why)
            "told to go",
            (int)getpid(), why);
     m->phase = PM_PHASE_DYING;
+    m->context.leaving = 1;
+    pm_loop_at(m->context.loop, &m->grace_timer, PM_TIME_NEVER);
     m->context.dying_at = pm_time_now();
     m->context.end_by =
         m->context.dying_at + m->context.die_timeout + LAST_WAIT;
     pm_loop_at(m->context.loop, &m->last_timer, m->context.end_by);
-    pm_service_stopping(&m->service);
+    pm_service_stopping(&m->service, 0);
     pm_spawner_kill(&m->context.spawner, NULL); /* takes back what it has not
                                                  * begun */
     /* httpd keeps the sockets of its pools for the next manager */
     mgr_each_pool(m, m->opts.channel < 0 ? pm_pool_finish : pm_pool_close);
+}
+
+static void mgr_on_grace(void *ctx, apr_time_t now)
+{
+    (void)now;
+    mgr_die(ctx, "the drain grace is over");
+}
+
+/* SIGTERM: the drain grace comes first, if it has not begun.  httpd needs none:
+ * its children finish before it ends the manager. */
+static void mgr_leave(void *ctx, const char *why)
+{
+    pm_manager_t *m = ctx;
+    apr_interval_time_t grace = m->context.global && m->opts.channel < 0
+                                    ? m->context.global->drain_grace
+                                    : 0;
+
+    if (!grace || m->context.leaving) {
+        mgr_die(m, why);
+        return;
+    }
+    pm_log(m->opts.log, PM_NOTICE,
+           "manager (pid %d): %s: not ready any more, ends in %.3f s",
+           (int)getpid(), why, (double)grace / APR_USEC_PER_SEC);
+    m->context.leaving = 1;
+    pm_service_stopping(&m->service, grace);
+    pm_loop_at(m->context.loop, &m->grace_timer, pm_time_now() + grace);
 }
 
 static pm_worker_t *mgr_worker(const pm_manager_t *m, const pid_t *pid)
@@ -410,7 +440,7 @@ static void mgr_run_signals(pm_manager_t *m)
             mgr_reload(m);
             break;
         case PM_SIGNAL_DIE:
-            mgr_die(m, strsignal(*sig));
+            mgr_leave(m, strsignal(*sig));
             break;
         case PM_SIGNAL_REAP:
             mgr_reap(m);
@@ -677,9 +707,12 @@ apr_status_t pm_manager_create(pm_manager_t **out,
     m->control_listener.fd = -1;
     m->pid_file.fd = -1;
     m->pcontrol = pm_subpool_create(p);
+    m->grace_timer = (pm_timer_t){.due = mgr_on_grace, .ctx = m};
     m->last_timer = (pm_timer_t){.due = mgr_on_last, .ctx = m};
     m->next_slice = (pm_timer_t){.due = mgr_on_slice, .ctx = m};
     mgr_init_context(m);
+    m->context.leave = opts->channel < 0 ? mgr_leave : NULL;
+    m->context.leave_ctx = m;
     m->survivor = (pm_survivor_t){.log = opts->log,
                                   .log_fd = opts->log_fd,
                                   .roster = m->context.roster,

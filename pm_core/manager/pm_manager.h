@@ -6,8 +6,10 @@
  * The parent of every worker.  It takes the signals of
  * FCGI::Engine::ProcManager: on SIGHUP it tells every worker to stop, and goes
  * on; on SIGTERM or SIGINT it tells every worker to stop, waits the die
- * timeout, kills those left and ends with 0 or 1.  One process runs one
- * manager; what it does between two events is pm_manager_run(), on one screen.
+ * timeout, kills those left and ends with 0 or 1.  In fcgipm-run the drain
+ * grace comes before that: it serves as before and is not ready; another
+ * SIGTERM ends the grace.  One process runs one manager; what it does between
+ * two events is pm_manager_run(), on one screen.
  */
 #ifndef PM_MANAGER_H
 #define PM_MANAGER_H

@@ -136,12 +136,12 @@ void pm_service_reloading(pm_service_t *s)
     service_tell(s, text);
 }
 
-void pm_service_stopping(pm_service_t *s)
+void pm_service_stopping(pm_service_t *s, apr_interval_time_t grace)
 {
     char text[80];
 
     apr_snprintf(text, sizeof(text),
                  "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" APR_TIME_T_FMT,
-                 s->context->die_timeout + SERVICE_GRACE);
+                 grace + s->context->die_timeout + SERVICE_GRACE);
     service_tell(s, text);
 }

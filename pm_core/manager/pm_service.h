@@ -46,7 +46,7 @@ void pm_service_ready(pm_service_t *s);
 /** A reload begins. */
 void pm_service_reloading(pm_service_t *s);
 
-/** The end begins, which takes the die timeout at the most. */
-void pm_service_stopping(pm_service_t *s);
+/** The end begins, which takes the grace and the die timeout at the most. */
+void pm_service_stopping(pm_service_t *s, apr_interval_time_t grace);
 
 #endif /* PM_SERVICE_H */

@@ -544,6 +544,15 @@ int pm_listen_is_there(const pm_listener_t *l)
            && st.st_dev == l->dev;
 }
 
+int pm_listen_is_same(const pm_listener_t *a, const pm_listener_t *b)
+{
+    struct stat st[2];
+
+    return a->fd >= 0 && b->fd >= 0 && fstat(a->fd, &st[0]) == 0
+           && fstat(b->fd, &st[1]) == 0 && st[0].st_ino == st[1].st_ino
+           && st[0].st_dev == st[1].st_dev;
+}
+
 int pm_listen_has_mode(const pm_listener_t *l, mode_t mode)
 {
     struct stat st;
@@ -573,6 +582,20 @@ void pm_listen_unlink(const pm_listener_t *l)
         unlinkat(dir, slash + 1, 0);
     }
     close(dir);
+}
+
+#define NO_INTERFACE 0x7fffffff
+
+void pm_listen_shut(const pm_listener_t *l)
+{
+    pm_listen_unlink(l);
+#ifdef SO_BINDTOIFINDEX
+    if (l->fd >= 0 && !l->path && !l->foreign) {
+        int index = NO_INTERFACE;
+
+        setsockopt(l->fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, sizeof(index));
+    }
+#endif
 }
 
 void pm_listen_close(pm_listener_t *l)

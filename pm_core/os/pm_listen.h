@@ -116,12 +116,22 @@ apr_status_t pm_listen_adjust(const pm_listener_t *l,
 /** Is the file at its path still this socket's? */
 int pm_listen_is_there(const pm_listener_t *l);
 
+/** Are those one socket? */
+int pm_listen_is_same(const pm_listener_t *a, const pm_listener_t *b);
+
 /** Has the file of a unix socket this mode?  Its owner can change it.
  *  @return 1 where there is no file as well */
 int pm_listen_has_mode(const pm_listener_t *l, mode_t mode);
 
 /** Remove the socket's file if it is still this socket's, and not foreign. */
 void pm_listen_unlink(const pm_listener_t *l);
+
+/** Let no client connect any more; what is queued can still be accepted.  A
+ *  unix socket loses its file.  A TCP socket is bound to a network interface
+ *  that does not exist (SO_BINDTOIFINDEX, Linux), so that the kernel finds no
+ *  listener for a SYN, and refuses; handshakes that have begun go on.  close(2)
+ *  and shutdown(2) would reset what is queued.  Foreign ones are left alone. */
+void pm_listen_shut(const pm_listener_t *l);
 
 /** Close the descriptor; the file stays. */
 void pm_listen_close(pm_listener_t *l);

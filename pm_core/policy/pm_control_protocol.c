@@ -19,6 +19,7 @@ static const struct protocol_row {
              {"reload", PM_VERB_RELOAD, "[POOL] [wait]", PM_RIGHT_ALL},
              {"start", PM_VERB_START, "POOL", PM_RIGHT_ALL},
              {"stop", PM_VERB_STOP, "POOL", PM_RIGHT_ALL},
+             {"drain", PM_VERB_DRAIN, "[POOL]", PM_RIGHT_ALL},
              {"scale", PM_VERB_SCALE, "POOL MIN [MAX]", PM_RIGHT_ALL},
              {"kill", PM_VERB_KILL, "PID", PM_RIGHT_ALL},
              {"script", PM_VERB_SCRIPT, "CONFIG HOST PATH", PM_RIGHT_ASK},

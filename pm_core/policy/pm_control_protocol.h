@@ -29,6 +29,7 @@ typedef enum pm_verb {
     PM_VERB_RELOAD,
     PM_VERB_START,
     PM_VERB_STOP,
+    PM_VERB_DRAIN, /**< without a pool: the manager ends */
     PM_VERB_SCALE,
     PM_VERB_KILL,
     PM_VERB_SCRIPT, /**< see pm_script_pools_ask() */

@@ -59,10 +59,15 @@ typedef struct pm_context {
     pm_sock_diag_t sock_diag;
     struct rlimit files; /**< descriptors of workers, pm_fds_raise() */
     apr_time_t die_timeout;
+    int leaving;         /**< 1: it is to end, and ready no more */
     apr_time_t dying_at; /**< when the manager's end began; 0: it has not */
     apr_time_t end_by;   /**< when it has to be over; 0: as dying_at */
-    int config;          /**< httpd's number of the configuration in force */
-    int killed;          /**< workers that got SIGKILL since dying_at */
+    /** As SIGTERM does, for this reason.  NULL: httpd is the front, and ends
+     * the manager. */
+    void (*leave)(void *ctx, const char *why);
+    void *leave_ctx;
+    int config; /**< httpd's number of the configuration in force */
+    int killed; /**< workers that got SIGKILL since dying_at */
 } pm_context_t;
 
 #endif /* PM_CONTEXT_H */

@@ -27,6 +27,9 @@
     apr_time_from_msec(50) /* the last while the manager ends                  \
                             */
 
+/* Handshakes of TCP that have begun are over by then. */
+#define DRAIN_HANDSHAKE apr_time_from_msec(200)
+
 void pm_pool_error(pm_pool_t *pool, pm_level_t level, const char *fmt, ...)
 {
     va_list ap;
@@ -576,6 +579,7 @@ void pm_pool_hold(pm_pool_t *pool, unsigned held)
 {
     pool->published->held = held;
     pm_restart_policy_forget(&pool->restart);
+    pool->leaves_at = 0;
     if (held) {
         pm_leftovers_kill_strays(pool);
         pm_pool_keep_workers(pool);
@@ -618,7 +622,7 @@ void pm_pool_close(pm_pool_t *pool)
 
 void pm_pool_finish(pm_pool_t *pool)
 {
-    if (pool->phase != PM_POOL_RUNNING || !pool->listener.path
+    if (pool->phase != PM_POOL_RUNNING || pool->listener.foreign
         || pm_pool_held(pool)) {
         pm_pool_close(pool);
         return;
@@ -626,6 +630,13 @@ void pm_pool_finish(pm_pool_t *pool)
     EACH_FEATURE(pool->context, ended, pool);
     pm_pool_remove(pool);
     pm_pool_each_worker(pool, pool_hurry_worker, NULL);
+}
+
+void pm_pool_drain(pm_pool_t *pool, apr_time_t at)
+{
+    pool->leaves_at = at;
+    pool->drain_wait = DRAIN_FIRST;
+    pm_pool_touch(pool);
 }
 
 /* An httpd child counts its request first and then looks whether the pool is
@@ -650,16 +661,30 @@ int pm_pool_retire(pm_pool_t *pool)
 
 /* --- plan ----------------------------------------------------------------- */
 
-/* Nobody can call any more: no httpd child of an older configuration lives, the
- * file of its socket is gone, and its queue is empty. */
-static int pool_is_drained(pm_pool_t *pool)
+/* Nobody can call any more: no httpd child of an older configuration lives, no
+ * client can connect, and the queue is empty or another pool's. */
+static int pool_is_drained(pm_pool_t *pool, apr_time_t now)
 {
     if (pm_scoreboard_has_older(pool->context->scoreboard,
                                 pool->context->config)) {
         return 0;
     }
-    pm_listen_unlink(&pool->listener);
-    return !pm_listen_pending(pool->listener.fd);
+    if (pool->is_succeeded) {
+        return 1;
+    }
+    if (!pool->shut_at) {
+        pm_listen_shut(&pool->listener);
+        pool->shut_at = now;
+    }
+    return now - pool->shut_at
+               >= (pool->listener.path ? DRAIN_FIRST : DRAIN_HANDSHAKE)
+           && !pm_listen_pending(pool->listener.fd);
+}
+
+static apr_time_t pool_next_look(pm_pool_t *pool, apr_time_t longest)
+{
+    pool->drain_wait = pm_time_min(pool->drain_wait * 2, longest);
+    return pm_time_now() + pool->drain_wait;
 }
 
 static apr_time_t pool_plan_drain(pm_pool_t *pool, apr_time_t now)
@@ -669,13 +694,29 @@ static apr_time_t pool_plan_drain(pm_pool_t *pool, apr_time_t now)
                          ? context->dying_at + context->die_timeout
                          : PM_TIME_NEVER;
 
-    if (pool_is_drained(pool) || now >= end) {
+    if (pool_is_drained(pool, now) || now >= end) {
         pool->phase = PM_POOL_CLOSING;
         return PM_TIME_NEVER;
     }
-    pool->drain_wait = pm_time_min(
-        pool->drain_wait * 2, context->dying_at ? DRAIN_DYING : DRAIN_LAST);
-    return pm_time_min(now + pool->drain_wait, end);
+    return pm_time_min(
+        pool_next_look(pool, context->dying_at ? DRAIN_DYING : DRAIN_LAST),
+        end);
+}
+
+/* `drain`: its readiness has failed for long enough.  When the queue is empty
+ * it is a stopped pool, whose socket stays for `start`. */
+static apr_time_t pool_plan_leave(pm_pool_t *pool, apr_time_t now)
+{
+    if (now < pool->leaves_at) {
+        return pool->leaves_at;
+    }
+    if (pm_listen_pending(pool->listener.fd)) {
+        return pool_next_look(pool, DRAIN_DYING);
+    }
+    pm_log(pool->context->log, PM_NOTICE,
+           "pool %s: drained: no worker until start", pool->conf->name);
+    pm_pool_hold(pool, 1);
+    return PM_TIME_NEVER;
 }
 
 /* A pool that waits for room is planned again when there is some, one pool
@@ -806,6 +847,7 @@ static pm_avail_t pool_avail(const pm_pool_t *pool)
     case PM_POOL_RUNNING:
     default:
         return pm_pool_held(pool)      ? PM_AVAIL_STOPPED
+               : pool->leaves_at       ? PM_AVAIL_DRAINING
                : pool_in_backoff(pool) ? PM_AVAIL_BACKOFF
                : pool_can_serve(pool)  ? PM_AVAIL_RUNNING
                                        : PM_AVAIL_STARTING;
@@ -864,6 +906,9 @@ void pm_pool_plan(pm_pool_t *pool, apr_time_t now)
     pool->is_touched = 0;
     if (pool->phase == PM_POOL_DRAINING) {
         next = pool_plan_drain(pool, now);
+    }
+    else if (pool->leaves_at) {
+        next = pool_plan_leave(pool, now);
     }
     if (pool->spec) {
         next = pm_time_min(next, pool_plan_workers(pool, now));

@@ -90,6 +90,10 @@ struct pm_pool {
     pm_restart_policy_t restart;
     apr_time_t last_start;
     apr_uint64_t paid;              /**< see pm_restart_policy_spend_credit() */
+    apr_time_t leaves_at;           /**< when it is to drain and then to be
+                                     *   held; 0: it is not */
+    int is_succeeded;               /**< its socket is another pool's now */
+    apr_time_t shut_at;             /**< since when no client can connect */
     apr_time_t drain_wait;          /**< next pause while draining */
     pm_timer_t timer;               /**< the next plan */
     struct pm_output *output;       /**< pm_output.c's */
@@ -161,10 +165,14 @@ int pm_pool_retire(pm_pool_t *pool);
 /** The manager is about to end: tell every worker to stop, start no other. */
 void pm_pool_close(pm_pool_t *pool);
 
+/** The pool is not ready from now on, and serves.  As soon as no connection is
+ *  queued, from @a at on, it is held.  pm_pool_hold() takes that back. */
+void pm_pool_drain(pm_pool_t *pool, apr_time_t at);
+
 /** The manager is about to end, and the pool's socket with it: what is queued
  *  there is served first, within the die timeout, while nobody can call any
- *  more.  Then it closes; at once where it has no unix socket, as a TCP port
- *  cannot be taken from clients without losing its queue. */
+ *  more.  Then it closes; at once where the socket is foreign, whose queue the
+ *  next manager serves. */
 void pm_pool_finish(pm_pool_t *pool);
 
 /** Have it planned at the end of this round. */

@@ -111,6 +111,8 @@ sub line_number {
 }
 
 # --- stop and scale, and how long that holds
+like((ctl($socket, 'drain', 'other'))[1], qr/httpd is the front/,
+     'drain is for fcgipm-run');
 is((ctl($socket, 'stop', 'other'))[0], 0, 'stop');
 is($httpd->get('/other/?pid')->{status}, 503, 'requests get 503');
 is((ctl($socket, 'scale', 'app', 4))[0], 0, 'scale');
