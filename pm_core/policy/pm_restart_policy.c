@@ -16,9 +16,10 @@ pm_exit_t pm_restart_policy_judge(const pm_exit_facts_t *facts)
     return facts->clean ? PM_EXIT_NORMAL : PM_EXIT_CRASHED;
 }
 
-int pm_restart_policy_spend_credit(apr_uint64_t given, apr_uint64_t *paid,
-                                   int workers)
+int pm_restart_policy_spend_credit(apr_uint64_t answered, apr_uint64_t waiting,
+                                   apr_uint64_t *paid, int workers)
 {
+    apr_uint64_t given = answered ? answered + waiting : 0;
     apr_uint64_t most = (apr_uint64_t)workers;
 
     if (given > *paid + most) {

@@ -58,15 +58,17 @@ pm_exit_t pm_restart_policy_judge(const pm_exit_facts_t *facts);
  * given is: each pays for one exit.  Requests of long ago pay for one exit of
  * each worker at the most, so a pool whose new workers fail while the old ones
  * serve starts no more than one for each request.
- * @param given   requests answered so far and in flight: a worker that ends
- *                after its last byte can be reaped before the child has counted
- *                its answer
- * @param paid    requests that have been used up; adjusted
- * @param workers that the pool has
+ * @param answered requests answered so far
+ * @param waiting  requests in flight: a worker that ends after its last byte
+ *                 can be reaped before the child has counted its answer.  In a
+ *                 pool that has answered none, they wait for its first worker
+ *                 to load, and pay for nothing
+ * @param paid     requests that have been used up; adjusted
+ * @param workers  that the pool has
  * @return 1 when there was one to pay with
  */
-int pm_restart_policy_spend_credit(apr_uint64_t given, apr_uint64_t *paid,
-                                   int workers);
+int pm_restart_policy_spend_credit(apr_uint64_t answered, apr_uint64_t waiting,
+                                   apr_uint64_t *paid, int workers);
 
 /** Note that a worker has FAILED.  Several that fail together count once.
  *  @param loading 1: the worker on trial was not ready */

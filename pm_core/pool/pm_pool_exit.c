@@ -150,7 +150,7 @@ static int exit_has_served(pm_pool_t *pool, const pm_worker_t *w, int told,
         return known.requests > 0;
     }
     return !told
-           && pm_restart_policy_spend_credit(sum.done + sum.in_flight,
+           && pm_restart_policy_spend_credit(sum.done, sum.in_flight,
                                              &pool->paid,
                                              (int)pool->conf->processes.max);
 }

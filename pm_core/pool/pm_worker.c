@@ -737,6 +737,7 @@ static void wrk_attend_program(pm_worker_t *w, apr_time_t now)
         && (!w->guarded || seen.known || wrk_is_served_for(w, &seen)
             || (now >= w->started_at + SILENCE && wrk_is_silent(w)))
         && w->group->events->waits(w->pool, w, &seen)) {
+        w->group->reports = seen.known ? w->definition : w->group->reports;
         pm_worker_handle(w, PM_WORKER_EVENT_READY);
     }
     if (w->state != PM_WORKER_LOADING && w->state != PM_WORKER_READY) {
@@ -827,10 +828,13 @@ void pm_worker_reaped(pm_worker_t *w, int status)
     facts.runs = w->runs;
     facts.clean = WIFEXITED(status) && !WEXITSTATUS(status);
     facts.lived = pm_time_now() - w->started_at;
-    /* before it has settled the guard may not be in it: pm_worker_attend() */
-    facts.loading = w->guarded && w->state == PM_WORKER_LOADING && !known.known
-                    && known.forked != PM_WORKER_FORKED_SERVES
-                    && facts.lived >= PM_RESTART_POLICY_SETTLE;
+    /* before it has settled the guard may not be in it, unless it was in
+     * others of the same definition: pm_worker_attend() */
+    facts.loading =
+        w->guarded && w->state == PM_WORKER_LOADING && !known.known
+        && known.forked != PM_WORKER_FORKED_SERVES
+        && (facts.lived >= PM_RESTART_POLICY_SETTLE
+            || (w->definition && w->definition == w->group->reports));
     facts.daemon = !known.known && wrk_is_daemon(w, &facts);
     w->ends_all = facts.daemon || w->state == PM_WORKER_KILLED
                   || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);

@@ -72,6 +72,8 @@ typedef struct pm_worker_group {
     int due[PM_DUE_START + 1];     /**< workers that are to be replaced, by
                                     *   pm_due_t; [PM_DUE_NOT] has no meaning */
     apr_uint64_t lead;             /**< see pm_recycle_learn_lead() */
+    unsigned reports; /**< the last definition of which a worker has reported
+                       *   that it waits: so its others do; 0: none */
     int held;    /**< requests that workers which were told to stop may have, as
                   *   was seen when they were looked at last */
     int ordered; /**< workers that have not come yet, pm_order.h */

@@ -52,16 +52,22 @@ static void test_exits(void)
 
 static void test_credit(void)
 {
-    apr_uint64_t paid = 100;
+    apr_uint64_t paid = 0;
     int i;
 
-    ok(!pm_restart_policy_spend_credit(100, &paid, 2),
+    ok(!pm_restart_policy_spend_credit(0, 1, &paid, 2),
+       "credit: the first request waits for the first worker");
+    ok(pm_restart_policy_spend_credit(1, 1, &paid, 2),
+       "credit: an answer in flight may be its last");
+    paid = 100;
+    ok(!pm_restart_policy_spend_credit(100, 0, &paid, 2),
        "credit: nothing was answered");
-    ok(pm_restart_policy_spend_credit(101, &paid, 2),
+    ok(pm_restart_policy_spend_credit(101, 0, &paid, 2),
        "credit: one answer, one exit");
-    ok(!pm_restart_policy_spend_credit(101, &paid, 2), "credit: it is used up");
+    ok(!pm_restart_policy_spend_credit(101, 0, &paid, 2),
+       "credit: it is used up");
     for (i = 0; i < 3; i++) {
-        is_int(pm_restart_policy_spend_credit(9000, &paid, 2), i < 2,
+        is_int(pm_restart_policy_spend_credit(9000, 0, &paid, 2), i < 2,
                "credit: thousands of "
                "answers are good for one exit of each worker (%d)",
                i + 1);
