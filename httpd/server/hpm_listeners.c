@@ -12,9 +12,10 @@ APLOG_USE_MODULE(fcgipm);
 
 /* --- finding -------------------------------------------------------------- */
 
-static hpm_listener_t *listener_at(const apr_array_header_t *listeners, int i)
+hpm_listener_t *hpm_listeners_at(const apr_array_header_t *listeners, int i)
 {
-    return &APR_ARRAY_IDX(listeners, i, hpm_listener_t);
+    return (hpm_listener_t *)(void *)(listeners->elts
+                                      + i * listeners->elt_size);
 }
 
 static hpm_listener_t *listener_find(const apr_array_header_t *listeners,
@@ -23,7 +24,7 @@ static hpm_listener_t *listener_find(const apr_array_header_t *listeners,
     int i;
 
     for (i = 0; i < listeners->nelts; i++) {
-        hpm_listener_t *listener = listener_at(listeners, i);
+        hpm_listener_t *listener = hpm_listeners_at(listeners, i);
 
         if (!strcmp(listener->socket.text, listen)
             && !strcmp(listener->name, name)) {
@@ -42,7 +43,7 @@ static hpm_listener_t *listener_find_port(const apr_array_header_t *listeners,
     int i;
 
     for (i = 0; i < listeners->nelts; i++) {
-        hpm_listener_t *listener = listener_at(listeners, i);
+        hpm_listener_t *listener = hpm_listeners_at(listeners, i);
 
         if (listener->file && !listener->socket.path
             && !strcmp(listener->socket.text, listen)) {
@@ -68,7 +69,7 @@ static void listener_note_slots(char *taken,
     int i;
 
     for (i = 0; i < listeners->nelts; i++) {
-        taken[listener_at(listeners, i)->slot] = 1;
+        taken[hpm_listeners_at(listeners, i)->slot] = 1;
     }
 }
 
@@ -274,7 +275,7 @@ void hpm_listeners_close(apr_array_header_t *former, int unlink_too)
     int i;
 
     for (i = 0; i < former->nelts; i++) {
-        hpm_listener_t *listener = listener_at(former, i);
+        hpm_listener_t *listener = hpm_listeners_at(former, i);
 
         if (listener->file && unlink_too) {
             pm_listen_unlink(&listener->socket);

@@ -39,6 +39,10 @@ typedef struct hpm_listener {
 apr_array_header_t *hpm_listeners_renew(struct hpm_parent *me,
                                         apr_pool_t *ptemp);
 
+/** @return a listener of an array that another build may have made, which may
+ *  have more members, or fewer: only those up to @c settings may be used */
+hpm_listener_t *hpm_listeners_at(const apr_array_header_t *listeners, int i);
+
 /** Close the sockets of @a former.
  *  @param unlink_too remove the files of unix sockets as well, because there
  *                    is no manager that does it after it has drained the

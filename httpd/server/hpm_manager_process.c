@@ -34,12 +34,12 @@ APLOG_USE_MODULE(fcgipm);
 #define MANAGER_RETRY_MIN apr_time_from_sec(1)
 #define MANAGER_RETRY_MAX apr_time_from_sec(10)
 
-/* A running manager can take a new configuration if it is of this build and
- * logs in the same way: the parent can hand it another file, but it cannot
- * change from a file to syslog. */
+/* A running manager can take a new configuration if it is of this build, with
+ * this scoreboard, and logs in the same way: the parent can hand it another
+ * file, but it cannot change from a file to syslog. */
 static const char *manager_identity(const hpm_parent_t *me, apr_pool_t *p)
 {
-    return apr_pstrcat(p, pm_build(), " ",
+    return apr_pstrcat(p, pm_build(), " ", me->retained->board_name, " ",
                        me->s->error_log ? "file" : me->s->error_fname, NULL);
 }
 

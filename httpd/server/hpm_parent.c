@@ -54,6 +54,9 @@ static apr_status_t parent_open_board(hpm_retained_t *r, server_rec *server,
     rv = pm_scoreboard_create(&r->board, rows > 0 ? rows : 1,
                               (threads > 0 ? threads : 1) * REQUESTS,
                               r->board_pool, why);
+    if (rv == APR_SUCCESS && r->board_is_left) {
+        pm_script_pools_follow(r->board, (apr_uint32_t)r->config);
+    }
     /* without threads as many requests may be queued as it can count */
     if (rv == APR_SUCCESS && hpm_park_is_possible()) {
         pm_scoreboard_set_parking(r->board, PM_ADMISSION_WAITING(~0U));

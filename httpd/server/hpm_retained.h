@@ -6,9 +6,14 @@
  * httpd reads its configuration anew by clearing pconf, which unloads this
  * module.  The module comes back at another address, as another build, or not
  * at all.  What the parent keeps meanwhile lives in the process's pool and
- * holds no pointer to code.  A build that lays it out differently does not
- * find it and starts afresh; APR closes what the other build kept (see
- * hpm_file.h).
+ * holds no pointer to code.
+ *
+ * Another build takes it over: members of hpm_retained_t and hpm_listener_t are
+ * only added, at the end.  A scoreboard that the other build lays out in its
+ * own way is left to its children, with the grants they give each other, and
+ * the next manager begins with an empty one.  A build that has changed these
+ * members finds nothing and starts afresh; APR closes what the other one kept
+ * (see hpm_file.h).
  *
  * Parent only.
  */
@@ -27,12 +32,15 @@ typedef struct hpm_pipe {
 } hpm_pipe_t;
 
 typedef struct hpm_retained {
+    apr_size_t size;        /**< bytes that the build has made of it */
     pid_t parent;           /**< httpd's parent, the owner of all this */
     int config;             /**< AP_SQ_CONFIG_GEN when last seen */
     apr_file_t *lock;       /**< of the runtime directory; NULL: not held */
     const char *lock_path;  /**< its path, in the process's pool */
     apr_pool_t *board_pool; /**< NULL: no scoreboard yet */
     pm_scoreboard_t *board;
+    char board_name[64]; /**< of its layout */
+    int board_is_left;   /**< a former one was, and children may have it */
     int next_slot;
     apr_uint32_t generations;      /**< given to pools so far */
     apr_pool_t *pool;              /**< of @c listeners; one for each

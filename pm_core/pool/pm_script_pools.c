@@ -633,11 +633,15 @@ static apr_status_t sp_take_over(pm_context_t *context, const sp_stored_t *s,
 }
 
 /* Is it a pool of the manager that has died, and not yet one of this one?  A
- * pool of which no child knows any more has no generation. */
+ * pool of which no child knows any more has no generation; nor has any on a
+ * scoreboard that has followed another one. */
 static int sp_is_left(const pm_context_t *context, const sp_stored_t *s)
 {
-    return pm_scoreboard_slot(context->scoreboard, s->slot)->generation
-               == s->generation
+    apr_uint32_t generation =
+        pm_scoreboard_slot(context->scoreboard, s->slot)->generation;
+    apr_uint32_t follows = pm_scoreboard_header(context->scoreboard)->follows;
+
+    return (generation == s->generation || (follows && !generation))
            && !context->slots[s->slot]
            && !apr_hash_get(context->scripts->by_key, s->of.key,
                             APR_HASH_KEY_STRING);
@@ -695,7 +699,19 @@ static void sp_inherit(pm_context_t *context, const pm_pool_set_t *set,
                              sp_on_left, context, p);
         }
         sp_clear_away(context, set, p);
+        pm_scoreboard_header(context->scoreboard)->follows = 0;
     }
+}
+
+/* More pools than any configuration makes of scripts. */
+#define FOLLOW_BITS 20
+
+void pm_script_pools_follow(pm_scoreboard_t *scoreboard, apr_uint32_t config)
+{
+    pm_scoreboard_header_t *head = pm_scoreboard_header(scoreboard);
+
+    head->follows = 1;
+    head->scripts = config << FOLLOW_BITS & ~PM_SCOREBOARD_SCRIPT_BIT;
 }
 
 void pm_script_pools_unlink(pm_scoreboard_t *scoreboard,

@@ -55,6 +55,12 @@ void pm_script_pools_adopt(pm_context_t *context, const pm_pool_set_t *set);
  *  @return 0: it is in force for all */
 int pm_script_pools_go_on(pm_context_t *context, apr_time_t end);
 
+/** The scoreboard is new, but follows one that children still have: the first
+ *  manager on it takes over what the keeper has, and no generation is given
+ *  that they may know of another script.  Parent, before the manager.
+ *  @param config httpd's number of the configuration */
+void pm_script_pools_follow(pm_scoreboard_t *scoreboard, apr_uint32_t config);
+
 /** Remove the files of all scripts' sockets.  For a time without manager; the
  *  parent calls this when httpd ends. */
 void pm_script_pools_unlink(pm_scoreboard_t *scoreboard,

@@ -103,6 +103,8 @@ typedef struct pm_scoreboard_header {
     apr_uint32_t scripts;  /**< pools made of scripts, by all managers */
     apr_uint32_t adopted;  /**< sets of pools put in force, by all managers;
                             *   children wait on it, see pm_futex.h */
+    apr_uint32_t follows;  /**< 1: it follows another one, on which the pools of
+                            *   scripts were; written by the parent */
     apr_int64_t started;   /**< pm_time_now() at the manager's start */
     apr_int64_t loop_max;  /**< microseconds, the longest round of its loop */
 } pm_scoreboard_header_t;
