@@ -17,6 +17,7 @@
 #include "httpd/config/hpm_pools.h"
 #include "httpd/config/hpm_script_rules.h"
 #include "httpd/config/hpm_server.h"
+#include "httpd/config/hpm_socket_access.h"
 #include "httpd/config/hpm_warmup.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_safe_dir.h"
@@ -330,9 +331,8 @@ static void check_warn_users(const hpm_server_t *server, apr_pool_t *p)
     }
 }
 
-static void check_warn_handlers(const hpm_server_t *server, apr_pool_t *p)
+static void check_warn_all(const apr_array_header_t *texts)
 {
-    const apr_array_header_t *texts = hpm_hints_handlers(server, p);
     int i;
 
     for (i = 0; i < texts->nelts; i++) {
@@ -349,7 +349,8 @@ static void check_warnings(const hpm_server_t *server, apr_pool_t *p)
         check_warn_own(hpm_server_pool_at(server, i), p);
     }
     check_warn_users(server, p);
-    check_warn_handlers(server, p);
+    check_warn_all(hpm_socket_access_texts(server, p));
+    check_warn_all(hpm_hints_handlers(server, p));
 }
 
 int hpm_config_report(server_rec *s)

@@ -39,7 +39,7 @@ my @wrong = (
     ['a number with a tail', with('FcgiPMListenBacklog 10x'),
      qr/FcgiPMListenBacklog/, qr/10x/],
     ['a file in the place of a socket', with('FcgiPMListen unix:/etc/passwd'),
-     qr/FcgiPMListen: .*\/etc\/passwd: there is something else/],
+     qr/FcgiPMListen: .*\/etc\/passwd: something else is there/],
     ['a number too small', with('FcgiPMListenBacklog 0'),
      qr/FcgiPMListenBacklog/, qr/"?0"?/, qr/\b1\b.*65535/],
     ['a number too big', with('FcgiPMListenBacklog 70000'),
@@ -282,6 +282,15 @@ for (['all addresses', with("FcgiPMListen 0.0.0.0:9$any"),
      ['not for httpd itself', with('FcgiPMListen 192.0.2.1:9',
       "\nFcgiPMListenClients 192.0.2.7"),
       qr/pool app .*FcgiPMListenClients does not list .*its own requests/],
+     ['a pool\'s socket that httpd may not use', with('FcgiPMListenMode 0466'),
+      qr/pool app .*httpd's user \S+ may not connect.*FcgiPMListenMode 0466/],
+     ['sockets of scripts likewise', scripts($dir, 'FcgiPMListenMode 0'),
+      qr/<FcgiPMScripts \Q$dir\E>: httpd's user \S+ may not connect/],
+     ['the control socket likewise', "FcgiPMSocketMode 0060\n" . with(''),
+      qr/FcgiPMSocketMode 0060: .*may not connect to it/],
+     $> == 0 ? ['a pool\'s socket of somebody else',
+                with('FcgiPMListenOwner games'),
+                qr/pool app .*may not connect.*FcgiPMListenOwner games/] : (),
      $> == 0 ? ['a pool of httpd\'s user beside one of another',
                 with('') . pool('other', 'worker', 'FcgiPMUser games'),
                 qr/pool app .*runs as httpd's user.*pool other .*games/] : ()) {
@@ -294,8 +303,11 @@ for (['all addresses', with("FcgiPMListen 0.0.0.0:9$any"),
 $httpd->write_config(with('FcgiPMListen 127.0.0.1:9')
     . pool('other', 'worker', 'FcgiPMListen [::1]:9')
     . pool('outside', 'worker', 'FcgiPMListen 192.0.2.1:9',
-           'FcgiPMListenClients 192.0.2.0/30'));
-unlike(($httpd->run('-t'))[1], qr/warn/, 'loopback, or judged: no warning');
+           'FcgiPMListenClients 192.0.2.0/30')
+    . ($> == 0 ? pool('group', 'worker', 'FcgiPMListenOwner root:' . worker_gid(),
+                      'FcgiPMListenMode 0660') =~ s/:(\d+)/:#$1/r : ''));
+unlike(($httpd->run('-t'))[1], qr/warn/,
+       'loopback, judged, or open to httpd\'s group: no warning');
 is_deeply([sort glob $httpd->run_dir . '/*'], \@before,
           'httpd -t left no socket and no file');
 is_deeply([glob "$dir/*"], [$plain, "$dir/way"], 'nowhere');
