@@ -199,7 +199,7 @@ ctl_verdict_t ctl_check(FILE *out, const char *json, const char *filter,
     }
     if (!c.pools) {
         return ctl_check_fail(out, CTL_CHECK_UNKNOWN,
-                              filter ? "no pool is as --filter wants it"
+                              filter ? "no pool matches --filter"
                                      : "there is no pool");
     }
     check_put(out, &c);

@@ -309,7 +309,7 @@ static apr_status_t run_read_args(args_t *args, int argc, char **argv,
     }
     if (args->config && (args->pool_option || os->ind < argc)) {
         return pm_fail(why, APR_EINVAL,
-                       "%s%s: a pool's settings stand in the file of --config",
+                       "%s%s: a pool's settings belong in the file of --config",
                        args->pool_option ? "--" : "",
                        args->pool_option ? args->pool_option : argv[os->ind]);
     }
@@ -422,8 +422,8 @@ static apr_status_t run_make_set(pm_pool_set_t **out, pm_listener_t *l,
     if (args->conf->error_log) {
         rv = args->conf->error_log[0] == '|'
                  ? pm_fail(why, APR_EINVAL,
-                           "--error-log: a program to pipe "
-                           "to is httpd's to start")
+                           "--error-log: only httpd can pipe the log "
+                           "to a program")
                  : pm_logfile_open(&member->log_fd, args->conf->error_log, why);
     }
     member->failed = NULL;

@@ -137,9 +137,9 @@ apr_status_t pm_activation_take(pm_activation_t *a, apr_pool_t *p,
 const char *pm_activation_warning(const pm_passed_t *passed, apr_pool_t *p)
 {
     return apr_psprintf(p,
-                        "the socket %s, which was passed as \"%s\", is no "
-                        "pool's: connections to it wait for nobody; its name "
-                        "(FileDescriptorName=) has to be a pool's",
+                        "the socket %s, which was passed as \"%s\", belongs "
+                        "to no pool: no worker accepts connections to it; its "
+                        "name (FileDescriptorName=) has to be that of a pool",
                         passed->address, passed->name);
 }
 

@@ -267,8 +267,8 @@ static apr_status_t listen_check_name(int dir, const char *name,
     return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0
                    && !S_ISSOCK(st.st_mode)
                ? pm_fail(why, EEXIST,
-                         "cannot make the socket %s: there is "
-                         "something else",
+                         "cannot make the socket %s: something "
+                         "else is there",
                          path)
                : APR_SUCCESS;
 }

@@ -262,7 +262,7 @@ static apr_status_t program_check_line(const char *path, const char *search,
         return pm_fail(
             why, ENOENT,
             "%s: its first line ends with CR LF, as Windows writes lines, so "
-            "\"%s<CR>\" is sought; have it end with LF: "
+            "the kernel looks for \"%s<CR>\"; make it end with LF: "
             "sed -i 's/[[:cntrl:]]$//' %s",
             path, line->argument[0] ? line->argument : line->interpreter, path);
     }
@@ -296,7 +296,7 @@ apr_status_t pm_program_check_start(const char *path, const char *search,
     return program_is_text(&line)
                ? pm_fail(why, ENOEXEC,
                          "%s is neither a program for this machine nor a "
-                         "script whose first line is as #!/usr/bin/perl",
+                         "script whose first line is like #!/usr/bin/perl",
                          path)
                : APR_SUCCESS;
 }

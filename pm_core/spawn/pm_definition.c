@@ -424,8 +424,8 @@ static apr_status_t def_check_wrappers(const pm_script_template_t *t,
         if (rv == APR_SUCCESS && pm_script_rules_is_virtual(t->rules, i)
             && t->rules->script_user) {
             rv = pm_fail(why, APR_EINVAL,
-                         "with FcgiPMWrapper virtual there is no file, and "
-                         "nobody it belongs to: FcgiPMScriptUser owner");
+                         "with FcgiPMWrapper virtual there need not be a "
+                         "file that has an owner: FcgiPMScriptUser owner");
         }
     }
     return rv;

@@ -301,9 +301,9 @@ static apr_status_t spec_check_judge(pm_launch_spec_t *spec,
     spec->judges = pm_conf_judged_clients(conf) != NULL;
     return spec->judges && none
                ? pm_fail(why, APR_EINVAL,
-                         "FcgiPMListenClients: nothing in a worker could judge "
-                         "who connects, as %s: write \"FcgiPMListenClients "
-                         "any\" and have a firewall judge",
+                         "FcgiPMListenClients: nothing in a worker could check "
+                         "its clients, as %s: write \"FcgiPMListenClients "
+                         "any\" and let a firewall decide",
                          none)
                : APR_SUCCESS;
 }

@@ -127,7 +127,7 @@ my $port = free_port();
 not_run('all addresses without a list',
         qr/FcgiPMListenClients is missing: .*0\.0\.0\.0:$port.*any"/,
         "0.0.0.0:$port");
-not_run('without the guard', qr/could judge who connects, as FcgiPMGuard is off/,
+not_run('without the guard', qr/could check its clients, as FcgiPMGuard is off/,
         "127.0.0.1:$port", '--guard', 'off', '--listen-clients', '127.0.0.1');
 not_run('no address', qr/FcgiPMListenClients: "localhost" is neither/,
         "127.0.0.1:$port", '--listen-clients', 'localhost');

@@ -74,7 +74,7 @@ for my $path ($file, "$dir/directory", "$dir/link") {
     $run = FCGIPM::Run->new(command => [bin('worker')],
                             listen => "unix:$path");
     is($run->wait(10), 2, "$path: refused");
-    like($run->log, qr/cannot make the socket \Q$path\E: there is something else/,
+    like($run->log, qr/cannot make the socket \Q$path\E: something else is there/,
          'with the reason');
 }
 is(slurp($file), "precious\n", 'the file is as it was');
