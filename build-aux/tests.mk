@@ -57,6 +57,9 @@ APPS ?= $(notdir $(basename $(wildcard t/apps/*.t)))
 run-check-apps: tests
 	@$(call prove,build,--timer $(APPS:%=t/apps/%.t))
 
+run-check-hosts: tests
+	@$(call prove,build,-v $(wildcard t/hosts/*.t))
+
 STORM ?= 10000
 
 run-storm: tests
