@@ -84,8 +84,36 @@ static struct {
 
 static struct {
     void *(*eval)(void *, const char *, int);
+    int (*call)(void *, const char *, int, char **);
     pthread_key_t *key;
 } perl;
+
+/* Compiled once: that takes longer than all else in a newborn, and writes to
+ * many pages. */
+#define PERL_SEED "FCGIPM::Guard::seed"
+
+/* G_VOID | G_DISCARD | G_EVAL of perlcall(1). */
+#define PERL_FLAGS 13
+
+/* A Perl without threads has one interpreter and no key, and its functions have
+ * no argument for it. */
+static void perl_prepare(void)
+{
+    static const char code[] = "sub " PERL_SEED " { srand; undef } undef";
+    void *interpreter = perl.key ? pthread_getspecific(*perl.key) : NULL;
+    void *(*eval_single)(const char *, int);
+
+    if (!perl.eval || !perl.call || (perl.key && !interpreter)) {
+        perl.call = NULL;
+    }
+    else if (interpreter) {
+        perl.eval(interpreter, code, 0);
+    }
+    else {
+        *(void **)&eval_single = *(void **)&perl.eval;
+        eval_single(code, 0);
+    }
+}
 
 /* POSIX wants it this way round (dlsym(3), on function pointers). */
 #define LOOK_UP(place, name) (*(void **)&(place) = dlsym(RTLD_DEFAULT, name))
@@ -99,7 +127,9 @@ void guard_fork_hooks_find(void)
     LOOK_UP(python.parent, "PyOS_AfterFork_Parent");
     LOOK_UP(python.child, "PyOS_AfterFork_Child");
     LOOK_UP(perl.eval, "Perl_eval_pv");
+    LOOK_UP(perl.call, "Perl_call_argv");
     LOOK_UP(perl.key, "PL_thr_key");
+    perl_prepare();
 }
 
 static int is_python(void)
@@ -126,23 +156,17 @@ static void python_after(hook_fn *what)
     }
 }
 
-/* A Perl without threads has one interpreter and no key, and the function has
- * no argument for it. */
 static void perl_child(void)
 {
-    static const char reseed[] = "srand; undef";
-    void *interpreter = perl.key ? pthread_getspecific(*perl.key) : NULL;
-    void *(*eval_single)(const char *, int);
+    char *none[] = {NULL};
+    int (*call_single)(const char *, int, char **);
 
-    if (!perl.eval) {
-        return;
+    if (perl.call && perl.key) {
+        perl.call(pthread_getspecific(*perl.key), PERL_SEED, PERL_FLAGS, none);
     }
-    if (interpreter) {
-        perl.eval(interpreter, reseed, 0);
-    }
-    else if (!perl.key) {
-        *(void **)&eval_single = *(void **)&perl.eval;
-        eval_single(reseed, 0);
+    else if (perl.call) {
+        *(void **)&call_single = *(void **)&perl.call;
+        call_single(PERL_SEED, PERL_FLAGS, none);
     }
 }
 
