@@ -23,7 +23,8 @@ use FCGIPM::Test;
 use POSIX qw(strftime uname);
 
 our @EXPORT = qw(
-    commands configs floor_of machine median medians rate table versions
+    commands configs floor_of machine median medians rate record recorded table
+    versions
 );
 
 my $AGAINST = 'mod_proxy_fcgi';
@@ -194,6 +195,29 @@ sub machine {
     return sprintf "%s; %s %s %s; %d cores (%s); load before it began %s\n",
         strftime('%Y-%m-%d %H:%M UTC', gmtime), $system, $release, $arch,
         $cores, $model || '?', $load || '?';
+}
+
+=head2 record(TEXT, NAME, SECTION), recorded(TEXT)
+
+TEXT (of results.md) with that section in the place of the former one; the
+sections of TEXT that were put there so.
+
+=cut
+
+my $MARK = "<!-- Written by bench/record; do not edit. -->\n";
+
+sub record {
+    my ($text, $name, $section) = @_;
+    my $new = "## $name\n$MARK\n$section\n";
+    $text =~ s/^## \Q$name\E\n.*?(?=^## )/$new/ms
+        or $text =~ s/^(?=## Versions\n)/$new/m
+        or die "there is no \"## Versions\"\n";
+    return $text;
+}
+
+sub recorded {
+    my ($text) = @_;
+    return join '', $text =~ /^(## \w+\n\Q$MARK\E.*?)(?=^## )/msg;
 }
 
 sub versions {
