@@ -10,6 +10,8 @@
 
 #include "apr_ring.h"
 #include "apr_strings.h"
+#include "pm_core/base/pm_codec.h"
+#include "pm_core/ipc/pm_fcgi_ask.h"
 #include "pm_core/os/pm_acceptor.h"
 #include "pm_core/os/pm_fds.h"
 
@@ -30,6 +32,8 @@ typedef struct http_client {
     apr_size_t left;
     apr_time_t moved; /* when some of it was sent last */
     int is_head;      /* 1: there is no body */
+    int id;           /* of a FastCGI request; 0: it is HTTP */
+    int is_ended;     /* 1: its END_REQUEST is on its way */
     int is_done;      /* 1: all is sent; what still comes is thrown away */
 } http_client_t;
 
@@ -114,28 +118,32 @@ static const char *http_words(int status)
                            : "Service Unavailable";
 }
 
+static void http_set_part(http_client_t *c, const char *text)
+{
+    c->left = strlen(text);
+    c->part =
+        c->id ? pm_fcgi_ask_stdout(text, &c->left, c->id, c->ppart) : text;
+}
+
 /* The head and the first part go together. */
 static void http_begin_answer(http_client_t *c)
 {
     const pm_http_answer_t *a = &c->answer;
 
     c->ppart = pm_subpool_create(c->p);
-    c->part = apr_psprintf(c->ppart,
-                           "HTTP/1.0 %d %s\r\nContent-Type: %s\r\n"
-                           "Cache-Control: no-store\r\nConnection: close\r\n"
-                           "\r\n%s",
-                           a->status, http_words(a->status), a->type,
-                           c->is_head ? "" : a->text);
-    c->left = strlen(c->part);
+    http_set_part(c, apr_psprintf(c->ppart,
+                                  "%s %d %s\r\nContent-Type: %s\r\n"
+                                  "Cache-Control: no-store\r\n%s\r\n%s",
+                                  c->id ? "Status:" : "HTTP/1.0", a->status,
+                                  http_words(a->status), a->type,
+                                  c->id ? "" : "Connection: close\r\n",
+                                  c->is_head ? "" : a->text));
     c->moved = pm_time_now();
 }
 
-static void http_answer(http_client_t *c, int refused)
+/* @param path NULL: there is none, and the status tells why */
+static void http_answer(http_client_t *c, const char *path, int status)
 {
-    int status = refused;
-    const char *path =
-        refused ? NULL : pm_http_server_parse(c->head, &c->is_head, &status);
-
     c->answer = (pm_http_answer_t){.status = status, .type = "text/plain"};
     if (path) {
         c->answer.status = 404;
@@ -159,14 +167,30 @@ static void http_wait(http_client_t *c)
     pm_loop_change(c->server->loop, &c->watch, c->fd, events, c->pwatch);
 }
 
+/* @return the next text of the answer; NULL: that was all */
+static const char *http_next_text(http_client_t *c)
+{
+    return c->answer.next && !c->is_head && !c->is_ended
+               ? c->answer.next(c->answer.ctx, c->ppart)
+               : NULL;
+}
+
 /* @return 0: that was all */
 static int http_next_part(http_client_t *c)
 {
+    const char *text;
+
     apr_pool_clear(c->ppart);
-    c->part = c->answer.next && !c->is_head
-                  ? c->answer.next(c->answer.ctx, c->ppart)
-                  : NULL;
-    c->left = c->part ? strlen(c->part) : 0;
+    text = http_next_text(c);
+    c->part = NULL;
+    c->left = 0;
+    if (text) {
+        http_set_part(c, text);
+    }
+    else if (c->id && !c->is_ended) {
+        c->is_ended = 1;
+        c->part = pm_fcgi_ask_end(&c->left, c->id, c->ppart);
+    }
     if (!c->left) {
         c->moved = pm_time_now(); /* it does not wait for its reader */
     }
@@ -235,6 +259,46 @@ static void http_send(http_client_t *c)
     }
 }
 
+static void http_take_fcgi(http_client_t *c)
+{
+    const char *path;
+    int id;
+
+    switch (
+        pm_fcgi_ask_parse((unsigned char *)c->head, c->len, &id, &path, c->p)) {
+    case PM_FCGI_ASK_WHOLE:
+        c->id = id;
+        http_answer(c, path, 0);
+        break;
+    case PM_FCGI_ASK_MORE:
+        if (c->len < PM_HTTP_SERVER_HEAD) {
+            break;
+        }
+        /* Fall through */
+    case PM_FCGI_ASK_BAD:
+    default:
+        http_finish(c);
+    }
+}
+
+static void http_take_http(http_client_t *c)
+{
+    int status = 431;
+
+    if (memchr(c->head, '\0', c->len)) {
+        http_answer(c, NULL, 400);
+    }
+    else if (http_is_whole(c)) {
+        const char *path = pm_http_server_parse(c->head, &c->is_head, &status);
+
+        http_answer(c, path, status);
+    }
+    else if (c->len == PM_HTTP_SERVER_HEAD) {
+        http_answer(c, NULL, status);
+    }
+}
+
+/* The first byte tells which it is: FastCGI's is its version. */
 static void http_receive(http_client_t *c)
 {
     ssize_t n = recv(c->fd, c->head + c->len, PM_HTTP_SERVER_HEAD - c->len,
@@ -246,14 +310,11 @@ static void http_receive(http_client_t *c)
     }
     c->len += n > 0 ? (apr_size_t)n : 0;
     c->head[c->len] = '\0';
-    if (memchr(c->head, '\0', c->len)) {
-        http_answer(c, 400);
+    if (c->head[0] == PM_FCGI_VERSION) {
+        http_take_fcgi(c);
     }
-    else if (http_is_whole(c)) {
-        http_answer(c, 0);
-    }
-    else if (c->len == PM_HTTP_SERVER_HEAD) {
-        http_answer(c, 431);
+    else {
+        http_take_http(c);
     }
     http_wait(c);
 }

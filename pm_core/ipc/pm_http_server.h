@@ -4,6 +4,9 @@
  * @brief A small HTTP/1.0 server in the manager's loop, for machines that ask
  *        how it is: GET and HEAD of a few paths, a connection each.
  *
+ * A front that can ask nothing but FastCGI is answered as well, at the same
+ * socket: the first byte tells.  Its path is SCRIPT_NAME and PATH_INFO.
+ *
  * Anybody who reaches the socket may ask, so a client costs bounded memory and
  * time: a request has PM_HTTP_SERVER_HEAD bytes, request and answer have
  * PM_HTTP_SERVER_TIME together, an answer is made and sent in parts, of which
@@ -21,7 +24,7 @@
 #include "pm_core/os/pm_loop.h"
 
 #define PM_HTTP_SERVER_CLIENTS 16
-#define PM_HTTP_SERVER_HEAD    4096
+#define PM_HTTP_SERVER_HEAD    8192
 #define PM_HTTP_SERVER_TIME    apr_time_from_sec(10)
 #define PM_HTTP_SERVER_STALL   apr_time_from_sec(1)
 #define PM_HTTP_SERVER_TURN    65536 /**< bytes that are sent to one at once */

@@ -150,6 +150,23 @@ is($value{'fcgipm_pool_state{pool="a",fcgipm_pool_state="running"}'}, 1,
 is(scalar(grep { /^fcgipm_worker_resident_memory_bytes\{/ } keys %value), 2,
    'two workers have figures');
 
+# --- the same as FastCGI, for fronts that speak nothing else
+sub fcgi { return request("127.0.0.1:$port", params => { SCRIPT_NAME => $_[0] }) }
+my $asked = fcgi('/ready');
+is($asked->{error}, undef, 'a FastCGI request');
+is("$asked->{status} $asked->{header}{'content-type'} $asked->{body}",
+   "200 text/plain OK\n", '/ready: 200');
+is(fcgi('/none')->{status}, 404, 'another path: 404');
+is(request("127.0.0.1:$port", params => { SCRIPT_NAME => '/ready',
+                                          PATH_INFO => '/a' })->{status},
+   200, 'SCRIPT_NAME and PATH_INFO');
+like(fcgi('/metrics')->{body}, qr/^fcgipm_manager_up 1\n.*\n# EOF\n\z/ms,
+     '/metrics');
+is(request("127.0.0.1:$port", stdin => 'x' x 100_000,
+           params => { SCRIPT_NAME => '/ready' })->{status}, 200, 'with a body');
+like(request("127.0.0.1:$port", params => { x => 'y' x 10_000 })->{error},
+     qr/closed/, 'a huge one is refused');
+
 # --- hostile: slow, many, huge
 sub answers_meanwhile {
     my ($what) = @_;

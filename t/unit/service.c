@@ -4,6 +4,7 @@
  * @brief What fcgipm-run is asked by HTTP (pm_http_server.h), and the parts of
  *        its log's lines (run_log.h).  t/core/service.t runs it.
  */
+#include "pm_core/ipc/pm_fcgi_ask.h"
 #include "pm_core/ipc/pm_http_server.h"
 #include "pm_core/control/pm_openmetrics.h"
 #include "tap.h"
@@ -46,6 +47,56 @@ static void test_requests(apr_pool_t *p)
         is_int(is_head, rows[i].is_head, "whether it is HEAD");
         if (!path) {
             is_int(status, rows[i].status, "why it is refused");
+        }
+    }
+}
+
+/* Records: a header, then what it says. */
+#define BEGIN "\1\1\0\7\0\10\0\0\0\1\0\0\0\0\0\0"
+#define END   "\1\4\0\7\0\0\0\0"
+
+static void test_fastcgi(apr_pool_t *p)
+{
+#define ROW(bytes, path, is)                                                   \
+    {                                                                          \
+        bytes, sizeof(bytes) - 1, path, is                                     \
+    }
+    static const struct {
+        const char *bytes;
+        apr_size_t len;
+        const char *path;
+        pm_fcgi_ask_t is;
+    } rows[] = {ROW(BEGIN "\1\4\0\7\0\17\1\0\13\2SCRIPT_NAME/ax" END, "/a",
+                    PM_FCGI_ASK_WHOLE),
+                ROW(BEGIN "\1\4\0\7\0\7\0\0\13\2SCRIP"
+                          "\1\4\0\7\0\25\0\0T_NAME/a\11\2PATH_INFO/b" END,
+                    "/a/b", PM_FCGI_ASK_WHOLE),
+                ROW(BEGIN "\1\4\0\7\0\21\0\0\200\0\0\13\0SCRIPT_NAMEx" END, "",
+                    PM_FCGI_ASK_WHOLE),
+                ROW(BEGIN "\1\4\0\7\0\2\0\0\13\377" END, "", PM_FCGI_ASK_WHOLE),
+                ROW(BEGIN "\1\4\0\7\0\6\0\0\377\377\377\377\0\0" END, "",
+                    PM_FCGI_ASK_WHOLE),
+                ROW(BEGIN END, "", PM_FCGI_ASK_WHOLE),
+                ROW(BEGIN "\1\4\0\7\0\20", NULL, PM_FCGI_ASK_MORE),
+                ROW("\1", NULL, PM_FCGI_ASK_MORE),
+                ROW(END, NULL, PM_FCGI_ASK_BAD),
+                ROW(BEGIN BEGIN, NULL, PM_FCGI_ASK_BAD),
+                ROW(BEGIN "\1\4\0\10\0\0\0\0", NULL, PM_FCGI_ASK_BAD),
+                ROW("\1\1\0\0\0\10\0\0\0\1\0\0\0\0\0\0", NULL, PM_FCGI_ASK_BAD),
+                ROW(BEGIN "\2\4\0\7\0\0\0\0", NULL, PM_FCGI_ASK_BAD)};
+#undef ROW
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *path = NULL;
+        int id;
+
+        is_int(pm_fcgi_ask_parse(apr_pmemdup(p, rows[i].bytes, rows[i].len),
+                                 rows[i].len, &id, &path, p),
+               rows[i].is, "FastCGI request %d", (int)i);
+        if (rows[i].is == PM_FCGI_ASK_WHOLE) {
+            is_str(path, rows[i].path, "its path");
+            is_int(id, 7, "its id");
         }
     }
 }
@@ -191,6 +242,7 @@ int main(void)
     apr_initialize();
     apr_pool_create(&p, NULL);
     test_requests(p);
+    test_fastcgi(p);
     test_lines(p);
     test_seconds(p);
     test_parts(p);
