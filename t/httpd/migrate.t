@@ -167,6 +167,7 @@ is((run('mod_fcgid', '/nowhere'))[0], 2, 'no such file');
     write_file($file, "Include sub.conf\nFcgidWrapper /bin/php .php\n");
     write_file("$dir/sub.conf", "AddHandler fcgid-script .php\n"
                . "FcgidIOTimeout soon\nDocumentRoot /srv\n");
+    write_file("$dir/envvars", "export APACHE_RUN_USER=www-data\n");
     ($status, $said) = run('--write', "$dir/new", 'mod_fcgid', $file);
     is($status, 1, '--write, and something to decide');
     like(slurp("$dir/new$dir/sub.conf"), qr/^AddHandler fcgipm-script \.php\n/,
@@ -174,6 +175,11 @@ is((run('mod_fcgid', '/nowhere'))[0], 2, 'no such file');
     like(slurp("$dir/new$dir/a.conf"), qr/^Include sub\.conf\n/,
          'which include each other');
     like($said, qr/sub\.conf:2: FcgidIOTimeout soon/, 'a value that is none');
+    write_file($file, join '', map { "LoadModule ${_}_module mod_$_.so\n" }
+               qw(fcgid fcgipm));
+    like((run('mod_fcgid', $file))[1],
+         qr/^# LoadModule fcgid.*\n#   \(.*\bnot needed: mod_fcgipm is loaded/m,
+         'a module that is loaded is not loaded twice');
     write_file($file, "[a]\nuser = root\nno_such = 1\n");
     ($status, $said) = run('php-fpm', $file);
     is($status, 1, 'a directive that php-fpm has not');
