@@ -211,9 +211,10 @@ sub cold {
 
 # --- starve ------------------------------------------------------------------
 
-=head2 starve(SERVER, path, waiting)
+=head2 starve(SERVER, path, waiting, streams)
 
-So many requests at once, and meanwhile a file every few milliseconds, each on a
+So many requests at once, with C<streams> by h2load as so many in each
+connection, and meanwhile a file every few milliseconds, each on a
 connection of its own.  C<p50_us> and C<p99_us> are those of the files,
 C<alone_us> is the latter without the requests; what is not answered in time is
 bad, and a file has taken at least that long then.  C<rss> is the most memory of
@@ -229,10 +230,11 @@ sub starve {
     FCGIPM::Bench::Servers::forget_rss($server);
     my @alone = _files_while($server, sub { select undef, undef, undef, 2 });
     my %left = map { my $s = _nonblocking($server); (fileno $s => [$s]) }
-        1 .. $arg{waiting};
+        1 .. ($arg{streams} ? 0 : $arg{waiting});
     my @times = _files_while($server, sub {
         my $begin = time;
-        $good = _starve_all(\%left, $arg{path}, $begin + 60);
+        $good = $arg{streams} ? _starve_streams($server, %arg)
+            : _starve_all(\%left, $arg{path}, $begin + 60);
         $seconds = time - $begin;
     });
     return { requests => $good, bad => $arg{waiting} - $good,
@@ -258,6 +260,19 @@ sub _nonblocking {
     return IO::Socket::INET->new(
         PeerAddr => '127.0.0.1', PeerPort => $server->{port}, Blocking => 0)
         || die "connect: $!\n";
+}
+
+sub _streams_options {
+    my (%arg) = @_;
+    return ('-t', 1, '-n', $arg{waiting}, '-c', $arg{waiting} / $arg{streams},
+            '-m', $arg{streams}, '-T', '30s');
+}
+
+sub _starve_streams {
+    my ($server, %arg) = @_;
+    my $said = join ' ', have('h2load'), _streams_options(%arg),
+        "http://127.0.0.1:$server->{h2}$arg{path}";
+    return `timeout 60 $said` =~ /^status codes: (\d+) 2xx/m ? $1 : 0;
 }
 
 # A look at all of them forty times a second costs little.
@@ -383,6 +398,9 @@ my %COMMAND = (
     },
     starve => sub {
         my (%arg) = @_;
+        return join ' ', 'h2load', _streams_options(%arg),
+            "http://127.0.0.1:PORT$arg{path}; GET hello.txt meanwhile"
+            if $arg{streams};
         return "bench/run's own client: $arg{waiting} connections, one "
             . "request on each, GET $arg{path}; GET hello.txt meanwhile";
     },
