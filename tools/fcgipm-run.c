@@ -12,6 +12,7 @@
  * manager.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -637,6 +638,20 @@ static int run_test_pool(const run_t *run, apr_pool_t *p)
     return 0;
 }
 
+/* What comes until the manager takes signals over is for it: a start can wait,
+ * for names or for a former manager's socket, and as PID 1 it would not get
+ * SIGTERM at all. */
+static void run_hold_signals(void)
+{
+    sigset_t held;
+
+    sigemptyset(&held);
+    sigaddset(&held, SIGHUP);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGTERM);
+    sigprocmask(SIG_BLOCK, &held, NULL);
+}
+
 /* The log is one of the manager's last cleanups, by apr_terminate(). */
 static int run_program(int argc, char **argv, apr_pool_t *p)
 {
@@ -681,6 +696,7 @@ static int run_program(int argc, char **argv, apr_pool_t *p)
     if (run->args.test) {
         return run->config ? run_test_config(run) : run_test_pool(run, p);
     }
+    run_hold_signals();
     set = run->config ? run_read_config(run) : run_read_pool(run, p);
     return set ? run_manage(run, set, p) : EXIT_USAGE;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pm_core/os/pm_activation.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -35,9 +35,7 @@ static const char *write_address(const struct sockaddr_storage *sa,
                                  socklen_t len, apr_pool_t *p)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)sa;
-    const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
-    char text[INET6_ADDRSTRLEN];
+    char host[NI_MAXHOST], port[NI_MAXSERV];
 
     switch (sa->ss_family) {
     case AF_UNIX:
@@ -47,11 +45,13 @@ static const char *write_address(const struct sockaddr_storage *sa,
                    un->sun_path)
                                                             : NULL;
     case AF_INET:
-        inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
-        return apr_psprintf(p, "%s:%u", text, ntohs(in->sin_port));
-    case AF_INET6:
-        inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
-        return apr_psprintf(p, "[%s]:%u", text, ntohs(in6->sin6_port));
+    case AF_INET6: /* with its interface, if it is link-local */
+        return getnameinfo((const struct sockaddr *)sa, len, host, sizeof(host),
+                           port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV)
+                   ? NULL
+                   : apr_psprintf(
+                       p, sa->ss_family == AF_INET ? "%s:%s" : "[%s]:%s", host,
+                       port);
     default:
         return NULL;
     }
