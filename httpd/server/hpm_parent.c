@@ -20,6 +20,7 @@
 #include "httpd/server/hpm_keeper.h"
 #include "httpd/server/hpm_log.h"
 #include "httpd/upstream/hpm_kept.h"
+#include "pm_core/os/pm_sock_diag.h"
 #include "pm_core/ipc/pm_slow_report.h"
 #include "pm_core/ipc/pm_wakeup.h"
 #include "pm_core/os/pm_futex.h"
@@ -407,7 +408,8 @@ static apr_status_t child_close_kept(void *kept)
 }
 
 /* Without threads there is none that could give a connection up while the
- * child waits for its client. */
+ * child waits for its client, and without sock_diag(7) none could tell a worker
+ * that does not read on. */
 static void child_keep_connections(apr_pool_t *pchild, server_rec *s)
 {
     hpm_server_t *server = hpm_server(s);
@@ -416,6 +418,13 @@ static void child_keep_connections(apr_pool_t *pchild, server_rec *s)
     ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded);
     if (threaded == AP_MPMQ_NOT_SUPPORTED || !PM_FUTEX_WORKS
         || !pm_scoreboard_row_is_own(server->board, server->row)) {
+        return;
+    }
+    if (!pm_sock_diag_tells_unread()) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                     "FcgiPMKeepConnections has no effect: the kernel does not "
+                     "say what a socket has not read (sock_diag(7), "
+                     "AF_NETLINK)");
         return;
     }
     server->kept = hpm_kept_create(server->board, server->row, &hpm_keep_limits,

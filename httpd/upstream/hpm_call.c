@@ -129,28 +129,19 @@ static hpm_upstream_outcome_t call_open(hpm_call_t *call, hpm_upstream_t *x)
                              call->head, call->head_len);
 }
 
-/* Where the kernel does not tell, silence may be that. */
-static int call_is_ignored(const hpm_upstream_t *x)
-{
-    return x->ignored || (x->outcome == HPM_UPSTREAM_TIMEOUT && !x->begun);
-}
-
 /* The connection to the worker is closed or kept here, before the answer's end
  * goes to the client: a slow client holds no worker. */
 static void call_close(hpm_call_t *call, hpm_upstream_t *x)
 {
     hpm_conn_t *conn = &call->admission.conn;
 
-    if (x->keep && x->outcome == HPM_UPSTREAM_COMPLETE && !x->parser.reads_on) {
+    conn->fd = hpm_upstream_detach(x);
+    if (x->keep && x->outcome == HPM_UPSTREAM_COMPLETE && conn->fd < 0) {
         call_learn(call, HPM_KEEP_UNSIGNED);
     }
-    else if (x->expected && call_is_ignored(x)) {
-        call_learn(call, HPM_KEEP_IGNORED);
-    }
     else if (x->expected && x->outcome == HPM_UPSTREAM_CLOSED_EARLY) {
-        call_learn(call, HPM_KEEP_CLOSED);
+        call_learn(call, x->ignored ? HPM_KEEP_IGNORED : HPM_KEEP_CLOSED);
     }
-    conn->fd = hpm_upstream_detach(x);
     conn->worker = x->worker;
     conn->requests++;
     hpm_upstream_close(x);

@@ -292,19 +292,36 @@ static void upstream_end_closed(hpm_upstream_t *x, int err)
                  where);
 }
 
+/* Who writes is asked for the first bytes, and for all where the connection is
+ * kept.  @return 0: another than the worker, on a kept connection */
+static int upstream_note_writer(hpm_upstream_t *x, pid_t writer)
+{
+    if (x->expected) {
+        return writer == x->expected;
+    }
+    if (x->begun) {
+        x->mixed |= writer != x->worker;
+    }
+    else {
+        x->worker = writer;
+    }
+    return 1;
+}
+
 static void upstream_receive(hpm_upstream_t *x)
 {
     apr_size_t size;
     char *buf = x->buffer->get(x->buffer->ctx, &size);
+    int ask = x->named && (!x->begun || x->keep || x->expected);
+    pid_t writer = 0;
     ssize_t n;
 
     do {
-        n = x->named && (!x->begun || x->expected)
-                ? pm_peer_pid_recv(x->fd, buf, size, &x->worker)
+        n = ask ? pm_peer_pid_recv(x->fd, buf, size, &writer)
                 : recv(x->fd, buf, size, 0);
     } while (n < 0 && errno == EINTR);
 
-    if (n > 0 && x->expected && x->worker != x->expected) {
+    if (n > 0 && ask && !upstream_note_writer(x, writer)) {
         upstream_end_foreign(x);
     }
     else if (n > 0) {
@@ -332,8 +349,10 @@ static void upstream_receive(hpm_upstream_t *x)
 #define POLLRDHUP 0 /* a write to a client that has gone finds it out */
 #endif
 
-/* So long a worker that has said that it reads on may be busy otherwise. */
-#define UPSTREAM_UNREAD apr_time_from_msec(50)
+/* So long a worker that has said that it reads on may be busy otherwise; and
+ * once more so long, as both may just have been stopped. */
+#define UPSTREAM_UNREAD       apr_time_from_msec(50)
+#define UPSTREAM_UNREAD_AGAIN apr_time_from_msec(10)
 
 /* Is it the client that must send something next, or the worker? */
 static int upstream_waits_for_body(const hpm_upstream_t *x)
@@ -367,6 +386,7 @@ static apr_interval_time_t upstream_timeout(hpm_upstream_t *x)
     int silence =
         x->client->want_room || x->starved || x->slow_at || x->silent_since;
     apr_time_t now = silence || x->deadline ? pm_time_now() : 0;
+    apr_interval_time_t look;
 
     if (silence) {
         x->silent_since = x->silent_since ? x->silent_since : now;
@@ -377,23 +397,28 @@ static apr_interval_time_t upstream_timeout(hpm_upstream_t *x)
     }
     x->slow_next = x->slow_at && x->slow_at - now < timeout;
     timeout = x->slow_next ? x->slow_at - now : timeout;
-    x->look_next = x->unread && UPSTREAM_UNREAD < timeout;
-    return x->look_next ? UPSTREAM_UNREAD : timeout;
+    look = x->looked ? UPSTREAM_UNREAD_AGAIN : UPSTREAM_UNREAD;
+    x->look_next = x->unread && look < timeout;
+    return x->look_next ? look : timeout;
 }
 
 /* A worker that has promised to read on has not: another one is asked.  The
- * kernel knows, see unix(7) about half-read messages: what was read of one is
- * not counted. */
+ * kernel knows; what was read of one message is not counted. */
 static void upstream_look_unread(hpm_upstream_t *x)
 {
     int unread = pm_sock_diag_unread(x->fd);
 
-    if (unread >= 0 && (apr_size_t)unread >= x->unread) {
+    if (unread < 0 || (apr_size_t)unread < x->unread) {
+        x->unread = 0;
+    }
+    else if (!x->looked) {
+        x->looked = 1;
+    }
+    else {
         x->ignored = 1;
         upstream_end(x, HPM_UPSTREAM_CLOSED_EARLY,
                      "the worker does not read on from a kept connection");
     }
-    x->unread = 0;
 }
 
 /* Only what a client has sent whole is done without it. */
@@ -621,6 +646,7 @@ void hpm_upstream_init(hpm_upstream_t *x, apr_interval_time_t timeout,
     x->starved = x->room = x->named = 0;
     x->keep = 0;
     x->slow = x->slow_next = x->look_next = x->lingered = 0;
+    x->looked = x->mixed = 0;
     x->unread = 0;
     x->silent_since = x->paused = 0;
     x->deadline = x->slow_at = 0;
@@ -697,7 +723,7 @@ int hpm_upstream_reuse(hpm_upstream_t *x, int fd, pid_t worker,
         x->named = 1;
         if (upstream_begin(x, head, head_len) == HPM_UPSTREAM_OPEN
             && !x->unreading) {
-            x->expected = worker;
+            x->expected = x->worker = worker;
             x->unread = x->iov_n ? 0 : head_len + PM_FCGI_HEADER_LEN;
             return 1;
         }
@@ -712,7 +738,8 @@ int hpm_upstream_detach(hpm_upstream_t *x)
     int fd = x->fd;
 
     if (x->outcome != HPM_UPSTREAM_COMPLETE || !x->keep || !x->parser.reads_on
-        || x->in_left || x->iov_n || !x->ended || x->unreading || !x->worker) {
+        || x->in_left || x->iov_n || !x->ended || x->unreading || x->mixed
+        || !x->worker) {
         return -1;
     }
     x->fd = -1;

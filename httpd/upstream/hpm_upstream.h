@@ -144,6 +144,8 @@ typedef struct hpm_upstream {
     unsigned int named : 1;     /* the kernel will name the worker */
     unsigned int lingered : 1;  /* nothing has come since the last moment */
     unsigned int look_next : 1; /* poll() ends when unread is looked at */
+    unsigned int looked : 1;    /* once, and nothing had been read */
+    unsigned int mixed : 1;     /* several processes have answered */
     apr_size_t unread;          /* bytes of which the worker has perhaps not
                                  * read one; 0: it has, or need not */
     apr_time_t paused;          /* the last pause was reported; 0: none */

@@ -543,6 +543,7 @@ static void map_page(int slot, int layout)
 /* In the worker, which perhaps is none: see pm_worker_status.h. */
 static void has_forked(void)
 {
+    ADD(guard.doubts, 1); /* a connection that came between forks() and this */
     if (guard.active && !guard.child && !LOAD(guard.has_waited)
         && !LOAD(guard.warmed) && !guard.slot->forked) {
         __atomic_store_n(&guard.slot->forked, PM_WORKER_FORKED_ANY,
@@ -554,7 +555,7 @@ static void has_forked(void)
 /* Before the child has them: a thread that sends meanwhile sees it. */
 static void forks(void)
 {
-    ADD(guard.forks, 1);
+    ADD(guard.doubts, 1);
 }
 
 /* A child of the worker is not the worker; unless it accepts, see

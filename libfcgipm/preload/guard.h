@@ -112,8 +112,8 @@ typedef struct guard_answer {
                                          *   sent, with the body behind it of
                                          *   an END_REQUEST */
     unsigned char have;                 /**< bytes of it; 0: all, or none yet */
-    unsigned char lost; /**< these are no records, or some were sent unseen */
-    uint32_t left;      /**< of the record, before the next header */
+    unsigned char lost;                 /**< these are no records */
+    uint32_t left; /**< of the record, before the next header */
 } guard_answer_t;
 
 /** What is noted of a descriptor. */
@@ -129,8 +129,8 @@ typedef struct guard_fd {
         uint64_t data; /**< of its events */
     } set;
     guard_answer_t answer; /**< to a connection's request */
-    unsigned forks;        /**< guard.forks, when the connection was accepted */
-    uint64_t since; /**< when a connection's last request began, guard_now() */
+    unsigned doubts; /**< guard.doubts, before the connection was accepted */
+    uint64_t since;  /**< when a connection's last request began, guard_now() */
     uint64_t answered; /**< when it ended on a kept one; 0: that was read from
                         *   since then */
 } guard_fd_t;
@@ -200,7 +200,9 @@ typedef struct guard {
     int reads_on;        /**< 1: threads read from a kept connection at once
                           *   when they have answered; less: when they have
                           *   done so as many times more */
-    unsigned forks;      /**< children that may have the connections, too */
+    unsigned doubts;     /**< grows when others than the answering thread may
+                          *   write to connections that are open: a child has
+                          *   them, or a thread wrote behind END_REQUEST */
     int top;             /**< the highest descriptor of a kind */
     guard_fd_t fd[GUARD_FDS];
     pid_t sleeper[GUARD_THREADS]; /**< 0: free */
@@ -429,8 +431,9 @@ void guard_forget_fds(void);
 
 /* --- guard_conn.c -------------------------------------------------------- */
 
-/** accept() has given this connection. */
-void guard_conn_open(int fd);
+/** accept() has given this connection.
+ *  @param doubts guard.doubts, as it was before that */
+void guard_conn_open(int fd, unsigned doubts);
 
 /** Has this thread the request of the connection that it accepted last? */
 int guard_conn_is_mine(void);

@@ -21,28 +21,49 @@ static uint32_t padding_of(const unsigned char *head)
     return head[6];
 }
 
-/* With the part of END_REQUEST that every one has. */
-static uint32_t size_of(const guard_answer_t *a)
+static int is_end_request(const unsigned char *head)
 {
-    return a->have >= HEADER_SIZE ? GUARD_END_SIZE : HEADER_SIZE;
+    return head[1] == END_REQUEST
+           && content_of(head) >= GUARD_END_SIZE - HEADER_SIZE;
 }
 
-/* The header is there, or also END_REQUEST's body.  @return 1: that is */
-static int take_head(guard_answer_t *a)
+/* The header is there, or also END_REQUEST's body.
+ * @param have bytes of both
+ * @return 1: that is */
+static int take_head(guard_answer_t *a, size_t have)
 {
-    int whole = a->have == GUARD_END_SIZE;
-    uint32_t content = content_of(a->head);
+    uint32_t left = content_of(a->head) + padding_of(a->head);
 
-    if (a->head[0] != VERSION) {
-        a->lost = 1;
+    a->have = 0;
+    a->lost = a->head[0] != VERSION;
+    if (!is_end_request(a->head)) {
+        a->left = left;
+        return 0;
     }
-    if (whole || a->head[1] != END_REQUEST
-        || content < GUARD_END_SIZE - HEADER_SIZE) {
-        a->left = content + padding_of(a->head)
-                  - (whole ? GUARD_END_SIZE - HEADER_SIZE : 0);
-        a->have = 0;
+    if (have == HEADER_SIZE) {
+        a->have = HEADER_SIZE;
+        return 0;
     }
-    return whole;
+    a->left = left - (GUARD_END_SIZE - HEADER_SIZE);
+    return 1;
+}
+
+/* @return bytes taken */
+static size_t collect_head(guard_answer_t *a, const unsigned char *bytes,
+                           size_t n, int *ended)
+{
+    size_t have = a->have;
+    size_t size = have < HEADER_SIZE ? HEADER_SIZE : GUARD_END_SIZE;
+    size_t step = size - have < n ? size - have : n;
+
+    memcpy(a->head + have, bytes, step);
+    if (have + step < size) {
+        a->have = (unsigned char)(have + step);
+    }
+    else {
+        *ended |= take_head(a, size);
+    }
+    return step;
 }
 
 int guard_answer_follow(guard_answer_t *a, const void *sent, size_t n)
@@ -51,19 +72,13 @@ int guard_answer_follow(guard_answer_t *a, const void *sent, size_t n)
     int ended = 0;
 
     while (n && !a->lost) {
-        uint32_t size = size_of(a);
-        size_t step = a->left ? a->left : size - a->have;
+        size_t step = a->left < n ? a->left : n;
 
-        step = step < n ? step : n;
-        if (a->left) {
+        if (step) {
             a->left -= (uint32_t)step;
         }
         else {
-            memcpy(a->head + a->have, bytes, step);
-            a->have = (unsigned char)(a->have + step);
-            if (a->have == size) {
-                ended |= take_head(a);
-            }
+            step = collect_head(a, bytes, n, &ended);
         }
         bytes += step;
         n -= step;

@@ -24,6 +24,10 @@
  * asked so often.  Microseconds. */
 #define CHECK_OLD 100000
 
+/* So many answers are not signed, at most, as the process may just have been
+ * stopped: fewer than make httpd keep nothing for a second. */
+#define UNSIGNED_MOST 32
+
 /* So often the oldest request is looked for again, as another has ended. */
 #define TRIES 100
 
@@ -151,7 +155,7 @@ static int become(int fd, unsigned state, enum guard_kind kind)
 }
 
 /* A number that comes again was closed. */
-void guard_conn_open(int fd)
+void guard_conn_open(int fd, unsigned doubts)
 {
     unsigned state;
 
@@ -165,7 +169,7 @@ void guard_conn_open(int fd)
             state = guard_state(fd);
         }
     } while (!become(fd, state, GUARD_SUSPECT));
-    guard.fd[fd].forks = LOAD(guard.forks);
+    guard.fd[fd].doubts = doubts;
     guard_self.conn = fd;
 }
 
@@ -340,7 +344,10 @@ static void has_sent(int fd, unsigned state, const struct iovec *iov,
         ended |= guard_answer_follow(&guard.fd[fd].answer, iov->iov_base, len);
         n -= len;
     }
-    if (ended && become(fd, state, GUARD_KEPT)) {
+    if (guard.fd[fd].answer.lost && guard_kind_of(state) == GUARD_BUSY) {
+        become(fd, state, GUARD_SUSPECT);
+    }
+    else if (ended && become(fd, state, GUARD_KEPT)) {
         guard_request_ended(); /* it may wait in read() for another */
         if (guard_told()) {
             stop(fd);
@@ -348,14 +355,27 @@ static void has_sent(int fd, unsigned state, const struct iovec *iov,
     }
 }
 
+/* Behind END_REQUEST: a thread that writes to the log of a request which is
+ * over.  The next client would get that. */
+static void speaks_late(ssize_t n)
+{
+    if (n > 0) {
+        ADD(guard.doubts, 1);
+        STORE(guard.reads_on, -UNSIGNED_MOST);
+    }
+}
+
 static ssize_t sent(int fd, const struct iovec *iov, size_t count, ssize_t n)
 {
     unsigned state = guard_state(fd);
 
-    if (!has_request(guard_kind_of(state)) || !guard_is_same()) {
+    if (!is_conn_kind(guard_kind_of(state)) || !guard_is_same()) {
         return n;
     }
-    if (n > 0) {
+    if (guard_kind_of(state) == GUARD_KEPT) {
+        speaks_late(n);
+    }
+    else if (n > 0) {
         has_sent(fd, state, iov, count, (size_t)n);
     }
     else if (n < 0 && is_fatal(errno) && guard_kind_of(state) == GUARD_BUSY) {
@@ -375,28 +395,27 @@ static ssize_t sent_bytes(int fd, const void *bytes, ssize_t n)
  * other ways is not. */
 #define SIGNED_MOST (8192 + 2 * GUARD_END_SIZE)
 
-/* A child that was forked since the connection was accepted may write to it
- * later: it must not have another request then. */
 static int may_be_signed(int fd, size_t n)
 {
-    return LOAD(guard.reads_on) > 0 && n <= SIGNED_MOST
+    return LOAD(guard.reads_on) > 0 && !guard_self.loops && n <= SIGNED_MOST
            && guard.name.ss_family == AF_UNIX && has_request(guard_kind(fd))
-           && guard.fd[fd].forks == LOAD(guard.forks) && !guard_told()
+           && guard.fd[fd].doubts == LOAD(guard.doubts) && !guard_told()
            && guard_is_same();
+}
+
+static int is_end(int fd, const void *bytes, size_t n)
+{
+    guard_answer_t answer = guard.fd[fd].answer;
+
+    return n >= PM_READS_ON_SIZE && guard_answer_follow(&answer, bytes, n)
+           && guard_answer_has_end(&answer);
 }
 
 /* Do these bytes end with an END_REQUEST after which the program reads on at
  * once? */
 static int is_to_be_signed(int fd, const void *bytes, size_t n)
 {
-    guard_answer_t answer;
-
-    if (!may_be_signed(fd, n)) {
-        return 0;
-    }
-    answer = guard.fd[fd].answer;
-    return guard_answer_follow(&answer, bytes, n) && n >= PM_READS_ON_SIZE
-           && guard_answer_has_end(&answer);
+    return may_be_signed(fd, n) && is_end(fd, bytes, n);
 }
 
 #define BY_WRITE (-1)
@@ -409,7 +428,9 @@ __attribute__((noinline)) static ssize_t send_signed(int fd, const void *bytes,
     unsigned char copy[SIGNED_MOST];
 
     memcpy(copy, bytes, n);
-    pm_reads_on_set(copy + n - PM_READS_ON_SIZE);
+    if (is_end(fd, copy, n)) { /* still: another thread may have its buffer */
+        pm_reads_on_set(copy + n - PM_READS_ON_SIZE);
+    }
     return flags == BY_WRITE ? guard_libc()->write(fd, copy, n)
                              : guard_libc()->send(fd, copy, n, flags);
 }
@@ -469,9 +490,7 @@ PUBLIC int shutdown(int fd, int how)
 #define READS_SOON 1000
 
 /* As many milliseconds as the next request would have waited, as many answers
- * are not signed; at most so many, as the process may have been stopped. */
-#define UNSIGNED_MOST 64
-
+ * are not signed. */
 static void note_reads_on(uint64_t after)
 {
     int more = after < UNSIGNED_MOST * READS_SOON ? (int)(after / READS_SOON)

@@ -121,6 +121,7 @@ static int warm_accept(struct sockaddr *addr, socklen_t *len, const int *flags)
 static int guarded_accept(int fd, struct sockaddr *addr, socklen_t *len,
                           const int *flags)
 {
+    unsigned doubts = LOAD(guard.doubts);
     int conn, err;
 
     if (!guard_is_listener(fd)) {
@@ -139,7 +140,7 @@ static int guarded_accept(int fd, struct sockaddr *addr, socklen_t *len,
     conn = guard_told() ? -1 : judged_accept(fd, addr, len, flags);
     err = errno;
     if (conn >= 0) {
-        guard_conn_open(conn); /* before it is inside no more */
+        guard_conn_open(conn, doubts); /* before it is inside no more */
     }
     guard_sleep_end();
     guard_wait_end();

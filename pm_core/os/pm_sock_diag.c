@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "pm_core/os/pm_fds.h"
 
@@ -160,6 +161,21 @@ int pm_sock_diag_unread(int fd)
     return n;
 }
 
+int pm_sock_diag_tells_unread(void)
+{
+    int fd[2];
+    int tells;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd)) {
+        return 0;
+    }
+    tells = send(fd[0], "?", 1, MSG_DONTWAIT) == 1
+            && pm_sock_diag_unread(fd[0]) == 1;
+    (void)close(fd[0]);
+    (void)close(fd[1]);
+    return tells;
+}
+
 /* --- accepted connections ------------------------------------------------- */
 
 /* An accepted connection has the file of the socket it was accepted at.  The
@@ -290,6 +306,11 @@ int pm_sock_diag_unread(int fd)
 {
     (void)fd;
     return -1;
+}
+
+int pm_sock_diag_tells_unread(void)
+{
+    return 0;
 }
 
 pm_sock_diag_unix_t pm_sock_diag_unix_accepted(pm_sock_diag_t *diag,

@@ -5,7 +5,7 @@
  *
  * Linux.  Elsewhere, and where netlink sockets are not allowed (a sandbox),
  * each function returns "not known".  Manager; httpd's children ask
- * pm_sock_diag_unread().
+ * pm_sock_diag_unread() and pm_sock_diag_tells_unread().
  */
 #ifndef PM_SOCK_DIAG_H
 #define PM_SOCK_DIAG_H
@@ -31,6 +31,10 @@ int pm_sock_diag_peer(pm_sock_diag_t *diag, apr_uint64_t inode,
 /** @return bytes that were sent on this connected unix socket, and that the
  *  other end has not read; -1: not known.  Any process. */
 int pm_sock_diag_unread(int fd);
+
+/** @return 1: here pm_sock_diag_unread() knows.  Any process; it makes two
+ *  sockets to try that. */
+int pm_sock_diag_tells_unread(void);
 
 typedef enum pm_sock_diag_unix {
     PM_SOCK_DIAG_OTHER, /**< something else; also when it is not known */

@@ -55,8 +55,45 @@ while ($request->Accept >= 0) {
 }
 END
 
+# A thread that logs to a request that is over: behind END_REQUEST.
+my $python = '/usr/bin/python3';
+my $late = write_file("$dir/late.py", <<'END', 0755);
+import os, socket, struct, threading, time
+def record(kind, content):
+    return struct.pack('>BBHHBB', 1, kind, 1, len(content), 0, 0) + content
+def log(conn):
+    time.sleep(0.002)
+    try:
+        conn.send(record(7, b'late'))
+    except OSError:
+        pass
+listener = socket.socket(fileno=os.dup(0))
+lock = threading.Lock()
+def serve():
+    while True:
+        conn, _ = listener.accept()
+        bytes = b''
+        while True:
+            more = conn.recv(65536)
+            if not more:
+                break
+            bytes += more
+            if not bytes.endswith(struct.pack('>BBHHBB', 1, 5, 1, 0, 0, 0)):
+                continue
+            own = bytes
+            bytes = b''
+            if b'late=' in own:
+                threading.Thread(target=log, args=(conn,)).start()
+            conn.send(record(6, b'Content-Type: text/plain\r\n\r\nok\n')
+                      + record(6, b'') + record(3, b'\0' * 8))
+        conn.close()
+for i in range(3):
+    threading.Thread(target=serve).start()
+serve()
+END
+
 my @READY = ('FcgiPMKeepConnections on', 'KeepAlive On',
-             'MaxKeepAliveRequests 0', 'KeepAliveTimeout 60');
+             'MaxKeepAliveRequests 0', 'KeepAliveTimeout 600');
 
 sub server {
     my ($mpm, @line) = @_;
@@ -173,6 +210,8 @@ sub limits {
            pool('slow', 'loop', 'FcgiPMSlowLog 200ms'), location('slow'),
            pool('gone', 'loop'), location('gone'),
            pool('after', [$^X, $after], 'FcgiPMProcesses 2'), location('after'),
+           pool('late', [$python, $late], 'FcgiPMRequestsPerWorker 4'),
+           location('late'),
            pool('stuck', [$^X, $after], 'FcgiPMProcesses 8'), location('stuck'),
            pool('forks', [$^X, $forks], 'FcgiPMProcesses 2'), location('forks'))
         or return;
@@ -217,29 +256,52 @@ sub limits {
            'as its connections are not kept, once it is known of each');
     is(stuck($s), 0, 'a worker says that it reads on, and does not: another one '
        . 'has the next request');
+    is(of_pool('stuck')->{retried}, 1, 'which is sent again');
     for my $fork ('fork', $Config{archname} =~ /^x86_64/ ? 'rawfork' : ()) {
         is_deeply([others_answers($s, $fork)], [],
                   "a child by ${fork}() speaks late: to nobody");
     }
     cmp_ok(of_pool('forks')->{reused}, '>', 0, 'meanwhile connections are kept');
+  SKIP: {
+        skip 'no Python', 1 unless -x $python;
+        late($s);
+    }
     $s->close;
     ends_well($httpd);
     return;
 }
 
 # The worker has read on after each of some answers, then it works on for long.
-# Gives how many requests had to wait for that.
+# Gives how many requests had to wait for that; at least one was on its
+# connection.
 sub stuck {
     my ($s) = @_;
     my $late = 0;
-    for (1 .. 5) {
+    wait_for {
         chain($s, '/stuck/', 50);
         ask_on($s, '/stuck/?after=4000');
         my $begin = time;
         like(ask_on($s, '/stuck/'), qr/pid=/, 'stuck: an answer');
         $late++ if time - $begin > 1.5;
-    }
+        of_pool('stuck')->{retried};
+    } 60, 'a request on the connection of a worker that does not read on';
     return $late;
+}
+
+# A program of which a thread has written behind END_REQUEST once signs no more.
+sub late {
+    my ($s) = @_;
+    ok(wait_for { chain($s, '/late/', 100); of_pool('late')->{reused} } 60,
+       'threads: connections are kept');
+    wait_for {
+        ask_on($s, '/late/?late=1');
+        sleep 0.01;
+        my $before = of_pool('late')->{reused};
+        chain($s, '/late/', 20);
+        of_pool('late')->{reused} == $before;
+    } 30, 'none to be kept, as one has spoken late'
+        or fail('a thread speaks late');
+    return;
 }
 
 # Requests that were answered with what is another one's.

@@ -563,12 +563,12 @@ sub kill_tree {
         @all{@new} = ();
         @new = grep { !exists $all{$_} } descendants(keys %all);
     }
-    do {
-        kill 'KILL', keys %all;
-        reap();
-        @left = grep { alive($_) } keys %all;
-        sleep 0.01 if @left;
-    } while (@left && time < $deadline);
+    # Until they are reaped their pids are nobody else's.
+    for (@left = keys %all; @left && time < $deadline; sleep 0.01) {
+        kill 'KILL', @left;
+        @left = grep { alive($_) } @left;
+    }
+    reap();
     return;
 }
 
