@@ -127,4 +127,29 @@ for my $name (sort keys %front) {
   }
 }
 
+# --- the examples
+{
+    my $dir = root() . '/examples/many-hosts';
+    my $tmp = tmp_dir();
+    my $run = start(
+        cmd => [program('fcgipm-run') . '', '--config', "$dir/pools.conf",
+                '--test'],
+        env => { APP => bin('worker'), FRONT => '127.0.0.1',
+                 HOST => '127.0.0.2', RUNTIME_DIRECTORY => $tmp,
+                 APP_USER => worker_user() || scalar getpwuid $> },
+        err => "$tmp/log");
+    is($run->wait(20), 0, 'examples/many-hosts/pools.conf')
+        or diag slurp("$tmp/log");
+  SKIP: {
+        skip 'HAProxy is not installed', 1 unless have('haproxy');
+        my $haproxy = start(
+            cmd => [have('haproxy'), '-c', '-f', "$dir/haproxy.cfg"],
+            env => { HOST1 => '127.0.0.2', HOST2 => '127.0.0.3',
+                     ADMIN => "$tmp/admin" },
+            out => "$tmp/log", err => "$tmp/log");
+        is($haproxy->wait(20), 0, 'examples/many-hosts/haproxy.cfg')
+            or diag slurp("$tmp/log");
+    }
+}
+
 done_testing;

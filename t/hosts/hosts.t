@@ -203,7 +203,7 @@ backend app
     option redispatch 1
     retries 3
     retry-on conn-failure
-    default-server check port 9090 check-proto h1 inter 300 fall 1 rise 1
+    default-server check port 9090 inter 300 fall 1 rise 1
 END
             my $n = $_;
             "    server h$n 10.99.$n.2:9000 proto fcgi"
