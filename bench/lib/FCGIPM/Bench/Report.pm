@@ -217,7 +217,7 @@ sub record {
 
 sub recorded {
     my ($text) = @_;
-    return join '', $text =~ /^(## \w+\n\Q$MARK\E.*?)(?=^## )/msg;
+    return join '', $text =~ /^(## [\w-]+\n\Q$MARK\E.*?)(?=^## )/msg;
 }
 
 sub versions {
