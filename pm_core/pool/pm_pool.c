@@ -805,6 +805,11 @@ static apr_time_t pool_plan_workers(pm_pool_t *pool, apr_time_t now)
 {
     pm_scale_plan_t plan = pool_ask_policy(pool, now);
 
+    if (pool->context->dying_at && !pm_listen_pending(pool->listener.fd)) {
+        /* there is nothing for another worker to do */
+        pm_exec_orders_recall(pool, INT_MAX);
+        plan.start = 0;
+    }
     plan.stop -= pm_exec_orders_recall(pool, plan.stop);
     pool_tell(pool, plan.stop, plan.busy, ANY, now);
     pool_start(pool, plan.start, plan.want, now);

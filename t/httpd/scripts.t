@@ -247,7 +247,7 @@ for (['relative', '<FcgiPMScripts srv/www>', qr/"srv\/www" is not absolute/],
       qr/"sh" does not begin with an absolute path/],
      ['virtual, as owner', "<FcgiPMScripts /srv>\n"
       . "FcgiPMWrapper /bin/sh .x virtual\nFcgiPMScriptUser owner",
-      qr/there is no file, and nobody/],
+      qr/there need not be a file that has an owner/],
      ['no such directory', '<FcgiPMScripts /no/such/dir>',
       qr{<FcgiPMScripts /no/such/dir> .*: /no/such/dir: No such file}],
      ['no directory but a file', '<FcgiPMScripts ' . bin('worker') . '>',
