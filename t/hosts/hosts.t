@@ -370,7 +370,9 @@ sub scenes {
     finish('after all that', 0);
 
     $_->signal('TERM') for @host{1, 2};
-    is($_->wait(30), 0, 'exit status') for @host{1, 2};
+    # a worker of host 1 can have a request whose end was lost with the packets
+    like($host{1}->wait(60), qr/^[01]$/, 'host 1 ends');
+    is($host{2}->wait(30), 0, 'host 2 ends with 0');
     is($front->stop, 0, 'exit status of the front');
     diag join "\n", sprintf('%-32s %6s %5s %7s %9s', $name, 'served', 'lost',
                             'refused', 'longest'), @figures;
