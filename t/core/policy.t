@@ -298,7 +298,8 @@ END
 # --- a worker that dies before it is ready has failed, however long it has loaded
 part(slowdie => sub {
     my $run = run_with(1, [write_script(tmp_dir() . '/x', <<'END')]);
-sleep 1.3
+sleep 0.7 # what it starts for a second could be what serves
+sleep 0.7
 echo "cannot open the database" >&2
 exit 1
 END
