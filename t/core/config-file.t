@@ -193,10 +193,11 @@ is_deeply([(stat "$dir/run/a.sock")[2, 1]], [$mode, $inode],
 is(who(address('a')), 'a3', 'and clients reach them');
 is_deeply([sort $run->workers(3)], [sort @now],
           'and their workers');
+my $in_force = () = $run->log =~ /pools in force: 2/g;
 write_file($file, $good);
 $run->signal('HUP');
-ok(wait_for { (() = $run->log =~ /pools in force: 2/g) == 3 } 20,
-   'mended: it is in force');
+ok(wait_for { (() = $run->log =~ /pools in force: 2/g) > $in_force } 20,
+   'mended: it is in force') or diag $run->log;
 
 # --- another pool has the path: the socket stays, and so does its file
 write_file($file, $good =~ s{Pool a>}{Pool x>\nFcgiPMListen unix:$dir/run/a.sock\nFcgiPMListenMode 0640}r
