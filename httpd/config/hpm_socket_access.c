@@ -18,28 +18,11 @@ typedef struct access {
     apr_pool_t *p;
 } access_t;
 
-static int access_in_group(const pm_ident_t *id, gid_t gid)
-{
-    int i;
-
-    for (i = 0; i < id->ngroups; i++) {
-        if (id->groups[i] == gid) {
-            return 1;
-        }
-    }
-    return id->gid == gid;
-}
-
-/* connect(2) asks for the right to write, as for any file: one class of the
- * three counts. */
+/* connect(2) asks for the right to write, as for any file. */
 static int access_is_given(const pm_ident_t *id, uid_t uid, gid_t gid,
                            mode_t mode)
 {
-    mode_t bit = id->uid == uid             ? S_IWUSR
-                 : access_in_group(id, gid) ? S_IWGRP
-                                            : S_IWOTH;
-
-    return id->uid == 0 || (mode & bit) != 0;
+    return id->uid == 0 || pm_ident_may(id, uid, gid, mode, S_IWOTH);
 }
 
 static void access_check_pool(access_t *a, const pm_conf_t *conf,

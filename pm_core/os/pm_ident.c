@@ -134,3 +134,25 @@ apr_status_t pm_ident_parse_owner(const char *text, uid_t *uid, gid_t *gid,
     }
     return rv;
 }
+
+static int ident_is_in(const pm_ident_t *id, gid_t gid)
+{
+    int i;
+
+    for (i = 0; i < id->ngroups; i++) {
+        if (id->groups[i] == gid) {
+            return 1;
+        }
+    }
+    return id->gid == gid;
+}
+
+int pm_ident_may(const pm_ident_t *id, uid_t uid, gid_t gid, mode_t mode,
+                 mode_t right)
+{
+    mode_t bit = id->uid == uid         ? right << 6
+                 : ident_is_in(id, gid) ? right << 3
+                                        : right;
+
+    return (mode & bit) != 0;
+}

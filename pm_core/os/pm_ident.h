@@ -42,4 +42,12 @@ apr_status_t pm_ident_lookup(pm_ident_t *id, const char *user,
 apr_status_t pm_ident_parse_owner(const char *text, uid_t *uid, gid_t *gid,
                                   pm_reason_t *why);
 
+/** Does a file's mode allow this?  The first class of the three that the ids
+ *  are in counts (path_resolution(7)); root's rights and ACLs are not looked
+ * at.
+ *  @param uid, gid of the file
+ *  @param right S_IROTH, S_IWOTH or S_IXOTH, whichever the class */
+int pm_ident_may(const pm_ident_t *id, uid_t uid, gid_t gid, mode_t mode,
+                 mode_t right);
+
 #endif /* PM_IDENT_H */

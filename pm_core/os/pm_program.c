@@ -32,16 +32,7 @@ static int program_has_acl(const char *path)
 static int program_may(const char *path, const struct stat *st,
                        const pm_ident_t *id)
 {
-    int in = st->st_gid == id->gid;
-    int i;
-
-    for (i = 0; !in && i < id->ngroups; i++) {
-        in = st->st_gid == id->groups[i];
-    }
-    return (st->st_mode
-            & (st->st_uid == id->uid ? S_IXUSR
-               : in                  ? S_IXGRP
-                                     : S_IXOTH))
+    return pm_ident_may(id, st->st_uid, st->st_gid, st->st_mode, S_IXOTH)
            || program_has_acl(path);
 }
 
