@@ -455,6 +455,13 @@ static apr_status_t bind_tcp(pm_listener_t *l, const pm_addr_t *addr,
     return APR_SUCCESS;
 }
 
+static void listen_note_socket(pm_listener_t *l)
+{
+    struct stat st;
+
+    l->socket = l->fd >= 0 && fstat(l->fd, &st) == 0 ? st.st_ino : 0;
+}
+
 apr_status_t pm_listen_open_at(pm_listener_t *l, const char *text,
                                const pm_addr_t *addr,
                                const pm_listen_opts_t *opts, apr_pool_t *p,
@@ -476,6 +483,7 @@ apr_status_t pm_listen_open_at(pm_listener_t *l, const char *text,
     if (rv != APR_SUCCESS) {
         pm_listen_close(l);
     }
+    listen_note_socket(l);
     return rv;
 }
 
@@ -500,6 +508,7 @@ void pm_listen_adopt(pm_listener_t *l, const char *text, int fd, apr_pool_t *p)
     memset(l, 0, sizeof(*l));
     l->fd = fd;
     l->text = apr_pstrdup(p, text);
+    listen_note_socket(l);
     if (strncmp(text, "unix:", 5) != 0) {
         return;
     }
@@ -546,11 +555,7 @@ int pm_listen_is_there(const pm_listener_t *l)
 
 int pm_listen_is_same(const pm_listener_t *a, const pm_listener_t *b)
 {
-    struct stat st[2];
-
-    return a->fd >= 0 && b->fd >= 0 && fstat(a->fd, &st[0]) == 0
-           && fstat(b->fd, &st[1]) == 0 && st[0].st_ino == st[1].st_ino
-           && st[0].st_dev == st[1].st_dev;
+    return a->fd >= 0 && b->fd >= 0 && a->socket && a->socket == b->socket;
 }
 
 int pm_listen_has_mode(const pm_listener_t *l, mode_t mode)

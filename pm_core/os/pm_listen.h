@@ -28,6 +28,8 @@ typedef struct pm_listener {
     const char *path; /**< of a unix socket, else NULL */
     dev_t dev;        /**< of @c path, to recognize it */
     ino_t ino;
+    ino_t
+        socket;  /**< the socket's own, whatever its descriptor; 0: not known */
     int foreign; /**< 1: another program has made it (pm_activation.h): its file
                   *   keeps its mode and is not removed */
 } pm_listener_t;
