@@ -681,10 +681,11 @@ static int pool_is_drained(pm_pool_t *pool, apr_time_t now)
            && !pm_listen_pending(pool->listener.fd);
 }
 
-static apr_time_t pool_next_look(pm_pool_t *pool, apr_time_t longest)
+static apr_time_t pool_next_look(pm_pool_t *pool, apr_time_t longest,
+                                 apr_time_t now)
 {
     pool->drain_wait = pm_time_min(pool->drain_wait * 2, longest);
-    return pm_time_now() + pool->drain_wait;
+    return now + pool->drain_wait;
 }
 
 static apr_time_t pool_plan_drain(pm_pool_t *pool, apr_time_t now)
@@ -699,7 +700,7 @@ static apr_time_t pool_plan_drain(pm_pool_t *pool, apr_time_t now)
         return PM_TIME_NEVER;
     }
     return pm_time_min(
-        pool_next_look(pool, context->dying_at ? DRAIN_DYING : DRAIN_LAST),
+        pool_next_look(pool, context->dying_at ? DRAIN_DYING : DRAIN_LAST, now),
         end);
 }
 
@@ -711,7 +712,7 @@ static apr_time_t pool_plan_leave(pm_pool_t *pool, apr_time_t now)
         return pool->leaves_at;
     }
     if (pm_listen_pending(pool->listener.fd)) {
-        return pool_next_look(pool, DRAIN_DYING);
+        return pool_next_look(pool, DRAIN_DYING, now);
     }
     pm_log(pool->context->log, PM_NOTICE,
            "pool %s: drained: no worker until start", pool->conf->name);
