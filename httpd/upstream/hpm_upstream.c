@@ -268,11 +268,10 @@ static void upstream_send(hpm_upstream_t *x)
 
 /* --- receiving ---------------------------------------------------------- */
 
-static void upstream_end_foreign(hpm_upstream_t *x)
+static void upstream_end_cut(hpm_upstream_t *x, const char *why)
 {
     upstream_end(x, x->begun ? HPM_UPSTREAM_CLOSED : HPM_UPSTREAM_CLOSED_EARLY,
-                 "another process than the worker answered on a kept "
-                 "connection");
+                 why);
 }
 
 static void upstream_end_closed(hpm_upstream_t *x, int err)
@@ -288,8 +287,7 @@ static void upstream_end_closed(hpm_upstream_t *x, int err)
                            "cannot read from the worker", err);
         return;
     }
-    upstream_end(x, x->begun ? HPM_UPSTREAM_CLOSED : HPM_UPSTREAM_CLOSED_EARLY,
-                 where);
+    upstream_end_cut(x, where);
 }
 
 /* Who writes is asked for the first bytes, and for all where the connection is
@@ -322,7 +320,9 @@ static void upstream_receive(hpm_upstream_t *x)
     } while (n < 0 && errno == EINTR);
 
     if (n > 0 && ask && !upstream_note_writer(x, writer)) {
-        upstream_end_foreign(x);
+        upstream_end_cut(x,
+                         "another process than the worker answered on a kept "
+                         "connection");
     }
     else if (n > 0) {
         x->begun = 1;
