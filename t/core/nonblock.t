@@ -29,18 +29,22 @@ for my $plain ([], ['--plain']) {
     is(request($run->address, query => 'nonblock')->{error}, undef,
        'a worker sets O_NONBLOCK');
 
-    # Whoever comes to accept() now gets EAGAIN and leaves; who is born next
-    # finds it cleared.
+    # A worker that comes to accept() now gets EAGAIN and leaves; the next one
+    # is born with it cleared, while the others may have answered all these.
     my ($good, $tries) = (0, 0);
     while ($good < 20 && $tries < 200) {
         $tries++;
         $good = request($run->address)->{error} ? 0 : $good + 1;
     }
     is($good, 20, "20 good requests in a row, after $tries");
+    ok(wait_for { my ($any) = $run->workers;
+                  $any && !(nonblocking($any) // 1) } 20,
+       'the socket blocks again');
+    wait_for { !grep { age($_) < 1 } $run->workers(3) } 20, 'settled workers';
     my @now = $run->workers(3);
     is(scalar @now, 3, 'there are three workers');
-    is(nonblocking($now[0]), 0, 'the socket blocks again');
-    wait_for { !grep { age($_) < 1 } $run->workers } 20, 'settled workers';
+    is(nonblocking($now[0]), 0, 'whose socket blocks');
+    is(request($run->address)->{error}, undef, 'a good request') for 1 .. 20;
     is_deeply([$run->workers(3)], \@now, 'and they stay');
     $run->signal('TERM');
     is($run->wait(10), 0, 'exit status 0');

@@ -17,28 +17,34 @@ static void test_room(void)
 {
     static const struct {
         const char *name;
-        apr_uint32_t workers, requests, pace, room;
-    } rows[] = {{"no worker: one may knock", 0, 0, 0, 1},
-                {"no worker, a quick pool", 0, 0, 100, 1},
-                {"nothing known yet", 8, 8, 0, 8},
-                {"slow requests", 8, 8, 64001, 8},
-                {"just quick enough for one", 8, 8, 64000, 9},
-                {"one more for each", 8, 8, 8000, 16},
-                {"two more", 8, 8, 4000, 24},
-                {"three more", 8, 8, 2000, 32},
-                {"never more than that", 8, 8, 1, 32},
-                {"one worker", 1, 1, 100, 4},
-                {"one worker, slow requests", 1, 1, 8001, 1},
-                {"several for each", 2, 16, 50000, 18},
-                {"several: more for each worker, not for each request", 2, 16,
-                 2000, 22},
-                {"several, some told to stop", 3, 17, 200000, 17},
-                {"as many as there can be", 10000, 10240000, 1, 10270000}};
+        apr_uint32_t workers, requests, granted, pace, room;
+    } rows[] = {
+        {"no worker: one may knock", 0, 0, 0, 0, 1},
+        {"no worker, a quick pool", 0, 0, 0, 100, 1},
+        {"nothing known yet", 8, 8, 8, 0, 8},
+        {"slow requests", 8, 8, 8, 64001, 8},
+        {"just quick enough for one", 8, 8, 8, 64000, 9},
+        {"one more for each", 8, 8, 8, 8000, 16},
+        {"two more", 8, 8, 8, 4000, 24},
+        {"three more", 8, 8, 8, 2000, 32},
+        {"never more than that", 8, 8, 8, 1, 32},
+        {"fewer than the workers can have", 8, 8, 1, 4000, 24},
+        {"twice as many, of which each takes twice as long", 8, 8, 16, 8000,
+         24},
+        {"all of these wait, too: it is no reason for fewer", 8, 8, 32, 8000,
+         32},
+        {"one worker", 1, 1, 1, 100, 4},
+        {"one worker, slow requests", 1, 1, 1, 8001, 1},
+        {"several for each", 2, 16, 16, 50000, 18},
+        {"several: more for each worker, not for each request", 2, 16, 16, 2000,
+         22},
+        {"several, some told to stop", 3, 17, 17, 200000, 17},
+        {"as many as there can be", 10000, 10240000, 0xffffffff, 1, 10270000}};
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         is_int(pm_admission_capacity(rows[i].workers, rows[i].requests,
-                                     rows[i].pace),
+                                     rows[i].granted, rows[i].pace),
                rows[i].room, "room: %s", rows[i].name);
     }
 }
@@ -339,7 +345,7 @@ static void test_fight(const char *name, int impatient, int moody)
         ;
     }
     is_int(a->failed, 0, "%s: nobody slept when there was a grant", name);
-    ok(a->most <= pm_admission_capacity(WORKERS, WORKERS, moody),
+    ok(a->most <= pm_admission_capacity(WORKERS, WORKERS, WORKERS, moody),
        "%s: never more inside than "
        "there is room for (%u)",
        name, a->most);

@@ -50,12 +50,9 @@ sub _trace {
     my $strace = start(cmd => [have('strace') || die("there is no strace\n"),
                                '-f', '-p', $pid, '-o', "$dir/calls"],
                        err => "$dir/err");
-    # one thread after the other; then it is silent
-    my $threads = () = glob "/proc/$pid/task/*";
-    wait_for {
-        my $said = slurp("$dir/err");
-        $said =~ /attached with $threads threads|attached$/m
-    } 20, 'strace to watch' or die slurp("$dir/err");
+    # It says so once, when it has all threads.
+    wait_for { slurp("$dir/err") =~ /attached(?: with \d+ threads)?$/m }
+        20, 'strace to watch' or die slurp("$dir/err");
     $code->();
     $strace->signal('INT');
     $strace->wait(20);
