@@ -23,19 +23,23 @@
 #define SHORT_WAIT 8000 /* us */
 #define EXTRA      3    /* grants for each worker, at most */
 
-/* @return how many of the workers' requests end in a short time */
-static apr_uint32_t ends_soon(apr_uint32_t requests, apr_uint32_t pace,
+/* Requests that are granted together end at the rate of granted / pace
+ * (Little's law), whether they wait in the kernel's queue or a worker has them.
+ * @return how many end in a short time */
+static apr_uint32_t ends_soon(apr_uint32_t granted, apr_uint32_t pace,
                               apr_uint32_t most)
 {
-    apr_uint64_t n = pace ? (apr_uint64_t)requests * SHORT_WAIT / pace : 0;
+    apr_uint64_t n = pace ? (apr_uint64_t)granted * SHORT_WAIT / pace : 0;
 
     return n < most ? (apr_uint32_t)n : most;
 }
 
 apr_uint32_t pm_admission_capacity(apr_uint32_t workers, apr_uint32_t requests,
-                                   apr_uint32_t pace)
+                                   apr_uint32_t granted, apr_uint32_t pace)
 {
-    return workers ? requests + ends_soon(requests, pace, workers * EXTRA) : 1;
+    apr_uint32_t together = granted > requests ? granted : requests;
+
+    return workers ? requests + ends_soon(together, pace, workers * EXTRA) : 1;
 }
 
 apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took)
@@ -56,6 +60,7 @@ static apr_uint32_t capacity_of(const pm_admission_t *admission)
 {
     return pm_admission_capacity(
         LOAD(admission->supply->workers), LOAD(admission->supply->requests),
+        LOAD(admission->words->granted),
         __atomic_load_n(&admission->words->pace, __ATOMIC_RELAXED));
 }
 
