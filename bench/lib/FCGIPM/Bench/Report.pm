@@ -54,7 +54,9 @@ sub medians {
     if (defined $runs->[0]{bytes}) {
         $of{mb} = median(map { $_->{bytes} / $_->{seconds} / 1e6 } @$runs);
     }
-    $of{alone_us} = median(map { $_->{alone_us} || 0 } @$runs);
+    for my $name (qw(alone_us max_us)) {
+        $of{$name} = median(map { $_->{$name} || 0 } @$runs);
+    }
     if (defined $runs->[0]{rss}) {
         ($of{rss}) = sort { $b <=> $a } map { $_->{rss} } @$runs;
     }
@@ -76,6 +78,7 @@ my %COLUMN = (
     '50% x'    => sub { _ratio($_[0]{p50_us}, $_[1]{p50_us}) },
     '99% ms'   => sub { _ms($_[0]{p99_us}) },
     '99% x'    => sub { _ratio($_[0]{p99_us}, $_[1]{p99_us}) },
+    'max ms'   => sub { _ms($_[0]{max_us}) },
     'cpu us'   => sub { _round($_[0]{cpu_us}) },
     'MB/s'     => sub { _round($_[0]{mb}) },
     'cpu ms'   => sub { _round($_[0]{cpu_us} / 1000) },
