@@ -23,7 +23,9 @@ static void admission_look(hpm_admission_t *a)
 static int admission_try(hpm_admission_t *a)
 {
     pm_scoreboard_begin(a->cell);
-    if (a->gate.words && !pm_admission_try(&a->gate)) {
+    if (a->gate.words
+        && !pm_admission_try(&a->gate,
+                             (apr_uint32_t)a->pool->conf->queue_limit)) {
         pm_scoreboard_end(a->cell);
         return 0;
     }

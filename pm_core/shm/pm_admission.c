@@ -17,19 +17,25 @@
 
 /* --- arithmetic ----------------------------------------------------------- */
 
-/* A request that waits in the kernel's queue instead of here saves two context
- * switches, for which a worker would be idle.  That is worth it as long as it
- * waits there for a short time. */
-#define SHORT_WAIT 8000 /* us */
-#define EXTRA      3    /* grants for each worker, at most */
+/* A request that waits in the kernel's queue holds a thread.  One that waits
+ * here need not, but costs some switches of context, for which a worker may be
+ * idle: about 0.1 ms.  So the kernel has those that wait there for a short
+ * time, and for a longer one where a worker takes little more than that. */
+#define SHORT_WAIT 8000  /* us */
+#define LONG_WAIT  32000 /* us */
+#define QUICK      2000  /* us of a worker's time */
+#define EXTRA      32    /* grants for each worker, at most */
 
 /* Requests that are granted together end at the rate of granted / pace
  * (Little's law), whether they wait in the kernel's queue or a worker has them.
- * @return how many end in a short time */
-static apr_uint32_t ends_soon(apr_uint32_t granted, apr_uint32_t pace,
-                              apr_uint32_t most)
+ * @return how many end before another one has waited too long */
+static apr_uint32_t ends_soon(apr_uint32_t requests, apr_uint32_t granted,
+                              apr_uint32_t pace, apr_uint32_t most)
 {
-    apr_uint64_t n = pace ? (apr_uint64_t)granted * SHORT_WAIT / pace : 0;
+    apr_uint64_t all = granted > requests ? granted : requests;
+    apr_uint64_t wait =
+        (apr_uint64_t)pace * requests <= QUICK * all ? LONG_WAIT : SHORT_WAIT;
+    apr_uint64_t n = pace ? all * wait / pace : 0;
 
     return n < most ? (apr_uint32_t)n : most;
 }
@@ -37,9 +43,9 @@ static apr_uint32_t ends_soon(apr_uint32_t granted, apr_uint32_t pace,
 apr_uint32_t pm_admission_capacity(apr_uint32_t workers, apr_uint32_t requests,
                                    apr_uint32_t granted, apr_uint32_t pace)
 {
-    apr_uint32_t together = granted > requests ? granted : requests;
-
-    return workers ? requests + ends_soon(together, pace, workers * EXTRA) : 1;
+    return workers
+               ? requests + ends_soon(requests, granted, pace, workers * EXTRA)
+               : 1;
 }
 
 apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took)
@@ -56,12 +62,36 @@ apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took)
     return pace ? pace : 1;
 }
 
+/* Microseconds since a request was released, or the first one granted. */
+static apr_uint32_t silence_of(const pm_admission_t *admission)
+{
+    return (apr_uint32_t)pm_time_now()
+           - __atomic_load_n(&admission->words->released, __ATOMIC_RELAXED);
+}
+
+static void end_silence(const pm_admission_t *admission)
+{
+    __atomic_store_n(&admission->words->released, (apr_uint32_t)pm_time_now(),
+                     __ATOMIC_RELAXED);
+}
+
+/* The pace says nothing of workers that all hang: then requests are to wait
+ * here, where they hold no thread. */
+static apr_uint32_t pace_of(const pm_admission_t *admission)
+{
+    return silence_of(admission) > LONG_WAIT
+               ? 0
+               : __atomic_load_n(&admission->words->pace, __ATOMIC_RELAXED);
+}
+
 static apr_uint32_t capacity_of(const pm_admission_t *admission)
 {
-    return pm_admission_capacity(
-        LOAD(admission->supply->workers), LOAD(admission->supply->requests),
-        LOAD(admission->words->granted),
-        __atomic_load_n(&admission->words->pace, __ATOMIC_RELAXED));
+    apr_uint32_t requests = LOAD(admission->supply->requests);
+    apr_uint32_t granted = LOAD(admission->words->granted);
+
+    return pm_admission_capacity(LOAD(admission->supply->workers), requests,
+                                 granted,
+                                 granted < requests ? 0 : pace_of(admission));
 }
 
 /* --- atomic operations ---------------------------------------------------- */
@@ -220,10 +250,22 @@ static int line_reserve(const pm_admission_t *admission)
 
 /* --- a request ------------------------------------------------------------ */
 
-int pm_admission_try(const pm_admission_t *admission)
+int pm_admission_try(const pm_admission_t *admission, apr_uint32_t limit)
 {
-    return !has_queue(admission)
-           && raise_below(&admission->words->granted, capacity_of(admission));
+    apr_uint32_t most = capacity_of(admission);
+    apr_uint32_t requests = LOAD(admission->supply->requests);
+
+    if (limit && most > requests && most - requests > limit) {
+        most = requests + limit;
+    }
+    if (has_queue(admission)
+        || !raise_below(&admission->words->granted, most)) {
+        return 0;
+    }
+    if (LOAD(admission->words->granted) == 1) {
+        end_silence(admission);
+    }
+    return 1;
 }
 
 void pm_admission_release(const pm_admission_t *admission,
@@ -238,6 +280,7 @@ void pm_admission_release(const pm_admission_t *admission,
 
         __atomic_store_n(&admission->words->pace,
                          pm_admission_average(pace, took), __ATOMIC_RELAXED);
+        end_silence(admission);
     }
     granted = LOAD(admission->words->granted);
     most = capacity_of(admission);

@@ -54,6 +54,8 @@ typedef struct pm_admission_words {
                            *   not looked yet */
     apr_uint32_t peak;    /**< most requests at once since it looked */
     apr_uint32_t kept;    /**< idle connections that children keep */
+    apr_uint32_t released; /**< pm_time_now() when the pace was updated, or
+                            *   the first grant taken; its lower half */
 } __attribute__((aligned(64))) pm_admission_words_t;
 
 /** What the manager said last of one pool; children can only read it.  All
@@ -116,8 +118,11 @@ apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took);
 
 /* --- a request ------------------------------------------------------------ */
 
-/** Take a grant if one is free and no request is queued.  @return 1: taken */
-int pm_admission_try(const pm_admission_t *admission);
+/** Take a grant if one is free and no request is queued.
+ *  @param limit how many may be queued, as of pm_admission_enqueue(): a request
+ *               that no worker can have at the moment is one of them
+ *  @return 1: taken */
+int pm_admission_try(const pm_admission_t *admission, apr_uint32_t limit);
 
 /** Release a grant; the request that is queued for longest is woken.
  *  @param took microseconds since the grant was taken; -1: not to be counted

@@ -21,25 +21,24 @@ static void test_room(void)
     } rows[] = {
         {"no worker: one may knock", 0, 0, 0, 0, 1},
         {"no worker, a quick pool", 0, 0, 0, 100, 1},
-        {"nothing known yet", 8, 8, 8, 0, 8},
+        {"nothing known", 8, 8, 8, 0, 8},
         {"slow requests", 8, 8, 8, 64001, 8},
         {"just quick enough for one", 8, 8, 8, 64000, 9},
         {"one more for each", 8, 8, 8, 8000, 16},
-        {"two more", 8, 8, 8, 4000, 24},
-        {"three more", 8, 8, 8, 2000, 32},
-        {"never more than that", 8, 8, 8, 1, 32},
-        {"fewer than the workers can have", 8, 8, 1, 4000, 24},
-        {"twice as many, of which each takes twice as long", 8, 8, 16, 8000,
-         24},
-        {"all of these wait, too: it is no reason for fewer", 8, 8, 32, 8000,
-         32},
-        {"one worker", 1, 1, 1, 100, 4},
+        {"twice as many, of which each takes twice as long", 8, 8, 16, 16000,
+         16},
+        {"three more", 8, 8, 8, 2500, 33},
+        {"quick ones may wait longer", 8, 8, 8, 2000, 136},
+        {"and wait for each other", 8, 8, 128, 32000, 136},
+        {"32 more", 8, 8, 8, 1000, 264},
+        {"never more than that", 8, 8, 8, 1, 264},
+        {"one worker", 1, 1, 1, 100, 33},
         {"one worker, slow requests", 1, 1, 1, 8001, 1},
         {"several for each", 2, 16, 16, 50000, 18},
         {"several: more for each worker, not for each request", 2, 16, 16, 2000,
-         22},
+         80},
         {"several, some told to stop", 3, 17, 17, 200000, 17},
-        {"as many as there can be", 10000, 10240000, 0xffffffff, 1, 10270000}};
+        {"as many as there can be", 10000, 10240000, 0xffffffff, 1, 10560000}};
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -99,7 +98,7 @@ static int take(const pm_admission_t *g, int n)
     int got = 0;
 
     while (n-- > 0) {
-        got += pm_admission_try(g);
+        got += pm_admission_try(g, 0);
     }
     return got;
 }
@@ -120,7 +119,7 @@ static void test_turns(void)
     pm_admission_release(&g, -1);
     is_int(g.words->granted, 2, "turns: what is given back stays granted");
     is_int(reserved(&g), 1, "turns: for who waits");
-    ok(!pm_admission_try(&g), "turns: who comes now does not get it");
+    ok(!pm_admission_try(&g, 0), "turns: who comes now does not get it");
     ok(pm_admission_enqueue(&g, 0) && !pm_admission_claim(&g, 0),
        "turns: nor by waiting");
     ok(pm_admission_claim(&g, 1), "turns: who has waited does");
@@ -133,19 +132,57 @@ static void test_turns(void)
     is_int(g.words->granted, 0, "turns: all are");
 }
 
+/* Workers that all hang. */
+static void test_silence(void)
+{
+    static state_t state;
+    const pm_admission_t g = state_of(&state);
+
+    pm_admission_set_workers(&g, 2, 2, 1);
+    is_int(take(&g, 1), 1, "silence: one");
+    pm_admission_release(&g, 100);
+    is_int(take(&g, 5), 5, "silence: a quick pool has room");
+    state.words.released -= 40000;
+    is_int(take(&g, 1), 0, "silence: unless no request ends");
+    pm_admission_release(&g, 100);
+    is_int(take(&g, 2), 2, "silence: until one does");
+    while (state.words.granted) {
+        pm_admission_release(&g, -1);
+    }
+    state.words.released -= 40000;
+    is_int(take(&g, 5), 5, "silence: where nothing was asked there is none");
+}
+
+/* What the kernel queues counts as queued. */
+static void test_limit(void)
+{
+    static state_t state;
+    const pm_admission_t g = state_of(&state);
+    int got = 0;
+
+    pm_admission_set_workers(&g, 2, 2, 1);
+    is_int(take(&g, 1), 1, "limit: one");
+    pm_admission_release(&g, 100);
+    while (got < 50 && pm_admission_try(&g, 3)) {
+        got++;
+    }
+    is_int(got, 5, "limit: two with workers, three behind them");
+    ok(!pm_admission_enqueue(&g, 3), "limit: and no other");
+}
+
 static void test_given_up(void)
 {
     static state_t state; /* ASan's stack is not aligned for it */
     const pm_admission_t g = state_of(&state);
 
     pm_admission_set_workers(&g, 1, 1, 1);
-    pm_admission_try(&g);
+    pm_admission_try(&g, 0);
     pm_admission_enqueue(&g, 0);
     pm_admission_release(&g, -1);
     is_int(reserved(&g), 1, "given up: a grant is on its way");
     pm_admission_leave(&g);
     is_int(reserved(&g), 0, "given up: nobody waits for it any more");
-    ok(pm_admission_try(&g), "given up: the next has it");
+    ok(pm_admission_try(&g, 0), "given up: the next has it");
 }
 
 static void test_workers(void)
@@ -195,8 +232,8 @@ static void test_bury(void)
     const pm_admission_t g = state_of(&state);
 
     pm_admission_set_workers(&g, 2, 2, 1);
-    pm_admission_try(&g);
-    pm_admission_try(&g);
+    pm_admission_try(&g, 0);
+    pm_admission_try(&g, 0);
     pm_admission_enqueue(&g, 0);
     pm_admission_enqueue(&g, 0);
     pm_admission_release(&g, -1);
@@ -274,7 +311,7 @@ static int enter(arena_t *a, unsigned *seed)
     apr_uint32_t seen;
     int woken = 0;
 
-    if (pm_admission_try(g)) {
+    if (pm_admission_try(g, 0)) {
         return 1;
     }
     seen = pm_admission_wakeups(g);
@@ -362,14 +399,14 @@ static void test_short(void)
     static state_t state; /* ASan's stack is not aligned for it */
     const pm_admission_t g = state_of(&state);
 
-    pm_admission_try(&g);
+    pm_admission_try(&g, 0);
     ok(pm_admission_need_manager(&g), "short: who said nothing yet is called");
     ok(!pm_admission_need_manager(&g), "short: once");
     pm_admission_reset_call(&g);
     pm_admission_set_workers(&g, 2, 2, 1);
     pm_admission_set_enough(&g, 2);
     ok(!pm_admission_need_manager(&g), "short: one request, two workers");
-    pm_admission_try(&g);
+    pm_admission_try(&g, 0);
     ok(!pm_admission_need_manager(&g), "short: two");
     pm_admission_enqueue(&g, 0);
     is_int(pm_admission_load(&g), 3, "short: who waits counts");
@@ -397,6 +434,8 @@ int main(void)
     test_room();
     test_average();
     test_turns();
+    test_silence();
+    test_limit();
     test_given_up();
     test_workers();
     test_several();

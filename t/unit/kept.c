@@ -210,7 +210,7 @@ static void grant(int n)
 {
     for (; n > 0; n--) {
         pm_scoreboard_begin(cell);
-        ok(pm_admission_try(&admission), "a request");
+        ok(pm_admission_try(&admission, 0), "a request");
     }
     for (; n < 0; n++) {
         pm_admission_release(&admission, 100000);
@@ -290,7 +290,7 @@ static void one_request(unsigned *seed)
 
     hpm_kept_take(kept, &pool, pm_time_now(), &conn);
     pm_scoreboard_begin(cell);
-    while (!pm_admission_try(&admission)) {
+    while (!pm_admission_try(&admission, 0)) {
         usleep(100);
     }
     if (conn.fd < 0) {

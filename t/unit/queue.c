@@ -192,8 +192,8 @@ static void test_late(void)
     hpm_waiter_t w;
 
     conf->queue_timeout = apr_time_from_msec(30);
-    pm_admission_try(&admission);
-    pm_admission_try(&admission);
+    pm_admission_try(&admission, 0);
+    pm_admission_try(&admission, 0);
     join(&w, 1);
     ok(rings(&w), "the bell rings");
     is_int(hpm_waiter_state(&w), HPM_WAITER_LATE, "for the timeout");

@@ -184,7 +184,7 @@ static void test_lies(pm_scoreboard_t *board)
         pm_scoreboard_correct_admission(board, 5);
         sum = pm_scoreboard_sum(board, 5);
         ok(sum.in_flight == 1 && sum.waiting == 0, "nothing of it stays");
-        ok(pm_admission_try(&admission), "another's request has a worker");
+        ok(pm_admission_try(&admission, 0), "another's request has a worker");
         pm_admission_release(&admission, -1);
         pm_scoreboard_end(honest);
     }

@@ -151,7 +151,7 @@ static void test_pass_on(void)
     view.own = -1;
     pm_admission_pass_on(&a);
     is_int(all_calls(), 0, "no request is queued, no child is called");
-    ok(pm_admission_try(&a) && pm_admission_enqueue(&a, 0), "one is");
+    ok(pm_admission_try(&a, 0) && pm_admission_enqueue(&a, 0), "one is");
     pm_admission_pass_on(&a);
     is_int(all_calls(), 0, "there is no grant");
     pm_admission_release(&a, -1);
