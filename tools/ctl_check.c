@@ -12,6 +12,10 @@
 static const char *const check_names[] = {"OK", "WARNING", "CRITICAL",
                                           "UNKNOWN"};
 
+/* A worker that dies at birth is replaced at once; two in a row delay the next
+ * start. */
+#define CHECK_STARTS 2
+
 /* Requests that wait, in times of those that workers may have. */
 #define CHECK_WARNING  1
 #define CHECK_CRITICAL 10
@@ -61,20 +65,23 @@ static const char *check_plain(const char *text, apr_pool_t *p)
 static void check_state(check_t *c, const json_t *pool, const char *name)
 {
     const char *state = pm_control_reply_text(pool, "state");
+    const char *error = pm_control_reply_text(pool, "last_error");
     double serving = pm_control_reply_number(pool, "idle")
                      + pm_control_reply_number(pool, "busy");
+    int stopped = !strcmp(state, "stopped");
     int backoff = !strcmp(state, "backoff");
-    const char *error = pm_control_reply_text(pool, "last_error");
+    int serves = !stopped && (!backoff || serving > 0);
 
-    if (pm_control_reply_is_failing(pool)) {
-        check_note(
-            c, backoff && serving > 0 ? CTL_CHECK_WARNING : CTL_CHECK_CRITICAL,
-            apr_psprintf(c->p, "%s: %s%s%s", name,
-                         backoff && serving > 0 ? "new workers die at birth"
-                         : backoff              ? "workers die at birth"
-                                                : "stopped",
-                         error[0] ? ": " : "", check_plain(error, c->p)));
+    if (serves && !backoff
+        && pm_control_reply_number(pool, "failed_starts") < CHECK_STARTS) {
+        return;
     }
+    check_note(c, serves ? CTL_CHECK_WARNING : CTL_CHECK_CRITICAL,
+               apr_psprintf(c->p, "%s: %s%s%s", name,
+                            stopped  ? "stopped"
+                            : serves ? "new workers die at birth"
+                                     : "workers die at birth",
+                            error[0] ? ": " : "", check_plain(error, c->p)));
 }
 
 /* @return the limit, in requests */

@@ -31,8 +31,9 @@ typedef struct ctl_check_limits {
 int ctl_check_limit(const char *text, long *limit);
 
 /**
- * A pool in backoff or stopped is critical, or, in backoff with workers that
- * still serve, a warning; so is a pool in which too many requests wait.
+ * A pool that is stopped, or in backoff without a worker that serves, is
+ * critical; one that serves while new workers die at birth is a warning.  Too
+ * many requests that wait are either.
  * @param json   the manager's status
  * @param filter pools whose names it matches (ctl_text_matches()); NULL: all
  */

@@ -160,6 +160,8 @@ PM_METRIC(POOL, last_stderr, TEXT, MANAGER, NULL, NULL, NULL, NULL, 0, NULL,
 PM_METRIC(POOL, retry_in, SECONDS, MANAGER, NULL, NULL, NULL, NULL, 0,
           "fcgipm_pool_next_start_seconds", NULL, NULL,
           "Time until a worker is started again after failures.")
+PM_METRIC(POOL, failed_starts, NUMBER, MANAGER, NULL, NULL, NULL, NULL, 0, NULL,
+          NULL, NULL, "Starts in a row that have failed.")
 
 /* --- a worker ------------------------------------------------------------- */
 PM_METRIC(WORKER, pid, NUMBER, MANAGER, "Pid", NULL, "PID", "PID", 8, NULL,

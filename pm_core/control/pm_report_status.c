@@ -345,6 +345,7 @@ void pm_report_status_of_pool(pm_report_status_t *out, pm_pool_t *pool,
     out->value[PM_METRIC_POOL_last_error_age].time =
         pool->last_error_at ? now - pool->last_error_at : 0;
     out->value[PM_METRIC_POOL_last_stderr].text = pm_output_last(pool);
+    out->value[PM_METRIC_POOL_failed_starts].number = pool->restart.failures;
 }
 
 void pm_report_status_pool(pm_json_t *j, pm_report_workers_t *list,

@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
+use FCGIPM::FastCGI;
 use FCGIPM::Run;
 use FCGIPM::Test;
 use Test::More;
@@ -48,6 +49,30 @@ is((ctl($socket, 'check', @$_))[0], $UNKNOWN, "usage: check @$_")
 # --- one that was stopped
 is((ctl($socket, 'stop', 'app'))[0], 0, 'stopped');
 checks($socket, [], $CRITICAL, qr/CRITICAL - app: stopped.*/, 'a pool that is stopped');
+$run->signal('TERM');
+$run->wait(20);
+
+# --- one whose new workers die at birth, while the others serve
+my $dir = tmp_dir();
+my $fails = "$dir/fails";
+my $program = write_file("$dir/program", "#!/bin/sh\n[ -e $fails ] && exit 3\n"
+                         . "exec ${\ bin('worker')}\n", 0755);
+$run = FCGIPM::Run->new(processes => 3, control => 1, command => [$program],
+                        options => ['--name', 'app']);
+$socket = $run->control_socket;
+my @pid = $run->workers(3);
+write_file($fails, '');
+is((ctl($socket, 'kill', $pid[0]))[0], 0, 'a worker is gone');
+ok(wait_for { ($run->pool_status('app')->{failed_starts} || 0) > 1 } 20,
+   'two starts in a row have failed');
+ok(pid_of($run->address), 'the others serve');
+is($run->pool_status('app')->{state}, 'running', 'so the pool is not in backoff');
+checks($socket, [], $WARNING,
+       qr/WARNING - app: new workers die at birth: worker \d+ has died at birth: exit status 3 .* \| .*/,
+       'which hides nothing');
+unlink $fails;
+ok(wait_for { (ctl($socket, 'check'))[0] == $OK } 40, 'until one lives again');
+is($run->pool_status('app')->{failed_starts}, 0, 'and no start has failed');
 $run->signal('TERM');
 $run->wait(20);
 

@@ -100,7 +100,7 @@ shape_ok($pool, {
     number => [qw(min max requests_per_worker workers idle busy starting stopping queue in_flight
                   requests spawned exited crashed killed recycled timed_out
                   strangers aborted retried reused refused refused_limit refused_timeout
-                  refused_unavailable retry_in last_error_age fork_server
+                  refused_unavailable retry_in failed_starts last_error_age fork_server
                   parked blocked)],
     object => [qw(request_time queue_time)], list => ['worker'] }, 'pool');
 shape_ok($pool->{$_}, { number => [qw(count sum)], list => ['counts'] }, $_)
