@@ -22,7 +22,8 @@ static const char *const check_names[] = {"OK", "WARNING", "CRITICAL",
 
 /* What is found in all pools. */
 typedef struct check {
-    const char *text[CTL_CHECK_UNKNOWN]; /* of each verdict, joined */
+    const char *text[CTL_CHECK_UNKNOWN]; /* of each verdict, joined; OK: which
+                                          * pools drain */
     const char *perf;
     ctl_verdict_t worst;
     int pools;
@@ -143,7 +144,9 @@ static void check_pool(check_t *c, const json_t *pool,
     double critical = check_limit(pool, limits->critical, CHECK_CRITICAL);
 
     if (!strcmp(pm_control_reply_text(pool, "state"), "draining")) {
-        return; /* it is no more in the configuration */
+        /* it is no more in the configuration, or was told to drain */
+        check_note(c, CTL_CHECK_OK, apr_pstrcat(c->p, name, " drains", NULL));
+        return;
     }
     c->pools++;
     c->workers += pm_control_reply_number(pool, "workers");
@@ -171,15 +174,16 @@ static void check_put(FILE *out, const check_t *c)
     int i;
 
     fprintf(out, "FCGIPM %s - ", check_names[c->worst]);
-    for (i = CTL_CHECK_CRITICAL; i > CTL_CHECK_OK; i--) {
+    if (c->worst == CTL_CHECK_OK && c->pools) {
+        fprintf(out, "%d pools, %.0f workers, %.0f busy, %.0f requests wait",
+                c->pools, c->workers, c->busy, c->queue);
+        sep = "; ";
+    }
+    for (i = CTL_CHECK_CRITICAL; i >= CTL_CHECK_OK; i--) {
         if (c->text[i]) {
             fprintf(out, "%s%s", sep, c->text[i]);
             sep = "; ";
         }
-    }
-    if (!sep[0]) {
-        fprintf(out, "%d pools, %.0f workers, %.0f busy, %.0f requests wait",
-                c->pools, c->workers, c->busy, c->queue);
     }
     fprintf(out, " |%s\n", c->perf);
 }
@@ -204,7 +208,7 @@ ctl_verdict_t ctl_check(FILE *out, const char *json, const char *filter,
             check_pool(&c, pool, limits);
         }
     }
-    if (!c.pools) {
+    if (!c.pools && !c.text[CTL_CHECK_OK]) {
         return ctl_check_fail(out, CTL_CHECK_UNKNOWN,
                               filter ? "no pool matches --filter"
                                      : "there is no pool");

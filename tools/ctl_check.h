@@ -33,7 +33,7 @@ int ctl_check_limit(const char *text, long *limit);
 /**
  * A pool that is stopped, or in backoff without a worker that serves, is
  * critical; one that serves while new workers die at birth is a warning.  Too
- * many requests that wait are either.
+ * many requests that wait are either.  A pool that drains is only named.
  * @param json   the manager's status
  * @param filter pools whose names it matches (ctl_text_matches()); NULL: all
  */

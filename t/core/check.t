@@ -28,7 +28,7 @@ sub checks {
 # --- a pool that serves
 my $run = FCGIPM::Run->new(processes => 2, control => 1,
                            command => [bin('worker')],
-                           options => ['--name', 'app']);
+                           options => ['--name', 'app', '--drain-grace', '1h']);
 my $socket = $run->control_socket;
 ok(wait_for { ($run->pool_status('app')->{idle} || 0) == 2 } 20, 'two workers');
 my $said = checks($socket, [], $OK,
@@ -46,9 +46,15 @@ checks("$socket.none", [], $CRITICAL, qr/CRITICAL - cannot reach .*/, 'no manage
 is((ctl($socket, 'check', @$_))[0], $UNKNOWN, "usage: check @$_")
     for ['--what'], ['-w', 'x'], ['a', 'b'], ['--json'];
 
-# --- one that was stopped
+# --- one that drains, and one that was stopped
+is((ctl($socket, 'drain', 'app'))[0], 0, 'drain');
+checks($socket, [], $OK, qr/OK - app drains \|/, 'a pool that drains');
+is((ctl($socket, 'start', 'app'))[0], 0, 'taken back');
+checks($socket, [], $OK, qr/OK - 1 pools.* requests wait \| .*/, 'as before');
 is((ctl($socket, 'stop', 'app'))[0], 0, 'stopped');
 checks($socket, [], $CRITICAL, qr/CRITICAL - app: stopped.*/, 'a pool that is stopped');
+$run->signal('TERM');
+wait_for { $run->log =~ /ends in/ } 10, 'the grace, which a second TERM ends';
 $run->signal('TERM');
 $run->wait(20);
 
