@@ -169,9 +169,9 @@ static int run_split(const pm_row_t *row, char *value, const char **word)
         return 2;
     }
     if (row->type != PM_T_RLIMIT && row->type != PM_T_NAMES
-        && row->type != PM_T_PATHS && row->type != PM_T_CLIENTS
-        && row->type != PM_T_RANGE && row->type != PM_T_JITTERED
-        && row->type != PM_T_TIMED) {
+        && row->type != PM_T_PATHS && row->type != PM_T_URLS
+        && row->type != PM_T_CLIENTS && row->type != PM_T_RANGE
+        && row->type != PM_T_JITTERED && row->type != PM_T_TIMED) {
         return 1;
     }
     for (value = apr_strtok(value, " ", &last); value && n < 32;

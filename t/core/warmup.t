@@ -55,11 +55,24 @@ END
 
 sub begin {
     my ($command, $warmup, @option) = @_;
-    my @control = (map { ('--warmup', $_) } @$warmup);
+    my @manager = ('--die-timeout', '30', '--log-level', 'debug');
     return FCGIPM::Run->new(
         processes => 3, control => 1, command => $command,
-        options => [@control, '--die-timeout', '30', '--log-level', 'debug',
-                    @option]);
+        options => [(map { ('--warmup', $_) } @$warmup), @manager, @option])
+        unless grep { / / } @$warmup;
+    # Behind a blank stands what httpd has added to a URL: a quoted word, which
+    # an option does not have.
+    my $own = tmp_dir();
+    my ($user, %set) = (worker_user(), @option);
+    my $file = write_file("$own/pools.conf", join "\n", '<FcgiPMPool app>',
+        'FcgiPMCommand ' . join(' ', map { qq{"$_"} } @$command),
+        "FcgiPMListen unix:$own/pool.sock", 'FcgiPMProcesses 3',
+        defined $user ? "FcgiPMUser $user" : (),
+        (map { qq{FcgiPMWarmup "$_"} } @$warmup),
+        (map { 'FcgiPM' . ucfirst(s/^--//r) . " $set{$_}" } keys %set),
+        "</FcgiPMPool>\n");
+    return FCGIPM::Run->new(dir => $own, control => 1, config => $file,
+                            options => \@manager);
 }
 
 # The pids of those that serve, when all do.
@@ -152,6 +165,18 @@ for (['preloaded', '--preload', 'on'], ['each worker']) {
         }
         ends($run, $name);
     }
+}
+
+# --- several in one option
+{
+    my $run = FCGIPM::Run->new(command => [$program], control => 1,
+                            options => ['--warmup', '/one?a  /two?b=c']);
+    serving($run, 1);
+    like($run->pool_status->{warmup}, qr/^2 answered/,
+         'an option with two URLs: both are answered') or diag($run->log);
+    like(request($run->address)->{body}, qr{ REQUEST_URI=/one\?a;},
+         'the first one is a URL of its own');
+    ends($run, 'two');
 }
 
 # --- other ways to wait for a request
