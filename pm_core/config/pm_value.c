@@ -516,7 +516,7 @@ static apr_status_t read_rlimit(const task_t *t)
     return APR_SUCCESS;
 }
 
-/* "command [.suffix] [virtual]", as mod_fcgid takes it. */
+/* "command [.suffix|* [virtual]]", mod_fcgid's words in their order. */
 static apr_status_t read_wrapper(const task_t *t)
 {
     const char *suffix = t->argc > 1 ? t->argv[1] : "*";

@@ -41,6 +41,7 @@ my %EXPECT = (
         qr{^FcgiPMMaxRequests 1000$}m, qr{^FcgiPMRequestTimeout 120s$}m]],
     moodle => [0, [
         qr{FcgiPMWrapper "\S+ -d memory_limit=200M" \.php\n},
+        qr{FcgiPMWrapper /\S+ \* virtual\n},
         qr{FcgiPMSetEnv APP "moodle \\"lms\\""\n}, qr{FcgiPMProcesses 0 16\n},
         qr{^FcgiPMRequestBuffer 1048576$}m,
         qr{^FcgiPMProcessLifetime 7200s$}m]],

@@ -164,7 +164,7 @@ my @CASE = (
        ['/cgi-bin/mapserv.fcgi?environ', 'PORT'],
        ['/map.fcgi?environ', 'PORT2']],
     ['moodle', 'mod_fcgid', ['mime', 'dir'], sub {
-        dirs($_[0]{dir}, 'moodle');
+        dirs($_[0]{dir}, qw(moodle moodle/pretty));
         page("$_[0]{dir}/moodle/$_") for qw(index.php file.php);
     }, ['/moodle/', 'PORT'], ['/moodle/file.php/1/picture.png?x=y', 'PORT'],
        ['/moodle/file.php', 'PORT', body => 'x' x 200_000]],
