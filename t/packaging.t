@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use FCGIPM::Test;
+use File::Path qw(make_path);
 use Test::More;
 
 my $top = root();
@@ -62,6 +63,28 @@ SKIP: {
     } glob "$top/packaging/systemd/*.service";
     my $said = `systemd-analyze verify --man=no @unit 2>&1`;
     is($said, '', 'systemd-analyze has nothing to say of the units');
+}
+
+# --- what an upgrade, and a removal, of the package does to its service
+SKIP: {
+    skip 'debhelper is missing', 4 unless have('dh_installsystemd');
+    my $dir = tmp_dir();
+    my $units = "$dir/debian/fcgipm/lib/systemd/system";
+    make_path($units);
+    write_file("$dir/debian/$_", slurp("$top/packaging/debian/$_"))
+        for qw(control changelog rules);
+    write_file("$units/$_", slurp("$top/packaging/systemd/$_"))
+        for qw(fcgipm.service fcgipm@.service);
+    my $said = `cd $dir && make -s -f debian/rules override_dh_installsystemd 2>&1`;
+    is($?, 0, 'dh_installsystemd') or diag($said);
+    my %does = map { /(preinst|postinst|prerm)/ ? ($1 => slurp($_)) : () }
+        glob "$dir/debian/.debhelper/generated/fcgipm/* $dir/debian/*.debhelper";
+    unlike($does{preinst} // '', qr/invoke stop/,
+           'an upgrade does not stop fcgipm.service');
+    like($does{postinst}, qr/_dh_action=restart\n.*invoke \$_dh_action 'fcgipm/s,
+         'it restarts the service');
+    like($does{prerm}, qr/= remove .*invoke stop 'fcgipm\.service'/s,
+         'a removal stops it');
 }
 
 done_testing;
