@@ -201,6 +201,20 @@ static apr_status_t read_names(const task_t *t)
                                    t->row->name);
 }
 
+/* Of all its directives together at most row->max: pm_conf_read() gets them as
+ * one. */
+static apr_status_t read_bounded(const task_t *t, const char *what)
+{
+    apr_status_t rv = read_names(t);
+    const apr_array_header_t *list = *(apr_array_header_t **)t->field;
+
+    return rv != APR_SUCCESS || list->nelts <= t->row->max
+               ? rv
+               : pm_fail(t->why, APR_EINVAL,
+                         "%s: %d %s, %" APR_INT64_T_FMT " are allowed",
+                         t->row->name, list->nelts, what, t->row->max);
+}
+
 static apr_status_t read_paths(const task_t *t)
 {
     int i;
@@ -213,7 +227,7 @@ static apr_status_t read_paths(const task_t *t)
                            t->row->name, t->argv[i]);
         }
     }
-    return read_names(t);
+    return read_bounded(t, "paths");
 }
 
 /* A request with it has to fit into a record and a socket's buffer. */
@@ -240,8 +254,6 @@ static int is_url(const char *word)
 
 static apr_status_t read_urls(const task_t *t)
 {
-    const apr_array_header_t *list;
-    apr_status_t rv;
     int i;
 
     for (i = 0; i < t->argc; i++) {
@@ -253,13 +265,7 @@ static apr_status_t read_urls(const task_t *t)
                 t->row->name, t->argv[i]);
         }
     }
-    rv = read_names(t);
-    list = *(apr_array_header_t **)t->field;
-    return rv != APR_SUCCESS || list->nelts <= t->row->max
-               ? rv
-               : pm_fail(t->why, APR_EINVAL,
-                         "%s: %d URLs, %" APR_INT64_T_FMT " are allowed",
-                         t->row->name, list->nelts, t->row->max);
+    return read_bounded(t, "URLs");
 }
 
 #define CLIENTS_ANY "any"

@@ -170,6 +170,8 @@ my @wrong = (
      . 'FcgiPMListenClients any'), qr/FcgiPMListenClients: "any" stands alone/],
     ['clients without end', with(map({ "FcgiPMListenClients 192.0.2.$_\n" }
      1 .. 65)), qr/FcgiPMListenClients: 65 addresses, 64 are allowed/],
+    ['files to watch without end', with(map({ "FcgiPMWatch /f$_\n" } 1 .. 17)),
+     qr/FcgiPMWatch: 17 paths, 16 are allowed/],
     ['clients, and nothing that judges', with('FcgiPMListen 192.0.2.1:9',
      "\nFcgiPMListenClients 192.0.2.7\nFcgiPMGuard off"),
      qr/FcgiPMListenClients: .*FcgiPMGuard is off/,
