@@ -86,6 +86,7 @@ my %EXPECT = (
     users => [1, [
         qr{<FcgiPMPool\ ann>.*FcgiPMProcesses\ 2\ 6.*</FcgiPMPool>.*
            <FcgiPMPool\ bob>.*FcgiPMProcesses\ 2\n}sx,
+        qr{process\.dumpable = yes\n\s*#   \(\S+:14\) not needed: a worker can},
         qr{FcgiPMRLimit nofile 512}, qr{FcgiPMNice 5}, qr{FcgiPMSlowLog 3s},
         qr{FcgiPMPhpAdminValue log_errors 1\n}, qr{FcgiPMSetEnv HOME /tmp\n},
         qr{<Location /fpm-status>\n    SetHandler fcgipm-status\n},
