@@ -284,13 +284,33 @@ sub body_timeout {
     return status_of($held) && ends_quiet();
 }
 
+# Requests are sent to the socket of a quick worker, but not to one that hangs.
+sub hangs {
+    status_of(ask('/many/?text=x')) for 1 .. 40;
+    my $held = hold('many');
+    my ($pool, @s);
+    do {
+        push @s, ask('/many/?text=x');
+        wait_for {
+            $pool = $httpd->pool_status('many');
+            $pool->{in_flight} + $pool->{parked} == 1 + @s;
+        } 20, 'it has come';
+    } while (!$pool->{parked} && @s < 32);
+    cmp_ok(scalar @s, '<', 25, 'few are sent');
+    push @s, map { ask('/many/?text=x') } 1 .. 3;
+    $httpd->counts('many', parked => 4);
+    go();
+    is(status_of($_), 200, 'answered') for $held, @s;
+    return ends_quiet('many');
+}
+
 # More requests wait than there are threads, and a file is answered.
 sub many {
     my $n = 300;
     my $held = hold('many');
     my @s = map { ask('/many/?sleep=1&text=x') } 1 .. $n;
     my $parked = wait_for {
-        $httpd->pool_status('many')->{parked} > $n - 4
+        $httpd->pool_status('many')->{parked} >= $n - 32
     } 20, 'all are parked';
     ok($parked, "$n are parked, but for those sent to the worker's socket");
     is($httpd->pool_status('many')->{blocked}, 0, 'none holds a thread');
@@ -312,7 +332,7 @@ sub many {
 my @TEST = ([kinds => \&kinds], [kept => \&kept], [gone => \&gone],
             [late => \&late], [limit => \&limit], [streamed => \&streamed],
             [subrequests => \&subrequests], ['body timeout' => \&body_timeout],
-            [many => \&many]);
+            [hangs => \&hangs], [many => \&many]);
 
 ok($httpd->start, 'httpd') or BAIL_OUT('httpd does not start');
 is(scalar $httpd->workers(5), 5, 'the workers');
