@@ -469,7 +469,7 @@ static void fs_on_candidate(struct pm_fork_server *fs, int heard,
     why = said->kind == PM_FORK_REFUSED && said->text[0] ? said->text
                                                          : "it gives no reason";
     apr_snprintf(text, sizeof(text), "%s%s",
-                 w->warmup ? "after FcgiPMWarmup: " : "", why);
+                 w->asked ? "after FcgiPMWarmup: " : "", why);
     if (pm_warmup_judge(w, 0) || pm_worker_fsm_alive(w->state)) {
         fs_refuse(fs, text);
     }

@@ -442,6 +442,7 @@ void pm_warmup_begin(pm_warmup_t *warmup, pm_worker_t *w)
     }
     warmup->w = w;
     w->warmup = warmup;
+    w->asked = 1;
 }
 
 pm_warmup_t *pm_warmup_prepare(pm_pool_t *pool, int *fork_fd)

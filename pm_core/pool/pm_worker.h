@@ -145,6 +145,7 @@ struct pm_worker {
     pm_timer_t timer; /**< the next step of recycling or stopping */
     pm_slow_mark_t slow;
     struct pm_warmup *warmup; /**< pm_warmup.c's; NULL: none, or it is over */
+    int asked;                /**< 1: FcgiPMWarmup has asked it something */
     pm_lines_t *lines;        /**< NULL before its first line */
     char *said;               /**< its last lines, PM_WORKER_SAID bytes; NULL
                                *   likewise */
