@@ -151,6 +151,9 @@ static void run_print_help(const apr_getopt_option_t *option, apr_pool_t *p)
     }
 }
 
+/* One word more than any setting takes, which then says so. */
+#define RUN_WORDS 257
+
 /* "NAME=value" -> two words, "a b c" -> three, else one. */
 static int run_split(const pm_row_t *row, char *value, const char **word)
 {
@@ -174,7 +177,7 @@ static int run_split(const pm_row_t *row, char *value, const char **word)
         && row->type != PM_T_JITTERED && row->type != PM_T_TIMED) {
         return 1;
     }
-    for (value = apr_strtok(value, " ", &last); value && n < 32;
+    for (value = apr_strtok(value, " ", &last); value && n < RUN_WORDS;
          value = apr_strtok(NULL, " ", &last)) {
         word[n++] = value;
     }
@@ -219,7 +222,7 @@ static apr_status_t run_set_row(args_t *args, const pm_row_t *row,
 {
     void *target = row->scope == PM_SCOPE_GLOBAL ? (void *)args->global
                                                  : (void *)args->conf;
-    const char *word[33];
+    const char *word[RUN_WORDS];
 
     if (row->scope == PM_SCOPE_POOL) {
         args->pool_option = run_option_name(row, p);

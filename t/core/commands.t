@@ -168,6 +168,10 @@ ok(wait_for { pool_of($run)->{idle} == 3
     like($run_tool->('fcgipm-run', '--queue-limit=3', '--', 'true'),
          qr/^2 fcgipm-run: [^\n]*--queue-limit[^\n]*\n\z/,
          'an option that has no meaning here is refused');
+    like($run_tool->('fcgipm-run', '--pass-env', join(' ', map { "A$_" } 1 .. 300),
+                     '--', 'true'),
+         qr/^2 fcgipm-run: FcgiPMPassEnv takes 1 to 256 words/,
+         'no word is dropped');
 }
 
 # --- one clear line
