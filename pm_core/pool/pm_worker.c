@@ -831,7 +831,7 @@ void pm_worker_reaped(pm_worker_t *w, int status)
     /* before it has settled the guard may not be in it, unless it was in
      * others of the same definition: pm_worker_attend() */
     facts.loading =
-        w->guarded && w->state == PM_WORKER_LOADING && !known.known
+        w->guarded && w->state < PM_WORKER_READY && !known.known
         && known.forked != PM_WORKER_FORKED_SERVES
         && (facts.lived >= PM_RESTART_POLICY_SETTLE
             || (w->definition && w->definition == w->group->reports));

@@ -49,6 +49,11 @@ write_script("$dir/later", 'exit 3');
 is($httpd->get('/later/')->{status}, 503, 'later: no worker loads any more');
 like($httpd->log, qr/pool later: worker \d+ has died at birth: exit status 3/,
      'and that is what the log says');
+for (1 .. 20) {
+    ctl($httpd->control_socket, $_, 'later') for qw(stop start);
+    my $status = $httpd->get('/later/')->{status};
+    is($status, 503, 'no worker loads');
+}
 unlike($httpd->log, qr/has crashed and is replaced: exit status [23]/,
        'none of them is taken for one that has served');
 is($httpd->stop, 0, 'httpd stops well');
