@@ -127,6 +127,27 @@ static void test_oldest(void)
     owners[4].pid = 0;
 }
 
+static void test_elder(void)
+{
+    static const struct {
+        const char *name;
+        int own;
+        apr_time_t since, elder;
+    } cases[] = {{"it is the oldest", 1, 150, 0},
+                 {"nearly", 1, 10200, 0},
+                 {"another has waited for longer", 1, 10201, 200},
+                 {"that is this child", 2, 10201, 0},
+                 {"for much longer", 2, 10301, 300}};
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        view.own = cases[i].own;
+        is_int(pm_admission_rows_elder(&view, AT(0), cases[i].since),
+               cases[i].elder, "elder: %s", cases[i].name);
+    }
+    view.own = -1;
+}
+
 static void test_call(void)
 {
     ok(!pm_admission_rows_call(&view, AT(0), 1), "not this process");
@@ -176,6 +197,7 @@ int main(void)
     test_order();
     test_same_age();
     test_oldest();
+    test_elder();
     test_call();
     test_pass_on();
     return done_testing();

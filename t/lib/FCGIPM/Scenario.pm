@@ -155,8 +155,10 @@ sub graceful_under_load {
     is($same, $done, 'and left the manager');
     is($sum->{failed}, 0, 'not one request was lost')
         or diag($load->explain);
-    ok(wait_for { keys %{ fds($manager) } == $open } 20,
-       'the manager has as many descriptors as before');
+    # some of a birth may have been counted before
+    ok(wait_for { $open >= keys %{ fds($manager) } } 20,
+       'the manager has no descriptor more than before')
+        or diag(explain(fds($manager)));
     my %told = map { /^term (\d+)/ ? ($1 => 1) : () } split /\n/,
         slurp($trace);
     cmp_ok(scalar keys %told, '>=', 16 * $done * 0.9,
