@@ -15,6 +15,9 @@
  * waits: rows and words are claims of other processes. */
 #define QUEUE_DOUBT apr_time_from_sec(1)
 
+/* A request of another child is let go first for so long. */
+#define QUEUE_YIELD apr_time_from_msec(20)
+
 /* It sleeps so long when none waits. */
 #define QUEUE_IDLE apr_time_from_sec(86400)
 
@@ -27,6 +30,8 @@ typedef struct hpm_line {
     const pm_scoreboard_slot_t *slot;
     apr_uint32_t generation, avail; /* of the slot, when it was looked at */
     apr_time_t doubt_at;
+    apr_time_t elder; /* another child's head, which goes first */
+    apr_time_t elder_until;
     int called; /* the admission's */
     int number; /* of the slot */
 } hpm_line_t;
@@ -246,6 +251,23 @@ static void line_publish(const hpm_queue_t *q, const hpm_line_t *line)
     pm_scoreboard_set_head(line->cell, first ? first->since : 0);
 }
 
+/* Several grants may be reserved while only this child is awake: it leaves
+ * those to a request of another child that has waited for longer, and passes
+ * them on, but not for long.  That child may have been stopped. */
+static int line_has_turn(const hpm_queue_t *q, hpm_line_t *line,
+                         const pm_waiter_t *first)
+{
+    apr_time_t elder =
+        pm_admission_rows_elder(q->rows, line->admission.head, first->since);
+    apr_time_t now = elder ? pm_time_now() : 0;
+
+    if (elder != line->elder) {
+        line->elder = elder;
+        line->elder_until = now + QUEUE_YIELD;
+    }
+    return !elder || now >= line->elder_until;
+}
+
 /* Grant what can be granted.  @return how many were */
 static int line_grant(hpm_queue_t *q, hpm_line_t *line)
 {
@@ -254,7 +276,8 @@ static int line_grant(hpm_queue_t *q, hpm_line_t *line)
 
     line_check_pool(q, line);
     while ((first = pm_waiters_first(&line->waiters, queue_has_thread(q)))
-           && line_claim(line)) {
+           && pm_admission_has_grant(&line->admission)
+           && line_has_turn(q, line, first) && line_claim(line)) {
         line_admit(q, waiter_of(first), HPM_WAITER_GRANTED);
         n++;
     }

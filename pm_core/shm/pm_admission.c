@@ -334,10 +334,15 @@ void pm_admission_leave(const pm_admission_t *admission)
     line_leave(admission, 1);
 }
 
+int pm_admission_has_grant(const pm_admission_t *admission)
+{
+    return PM_ADMISSION_RESERVED(LOAD(admission->words->line))
+           || LOAD(admission->words->granted) < capacity_of(admission);
+}
+
 void pm_admission_pass_on(const pm_admission_t *admission)
 {
-    if (PM_ADMISSION_RESERVED(LOAD(admission->words->line))
-        || LOAD(admission->words->granted) < capacity_of(admission)) {
+    if (pm_admission_has_grant(admission)) {
         wake(admission, 1);
     }
 }

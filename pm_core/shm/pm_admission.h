@@ -168,6 +168,9 @@ void pm_admission_sleep(const pm_admission_t *admission, apr_uint32_t seen,
 /** Leave the queue without a grant. */
 void pm_admission_leave(const pm_admission_t *admission);
 
+/** @return 1: a request that was woken can claim a grant now */
+int pm_admission_has_grant(const pm_admission_t *admission);
+
 /** A child has published its head, or has granted all that it can: if a grant
  *  is left, the child with the oldest head is called.  In that order, head and
  *  look, none is lost: a process that releases a grant looks at the heads after

@@ -5,6 +5,9 @@
 
 #include "pm_core/os/pm_futex.h"
 
+/* Requests of two children that are no older than that go in any order. */
+#define ROWS_NEAR apr_time_from_msec(10)
+
 /* A row that no child has is not looked at: that alone would make its memory
  * real. */
 static int rows_is_used(const pm_admission_rows_t *rows, int row)
@@ -39,6 +42,21 @@ int pm_admission_rows_oldest(const pm_admission_rows_t *rows, apr_size_t at)
         }
     }
     return oldest;
+}
+
+apr_time_t pm_admission_rows_elder(const pm_admission_rows_t *rows,
+                                   apr_size_t at, apr_time_t since)
+{
+    apr_time_t head;
+    int i;
+
+    for (i = 0; i < rows->count; i++) {
+        head = i == rows->own ? 0 : rows_head(rows, i, at);
+        if (head && head < since - ROWS_NEAR) {
+            return head;
+        }
+    }
+    return 0;
 }
 
 void pm_admission_rows_wake(const pm_admission_rows_t *rows, int row)
