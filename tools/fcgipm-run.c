@@ -728,6 +728,9 @@ int main(int argc, char **argv)
         || apr_pool_create(&p, NULL) != APR_SUCCESS) {
         return EXIT_USAGE;
     }
+#ifdef __SANITIZE_ADDRESS__ /* what is destroyed goes back to the system */
+    apr_allocator_max_free_set(apr_pool_allocator_get(p), 1);
+#endif
     status = run_program(argc, argv, p);
     apr_terminate();
     return status;
