@@ -28,9 +28,8 @@ typedef struct exec_order {
     int fork_fd;
     pm_exec_ended_t *ended;
     void *ctx;               /* given to that */
-    pm_worker_origin_t from; /* when it was given */
-    pm_launch_spec_t spec;   /* of that: a definition can go before its worker
-                              * comes */
+    pm_worker_origin_t from; /* when it was given; its specification is kept, as
+                              * a definition can go before its worker comes */
     int given;
     int stale;   /* its pool was reloaded since */
     int late;    /* the spawner that has it was killed */
@@ -267,9 +266,7 @@ static apr_status_t exec_spawn(exec_order_t *o, pm_reason_t *why)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    o->spec = *o->from.spec;
-    o->spec.program = apr_pstrdup(order->p, o->spec.program);
-    o->from.spec = &o->spec;
+    o->from.spec = pm_launch_spec_keep(birth.spec, order->p);
     order->birth_fd = out.exec_fd;
     order->output_fd = out.output_fd;
     o->pid = out.pid; /* the manager has forked it itself */

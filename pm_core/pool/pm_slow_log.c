@@ -25,7 +25,7 @@ typedef struct pm_slow_log pm_slow_log_t;
 struct pm_slow_log {
     pm_pool_t *pool;
     apr_pool_t *p;
-    pm_launch_spec_t spec; /* with its own argv */
+    const pm_launch_spec_t *spec; /* kept */
     pid_t pid;
     pid_t worker; /* the one it looks at */
     int reaped;
@@ -95,7 +95,7 @@ static void slow_free_if_over(pm_slow_log_t *slow)
                "pool %s: pid %d: slow: %d more "
                "lines of %s are left out",
                pool->conf->name, (int)slow->worker, slow->lines - PM_SLOW_LINES,
-               slow->spec.program);
+               slow->spec->program);
     }
     pool->slow = NULL;
     apr_pool_destroy(slow->p);
@@ -124,7 +124,7 @@ static void slow_on_exec(void *ctx, int events)
     pm_reason_t why;
     int guarded;
     apr_status_t rv =
-        pm_spawn_verdict(slow->exec_fd, &slow->spec, &guarded, &why);
+        pm_spawn_verdict(slow->exec_fd, slow->spec, &guarded, &why);
 
     (void)events;
     if (APR_STATUS_IS_INCOMPLETE(rv)) {
@@ -147,7 +147,7 @@ static void slow_on_timer(void *ctx, apr_time_t now)
     pm_log(slow->pool->context->log, PM_WARNING,
            "pool %s: pid %d: slow: %s "
            "(pid %d) takes longer than %d s: %s",
-           slow->pool->conf->name, (int)slow->worker, slow->spec.program,
+           slow->pool->conf->name, (int)slow->worker, slow->spec->program,
            (int)slow->pid, (int)apr_time_sec(PM_SLOW_TIME),
            slow->reaped ? "the output of what it has left is no longer read"
                         : "SIGKILL");
@@ -178,9 +178,7 @@ static pm_slow_log_t *slow_create(pm_pool_t *pool, pid_t worker)
     slow->p = p;
     slow->pool = pool;
     slow->worker = worker;
-    slow->spec = *pool->slow_spec;
-    slow->spec.program = apr_pstrdup(p, slow->spec.program);
-    slow->spec.argv = slow_argv(pool->slow_spec, worker, p);
+    slow->spec = pm_launch_spec_keep(pool->slow_spec, p);
     slow->timer = (pm_timer_t){.due = slow_on_timer, .ctx = slow};
     return slow;
 }
@@ -189,7 +187,8 @@ static pm_slow_log_t *slow_create(pm_pool_t *pool, pid_t worker)
 static apr_status_t slow_spawn(pm_slow_log_t *slow, pm_reason_t *why)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    pm_birth_t birth = {.spec = &slow->spec,
+    pm_launch_spec_t spec = *slow->pool->slow_spec;
+    pm_birth_t birth = {.spec = &spec,
                         .listen_fd = null,
                         .shm_fd = -1,
                         .shm_index = -1,
@@ -200,6 +199,7 @@ static apr_status_t slow_spawn(pm_slow_log_t *slow, pm_reason_t *why)
     if (rv != APR_SUCCESS) {
         return pm_fail_os(why, rv, "/dev/null");
     }
+    spec.argv = slow_argv(&spec, slow->worker, slow->p);
     rv = pm_spawn(&spawned, NULL, &birth, why);
     close(null);
     if (rv == APR_SUCCESS) {
@@ -250,7 +250,7 @@ int pm_slow_log_reaped(pm_context_t *context, pid_t pid, int status)
     pm_log(context->log, PM_INFO,
            "pool %s: pid %d: slow: %s (pid %d) has "
            "ended: %s",
-           slow->pool->conf->name, (int)slow->worker, slow->spec.program,
+           slow->pool->conf->name, (int)slow->worker, slow->spec->program,
            (int)pid, pm_reap_text(status, how, sizeof(how)));
     apr_hash_set(context->slow_commands, &slow->pid, sizeof(slow->pid), NULL);
     pm_reap_group(slow->pid, SIGKILL);

@@ -871,8 +871,7 @@ static pm_worker_t *wrk_create(pm_worker_group_t *group,
     w->p = p;
     w->group = group;
     w->pool = group->pool;
-    w->spec = apr_pmemdup(p, from->spec, sizeof(*w->spec));
-    w->spec->program = apr_pstrdup(p, from->spec->program);
+    w->spec = pm_launch_spec_keep(from->spec, p);
     w->pid = spawned->pid;
     w->exec_fd = spawned->exec_fd;
     w->output_fd = spawned->output_fd;

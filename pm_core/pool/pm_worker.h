@@ -93,8 +93,7 @@ struct pm_worker {
     pm_worker_group_t *group;
     pm_pool_t *pool; /**< the group's */
     apr_pool_t *p;
-    pm_launch_spec_t *spec; /**< the pool's when it was started; its texts are
-                             *   in @c p */
+    const pm_launch_spec_t *spec; /**< the pool's when it was started, kept */
     pid_t pid;
     apr_uint64_t number; /**< of context->started */
     unsigned definition; /**< pm_rollback.c's: number of the definition it was

@@ -422,6 +422,23 @@ static const char *spec_worker_path(const pm_launch_spec_t *spec)
     return SPEC_PATH;
 }
 
+pm_launch_spec_t *pm_launch_spec_keep(const pm_launch_spec_t *spec,
+                                      apr_pool_t *p)
+{
+    pm_launch_spec_t *kept = apr_pmemdup(p, spec, sizeof(*kept));
+
+    kept->program = apr_pstrdup(p, spec->program);
+    kept->directory = apr_pstrdup(p, spec->directory);
+    kept->chroot = apr_pstrdup(p, spec->chroot);
+    kept->guard = apr_pstrdup(p, spec->guard);
+    kept->envp = apr_pcalloc(p, 2 * sizeof(*kept->envp));
+    kept->envp[0] = apr_pstrcat(p, "PATH=", spec_worker_path(spec), NULL);
+    kept->argv = kept->env_own = NULL;
+    kept->cgroup = NULL;
+    kept->file = NULL;
+    return kept;
+}
+
 apr_status_t pm_launch_spec_check_start(const pm_launch_spec_t *spec,
                                         pm_reason_t *why)
 {

@@ -78,6 +78,11 @@ apr_status_t pm_launch_spec_prepare(pm_launch_spec_t **spec,
                                     const pm_conf_t *conf, pm_names_t *names,
                                     apr_pool_t *p, pm_reason_t *why);
 
+/** A copy for pm_launch_spec_check_start(), which outlives the definition: no
+ *  process can be started from it. */
+pm_launch_spec_t *pm_launch_spec_keep(const pm_launch_spec_t *spec,
+                                      apr_pool_t *p);
+
 /**
  * What a start would find, without one: directories that the user may not
  * search, an interpreter that is not there, lines that end as on Windows.  Of

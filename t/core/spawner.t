@@ -302,6 +302,47 @@ END
     return;
 }
 
+# --- their program does not start, and their definition has gone meanwhile
+sub outlived {
+    my $dir = tmp_dir();
+    my $user = defined worker_user() ? 'FcgiPMUser ' . worker_user() : '';
+    my $program = write_file("$dir/program", "#!/bin/sh\nexec $LOOP\n", 0755);
+    my $configure = sub {
+        return write_file("$dir/pools.conf", <<"END");
+FcgiPMRuntimeDir $dir/run
+$user
+<FcgiPMPool default>
+    FcgiPMCommand $_[0]
+    FcgiPMDirectory $dir
+    FcgiPMProcesses 4
+</FcgiPMPool>
+END
+    };
+    my $run = FCGIPM::Run->new(
+        config => $configure->($program), dir => $dir, control => 1,
+        options => ['--log-level', 'info']);
+    $run->workers(4);
+    my $server = spawner($run) or return;
+    kill 'STOP', $server;
+    $run->signal('HUP');
+    ok(wait_for { $run->status->{pools}[0]{starting} } 20,
+       'workers are ordered');
+    write_file($program, "#!/no/such/interpreter\n", 0755);
+    $configure->($LOOP);
+    my $reloads = () = $run->log =~ /pool default: reload/g;
+    $run->signal('HUP');
+    wait_for { $reloads < (() = $run->log =~ /pool default: reload/g) } 20,
+        'a reload';
+    kill 'CONT', $server;
+    ok(wait_for { $run->log =~ /cannot start \Q$program\E as/ } 20,
+       'why they do not start is told') or diag($run->log);
+    ok(wait_for {
+           4 == grep { (cmdline($_) || '') eq $LOOP } $run->workers
+       } 20, 'in the end all are of the present kind') or diag($run->log);
+    ends($run, 'outlived');
+    return;
+}
+
 # --- a child that it has forked, and that the manager does not know yet
 sub unheard {
     my $run = FCGIPM::Run->new(processes => 2, control => 1,
@@ -408,7 +449,7 @@ my %part = (births => \&births, changes => \&changes, large => \&large, failure 
             no_more => \&no_more, again => \&again,
             stopped => \&stopped, hangs => \&hangs, killed => \&killed, orphan => \&orphan,
             refused => \&refused,
-            former => \&former, unheard => \&unheard);
+            former => \&former, outlived => \&outlived, unheard => \&unheard);
 for my $name (@ARGV ? @ARGV : sort keys %part) {
     subtest $name => $part{$name};
 }
