@@ -35,8 +35,9 @@ typedef struct exec_order {
     int late;    /* the spawner that has it was killed */
     int excused; /* another one of its pool has failed meanwhile */
     int tries;
-    pid_t pid; /* 0: not born yet; -1: will not be */
-    int error; /* why not */
+    pid_t group; /* its child's, until that has said that it is born */
+    pid_t pid;   /* 0: not born yet; -1: will not be */
+    int error;   /* why not */
 } exec_order_t;
 
 struct pm_exec_orders {
@@ -60,6 +61,11 @@ static pm_pool_t *exec_pool(const exec_order_t *o)
 static struct pm_exec_orders *exec_all(const exec_order_t *o)
 {
     return o->order.group->context->exec_orders;
+}
+
+static pm_spawner_t *exec_spawner(const exec_order_t *o)
+{
+    return &o->order.group->context->spawner;
 }
 
 static void exec_await(struct pm_exec_orders *all)
@@ -192,9 +198,7 @@ static void exec_hear(exec_order_t *o)
         exec_adopt(o);
     }
     else if (pid < 0
-             && (!o->error
-                 || pm_spawner_refused(&o->order.group->context->spawner,
-                                       o->error))) {
+             && (!o->error || pm_spawner_refused(exec_spawner(o), o->error))) {
         exec_again(o);
     }
     else if (pid < 0) {
@@ -262,7 +266,7 @@ static apr_status_t exec_spawn(exec_order_t *o, pm_reason_t *why)
 
     o->from = pm_rollback_origin(pool);
     birth.spec = o->from.spec;
-    rv = pm_spawn(&out, &pool->context->spawner, &birth, why);
+    rv = pm_spawn(&out, exec_spawner(o), &birth, why);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -300,6 +304,7 @@ static int exec_give(exec_order_t *o)
     }
     APR_RING_REMOVE(&o->order, link);
     APR_RING_INSERT_TAIL(&all->given, &o->order, pm_order, link);
+    o->group = exec_spawner(o)->pid;
     o->given = 1;
     all->ngiven++;
     if (!all->stuck.when) {
@@ -381,12 +386,10 @@ void pm_exec_orders_hear(pm_context_t *context)
 
 int pm_exec_orders_has(const pm_context_t *context, pid_t pid, pid_t group)
 {
-    const pm_spawner_t *spawner = &context->spawner;
     pm_order_t *order = NULL;
 
-    if (spawner->group && (pid == spawner->pid || group == spawner->group)) {
-        return 1; /* a child is in the spawner's group until it has said that
-                   * it is there */
+    if (pid == context->spawner.pid) {
+        return 1;
     }
     APR_RING_FOREACH(order, &context->exec_orders->given, pm_order, link)
     {
@@ -396,7 +399,7 @@ int pm_exec_orders_has(const pm_context_t *context, pid_t pid, pid_t group)
         if (news) { /* the descriptor does not tell of it any more */
             pm_loop_at(context->loop, &order->timer, pm_time_now());
         }
-        if (o->pid == pid) {
+        if (o->pid == pid || (!o->pid && o->group == group)) {
             return 1;
         }
     }

@@ -136,9 +136,7 @@ static void spawner_launch(pm_spawner_t *s)
     if (s->pid < 0) {
         s->pid = 0;
         pm_fds_close(&s->fd);
-        return;
     }
-    s->group = s->pid;
 }
 
 void pm_spawner_start(pm_spawner_t *s, const pm_log_t *log, apr_pool_t *p)

@@ -32,10 +32,9 @@
 typedef struct pm_spawner {
     const pm_log_t *log;
     struct pm_spawner_order *order; /**< room for one */
-    pid_t pid;                      /**< 0: there is none */
-    pid_t group;      /**< of its children before they execute; stays when
-                       *   it has gone */
-    int fd;           /**< the manager's end of the pair; -1: none */
+    pid_t pid; /**< 0: there is none; also the process group of its children
+                *   until they have said that they are born */
+    int fd;    /**< the manager's end of the pair; -1: none */
     apr_time_t born;  /**< when the last one was started */
     apr_time_t pause; /**< none is started within that; PM_TIME_NEVER: the
                        *   kernel refuses what it does */

@@ -343,21 +343,33 @@ END
     return;
 }
 
-# --- a child that it has forked, and that the manager does not know yet
+# --- a child that it has forked, and that the manager does not know yet; of a
+# spawner that has another one as its successor by then, too
 sub unheard {
-    my $run = FCGIPM::Run->new(processes => 2, control => 1,
+    my ($replaced) = @_;
+    my $run = FCGIPM::Run->new(processes => 3, control => 1,
                                command => [$^X, bin('intruder.pl')]);
-    my @old = $run->workers(2);
+    my @old = $run->workers(3);
     my $server = spawner($run) or return;
     my ($has_job) = request(
         $run->address, stdin => q{system("sleep 300 & true"); $$}
     )->{body} =~ /(\d+)/;
-    my ($other) = grep { $_ != $has_job } @old;
+    my ($other, $next) = grep { $_ != $has_job } @old;
+    wait_for { age($server) > 1 } 10, 'one that may be replaced at once';
     my $holder = open2(my $said, my $let_go, bin('hold') . '', $server);
   SKIP: {
         skip 'ptrace cannot be had here', 1 if (readline $said || '') !~ /ready/;
         kill 'KILL', $other;
         chomp(my $child = readline $said);
+        if ($replaced) {
+            kill 'KILL', $server;
+            ok(wait_for { !alive($server) } 10, 'the spawner dies');
+            kill 'KILL', $next;
+            ok(wait_for {
+                   grep { cmdline($_) eq 'fcgipm-spawner' && $_ != $child }
+                       descendants()
+               } 10, 'there is another');
+        }
         kill 'KILL', $has_job; # what that has left behind is looked for
         ok(wait_for {
                !grep { $_->{pid} == $has_job } @{ $run->pool_status->{worker} }
@@ -449,7 +461,8 @@ my %part = (births => \&births, changes => \&changes, large => \&large, failure 
             no_more => \&no_more, again => \&again,
             stopped => \&stopped, hangs => \&hangs, killed => \&killed, orphan => \&orphan,
             refused => \&refused,
-            former => \&former, outlived => \&outlived, unheard => \&unheard);
+            former => \&former, outlived => \&outlived, unheard => \&unheard,
+            unheard_by_next => sub { unheard(1) });
 for my $name (@ARGV ? @ARGV : sort keys %part) {
     subtest $name => $part{$name};
 }
