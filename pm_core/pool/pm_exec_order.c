@@ -14,9 +14,9 @@
  * change is not long in coming. */
 #define MOST_GIVEN 32
 
-/* A birth takes a millisecond.  A spawner that has not answered any order for
- * so long is killed, and what it had to do is given again; the second time is
- * for a child of its that hangs. */
+/* A birth takes a millisecond.  A spawner that has not obeyed an order so long
+ * after the one before is killed, and what it had to do is given again; the
+ * second time is for a child of its that hangs. */
 #define SPAWNER_TIMEOUT apr_time_from_sec(2)
 #define CHILD_TIMEOUT   apr_time_from_sec(10)
 
@@ -32,7 +32,7 @@ typedef struct exec_order {
                               * a definition can go before its worker comes */
     int given;
     int stale;   /* its pool was reloaded since */
-    int late;    /* the spawner that has it was killed */
+    int obeyed;  /* or the spawner that has it was killed */
     int excused; /* another one of its pool has failed meanwhile */
     int tries;
     pid_t group; /* its child's, until that has said that it is born */
@@ -44,8 +44,6 @@ struct pm_exec_orders {
     struct pm_orders waiting;
     struct pm_orders given;
     int ngiven;
-    pm_loop_t *loop;
-    pm_timer_t stuck; /* no order was answered */
 };
 
 static exec_order_t *exec_of(pm_order_t *order)
@@ -68,10 +66,31 @@ static pm_spawner_t *exec_spawner(const exec_order_t *o)
     return &o->order.group->context->spawner;
 }
 
-static void exec_await(struct pm_exec_orders *all)
+static void exec_set_deadline(exec_order_t *o)
 {
-    pm_loop_at(all->loop, &all->stuck,
-               all->ngiven ? pm_time_now() + SPAWNER_TIMEOUT : PM_TIME_NEVER);
+    pm_loop_at(o->order.group->context->loop, &o->order.timer,
+               pm_time_now() + (o->obeyed ? CHILD_TIMEOUT : SPAWNER_TIMEOUT));
+}
+
+/* An order was answered.  The spawner obeys one after the other: those before
+ * have had their turn, those behind have it from now on. */
+static void exec_turn_of_next(const exec_order_t *answered)
+{
+    pm_order_t *order = NULL;
+    int before = 1;
+
+    APR_RING_FOREACH(order, &exec_all(answered)->given, pm_order, link)
+    {
+        exec_order_t *o = exec_of(order);
+
+        if (o == answered) {
+            before = 0;
+        }
+        else if (!o->obeyed && !o->pid) {
+            o->obeyed = before;
+            exec_set_deadline(o);
+        }
+    }
 }
 
 /* It is answered, and its place is free for another. */
@@ -82,7 +101,7 @@ static void exec_ungive(exec_order_t *o)
     if (o->given) {
         o->given = 0;
         all->ngiven--;
-        exec_await(all);
+        exec_turn_of_next(o);
     }
 }
 
@@ -172,12 +191,12 @@ static void exec_again(exec_order_t *o)
         return;
     }
     pm_pool_touch(exec_pool(o)); /* it may not be needed any more */
+    exec_ungive(o);
     pm_order_close(&o->order);
-    o->late = o->stale = o->excused = o->error = 0;
+    o->obeyed = o->stale = o->excused = o->error = 0;
     o->pid = 0;
     APR_RING_REMOVE(&o->order, link);
     APR_RING_INSERT_HEAD(&all->waiting, &o->order, pm_order, link);
-    exec_ungive(o);
 }
 
 /* --- what a child says ---------------------------------------------------- */
@@ -220,34 +239,13 @@ static void exec_on_deadline(void *ctx, apr_time_t now)
     if (exec_listen(o)) {
         exec_hear(o); /* pm_exec_orders_has() has read of it, perhaps */
     }
-    else {
+    else if (o->obeyed) {
         exec_fail(o, "its process was not made in time");
     }
-}
-
-/* Those of a spawner that was killed before are late already. */
-static void exec_on_stuck(void *ctx, apr_time_t now)
-{
-    pm_context_t *context = ctx;
-    struct pm_exec_orders *all = context->exec_orders;
-    pm_order_t *order = NULL;
-    int stuck = 0;
-
-    pm_exec_orders_hear(context); /* the manager itself may have slept */
-    if (all->stuck.when) {
-        return;
-    }
-    APR_RING_FOREACH(order, &all->given, pm_order, link)
-    {
-        exec_order_t *o = exec_of(order);
-
-        if (!o->late) {
-            o->late = stuck = 1;
-            pm_loop_at(all->loop, &order->timer, now + CHILD_TIMEOUT);
-        }
-    }
-    if (stuck) {
-        pm_spawner_kill(&context->spawner, "has not made a worker in 2 s");
+    else {
+        o->obeyed = 1;
+        exec_set_deadline(o);
+        pm_spawner_kill(exec_spawner(o), "has not made a worker in 2 s");
     }
 }
 
@@ -307,9 +305,7 @@ static int exec_give(exec_order_t *o)
     o->group = exec_spawner(o)->pid;
     o->given = 1;
     all->ngiven++;
-    if (!all->stuck.when) {
-        exec_await(all);
-    }
+    exec_set_deadline(o);
     return 1;
 }
 
@@ -417,7 +413,5 @@ void pm_exec_orders_init(pm_context_t *context)
 
     APR_RING_INIT(&all->waiting, pm_order, link);
     APR_RING_INIT(&all->given, pm_order, link);
-    all->loop = context->loop;
-    all->stuck = (pm_timer_t){.due = exec_on_stuck, .ctx = context};
     context->exec_orders = all;
 }

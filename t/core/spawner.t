@@ -384,6 +384,58 @@ sub unheard {
     return;
 }
 
+# --- a child that hangs before it says that it is born: its own time runs,
+# whatever others say, and the next spawner is not to blame
+sub hung {
+    my @held;
+    for my $busy (0, 1) {
+        my $run = FCGIPM::Run->new(processes => 2, command => [$LOOP],
+                                   control => 1);
+        my ($worker, $next) = $run->workers(2);
+        my $server = spawner($run) or return;
+        wait_for { age($server) > 1 } 10, 'one that may be replaced at once';
+        my $holder = open2(my $said, my $let_go, bin('hold') . '', $server);
+        if ((readline $said || '') !~ /ready/) {
+            ends($run, 'hung');
+            plan skip_all => 'ptrace cannot be had here';
+        }
+        kill 'KILL', $worker;
+        chomp(my $child = readline $said);
+        kill 'KILL', $server;
+        ok(wait_for { !alive($server) } 10, 'the spawner dies');
+        kill 'KILL', $next;
+        my $second;
+        ok(wait_for {
+               ($second) = grep { cmdline($_) eq 'fcgipm-spawner'
+                                  && $_ != $child } descendants($run->manager)
+           } 10, 'there is another');
+        push @held, { run => $run, busy => $busy, holder => $holder,
+                      let_go => $let_go, second => $second };
+    }
+    ok(wait_for {
+           for (@held) {
+               $_->{run}->signal('HUP') if $_->{busy};
+               $_->{done} ||= $_->{run}->log =~ /was not made in time/;
+           }
+           sleep 0.5;
+           !grep { !$_->{done} } @held
+       } 40, 'its order ends');
+    for (@held) {
+        my $run = $_->{run};
+        my $name = $_->{busy} ? 'others are born' : 'others are there';
+        ok($_->{done}, "$name: its order has ended") or diag($run->log);
+        ok(alive($_->{second}), "$name: the spawner is the same")
+            or diag($run->log);
+        close $_->{let_go};
+        waitpid $_->{holder}, 0;
+        is(scalar $run->workers(2), 2, "$name: as many as there are to be");
+        $run->signal('TERM');
+        is($run->wait(20), 0, "$name: the manager ends well");
+    }
+    is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
+    return;
+}
+
 # --- it is killed, again and again, while workers are born
 sub killed {
     my $n = 10;
@@ -462,7 +514,7 @@ my %part = (births => \&births, changes => \&changes, large => \&large, failure 
             stopped => \&stopped, hangs => \&hangs, killed => \&killed, orphan => \&orphan,
             refused => \&refused,
             former => \&former, outlived => \&outlived, unheard => \&unheard,
-            unheard_by_next => sub { unheard(1) });
+            hung => \&hung, unheard_by_next => sub { unheard(1) });
 for my $name (@ARGV ? @ARGV : sort keys %part) {
     subtest $name => $part{$name};
 }
