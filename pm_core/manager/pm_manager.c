@@ -50,6 +50,9 @@
  * deadlines. */
 #define SLICE apr_time_from_msec(5)
 
+/* Deadlines wait for it. */
+#define LONGEST_REAPING apr_time_from_sec(1)
+
 /* Connections to the control socket that the kernel queues. */
 #define CONTROL_BACKLOG 64
 
@@ -66,7 +69,8 @@ struct pm_manager {
     pm_timer_t grace_timer; /* the drain grace is over */
     pm_timer_t last_timer;  /* the end of all waiting */
     pm_timer_t next_slice;  /* set: something is left for the next round */
-    int reaping;            /* children that have ended, likewise */
+    apr_time_t reaping;     /* since when children that have ended are left,
+                             * likewise; 0: none are */
     int given_up;
     pm_phase_t phase;
     pm_pool_set_t *taking; /* being received */
@@ -410,17 +414,18 @@ static void mgr_reap_one(pm_manager_t *m, const pm_reaped_t *dead)
 
 static void mgr_reap(pm_manager_t *m)
 {
-    apr_time_t end = pm_time_now() + SLICE;
+    apr_time_t begin = pm_time_now();
     pm_reaped_t dead;
 
-    m->reaping = 0;
-    while (!m->reaping && pm_reap_next(&dead)) {
+    while (pm_reap_next(&dead)) {
         mgr_reap_one(m, &dead);
-        m->reaping = pm_time_now() >= end;
+        if (pm_time_now() - begin >= SLICE) {
+            m->reaping = m->reaping ? m->reaping : begin;
+            pm_loop_at(m->context.loop, &m->next_slice, begin);
+            return;
+        }
     }
-    if (m->reaping) {
-        pm_loop_at(m->context.loop, &m->next_slice, pm_time_now());
-    }
+    m->reaping = 0;
 }
 
 static void mgr_run_signals(pm_manager_t *m)
@@ -804,10 +809,11 @@ static void mgr_act(pm_manager_t *m)
 }
 
 /* Not before all that have ended are reaped: a deadline that passed while the
- * manager was stopped, or busy, is not of these. */
+ * manager was stopped, or busy, is not of these.  But a program can have
+ * children that end faster than that. */
 static void mgr_run_timers(pm_manager_t *m)
 {
-    if (!m->reaping) {
+    if (!m->reaping || pm_time_now() - m->reaping >= LONGEST_REAPING) {
         pm_loop_run_timers(m->context.loop, pm_time_now() + SLICE);
     }
 }
