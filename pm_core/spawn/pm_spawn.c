@@ -117,7 +117,15 @@ apr_status_t pm_spawn(pm_spawned_t *out, pm_spawner_t *by, pm_birth_t *birth,
 }
 
 /* The kernel's error says little of the last step, exec: "No such file" can be
- * the interpreter. */
+ * the interpreter.  Any other error says enough, and the file is better left
+ * alone: a file system that has not answered would not answer the manager. */
+static int spawn_is_vague(const pm_verdict_t *v)
+{
+    return !pm_ladder_step(v->step + 1)
+           && (v->error == ENOENT || v->error == ENOTDIR || v->error == EACCES
+               || v->error == ENOEXEC || v->error == ELOOP);
+}
+
 static apr_status_t spawn_explain(const pm_verdict_t *v,
                                   const pm_launch_spec_t *spec,
                                   pm_reason_t *why)
@@ -125,7 +133,7 @@ static apr_status_t spawn_explain(const pm_verdict_t *v,
     pm_reason_t cause;
     char error[120];
 
-    if (!pm_ladder_step(v->step + 1)
+    if (spawn_is_vague(v)
         && pm_launch_spec_check_start(spec, &cause) != APR_SUCCESS) {
         apr_strerror(v->error, error, sizeof(error));
         return pm_fail(why, v->error, "cannot start %s as %s: %s%s%s",
