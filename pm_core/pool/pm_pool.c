@@ -472,7 +472,9 @@ static void pool_on_order_ended(pm_pool_t *pool, pm_exec_end_t how,
     if (how == PM_EXEC_BORN) {
         /* its order may have waited: the trial begins now */
         pm_restart_policy_note_start(&pool->restart, pm_time_now());
-        pm_pool_tell_former(pool);
+        if (w->due == PM_DUE_NOT) { /* no reload has come meanwhile */
+            pm_pool_tell_former(pool);
+        }
     }
     else if (how == PM_EXEC_FAILED) {
         pm_pool_start_failed(pool);

@@ -436,6 +436,35 @@ sub hung {
     return;
 }
 
+# --- a worker of before a reload comes after it: it is no successor
+sub stale {
+    my $run = FCGIPM::Run->new(processes => 2, command => [$LOOP],
+                               control => 1);
+    my ($worker, $old) = $run->workers(2);
+    my $server = spawner($run) or return;
+    my $holder = open2(my $said, my $let_go, bin('hold') . '', $server);
+  SKIP: {
+        skip 'ptrace cannot be had here', 1 if (readline $said || '') !~ /ready/;
+        kill 'KILL', $worker;
+        chomp(my $child = readline $said);
+        kill 'STOP', $server;
+        my $starting = $run->pool_status->{starting};
+        $run->signal('HUP');
+        ok(wait_for { $run->pool_status->{starting} > $starting } 20,
+           'workers are ordered');
+        close $let_go;
+        ok(wait_for { grep { $_ == $child } $run->workers } 20, 'it is born');
+        ok(alive($old), 'and no other: the old one stays') or diag($run->log);
+        kill 'CONT', $server;
+        ok(wait_for { !alive($old) && !alive($child) } 20,
+           'until those of the new code are there');
+        is(scalar $run->workers(2), 2, 'as many as there are to be');
+    }
+    waitpid $holder, 0;
+    ends($run, 'stale');
+    return;
+}
+
 # --- it is killed, again and again, while workers are born
 sub killed {
     my $n = 10;
@@ -514,7 +543,7 @@ my %part = (births => \&births, changes => \&changes, large => \&large, failure 
             stopped => \&stopped, hangs => \&hangs, killed => \&killed, orphan => \&orphan,
             refused => \&refused,
             former => \&former, outlived => \&outlived, unheard => \&unheard,
-            hung => \&hung, unheard_by_next => sub { unheard(1) });
+            stale => \&stale, hung => \&hung, unheard_by_next => sub { unheard(1) });
 for my $name (@ARGV ? @ARGV : sort keys %part) {
     subtest $name => $part{$name};
 }
