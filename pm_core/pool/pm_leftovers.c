@@ -26,9 +26,8 @@
 /* A walk through the processes that the manager has adopted. */
 typedef struct walk {
     const pm_context_t *context;
-    const pm_worker_group_t *workers; /* of the pool */
-    pid_t group;                      /* of the worker; 0: of none */
-    apr_uint64_t inode;               /* of the listening socket */
+    pid_t group;        /* of the worker; 0: of none */
+    apr_uint64_t inode; /* of the listening socket */
     int depth;
     void (*see)(struct walk *walk, const pm_process_t *process, int holds);
     int sig;
@@ -43,13 +42,30 @@ static int is_ours(const pm_context_t *context, pid_t pid)
            || apr_hash_get(context->slow_commands, &pid, sizeof(pid));
 }
 
+/* Does a fork server make a worker for this socket?  That of a pool that was
+ * removed can be another pool's. */
+static int is_forking(const walk_t *walk)
+{
+    int i;
+
+    for (i = 0; i < PM_SCOREBOARD_SLOTS; i++) {
+        const pm_pool_t *pool = walk->context->slots[i];
+
+        if (pool && pool->workers.forking
+            && pool->listener.socket == walk->inode) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* A child of the manager's that is on its way to be a worker.  One that the
  * fork server makes leads its own group before it says that it is there. */
 static int is_newborn(const walk_t *walk, pid_t pid, pid_t group)
 {
     return !walk->depth
            && (pm_exec_orders_has(walk->context, pid, group)
-               || (walk->workers->forking && group == pid));
+               || (group == pid && is_forking(walk)));
 }
 
 static int look_at(void *ctx, pid_t pid)
@@ -107,7 +123,6 @@ static void see_leftover(walk_t *walk, const pm_process_t *process, int holds)
 pm_leftovers_t pm_leftovers_look(const pm_worker_t *w, int sig)
 {
     walk_t walk = {.context = w->group->context,
-                   .workers = w->group,
                    .group = w->pid,
                    .inode = w->at.inode,
                    .see = see_leftover,
@@ -122,7 +137,6 @@ pm_leftovers_t pm_leftovers_look(const pm_worker_t *w, int sig)
 void pm_leftovers_kill_strays(const pm_pool_t *pool)
 {
     walk_t walk = {.context = pool->context,
-                   .workers = &pool->workers,
                    .see = see_leftover,
                    .sig = SIGKILL,
                    .until = pool->context->end_by};
@@ -235,7 +249,6 @@ static void see_job(walk_t *walk, const pm_process_t *process, int holds)
 void pm_leftovers_let_go(pm_worker_t *w)
 {
     walk_t walk = {.context = w->group->context,
-                   .workers = w->group,
                    .group = w->pid,
                    .inode = w->at.inode,
                    .see = see_job,

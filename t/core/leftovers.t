@@ -253,4 +253,60 @@ for my $how (qw(daemon background)) {
     }
 }
 
+# --- a pool that has gone leaves alone what another has at its socket: what
+# that one's fork server is making, too
+{
+    my $dir = tmp_dir();
+    my $address = '127.0.0.1:' . free_port();
+    my $user = defined worker_user() ? 'FcgiPMUser ' . worker_user() : '';
+    my $configure = sub {
+        my ($name, $command, $preload) = @_;
+        return write_file("$dir/pools.conf", <<"END");
+FcgiPMRuntimeDir $dir/run
+$user
+<FcgiPMPool $name>
+    FcgiPMCommand $command
+    FcgiPMListen $address
+    FcgiPMPreload $preload
+</FcgiPMPool>
+END
+    };
+    my $run = FCGIPM::Run->new(
+        config => $configure->('former', "@$PERL", 'off'), dir => $dir,
+        control => 1, options => ['--log-level', 'info']);
+    $run->workers(1);
+    my $client = connect_to($address);
+    send_request($client, stdin => "sleep 1 until -e '$dir/go'");
+    ok(wait_for { grep { $_->{state} eq 'busy' }
+                      @{ $run->pool_status('former')->{worker} } } 20,
+       'a request');
+    $configure->('present', bin('loaded') . " atfork=$dir/wait", 'on');
+    $run->signal('HUP');
+    my ($server, $worker);
+    wait_for {
+        my $pool = $run->pool_status('present');
+        $server = $pool->{fork_server};
+        ($worker) = map { $_->{pid} } grep { $_->{state} eq 'idle' }
+            @{ $pool->{worker} || [] };
+        $server && $worker
+    } 20, 'a fork server';
+    write_file("$dir/wait", '');
+    kill 'KILL', $worker;
+    my $child;
+    ok(wait_for {
+           ($child) = grep { cmdline($_) =~ /atfork/ && $_ != $server
+                             && $_ != $worker && getpgrp($_) == $_ }
+               $run->below
+       } 20, 'a worker is being born');
+    write_file("$dir/go", '');
+    ok(wait_for { $run->log =~ /pool former: has ended/ } 20,
+       'the former pool ends') or diag($run->log);
+    unlink "$dir/wait";
+    ok(wait_for {
+           grep { $_->{pid} == $child }
+               @{ $run->pool_status('present')->{worker} || [] }
+       } 20, 'it becomes one') or diag($run->log);
+    ends($run, 'another pool');
+}
+
 done_testing;
