@@ -9,6 +9,7 @@
 #include "pm_core/ipc/pm_fork_order.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,19 +219,28 @@ static int has_page(char *why)
                                      "memory was closed on the way here");
 }
 
+/* For what comes with an order. */
+static int has_room(char *why)
+{
+    int fd[2];
+
+    if (pipe2(fd, O_CLOEXEC)) {
+        return guard_fork_refuse(why, "it has no room for two more "
+                                      "descriptors (FcgiPMRLimit nofile)");
+    }
+    close(fd[0]);
+    close(fd[1]);
+    return 1;
+}
+
 /* --- all ------------------------------------------------------------------ */
 
 int guard_fork_may(char *why)
 {
-    static int (*const checks[])(char *) = {has_page,
-                                            has_no_filter,
-                                            is_single,
-                                            has_no_child,
-                                            has_no_itimer,
-                                            has_no_timer,
-                                            guard_fork_fds_judge,
-                                            has_all_memory,
-                                            is_to_be_copied};
+    static int (*const checks[])(char *) = {
+        has_page,       has_no_filter,  is_single, has_no_child,
+        has_no_itimer,  has_no_timer,   has_room,  guard_fork_fds_judge,
+        has_all_memory, is_to_be_copied};
     unsigned i;
 
     for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {

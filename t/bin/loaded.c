@@ -29,6 +29,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -349,6 +350,15 @@ static int make_atfork(const char *arg)
     return pthread_atfork(on_prepare, on_parent, on_child);
 }
 
+/* It has 0 to 4, of which the page goes. */
+static int make_crowded(const char *arg)
+{
+    struct rlimit files = {5, 5};
+
+    (void)arg;
+    return setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* A library that has such handlers, and has gone. */
 static int make_unloaded(const char *arg)
 {
@@ -404,43 +414,25 @@ static int make_exit(const char *arg)
 static const struct made {
     const char *name;
     int (*make)(const char *arg); /* 0, or errno has it */
-} made[] = {{"thread", make_thread},
-            {"ended", make_ended},
-            {"child", make_child},
-            {"zombie", make_zombie},
-            {"itimer", make_itimer},
-            {"timer", make_timer},
-            {"dontfork", make_dontfork},
-            {"timerfd", make_timerfd},
-            {"signalfd", make_signalfd},
-            {"inotify", make_inotify},
-            {"device", make_device},
-            {"tcp", make_tcp},
-            {"unix", make_unix},
-            {"syslog", make_syslog},
-            {"listens", make_listens},
-            {"file", make_file},
-            {"removed", make_removed},
-            {"flock", make_flock},
-            {"lock", make_lock},
-            {"pipe", make_pipe},
-            {"half", make_half},
-            {"pair", make_pair},
-            {"fullpair", make_fullpair},
-            {"halfpair", make_halfpair},
-            {"full", make_full},
-            {"event", make_event},
-            {"written", make_written},
-            {"epoll", make_epoll},
-            {"listening", make_listening},
-            {"member", make_member},
-            {"atfork", make_atfork},
-            {"unloaded", make_unloaded},
-            {"robust", make_robust},
-            {"random", make_random},
-            {"handler", make_handler},
-            {"ignore", make_ignore},
-            {"exit", make_exit}};
+} made[] = {{"thread", make_thread},       {"ended", make_ended},
+            {"child", make_child},         {"zombie", make_zombie},
+            {"itimer", make_itimer},       {"timer", make_timer},
+            {"dontfork", make_dontfork},   {"timerfd", make_timerfd},
+            {"signalfd", make_signalfd},   {"inotify", make_inotify},
+            {"device", make_device},       {"tcp", make_tcp},
+            {"unix", make_unix},           {"syslog", make_syslog},
+            {"listens", make_listens},     {"file", make_file},
+            {"removed", make_removed},     {"flock", make_flock},
+            {"lock", make_lock},           {"pipe", make_pipe},
+            {"half", make_half},           {"pair", make_pair},
+            {"fullpair", make_fullpair},   {"halfpair", make_halfpair},
+            {"full", make_full},           {"event", make_event},
+            {"written", make_written},     {"epoll", make_epoll},
+            {"listening", make_listening}, {"member", make_member},
+            {"atfork", make_atfork},       {"unloaded", make_unloaded},
+            {"crowded", make_crowded},     {"robust", make_robust},
+            {"random", make_random},       {"handler", make_handler},
+            {"ignore", make_ignore},       {"exit", make_exit}};
 
 static int make(const char *word)
 {
