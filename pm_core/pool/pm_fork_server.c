@@ -54,6 +54,7 @@ struct pm_fork_server {
     char why[PM_FORK_TEXT + 40]; /* this code cannot be preloaded; "" */
     uint32_t serial;
     struct pm_orders orders;
+    int full;        /* the kernel takes no more of them until one has ended */
     pm_timer_t idle; /* a server without workers ends */
 };
 
@@ -69,9 +70,15 @@ static int fs_wants(const pm_pool_t *pool)
 
 /* --- orders --------------------------------------------------------------- */
 
-static void fs_order_end(fork_order_t *o)
+static void fs_order_leave(const fork_order_t *o)
 {
     o->fs->pool->workers.forking--;
+    o->fs->full = 0;
+}
+
+static void fs_order_end(fork_order_t *o)
+{
+    fs_order_leave(o);
     pm_order_end(&o->order);
 }
 
@@ -212,7 +219,7 @@ static void fs_adopt(fork_order_t *o, pid_t pid)
 
     pm_fork_client_welcome(o->order.birth_fd, o->serial);
     fs_turn_of_next(o);
-    pool->workers.forking--;
+    fs_order_leave(o);
     w = pm_order_adopt(&o->order, &from, pid, -1);
     if (fs->renew) {
         pm_worker_set_due(
@@ -338,6 +345,11 @@ static pm_fork_birth_t fs_order(struct pm_fork_server *fs, apr_time_t now)
         return PM_FORK_BEGUN;
     }
     fs_order_end(o);
+    if ((err == EAGAIN || err == ETOOMANYREFS)
+        && !APR_RING_EMPTY(&fs->orders, pm_order, link)) {
+        fs->full = 1;
+        return PM_FORK_LATER;
+    }
     pm_pool_error(pool, PM_ERROR, "cannot order a worker: %s",
                   apr_strerror(err, text, sizeof(text)));
     return PM_FORK_NOT;
@@ -566,7 +578,7 @@ pm_fork_birth_t pm_fork_server_birth(pm_pool_t *pool, int want, apr_time_t now)
         && fs->server->w->definition != pm_rollback_number(pool)) {
         fs_stop(fs, &fs->server);
     }
-    if (pool->workers.ordered >= MOST_ORDERS) {
+    if (fs->full || pool->workers.ordered >= MOST_ORDERS) {
         return PM_FORK_LATER;
     }
     if (!fs->next && (!fs->server || fs->renew)) {

@@ -30,8 +30,8 @@ extern const pm_pool_feature_t pm_fork_server_feature;
 typedef enum pm_fork_birth {
     PM_FORK_BY_EXEC, /**< not from here: its program is to be executed */
     PM_FORK_BEGUN,   /**< a candidate was started, or a worker ordered */
-    PM_FORK_LATER,   /**< a candidate is loading; the pool is touched when it
-                      *   has decided */
+    PM_FORK_LATER,   /**< a candidate is loading, or there are orders enough;
+                      *   the pool is touched when that is over */
     PM_FORK_NOT      /**< that failed; the error was reported */
 } pm_fork_birth_t;
 

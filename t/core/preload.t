@@ -136,6 +136,22 @@ for (['C', [bin('loop')]], ['Perl', [bin('perl-fcgi.pl')]],
     }
 }
 
+# --- the kernel takes no more orders for a moment: they are given later
+{
+    my @deny = qw(strace -D -qq -o /dev/null -e trace=sendmsg
+                  -e inject=sendmsg:error=ETOOMANYREFS:when=3 --);
+  SKIP: {
+        skip 'strace cannot do it here', 2 if system "@deny true 2>&1";
+        my $run = FCGIPM::Run->new(
+            processes => 3, control => 1, wrap => \@deny,
+            command => [bin('loop')], options => ['--preload', 'on']);
+        is(scalar serving($run, 3), 3, 'all workers come');
+        unlike($run->log, qr/cannot order/, 'no start has failed');
+        $run->signal('TERM'); # LeakSanitizer gives 1 under strace
+        ok(defined $run->wait(40), 'the manager ends');
+    }
+}
+
 # --- one that could manage itself (fcgipm.h)
 {
     my $run = begin([bin('procmanager')]);
