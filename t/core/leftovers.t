@@ -237,7 +237,7 @@ for my $how (qw(daemon background)) {
         my $run = run_with([bin('worker'), "--$how"], '--guard', $guard);
         my $most = 0;
         ok(wait_for {
-            my $n = descendants($run->pid);
+            my $n = () = $run->below;
             $most = $n if $n > $most;
             $run->log =~ / 4 starts in a row have failed/
         } 20, "$name: each start has failed");
