@@ -299,14 +299,17 @@ void guard_uncount(void)
     }
 }
 
-/* It may have been cancelled where it waited. */
+/* It may have been cancelled where it waited.  If not, its last place can be
+ * another thread's by now. */
 static void thread_ends(void *unused)
 {
     (void)unused;
     if (!guard.active) {
         return;
     }
-    guard_sleep_end();
+    if (guard_self.inside != GUARD_OUT) {
+        guard_sleep_end();
+    }
     while (guard_self.waits > 0) {
         guard_wait_end();
     }

@@ -21,6 +21,7 @@
  *   --late         the main thread comes to pause() when its handler has been
  *                  called
  *   --lock         the threads wait and accept one at a time, in a lock
+ *   --relay        a thread that has answered starts another, and ends
  *   --anew         an epoll set for each wait
  *   --keep         connections stay open after the answer; with --loop
  *   --seccomp      a filter that kills it at getpid, gettid, socket, dup2
@@ -72,7 +73,7 @@ typedef struct conn {
 static struct {
     const char *wait, *close, *handler;
     int loop, threads, main, dispatch, forks, copy, vfork, raw, exec;
-    int lock, anew, keep, seccomp, late;
+    int lock, anew, keep, seccomp, late, relay;
     pid_t pid;             /* getpid() is not to be had with --seccomp */
     pthread_mutex_t mutex; /* of --lock */
     sigjmp_buf out;
@@ -348,6 +349,8 @@ static int next_conn(waits_t *w)
     return take();
 }
 
+static void threads(int n, void *(*run)(void *));
+
 static void *serve(void *unused)
 {
     waits_t w = {0};
@@ -369,6 +372,10 @@ static void *serve(void *unused)
         }
         else if (fd >= 0) {
             answer(fd);
+        }
+        if (fd >= 0 && self.relay) {
+            threads(1, serve);
+            break;
         }
     }
     return unused;
@@ -557,6 +564,11 @@ static int wait_for_signal(void)
     return LEAVES;
 }
 
+static int next_thread(void)
+{
+    return __atomic_fetch_add(&self.threads_begun, 1, __ATOMIC_SEQ_CST) % 2000;
+}
+
 static void threads(int n, void *(*run)(void *))
 {
     pthread_attr_t small;
@@ -564,8 +576,7 @@ static void threads(int n, void *(*run)(void *))
     pthread_attr_init(&small);
     pthread_attr_setstacksize(&small, 65536);
     for (; n > 0; n--) {
-        if (pthread_create(&self.thread[self.threads_begun++ % 2000], &small,
-                           run, NULL)) {
+        if (pthread_create(&self.thread[next_thread()], &small, run, NULL)) {
             exit(3);
         }
     }
@@ -623,6 +634,7 @@ static int options(int argc, char **argv)
                 {"--anew", NULL, NULL, &self.anew},
                 {"--keep", NULL, NULL, &self.keep},
                 {"--late", NULL, NULL, &self.late},
+                {"--relay", NULL, NULL, &self.relay},
                 {"--seccomp", NULL, NULL, &self.seccomp}};
     int i, row;
 

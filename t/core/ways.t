@@ -57,6 +57,7 @@ my @WAY = (
     ['--threads 3 --lock --wait poll', 0, 3],
     ['--threads 3 --lock --wait epoll --anew --main', 0, 3],
     ['--threads 3 --lock --handler exit', 7, 3],
+    ['--threads 3 --lock --relay', 0, 3],
     ['--loop --wait epoll --close syscall --copy', 0, 3],
     ['--threads 3 --close syscall', 0, 3],
     ['--threads 3 --close syscall --wait poll --copy', 0, 3],
