@@ -314,18 +314,33 @@ sub _stat {
 
 =head2 alive(PID), children(PID), descendants(PID...), parent_of(PID)
 
-Of what F</proc> says; a zombie is not alive and nobody's child.  The
-descendants of the test itself, when no PID is given, include orphans.
+Of what F</proc> says; a zombie is not alive and nobody's child.  Alive is what
+is below the test only: the pid of a process that has gone can be a stranger's.
+The descendants of the test itself, when no PID is given, include orphans.
 
 =cut
 
 sub alive {
     my ($pid) = @_;
     my $stat = _stat($pid);
-    return $stat && $stat->{state} !~ /[ZX]/ ? 1 : 0;
+    return $stat && $stat->{state} !~ /[ZX]/ && _is_ours($pid) ? 1 : 0;
 }
 
 sub parent_of { my $s = _stat($_[0]); return $s ? $s->{ppid} : undef }
+
+# Orphans are the test's children.  If a parent ends meanwhile, PID has another
+# one: it begins again.
+sub _is_ours {
+    my ($pid) = @_;
+    return 1 if !$REAPER;
+    my $at = $pid;
+    while ($at && $at != $OWNER) {
+        my $parent = parent_of($at);
+        return 0 if !defined $parent && $at == $pid;
+        $at = defined $parent ? $parent : $pid;
+    }
+    return $at;
+}
 
 sub _all {
     opendir my $dh, '/proc' or die "/proc: $!";
