@@ -100,19 +100,30 @@ sub begin {
 
 sub sockets { return scalar grep { /^socket:/ } values %{ fds($_[0]) } }
 
+sub threads { return glob "/proc/$_[0]/task/*" }
+
+# Of all its threads.
 sub switches {
-    my $status = proc_status($_[0]);
-    return join ' ', map { defined $_ ? $_ : '' }
-        @$status{qw(voluntary_ctxt_switches nonvoluntary_ctxt_switches)};
+    return join ' ', map { slurp("$_/status") =~ /ctxt_switches:\s*(\d+)/g }
+        threads($_[0]);
 }
 
-# A worker that has served and waits: no connection is open, and nothing has
+# For a worker that stays where it should not.
+sub state_of {
+    my ($pid) = @_;
+    return join "\n", "$pid: " . cmdline($pid),
+        map { "$_: " . slurp("$_/wchan") . ' ' . slurp("$_/syscall") }
+        threads($pid);
+}
+
+# A worker that has gone; or has served or been told, and waits: nothing has
 # been done for a while.
 sub settled {
     my ($case) = @_;
     my $pid = $case->{pid};
     return 1 if !alive($pid);
     my $now = switches($pid);
+    return 0 if $now eq $case->{before};
     ($case->{seen}, $case->{since}) = ($now, time)
         if !defined $case->{seen} || $now ne $case->{seen};
     return time - $case->{since} > 0.6;
@@ -121,11 +132,11 @@ sub settled {
 sub warm_up {
     my ($case) = @_;
     ($case->{pid}) = $case->{run}->workers(1);
+    $case->{before} = switches($case->{pid});
     my $r = request($case->{run}->address,
                     params => { %web, REQUEST_URI => '/x',
                                 %{ $case->{ask}{params} || {} } });
     is($r->{error}, undef, "$case->{name}: serves") or diag($case->{run}->log);
-    delete $case->{seen};
     return;
 }
 
@@ -156,11 +167,13 @@ sub how_it_ended {
                                         : $how;
 }
 
-# Until each has ended, or waits.
+# Until each has ended, or has waited for a while: not all at one time, as those
+# that stay are told again each second.
 sub wait_settled {
-    my @case = @_;
-    delete $_->{seen} for @case;
-    wait_for { !grep { !settled($_) } @case } 60, 'all to go or to wait';
+    my @left = @_;
+    delete $_->{seen} for @left;
+    wait_for { !(@left = grep { !settled($_) } @left) } 60,
+        'all to go or to wait';
     return;
 }
 
@@ -174,6 +187,8 @@ sub outcome {
 # By another name of the socket: a manager that ends takes the first away.
 sub ask_again {
     my ($case) = @_;
+    $case->{state} = state_of($case->{pid});
+    $case->{before} = '';
     my $r = request($case->{run}->address . '.again', timeout => 20,
                     params => { %web, REQUEST_URI => '/x',
                                 %{ $case->{ask}{params} || {} } });
@@ -194,6 +209,7 @@ for my $case (@case) {
     make_busy($case) if $case->{busy};
     my ($socket) = $case->{run}->address =~ /^unix:(.*)/;
     link $socket, "$socket.again" or die "link $socket: $!";
+    $case->{before} = switches($case->{pid});
     $case->{run}->signal('TERM');
 }
 for my $case (grep { $_->{busy} } @case) {
@@ -233,7 +249,10 @@ else {
     for my $kind (map { $_->[0] } @KIND) {
         for my $guard (sort keys %{ $seen{$kind} || {} }) {
             is_deeply($seen{$kind}{$guard}, $page{$kind}{$guard},
-                      "docs/admin/workers.md: $kind, guard $guard");
+                      "docs/admin/workers.md: $kind, guard $guard")
+                or diag(map { ($_->{state} || '', "\n", $_->{run}->log) }
+                        grep { $_->{kind} eq $kind && $_->{guard} eq $guard }
+                        @case);
         }
         ok($page{$kind}{$_}, "docs/admin/workers.md has $kind, guard $_")
             for qw(on off);
