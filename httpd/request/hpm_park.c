@@ -254,15 +254,18 @@ static void park_conclude(conn_rec *c, hpm_park_t *park)
 
 static int park_run(conn_rec *c, hpm_connection_t *connection)
 {
+    hpm_queue_t *queue = hpm_server(c->base_server)->queue;
     int rc = OK;
 
     connection->inside = 1;
+    hpm_queue_enter(queue, connection->park ? connection->park->waiter : NULL);
     if (!connection->park) {
         rc = ap_run_process_connection(c);
     }
     else if (hpm_waiter_state(connection->park->waiter) != HPM_WAITER_WAITING) {
         park_conclude(c, connection->park);
     }
+    hpm_queue_leave(queue);
     connection->inside = 0;
     return rc;
 }
@@ -301,12 +304,16 @@ static apr_interval_time_t park_renew(server_rec *s)
 }
 
 /* Some threads are left to other requests than those of pools. */
-static int park_threads(const hpm_server_t *server)
+static hpm_queue_t *park_start_queue(const hpm_server_t *server, server_rec *s,
+                                     pm_reason_t *why)
 {
-    int threads = 1;
+    int all = 1;
+    int most;
 
-    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
-    return (int)hpm_sizing_threads(threads, server->global->max_threads);
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &all);
+    most = (int)hpm_sizing_threads(all, server->global->max_threads);
+    return hpm_queue_start(server->board, server->row, most, all, park_renew(s),
+                           s->process->pool, why);
 }
 
 static apr_status_t park_stop(void *data)
@@ -322,9 +329,7 @@ static int park_start(hpm_server_t *server, server_rec *s, pm_reason_t *why)
 {
     apr_pool_t *p = s->process->pool;
 
-    server->queue =
-        hpm_queue_start(server->board, server->row, park_threads(server),
-                        park_renew(s), p, why);
+    server->queue = park_start_queue(server, s, why);
     server->watcher =
         server->queue ? hpm_watcher_start(server->queue, p, why) : NULL;
     if (server->queue && !server->watcher) {

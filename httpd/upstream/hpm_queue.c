@@ -18,6 +18,9 @@
 /* A request of another child is let go first for so long. */
 #define QUEUE_YIELD apr_time_from_msec(20)
 
+/* A thread comes so soon for a granted request, if there is one at all. */
+#define QUEUE_PROMISE apr_time_from_msec(100)
+
 /* It sleeps so long when none waits. */
 #define QUEUE_IDLE apr_time_from_sec(86400)
 
@@ -48,12 +51,16 @@ struct hpm_queue {
     apr_pool_t *p;
     apr_uint32_t threads_max;
     apr_uint32_t threads; /* that pools hold */
-    apr_uint32_t parked;  /* requests that would take one more */
+    apr_uint32_t mpm_threads;
+    apr_uint32_t busy;   /* of those: with a connection, or promised */
+    apr_uint32_t parked; /* requests that would take one more */
     apr_interval_time_t renew_every;
     apr_time_t wakes_at; /* the waker, by itself */
+    int stalled;         /* no thread came for a granted request */
     int stop;
-    struct hpm_line_ring lines;  /* those that are not empty */
-    struct hpm_renew_ring renew; /* suspended requests, as they are due */
+    struct hpm_line_ring lines;     /* those that are not empty */
+    struct hpm_renew_ring renew;    /* suspended requests, as they are due */
+    struct hpm_renew_ring promised; /* granted ones, as they were granted */
     hpm_line_t *of_slot[PM_SCOREBOARD_SLOTS]; /* NULL: never needed */
 };
 
@@ -127,7 +134,8 @@ void hpm_queue_forget(hpm_waiter_t *w)
 
 static int queue_has_thread(const hpm_queue_t *q)
 {
-    return LOAD(q->threads) < q->threads_max;
+    return !q->stalled && LOAD(q->threads) < q->threads_max
+           && LOAD(q->busy) < q->mpm_threads;
 }
 
 int hpm_queue_take_thread(hpm_queue_t *q)
@@ -146,6 +154,42 @@ int hpm_queue_take_thread(hpm_queue_t *q)
 void hpm_queue_add_thread(hpm_queue_t *q)
 {
     ADD(q->threads, 1);
+}
+
+/* --- suspended requests; the mutex is held -------------------------------- */
+
+/* The waker sleeps until then at most. */
+static void queue_wake_by(hpm_queue_t *q, apr_time_t at)
+{
+    if (at < q->wakes_at) {
+        q->wakes_at = at;
+        pm_admission_rows_wake(q->rows, q->row);
+    }
+}
+
+static void suspended_insert(struct hpm_renew_ring *ring, hpm_waiter_t *w,
+                             apr_interval_time_t due)
+{
+    w->renew_at = pm_time_now() + due;
+    APR_RING_INSERT_TAIL(ring, w, hpm_waiter, renew);
+}
+
+/* Its bell rings, and then it takes a thread of the MPM. */
+static void promise_make(hpm_queue_t *q, hpm_waiter_t *w)
+{
+    APR_RING_REMOVE(w, renew);
+    suspended_insert(&q->promised, w, QUEUE_PROMISE);
+    w->promised = 1;
+    ADD(q->busy, 1);
+    queue_wake_by(q, w->renew_at);
+}
+
+static void promise_end(hpm_queue_t *q, hpm_waiter_t *w)
+{
+    if (w->promised) {
+        w->promised = 0;
+        ADD(q->busy, -1);
+    }
 }
 
 /* --- a line; the mutex is held -------------------------------------------- */
@@ -168,6 +212,9 @@ static void line_settle(hpm_queue_t *q, hpm_waiter_t *w,
     }
     pm_scoreboard_add_waiting(line->cell, -1);
     __atomic_store_n(&w->state, (apr_uint32_t)state, __ATOMIC_SEQ_CST);
+    if (w->suspended && state == HPM_WAITER_GRANTED) {
+        promise_make(q, w);
+    }
     if (w->place.parked) {
         bell_ring(w);
     }
@@ -184,17 +231,6 @@ static void line_admit(hpm_queue_t *q, hpm_waiter_t *w,
         ADD(q->threads, 1);
     }
     line_settle(q, w, state);
-}
-
-/* The cell is counted up before the admission, see pm_admission.h. */
-static int line_claim(const hpm_line_t *line)
-{
-    pm_scoreboard_begin(line->cell);
-    if (!pm_admission_claim(&line->admission, 1)) {
-        pm_scoreboard_end(line->cell);
-        return 0;
-    }
-    return 1;
 }
 
 static int line_is_answered(const hpm_line_t *line, apr_uint32_t generation)
@@ -268,6 +304,22 @@ static int line_has_turn(const hpm_queue_t *q, hpm_line_t *line,
     return !elder || now >= line->elder_until;
 }
 
+/* The cell is counted up before the admission, see pm_admission.h. */
+static int line_claim(const hpm_queue_t *q, hpm_line_t *line,
+                      const pm_waiter_t *first)
+{
+    if (!pm_admission_has_grant(&line->admission)
+        || !line_has_turn(q, line, first)) {
+        return 0;
+    }
+    pm_scoreboard_begin(line->cell);
+    if (!pm_admission_claim(&line->admission, 1)) {
+        pm_scoreboard_end(line->cell);
+        return 0;
+    }
+    return 1;
+}
+
 /* Grant what can be granted.  @return how many were */
 static int line_grant(hpm_queue_t *q, hpm_line_t *line)
 {
@@ -276,8 +328,7 @@ static int line_grant(hpm_queue_t *q, hpm_line_t *line)
 
     line_check_pool(q, line);
     while ((first = pm_waiters_first(&line->waiters, queue_has_thread(q)))
-           && pm_admission_has_grant(&line->admission)
-           && line_has_turn(q, line, first) && line_claim(line)) {
+           && line_claim(q, line, first)) {
         line_admit(q, waiter_of(first), HPM_WAITER_GRANTED);
         n++;
     }
@@ -337,28 +388,6 @@ static hpm_line_t *queue_line(hpm_queue_t *q, int slot)
     return line;
 }
 
-/* The waker sleeps until then at most. */
-static void queue_wake_by(hpm_queue_t *q, apr_time_t at)
-{
-    if (at < q->wakes_at) {
-        q->wakes_at = at;
-        pm_admission_rows_wake(q->rows, q->row);
-    }
-}
-
-/* --- requests ------------------------------------------------------------- */
-
-void hpm_queue_return_thread(hpm_queue_t *q)
-{
-    apr_uint32_t before = __atomic_fetch_sub(&q->threads, 1, __ATOMIC_SEQ_CST);
-
-    if (before >= q->threads_max && LOAD(q->parked)) {
-        queue_lock(q);
-        queue_serve(q);
-        queue_unlock(q);
-    }
-}
-
 static void queue_add(hpm_queue_t *q, hpm_line_t *line, hpm_waiter_t *w)
 {
     if (pm_waiters_is_empty(&line->waiters)) {
@@ -371,6 +400,85 @@ static void queue_add(hpm_queue_t *q, hpm_line_t *line, hpm_waiter_t *w)
         pm_scoreboard_add_parked(line->cell, 1);
     }
     pm_waiters_add(&line->waiters, &w->place);
+}
+
+/* No thread has come for a granted request: it waits on, and another may have
+ * the grant. */
+static void promise_break(hpm_queue_t *q, hpm_waiter_t *w)
+{
+    hpm_line_t *line = w->line;
+
+    promise_end(q, w);
+    APR_RING_REMOVE(w, renew);
+    suspended_insert(&q->renew, w, q->renew_every);
+    pm_scoreboard_add_waiting(line->cell, 1);
+    if (!pm_admission_enqueue(&line->admission, 0)) {
+        pm_scoreboard_add_waiting(line->cell, -1);
+        return;
+    }
+    __atomic_store_n(&w->state, HPM_WAITER_WAITING, __ATOMIC_SEQ_CST);
+    queue_add(q, line, w);
+    ADD(q->threads, -1);
+    pm_admission_release(&line->admission, -1);
+    pm_scoreboard_end(line->cell);
+    line_serve(q, line);
+}
+
+static void promise_break_last(hpm_queue_t *q)
+{
+    if (!APR_RING_EMPTY(&q->promised, hpm_waiter, renew)) {
+        promise_break(q, APR_RING_LAST(&q->promised));
+    }
+}
+
+/* --- requests ------------------------------------------------------------- */
+
+static void queue_count_down(hpm_queue_t *q, apr_uint32_t *n, apr_uint32_t most)
+{
+    if (__atomic_fetch_sub(n, 1, __ATOMIC_SEQ_CST) >= most && LOAD(q->parked)) {
+        queue_lock(q);
+        queue_serve(q);
+        queue_unlock(q);
+    }
+}
+
+void hpm_queue_return_thread(hpm_queue_t *q)
+{
+    queue_count_down(q, &q->threads, q->threads_max);
+}
+
+void hpm_queue_leave(hpm_queue_t *q)
+{
+    queue_count_down(q, &q->busy, q->mpm_threads);
+}
+
+/* A request that waits has got a thread, so it takes its turn now. */
+static void queue_serve_own(hpm_queue_t *q, hpm_waiter_t *w)
+{
+    hpm_line_t *line = w->line;
+
+    if (w->state == HPM_WAITER_WAITING && LOAD(q->threads) < q->threads_max
+        && pm_waiters_first(&line->waiters, 1) == &w->place
+        && line_claim(q, line, &w->place)) {
+        line_admit(q, w, HPM_WAITER_GRANTED);
+    }
+    line_serve(q, line);
+}
+
+void hpm_queue_enter(hpm_queue_t *q, hpm_waiter_t *w)
+{
+    int over = ADD(q->busy, 1) > q->mpm_threads;
+
+    if (over || (w && hpm_waiter_state(w) == HPM_WAITER_WAITING)) {
+        queue_lock(q);
+        if (over) {
+            promise_break_last(q);
+        }
+        if (w) {
+            queue_serve_own(q, w);
+        }
+        queue_unlock(q);
+    }
 }
 
 void hpm_queue_join(hpm_queue_t *q, hpm_waiter_t *w, const hpm_pool_t *pool,
@@ -387,6 +495,7 @@ void hpm_queue_join(hpm_queue_t *q, hpm_waiter_t *w, const hpm_pool_t *pool,
     w->until = since + pool->conf->queue_timeout;
     w->generation = pool->generation;
     w->suspended = 0;
+    w->promised = 0;
     queue_add(q, line, w);
     if (!line_is_answered(line, w->generation)) {
         line_settle(q, w, HPM_WAITER_ENDED);
@@ -434,9 +543,14 @@ void hpm_queue_suspended(hpm_queue_t *q, hpm_waiter_t *w)
 {
     queue_lock(q);
     w->suspended = 1;
-    w->renew_at = pm_time_now() + q->renew_every;
-    APR_RING_INSERT_TAIL(&q->renew, w, hpm_waiter, renew);
+    suspended_insert(&q->renew, w, q->renew_every);
     queue_wake_by(q, w->renew_at);
+    if (w->state == HPM_WAITER_GRANTED) {
+        promise_make(q, w);
+        if (LOAD(q->busy) > q->mpm_threads) {
+            promise_break_last(q);
+        }
+    }
     queue_unlock(q);
 }
 
@@ -448,8 +562,13 @@ void hpm_queue_resumed(hpm_queue_t *q, hpm_waiter_t *w)
         APR_RING_REMOVE(w, renew);
         w->suspended = 0;
     }
+    promise_end(q, w);
     if (w->bell >= 0) {
         bell_mute(w);
+    }
+    if (q->stalled) {
+        q->stalled = 0;
+        queue_serve(q);
     }
     queue_unlock(q);
 }
@@ -506,35 +625,53 @@ static apr_time_t line_look(hpm_queue_t *q, hpm_line_t *line, apr_time_t now)
                : pm_time_min(late, line->doubt_at);
 }
 
-static apr_time_t queue_renew(hpm_queue_t *q, apr_time_t now)
+static apr_time_t suspended_due(const struct hpm_renew_ring *ring,
+                                apr_time_t now)
 {
-    hpm_waiter_t *w;
+    return APR_RING_EMPTY(ring, hpm_waiter, renew)
+               ? now + QUEUE_IDLE
+               : APR_RING_FIRST(ring)->renew_at;
+}
 
-    while (!APR_RING_EMPTY(&q->renew, hpm_waiter, renew)) {
-        w = APR_RING_FIRST(&q->renew);
-        if (w->renew_at > now) {
-            return w->renew_at;
-        }
+static void queue_renew(hpm_queue_t *q, apr_time_t now)
+{
+    while (suspended_due(&q->renew, now) <= now) {
+        hpm_waiter_t *w = APR_RING_FIRST(&q->renew);
+
         APR_RING_REMOVE(w, renew);
-        w->suspended = 0;
+        suspended_insert(&q->renew, w, q->renew_every);
         bell_ring(w);
     }
-    return now + QUEUE_IDLE;
+}
+
+/* Threads can be busy outside the hook that counts them: one that closes a
+ * connection of HTTP/2 waits for its streams.  Until a thread comes for a
+ * parked request, the child wants no grant for another. */
+static void queue_break_promises(hpm_queue_t *q, apr_time_t now)
+{
+    while (suspended_due(&q->promised, now) <= now) {
+        q->stalled = 1;
+        promise_break(q, APR_RING_FIRST(&q->promised));
+    }
 }
 
 static void queue_look(hpm_queue_t *q)
 {
     apr_time_t now = pm_time_now();
-    apr_time_t at = queue_renew(q, now);
+    apr_time_t at = now + QUEUE_IDLE;
     hpm_line_t *line, *next;
 
+    q->wakes_at = 0; /* it is awake */
+    queue_renew(q, now);
+    queue_break_promises(q, now);
     queue_serve(q);
     for (line = APR_RING_FIRST(&q->lines);
          line != APR_RING_SENTINEL(&q->lines, hpm_line, link); line = next) {
         next = APR_RING_NEXT(line, link);
         at = pm_time_min(at, line_look(q, line, now));
     }
-    q->wakes_at = at;
+    at = pm_time_min(at, suspended_due(&q->renew, now));
+    q->wakes_at = pm_time_min(at, suspended_due(&q->promised, now));
 }
 
 static void *waker_run(void *ctx)
@@ -564,8 +701,8 @@ static void *waker_run(void *ctx)
 /* --- the child ------------------------------------------------------------ */
 
 hpm_queue_t *hpm_queue_start(pm_scoreboard_t *board, int row, int threads,
-                             apr_interval_time_t renew, apr_pool_t *p,
-                             pm_reason_t *why)
+                             int mpm_threads, apr_interval_time_t renew,
+                             apr_pool_t *p, pm_reason_t *why)
 {
     apr_pool_t *own = pm_subpool_create(p);
     hpm_queue_t *q = apr_pcalloc(own, sizeof(*q));
@@ -577,9 +714,11 @@ hpm_queue_t *hpm_queue_start(pm_scoreboard_t *board, int row, int threads,
     q->row = row;
     q->p = own;
     q->threads_max = (apr_uint32_t)threads;
-    q->renew_every = renew;
+    q->mpm_threads = (apr_uint32_t)mpm_threads;
+    q->renew_every = renew > 0 ? renew : QUEUE_DOUBT;
     APR_RING_INIT(&q->lines, hpm_line, link);
     APR_RING_INIT(&q->renew, hpm_waiter, renew);
+    APR_RING_INIT(&q->promised, hpm_waiter, renew);
     err = hpm_thread_start(&q->waker, waker_run, q);
     if (err) {
         pm_fail_os(why, err, "no thread that wakes requests");

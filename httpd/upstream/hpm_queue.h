@@ -8,7 +8,13 @@
  * hpm_queue_wait().  A grant goes to the child with the oldest request
  * (pm_admission_rows.h); here it goes to the oldest of that pool's line.  A
  * parked request that is granted needs a thread, so it is passed over while
- * pools hold as many as they may (FcgiPMMaxThreads).
+ * pools hold as many as they may (FcgiPMMaxThreads), or the MPM has none.
+ *
+ * A suspended request that is granted has the promise of a thread until one
+ * comes.  There are no more promises than threads without a connection: when a
+ * connection takes one that was promised, the request that was granted last
+ * gives its grant back and waits on; so does one whose thread does not come in
+ * time.
  *
  * One thread of the child, the waker, sleeps on the child's word.  It grants
  * when it is called, and ends what has waited for too long.  A descriptor, the
@@ -30,7 +36,8 @@ typedef struct hpm_queue hpm_queue_t;
 /** What has become of a queued request. */
 typedef enum hpm_waiter_state {
     HPM_WAITER_WAITING = 0,
-    HPM_WAITER_GRANTED, /**< it holds a grant, and a thread is counted for it */
+    HPM_WAITER_GRANTED, /**< it holds a grant, and a thread is counted for it.
+                         *   While it is suspended it may be WAITING again */
     HPM_WAITER_PASSED,  /**< the same without a grant: the admission's words are
                          *   not true, see pm_scoreboard_correct_admission() */
     HPM_WAITER_LATE,    /**< FcgiPMQueueTimeout is over */
@@ -49,7 +56,9 @@ typedef struct hpm_waiter {
     apr_time_t until;
     apr_uint32_t generation; /* of its pool */
     int suspended;           /* the MPM polls the bell */
-    apr_time_t renew_at;     /* SUSPENDED: the bell rings all the same */
+    int promised;            /* a thread, as it is suspended and GRANTED */
+    apr_time_t renew_at;     /* the bell rings all the same; promised: the grant
+                              * is given back */
     APR_RING_ENTRY(hpm_waiter) renew;
 } hpm_waiter_t;
 
@@ -61,14 +70,15 @@ static inline hpm_waiter_state_t hpm_waiter_state(const hpm_waiter_t *w)
 /**
  * Make the child's queue and start the waker (child_init).  It lives as long as
  * the process: requests outlive the child's pool.
- * @param threads that pools may hold together
- * @param renew   so often the bell of a suspended request rings at least: the
- *                MPM would take the connection for an idle one
+ * @param threads     that pools may hold together
+ * @param mpm_threads all of the MPM
+ * @param renew       so often the bell of a suspended request rings at least:
+ *                    the MPM would take the connection for an idle one
  * @return NULL, and why: a thread cannot be had
  */
 hpm_queue_t *hpm_queue_start(pm_scoreboard_t *board, int row, int threads,
-                             apr_interval_time_t renew, apr_pool_t *p,
-                             pm_reason_t *why);
+                             int mpm_threads, apr_interval_time_t renew,
+                             apr_pool_t *p, pm_reason_t *why);
 
 /** End the waker; what waits goes on waiting, and nothing wakes it. */
 void hpm_queue_stop(hpm_queue_t *q);
@@ -81,6 +91,14 @@ void hpm_queue_add_thread(hpm_queue_t *q);
 
 /** A thread is free for others, or for the request that is parked longest. */
 void hpm_queue_return_thread(hpm_queue_t *q);
+
+/**
+ * A thread of the MPM has a connection from now on, and no more.
+ * @param w the request that was parked with it and has been resumed, or NULL;
+ *          if it is WAITING, it is granted what there is for it
+ */
+void hpm_queue_enter(hpm_queue_t *q, hpm_waiter_t *w);
+void hpm_queue_leave(hpm_queue_t *q);
 
 /** Ready the bell of a request that may be parked.  @return 0: there is no
  *  descriptor for it */

@@ -6,6 +6,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@
 #define SLOT    3
 #define THREADS 8
 #define WORKERS 2
+#define MPM     9 /* threads of the MPM */
 
 static pm_scoreboard_t *board;
 static hpm_queue_t *q;
@@ -26,6 +28,8 @@ static pm_conf_t *conf;
 static hpm_pool_t pool = {.name = "app", .slot = SLOT};
 static pm_admission_t admission;
 static pm_scoreboard_cell_t *cell;
+
+static sem_t idle; /* threads of the MPM */
 
 static apr_uint32_t now_granted, most_granted, served, gone, late;
 
@@ -51,8 +55,10 @@ static void set_up(apr_pool_t *p)
     pool.generation = 1;
     admission = pm_scoreboard_admission(board, SLOT);
     cell = pm_scoreboard_cell(board, row, SLOT);
-    q = hpm_queue_start(board, row, THREADS, apr_time_from_msec(20), p, &why);
+    q = hpm_queue_start(board, row, THREADS, MPM, apr_time_from_msec(20), p,
+                        &why);
     watcher = hpm_watcher_start(q, p, &why);
+    sem_init(&idle, 0, MPM);
 }
 
 static int join(hpm_waiter_t *w, int park)
@@ -92,6 +98,21 @@ static void serve(void)
     hpm_queue_return_thread(q);
 }
 
+static void take_thread(hpm_waiter_t *w)
+{
+    sem_wait(&idle);
+    if (w) {
+        hpm_queue_resumed(q, w);
+    }
+    hpm_queue_enter(q, w);
+}
+
+static void leave_thread(void)
+{
+    hpm_queue_leave(q);
+    sem_post(&idle);
+}
+
 /* As the MPM: it polls the bell, and then a thread comes. */
 static void suspend(hpm_waiter_t *w, int client)
 {
@@ -99,10 +120,12 @@ static void suspend(hpm_waiter_t *w, int client)
 
     while (hpm_waiter_state(w) == HPM_WAITER_WAITING) {
         hpm_watcher_add(watcher, client, w);
+        hpm_queue_leave(q);
         hpm_queue_suspended(q, w);
+        sem_post(&idle);
         (void)poll(&pfd, 1, 10000);
         hpm_watcher_remove(watcher, client);
-        hpm_queue_resumed(q, w);
+        take_thread(w);
     }
 }
 
@@ -113,8 +136,9 @@ static void one_request(unsigned *seed)
     int leaves = rand_r(seed) % 5 == 0;
     int client[2];
 
+    take_thread(NULL);
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, client) || !join(&w, park)) {
-        return;
+        exit(1);
     }
     if (park) {
         if (leaves) {
@@ -139,6 +163,7 @@ static void one_request(unsigned *seed)
         hpm_queue_return_thread(q);
         break;
     }
+    leave_thread();
     close(client[0]);
     close(client[1]);
 }
@@ -152,6 +177,15 @@ static void *client_run(void *ctx)
         one_request(&seed);
     }
     return NULL;
+}
+
+static void test_quiet(void)
+{
+    is_int(admission.words->granted, 0, "no grant is left");
+    is_int(admission.words->line, 0, "no request is queued");
+    ok(!GET(cell->waiting) && !GET(cell->parked) && !GET(cell->in_flight)
+           && !GET(cell->head),
+       "the cell says so");
 }
 
 static void test_crowd(void)
@@ -169,16 +203,21 @@ static void test_crowd(void)
     ok(served > 900 && gone > 10 && late > 10,
        "served %u, gone %u, given up %u", served, gone, late);
     ok(most_granted <= WORKERS, "never more than %u at once", most_granted);
-    is_int(admission.words->granted, 0, "no grant is left");
-    is_int(admission.words->line, 0, "no request is queued");
-    ok(!GET(cell->waiting) && !GET(cell->parked) && !GET(cell->in_flight)
-           && !GET(cell->head),
-       "the cell says so");
+    test_quiet();
     ok(hpm_queue_take_thread(q), "threads are free");
     hpm_queue_return_thread(q);
 }
 
 /* --- one after the other -------------------------------------------------- */
+
+static void end(hpm_waiter_t *w)
+{
+    hpm_queue_wait(q, w);
+    hpm_queue_forget(w);
+    pm_admission_release(&admission, -1);
+    pm_scoreboard_end(cell);
+    hpm_queue_return_thread(q);
+}
 
 static int rings(const hpm_waiter_t *w)
 {
@@ -247,14 +286,164 @@ static void test_threads(void)
     is_int(hpm_waiter_state(&blocked), HPM_WAITER_GRANTED,
            "one that has its thread is");
     pm_admission_release(&admission, -1);
+    pm_scoreboard_end(cell);
     hpm_queue_return_thread(q);
     is_int(hpm_waiter_state(&parked), HPM_WAITER_WAITING,
            "as many threads as before");
     hpm_queue_return_thread(q);
     ok(rings(&parked) && hpm_waiter_state(&parked) == HPM_WAITER_GRANTED,
        "one is free: it is granted");
-    hpm_queue_wait(q, &parked);
-    hpm_queue_forget(&parked);
+    end(&parked);
+    pm_admission_release(&admission, -1); /* of test_late() */
+    for (i = 1; i < THREADS; i++) {
+        hpm_queue_return_thread(q);
+    }
+}
+
+/* Connections that are no pool's have all threads of the MPM but one. */
+static void enter_others(void)
+{
+    int i;
+
+    for (i = 1; i < MPM; i++) {
+        hpm_queue_enter(q, NULL);
+    }
+}
+
+static void leave_others(void)
+{
+    int i;
+
+    for (i = 1; i < MPM; i++) {
+        hpm_queue_leave(q);
+    }
+}
+
+static int is_waiting(const hpm_waiter_t *w)
+{
+    return hpm_waiter_state(w) == HPM_WAITER_WAITING;
+}
+
+/* Each worker has a request, and one more is parked. */
+static void park_one(hpm_waiter_t *w)
+{
+    pm_admission_try(&admission, 0);
+    pm_scoreboard_begin(cell);
+    pm_admission_try(&admission, 0);
+    pm_scoreboard_begin(cell);
+    join(w, 1);
+    hpm_queue_suspended(q, w);
+}
+
+static void release_one(void)
+{
+    pm_scoreboard_end(cell);
+    pm_admission_release(&admission, -1);
+}
+
+static void test_no_mpm_thread(void)
+{
+    hpm_waiter_t w;
+
+    park_one(&w);
+    enter_others();
+    hpm_queue_enter(q, NULL);
+    release_one();
+    hpm_queue_look(q, SLOT);
+    ok(!GET(cell->head) && is_waiting(&w), "all threads have a connection");
+    hpm_queue_leave(q);
+    is_int(hpm_waiter_state(&w), HPM_WAITER_GRANTED, "one leaves: granted");
+    hpm_queue_resumed(q, &w);
+    hpm_queue_enter(q, &w);
+    end(&w);
+    hpm_queue_leave(q);
+    leave_others();
+    release_one();
+}
+
+/* A connection has come first. */
+static void test_promised_thread_is_taken(void)
+{
+    hpm_waiter_t w, blocked;
+
+    park_one(&w);
+    enter_others();
+    release_one();
+    hpm_queue_look(q, SLOT);
+    is_int(hpm_waiter_state(&w), HPM_WAITER_GRANTED, "the last thread is its");
+    hpm_queue_enter(q, NULL);
+    ok(is_waiting(&w) && !GET(cell->head), "another has it: it waits on");
+    is_int(GET(admission.words->line), 0x10001, "its grant is for any");
+    join(&blocked, 0);
+    hpm_queue_look(q, SLOT);
+    is_int(hpm_waiter_state(&blocked), HPM_WAITER_GRANTED, "for this one");
+    end(&blocked);
+    ok(is_waiting(&w), "which gives it back");
+    hpm_queue_leave(q);
+    is_int(hpm_waiter_state(&w), HPM_WAITER_GRANTED, "a thread is free");
+    hpm_queue_enter(q, NULL);
+    ok(is_waiting(&w), "and is taken again");
+    hpm_queue_leave(q);
+    hpm_queue_enter(q, NULL);
+    hpm_queue_leave(q);
+    hpm_queue_resumed(q, &w);
+    hpm_queue_enter(q, &w);
+    is_int(hpm_waiter_state(&w), HPM_WAITER_GRANTED, "its turn has come");
+    end(&w);
+    hpm_queue_leave(q);
+    leave_others();
+    release_one();
+}
+
+/* It has a thread, though none was promised. */
+static void test_thread_comes_first(void)
+{
+    hpm_waiter_t w;
+
+    park_one(&w);
+    enter_others();
+    hpm_queue_enter(q, NULL);
+    release_one();
+    hpm_queue_look(q, SLOT);
+    ok(is_waiting(&w), "no thread");
+    hpm_queue_resumed(q, &w);
+    hpm_queue_enter(q, &w);
+    is_int(hpm_waiter_state(&w), HPM_WAITER_GRANTED, "it has one: granted");
+    end(&w);
+    hpm_queue_leave(q);
+    hpm_queue_leave(q);
+    leave_others();
+    release_one();
+}
+
+static int waits_again(const hpm_waiter_t *w)
+{
+    int tries = 5000;
+
+    while (!is_waiting(w) && --tries) {
+        usleep(1000);
+    }
+    return is_waiting(w);
+}
+
+/* The threads are busy, but no one has counted them. */
+static void test_no_thread_comes(void)
+{
+    hpm_waiter_t w;
+
+    park_one(&w);
+    release_one();
+    hpm_queue_look(q, SLOT);
+    is_int(hpm_waiter_state(&w), HPM_WAITER_GRANTED, "granted");
+    ok(waits_again(&w), "no thread comes: it waits on");
+    is_int(GET(admission.words->line), 0x10001, "its grant is for any");
+    ok(!GET(cell->head) && rings(&w), "the child wants none until one comes");
+    hpm_queue_resumed(q, &w);
+    is_int(hpm_waiter_state(&w), HPM_WAITER_GRANTED, "it does: granted");
+    hpm_queue_enter(q, &w);
+    end(&w);
+    hpm_queue_leave(q);
+    release_one();
 }
 
 int main(void)
@@ -269,6 +458,11 @@ int main(void)
     test_late();
     test_ended();
     test_threads();
+    test_no_mpm_thread();
+    test_promised_thread_is_taken();
+    test_thread_comes_first();
+    test_no_thread_comes();
+    test_quiet();
     hpm_watcher_stop(watcher);
     hpm_queue_stop(q);
     ok(1, "both threads end");
