@@ -181,7 +181,7 @@ sub refused {
     server(app('FcgiPMProcesses 2', 'FcgiPMQueueLimit 50')) or return;
     my @held = hold('app', 2);
     my @s = map { ask('/app/?sleep=1') } 1 .. 2 * $MANY;
-    $httpd->counts('app', queue => 50);
+    $httpd->counts('app', queue => 50, refused_limit => 2 * $MANY - 50);
     go();
     is_deeply(statuses(@s), { 200 => 50, 503 => 2 * $MANY - 50 },
               'those beyond FcgiPMQueueLimit are refused');
