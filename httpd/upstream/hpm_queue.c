@@ -576,53 +576,73 @@ void hpm_queue_resumed(hpm_queue_t *q, hpm_waiter_t *w)
 /* --- the waker ------------------------------------------------------------ */
 
 /* All of a pool's requests have the same timeout, but for those of a pool that
- * the slot had before. */
-static apr_time_t line_end_late(hpm_queue_t *q, hpm_line_t *line, int parked,
-                                apr_time_t now)
+ * the slot had before.
+ * @return how many have left */
+static int line_end_late(hpm_queue_t *q, hpm_line_t *line, int parked,
+                         apr_time_t now)
 {
     pm_waiter_t *one;
+    int n = 0;
 
-    while ((one = pm_waiters_oldest(&line->waiters, parked))) {
-        if (waiter_of(one)->until > now) {
-            return waiter_of(one)->until;
-        }
+    while ((one = pm_waiters_oldest(&line->waiters, parked))
+           && waiter_of(one)->until <= now) {
         line_settle(q, waiter_of(one), HPM_WAITER_LATE);
+        n++;
     }
-    return now + QUEUE_IDLE;
+    return n;
 }
 
-/* Requests that wait for a word that is not true do so for a moment only. */
-static void line_pass_misled(hpm_queue_t *q, hpm_line_t *line, apr_time_t now)
+/* Requests that wait for a word that is not true do so for a moment only.
+ * @return how many have left */
+static int line_pass_misled(hpm_queue_t *q, hpm_line_t *line, apr_time_t now)
 {
     pm_waiter_t *one;
+    int n = 0;
 
+    if (now < line->doubt_at || pm_waiters_is_empty(&line->waiters)) {
+        return 0;
+    }
+    line->doubt_at = now + QUEUE_DOUBT;
     if (!pm_scoreboard_correct_admission(q->board, line->number)) {
-        return;
+        return 0;
     }
     while ((one = pm_waiters_first(&line->waiters, queue_has_thread(q)))
            && one->since + QUEUE_DOUBT <= now) {
         pm_scoreboard_begin(line->cell);
         line_admit(q, waiter_of(one), HPM_WAITER_PASSED);
+        n++;
     }
+    return n;
 }
 
-/* @return when it is to be looked at again */
+static apr_time_t line_due(const hpm_line_t *line, apr_time_t now)
+{
+    apr_time_t at = now + QUEUE_IDLE;
+    int parked;
+
+    for (parked = 0; parked < 2; parked++) {
+        pm_waiter_t *one = pm_waiters_oldest(&line->waiters, parked);
+
+        if (one) {
+            at = pm_time_min(
+                at, pm_time_min(waiter_of(one)->until, line->doubt_at));
+        }
+    }
+    return at;
+}
+
+/* The child may have been called for those that leave, even for the last ones
+ * of the line.  @return when it is to be looked at again */
 static apr_time_t line_look(hpm_queue_t *q, hpm_line_t *line, apr_time_t now)
 {
-    apr_time_t late = pm_time_min(line_end_late(q, line, 0, now),
-                                  line_end_late(q, line, 1, now));
+    int left = line_end_late(q, line, 0, now);
 
-    if (now >= line->doubt_at && !pm_waiters_is_empty(&line->waiters)) {
-        line_pass_misled(q, line, now);
-        line->doubt_at = now + QUEUE_DOUBT;
+    left += line_end_late(q, line, 1, now);
+    left += line_pass_misled(q, line, now);
+    if (left) {
+        line_serve(q, line);
     }
-    line_publish(q, line);
-    if (line->called) {
-        return now;
-    }
-    return pm_waiters_is_empty(&line->waiters)
-               ? now + QUEUE_IDLE
-               : pm_time_min(late, line->doubt_at);
+    return line_due(line, now);
 }
 
 static apr_time_t suspended_due(const struct hpm_renew_ring *ring,

@@ -28,6 +28,7 @@ static pm_conf_t *conf;
 static hpm_pool_t pool = {.name = "app", .slot = SLOT};
 static pm_admission_t admission;
 static pm_scoreboard_cell_t *cell;
+static int others; /* the row of another child */
 
 static sem_t idle; /* threads of the MPM */
 
@@ -48,6 +49,7 @@ static void set_up(apr_pool_t *p)
     pm_scoreboard_slot(board, SLOT)->generation = 1;
     pm_scoreboard_slot(board, SLOT)->avail = PM_AVAIL_RUNNING;
     pm_scoreboard_set_workers(board, SLOT, WORKERS, WORKERS, 1);
+    others = pm_scoreboard_row_claim(board, 1, 1);
     row = pm_scoreboard_row_claim(board, (apr_uint32_t)getpid(), 1);
     conf = pm_conf_create(p, "app");
     conf->queue_timeout = apr_time_from_sec(60);
@@ -61,7 +63,7 @@ static void set_up(apr_pool_t *p)
     sem_init(&idle, 0, MPM);
 }
 
-static int join(hpm_waiter_t *w, int park)
+static int join_at(hpm_waiter_t *w, int park, apr_time_t since)
 {
     memset(w, 0, sizeof(*w));
     w->bell = -1;
@@ -76,8 +78,13 @@ static int join(hpm_waiter_t *w, int park)
     else {
         hpm_queue_add_thread(q);
     }
-    hpm_queue_join(q, w, &pool, pm_time_now());
+    hpm_queue_join(q, w, &pool, since);
     return 1;
+}
+
+static int join(hpm_waiter_t *w, int park)
+{
+    return join_at(w, park, pm_time_now());
 }
 
 static void serve(void)
@@ -238,6 +245,59 @@ static void test_late(void)
     is_int(hpm_waiter_state(&w), HPM_WAITER_LATE, "for the timeout");
     hpm_queue_wait(q, &w);
     hpm_queue_forget(&w);
+    conf->queue_timeout = apr_time_from_sec(60);
+}
+
+#define MANY 10000
+
+/* A grant comes while the last requests of the line leave it.
+ * @return 1: another child is called for it */
+static int late_ones_pass_on(void)
+{
+    const apr_uint32_t *calls = &pm_scoreboard_rows(board)->words[others].calls;
+    apr_uint32_t before = GET(*calls);
+    apr_time_t since = pm_time_now();
+    static hpm_waiter_t w[MANY];
+    int tries = 300;
+    int i;
+
+    for (i = 0; i < MANY; i++) {
+        join_at(&w[i], 0, since);
+    }
+    while (hpm_waiter_state(&w[0]) == HPM_WAITER_WAITING) {
+    }
+    pm_admission_release(&admission, -1);
+    for (i = 0; i < MANY; i++) {
+        hpm_queue_wait(q, &w[i]);
+        hpm_queue_return_thread(q);
+    }
+    while (GET(*calls) == before && --tries) {
+        usleep(1000);
+    }
+    return GET(*calls) != before;
+}
+
+static void test_late_ones_pass_on(void)
+{
+    pm_scoreboard_cell_t *theirs = pm_scoreboard_cell(board, others, SLOT);
+    int called = 0;
+    int i;
+
+    conf->queue_timeout = apr_time_from_msec(100);
+    for (i = 0; i < 4; i++) {
+        pm_admission_try(&admission, 0);
+        pm_admission_try(&admission, 0);
+        pm_scoreboard_add_waiting(theirs, 1);
+        pm_admission_enqueue(&admission, 0);
+        pm_scoreboard_set_head(theirs, pm_time_now() + apr_time_from_sec(60));
+        called += late_ones_pass_on();
+        pm_scoreboard_set_head(theirs, 0);
+        pm_admission_claim(&admission, 1);
+        pm_scoreboard_add_waiting(theirs, -1);
+        pm_admission_release(&admission, -1);
+        pm_admission_release(&admission, -1);
+    }
+    is_int(called, 4, "a grant that comes as the last leave goes to another");
     conf->queue_timeout = apr_time_from_sec(60);
 }
 
@@ -455,6 +515,7 @@ int main(void)
     set_up(p);
     ok(q && watcher, "a queue, and a watcher");
     test_crowd();
+    test_late_ones_pass_on();
     test_late();
     test_ended();
     test_threads();
