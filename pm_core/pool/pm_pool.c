@@ -641,17 +641,26 @@ void pm_pool_drain(pm_pool_t *pool, apr_time_t at)
     pm_pool_touch(pool);
 }
 
+static int pool_is_called(const pm_pool_t *pool)
+{
+    pm_scoreboard_totals_t sum =
+        pm_scoreboard_sum(pool->context->scoreboard, pool->slot);
+
+    return sum.in_flight || sum.waiting || pm_listen_pending(pool->listener.fd);
+}
+
 /* An httpd child counts its request first and then looks whether the pool is
  * still there (hpm_script.c).  Here the generation goes first and then the
- * count is read: one of the two sees the other. */
+ * count is read: one of the two sees the other.  A request that is queued must
+ * not see that, so the count is read before, too. */
 int pm_pool_retire(pm_pool_t *pool)
 {
-    pm_scoreboard_totals_t sum;
-
+    if (pool_is_called(pool)) {
+        return 0;
+    }
     __atomic_store_n(&pool->published->generation, 0, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    sum = pm_scoreboard_sum(pool->context->scoreboard, pool->slot);
-    if (sum.in_flight || sum.waiting || pm_listen_pending(pool->listener.fd)) {
+    if (pool_is_called(pool)) {
         __atomic_store_n(&pool->published->generation, pool->generation,
                          __ATOMIC_SEQ_CST);
         return 0;

@@ -12,7 +12,9 @@ use lib "$FindBin::Bin/../lib";
 use FCGIPM::Httpd;
 use FCGIPM::Scenario;
 use FCGIPM::Test;
+use IO::Socket::UNIX;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 my $php = have('php-cgi');
 my $httpd = FCGIPM::Httpd->new(
@@ -192,6 +194,27 @@ is(count_lines($log, 'all in use: no other script'), $said + 1,
    'and what to do about it, once');
 write_file($gate, '', 0644);
 ok(wait_for { $httpd->get('/a.fcgi')->{status} == 200 } 20, 'then it runs');
+ends_well($httpd);
+
+# --- one that has requests only is asked for, and none of them notices
+$httpd->write_config("FcgiPMMaxScripts 1\n"
+                     . scripts($docs, 'FcgiPMProcesses 1',
+                               'FcgiPMIdleTimeout 1h'));
+ok($httpd->start, 'httpd');
+{
+    my $load = load_on($httpd, '/few.fcgi?sleep=2&pid', 16);
+    ok($load->flows(50), 'one script has all requests');
+    sleep 1.1;    # it is not taken away at once
+    my $others = 0;
+    my $s = IO::Socket::UNIX->new(Peer => $httpd->control_socket)
+        or die "control socket: $!";
+    for (1 .. 1000) {
+        syswrite $s, "script 0 localhost:0 $docs/a.fcgi\n" x 40;
+        $others += grep { <$s> !~ /^error 503/ } 1 .. 40;
+    }
+    is($others, 0, 'another is asked for, often');
+    is($load->stop->{failed}, 0, 'no request fails') or diag($load->explain);
+}
 ends_well($httpd);
 
 # --- who is not used goes
