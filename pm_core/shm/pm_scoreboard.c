@@ -339,7 +339,8 @@ static void row_add_gone(pm_scoreboard_t *scoreboard, int slot,
 }
 
 /* What a dead child counted goes to row 0; its grants and queued requests are
- * taken back. */
+ * taken back.  It may have died before it called the manager, as it was the one
+ * to do: the next request calls. */
 static void cell_release(pm_scoreboard_t *scoreboard,
                          pm_scoreboard_cell_t *cell, int slot)
 {
@@ -352,6 +353,7 @@ static void cell_release(pm_scoreboard_t *scoreboard,
     pm_scoreboard_set_head(cell, 0);
     if (said.in_flight || said.waiting) {
         pm_admission_forget_process(&admission, said.in_flight, said.waiting);
+        pm_admission_reset_call(&admission);
     }
     memset(cell, 0, sizeof(*cell));
 }

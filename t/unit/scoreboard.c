@@ -191,6 +191,23 @@ static void test_lies(pm_scoreboard_t *board)
     pm_scoreboard_row_release(board, 1000);
 }
 
+/* It was to call the manager, and has not done so. */
+static void test_call_of_the_dead(pm_scoreboard_t *board)
+{
+    pm_admission_t admission = pm_scoreboard_admission(board, 6);
+    int row = pm_scoreboard_row_claim(board, 1002, 1);
+
+    pm_scoreboard_begin(pm_scoreboard_cell(board, row, 6));
+    pm_admission_try(&admission, 0);
+    ok(pm_admission_need_manager(&admission), "a child is to call the manager");
+    ok(!pm_admission_need_manager(&admission), "no other");
+    pm_scoreboard_row_release(board, 1002);
+    pm_admission_try(&admission, 0);
+    ok(pm_admission_need_manager(&admission), "it has died: another is");
+    pm_admission_reset_call(&admission);
+    pm_admission_release(&admission, -1);
+}
+
 int main(void)
 {
     pm_scoreboard_t *board, *other;
@@ -206,6 +223,7 @@ int main(void)
     test_children(board);
     test_memory(other);
     test_lies(other);
+    test_call_of_the_dead(other);
     apr_pool_destroy(p);
     apr_terminate();
     return done_testing();
