@@ -3,8 +3,9 @@
  * @file hpm_retry.h
  * @brief After an attempt that failed: is there another, and of which pool?
  *
- * What failed on a kept connection is not counted, as it says nothing of the
- * pool: the next attempt is on a connection of its own.
+ * An attempt on a kept connection counts like any other: a GET that crashes its
+ * worker is given to two, not to three.  Only what could not be sent there at all
+ * is sent on a connection of its own within the same attempt.
  *
  * A table: outcome of the attempt, what is known of method, body and pool,
  * attempts made so far.  Pure: no system call, clock or allocation.
@@ -33,7 +34,7 @@ typedef enum hpm_retry {
 
 /** @param outcome  of the last attempt
  *  @param facts    HPM_RETRY_SAFE...
- *  @param attempts made so far, those on kept connections not counted */
+ *  @param attempts made so far, also those on kept connections */
 hpm_retry_t hpm_retry_decide(hpm_upstream_outcome_t outcome, unsigned int facts,
                              int attempts);
 
