@@ -4,8 +4,8 @@
  * @brief After an attempt that failed: is there another, and of which pool?
  *
  * An attempt on a kept connection counts like any other: a GET that crashes its
- * worker is given to two, not to three.  Only what could not be sent there at all
- * is sent on a connection of its own within the same attempt.
+ * worker is given to two, not to three.  Only what could not be sent there at
+ * all is sent on a connection of its own within the same attempt.
  *
  * A table: outcome of the attempt, what is known of method, body and pool,
  * attempts made so far.  Pure: no system call, clock or allocation.
