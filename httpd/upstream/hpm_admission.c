@@ -241,15 +241,20 @@ static int admission_wait_queued(hpm_admission_t *a)
 /* @return 1: queued.  0: admitted all the same, or refused */
 static int admission_enqueue(hpm_admission_t *a)
 {
+    apr_uint32_t limit = (apr_uint32_t)a->pool->conf->queue_limit;
+    int misled = 0;
+
     a->seen = pm_admission_wakeups(&a->gate);
-    if (pm_admission_enqueue(&a->gate,
-                             (apr_uint32_t)a->pool->conf->queue_limit)) {
+    /* words that are true now may not have been a moment ago */
+    if (pm_admission_enqueue(&a->gate, limit)
+        || (!(misled = admission_is_misled(a))
+            && pm_admission_enqueue(&a->gate, limit))) {
         admission_need_worker(a);
         admission_wake_manager(a);
         return 1;
     }
     admission_look(a);
-    if (!admission_is_misled(a) || !admission_pass(a)) {
+    if (!misled || !admission_pass(a)) {
         pm_request_stats_count(a->stats, PM_REQUEST_STATS_FULL);
         admission_refuse(a, "FcgiPMQueueLimit requests wait already");
     }

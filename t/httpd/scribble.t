@@ -125,7 +125,8 @@ sub answered {
     my ($what) = @_;
     my @bad = grep { ($httpd->get("/$_/?pid")->{status} || 0) != 200 }
         qw(app small) x 10;
-    is("@bad", '', "$what: requests are answered");
+    is("@bad", '', "$what: requests are answered")
+        or diag(grep { /\[client/ } split /^/, $httpd->log);
     return;
 }
 
