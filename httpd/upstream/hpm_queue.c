@@ -290,7 +290,7 @@ static void line_publish(const hpm_queue_t *q, const hpm_line_t *line)
 /* Several grants may be reserved while only this child is awake: it leaves
  * those to a request of another child that has waited for longer, and passes
  * them on, but not for long.  That child may have been stopped. */
-static int line_has_turn(const hpm_queue_t *q, hpm_line_t *line,
+static int line_has_turn(hpm_queue_t *q, hpm_line_t *line,
                          const pm_waiter_t *first)
 {
     apr_time_t elder =
@@ -300,12 +300,15 @@ static int line_has_turn(const hpm_queue_t *q, hpm_line_t *line,
     if (elder != line->elder) {
         line->elder = elder;
         line->elder_until = now + QUEUE_YIELD;
+        if (elder) {
+            queue_wake_by(q, line->elder_until);
+        }
     }
     return !elder || now >= line->elder_until;
 }
 
 /* The cell is counted up before the admission, see pm_admission.h. */
-static int line_claim(const hpm_queue_t *q, hpm_line_t *line,
+static int line_claim(hpm_queue_t *q, hpm_line_t *line,
                       const pm_waiter_t *first)
 {
     if (!pm_admission_has_grant(&line->admission)
@@ -421,6 +424,9 @@ static void promise_break(hpm_queue_t *q, hpm_waiter_t *w)
     ADD(q->threads, -1);
     pm_admission_release(&line->admission, -1);
     pm_scoreboard_end(line->cell);
+    if (!line_is_answered(line, w->generation)) {
+        line_settle(q, w, HPM_WAITER_ENDED);
+    }
     line_serve(q, line);
 }
 
@@ -467,11 +473,15 @@ static void queue_serve_own(hpm_queue_t *q, hpm_waiter_t *w)
 
 void hpm_queue_enter(hpm_queue_t *q, hpm_waiter_t *w)
 {
-    int over = ADD(q->busy, 1) > q->mpm_threads;
+    int promised = w && w->promised;
+    int over = !promised && ADD(q->busy, 1) > q->mpm_threads;
 
+    if (promised) {
+        w->promised = 0; /* this is the thread */
+    }
     if (over || (w && hpm_waiter_state(w) == HPM_WAITER_WAITING)) {
         queue_lock(q);
-        if (over) {
+        if (over && LOAD(q->busy) > q->mpm_threads) {
             promise_break_last(q);
         }
         if (w) {
@@ -534,6 +544,10 @@ void hpm_queue_end(hpm_queue_t *q, hpm_waiter_t *w, hpm_waiter_state_t state)
         line_settle(q, w, state);
         line_serve(q, w->line);
     }
+    if (w->promised && !w->suspended) { /* its thread does not come */
+        promise_end(q, w);
+        queue_serve(q);
+    }
     queue_unlock(q);
 }
 
@@ -562,7 +576,6 @@ void hpm_queue_resumed(hpm_queue_t *q, hpm_waiter_t *w)
         APR_RING_REMOVE(w, renew);
         w->suspended = 0;
     }
-    promise_end(q, w);
     if (w->bell >= 0) {
         bell_mute(w);
     }
@@ -615,10 +628,17 @@ static int line_pass_misled(hpm_queue_t *q, hpm_line_t *line, apr_time_t now)
     return n;
 }
 
-static apr_time_t line_due(const hpm_line_t *line, apr_time_t now)
+static apr_time_t line_due(hpm_line_t *line, apr_time_t now)
 {
     apr_time_t at = now + QUEUE_IDLE;
     int parked;
+
+    if (!pm_admission_has_grant(&line->admission)) {
+        line->elder = 0;
+    }
+    if (line->elder) {
+        at = line->elder_until > now ? line->elder_until : now + QUEUE_YIELD;
+    }
 
     for (parked = 0; parked < 2; parked++) {
         pm_waiter_t *one = pm_waiters_oldest(&line->waiters, parked);

@@ -45,7 +45,8 @@ typedef enum hpm_waiter_state {
     HPM_WAITER_ENDED    /**< the pool answers no requests any more */
 } hpm_waiter_state_t;
 
-/** A queued request; where it lies it stays until it is not WAITING. */
+/** A queued request; where it lies it stays until it is not WAITING, and has
+ * been resumed. */
 typedef struct hpm_waiter {
     apr_uint32_t state; /**< hpm_waiter_state_t; hpm_waiter_state() reads it */
     int bell; /**< readable from when it is not WAITING; -1: it is blocked */

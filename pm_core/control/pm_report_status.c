@@ -135,7 +135,7 @@ int pm_report_status_worker(pm_json_t *j, pm_report_workers_t *workers)
 {
     int i = workers->seen ? workers->seen->nelts + 1 - workers->left : 0;
 
-    if (workers->left > 1) {
+    if (workers->seen && workers->left > 1) {
         report_put_worker(j, &APR_ARRAY_IDX(workers->seen, i, report_worker_t));
     }
     else if (workers->left == 1) {

@@ -421,7 +421,6 @@ static void mgr_reap(pm_manager_t *m)
         mgr_reap_one(m, &dead);
         if (pm_time_now() - begin >= SLICE) {
             m->reaping = m->reaping ? m->reaping : begin;
-            pm_loop_at(m->context.loop, &m->next_slice, begin);
             return;
         }
     }
@@ -803,7 +802,8 @@ static void mgr_act(pm_manager_t *m)
     }
     mgr_plan_touched(m, end);
     left |= pm_exec_orders_give(&m->context, end);
-    if (left || !APR_RING_EMPTY(&m->context.touched, pm_pool, touched)) {
+    if (left || m->reaping
+        || !APR_RING_EMPTY(&m->context.touched, pm_pool, touched)) {
         pm_loop_at(m->context.loop, &m->next_slice, pm_time_now());
     }
 }

@@ -65,8 +65,11 @@ apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took)
 /* Microseconds since a request was released, or the first one granted. */
 static apr_uint32_t silence_of(const pm_admission_t *admission)
 {
-    return (apr_uint32_t)pm_time_now()
-           - __atomic_load_n(&admission->words->released, __ATOMIC_RELAXED);
+    apr_uint32_t released =
+        __atomic_load_n(&admission->words->released, __ATOMIC_ACQUIRE);
+
+    /* read after the word: another one may change it meanwhile */
+    return (apr_uint32_t)pm_time_now() - released;
 }
 
 static void end_silence(const pm_admission_t *admission)

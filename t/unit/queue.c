@@ -206,7 +206,8 @@ static void test_crowd(void)
     for (i = 0; i < 12; i++) {
         pthread_join(threads[i], NULL);
     }
-    is_int((long)(served + gone + late), 12 * 150, "each request has ended");
+    is_int((long)served + (long)gone + (long)late, 12 * 150,
+           "each request has ended");
     ok(served > 900 && gone > 10 && late > 10,
        "served %u, gone %u, given up %u", served, gone, late);
     ok(most_granted <= WORKERS, "never more than %u at once", most_granted);

@@ -99,68 +99,57 @@ static void test_lead(void)
 
 /* --- sizes ---------------------------------------------------------------- */
 
+static const struct {
+    const char *name;
+    apr_int64_t max_size, max_unshared, min_share;
+    pm_memory_t memory;
+    const char *reason; /* a word of it */
+    int forked;
+} sizes[] = {
+    {"no limit", 0, 0, 0, {900 * K, 100 * K, 0}, NULL, 0},
+    {"off", -1, -1, -1, {900 * K, 0, 0}, NULL, 0},
+    {"not known", 1, 1, 1, {0, 0, 0}, NULL, 0},
+    {"just not too large", 900 * K, 0, 0, {900 * K, 0, 0}, NULL, 0},
+    {"too large", 899 * K, 0, 0, {900 * K, 0, 0}, "FcgiPMMaxProcessSize", 0},
+    {"just enough of its own", 0, 800 * K, 0, {900 * K, 100 * K, 0}, NULL, 0},
+    {"too much of its own",
+     0,
+     799 * K,
+     0,
+     {900 * K, 100 * K, 0},
+     "FcgiPMMaxUnsharedSize",
+     0},
+    {"shares enough", 0, 0, 100 * K, {900 * K, 100 * K, 0}, NULL, 0},
+    {"shares too little",
+     0,
+     0,
+     101 * K,
+     {900 * K, 100 * K, 0},
+     "FcgiPMMinShareSize",
+     0},
+    {"forked", 800 * K, 0, 0, {900 * K, 100 * K, 0}, NULL, 1},
+    {"forked, too large",
+     799 * K,
+     0,
+     0,
+     {900 * K, 100 * K, 0},
+     "FcgiPMMaxProcessSize",
+     1}};
+
 static void test_size(void)
 {
-    static const struct {
-        const char *name;
-        apr_int64_t max_size, max_unshared, min_share;
-        pm_memory_t memory;
-        const char *reason; /* a word of it */
-        int forked;
-    } cases[] = {
-        {"no limit", 0, 0, 0, {900 * K, 100 * K, 0}, NULL, 0},
-        {"off", -1, -1, -1, {900 * K, 0, 0}, NULL, 0},
-        {"not known", 1, 1, 1, {0, 0, 0}, NULL, 0},
-        {"just not too large", 900 * K, 0, 0, {900 * K, 0, 0}, NULL, 0},
-        {"too large",
-         899 * K,
-         0,
-         0,
-         {900 * K, 0, 0},
-         "FcgiPMMaxProcessSize",
-         0},
-        {"just enough of its own",
-         0,
-         800 * K,
-         0,
-         {900 * K, 100 * K, 0},
-         NULL,
-         0},
-        {"too much of its own",
-         0,
-         799 * K,
-         0,
-         {900 * K, 100 * K, 0},
-         "FcgiPMMaxUnsharedSize",
-         0},
-        {"shares enough", 0, 0, 100 * K, {900 * K, 100 * K, 0}, NULL, 0},
-        {"shares too little",
-         0,
-         0,
-         101 * K,
-         {900 * K, 100 * K, 0},
-         "FcgiPMMinShareSize",
-         0},
-        {"forked", 800 * K, 0, 0, {900 * K, 100 * K, 0}, NULL, 1},
-        {"forked, too large",
-         799 * K,
-         0,
-         0,
-         {900 * K, 100 * K, 0},
-         "FcgiPMMaxProcessSize",
-         1}};
     size_t i;
 
-    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        pm_conf_t conf = {.max_size = cases[i].max_size,
-                          .max_unshared = cases[i].max_unshared,
-                          .min_share = cases[i].min_share};
+    for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        pm_conf_t conf = {.max_size = sizes[i].max_size,
+                          .max_unshared = sizes[i].max_unshared,
+                          .min_share = sizes[i].min_share};
         const char *reason =
-            pm_recycle_size(&conf, &cases[i].memory, cases[i].forked);
+            pm_recycle_size(&conf, &sizes[i].memory, sizes[i].forked);
 
-        ok(cases[i].reason ? reason && strstr(reason, cases[i].reason)
+        ok(sizes[i].reason ? reason && strstr(reason, sizes[i].reason)
                            : !reason,
-           "%s", cases[i].name);
+           "%s", sizes[i].name);
     }
 }
 
