@@ -456,6 +456,33 @@ static void test_promised_thread_is_taken(void)
     release_one();
 }
 
+/* Another connection leaves its thread before this one is counted. */
+static void test_promised_thread_comes(void)
+{
+    hpm_waiter_t w, next;
+
+    park_one(&w);
+    enter_others();
+    release_one();
+    hpm_queue_look(q, SLOT);
+    is_int(hpm_waiter_state(&w), HPM_WAITER_GRANTED, "it has the last thread");
+    join(&next, 1);
+    hpm_queue_suspended(q, &next);
+    hpm_queue_resumed(q, &w);
+    hpm_queue_leave(q);
+    hpm_queue_enter(q, &w);
+    ok(GET(cell->head) && is_waiting(&next), "there is one for the next, too");
+    release_one();
+    hpm_queue_look(q, SLOT);
+    is_int(hpm_waiter_state(&next), HPM_WAITER_GRANTED, "which has a worker");
+    end(&w);
+    hpm_queue_resumed(q, &next);
+    hpm_queue_enter(q, &next);
+    end(&next);
+    hpm_queue_leave(q);
+    leave_others();
+}
+
 /* It has a thread, though none was promised. */
 static void test_thread_comes_first(void)
 {
@@ -522,6 +549,7 @@ int main(void)
     test_threads();
     test_no_mpm_thread();
     test_promised_thread_is_taken();
+    test_promised_thread_comes();
     test_thread_comes_first();
     test_no_thread_comes();
     test_quiet();
