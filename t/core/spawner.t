@@ -262,6 +262,26 @@ sub changes {
     return;
 }
 
+# Its spawner is stopped, and has orders of a reload.
+sub order_and_stop {
+    my ($run) = @_;
+    my $server = spawner($run) or return;
+    kill 'STOP', $server;
+    $run->signal('HUP');
+    ok(wait_for { $run->status->{pools}[0]{starting} } 20,
+       'workers are ordered');
+    return $server;
+}
+
+sub reload_once_more {
+    my ($run) = @_;
+    my $reloads = () = $run->log =~ /pool default: reload/g;
+    $run->signal('HUP');
+    wait_for { $reloads < (() = $run->log =~ /pool default: reload/g) } 20,
+        'a reload';
+    return;
+}
+
 # --- a reload while orders are with it: they are for workers of the former kind
 sub former {
     my $dir = tmp_dir();
@@ -281,16 +301,9 @@ END
         config => $configure->('former'), dir => $dir, control => 1,
         options => ['--log-level', 'info']);
     $run->workers(4);
-    my $server = spawner($run) or return;
-    kill 'STOP', $server;
-    $run->signal('HUP');
-    ok(wait_for { $run->status->{pools}[0]{starting} } 20,
-       'workers are ordered');
-    my $reloads = () = $run->log =~ /pool default: reload/g;
+    my $server = order_and_stop($run) or return;
     $configure->('present');
-    $run->signal('HUP');
-    wait_for { $reloads < (() = $run->log =~ /pool default: reload/g) } 20,
-        'a reload';
+    reload_once_more($run);
     kill 'CONT', $server;
     my @who;
     ok(wait_for {
@@ -322,17 +335,10 @@ END
         config => $configure->($program), dir => $dir, control => 1,
         options => ['--log-level', 'info']);
     $run->workers(4);
-    my $server = spawner($run) or return;
-    kill 'STOP', $server;
-    $run->signal('HUP');
-    ok(wait_for { $run->status->{pools}[0]{starting} } 20,
-       'workers are ordered');
+    my $server = order_and_stop($run) or return;
     write_file($program, "#!/no/such/interpreter\n", 0755);
     $configure->($LOOP);
-    my $reloads = () = $run->log =~ /pool default: reload/g;
-    $run->signal('HUP');
-    wait_for { $reloads < (() = $run->log =~ /pool default: reload/g) } 20,
-        'a reload';
+    reload_once_more($run);
     kill 'CONT', $server;
     ok(wait_for { $run->log =~ /cannot start \Q$program\E as/ } 20,
        'why they do not start is told') or diag($run->log);

@@ -402,15 +402,21 @@ static void release_one(void)
     pm_admission_release(&admission, -1);
 }
 
-static void test_no_mpm_thread(void)
+/* A worker is free, and each thread of the MPM has a connection. */
+static void park_without_thread(hpm_waiter_t *w)
 {
-    hpm_waiter_t w;
-
-    park_one(&w);
+    park_one(w);
     enter_others();
     hpm_queue_enter(q, NULL);
     release_one();
     hpm_queue_look(q, SLOT);
+}
+
+static void test_no_mpm_thread(void)
+{
+    hpm_waiter_t w;
+
+    park_without_thread(&w);
     ok(!GET(cell->head) && is_waiting(&w), "all threads have a connection");
     hpm_queue_leave(q);
     is_int(hpm_waiter_state(&w), HPM_WAITER_GRANTED, "one leaves: granted");
@@ -488,11 +494,7 @@ static void test_thread_comes_first(void)
 {
     hpm_waiter_t w;
 
-    park_one(&w);
-    enter_others();
-    hpm_queue_enter(q, NULL);
-    release_one();
-    hpm_queue_look(q, SLOT);
+    park_without_thread(&w);
     ok(is_waiting(&w), "no thread");
     hpm_queue_resumed(q, &w);
     hpm_queue_enter(q, &w);
