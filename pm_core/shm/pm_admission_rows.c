@@ -5,7 +5,7 @@
 
 #include "pm_core/os/pm_futex.h"
 
-/* Requests of two children that are no older than that go in any order. */
+/* Requests of two children that came within such a time go in any order. */
 #define ROWS_NEAR apr_time_from_msec(10)
 
 /* A row that no child has is not looked at: that alone would make its memory

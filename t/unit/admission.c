@@ -119,7 +119,7 @@ static void test_turns(void)
     pm_admission_release(&g, -1);
     is_int(g.words->granted, 2, "turns: what is given back stays granted");
     is_int(reserved(&g), 1, "turns: for who waits");
-    ok(!pm_admission_try(&g, 0), "turns: who comes now does not get it");
+    ok(!pm_admission_try(&g, 0), "turns: one that comes now does not get it");
     ok(pm_admission_enqueue(&g, 0) && !pm_admission_claim(&g, 0),
        "turns: nor by waiting");
     ok(pm_admission_claim(&g, 1), "turns: who has waited does");
