@@ -58,6 +58,9 @@ sub fill_child {
     my @other = grep { $_ != $child && $_ != $httpd->manager }
         children($httpd->pid);
     kill 'STOP', @other;
+    wait_for {
+        !grep { slurp($_) !~ /\) T / } map { glob "/proc/$_/task/*/stat" } @other
+    } 20, 'all their threads have stopped';
     my @s = map { $code->() } 1 .. $n;
     wait_for { !grep { child_of($_) != $child } @s } 60, 'a child';
     kill 'CONT', @other;
