@@ -153,8 +153,10 @@ for ((map { [$_->[1], $_->[2], $WHY{ $_->[0] }] } kinds()),
         my ($bad, $errno) = @$_;
         like($orders->say($bad), qr/^FAILED $errno$/m, "$bad: refused");
     }
-    is(scalar(grep { /socket|pipe/ } values %{ fds($orders->server) }), 4,
-       'what came along is closed')
+    # it answers before it closes
+    ok(wait_for {
+           4 == grep { /socket|pipe/ } values %{ fds($orders->server) }
+       } 20, 'what came along is closed')
         or diag(explain(fds($orders->server)));
     like($orders->say('order -1'), qr/^BORN \d+ none$/m,
          'a worker without a record');

@@ -64,11 +64,14 @@ sub births {
     $run->workers(5);
     my $server = spawner($run) or return;
     is(parent_of($server), $run->pid, 'it is a child of the manager');
-    my $fds = fds($server);
+    # while it forks it has the newborn's pipe
+    my $fds;
+    ok(wait_for { 4 == keys %{ $fds = fds($server) } } 20,
+       'it has four descriptors') or diag(explain($fds));
     is_deeply([@$fds{0 .. 2}], [('/dev/null') x 3],
-              'its standard descriptors lead nowhere');
-    is(scalar keys %$fds, 4, 'it has one more');
-    is(scalar(grep { m{^socket:} } values %$fds), 1, 'to the manager');
+              'the standard ones lead nowhere');
+    is(scalar(grep { m{^socket:} } values %$fds), 1,
+       'one leads to the manager');
     my ($group) = (split ' ', slurp("/proc/$server/stat"))[4];
     is($group, $server, 'it leads a process group');
     kill $_, $server for qw(TERM HUP INT CHLD USR1 PIPE);
@@ -80,7 +83,9 @@ sub births {
     is(scalar(grep { parent_of($_) == $run->pid } @worker), 5,
        'the manager is their parent');
     is($run->spawner, $server, 'and it is the same process');
-    is_deeply(fds($server), $fds, 'nothing of theirs is open in it');
+    ok(wait_for { 4 == keys %{ fds($server) } } 20,
+       'nothing of theirs stays open in it');
+    is_deeply(fds($server), $fds, 'it has the same descriptors');
     kill 'KILL', $worker[0];
     ok(wait_for { my @now = $run->workers;
                   @now == 5 && !grep { $_ == $worker[0] } @now } 20,
