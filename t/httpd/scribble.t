@@ -121,10 +121,21 @@ sub pids {
         grep { $_->{state} ne 'stopping' } @{ named($name)->{worker} || [] };
 }
 
+# While it goes on, such a child can say that it has as many requests as
+# FcgiPMQueueLimit, in its row and in the words of all, as it can send them: who
+# is refused for that asks again.
 sub answered {
-    my ($what) = @_;
-    my @bad = grep { ($httpd->get("/$_/?pid")->{status} || 0) != 200 }
-        qw(app small) x 10;
+    my ($what, $again) = @_;
+    my @bad;
+    for my $path (map { ("/$_/?pid") x 10 } qw(app small)) {
+        my $r = {};
+        wait_for {
+            $r = $httpd->get($path);
+            !$again || ($r->{status} || 0) != 503
+        } 10, 'an answer that is no 503';
+        push @bad, "$path: " . ($r->{status} // '-')
+            if ($r->{status} || 0) != 200;
+    }
     is("@bad", '', "$what: requests are answered")
         or diag(grep { /\[client/ } split /^/, $httpd->log);
     return;
@@ -147,7 +158,7 @@ my $scribbler = start_scribbling($stop);
 my ($until, $round) = (time + $SECONDS, 0);
 do {
     my $name = 'round ' . ++$round;
-    answered($name);
+    answered($name, 1);
     is($httpd->manager, $manager, "$name: the manager lives");
     is(pids('app'), $workers, "$name: with the same workers")
         if $round == 1;
