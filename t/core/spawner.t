@@ -154,7 +154,7 @@ sub stopped {
     } 20, 'three workers';
     is(scalar @worker, 3, 'it is stopped: workers are born all the same');
     unlike($run->log, qr/cannot start a worker/, 'none is given up');
-    cmp_ok($longest, '<', 1.5, 'the manager answers meanwhile');
+    is_soon($longest, 1.5, 'the manager answers meanwhile');
     ok(wait_for { !alive($server) } 10, 'it is ended');
     like($run->log, qr/the spawner \(pid $server\) has not made a worker/,
          'the log says so');
@@ -171,7 +171,7 @@ sub stopped {
        'workers are being born');
     my $from = time;
     ends($run, 'stopped');
-    cmp_ok(time - $from, '<', 8, 'a stop does not wait for it');
+    is_soon(time - $from, 8, 'a stop does not wait for it');
     return;
 }
 
@@ -198,7 +198,7 @@ sub hangs {
     my $from = time;
     $run->signal('TERM');
     ok(defined $run->wait(20), 'a stop ends');
-    cmp_ok(time - $from, '<', 8, 'in time');
+    is_soon(time - $from, 8, 'in time');
     ok(wait_for { !descendants() } 10, 'nothing is left');
 
     $run = FCGIPM::Run->new(
@@ -263,7 +263,7 @@ sub changes {
     $run->signal('HUP');
     my $from = time;
     ends($run, 'changes');
-    cmp_ok(time - $from, '<', 8, 'a stop while workers are born');
+    is_soon(time - $from, 8, 'a stop while workers are born');
     return;
 }
 

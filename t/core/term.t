@@ -48,7 +48,7 @@ for my $name (qw(TERM INT)) {
     is(request($run->address)->{error}, undef, 'workers that wait');
     my ($status, $took) = timed($run, $name, 20);
     is($status, 0, "SIG$name, workers idle: exit status 0");
-    cmp_ok($took, '<', 10, "at once, not after the die timeout");
+    is_soon($took, 10, "at once, not after the die timeout");
     diag(sprintf 'SIG%s, idle: %.3f s', $name, $took);
     is_deeply([descendants()], [], 'no process is left');
 }
@@ -62,7 +62,7 @@ for my $name (qw(TERM INT)) {
     my ($status, $took) = timed($run, 'TERM', 20);
     is($status, 1, 'is killed: exit status 1');
     cmp_ok($took, '>=', 0.95, 'not before the die timeout');
-    cmp_ok($took, '<', 5, 'soon after it');
+    is_soon($took, 5, 'soon after it');
     diag(sprintf 'die timeout 1 s, ignored: %.3f s', $took);
     is_deeply([descendants()], [], 'no process is left');
 }

@@ -89,7 +89,7 @@ sub on_demand {
     my $begin = time;
     is($httpd->get('/zero/?ok')->{status}, 200, 'the first request');
     diag(sprintf 'on demand: first answer after %.3f s', time - $begin);
-    cmp_ok(time - $begin, '<', 5, 'is answered soon');
+    is_soon(time - $begin, 5, 'is answered soon');
     my @held = hold('/zero/', 6);
     has('zero', 6, 'as many as there are requests');
     go();
@@ -125,7 +125,7 @@ sub breaks {
     my $begin = time;
     $r = $httpd->get('/broken/') for 1 .. 5;
     is($r->{status}, 503, 'again and again');
-    cmp_ok(time - $begin, '<', 5, 'at once');
+    is_soon(time - $begin, 5, 'at once');
     ok(wait_for { pool_status('broken')->{state} ne 'backoff' } 20,
        'backoff ends by itself');
     my $born = count_lines($trace, '^born ');

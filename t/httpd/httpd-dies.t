@@ -31,7 +31,7 @@ sub parent_dies {
        'SIGKILL to httpd: manager and workers go');
     my $took = time - $begin;
     diag(sprintf '%s: all gone after %.3f s', $mpm, $took);
-    cmp_ok($took, '<', 2, 'within the die timeout and a second');
+    is_soon($took, 2, 'within the die timeout and a second');
     kill_tree(descendants());      # httpd's own children know nothing
     return;
 }
@@ -50,7 +50,7 @@ sub stopped {
        'a worker that ignores SIGTERM, and a shell script');
     my $begin = time;
     is($httpd->stop, 0, 'stop: exit status 0');
-    cmp_ok(time - $begin, '<', 12, 'soon');
+    is_soon(time - $begin, 12, 'soon');
     is_deeply([map { cmdline($_) } descendants()], [], 'nothing is left');
     is_deeply([grep { -S } glob $httpd->run_dir . '/*'], [],
               'no socket is left');

@@ -44,7 +44,7 @@ sub manager_dies {
         my $took = time - $begin;
         ok($new, "round $round: SIGKILL to the manager: there is a new one");
         diag(sprintf '%s: new manager after %.3f s', $mpm, $took);
-        cmp_ok($took, '<', 2, 'within 2 s') if $round == 1;
+        is_soon($took, 2, 'within 2 s') if $round == 1;
         is(scalar $httpd->workers(8), 8, 'with all its workers');
         ok(wait_for { !grep { alive($_) } @old } 15,
            'the workers of before leave');

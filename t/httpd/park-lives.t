@@ -156,7 +156,7 @@ sub stop {
     my @s = park('app', $MANY);
     my $begin = time;
     is($httpd->stop, 0, 'a server that is stopped');
-    cmp_ok(time - $begin, '<', 20, 'goes');
+    is_soon(time - $begin, 20, 'goes');
     go();
     return;
 }
@@ -170,7 +170,7 @@ sub stopped_pool {
     ctl($httpd->control_socket, 'stop', 'app');
     my $got = statuses(@s);
     is($got->{503} > $MANY - 8, 1, 'all are told that the pool is stopped');
-    cmp_ok(time - $begin, '<', 15, 'at once');
+    is_soon(time - $begin, 15, 'at once');
     go();
     rest_of($_, 30) for @held;
     ends_quiet('app');
@@ -235,7 +235,7 @@ sub fair {
         my $begin = time;
         my @own = map { ask("/$pool/?sleep=20") } 1 .. 20;
         is_deeply(statuses(@own), { 200 => 20 }, "$pool answers");
-        cmp_ok(time - $begin, '<', 8, 'while another pool has too much');
+        is_soon(time - $begin, 8, 'while another pool has too much');
     }
     go();
     my $begin = time;

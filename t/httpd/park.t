@@ -254,7 +254,7 @@ sub late {
         like($got, qr{^HTTP/1\.1 503 }, 'has waited for too long');
         like($got, qr/^Retry-After: \d+\r$/m, 'with Retry-After');
         cmp_ok($took, '>=', 0.7, 'not before FcgiPMQueueTimeout');
-        cmp_ok($took, '<', 6, 'and soon after it');
+        is_soon($took, 6, 'and soon after it');
     }
     go();
     is(status_of($held), 200, 'who had the worker');
@@ -316,7 +316,7 @@ sub many {
     is($httpd->pool_status('many')->{blocked}, 0, 'none holds a thread');
     my $begin = time;
     is($httpd->get('/static.txt')->{status}, 200, 'a file') for 1 .. 5;
-    cmp_ok(time - $begin, '<', 3, 'at once');
+    is_soon(time - $begin, 3, 'at once');
     go();
     my @got = map { rest_of($_) } @s;
     my @bad = grep { $got[$_] !~ m{^HTTP/1\.1 200 .*x\z}s } 0 .. $#got;

@@ -48,7 +48,7 @@ sub counts { return $httpd->counts(@_) }
 
 sub soon {
     my ($begin, $what) = @_;
-    cmp_ok(time - $begin, '<', 5, "$what: at once");
+    is_soon(time - $begin, 5, "$what: at once");
     return;
 }
 
@@ -149,7 +149,7 @@ sub reload {
     ok($httpd->graceful, 'graceful');
     is(status_of($queued), 200, 'who waited has one of the new workers');
     is($httpd->get('/slow/?pid')->{status}, 200, 'so has who comes now');
-    cmp_ok(time - $begin, '<', 4, 'before the old ones are done');
+    is_soon(time - $begin, 4, 'before the old ones are done');
     is(status_of($_), 200, 'which they will be') for @held;
     return;
 }
@@ -167,7 +167,7 @@ sub backoff {
     for (@queued) {
         is(status_of($_), 503, 'the pool has no other');
     }
-    cmp_ok(time - $begin, '<', 10, 'at once');
+    is_soon(time - $begin, 10, 'at once');
     counts('fragile', queue => 0, in_flight => 0);
     unlink "$dir/broken";
     go();

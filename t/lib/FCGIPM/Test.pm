@@ -45,7 +45,7 @@ use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(
     age alive append bin built children cmdline count_lines cpu ctl descendants
-    fds free_port have kill_tree parent_of passable proc_env
+    fds free_port have is_soon kill_tree parent_of passable proc_env
     proc_status program root slurp start tmp_dir uid_of wait_for wait_quiet
     worker_gid worker_uid worker_user write_file
     write_script
@@ -279,6 +279,18 @@ sub wait_for (&$$) {
     }
     Test::More::diag(sprintf 'waited %g s in vain for %s', $seconds, $what);
     return;
+}
+
+=head2 is_soon TOOK, SECONDS, WHAT
+
+A test: something took less than SECONDS, which are longer as in C<wait_for>.
+
+=cut
+
+sub is_soon {
+    my ($took, $seconds, $what) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return Test::More::cmp_ok($took, '<', $seconds * _overload(), $what);
 }
 
 # Collect whoever has ended; also orphans that have come to us.
