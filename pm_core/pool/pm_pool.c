@@ -502,8 +502,9 @@ static pm_fork_birth_t pool_start_one(pm_pool_t *pool, int want, apr_time_t now)
     return PM_FORK_BEGUN;
 }
 
-/* Where not all are ordered the pool is planned again when one has come. */
-static void pool_start(pm_pool_t *pool, int n, int want, apr_time_t now)
+/* Where not all are ordered the pool is planned again when one has come.
+ * @return 0: so it is */
+static int pool_start(pm_pool_t *pool, int n, int want, apr_time_t now)
 {
     for (; n > 0; n--) {
         pm_fork_birth_t birth;
@@ -511,15 +512,16 @@ static void pool_start(pm_pool_t *pool, int n, int want, apr_time_t now)
         pool_prepare_socket(pool);
         birth = pool_start_one(pool, want, now);
         if (birth == PM_FORK_LATER) {
-            return;
+            return 0;
         }
         pool->last_start = now;
         pm_restart_policy_note_start(&pool->restart, now);
         if (birth == PM_FORK_NOT) {
             pm_pool_start_failed(pool);
-            return;
+            return 1;
         }
     }
+    return 1;
 }
 
 /* How many more FcgiPMMaxProcesses leaves. */
@@ -824,7 +826,10 @@ static apr_time_t pool_plan_workers(pm_pool_t *pool, apr_time_t now)
     }
     plan.stop -= pm_exec_orders_recall(pool, plan.stop);
     pool_tell(pool, plan.stop, plan.busy, ANY, now);
-    pool_start(pool, plan.start, plan.want, now);
+    if (!pool_start(pool, plan.start, plan.want, now)) {
+        /* neither a request nor room for it changes anything until then */
+        plan.open = plan.want_room = 0;
+    }
     pool_plan_recycle(pool, plan.want, now);
     pool->open = plan.open;
     pool_wait_for_room(pool, plan.want_room);

@@ -12,7 +12,9 @@ use lib "$FindBin::Bin/../lib";
 use FCGIPM::FastCGI qw(connect_to read_answer request send_request);
 use FCGIPM::Load;
 use FCGIPM::Run;
+use FCGIPM::Strace;
 use FCGIPM::Test;
+use List::Util qw(sum);
 use Test::More;
 
 my $dir = tmp_dir();
@@ -337,6 +339,25 @@ for (['noise', qr/not asked for/], ['itself', qr/no child/],
                       && $run->log =~ /the next one is in/ } 20,
        'leaves: starts are delayed');
     ends($run, 'leaves');
+}
+
+# --- the manager waits while the program loads
+{
+    my $gate = write_script("$dir/gated", <<"END");
+while [ ! -e $dir/open ]; do sleep 0.02; done
+exec ${\ bin('worker')}
+END
+    my $run = begin([$gate], '--max-processes', 2);
+    ok(wait_for { ($run->pool_status->{starting} || 0) == 1 } 20,
+       'the program loads');
+    my $calls = calls_during($run->pid, sub {
+        ctl($run->control_socket, 'ping') for 1 .. 10;
+    });
+    cmp_ok(sum(values %$calls), '<', 1000, 'the manager waits for that')
+        or diag(explain($calls));
+    write_file("$dir/open", '');
+    is(scalar(serving($run, 2)), 2, 'and then two serve');
+    ends($run, 'gated');
 }
 
 done_testing;

@@ -9,9 +9,12 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
+use FCGIPM::HTTP qw(ask_at status_of);
 use FCGIPM::Httpd;
 use FCGIPM::Scenario;
+use FCGIPM::Strace;
 use FCGIPM::Test;
+use List::Util qw(sum);
 use Test::More;
 
 my $httpd = FCGIPM::Httpd->new(
@@ -78,4 +81,21 @@ for my $path (sort keys %load) {
         or diag($load{$path}->explain);
 }
 ends_well($httpd);
+# The manager waits while the program loads for several requests.
+my $gate = write_script("$docs/gated", <<"END");
+while [ ! -e $docs/open ]; do sleep 0.02; done
+exec ${\ bin('worker')}
+END
+my $cold = FCGIPM::Httpd->new(
+    config => pool('cold', [$gate], 'FcgiPMProcesses 0 8', 'FcgiPMPreload on')
+        . location('cold'));
+ok($cold->start, 'httpd with a cold pool');
+my @held = map { ask_at($cold->port, '/cold?ok') } 1 .. 3;
+$cold->counts('cold', starting => 1, queue => 3);
+my $calls = calls_during($cold->manager, sub { $cold->status for 1 .. 10 });
+cmp_ok(sum(values %$calls), '<', 1000, 'the manager waits, too')
+    or diag(explain($calls));
+write_file("$docs/open", '');
+is(scalar(grep { status_of($_) == 200 } @held), 3, 'all are answered');
+ends_well($cold);
 done_testing;
