@@ -329,7 +329,16 @@ pm_pool_t *pm_pool_create(pm_context_t *context, pm_member_t *member)
 /* --- telling workers to stop ---------------------------------------------- */
 
 /* The order in which workers are told to stop. */
-typedef enum pool_rank { LEAVES, IDLE, NOT_KNOWN, BUSY } pool_rank_t;
+typedef enum pool_rank { LEAVES, LOADING, IDLE, NOT_KNOWN, BUSY } pool_rank_t;
+
+/* It has not begun to serve, and is neither a successor nor what is to be the
+ * fork server: those that serve stay in its place. */
+static int pool_is_spare(const pm_worker_t *w)
+{
+    return pm_worker_fsm_alive(w->state) && w->state != PM_WORKER_READY
+           && !pm_worker_due(w->group)
+           && (w->forked || w->group->conf->preload == PM_PRELOAD_OFF);
+}
 
 /* Each worker's status is read once, before any is told: a worker that was
  * busy in a walk for idle ones, and idle in the next walk for busy ones, would
@@ -341,6 +350,7 @@ static void pool_rank_worker(pm_worker_t *w, void *now)
     w->rank = w->due == PM_DUE_REQUESTS ? LEAVES
               : facts.busy              ? BUSY
               : facts.idle              ? IDLE
+              : pool_is_spare(w)        ? LOADING
                                         : NOT_KNOWN;
 }
 
@@ -390,13 +400,14 @@ static int pool_tell_rank(pm_pool_t *pool, int n, pool_rank_t rank,
     return n;
 }
 
-/* Tells n workers, busy ones last; @a busy of them may be busy. */
+/* Tells n workers, in the order of their ranks; @a busy of them may be busy. */
 static void pool_tell(pm_pool_t *pool, int n, int busy, pool_which_t which,
                       apr_time_t now)
 {
     if (n > 0) {
         pm_pool_each_worker(pool, pool_rank_worker, &now);
         n = pool_tell_rank(pool, n, LEAVES, which, now);
+        n = pool_tell_rank(pool, n, LOADING, which, now);
         n = pool_tell_rank(pool, n, IDLE, which, now);
         n = pool_tell_rank(pool, n, NOT_KNOWN, which, now);
         pool_tell_rank(pool, n < busy ? n : busy, BUSY, which, now);

@@ -135,6 +135,27 @@ ok(wait_for { pool_of($run)->{idle} == 3
     ok($stranger->alive && $run->alive, 'nobody was hurt');
 }
 
+# --- scaled to more, and back before they have loaded
+{
+    my $dir = tmp_dir();
+    my $gated = run_with(2, [write_script("$dir/gated", <<"END")]);
+while [ -e $dir/shut ]; do sleep 0.02; done
+exec ${\ bin('worker')}
+END
+    my @serves = $gated->workers(2);
+    is(scalar @serves, 2, 'two that serve');
+    write_file("$dir/shut", '');
+    ctl($gated->control_socket, 'scale', 'app', 4);
+    ok(wait_for { (pool_of($gated)->{starting} || 0) == 2 } 20,
+       'two that load');
+    ctl($gated->control_socket, 'scale', 'app', 2);
+    ok(wait_for { pids($gated) == 2 && !pool_of($gated)->{stopping} } 20,
+       'two go');
+    is_deeply([pids($gated)], \@serves, 'those that serve stay');
+    $gated->signal('TERM');
+    is($gated->wait(20), 0, 'that manager ends well');
+}
+
 # --- options, wherever they stand
 {
     my $said = "$mute_dir/options";
