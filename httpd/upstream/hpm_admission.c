@@ -125,6 +125,14 @@ static int admission_refuse_late(hpm_admission_t *a)
                                         "FcgiPMQueueTimeout");
 }
 
+static int admission_refuse_gone(hpm_admission_t *a)
+{
+    a->gone = 1;
+    a->waited = pm_time_now() - a->began;
+    return admission_refuse_unserved(
+        a, "the client has gone before a worker was free");
+}
+
 static int admission_is_misled(const hpm_admission_t *a)
 {
     return pm_scoreboard_correct_admission(a->server->board, a->pool->slot);
@@ -144,7 +152,7 @@ static int admission_pass(hpm_admission_t *a)
  * true. */
 #define DOUBT apr_time_from_sec(1)
 
-static int admission_sleep(hpm_admission_t *a)
+static int admission_sleep(hpm_admission_t *a, const hpm_queue_client_t *client)
 {
     apr_time_t until = a->began + a->pool->conf->queue_timeout;
     apr_time_t doubt_at = a->began + DOUBT;
@@ -165,8 +173,13 @@ static int admission_sleep(hpm_admission_t *a)
             }
             doubt_at = a->began + a->waited + DOUBT;
         }
+        left = pm_time_min(left, doubt_at - a->began - a->waited);
         pm_admission_sleep(&a->gate, a->seen,
-                           pm_time_min(left, doubt_at - a->began - a->waited));
+                           client ? pm_time_min(left, HPM_QUEUE_LOOK) : left);
+        if (client && a->seen == pm_admission_wakeups(&a->gate)
+            && client->has_gone(client->ctx)) {
+            return admission_refuse_gone(a);
+        }
         why = hpm_availability_check(a->server, a->pool, &a->retry_after);
         if (why) {
             a->waited = pm_time_now() - a->began;
@@ -179,9 +192,10 @@ static int admission_sleep(hpm_admission_t *a)
     return 1;
 }
 
-static int admission_wait_alone(hpm_admission_t *a)
+static int admission_wait_alone(hpm_admission_t *a,
+                                const hpm_queue_client_t *client)
 {
-    int admitted = admission_sleep(a);
+    int admitted = admission_sleep(a, client);
 
     if (!admitted) {
         pm_admission_leave(&a->gate);
@@ -220,17 +234,16 @@ static int admission_end_queued(hpm_admission_t *a)
     case HPM_WAITER_ENDED:
         return admission_refuse_ended(a);
     case HPM_WAITER_GONE:
-        a->gone = 1;
-        return admission_refuse_unserved(
-            a, "the client has gone before a worker was free");
+        return admission_refuse_gone(a);
     default:
         return admission_admit_queued(a);
     }
 }
 
-static int admission_wait_queued(hpm_admission_t *a)
+static int admission_wait_queued(hpm_admission_t *a,
+                                 const hpm_queue_client_t *client)
 {
-    hpm_queue_wait(a->queue, &a->waiter);
+    hpm_queue_wait(a->queue, &a->waiter, client);
     hpm_queue_forget(&a->waiter);
     a->joined = 0;
     return admission_end_queued(a);
@@ -341,11 +354,11 @@ int hpm_admission_is_parked(const hpm_admission_t *a)
            && hpm_waiter_state(&a->waiter) == HPM_WAITER_WAITING;
 }
 
-int hpm_admission_wait(hpm_admission_t *a)
+int hpm_admission_wait(hpm_admission_t *a, const hpm_queue_client_t *client)
 {
     int admitted = !a->queued  ? !a->why
-                   : a->joined ? admission_wait_queued(a)
-                               : admission_wait_alone(a);
+                   : a->joined ? admission_wait_queued(a, client)
+                               : admission_wait_alone(a, client);
 
     if (!admitted) {
         admission_return_thread(a);
@@ -357,7 +370,7 @@ void hpm_admission_abandon(hpm_admission_t *a)
 {
     pm_scoreboard_count_aborted(a->cell);
     hpm_queue_end(a->queue, &a->waiter, HPM_WAITER_GONE);
-    if (hpm_admission_wait(a)) {
+    if (hpm_admission_wait(a, NULL)) {
         hpm_admission_cancel(a);
     }
 }

@@ -16,7 +16,7 @@
  *
  *     hpm_admission_ask(a, ..., may_park);
  *     if hpm_admission_is_parked(a): leave; from here on when its bell rings
- *     if hpm_admission_wait(a):
+ *     if hpm_admission_wait(a, client):
  *         ... hpm_admission_release(a) or hpm_admission_cancel(a)
  *
  * With a worker may come a connection to it, which an earlier request has left.
@@ -78,12 +78,13 @@ int hpm_admission_is_parked(const hpm_admission_t *a);
 
 /**
  * Wait until the request may have a worker.
+ * @param client NULL: its end changes nothing
  * @return 1: admitted; hpm_admission_release() or hpm_admission_cancel() must
  *         follow.  0: not admitted, see @c why: FcgiPMQueueLimit others wait
  *         already, FcgiPMQueueTimeout is over, the pool answers no requests,
  *         or @c gone
  */
-int hpm_admission_wait(hpm_admission_t *a);
+int hpm_admission_wait(hpm_admission_t *a, const hpm_queue_client_t *client);
 
 /** Nothing will come of a request that was parked. */
 void hpm_admission_abandon(hpm_admission_t *a);

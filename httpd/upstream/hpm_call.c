@@ -197,12 +197,16 @@ static hpm_admission_thread_t call_thread(const hpm_call_t *call)
 /* @return 1: admitted */
 static int call_get_worker(hpm_call_t *call)
 {
+    hpm_queue_client_t client = {call->downstream->client_has_gone,
+                                 call->downstream_ctx};
+    int may_go = call->downstream->client_may_go(call->downstream_ctx);
+
     if (!call->asked) {
         hpm_admission_ask(&call->admission, hpm_server(call->r->server),
                           call->pool, call_thread(call), call_keeps(call));
     }
     call->asked = 0;
-    return hpm_admission_wait(&call->admission);
+    return hpm_admission_wait(&call->admission, may_go ? NULL : &client);
 }
 
 static void call_attempt(hpm_call_t *call)

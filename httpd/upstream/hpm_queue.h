@@ -33,6 +33,15 @@
 
 typedef struct hpm_queue hpm_queue_t;
 
+/** The client of a request whose thread waits. */
+typedef struct hpm_queue_client {
+    int (*has_gone)(void *ctx);
+    void *ctx;
+} hpm_queue_client_t;
+
+/** Between two looks at it: nothing tells of the end of an HTTP/2 stream. */
+#define HPM_QUEUE_LOOK apr_time_from_msec(500)
+
 /** What has become of a queued request. */
 typedef enum hpm_waiter_state {
     HPM_WAITER_WAITING = 0,
@@ -117,8 +126,10 @@ void hpm_queue_join(hpm_queue_t *q, hpm_waiter_t *w, const hpm_pool_t *pool,
  *  grant what can be granted of the pool. */
 void hpm_queue_look(hpm_queue_t *q, int slot);
 
-/** Sleep until a blocked request is not WAITING. */
-void hpm_queue_wait(hpm_queue_t *q, hpm_waiter_t *w);
+/** Sleep until a blocked request is not WAITING; from time to time look whether
+ *  its client has gone.  @param client NULL: a request without one */
+void hpm_queue_wait(hpm_queue_t *q, hpm_waiter_t *w,
+                    const hpm_queue_client_t *client);
 
 /** Take it out of the queue, if it is WAITING, with this state. */
 void hpm_queue_end(hpm_queue_t *q, hpm_waiter_t *w, hpm_waiter_state_t state);

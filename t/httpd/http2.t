@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Long answers over HTTP/2: every byte, in order, whatever their length; who
-# takes nothing holds no worker; a stream that is reset, one that is cut.
+# takes nothing holds no worker; streams that wait, and are reset; one that is cut.
 use strict;
 use warnings;
 
@@ -97,6 +97,28 @@ for my $n (100_000, 200_000, 4_000_000) {
         is($end, 'end', 'and it gets');
         is_fill($got, $n, 'all of them');
     }
+}
+
+# --- who waits and goes ----------------------------------------------------------
+# The stream's thread waits for a worker, and nothing tells it.
+{
+    my $held = asked("/none/?until=$dir/free");
+    $httpd->counts('none', busy => 1);
+    my $s = h2_connected($httpd->port);
+    my @stream = (1, 3, 5, 7, 9, 11); # as many as httpd works on at first
+    h2_ask($s, $_, GET => '/none/?text=waits') for @stream;
+    $httpd->counts('none', queue => 6);
+    h2_reset($s, $_) for @stream;
+    $httpd->counts('none', queue => 0, busy => 1);
+    my ($got) = h2_take(h2_ask($s, 99, GET => '/app/?text=x'), 99);
+    is($got, 'x', 'a connection whose streams were reset serves on');
+    $s = h2_connected($httpd->port);
+    h2_ask($s, $_, GET => '/none/?text=waits') for 1, 3;
+    $httpd->counts('none', queue => 2);
+    close $s;
+    $httpd->counts('none', queue => 0, busy => 1);
+    write_file("$dir/free", '', 0644);
+    is((h2_take($held, 1))[1], 'end', 'the one that was held is answered');
 }
 
 # --- a reset, a cut -------------------------------------------------------------

@@ -22,7 +22,7 @@ my $dir = tmp_dir();
 my ($go, $httpd) = (0);
 
 sub begin {
-    my ($children) = @_;
+    my ($children, @line) = @_;
     $httpd = FCGIPM::Httpd->new(
         modules => ['http2'],
         config => join '', "StartServers $children\nServerLimit $children\n",
@@ -31,7 +31,8 @@ sub begin {
         "AsyncRequestWorkerFactor 50\nLogLevel http2:trace2\n",
         # a busy machine takes long to bring slow clients into one child
         "Timeout 600\n",
-        pool('app', 'worker', 'FcgiPMQueueTimeout 10min'), location('app'));
+        pool('app', 'worker', 'FcgiPMQueueTimeout 10min', @line),
+        location('app'));
     ok($httpd->start, "httpd, $children children") or BAIL_OUT('no httpd');
     $httpd->workers(1);
     return;
@@ -133,8 +134,11 @@ begin(1);
     like(rest_of($parked), qr/parked/, 'and what was parked before');
 }
 
-# Each thread waits for the streams of a client that has gone, after the hook in
-# which it was counted.
+ends_well($httpd);
+
+# Each thread waits for the streams of a client that has gone, which go on, after
+# the hook in which it was counted.
+begin(1, 'FcgiPMIgnoreClientAbort on');
 {
     my ($parked, @s) = h2_and_parked();
     my $released = count_lines($httpd->error_log, 'start release');

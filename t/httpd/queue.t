@@ -107,6 +107,7 @@ sub gone {
     push @here, ask("/two/?note=$dir/seen&ok");
     counts('two', queue => 5);
     close $_ for @gone;
+    counts('two', queue => 2);
     go();
     is(status_of($_), 200, 'who is still there is answered') for @held, @here;
     counts('two', queue => 0, in_flight => 0, aborted => $aborted + 3);

@@ -156,7 +156,7 @@ static void one_request(unsigned *seed)
     else if (leaves) {
         hpm_queue_end(q, &w, HPM_WAITER_LATE);
     }
-    hpm_queue_wait(q, &w);
+    hpm_queue_wait(q, &w, NULL);
     hpm_queue_forget(&w);
     switch (hpm_waiter_state(&w)) {
     case HPM_WAITER_GRANTED:
@@ -220,7 +220,7 @@ static void test_crowd(void)
 
 static void end(hpm_waiter_t *w)
 {
-    hpm_queue_wait(q, w);
+    hpm_queue_wait(q, w, NULL);
     hpm_queue_forget(w);
     pm_admission_release(&admission, -1);
     pm_scoreboard_end(cell);
@@ -244,7 +244,7 @@ static void test_late(void)
     join(&w, 1);
     ok(rings(&w), "the bell rings");
     is_int(hpm_waiter_state(&w), HPM_WAITER_LATE, "for the timeout");
-    hpm_queue_wait(q, &w);
+    hpm_queue_wait(q, &w, NULL);
     hpm_queue_forget(&w);
     conf->queue_timeout = apr_time_from_sec(60);
 }
@@ -269,7 +269,7 @@ static int late_ones_pass_on(void)
     }
     pm_admission_release(&admission, -1);
     for (i = 0; i < MANY; i++) {
-        hpm_queue_wait(q, &w[i]);
+        hpm_queue_wait(q, &w[i], NULL);
         hpm_queue_return_thread(q);
     }
     while (GET(*calls) == before && --tries) {
@@ -318,12 +318,12 @@ static void test_ended(void)
     pm_scoreboard_set_workers(board, SLOT, WORKERS, WORKERS, 1);
     ok(rings(&w), "the bell rings");
     is_int(hpm_waiter_state(&w), HPM_WAITER_ENDED, "the pool is stopped");
-    hpm_queue_wait(q, &w);
+    hpm_queue_wait(q, &w, NULL);
     hpm_queue_forget(&w);
     join(&w, 1);
     is_int(hpm_waiter_state(&w), HPM_WAITER_ENDED,
            "the next one is told at once");
-    hpm_queue_wait(q, &w);
+    hpm_queue_wait(q, &w, NULL);
     hpm_queue_forget(&w);
     set_avail(PM_AVAIL_RUNNING);
 }
@@ -343,7 +343,7 @@ static void test_threads(void)
     pm_admission_release(&admission, -1);
     is_int(hpm_waiter_state(&parked), HPM_WAITER_WAITING, "nor is it");
     join(&blocked, 0);
-    hpm_queue_wait(q, &blocked);
+    hpm_queue_wait(q, &blocked, NULL);
     is_int(hpm_waiter_state(&blocked), HPM_WAITER_GRANTED,
            "one that has its thread is");
     pm_admission_release(&admission, -1);
