@@ -214,20 +214,42 @@ sub _resumed {
     return count_lines($self->error_log, 'resuming normal operations');
 }
 
-# One more "resuming normal operations", in this file or in a new one.
+# One more "resuming normal operations", in this file or in a new one.  Children
+# of before hear of it by a pipe: a request that came now would have the former
+# configuration.
 sub _settles {
-    my ($self, $what) = @_;
+    my ($self, $what, @before) = @_;
     my $before = $self->{resumed} || 0;
     wait_for {
         !$self->{proc}->alive || $self->_resumed > $before
     } 30, $what;
-    return $self->{proc}->alive && $self->_resumed > $before;
+    return unless $self->{proc}->alive && $self->_resumed > $before;
+    wait_for { !grep { $self->_accepts($_) } @before } 30,
+        'children of before to accept no more';
+    return 1;
+}
+
+# Without the manager, which has listening sockets of pools.
+sub _children {
+    my ($self) = @_;
+    my $manager = $self->manager // 0;
+    return grep { $_ != $manager } children($self->pid);
+}
+
+# Does a child have a listening socket that httpd has?
+sub _accepts {
+    my ($self, $child) = @_;
+    my %httpds = map { ($_ => 1) } values %{ fds($self->pid) };
+    my %listens = map { /^\s*\d+:(?:\s+\S+){2} 0A(?:\s+\S+){5}\s+(\d+)/
+                            ? ("socket:[$1]" => 1) : () }
+        map { split /\n/, slurp("/proc/net/$_") } qw(tcp tcp6);
+    return grep { $listens{$_} && $httpds{$_} } values %{ fds($child) };
 }
 
 =head2 graceful(), restart()
 
 C<httpd -k ...> as an administrator does it.  True as soon as httpd has read
-its configuration again.
+its configuration again, and no child of before accepts a connection any more.
 
 =cut
 
@@ -237,12 +259,13 @@ sub restart  { my ($self) = @_; return $self->_again('restart') }
 sub _again {
     my ($self, $word) = @_;
     $self->{resumed} = $self->_resumed;
+    my @before = $self->_children;
     my ($status, $said) = $self->run('-k', $word);
     if (!defined $status || $status ne '0') {
         Test::More::diag("httpd -k $word: $said");
         return;
     }
-    return $self->_settles("httpd after $word");
+    return $self->_settles("httpd after $word", @before);
 }
 
 =head2 graceful_signal()
@@ -254,8 +277,9 @@ SIGUSR1 to httpd: a graceful that no C<httpd -k> has checked before.
 sub graceful_signal {
     my ($self) = @_;
     $self->{resumed} = $self->_resumed;
+    my @before = $self->_children;
     $self->{proc}->signal('USR1');
-    return $self->_settles('httpd after SIGUSR1');
+    return $self->_settles('httpd after SIGUSR1', @before);
 }
 
 =head2 logs_afresh()
