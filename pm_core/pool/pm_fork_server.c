@@ -214,7 +214,7 @@ static void fs_adopt(fork_order_t *o, pid_t pid)
     pm_pool_t *pool = fs->pool;
     const fork_process_t *server = fs->server;
     pm_worker_origin_t from = {server->w->spec, server->w->definition,
-                               pool->listener.fd, server->w->number};
+                               server->w->at, server->w->number};
     pm_worker_t *w;
 
     pm_fork_client_welcome(o->order.birth_fd, o->serial);
@@ -530,6 +530,10 @@ static void fs_on_loading(pm_pool_t *pool, pm_exec_end_t how, pm_worker_t *w,
         return;
     }
     fs->next->w = w;
+    if (w->at.inode != pool->listener.socket) {
+        fs_stop(fs, &fs->next);
+        return;
+    }
     if (pm_loop_watch(pool->context->loop, &fs->next->watch, fs->next->fd,
                       APR_POLLIN, fs->next->p, &why)
         != APR_SUCCESS) {
@@ -561,6 +565,7 @@ static pm_fork_birth_t fs_load(struct pm_fork_server *fs)
     process->watch.ready = fs_on_message;
     process->watch.ctx = fs;
     fs->next = process;
+    fs->again = 0;
     fs->why[0] = '\0';
     pm_exec_order(pool, fd[1], fs_on_loading, pm_warmup_ask(pool, fd[0]));
     return PM_FORK_BEGUN;
@@ -602,6 +607,17 @@ void pm_fork_server_reload(pm_pool_t *pool)
         fs_stop(fs, &fs->server); /* the next request is for the new code */
         fs->renew = 0;
     }
+}
+
+void pm_fork_server_moved(pm_pool_t *pool)
+{
+    struct pm_fork_server *fs = pool->fork_server;
+
+    fs_stop(fs, &fs->server);
+    if (fs->next && fs->next->w) { /* else it is looked at when it comes */
+        fs_stop(fs, &fs->next);
+    }
+    fs->renew = 0;
 }
 
 void pm_fork_server_ready(pm_pool_t *pool, const pm_worker_t *w)

@@ -46,6 +46,9 @@ pm_fork_birth_t pm_fork_server_birth(pm_pool_t *pool, int want, apr_time_t now);
 /** The pool's workers are to be replaced: the next birth is a candidate. */
 void pm_fork_server_reload(pm_pool_t *pool);
 
+/** The pool has another socket: no worker is made that has the former one. */
+void pm_fork_server_moved(pm_pool_t *pool);
+
 /** The worker counts as ready: a candidate that has not decided by now never
  *  will. */
 void pm_fork_server_ready(pm_pool_t *pool, const pm_worker_t *w);

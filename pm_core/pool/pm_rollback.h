@@ -46,7 +46,7 @@ static inline unsigned pm_rollback_number(const pm_pool_t *pool)
 static inline pm_worker_origin_t pm_rollback_origin(const pm_pool_t *pool)
 {
     pm_worker_origin_t from = {pm_rollback_spec(pool), pm_rollback_number(pool),
-                               pool->listener.fd, 0};
+                               pm_accepted_at(pool->listener.fd), 0};
 
     return from;
 }

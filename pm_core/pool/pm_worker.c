@@ -902,7 +902,7 @@ pm_worker_t *pm_worker_adopt(pm_worker_group_t *group,
     w->definition = from->definition;
     w->shm_index = shm_index;
     w->forked = from->server;
-    w->at = pm_accepted_at(from->listen_fd);
+    w->at = from->at;
     w->place = pm_roster_enter(group->context->roster, w->pid, &w->at);
     w->started_at = now;
     w->guarded = from->spec->guard && shm_index >= 0;

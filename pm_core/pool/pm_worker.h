@@ -154,7 +154,8 @@ struct pm_worker {
 typedef struct pm_worker_origin {
     const pm_launch_spec_t *spec;
     unsigned definition; /**< for w->definition */
-    int listen_fd;
+    pm_accepted_at_t at; /**< for w->at: of the socket that it gets, which the
+                          *   pool may have no more when it comes */
     apr_uint64_t server; /**< for w->forked */
 } pm_worker_origin_t;
 

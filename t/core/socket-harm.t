@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
-use FCGIPM::FastCGI;
+use FCGIPM::FastCGI qw(connect_to read_answer request send_request);
 use FCGIPM::Run;
 use FCGIPM::Test;
 use Test::More;
@@ -103,6 +103,106 @@ END
     $run->signal('TERM');
     is($run->wait(15), 0, 'exit status 0');
     ok(!-e $run->dir . '/pool.sock', 'no socket is left');
+}
+
+# --- FcgiPMPreload, and births under way: none is left on the former socket
+sub preloads {
+    my ($command) = @_;
+    return FCGIPM::Run->new(
+        processes => 3, control => 1, command => $command,
+        options => ['--preload', 'on', '--log-level', 'debug']);
+}
+
+# As many answer at once as there are workers.
+sub all_serve {
+    my ($run, $n, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return ok(wait_for {
+        my @conn = grep { $_ } map { connect_to($run->address) } 1 .. $n;
+        send_request($_, query => 'sleep=300&pid') for @conn;
+        my %pid = map { $_ => 1 }
+            map { (read_answer($_, 5)->{body} // '') =~ /pid=(\d+)/ } @conn;
+        keys %pid == $n
+    } 30, "$name: $n answers at once") || diag($run->log);
+}
+
+sub remove { return unlink $_[0]->dir . '/pool.sock' }
+sub is_replaced { return $_[0]->log =~ /its socket is replaced/ }
+
+# The next birth looks.
+sub remove_and_kill {
+    my ($run) = @_;
+    remove($run);
+    my ($pid) = map { $_->{pid} } grep { $_->{state} eq 'idle' }
+        @{ $run->pool_status->{worker} };
+    return kill 'KILL', $pid;
+}
+
+for (['removed', \&remove_and_kill],
+     ['shut down', sub { request($_[0]->address, query => 'socket=shutdown',
+                                 timeout => 5) }]) {
+    my ($name, $harm) = @$_;
+    my $run = preloads([bin('worker')]);
+    all_serve($run, 3, "$name, preloaded: a pool serves");
+    my $server = $run->pool_status->{fork_server};
+    ok($server, 'by a fork server');
+    $harm->($run);
+    ok(wait_for { is_replaced($run) } 15, "$name: its socket is replaced");
+    all_serve($run, 3, 'the pool serves');
+    ok(wait_for { !alive($server) } 15, 'that fork server has gone');
+    is($run->pool_status->{preload}, 'on', 'another one is there');
+    $run->signal('TERM');
+    is($run->wait(15), 0, 'exit status 0');
+}
+
+# A plan looks at the socket, once a second.
+sub replaced_meanwhile {
+    my ($run) = @_;
+    remove($run);
+    return wait_for {
+        ctl($run->control_socket, 'scale', 'default', $_)
+            for 3, 4;
+        is_replaced($run)
+    } 20, 'the socket to be replaced';
+}
+
+for my $ordered (0, 1) {
+    my $dir = tmp_dir();
+    my $loads = write_script("$dir/loads",
+                             "while [ ! -e $dir/go ]; do sleep 0.05; done; "
+                             . 'exec ' . bin('loop'));
+    my $run = preloads([$loads]);
+    $run->workers(1);
+    if ($ordered) {
+        kill 'STOP', $run->spawner;
+        kill 'KILL', $run->workers(1);
+        ok(wait_for { ($run->pool_status->{starting} // 0) == 1
+                          && !$run->workers } 10, 'another one is ordered');
+    }
+    ok(replaced_meanwhile($run), 'the socket is replaced while the program '
+       . ($ordered ? 'is about to load' : 'loads'));
+    kill 'CONT', $run->spawner;
+    write_file("$dir/go", '', 0644);
+    all_serve($run, 4, 'the pool serves');
+    is($run->pool_status->{preload}, 'on', 'by a fork server');
+    $run->signal('TERM');
+    is($run->wait(15), 0, 'exit status 0');
+}
+
+{
+    my $run = FCGIPM::Run->new(processes => 3, control => 1,
+                               command => [bin('loop')]);
+    all_serve($run, 3, 'executed: a pool serves');
+    kill 'STOP', $run->spawner;
+    my ($pid) = $run->workers(3);
+    kill 'KILL', $pid;
+    ok(wait_for { ($run->pool_status->{starting} // 0) == 1 } 10,
+       'a worker is ordered');
+    ok(replaced_meanwhile($run), 'and the socket replaced');
+    kill 'CONT', $run->spawner;
+    all_serve($run, 4, 'the pool serves');
+    $run->signal('TERM');
+    is($run->wait(15), 0, 'exit status 0');
 }
 
 done_testing;
