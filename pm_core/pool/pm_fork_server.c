@@ -34,6 +34,7 @@ typedef struct fork_process {
     pm_worker_t *w; /* NULL: it was ordered */
     int fd;
     pm_watch_t watch;
+    int proven; /* a worker that it has forked has worked */
 } fork_process_t;
 
 typedef struct fork_order {
@@ -51,6 +52,7 @@ struct pm_fork_server {
     int kept;  /* of the definition before, as the new code does not load */
     int sweep; /* children that were not ordered may have been left */
     int again; /* a reload came while the candidate loaded */
+    apr_uint64_t blamed; /* number of the last one that could make none */
     char why[PM_FORK_TEXT + 40]; /* this code cannot be preloaded; "" */
     uint32_t serial;
     struct pm_orders orders;
@@ -225,9 +227,57 @@ static void fs_adopt(fork_order_t *o, pid_t pid)
         pm_worker_set_due(
             w, pm_reload_policy_due(pool->conf->reload, 0, PM_DUE_NOT));
     }
-    else {
-        pm_pool_tell_former(pool);
+}
+
+/* --- workers that fail ---------------------------------------------------- */
+
+static int fs_is_of_server(const struct pm_fork_server *fs,
+                           const pm_worker_t *w)
+{
+    return fs->server && w->forked == fs->server->w->number;
+}
+
+/* That it has waited for a request is no proof: it can end when it has waited,
+ * as one that finds its pid changed. */
+static void fs_look_for_proof(pm_worker_t *w, void *ctx)
+{
+    struct pm_fork_server *fs = ctx;
+    apr_time_t now = pm_time_now();
+    pm_worker_facts_t seen = pm_worker_read_facts(w, now);
+
+    if (fs_is_of_server(fs, w) && seen.known
+        && (seen.requests || now - w->started_at >= PM_RESTART_POLICY_SETTLE)) {
+        fs->server->proven = 1;
     }
+}
+
+/* A worker could not be made, or has failed: where none has worked the program
+ * may well work when it is executed.  A rolling reload ends at the first that
+ * fails.  @return 1: the fork server is ended for that */
+static int fs_give_up(struct pm_fork_server *fs)
+{
+    pm_pool_t *pool = fs->pool;
+
+    pm_pool_each_worker(pool, fs_look_for_proof, fs);
+    if (fs->server->proven || fs->renew || fs->kept
+        || !(pool->restart.failures || pool->workers.due[PM_DUE_ROLL])) {
+        return 0;
+    }
+    fs->blamed = fs->server->w->number;
+    fs_stop(fs, &fs->server);
+    fs_note(fs, "forked workers fail at birth");
+    pm_restart_policy_forget(&pool->restart);
+    pm_pool_touch(pool);
+    return 1;
+}
+
+int pm_fork_server_is_blamed(pm_pool_t *pool, const pm_worker_t *w)
+{
+    struct pm_fork_server *fs = pool->fork_server;
+
+    return w && w->forked
+           && (w->forked == fs->blamed
+               || (fs_is_of_server(fs, w) && fs_give_up(fs)));
 }
 
 static int fs_hear(struct pm_fork_server *fs, fork_process_t *process);
@@ -271,7 +321,9 @@ static void fs_no_newborn(struct pm_fork_server *fs, uint32_t serial)
     if (order) {
         fs_report_death(order);
         fs_order_answered(order);
-        pm_pool_exit_failed(fs->pool, NULL, pm_time_now());
+        if (!fs_give_up(fs)) {
+            pm_pool_exit_failed(fs->pool, NULL, pm_time_now());
+        }
     }
 }
 
@@ -450,6 +502,9 @@ static void fs_on_server(struct pm_fork_server *fs, int heard,
     else {
         pm_pool_error(pool, PM_WARNING, "fork server %d has gone",
                       (int)fs->server->w->pid);
+        if (fs_give_up(fs)) {
+            return;
+        }
         fs_stop(fs, &fs->server);
         if (fs_is_former(fs)) {
             return;
@@ -624,6 +679,9 @@ void pm_fork_server_ready(pm_pool_t *pool, const pm_worker_t *w)
 {
     struct pm_fork_server *fs = pool->fork_server;
 
+    if (fs_is_of_server(fs, w) && !fs->renew) {
+        pm_pool_tell_former(pool);
+    }
     if (fs->next && fs->next->w == w) {
         fs_hear(fs, fs->next); /* why it serves may be there already */
     }
@@ -669,13 +727,13 @@ void pm_fork_server_failed(pm_pool_t *pool, const pm_worker_t *w, int by_code)
     pm_pool_touch(pool);
 }
 
-void pm_fork_server_exited(pm_pool_t *pool, const pm_worker_t *w, int status)
+void pm_fork_server_exited(pm_pool_t *pool, pm_worker_t *w, int status)
 {
     struct pm_fork_server *fs = pool->fork_server;
 
     pm_fork_server_failed(pool, w, !w->term_at || w->overdue);
-    if (fs->server && w->forked == fs->server->w->number && !w->term_at
-        && fs_shows_harm(status)) {
+    fs_look_for_proof(w, fs);
+    if (fs_is_of_server(fs, w) && !w->term_at && fs_shows_harm(status)) {
         pm_log(pool->context->log, PM_WARNING,
                "pool %s: worker %d has crashed: the fork server %d, which "
                "shares its memory, is replaced as well",

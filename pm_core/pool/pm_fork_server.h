@@ -11,13 +11,13 @@
  * each worker is an order to it.
  *
  * A reload loads another candidate.  The old workers stay until the first
- * worker of the new code comes; a candidate that fails leaves the former fork
- * server in its place, which makes workers of the old code.
+ * worker of the new code is ready; a candidate that fails leaves the former
+ * fork server in its place, which makes workers of the old code.
  *
  * DIAGNOSTICS: what a fork server does not do in time, or what cannot be true,
  * ends it: its pool has failed to start a worker (pm_pool_exit_failed()), and
- * each worker executes the program until the next reload.  One that dies is
- * loaded again.
+ * each worker executes the program until the next reload.  So does one whose
+ * workers fail before one has worked.  One that dies is loaded again.
  */
 #ifndef PM_FORK_SERVER_H
 #define PM_FORK_SERVER_H
@@ -50,15 +50,21 @@ void pm_fork_server_reload(pm_pool_t *pool);
 void pm_fork_server_moved(pm_pool_t *pool);
 
 /** The worker counts as ready: a candidate that has not decided by now never
- *  will. */
+ *  will.  Old workers that a reload replaces go when a forked one is. */
 void pm_fork_server_ready(pm_pool_t *pool, const pm_worker_t *w);
 
 /** The worker has not become ready: if it is the candidate, what was loaded
  *  before stays.  @param by_code 0: it was told to go */
 void pm_fork_server_failed(pm_pool_t *pool, const pm_worker_t *w, int by_code);
 
+/** Was the worker forked by a server that cannot make workers, so that the pool
+ *  has not failed to start one?  When workers of a server fail one after the
+ *  other, before one has worked, it is ended, and each worker executes the
+ *  program until the next reload. */
+int pm_fork_server_is_blamed(pm_pool_t *pool, const pm_worker_t *w);
+
 /** A worker was reaped; its address space tells about that of the others. */
-void pm_fork_server_exited(pm_pool_t *pool, const pm_worker_t *w, int status);
+void pm_fork_server_exited(pm_pool_t *pool, pm_worker_t *w, int status);
 
 /** For the status: "off", "loading", "on", or why not. */
 const char *pm_fork_server_state(const pm_pool_t *pool);

@@ -7,6 +7,7 @@
 #include "apr_strings.h"
 #include "pm_core/os/pm_reap.h"
 #include "pm_core/policy/pm_exit_hint.h"
+#include "pm_core/pool/pm_fork_server.h"
 #include "pm_core/pool/pm_output.h"
 #include "pm_core/pool/pm_rollback.h"
 
@@ -47,6 +48,9 @@ void pm_pool_exit_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
 {
     int before = pool->restart.failures;
 
+    if (pm_fork_server_is_blamed(pool, w)) {
+        return;
+    }
     pm_restart_policy_note_failure(&pool->restart,
                                    pm_worker_loading(&pool->workers) > 0, now);
     if (pool->restart.failures > before && pool->restart.retry_at > now) {

@@ -11,6 +11,9 @@
  *                    has ordered, and they keep the pool's socket
  *   liar complains   no worker comes, and what would have been one says why
  *   liar leaves      ends after its first order
+ *   liar dies        the worker comes, and ends at once
+ *   liar crashes     likewise, by SIGSEGV
+ *   liar hangs       the worker comes, and never waits for a request
  *
  * Executed without such a socket, or asked to be a worker: answers "pid=N".
  */
@@ -20,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -70,6 +74,24 @@ static void idle(void)
     }
 }
 
+/* A worker that fails at birth. */
+static void fail(const pm_fork_order_t *order, int newborn)
+{
+    struct rlimit none = {0, 0};
+
+    if (sibling() == 0) {
+        say_born(newborn, order->serial);
+        if (!strcmp(way, "hangs")) {
+            idle();
+        }
+        if (!strcmp(way, "crashes")) {
+            setrlimit(RLIMIT_CORE, &none);
+            kill(getpid(), SIGSEGV);
+        }
+        _exit(1);
+    }
+}
+
 static void obey(const pm_fork_order_t *order, int newborn)
 {
     int i;
@@ -97,6 +119,10 @@ static void obey(const pm_fork_order_t *order, int newborn)
             }
             _exit(0);
         }
+    }
+    else if (!strcmp(way, "dies") || !strcmp(way, "crashes")
+             || !strcmp(way, "hangs")) {
+        fail(order, newborn);
     }
     if (!strcmp(way, "complains")) {
         dprintf(output, "no room\nfor a worker\n");

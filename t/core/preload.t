@@ -334,11 +334,6 @@ for (['noise', qr/not asked for/], ['itself', qr/no child/],
        'complains: what a newborn has said before it died is told')
         or diag($run->log);
     ends($run, 'complains');
-    $run = begin([bin('liar'), 'leaves']);
-    ok(wait_for { $run->log =~ /fork server \d+ has gone/
-                      && $run->log =~ /the next one is in/ } 20,
-       'leaves: starts are delayed');
-    ends($run, 'leaves');
 }
 
 # --- the manager waits while the program loads
