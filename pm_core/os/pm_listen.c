@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -615,14 +616,34 @@ int pm_listen_pending(int fd)
     return poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLIN);
 }
 
+static void listen_on_tick(int sig)
+{
+    (void)sig;
+}
+
+/* Clients that connect as fast as they are refused do not keep the manager. */
+#define REFUSED_MOST 4096
+
+/* The socket blocks, as workers expect, and O_NONBLOCK would be theirs, too.
+ * So another process that takes a connection between poll() and accept() lets
+ * accept() wait, until a signal comes; the first tick can come before that. */
 void pm_listen_refuse(int fd)
 {
-    while (pm_listen_pending(fd)) {
-        int caller = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    static const struct itimerval never, ticks = {{0, 1000}, {0, 1000}};
+    struct sigaction on_tick = {.sa_handler = listen_on_tick};
+    int caller, n;
 
+    if (!pm_listen_pending(fd)) {
+        return;
+    }
+    sigaction(SIGALRM, &on_tick, NULL);
+    setitimer(ITIMER_REAL, &ticks, NULL);
+    for (n = 0; n < REFUSED_MOST && pm_listen_pending(fd); n++) {
+        caller = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
         if (caller < 0) {
-            return;
+            break;
         }
         close(caller);
     }
+    setitimer(ITIMER_REAL, &never, NULL);
 }

@@ -139,7 +139,9 @@ void pm_listen_shut(const pm_listener_t *l);
 void pm_listen_close(pm_listener_t *l);
 
 /** Accept and close every queued connection, so that clients get an error at
- *  once.  For a time when no worker accepts. */
+ *  once.  For a time when no worker is to accept: one that does all the same
+ *  costs a wait of two milliseconds.  Uses SIGALRM and ITIMER_REAL.  Manager
+ *  only. */
 void pm_listen_refuse(int fd);
 
 /** Is a connection queued?  Never waits. */
