@@ -685,6 +685,30 @@ int pm_pool_retire(pm_pool_t *pool)
 
 /* --- plan ----------------------------------------------------------------- */
 
+/* No worker lives that is known to work, and the next start is delayed.  Not so
+ * when the next request will start one. */
+static int pool_in_backoff(const pm_pool_t *pool)
+{
+    return pool->restart.failures > 1
+           && pm_pool_alive(pool) <= (pool->restart.trial_at != 0)
+           && !(pool->open && !pm_pool_alive(pool));
+}
+
+/* Is a connection at its socket refused?  No worker lives, and none is started
+ * for it.  A successor of the pool may serve the same socket. */
+static int pool_refuses(const pm_pool_t *pool)
+{
+    return (pool_in_backoff(pool) || pm_pool_held(pool)) && !pm_pool_alive(pool)
+           && !pool->is_succeeded;
+}
+
+/* Is a connection queued for a worker?  A front that is refused may connect
+ * again and again. */
+static int pool_is_queued(const pm_pool_t *pool)
+{
+    return !pool_refuses(pool) && pm_listen_pending(pool->listener.fd);
+}
+
 /* Nobody can call any more: no httpd child of an older configuration lives, no
  * client can connect, and the queue is empty or another pool's. */
 static int pool_is_drained(pm_pool_t *pool, apr_time_t now)
@@ -702,7 +726,7 @@ static int pool_is_drained(pm_pool_t *pool, apr_time_t now)
     }
     return now - pool->shut_at
                >= (pool->listener.path ? DRAIN_FIRST : DRAIN_HANDSHAKE)
-           && !pm_listen_pending(pool->listener.fd);
+           && !pool_is_queued(pool);
 }
 
 static apr_time_t pool_next_look(pm_pool_t *pool, apr_time_t longest,
@@ -735,7 +759,7 @@ static apr_time_t pool_plan_leave(pm_pool_t *pool, apr_time_t now)
     if (now < pool->leaves_at) {
         return pool->leaves_at;
     }
-    if (pm_listen_pending(pool->listener.fd)) {
+    if (pool_is_queued(pool)) {
         return pool_next_look(pool, DRAIN_DYING, now);
     }
     pm_log(pool->context->log, PM_NOTICE,
@@ -853,15 +877,6 @@ static apr_time_t pool_plan_workers(pm_pool_t *pool, apr_time_t now)
 
 /* --- what other processes see --------------------------------------------- */
 
-/* No worker lives that is known to work, and the next start is delayed.  Not so
- * when the next request will start one. */
-static int pool_in_backoff(const pm_pool_t *pool)
-{
-    return pool->restart.failures > 1
-           && pm_pool_alive(pool) <= (pool->restart.trial_at != 0)
-           && !(pool->open && !pm_pool_alive(pool));
-}
-
 /* There is a worker, or one is started for the next request. */
 static int pool_can_serve(const pm_pool_t *pool)
 {
@@ -924,8 +939,7 @@ static void pool_publish(pm_pool_t *pool)
     pm_scoreboard_set_workers(pool->context->scoreboard, pool->slot,
                               pool_holders(pool), pool_requests(pool),
                               avail != before);
-    if ((avail == PM_AVAIL_BACKOFF || pm_pool_held(pool))
-        && !pm_pool_alive(pool)) {
+    if (pool_refuses(pool)) {
         /* connections that wait get their answer now, not at a timeout */
         pm_listen_refuse(pool->listener.fd);
     }
@@ -948,7 +962,8 @@ void pm_pool_plan(pm_pool_t *pool, apr_time_t now)
     }
     pm_loop_at(pool->context->loop, &pool->timer, next);
     pool_publish(pool);
-    pm_demand_watch(&pool->demand, pool->open, pm_pool_held(pool), now);
+    pm_demand_watch(&pool->demand, pool->open,
+                    pm_pool_held(pool) && !pool->is_succeeded, now);
     EACH_FEATURE(pool->context, planned, pool);
 }
 

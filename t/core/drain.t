@@ -56,6 +56,9 @@ sub front {
     });
 }
 
+# A connection that was accepted and closed.
+my $REFUSED = qr/^(?:closed|read|write)/;
+
 sub connects { return defined FCGIPM::FastCGI::connect_to($_[0]) }
 
 # A request of which the worker has said that it is under way.
@@ -187,5 +190,61 @@ $run->signal('HUP');
 ok(wait_for { pid_of($tcp) } 20, 'until another pool does');
 $run->signal('TERM');
 is($run->wait(20), 0, 'exit status');
+
+# --- a pool that is stopped leaves the port to the one that takes it over,
+# while its last request is under way
+{
+    config(pool('former', $tcp));
+    my $run = FCGIPM::Run->new(config => $file, control => 1, dir => $dir);
+    $run->workers(1);
+    my $long = busy($run, $tcp);
+    is((ctl($run->control_socket, 'stop', 'former'))[0], 0, 'stop');
+    like(request($tcp)->{error}, $REFUSED, 'others are refused meanwhile');
+    config(pool('present', $tcp, 'FcgiPMProcesses 2'));
+    $run->signal('HUP');
+    ok(wait_for { ($run->pool_status('present')->{idle} || 0) == 2 } 20,
+       'another pool has its port');
+    my %error;
+    $error{ request($tcp, query => 'pid')->{error} || 'none' }++ for 1 .. 200;
+    is_deeply(\%error, { none => 200 }, 'and serves');
+    FCGIPM::FastCGI::end_request($long);
+    is(FCGIPM::FastCGI::read_answer($long, 20)->{error}, undef,
+       'the last request is answered');
+    $run->signal('TERM');
+    is($run->wait(20), 0, 'exit status');
+}
+
+# --- a pool that cannot start, and a front that connects again and again: it
+# ends all the same
+for my $how ('drain', 'HUP') {
+    my $sick = "$dir/sick.sock";
+    my $program = "$dir/program";
+    my $without = pool('well', "unix:$dir/well.sock");
+    symlink $worker, $program or die "$program: $!";
+    config($without, pool('sick', "unix:$sick") =~ s/\Q$worker/$program/r);
+    my $run = FCGIPM::Run->new(config => $file, control => 1, dir => $dir);
+    my ($pid) = grep { cmdline($_) =~ /program/ } $run->workers(2);
+    unlink $program;
+    kill 'KILL', $pid;
+    ok(wait_for { ($run->pool_status('sick')->{state} || '') eq 'backoff' } 20,
+       "$how: a pool that cannot start");
+    my @queued = map { FCGIPM::FastCGI::connect_to("unix:$sick") } 1 .. 3;
+    my $load = front("unix:$sick");
+    if ($how eq 'drain') {
+        is((ctl($run->control_socket, 'drain', 'sick'))[0], 0, 'drain it');
+        ok(wait_for { $run->log =~ /pool sick: drained/ } 20, 'it is drained');
+    }
+    else {
+        config($without);
+        $run->signal('HUP');
+        ok(wait_for { $run->log =~ /pool sick: has ended/ } 20,
+           'it is removed, and ends');
+    }
+    like(FCGIPM::FastCGI::read_answer($_, 10)->{error}, $REFUSED,
+         "$how: a client is refused") for @queued;
+    $load->stop;
+    $run->signal('TERM');
+    is($run->wait(20), 0, "$how: exit status");
+}
 
 done_testing;
