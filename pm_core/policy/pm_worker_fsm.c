@@ -43,6 +43,7 @@ static const pm_worker_move_t life[][PM_WORKER_EVENT_EMPTY + 1] = {
         [PM_WORKER_EVENT_EXIT] = {PM_WORKER_LEFT, S},
     },
     [PM_WORKER_LEFT] = {
+        [PM_WORKER_EVENT_RETELL] = {PM_WORKER_LEFT, S},
         [PM_WORKER_EVENT_KILL] = {PM_WORKER_GONE, K | F},
         [PM_WORKER_EVENT_EMPTY] = {PM_WORKER_GONE, F},
     },

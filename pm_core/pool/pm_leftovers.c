@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "apr_strings.h"
+#include "pm_core/os/pm_accepted.h"
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_pidfd.h"
 #include "pm_core/os/pm_procinfo.h"
@@ -132,6 +133,27 @@ pm_leftovers_t pm_leftovers_look(const pm_worker_t *w, int sig)
         walk.found.holders = pm_reap_group(w->pid, sig);
     }
     return walk.found;
+}
+
+static void see_busy(walk_t *walk, const pm_process_t *process, int holds)
+{
+    const pm_worker_t *w = walk->worker;
+
+    walk->found.holders +=
+        holds
+        && pm_accepted_look(&w->group->context->sock_diag, process->pid, &w->at)
+               != PM_ACCEPTED_NONE;
+}
+
+int pm_leftovers_are_idle(pm_worker_t *w)
+{
+    walk_t walk = {.context = w->group->context,
+                   .group = w->pid,
+                   .inode = w->at.inode,
+                   .see = see_busy,
+                   .worker = w};
+
+    return walk_run(&walk) && !walk.found.holders;
 }
 
 void pm_leftovers_kill_strays(const pm_pool_t *pool)

@@ -29,6 +29,10 @@ typedef struct pm_leftovers {
  *  @param sig 0: none */
 pm_leftovers_t pm_leftovers_look(const pm_worker_t *w, int sig);
 
+/** Has none of the holders a request, as the kernel sees it (pm_accepted.h)?
+ *  @return 0 also when that is not known */
+int pm_leftovers_are_idle(pm_worker_t *w);
+
 /** Log the jobs that go on, and read on what they write: a pipe that nobody
  *  reads would stop them when it is full. */
 void pm_leftovers_let_go(pm_worker_t *w);

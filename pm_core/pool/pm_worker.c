@@ -180,7 +180,7 @@ static void wrk_set_held(pm_worker_t *w, int held)
 }
 
 /* Asks the stop policy what comes next. */
-static void wrk_plan_stop(pm_worker_t *w, apr_time_t now)
+static void wrk_take_step(pm_worker_t *w, int idle, apr_time_t now)
 {
     const pm_context_t *context = w->group->context;
     pm_stop_policy_conf_t conf = {context->die_timeout,
@@ -190,14 +190,8 @@ static void wrk_plan_stop(pm_worker_t *w, apr_time_t now)
                                     context->dying_at, 0};
     pm_stop_policy_plan_t plan;
 
-    if (wrk_end_stray(w)) {
-        return;
-    }
-    w->idle_since = !wrk_is_idle(w, now) ? 0
-                    : w->idle_since      ? w->idle_since
-                                         : now;
+    w->idle_since = !idle ? 0 : w->idle_since ? w->idle_since : now;
     facts.idle_since = w->idle_since;
-    wrk_set_held(w, wrk_held(w, now));
     plan = pm_stop_policy_plan(&conf, &facts, now);
     pm_loop_at(context->loop, &w->timer, plan.next);
     if (plan.act == PM_STOP_TELL) {
@@ -208,12 +202,23 @@ static void wrk_plan_stop(pm_worker_t *w, apr_time_t now)
     }
 }
 
+static void wrk_plan_stop(pm_worker_t *w, apr_time_t now)
+{
+    if (!wrk_end_stray(w)) {
+        wrk_set_held(w, wrk_held(w, now));
+        wrk_take_step(w, wrk_is_idle(w, now), now);
+    }
+}
+
 static void wrk_on_timer(void *ctx, apr_time_t now)
 {
     pm_worker_t *w = ctx;
 
     if (w->state == PM_WORKER_LEFT && w->swept == PM_WORKER_SPARED) {
         wrk_sweep(w);
+    }
+    else if (w->state == PM_WORKER_LEFT && w->swept == PM_WORKER_TOLD) {
+        wrk_take_step(w, pm_leftovers_are_idle(w), now);
     }
     else if (w->state == PM_WORKER_LEFT) {
         pm_worker_handle(w, PM_WORKER_EVENT_KILL);
@@ -273,38 +278,45 @@ static void wrk_sigkill(pm_worker_t *w)
 /* What has got SIGKILL is gone when the kernel comes to it. */
 #define KERNEL apr_time_from_sec(1)
 
-/* When those that it has left, and that have the pool's socket, get SIGKILL.
- * Those that were there before the first request are the ones that serve
- * (PHP_FCGI_CHILDREN): they get as much time for a request as a worker does. */
-static apr_time_t wrk_sweep_until(const pm_worker_t *w)
+/* When those that it has left, and that have the pool's socket, get SIGKILL. */
+static apr_time_t wrk_sweep_until(const pm_worker_t *w, apr_time_t now)
 {
     const pm_context_t *context = w->group->context;
-    apr_time_t now = pm_time_now();
-    apr_time_t drain = w->group->conf->drain_timeout;
     apr_time_t until = context->dying_at + context->die_timeout;
 
-    if (context->dying_at) {
-        return w->ends_all ? pm_time_max(until, now + KERNEL) : until;
+    if (!context->dying_at) {
+        return now + context->die_timeout;
     }
-    pm_worker_facts_t known = pm_worker_read_facts(w, now);
-
-    if (pm_worker_children_serve(&known)) {
-        return drain ? now + drain : PM_TIME_NEVER;
-    }
-    return now + context->die_timeout;
+    return w->ends_all ? pm_time_max(until, now + KERNEL) : until;
 }
 
 /* A shell that begins a job has the worker's socket as its standard input until
- * it has opened another: it gets the time for that.  Those that serve in the
- * worker's place are told at once. */
+ * it has opened another: it gets the time for that. */
 #define SPARE apr_time_from_msec(200)
 
-static int wrk_may_spare(const pm_worker_t *w, apr_time_t now)
+/* Those that were there before the first request are the ones that serve
+ * (PHP_FCGI_CHILDREN): they are told at once, and get as much time for a
+ * request as a worker does. */
+static pm_worker_swept_t wrk_next_sweep(const pm_worker_t *w, apr_time_t now)
 {
     pm_worker_facts_t known = pm_worker_read_facts(w, now);
 
-    return w->swept == PM_WORKER_UNSWEPT && !w->ends_all
-           && !w->group->context->dying_at && !pm_worker_children_serve(&known);
+    if (w->swept == PM_WORKER_UNSWEPT && !w->ends_all) {
+        return pm_worker_children_serve(&known) ? PM_WORKER_TOLD
+               : !w->group->context->dying_at   ? PM_WORKER_SPARED
+                                                : PM_WORKER_SWEPT;
+    }
+    return w->swept == PM_WORKER_TOLD ? PM_WORKER_TOLD : PM_WORKER_SWEPT;
+}
+
+/* They were told just now. */
+static void wrk_note_told(pm_worker_t *w, int first, apr_time_t now)
+{
+    w->last_term_at = now;
+    if (first) {
+        w->term_at = now;
+        wrk_take_step(w, 0, now);
+    }
 }
 
 /* Its own process has ended.  Others of its group that have the pool's socket
@@ -312,18 +324,23 @@ static int wrk_may_spare(const pm_worker_t *w, apr_time_t now)
  * SIGKILL. */
 static void wrk_sweep(pm_worker_t *w)
 {
-    pm_context_t *context = w->group->context;
     apr_time_t now = pm_time_now();
-    int spare = wrk_may_spare(w, now);
+    int first = w->swept == PM_WORKER_UNSWEPT;
 
-    w->swept = spare ? PM_WORKER_SPARED : PM_WORKER_SWEPT;
-    pm_loop_at(context->loop, &w->timer, PM_TIME_NEVER);
-    if (wrk_look_left(w, spare ? 0 : w->ends_all ? SIGKILL : SIGTERM)) {
-        pm_loop_at(context->loop, &w->timer,
-                   spare ? now + SPARE : wrk_sweep_until(w));
-        return;
+    w->swept = wrk_next_sweep(w, now);
+    if (!wrk_look_left(w, w->swept == PM_WORKER_SPARED ? 0
+                          : w->ends_all                ? SIGKILL
+                                                       : SIGTERM)) {
+        pm_worker_handle(w, PM_WORKER_EVENT_EMPTY);
     }
-    pm_worker_handle(w, PM_WORKER_EVENT_EMPTY);
+    else if (w->swept == PM_WORKER_TOLD) {
+        wrk_note_told(w, first, now);
+    }
+    else {
+        pm_loop_at(w->group->context->loop, &w->timer,
+                   w->swept == PM_WORKER_SPARED ? now + SPARE
+                                                : wrk_sweep_until(w, now));
+    }
 }
 
 void pm_worker_leftover_reaped(pm_worker_t *w)
@@ -335,13 +352,14 @@ void pm_worker_leftover_reaped(pm_worker_t *w)
 
 void pm_worker_hurry(pm_worker_t *w)
 {
+    apr_time_t now = pm_time_now();
+
     if (w->state == PM_WORKER_STOPPING) {
-        wrk_plan_stop(w, pm_time_now());
+        wrk_plan_stop(w, now);
     }
     else if (w->state == PM_WORKER_LEFT) {
         pm_loop_at(w->group->context->loop, &w->timer,
-                   w->swept == PM_WORKER_SPARED ? pm_time_now()
-                                                : wrk_sweep_until(w));
+                   w->swept == PM_WORKER_SWEPT ? wrk_sweep_until(w, now) : now);
     }
 }
 

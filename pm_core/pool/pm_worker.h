@@ -88,6 +88,15 @@ typedef struct pm_slow_mark {
     apr_time_t reported_at; /**< when, found by the worker's status */
 } pm_slow_mark_t;
 
+/** What has happened to those that a worker has left, and that have the pool's
+ *  socket. */
+typedef enum pm_worker_swept {
+    PM_WORKER_UNSWEPT,
+    PM_WORKER_SPARED, /**< they may still lay it down */
+    PM_WORKER_TOLD,   /**< they serve in its place; the stop policy is theirs */
+    PM_WORKER_SWEPT   /**< they end by a deadline */
+} pm_worker_swept_t;
+
 struct pm_worker {
     APR_RING_ENTRY(pm_worker) link; /**< in group->list, the oldest first */
     pm_worker_group_t *group;
@@ -126,17 +135,14 @@ struct pm_worker {
     apr_time_t started_at;
     apr_time_t term_at;      /**< of the first SIGTERM; 0: none yet */
     apr_time_t last_term_at; /**< of the last SIGTERM */
-    apr_time_t idle_since;   /**< see pm_stop_policy_facts_t */
+    apr_time_t idle_since;   /**< see pm_stop_policy_facts_t; PM_WORKER_TOLD:
+                              *   all three are of those it has left */
     int held;                /**< in group->held */
     pm_accepted_at_t at;     /**< where it accepts */
     int place;               /**< in context->roster; -1: none */
     int jobs;                /**< it has ended, and has left some */
     int ends_all;            /**< what it has left is ended, whatever it is */
-    enum {
-        PM_WORKER_UNSWEPT,
-        PM_WORKER_SPARED, /**< what has its socket may still lay it down */
-        PM_WORKER_SWEPT
-    } swept; /**< once it has ended */
+    pm_worker_swept_t swept; /**< once it has ended */
     int exec_fd;
     int output_fd;
     pm_watch_t exec_watch;

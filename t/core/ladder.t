@@ -31,7 +31,8 @@ sub stubborn {
         processes => 1, control => 1,
         command => $arg{command} || [$WORKER, '--ignore-term'],
         ($arg{tcp} ? (listen => '127.0.0.1:' . free_port()) : ()),
-        options => ['--guard', $arg{guard} || 'off', '--die-timeout', '400ms']);
+        options => ['--guard', $arg{guard} || 'off',
+                    '--die-timeout', $arg{die} || '400ms']);
     my ($pid) = $run->workers(1);
     wait_quiet($run->pid, 20);
     return ($run, $pid);
@@ -65,6 +66,13 @@ sub as_long_as_idle {
     my ($other, $pid) = stubborn();
     $other->signal('HUP');
     return gone($pid, "$name: an idle one goes meanwhile");
+}
+
+# The pool is ready, by a child of this worker.
+sub serving {
+    my ($run, $pid) = @_;
+    $run->counts('default', idle => 1, starting => 0);
+    return children($pid);
 }
 
 sub told_busy {
@@ -139,6 +147,46 @@ END
     close $s;
     gone($_, 'both go then') for $pid, $child;
     ends($run, 'children');
+});
+
+# --- one whose child serves in its place, and which goes before that: the guard
+# is in the shell alone
+part(left => sub {
+    my $static = bin('static');
+    my $script = write_script(tmp_dir() . '/shell',
+                              "(trap '' TERM; exec $static)\nexit 0");
+    my ($run, $pid) = stubborn(command => [$script], guard => 'on');
+    my ($child) = serving($run, $pid);
+    my $s = held($run);
+    ok(wait_for { 1 < grep { /^socket:/ } values %{ fds($child) } } 10,
+       'a child of a shell has a request');
+    $run->signal('HUP');
+    gone($pid, 'the shell goes');
+    as_long_as_idle('left');
+    FCGIPM::FastCGI::end_request($s);
+    like(read_answer($s, 10)->{body}, qr/pid=$child /, 'its child answers');
+    close $s;
+    gone($child, 'then it goes, too');
+
+    ($pid) = $run->workers(1);
+    ($child) = serving($run, $pid);
+    is((ctl($run->control_socket, 'reload', '--wait'))[0], 0,
+       'a reload is done');
+    ok($child && !alive($child), 'when an idle one has gone');
+    ends($run, 'left');
+
+    my $trace = write_file(tmp_dir() . '/trace', '', 0666);
+    $script = write_script(tmp_dir() . '/shell', <<"END");
+(trap 'echo term >>$trace' TERM; while :; do sleep 300; done)
+exit 0
+END
+    ($run, $pid) = stubborn(command => [$script], guard => 'on', die => '3s');
+    serving($run, $pid);
+    $run->signal('HUP');
+    gone($pid, 'another shell goes');
+    ok(wait_for { 2 <= count_lines($trace, '^term') } 10,
+       'its child is told again');
+    ends($run, 'told again');
 });
 
 # --- one that has left its process group
