@@ -14,8 +14,9 @@ APLOG_USE_MODULE(fcgipm);
 /* So long the thread waits for any client. */
 #define SPOOL_GRACE apr_time_from_msec(20)
 
-/* A stream of HTTP/2 gets this much of an answer at once, and after that still
- * pieces of this size: server-sent events are small. */
+/* While the worker has more to come, a stream of HTTP/2 gets so much at once,
+ * which its buffers hold when the client takes nothing, and that much more a
+ * second; server-sent events of that size whenever they come. */
 #define SPOOL_BLIND_FIRST 32768
 #define SPOOL_BLIND_EVENT 8192
 
@@ -32,6 +33,15 @@ void hpm_spool_init(hpm_spool_t *s, request_rec *r, apr_int64_t limit)
     s->bb = apr_brigade_create(r->pool, c->bucket_alloc);
     s->out = apr_brigade_create(r->pool, c->bucket_alloc);
     s->blind = hpm_client_fd(c) < 0;
+}
+
+void hpm_spool_head(hpm_spool_t *s, int whole)
+{
+    const char *type = s->r->content_type;
+
+    s->unflushed = 1;
+    s->whole = whole != 0;
+    s->events = type && !ap_cstr_casecmpn(type, "text/event-stream", 17);
 }
 
 /* --- down the filters ----------------------------------------------------- */
@@ -169,29 +179,68 @@ apr_status_t hpm_spool_offer(hpm_spool_t *s)
     return s->rv;
 }
 
-/* Is so little held that a stream's buffers take it? */
-static int spool_may_pass_blind(const hpm_spool_t *s)
-{
-    return !spool_in_file(s)
-           && (s->held <= SPOOL_BLIND_EVENT
-               || s->passed_bytes + (apr_off_t)s->held <= SPOOL_BLIND_FIRST);
-}
-
 static int spool_may_flush(const hpm_spool_t *s)
 {
     conn_rec *c = s->r->connection;
 
     return s->limit < 0
-           || (s->blind ? spool_may_pass_blind(s)
-                        : !spool_holds(s) && hpm_client_push(c)
-                              && hpm_client_is_writable(c, 0));
+           || (!spool_holds(s) && hpm_client_push(c)
+               && hpm_client_is_writable(c, 0));
+}
+
+/* What may go now to a client that cannot be asked. */
+static apr_off_t spool_blind_room(hpm_spool_t *s)
+{
+    apr_time_t now = pm_time_now();
+    apr_off_t more = (now - s->since) * SPOOL_BLIND_EVENT / APR_USEC_PER_SEC;
+
+    if (more > 0) {
+        s->since = now;
+        s->room = s->room + more < SPOOL_BLIND_FIRST ? s->room + more
+                                                     : SPOOL_BLIND_FIRST;
+    }
+    return s->events && s->room < SPOOL_BLIND_EVENT ? SPOOL_BLIND_EVENT
+                                                    : s->room;
+}
+
+static void spool_flush_passed(hpm_spool_t *s)
+{
+    APR_BRIGADE_INSERT_TAIL(
+        s->out, apr_bucket_flush_create(s->r->connection->bucket_alloc));
+    s->unflushed = spool_holds(s);
+    spool_pass(s, s->out);
+}
+
+static void spool_pause_blind(hpm_spool_t *s)
+{
+    apr_off_t all = (apr_off_t)s->held + s->tail - s->head;
+    apr_off_t room = spool_blind_room(s);
+    apr_off_t before = s->passed_bytes;
+
+    if (room < all && room < SPOOL_BLIND_EVENT) {
+        return; /* not in small pieces */
+    }
+    while (s->rv == APR_SUCCESS && spool_holds(s)
+           && s->passed_bytes < before + room) {
+        spool_pass_some(s, (apr_size_t)(before + room - s->passed_bytes));
+    }
+    room = s->room - (s->passed_bytes - before);
+    s->room = room > 0 ? room : 0;
+    if (s->rv == APR_SUCCESS) {
+        spool_flush_passed(s);
+    }
 }
 
 apr_status_t hpm_spool_pause(hpm_spool_t *s)
 {
     hpm_spool_offer(s);
-    if (s->rv == APR_SUCCESS && s->unflushed && !s->whole
-        && spool_may_flush(s)) {
+    if (s->rv != APR_SUCCESS || !s->unflushed || s->whole) {
+        return s->rv;
+    }
+    if (s->blind && s->limit >= 0) {
+        spool_pause_blind(s);
+    }
+    else if (spool_may_flush(s)) {
         spool_flush(s);
     }
     return s->rv;

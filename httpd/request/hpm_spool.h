@@ -16,8 +16,8 @@
  * wait for the client.
  *
  * A stream of HTTP/2 cannot be asked whether it takes more.  When the worker
- * pauses, the stream gets what there is, if that is little; it gets all else
- * when the worker is done.
+ * pauses, the stream gets a little of what there is, and server-sent events; it
+ * gets all else when the worker is done.
  *
  * httpd's range filter needs a whole answer at once: then nothing is passed on
  * before the end (@c whole).
@@ -53,8 +53,11 @@ typedef struct hpm_spool {
     apr_off_t passed_bytes;
     apr_interval_time_t waited; /* for the client, while the worker wrote */
     apr_file_t *file;
-    apr_off_t head, tail;       /* of the bytes in the file */
+    apr_off_t head, tail; /* of the bytes in the file */
+    apr_off_t room;       /* blind: what it may get, as of that time */
+    apr_time_t since;
     unsigned int blind : 1;     /* the client cannot be asked */
+    unsigned int events : 1;    /* server-sent ones */
     unsigned int whole : 1;     /* pass on nothing before the end */
     unsigned int unflushed : 1; /* there may be something in a filter */
     unsigned int no_file : 1;   /* a file cannot be had */
@@ -74,11 +77,7 @@ int hpm_spool_add(hpm_spool_t *s, const char *data, apr_size_t len);
 
 /** The response has a header, which httpd sends with the next bytes.
  *  @param whole 1: pass on nothing before the end */
-static inline void hpm_spool_head(hpm_spool_t *s, int whole)
-{
-    s->unflushed = 1;
-    s->whole = whole != 0;
-}
+void hpm_spool_head(hpm_spool_t *s, int whole);
 
 /** @return 1: all that was added has left httpd */
 int hpm_spool_is_delivered(const hpm_spool_t *s);

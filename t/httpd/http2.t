@@ -99,6 +99,36 @@ for my $n (100_000, 200_000, 4_000_000) {
     }
 }
 
+# Nor does an answer that is written in small pieces: a window and buffers take
+# the first ones, and a pause after each lets it go on.
+for my $n (75, 300) {
+    write_file("$dir/script", join "\n", 'out=A: b%0a%0a',
+               ('fill=4000', 'sleep=2') x $n, 'eof', 'end', 0644);
+    my $s = asked("/raw/?file=$dir/script");
+    $httpd->counts('raw', in_flight => 0, idle => 1);
+    my ($got, $end) = h2_take($s, 1);
+    is($end, 'end', "$n small pieces for who takes nothing: it gets");
+    is(length $got, 4000 * $n, 'all of them');
+}
+
+# An event arrives before the next one is written.
+{
+    my $piece = 7000;
+    write_file("$dir/script", join "\n",
+               'out=Content-Type: text/event-stream%0a%0a',
+               map({ ("fill=$piece", "until=$dir/event$_") } 1 .. 12),
+               'eof', 'end', 0644);
+    my ($s, $sum, $n) = (asked("/raw/?file=$dir/script"), 0, 0);
+    for (1 .. 12) {
+        my ($got) = h2_take($s, 1, $piece);
+        $sum += length $got;
+        $n++ if $sum == $_ * $piece;
+        write_file("$dir/event$_", '', 0644);
+    }
+    is($n, 12, 'server-sent events arrive one by one, however many');
+    is((h2_take($s, 1))[1], 'end', 'until they end');
+}
+
 # --- who waits and goes ----------------------------------------------------------
 # The stream's thread waits for a worker, and nothing tells it.
 {
