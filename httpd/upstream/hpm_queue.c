@@ -634,12 +634,28 @@ static int line_pass_misled(hpm_queue_t *q, hpm_line_t *line, apr_time_t now)
     return n;
 }
 
-static apr_time_t line_due(hpm_line_t *line, apr_time_t now)
+/* What other children have let go is called for the elder first: as long as it
+ * does not come this one looks by itself. */
+static int line_has_elder(const hpm_queue_t *q, const hpm_line_t *line,
+                          apr_time_t now)
+{
+    const pm_waiter_t *first = pm_waiters_first(&line->waiters, 1);
+
+    return line->elder && first
+           && (pm_admission_has_grant(&line->admission)
+               || (now >= line->elder_until
+                   && pm_admission_rows_elder(q->rows, line->admission.head,
+                                              first->since)
+                          == line->elder));
+}
+
+static apr_time_t line_due(const hpm_queue_t *q, hpm_line_t *line,
+                           apr_time_t now)
 {
     apr_time_t at = now + QUEUE_IDLE;
     int parked;
 
-    if (!pm_admission_has_grant(&line->admission)) {
+    if (!line_has_elder(q, line, now)) {
         line->elder = 0;
     }
     if (line->elder) {
@@ -668,7 +684,7 @@ static apr_time_t line_look(hpm_queue_t *q, hpm_line_t *line, apr_time_t now)
     if (left) {
         line_serve(q, line);
     }
-    return line_due(line, now);
+    return line_due(q, line, now);
 }
 
 static apr_time_t suspended_due(const struct hpm_renew_ring *ring,

@@ -234,6 +234,12 @@ static int rings(const hpm_waiter_t *w)
     return poll(&pfd, 1, 5000) == 1;
 }
 
+static void release_one(void)
+{
+    pm_scoreboard_end(cell);
+    pm_admission_release(&admission, -1);
+}
+
 static void test_late(void)
 {
     hpm_waiter_t w;
@@ -300,6 +306,40 @@ static void test_late_ones_pass_on(void)
     }
     is_int(called, 4, "a grant that comes as the last leave goes to another");
     conf->queue_timeout = apr_time_from_sec(60);
+}
+
+/* Another child has the oldest request, and has been stopped. */
+static void test_stopped_child(void)
+{
+    pm_scoreboard_cell_t *theirs = pm_scoreboard_cell(board, others, SLOT);
+    apr_time_t begin = 0;
+    hpm_waiter_t w[8];
+    int i;
+
+    for (i = 0; i < WORKERS; i++) {
+        pm_admission_try(&admission, 0);
+        pm_scoreboard_begin(cell);
+    }
+    pm_scoreboard_add_waiting(theirs, 1);
+    pm_admission_enqueue(&admission, 0);
+    pm_scoreboard_set_head(theirs, pm_time_now() - apr_time_from_sec(9));
+    for (i = 0; i < 8; i++) {
+        join(&w[i], 0);
+    }
+    for (i = 0; i < 8; i++) {
+        release_one();
+        hpm_queue_wait(q, &w[i], NULL);
+        hpm_queue_return_thread(q);
+        begin = begin ? begin : pm_time_now();
+    }
+    ok(pm_time_now() - begin < apr_time_from_sec(4),
+       "it holds each request of this one up for a moment");
+    pm_scoreboard_set_head(theirs, 0);
+    pm_scoreboard_add_waiting(theirs, -1);
+    pm_admission_leave(&admission);
+    for (i = 0; i < WORKERS; i++) {
+        release_one();
+    }
 }
 
 /* As the manager. */
@@ -394,12 +434,6 @@ static void park_one(hpm_waiter_t *w)
     pm_scoreboard_begin(cell);
     join(w, 1);
     hpm_queue_suspended(q, w);
-}
-
-static void release_one(void)
-{
-    pm_scoreboard_end(cell);
-    pm_admission_release(&admission, -1);
 }
 
 /* A worker is free, and each thread of the MPM has a connection. */
@@ -546,6 +580,7 @@ int main(void)
     ok(q && watcher, "a queue, and a watcher");
     test_crowd();
     test_late_ones_pass_on();
+    test_stopped_child();
     test_late();
     test_ended();
     test_threads();
