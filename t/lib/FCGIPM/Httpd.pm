@@ -236,14 +236,14 @@ sub _children {
     return grep { $_ != $manager } children($self->pid);
 }
 
-# Does a child have a listening socket that httpd has?
+# Does a child have the first socket that httpd has opened, which listens?
 sub _accepts {
     my ($self, $child) = @_;
-    my %httpds = map { ($_ => 1) } values %{ fds($self->pid) };
-    my %listens = map { /^\s*\d+:(?:\s+\S+){2} 0A(?:\s+\S+){5}\s+(\d+)/
-                            ? ("socket:[$1]" => 1) : () }
-        map { split /\n/, slurp("/proc/net/$_") } qw(tcp tcp6);
-    return grep { $listens{$_} && $httpds{$_} } values %{ fds($child) };
+    my $httpds = fds($self->pid);
+    my ($first) = sort { $a <=> $b }
+        grep { $httpds->{$_} =~ /^socket:/ } keys %$httpds;
+    return defined $first
+        && grep { $_ eq $httpds->{$first} } values %{ fds($child) };
 }
 
 =head2 graceful(), restart()
