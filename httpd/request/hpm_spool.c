@@ -15,10 +15,12 @@ APLOG_USE_MODULE(fcgipm);
 #define SPOOL_GRACE apr_time_from_msec(20)
 
 /* While the worker has more to come, a stream of HTTP/2 gets so much at once,
- * which its buffers hold when the client takes nothing, and that much more a
- * second; server-sent events of that size whenever they come. */
+ * and so much more a second: its buffers hold that for some seconds when the
+ * client takes nothing.  What does not end gets pieces of such a size as they
+ * come. */
 #define SPOOL_BLIND_FIRST 32768
-#define SPOOL_BLIND_EVENT 8192
+#define SPOOL_BLIND_RATE  16384
+#define SPOOL_BLIND_PIECE 8192
 
 /* A response of at most this is sent as soon as it is whole. */
 #define SPOOL_SEND_NOW 16384
@@ -35,13 +37,26 @@ void hpm_spool_init(hpm_spool_t *s, request_rec *r, apr_int64_t limit)
     s->blind = hpm_client_fd(c) < 0;
 }
 
+/* Events, pictures of a camera, sound. */
+static int spool_is_endless(const char *type)
+{
+    static const char *const types[] = {
+        "text/event-stream", "multipart/x-mixed-replace", "audio/", "video/"};
+    apr_size_t i;
+
+    for (i = 0; type && i < sizeof(types) / sizeof(types[0]); i++) {
+        if (!ap_cstr_casecmpn(type, types[i], strlen(types[i]))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 void hpm_spool_head(hpm_spool_t *s, int whole)
 {
-    const char *type = s->r->content_type;
-
     s->unflushed = 1;
     s->whole = whole != 0;
-    s->events = type && !ap_cstr_casecmpn(type, "text/event-stream", 17);
+    s->endless = spool_is_endless(s->r->content_type);
 }
 
 /* --- down the filters ----------------------------------------------------- */
@@ -159,12 +174,13 @@ static apr_status_t spool_drain(hpm_spool_t *s)
     return s->rv;
 }
 
-static apr_status_t spool_flush(hpm_spool_t *s)
+/* What has been passed on so far. */
+static void spool_flush(hpm_spool_t *s)
 {
     APR_BRIGADE_INSERT_TAIL(
-        s->bb, apr_bucket_flush_create(s->r->connection->bucket_alloc));
-    s->unflushed = 0;
-    return hpm_spool_pass(s);
+        s->out, apr_bucket_flush_create(s->r->connection->bucket_alloc));
+    s->unflushed = spool_holds(s);
+    spool_pass(s, s->out);
 }
 
 apr_status_t hpm_spool_offer(hpm_spool_t *s)
@@ -188,46 +204,38 @@ static int spool_may_flush(const hpm_spool_t *s)
                && hpm_client_is_writable(c, 0));
 }
 
-/* What may go now to a client that cannot be asked. */
-static apr_off_t spool_blind_room(hpm_spool_t *s)
+/* A client that cannot be asked may get more as time goes on. */
+static void spool_grow_room(hpm_spool_t *s)
 {
     apr_time_t now = pm_time_now();
-    apr_off_t more = (now - s->since) * SPOOL_BLIND_EVENT / APR_USEC_PER_SEC;
+    apr_off_t more = (now - s->since) * SPOOL_BLIND_RATE / APR_USEC_PER_SEC;
 
     if (more > 0) {
         s->since = now;
         s->room = s->room + more < SPOOL_BLIND_FIRST ? s->room + more
                                                      : SPOOL_BLIND_FIRST;
     }
-    return s->events && s->room < SPOOL_BLIND_EVENT ? SPOOL_BLIND_EVENT
-                                                    : s->room;
-}
-
-static void spool_flush_passed(hpm_spool_t *s)
-{
-    APR_BRIGADE_INSERT_TAIL(
-        s->out, apr_bucket_flush_create(s->r->connection->bucket_alloc));
-    s->unflushed = spool_holds(s);
-    spool_pass(s, s->out);
+    if (s->endless && s->room < SPOOL_BLIND_PIECE) {
+        s->room = SPOOL_BLIND_PIECE;
+    }
 }
 
 static void spool_pause_blind(hpm_spool_t *s)
 {
     apr_off_t all = (apr_off_t)s->held + s->tail - s->head;
-    apr_off_t room = spool_blind_room(s);
-    apr_off_t before = s->passed_bytes;
+    apr_off_t before;
 
-    if (room < all && room < SPOOL_BLIND_EVENT) {
+    spool_grow_room(s);
+    if (s->room < all && s->room < SPOOL_BLIND_PIECE) {
         return; /* not in small pieces */
     }
-    while (s->rv == APR_SUCCESS && spool_holds(s)
-           && s->passed_bytes < before + room) {
-        spool_pass_some(s, (apr_size_t)(before + room - s->passed_bytes));
+    while (s->rv == APR_SUCCESS && spool_holds(s) && s->room > 0) {
+        before = s->passed_bytes;
+        spool_pass_some(s, (apr_size_t)s->room);
+        s->room -= s->passed_bytes - before;
     }
-    room = s->room - (s->passed_bytes - before);
-    s->room = room > 0 ? room : 0;
     if (s->rv == APR_SUCCESS) {
-        spool_flush_passed(s);
+        spool_flush(s);
     }
 }
 
@@ -254,9 +262,12 @@ int hpm_spool_is_delivered(const hpm_spool_t *s)
 
 int hpm_spool_wants_room(const hpm_spool_t *s)
 {
-    return !s->whole && !s->blind
-           && (s->unflushed || spool_holds(s)
-               || s->r->connection->data_in_output_filters);
+    if (s->whole) {
+        return 0;
+    }
+    return s->blind ? s->limit >= 0 && spool_holds(s)
+                    : s->unflushed || spool_holds(s)
+                          || s->r->connection->data_in_output_filters;
 }
 
 /* The core output filter keeps a small response until the request has been

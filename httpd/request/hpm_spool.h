@@ -15,9 +15,10 @@
  * beyond HPM_SPOOL_MAX in the file, or the disk is full, the worker has to
  * wait for the client.
  *
- * A stream of HTTP/2 cannot be asked whether it takes more.  When the worker
- * pauses, the stream gets a little of what there is, and server-sent events; it
- * gets all else when the worker is done.
+ * A stream of HTTP/2 cannot be asked whether it takes more.  While the worker
+ * writes, the stream gets some at once and a little more a second, and small
+ * pieces of what does not end, such as server-sent events; it gets all else
+ * when the worker is done.
  *
  * httpd's range filter needs a whole answer at once: then nothing is passed on
  * before the end (@c whole).
@@ -57,7 +58,7 @@ typedef struct hpm_spool {
     apr_off_t room;       /* blind: what it may get, as of that time */
     apr_time_t since;
     unsigned int blind : 1;     /* the client cannot be asked */
-    unsigned int events : 1;    /* server-sent ones */
+    unsigned int endless : 1;   /* server-sent ones */
     unsigned int whole : 1;     /* pass on nothing before the end */
     unsigned int unflushed : 1; /* there may be something in a filter */
     unsigned int no_file : 1;   /* a file cannot be had */

@@ -173,11 +173,11 @@ static int admission_sleep(hpm_admission_t *a, const hpm_queue_client_t *client)
             }
             doubt_at = a->began + a->waited + DOUBT;
         }
-        left = pm_time_min(left, doubt_at - a->began - a->waited);
+        /* All sleep equally long: the kernel wakes the one that has slept for
+         * longest. */
         pm_admission_sleep(&a->gate, a->seen,
-                           client ? pm_time_min(left, HPM_QUEUE_LOOK) : left);
-        if (client && a->seen == pm_admission_wakeups(&a->gate)
-            && client->has_gone(client->ctx)) {
+                           pm_time_min(left, doubt_at - a->began - a->waited));
+        if (client && client->has_gone(client->ctx)) {
             return admission_refuse_gone(a);
         }
         why = hpm_availability_check(a->server, a->pool, &a->retry_after);

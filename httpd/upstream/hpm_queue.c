@@ -639,7 +639,8 @@ static int line_pass_misled(hpm_queue_t *q, hpm_line_t *line, apr_time_t now)
 static int line_has_elder(const hpm_queue_t *q, const hpm_line_t *line,
                           apr_time_t now)
 {
-    const pm_waiter_t *first = pm_waiters_first(&line->waiters, 1);
+    const pm_waiter_t *first =
+        pm_waiters_first(&line->waiters, queue_has_thread(q));
 
     return line->elder && first
            && (pm_admission_has_grant(&line->admission)

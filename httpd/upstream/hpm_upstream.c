@@ -442,28 +442,38 @@ static void upstream_check_client(hpm_upstream_t *x, int revents)
     x->room = x->client->want_room && (ended || revents & POLLOUT);
 }
 
-/* Worker and client.  A stream of HTTP/2 has no descriptor that tells when it
- * is reset: mod_http2 only marks its connection, so that is looked at. */
-static int upstream_poll_both(hpm_upstream_t *x, struct pollfd *pfd,
-                              apr_interval_time_t timeout)
+/* A stream of HTTP/2 has no descriptor that tells when it is reset, mod_http2
+ * only marks its connection, or when it has room: that is looked at. */
+static int upstream_poll_blind(hpm_upstream_t *x, struct pollfd *pfd,
+                               apr_interval_time_t timeout)
 {
     const hpm_upstream_client_t *client = x->client;
     apr_interval_time_t piece;
     int n = 0;
 
-    if (!client->has_gone || upstream_client_may_go(x) || client->fd >= 0) {
-        return timeout > 0 ? upstream_poll(pfd, pfd[1].fd < 0 ? 1 : 2, timeout)
-                           : 0;
-    }
-    for (; n == 0 && timeout > 0; timeout -= piece) {
+    for (; n == 0 && timeout > 0 && !x->room; timeout -= piece) {
         piece = timeout < UPSTREAM_LOOK ? timeout : UPSTREAM_LOOK;
         n = upstream_poll(pfd, 1, piece);
-        if (n == 0 && client->has_gone(client->ctx)) {
+        if (n == 0 && !upstream_client_may_go(x)
+            && client->has_gone(client->ctx)) {
             upstream_end(x, HPM_UPSTREAM_GONE, "the client has gone");
             return 0;
         }
+        x->room = n == 0 && client->want_room;
     }
     return n;
+}
+
+static int upstream_poll_both(hpm_upstream_t *x, struct pollfd *pfd,
+                              apr_interval_time_t timeout)
+{
+    const hpm_upstream_client_t *client = x->client;
+
+    if (client->has_gone && client->fd < 0
+        && (client->want_room || !upstream_client_may_go(x))) {
+        return upstream_poll_blind(x, pfd, timeout);
+    }
+    return timeout > 0 ? upstream_poll(pfd, pfd[1].fd < 0 ? 1 : 2, timeout) : 0;
 }
 
 static void upstream_wait(hpm_upstream_t *x)
@@ -477,7 +487,7 @@ static void upstream_wait(hpm_upstream_t *x)
         {awaited ? x->client->fd : -1, awaited, 0}};
     int n = upstream_poll_both(x, pfd, upstream_timeout(x));
 
-    if (x->outcome != HPM_UPSTREAM_OPEN) {
+    if (x->outcome != HPM_UPSTREAM_OPEN || x->room) {
         return;
     }
     if (n < 0) {

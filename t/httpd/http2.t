@@ -104,11 +104,24 @@ for my $n (100_000, 200_000, 4_000_000) {
 for my $n (75, 300) {
     write_file("$dir/script", join "\n", 'out=A: b%0a%0a',
                ('fill=4000', 'sleep=2') x $n, 'eof', 'end', 0644);
+    my $before = $httpd->pool_status('raw')->{requests};
     my $s = asked("/raw/?file=$dir/script");
-    $httpd->counts('raw', in_flight => 0, idle => 1);
+    $httpd->counts('raw', in_flight => 0, idle => 1, requests => $before + 1);
     my ($got, $end) = h2_take($s, 1);
     is($end, 'end', "$n small pieces for who takes nothing: it gets");
     is(length $got, 4000 * $n, 'all of them');
+}
+
+# The last one arrives in time, too, though the worker writes no more.
+{
+    write_file("$dir/script", join "\n", 'out=A: b%0a%0a',
+               ('fill=4000', 'sleep=5') x 15, "until=$dir/last", 'eof', 'end',
+               0644);
+    my $s = asked("/raw/?file=$dir/script");
+    my ($got) = h2_take($s, 1, 60_000);
+    is(length $got, 60_000, 'all that was written arrives before the end');
+    write_file("$dir/last", '', 0644);
+    is((h2_take($s, 1))[1], 'end', 'which comes');
 }
 
 # An event arrives before the next one is written.
@@ -122,9 +135,11 @@ for my $n (75, 300) {
     for (1 .. 12) {
         my ($got) = h2_take($s, 1, $piece);
         $sum += length $got;
-        $n++ if $sum == $_ * $piece;
+        last if $sum != $_ * $piece;
+        $n++;
         write_file("$dir/event$_", '', 0644);
     }
+    write_file("$dir/event$_", '', 0644) for 1 .. 12;
     is($n, 12, 'server-sent events arrive one by one, however many');
     is((h2_take($s, 1))[1], 'end', 'until they end');
 }

@@ -215,7 +215,9 @@ is(tag('/one/changed.fcgi'), 'v2', 'the script answers');
 is(packet_pairs($parent), 2, 'the parent still has the store');
 is(packet_pairs($httpd->manager), 2 + $SPAWNER, 'and so has the manager');
 is(script_sockets(), 4, 'and the sockets');
-ok(wait_for { kept() == 4 } 20, 'as has another keeper');
+ok(wait_for { kept() == 4 } 20, 'as has another keeper')
+    or diag('kept ', kept(), ': ', join(' ', map { cmdline($_) }
+                                        children($parent)), "\n", $httpd->log);
 $httpd->write_config(config('FcgiPMIdleTimeout 100ms'));
 ok($httpd->graceful, 'graceful, with pools that go soon');
 ok(wait_for { script_sockets() == 0 } 60, 'unused ones go, with their sockets');

@@ -229,13 +229,6 @@ sub _settles {
     return 1;
 }
 
-# Without the manager, which has listening sockets of pools.
-sub _children {
-    my ($self) = @_;
-    my $manager = $self->manager // 0;
-    return grep { $_ != $manager } children($self->pid);
-}
-
 # Does a child have the first socket that httpd has opened, which listens?
 sub _accepts {
     my ($self, $child) = @_;
@@ -259,7 +252,7 @@ sub restart  { my ($self) = @_; return $self->_again('restart') }
 sub _again {
     my ($self, $word) = @_;
     $self->{resumed} = $self->_resumed;
-    my @before = $self->_children;
+    my @before = children($self->pid);
     my ($status, $said) = $self->run('-k', $word);
     if (!defined $status || $status ne '0') {
         Test::More::diag("httpd -k $word: $said");
@@ -277,7 +270,7 @@ SIGUSR1 to httpd: a graceful that no C<httpd -k> has checked before.
 sub graceful_signal {
     my ($self) = @_;
     $self->{resumed} = $self->_resumed;
-    my @before = $self->_children;
+    my @before = children($self->pid);
     $self->{proc}->signal('USR1');
     return $self->_settles('httpd after SIGUSR1', @before);
 }
