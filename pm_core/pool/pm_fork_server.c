@@ -161,6 +161,14 @@ static void fs_note(struct pm_fork_server *fs, const char *why)
            pool->conf->name, why);
 }
 
+/* Executed ones may well work. */
+static void fs_note_failed(struct pm_fork_server *fs, const char *why)
+{
+    fs_note(fs, why);
+    pm_restart_policy_forget(&fs->pool->restart);
+    pm_pool_touch(fs->pool);
+}
+
 /* A reload has begun, which does not depend on the fork server of before. */
 static int fs_is_former(struct pm_fork_server *fs)
 {
@@ -185,8 +193,7 @@ static void fs_kill(struct pm_fork_server *fs, const char *what)
     w->killed_for = what;
     pm_worker_handle(w, PM_WORKER_EVENT_KILL);
     if (!fs_is_former(fs)) {
-        fs_note(fs, what);
-        pm_pool_exit_failed(pool, NULL, pm_time_now());
+        fs_note_failed(fs, what);
     }
 }
 
@@ -265,9 +272,7 @@ static int fs_give_up(struct pm_fork_server *fs)
     }
     fs->blamed = fs->server->w->number;
     fs_stop(fs, &fs->server);
-    fs_note(fs, "forked workers fail at birth");
-    pm_restart_policy_forget(&pool->restart);
-    pm_pool_touch(pool);
+    fs_note_failed(fs, "forked workers fail at birth");
     return 1;
 }
 
@@ -485,6 +490,7 @@ static void fs_on_server(struct pm_fork_server *fs, int heard,
                               ? fs_find(fs, said->serial)
                               : NULL;
     char text[120];
+    int proven;
 
     if (heard > 0 && !order) {
         fs_kill(fs, "says what it was not asked for");
@@ -505,8 +511,10 @@ static void fs_on_server(struct pm_fork_server *fs, int heard,
         if (fs_give_up(fs)) {
             return;
         }
+        proven = fs->server->proven;
         fs_stop(fs, &fs->server);
-        if (fs_is_former(fs)) {
+        if (fs_is_former(fs) || proven) {
+            pm_pool_touch(pool);
             return;
         }
     }
@@ -585,7 +593,7 @@ static void fs_on_loading(pm_pool_t *pool, pm_exec_end_t how, pm_worker_t *w,
         return;
     }
     fs->next->w = w;
-    if (w->at.inode != pool->listener.socket) {
+    if (!pm_pool_has_socket(w)) {
         fs_stop(fs, &fs->next);
         return;
     }
@@ -644,8 +652,16 @@ pm_fork_birth_t pm_fork_server_birth(pm_pool_t *pool, int want, apr_time_t now)
     if (!fs->next && (!fs->server || fs->renew)) {
         return fs_load(fs);
     }
-    return fs->server && (missing || !fs->next) ? fs_order(fs, now)
-                                                : PM_FORK_LATER;
+    return !fs->server              ? PM_FORK_LATER
+           : (missing || !fs->next) ? fs_order(fs, now)
+                                    : PM_FORK_ENOUGH;
+}
+
+int pm_fork_server_is_candidate(const pm_worker_t *w)
+{
+    const fork_process_t *next = w->pool->fork_server->next;
+
+    return next && next->w == w;
 }
 
 /* --- events of the pool --------------------------------------------------- */

@@ -15,9 +15,9 @@
  * fork server in its place, which makes workers of the old code.
  *
  * DIAGNOSTICS: what a fork server does not do in time, or what cannot be true,
- * ends it: its pool has failed to start a worker (pm_pool_exit_failed()), and
- * each worker executes the program until the next reload.  So does one whose
- * workers fail before one has worked.  One that dies is loaded again.
+ * ends it, and each worker executes the program until the next reload.  So it
+ * is with one whose workers fail before one has worked.  One that dies is
+ * loaded again.
  */
 #ifndef PM_FORK_SERVER_H
 #define PM_FORK_SERVER_H
@@ -32,6 +32,8 @@ typedef enum pm_fork_birth {
     PM_FORK_BEGUN,   /**< a candidate was started, or a worker ordered */
     PM_FORK_LATER,   /**< a candidate is loading, or there are orders enough;
                       *   the pool is touched when that is over */
+    PM_FORK_ENOUGH,  /**< likewise; if the pool needs more workers than it has,
+                      *   there is one all the same */
     PM_FORK_NOT      /**< that failed; the error was reported */
 } pm_fork_birth_t;
 
@@ -65,6 +67,9 @@ int pm_fork_server_is_blamed(pm_pool_t *pool, const pm_worker_t *w);
 
 /** A worker was reaped; its address space tells about that of the others. */
 void pm_fork_server_exited(pm_pool_t *pool, pm_worker_t *w, int status);
+
+/** Is the worker to become the pool's fork server? */
+int pm_fork_server_is_candidate(const pm_worker_t *w);
 
 /** For the status: "off", "loading", "on", or why not. */
 const char *pm_fork_server_state(const pm_pool_t *pool);

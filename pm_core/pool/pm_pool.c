@@ -336,8 +336,7 @@ typedef enum pool_rank { LEAVES, LOADING, IDLE, NOT_KNOWN, BUSY } pool_rank_t;
 static int pool_is_spare(const pm_worker_t *w)
 {
     return pm_worker_fsm_alive(w->state) && w->state != PM_WORKER_READY
-           && !pm_worker_due(w->group)
-           && (w->forked || w->group->conf->preload == PM_PRELOAD_OFF);
+           && !pm_worker_due(w->group) && !pm_fork_server_is_candidate(w);
 }
 
 /* Each worker's status is read once, before any is told: a worker that was
@@ -480,7 +479,10 @@ static void pool_on_order_ended(pm_pool_t *pool, pm_exec_end_t how,
                                 pm_worker_t *w, void *warmup)
 {
     pm_warmup_begin(warmup, w);
-    if (how == PM_EXEC_BORN) {
+    if (how == PM_EXEC_BORN && !pm_pool_has_socket(w)) {
+        pm_worker_handle(w, PM_WORKER_EVENT_STOP);
+    }
+    else if (how == PM_EXEC_BORN) {
         /* its order may have waited: the trial begins now */
         pm_restart_policy_note_start(&pool->restart, pm_time_now());
         if (w->due == PM_DUE_NOT) { /* no reload has come meanwhile */
@@ -514,25 +516,25 @@ static pm_fork_birth_t pool_start_one(pm_pool_t *pool, int want, apr_time_t now)
 }
 
 /* Where not all are ordered the pool is planned again when one has come.
- * @return 0: so it is */
-static int pool_start(pm_pool_t *pool, int n, int want, apr_time_t now)
+ * @return PM_FORK_LATER or PM_FORK_ENOUGH: so it is */
+static pm_fork_birth_t pool_start(pm_pool_t *pool, int n, int want,
+                                  apr_time_t now)
 {
-    for (; n > 0; n--) {
-        pm_fork_birth_t birth;
+    pm_fork_birth_t birth = PM_FORK_BEGUN;
 
+    for (; n > 0 && birth == PM_FORK_BEGUN; n--) {
         pool_prepare_socket(pool);
         birth = pool_start_one(pool, want, now);
-        if (birth == PM_FORK_LATER) {
-            return 0;
+        if (birth == PM_FORK_LATER || birth == PM_FORK_ENOUGH) {
+            return birth;
         }
         pool->last_start = now;
         pm_restart_policy_note_start(&pool->restart, now);
-        if (birth == PM_FORK_NOT) {
-            pm_pool_start_failed(pool);
-            return 1;
-        }
     }
-    return 1;
+    if (birth == PM_FORK_NOT) {
+        pm_pool_start_failed(pool);
+    }
+    return birth;
 }
 
 /* How many more FcgiPMMaxProcesses leaves. */
@@ -558,7 +560,7 @@ static void pool_reload_worker(pm_worker_t *w, void *ctx)
 static void pool_keep_worker(pm_worker_t *w, void *ctx)
 {
     (void)ctx;
-    if (w->due >= PM_DUE_ROLL) {
+    if (w->due >= PM_DUE_ROLL && pm_pool_has_socket(w)) {
         pm_worker_set_due(w, PM_DUE_NOT);
     }
 }
@@ -853,6 +855,7 @@ static void pool_plan_recycle(pm_pool_t *pool, int want, apr_time_t now)
 static apr_time_t pool_plan_workers(pm_pool_t *pool, apr_time_t now)
 {
     pm_scale_plan_t plan = pool_ask_policy(pool, now);
+    pm_fork_birth_t birth;
 
     if (pool->context->dying_at && !pm_listen_pending(pool->listener.fd)) {
         /* there is nothing for another worker to do */
@@ -861,10 +864,11 @@ static apr_time_t pool_plan_workers(pm_pool_t *pool, apr_time_t now)
     }
     plan.stop -= pm_exec_orders_recall(pool, plan.stop);
     pool_tell(pool, plan.stop, plan.busy, ANY, now);
-    if (!pool_start(pool, plan.start, plan.want, now)) {
-        /* neither a request nor room for it changes anything until then */
-        plan.open = plan.want_room = 0;
-    }
+    birth = pool_start(pool, plan.start, plan.want, now);
+    /* Until then room for it changes nothing, nor does a request, where no
+     * worker could be made for that. */
+    plan.want_room &= birth != PM_FORK_LATER && birth != PM_FORK_ENOUGH;
+    plan.open &= birth != PM_FORK_LATER;
     pool_plan_recycle(pool, plan.want, now);
     pool->open = plan.open;
     pool_wait_for_room(pool, plan.want_room);

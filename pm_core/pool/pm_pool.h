@@ -136,8 +136,15 @@ void pm_pool_tell_former(pm_pool_t *pool);
 /** A worker could not be started; the error was reported. */
 void pm_pool_start_failed(pm_pool_t *pool);
 
-/** Workers that a reload was to replace stay. */
+/** Workers that a reload was to replace stay, but for those that have a socket
+ *  which was replaced. */
 void pm_pool_keep_workers(pm_pool_t *pool);
+
+/** Does the worker accept at the pool's socket, as it is now? */
+static inline int pm_pool_has_socket(const pm_worker_t *w)
+{
+    return w->at.inode == w->pool->listener.socket;
+}
 
 /** The pool is to have no workers, and requests get 503, until it is let go on
  *  again.  The scoreboard keeps that over reloads and managers. */

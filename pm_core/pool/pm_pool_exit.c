@@ -28,7 +28,7 @@ static void exit_keep_failure(pm_pool_t *pool, const pm_worker_t *w)
 static void exit_not_due(pm_worker_t *w, void *ctx)
 {
     (void)ctx;
-    if (w->due == PM_DUE_ROLL) {
+    if (w->due == PM_DUE_ROLL && pm_pool_has_socket(w)) {
         pm_worker_set_due(w, PM_DUE_NOT);
     }
 }

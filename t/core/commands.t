@@ -136,11 +136,11 @@ ok(wait_for { pool_of($run)->{idle} == 3
 }
 
 # --- scaled to more, and back before they have loaded
-{
+for my $option ([], ['--preload', 'auto']) {
     my $dir = tmp_dir();
-    my $gated = run_with(2, [write_script("$dir/gated", <<"END")]);
+    my $gated = run_with(2, [write_script("$dir/gated", <<"END")], @$option);
 while [ -e $dir/shut ]; do sleep 0.02; done
-exec ${\ bin('worker')}
+exec ${\ bin('threaded')}
 END
     my @serves = $gated->workers(2);
     is(scalar @serves, 2, 'two that serve');

@@ -50,10 +50,14 @@ use FCGI;
 my ($how, $file) = @ARGV;
 open my $fh, '<', $file or die if $file;
 my $version = $file ? <$fh> : 1;
-my ($loaded, $request) = ($$, FCGI::Request());
+my ($loaded, $request, $looked) = ($$, FCGI::Request());
 while (1) {
     vec(my $ready = '', 0, 1) = 1;
     my $n = select $ready, undef, undef, 0.2;
+    if ($$ != $loaded && !$looked) {
+        $looked = 1;
+        exit 1 if $file && -e "$file.die";
+    }
     if ($$ != $loaded && $version > 0) {
         kill 'SEGV', $$ if $how eq 'crash';
         exit 1;
@@ -96,16 +100,17 @@ for (['it dies at once', [bin('liar'), 'dies']],
 
 # --- one whose workers have worked stays
 {
-    my $run = begin([bin('loop')]);
-    my (undef, @stays) = serving($run);
+    my $file = write_file("$dir/stays", 0, 0644);
+    my $run = begin([$poll, 'exit', $file]);
+    serving($run);
     my $server = $run->pool_status->{fork_server};
     like(request($run->address)->{body}, qr/pid=\d/, 'a worker has served');
-    my %stays = map { $_ => 1 } @stays;
-    ok(wait_for {
-        kill 'KILL', grep { !$stays{$_} } map { $_->{pid} } all_workers($run);
-        $run->log =~ /starts in a row have failed/
-    } 30, 'others are killed at birth') or diag($run->log);
-    is(scalar(serving($run)), 3, 'they are replaced');
+    write_file("$file.die", '', 0644);
+    ctl($run->control_socket, 'scale', 'default', 4);
+    ok(wait_for { $run->log =~ /starts in a row have failed/ } 30,
+       'others die at birth') or diag($run->log);
+    unlink "$file.die" or die;
+    $run->counts('default', idle => 4);
     is($run->pool_status->{fork_server}, $server, 'by the same fork server');
     $run->signal('TERM');
     is($run->wait(40), 0, 'all go') or diag($run->log);

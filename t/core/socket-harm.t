@@ -205,4 +205,27 @@ for my $ordered (0, 1) {
     is($run->wait(15), 0, 'exit status 0');
 }
 
+# --- its file is removed, and the program does not start for a while
+{
+    my $dir = tmp_dir();
+    my $run = FCGIPM::Run->new(
+        processes => 2, control => 1,
+        command => [write_script("$dir/some", <<"END")]);
+[ -e $dir/broken ] && exit 1
+exec ${\ bin('worker')}
+END
+    ok(serves($run), 'a pool serves');
+    write_file("$dir/broken", '');
+    unlink $run->address =~ /^unix:(.*)/ or die;
+    ok(wait_for {
+        ctl($run->control_socket, 'scale', 'default', 2); # it is looked at
+        $run->log =~ /its socket is replaced/
+    } 20, 'the socket is replaced');
+    ok(wait_for { $run->log =~ /has died at birth/ } 30, 'a new worker fails');
+    unlink "$dir/broken" or die;
+    ok(serves($run), 'the program is mended: the pool serves');
+    $run->signal('TERM');
+    is($run->wait(20), 0, 'exit status 0');
+}
+
 done_testing;

@@ -32,10 +32,10 @@ int poll(struct pollfd *pfd, nfds_t n, int timeout)
     FD_ZERO(&ready);
     FD_SET(l.fd, &ready);
     found = select(l.fd + 1, &ready, NULL, NULL, &at_once);
-    if (steals && found > 0) {
+    pfd->revents = found > 0 ? POLLIN : 0;
+    while (steals && select(l.fd + 1, &ready, NULL, NULL, &at_once) > 0) {
         close(accept(l.fd, NULL, NULL));
     }
-    pfd->revents = found > 0 ? POLLIN : 0;
     return found;
 }
 
