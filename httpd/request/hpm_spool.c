@@ -15,12 +15,12 @@ APLOG_USE_MODULE(fcgipm);
 #define SPOOL_GRACE apr_time_from_msec(20)
 
 /* While the worker has more to come, a stream of HTTP/2 gets so much at once,
- * and so much more a second: its buffers hold that for some seconds when the
- * client takes nothing.  What does not end gets pieces of such a size as they
- * come. */
+ * and so much more a second, in pieces of such a size: its buffers hold that
+ * for some seconds when the client takes nothing. */
 #define SPOOL_BLIND_FIRST 32768
 #define SPOOL_BLIND_RATE  16384
 #define SPOOL_BLIND_PIECE 8192
+#define SPOOL_BLIND_PAUSE apr_time_from_msec(400)
 
 /* A response of at most this is sent as soon as it is whole. */
 #define SPOOL_SEND_NOW 16384
@@ -37,14 +37,18 @@ void hpm_spool_init(hpm_spool_t *s, request_rec *r, apr_int64_t limit)
     s->blind = hpm_client_fd(c) < 0;
 }
 
-/* Events, pictures of a camera, sound. */
-static int spool_is_endless(const char *type)
+/* Events, pictures of a camera, sound: its client has it piece by piece. */
+static int spool_is_endless(const request_rec *r)
 {
     static const char *const types[] = {
         "text/event-stream", "multipart/x-mixed-replace", "audio/", "video/"};
+    const char *type = r->content_type;
     apr_size_t i;
 
-    for (i = 0; type && i < sizeof(types) / sizeof(types[0]); i++) {
+    if (!type || apr_table_get(r->headers_out, "Content-Length")) {
+        return 0;
+    }
+    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (!ap_cstr_casecmpn(type, types[i], strlen(types[i]))) {
             return 1;
         }
@@ -56,7 +60,10 @@ void hpm_spool_head(hpm_spool_t *s, int whole)
 {
     s->unflushed = 1;
     s->whole = whole != 0;
-    s->endless = spool_is_endless(s->r->content_type);
+    s->flushed_at = pm_time_now();
+    if (s->blind && spool_is_endless(s->r)) {
+        s->limit = -1;
+    }
 }
 
 /* --- down the filters ----------------------------------------------------- */
@@ -180,6 +187,7 @@ static void spool_flush(hpm_spool_t *s)
     APR_BRIGADE_INSERT_TAIL(
         s->out, apr_bucket_flush_create(s->r->connection->bucket_alloc));
     s->unflushed = spool_holds(s);
+    s->flushed_at = pm_time_now();
     spool_pass(s, s->out);
 }
 
@@ -215,19 +223,26 @@ static void spool_grow_room(hpm_spool_t *s)
         s->room = s->room + more < SPOOL_BLIND_FIRST ? s->room + more
                                                      : SPOOL_BLIND_FIRST;
     }
-    if (s->endless && s->room < SPOOL_BLIND_PIECE) {
-        s->room = SPOOL_BLIND_PIECE;
-    }
+}
+
+/* All of it may go, or a piece that has been held for some time: to pass a
+ * large answer on in two parts costs more. */
+static int spool_has_room(const hpm_spool_t *s)
+{
+    apr_off_t all = (apr_off_t)s->held + s->tail - s->head;
+
+    return s->room >= all
+           || (s->room >= SPOOL_BLIND_PIECE
+               && pm_time_now() - s->flushed_at >= SPOOL_BLIND_PAUSE);
 }
 
 static void spool_pause_blind(hpm_spool_t *s)
 {
-    apr_off_t all = (apr_off_t)s->held + s->tail - s->head;
     apr_off_t before;
 
     spool_grow_room(s);
-    if (s->room < all && s->room < SPOOL_BLIND_PIECE) {
-        return; /* not in small pieces */
+    if (!spool_has_room(s)) {
+        return;
     }
     while (s->rv == APR_SUCCESS && spool_holds(s) && s->room > 0) {
         before = s->passed_bytes;

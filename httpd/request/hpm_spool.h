@@ -16,9 +16,9 @@
  * wait for the client.
  *
  * A stream of HTTP/2 cannot be asked whether it takes more.  While the worker
- * writes, the stream gets some at once and a little more a second, and small
- * pieces of what does not end, such as server-sent events; it gets all else
- * when the worker is done.
+ * writes, the stream gets some at once and a little more a second; it gets all
+ * else when the worker is done.  What does not end, such as server-sent events,
+ * is not held.
  *
  * httpd's range filter needs a whole answer at once: then nothing is passed on
  * before the end (@c whole).
@@ -57,8 +57,8 @@ typedef struct hpm_spool {
     apr_off_t head, tail; /* of the bytes in the file */
     apr_off_t room;       /* blind: what it may get, as of that time */
     apr_time_t since;
+    apr_time_t flushed_at;      /* or begun */
     unsigned int blind : 1;     /* the client cannot be asked */
-    unsigned int endless : 1;   /* server-sent ones */
     unsigned int whole : 1;     /* pass on nothing before the end */
     unsigned int unflushed : 1; /* there may be something in a filter */
     unsigned int no_file : 1;   /* a file cannot be had */

@@ -199,6 +199,7 @@ static int admission_wait_alone(hpm_admission_t *a,
 
     if (!admitted) {
         pm_admission_leave(&a->gate);
+        pm_admission_pass_on(&a->gate); /* it may have been woken for that */
     }
     pm_scoreboard_add_waiting(a->cell, -1);
     return admitted;

@@ -35,8 +35,9 @@ typedef struct hpm_line {
     apr_time_t doubt_at;
     apr_time_t elder; /* another child's head, which goes first */
     apr_time_t elder_until;
-    int called; /* the admission's */
-    int number; /* of the slot */
+    apr_time_t absent; /* an elder that has not come for a grant */
+    int called;        /* the admission's */
+    int number;        /* of the slot */
 } hpm_line_t;
 
 APR_RING_HEAD(hpm_line_ring, hpm_line);
@@ -320,6 +321,7 @@ static int line_claim(hpm_queue_t *q, hpm_line_t *line,
         pm_scoreboard_end(line->cell);
         return 0;
     }
+    line->absent = line->elder;
     return 1;
 }
 
@@ -634,17 +636,16 @@ static int line_pass_misled(hpm_queue_t *q, hpm_line_t *line, apr_time_t now)
     return n;
 }
 
-/* What other children have let go is called for the elder first: as long as it
- * does not come this one looks by itself. */
-static int line_has_elder(const hpm_queue_t *q, const hpm_line_t *line,
-                          apr_time_t now)
+/* What other children have let go is called for the elder first: as long as one
+ * that has not come for a grant stands there this child looks by itself. */
+static int line_has_elder(const hpm_queue_t *q, const hpm_line_t *line)
 {
     const pm_waiter_t *first =
         pm_waiters_first(&line->waiters, queue_has_thread(q));
 
     return line->elder && first
            && (pm_admission_has_grant(&line->admission)
-               || (now >= line->elder_until
+               || (line->elder == line->absent
                    && pm_admission_rows_elder(q->rows, line->admission.head,
                                               first->since)
                           == line->elder));
@@ -656,7 +657,7 @@ static apr_time_t line_due(const hpm_queue_t *q, hpm_line_t *line,
     apr_time_t at = now + QUEUE_IDLE;
     int parked;
 
-    if (!line_has_elder(q, line, now)) {
+    if (!line_has_elder(q, line)) {
         line->elder = 0;
     }
     if (line->elder) {

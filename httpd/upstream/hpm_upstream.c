@@ -604,6 +604,9 @@ hpm_upstream_event_t hpm_upstream_next(hpm_upstream_t *x)
         }
         if (x->room) {
             x->room = 0;
+            /* one that cannot be asked may block for long: look before it is
+             * found that the worker is silent */
+            x->readable |= x->client->fd < 0;
             return HPM_UPSTREAM_EVENT_ROOM;
         }
         if (x->slow) {

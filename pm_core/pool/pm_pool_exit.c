@@ -19,7 +19,6 @@ static void exit_keep_failure(pm_pool_t *pool, const pm_worker_t *w)
 
     failure->n++;
     failure->pid = w ? w->pid : 0;
-    failure->roll = pool->workers.due[PM_DUE_ROLL];
     apr_cpystrn(failure->reason, pool->last_error, sizeof(failure->reason));
     apr_cpystrn(failure->said, w && w->said ? w->said : "",
                 sizeof(failure->said));
@@ -33,15 +32,20 @@ static void exit_not_due(pm_worker_t *w, void *ctx)
     }
 }
 
-static void exit_end_roll(pm_pool_t *pool)
+/* @return how many were to be replaced and are not */
+static int exit_end_roll(pm_pool_t *pool)
 {
-    if (pool->workers.due[PM_DUE_ROLL]) {
+    int n = pool->workers.due[PM_DUE_ROLL];
+
+    pm_pool_each_worker(pool, exit_not_due, NULL);
+    n -= pool->workers.due[PM_DUE_ROLL];
+    if (n) {
         pm_log(pool->context->log, PM_ERROR,
                "pool %s: the rolling reload ends: "
                "a new worker has failed, %d old ones are kept",
-               pool->conf->name, pool->workers.due[PM_DUE_ROLL]);
-        pm_pool_each_worker(pool, exit_not_due, NULL);
+               pool->conf->name, n);
     }
+    return n;
 }
 
 void pm_pool_exit_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
@@ -63,7 +67,7 @@ void pm_pool_exit_failed(pm_pool_t *pool, const pm_worker_t *w, apr_time_t now)
     if (!w || (w->due != PM_DUE_ROLL && w->due != PM_DUE_RELOAD)) {
         /* else it is one that the reload replaces, started before it */
         exit_keep_failure(pool, w);
-        exit_end_roll(pool);
+        pool->failure.roll = exit_end_roll(pool);
     }
     if (pm_rollback_failed(pool, w)) {
         pm_log(pool->context->log, PM_WARNING,

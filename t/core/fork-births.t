@@ -130,7 +130,9 @@ for my $reload ('all', 'rolling') {
     $load->flows(5);
     write_file($file, 1, 0644);
     my ($status, $said) = ctl($run->control_socket, 'reload', '--wait');
-    is($status, 0, 'a release whose forked workers die') or diag($said);
+    # one may die when the last old worker has just gone: that is told
+    ok($status == 0 || $said =~ /has died at birth/,
+       'a release whose forked workers die') or diag($said);
     serving($run);
     my $sum = $load->stop;
     is($sum->{failed}, 0, "none of $sum->{ok} requests was lost")

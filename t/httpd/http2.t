@@ -102,7 +102,9 @@ for my $n (100_000, 200_000, 4_000_000) {
 # Nor does an answer that is written in small pieces: a window and buffers take
 # the first ones, and a pause after each lets it go on.
 for my $n (75, 300) {
-    write_file("$dir/script", join "\n", 'out=A: b%0a%0a',
+    write_file("$dir/script", join "\n",
+               'out=Content-Type: video/mp4%0aContent-Length: '
+               . 4000 * $n . '%0a%0a',
                ('fill=4000', 'sleep=2') x $n, 'eof', 'end', 0644);
     my $before = $httpd->pool_status('raw')->{requests};
     my $s = asked("/raw/?file=$dir/script");
@@ -126,7 +128,7 @@ for my $n (75, 300) {
 
 # An event arrives before the next one is written.
 {
-    my $piece = 7000;
+    my $piece = 70_000;
     write_file("$dir/script", join "\n",
                'out=Content-Type: text/event-stream%0a%0a',
                map({ ("fill=$piece", "until=$dir/event$_") } 1 .. 12),
