@@ -84,7 +84,7 @@ int main(void)
     for (steals = 0; steals < 2; steals++) {
         for (i = 0; i < 3; i++) {
             fd[i] = socket(AF_UNIX, SOCK_STREAM, 0);
-            connect(fd[i], (struct sockaddr *)&addr.sa, addr.len);
+            (void)connect(fd[i], (struct sockaddr *)&addr.sa, addr.len);
         }
         ok(is_refused(), "it returns, steals %d", steals);
         for (i = 0; i < 3; i++) {
