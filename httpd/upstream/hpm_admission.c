@@ -152,7 +152,7 @@ static int admission_pass(hpm_admission_t *a)
  * true. */
 #define DOUBT apr_time_from_sec(1)
 
-static int admission_sleep(hpm_admission_t *a, const hpm_queue_client_t *client)
+static int admission_sleep(hpm_admission_t *a, const hpm_gone_t *client)
 {
     apr_time_t until = a->began + a->pool->conf->queue_timeout;
     apr_time_t doubt_at = a->began + DOUBT;
@@ -192,8 +192,7 @@ static int admission_sleep(hpm_admission_t *a, const hpm_queue_client_t *client)
     return 1;
 }
 
-static int admission_wait_alone(hpm_admission_t *a,
-                                const hpm_queue_client_t *client)
+static int admission_wait_alone(hpm_admission_t *a, const hpm_gone_t *client)
 {
     int admitted = admission_sleep(a, client);
 
@@ -241,8 +240,7 @@ static int admission_end_queued(hpm_admission_t *a)
     }
 }
 
-static int admission_wait_queued(hpm_admission_t *a,
-                                 const hpm_queue_client_t *client)
+static int admission_wait_queued(hpm_admission_t *a, const hpm_gone_t *client)
 {
     hpm_queue_wait(a->queue, &a->waiter, client);
     hpm_queue_forget(&a->waiter);
@@ -355,7 +353,7 @@ int hpm_admission_is_parked(const hpm_admission_t *a)
            && hpm_waiter_state(&a->waiter) == HPM_WAITER_WAITING;
 }
 
-int hpm_admission_wait(hpm_admission_t *a, const hpm_queue_client_t *client)
+int hpm_admission_wait(hpm_admission_t *a, const hpm_gone_t *client)
 {
     int admitted = !a->queued  ? !a->why
                    : a->joined ? admission_wait_queued(a, client)

@@ -84,7 +84,7 @@ int hpm_admission_is_parked(const hpm_admission_t *a);
  *         already, FcgiPMQueueTimeout is over, the pool answers no requests,
  *         or @c gone
  */
-int hpm_admission_wait(hpm_admission_t *a, const hpm_queue_client_t *client);
+int hpm_admission_wait(hpm_admission_t *a, const hpm_gone_t *client);
 
 /** Nothing will come of a request that was parked. */
 void hpm_admission_abandon(hpm_admission_t *a);

@@ -156,8 +156,7 @@ static void call_exchange(hpm_call_t *call, const hpm_admission_t *admission)
     hpm_upstream_client_t client = {
         .fd = call->client_fd,
         .timeout = s->timeout,
-        .has_gone = call->downstream->client_has_gone,
-        .ctx = call->downstream_ctx,
+        .gone = {call->downstream->client_has_gone, call->downstream_ctx},
     };
     hpm_upstream_buffer_t buffer = {call->downstream->get_buffer,
                                     call->downstream_ctx};
@@ -194,26 +193,26 @@ static hpm_admission_thread_t call_thread(const hpm_call_t *call)
                                        : HPM_ADMISSION_BLOCK;
 }
 
-/* @return 1: admitted */
-static int call_get_worker(hpm_call_t *call)
+/* @param client NULL: it may go
+ * @return 1: admitted */
+static int call_get_worker(hpm_call_t *call, const hpm_gone_t *client)
 {
-    hpm_queue_client_t client = {call->downstream->client_has_gone,
-                                 call->downstream_ctx};
-    int may_go = call->downstream->client_may_go(call->downstream_ctx);
-
     if (!call->asked) {
         hpm_admission_ask(&call->admission, hpm_server(call->r->server),
                           call->pool, call_thread(call), call_keeps(call));
     }
     call->asked = 0;
-    return hpm_admission_wait(&call->admission, may_go ? NULL : &client);
+    return hpm_admission_wait(&call->admission, client);
 }
 
 static void call_attempt(hpm_call_t *call)
 {
     const hpm_server_t *server = hpm_server(call->r->server);
     hpm_admission_t *admission = &call->admission;
-    int admitted = call_get_worker(call);
+    hpm_gone_t gone = {call->downstream->client_has_gone, call->downstream_ctx};
+    const hpm_gone_t *client =
+        call->downstream->client_may_go(gone.ctx) ? NULL : &gone;
+    int admitted = call_get_worker(call, client);
 
     call->waited += admission->waited;
     if (!admitted) {
@@ -223,9 +222,7 @@ static void call_attempt(hpm_call_t *call)
                  admission->why);
         return;
     }
-    if (admission->queued
-        && !call->downstream->client_may_go(call->downstream_ctx)
-        && call->downstream->client_has_gone(call->downstream_ctx)) {
+    if (admission->queued && client && client->has_gone(client->ctx)) {
         hpm_admission_cancel(admission);
         call_end(call, HPM_UPSTREAM_GONE,
                  "the client has gone before a worker was free");

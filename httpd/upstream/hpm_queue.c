@@ -530,12 +530,11 @@ void hpm_queue_look(hpm_queue_t *q, int slot)
 }
 
 /* The lock: whatever has woken it has done with it. */
-void hpm_queue_wait(hpm_queue_t *q, hpm_waiter_t *w,
-                    const hpm_queue_client_t *client)
+void hpm_queue_wait(hpm_queue_t *q, hpm_waiter_t *w, const hpm_gone_t *client)
 {
     while (hpm_waiter_state(w) == HPM_WAITER_WAITING) {
         pm_futex_wait(&w->state, HPM_WAITER_WAITING,
-                      client ? HPM_QUEUE_LOOK : QUEUE_IDLE);
+                      client ? HPM_GONE_LOOK : QUEUE_IDLE);
         if (hpm_waiter_state(w) == HPM_WAITER_WAITING && client
             && client->has_gone(client->ctx)) {
             hpm_queue_end(q, w, HPM_WAITER_GONE);

@@ -28,19 +28,11 @@
 #define HPM_QUEUE_H
 
 #include "httpd/config/hpm_pool.h"
+#include "httpd/upstream/hpm_gone.h"
 #include "pm_core/shm/pm_scoreboard.h"
 #include "pm_core/shm/pm_waiters.h"
 
 typedef struct hpm_queue hpm_queue_t;
-
-/** The client of a request whose thread waits. */
-typedef struct hpm_queue_client {
-    int (*has_gone)(void *ctx);
-    void *ctx;
-} hpm_queue_client_t;
-
-/** Between two looks at it: nothing tells of the end of an HTTP/2 stream. */
-#define HPM_QUEUE_LOOK apr_time_from_msec(500)
 
 /** What has become of a queued request. */
 typedef enum hpm_waiter_state {
@@ -128,8 +120,7 @@ void hpm_queue_look(hpm_queue_t *q, int slot);
 
 /** Sleep until a blocked request is not WAITING; from time to time look whether
  *  its client has gone.  @param client NULL: a request without one */
-void hpm_queue_wait(hpm_queue_t *q, hpm_waiter_t *w,
-                    const hpm_queue_client_t *client);
+void hpm_queue_wait(hpm_queue_t *q, hpm_waiter_t *w, const hpm_gone_t *client);
 
 /** Take it out of the queue, if it is WAITING, with this state. */
 void hpm_queue_end(hpm_queue_t *q, hpm_waiter_t *w, hpm_waiter_state_t state);

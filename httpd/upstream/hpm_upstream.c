@@ -342,9 +342,6 @@ static void upstream_receive(hpm_upstream_t *x)
 
 /* --- neither sending nor receiving is possible --------------------------- */
 
-/* Between two looks at a client that nothing tells of. */
-#define UPSTREAM_LOOK apr_time_from_msec(500)
-
 #ifndef POLLRDHUP
 #define POLLRDHUP 0 /* a write to a client that has gone finds it out */
 #endif
@@ -452,10 +449,10 @@ static int upstream_poll_blind(hpm_upstream_t *x, struct pollfd *pfd,
     int n = 0;
 
     for (; n == 0 && timeout > 0 && !x->room; timeout -= piece) {
-        piece = timeout < UPSTREAM_LOOK ? timeout : UPSTREAM_LOOK;
+        piece = pm_time_min(timeout, HPM_GONE_LOOK);
         n = upstream_poll(pfd, 1, piece);
         if (n == 0 && !upstream_client_may_go(x)
-            && client->has_gone(client->ctx)) {
+            && client->gone.has_gone(client->gone.ctx)) {
             upstream_end(x, HPM_UPSTREAM_GONE, "the client has gone");
             return 0;
         }
@@ -469,7 +466,7 @@ static int upstream_poll_both(hpm_upstream_t *x, struct pollfd *pfd,
 {
     const hpm_upstream_client_t *client = x->client;
 
-    if (client->has_gone && client->fd < 0
+    if (client->gone.has_gone && client->fd < 0
         && (client->want_room || !upstream_client_may_go(x))) {
         return upstream_poll_blind(x, pfd, timeout);
     }

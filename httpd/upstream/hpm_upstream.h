@@ -29,6 +29,7 @@
 
 #include <sys/uio.h>
 
+#include "httpd/upstream/hpm_gone.h"
 #include "pm_core/base/pm_codec.h"
 #include "pm_core/base/pm_base.h"
 #include "pm_core/os/pm_listen.h"
@@ -98,10 +99,7 @@ typedef struct hpm_upstream_client {
                     *   the request's body is whole */
     apr_interval_time_t timeout; /**< silence allowed to the client while the
                                   *   exchange waits for its body */
-    /** Has the client gone?  Asked now and then where @c fd is -1; NULL: there
-     *  is nothing to ask either */
-    int (*has_gone)(void *ctx);
-    void *ctx;
+    hpm_gone_t gone;             /**< asked now and then where @c fd is -1 */
 } hpm_upstream_client_t;
 
 /** Records of STDIN that one sendmsg() can take. */
