@@ -60,9 +60,9 @@ void hpm_spool_head(hpm_spool_t *s, int whole)
 {
     s->unflushed = 1;
     s->whole = whole != 0;
-    s->flushed_at = pm_time_now();
-    if (s->blind && spool_is_endless(s->r)) {
-        s->limit = -1;
+    if (s->blind) {
+        s->passed_at = pm_time_now();
+        s->limit = spool_is_endless(s->r) ? -1 : s->limit;
     }
 }
 
@@ -187,7 +187,6 @@ static void spool_flush(hpm_spool_t *s)
     APR_BRIGADE_INSERT_TAIL(
         s->out, apr_bucket_flush_create(s->r->connection->bucket_alloc));
     s->unflushed = spool_holds(s);
-    s->flushed_at = pm_time_now();
     spool_pass(s, s->out);
 }
 
@@ -213,9 +212,8 @@ static int spool_may_flush(const hpm_spool_t *s)
 }
 
 /* A client that cannot be asked may get more as time goes on. */
-static void spool_grow_room(hpm_spool_t *s)
+static void spool_grow_room(hpm_spool_t *s, apr_time_t now)
 {
-    apr_time_t now = pm_time_now();
     apr_off_t more = (now - s->since) * SPOOL_BLIND_RATE / APR_USEC_PER_SEC;
 
     if (more > 0) {
@@ -227,21 +225,22 @@ static void spool_grow_room(hpm_spool_t *s)
 
 /* All of it may go, or a piece that has been held for some time: to pass a
  * large answer on in two parts costs more. */
-static int spool_has_room(const hpm_spool_t *s)
+static int spool_has_room(const hpm_spool_t *s, apr_time_t now)
 {
     apr_off_t all = (apr_off_t)s->held + s->tail - s->head;
 
     return s->room >= all
            || (s->room >= SPOOL_BLIND_PIECE
-               && pm_time_now() - s->flushed_at >= SPOOL_BLIND_PAUSE);
+               && now - s->passed_at >= SPOOL_BLIND_PAUSE);
 }
 
 static void spool_pause_blind(hpm_spool_t *s)
 {
+    apr_time_t now = pm_time_now();
     apr_off_t before;
 
-    spool_grow_room(s);
-    if (!spool_has_room(s)) {
+    spool_grow_room(s, now);
+    if (!spool_has_room(s, now)) {
         return;
     }
     while (s->rv == APR_SUCCESS && spool_holds(s) && s->room > 0) {
@@ -250,6 +249,7 @@ static void spool_pause_blind(hpm_spool_t *s)
         s->room -= s->passed_bytes - before;
     }
     if (s->rv == APR_SUCCESS) {
+        s->passed_at = pm_time_now(); /* it may have blocked */
         spool_flush(s);
     }
 }

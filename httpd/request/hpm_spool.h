@@ -57,7 +57,7 @@ typedef struct hpm_spool {
     apr_off_t head, tail; /* of the bytes in the file */
     apr_off_t room;       /* blind: what it may get, as of that time */
     apr_time_t since;
-    apr_time_t flushed_at;      /* or begun */
+    apr_time_t passed_at;       /* blind: last, or when it began */
     unsigned int blind : 1;     /* the client cannot be asked */
     unsigned int whole : 1;     /* pass on nothing before the end */
     unsigned int unflushed : 1; /* there may be something in a filter */
