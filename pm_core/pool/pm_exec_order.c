@@ -31,7 +31,7 @@ typedef struct exec_order {
     pm_worker_origin_t from; /* when it was given; its specification is kept, as
                               * a definition can go before its worker comes */
     int given;
-    int stale;   /* its pool was reloaded since, or got another socket */
+    int stale;   /* its pool was reloaded since */
     int obeyed;  /* or the spawner that has it was killed */
     int excused; /* another one of its pool has failed meanwhile */
     int tries;

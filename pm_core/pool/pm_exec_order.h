@@ -39,8 +39,7 @@ int pm_exec_orders_give(pm_context_t *context, apr_time_t end);
  *  @return how many */
 int pm_exec_orders_recall(pm_pool_t *pool, int n);
 
-/** The pool's workers are to be replaced, or have its former socket; so do
- *  those that are being born. */
+/** The pool's workers are to be replaced; so are those that are being born. */
 void pm_exec_orders_reload(pm_pool_t *pool);
 
 /** Adopt the workers that have been born by now. */

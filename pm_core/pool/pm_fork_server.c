@@ -717,7 +717,7 @@ static void fs_keep_former(struct pm_fork_server *fs)
                "workers go on with, and are forked from, what was loaded "
                "before",
                fs->pool->conf->name);
-        pm_pool_keep_workers(fs->pool);
+        pm_pool_keep_workers(fs->pool, PM_DUE_START);
     }
 }
 

@@ -140,7 +140,7 @@ static void see_busy(walk_t *walk, const pm_process_t *process, int holds)
     const pm_worker_t *w = walk->worker;
 
     walk->found.holders +=
-        holds
+        holds && !walk->found.holders /* one is enough */
         && pm_accepted_look(&w->group->context->sock_diag, process->pid, &w->at)
                != PM_ACCEPTED_NONE;
 }

@@ -559,15 +559,16 @@ static void pool_reload_worker(pm_worker_t *w, void *ctx)
 
 static void pool_keep_worker(pm_worker_t *w, void *ctx)
 {
-    (void)ctx;
-    if (w->due >= PM_DUE_ROLL && pm_pool_has_socket(w)) {
+    const pm_due_t *last = ctx;
+
+    if (w->due >= PM_DUE_ROLL && w->due <= *last && pm_pool_has_socket(w)) {
         pm_worker_set_due(w, PM_DUE_NOT);
     }
 }
 
-void pm_pool_keep_workers(pm_pool_t *pool)
+void pm_pool_keep_workers(pm_pool_t *pool, pm_due_t last)
 {
-    pm_pool_each_worker(pool, pool_keep_worker, NULL);
+    pm_pool_each_worker(pool, pool_keep_worker, &last);
 }
 
 void pm_pool_reload(pm_pool_t *pool)
@@ -599,7 +600,7 @@ void pm_pool_hold(pm_pool_t *pool, unsigned held)
     pool->leaves_at = 0;
     if (held) {
         pm_leftovers_kill_strays(pool);
-        pm_pool_keep_workers(pool);
+        pm_pool_keep_workers(pool, PM_DUE_START);
     }
     pm_pool_touch(pool);
 }

@@ -137,8 +137,8 @@ void pm_pool_tell_former(pm_pool_t *pool);
 void pm_pool_start_failed(pm_pool_t *pool);
 
 /** Workers that a reload was to replace stay, but for those that have a socket
- *  which was replaced. */
-void pm_pool_keep_workers(pm_pool_t *pool);
+ *  which was replaced.  @param last those from PM_DUE_ROLL to this */
+void pm_pool_keep_workers(pm_pool_t *pool, pm_due_t last);
 
 /** Does the worker accept at the pool's socket, as it is now? */
 static inline int pm_pool_has_socket(const pm_worker_t *w)

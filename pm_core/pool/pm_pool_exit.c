@@ -24,20 +24,12 @@ static void exit_keep_failure(pm_pool_t *pool, const pm_worker_t *w)
                 sizeof(failure->said));
 }
 
-static void exit_not_due(pm_worker_t *w, void *ctx)
-{
-    (void)ctx;
-    if (w->due == PM_DUE_ROLL && pm_pool_has_socket(w)) {
-        pm_worker_set_due(w, PM_DUE_NOT);
-    }
-}
-
 /* @return how many were to be replaced and are not */
 static int exit_end_roll(pm_pool_t *pool)
 {
     int n = pool->workers.due[PM_DUE_ROLL];
 
-    pm_pool_each_worker(pool, exit_not_due, NULL);
+    pm_pool_keep_workers(pool, PM_DUE_ROLL);
     n -= pool->workers.due[PM_DUE_ROLL];
     if (n) {
         pm_log(pool->context->log, PM_ERROR,

@@ -6,7 +6,6 @@
 #include "pm_core/os/pm_fds.h"
 #include "pm_core/os/pm_listen_state.h"
 #include "pm_core/os/pm_names.h"
-#include "pm_core/pool/pm_exec_order.h"
 #include "pm_core/pool/pm_fork_server.h"
 
 #define CHECK_PAUSE apr_time_from_sec(1)
@@ -96,8 +95,8 @@ static apr_status_t check_open(const pm_pool_t *pool, pm_listener_t *l,
 }
 
 /* Workers at a socket that was shut down get nothing more; those at one that
- * lost its name serve its queue until others are ready.  Births under way,
- * and those that a fork server would make, have the former one. */
+ * lost its name serve its queue until others are ready.  Births under way
+ * have the former one as well, and are told when they come. */
 static void check_replace(check_t *c, pm_listen_state_t state, const char *what)
 {
     pm_pool_t *pool = c->pool;
@@ -123,7 +122,6 @@ static void check_replace(check_t *c, pm_listen_state_t state, const char *what)
         pm_restart_policy_forget(&pool->restart);
     }
     c->replaced = c->checked;
-    pm_exec_orders_reload(pool);
     pm_fork_server_moved(pool);
     pm_pool_each_worker(
         pool, state == PM_LISTEN_SHUT ? check_stop_worker : check_roll_worker,
