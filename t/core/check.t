@@ -67,6 +67,7 @@ $run = FCGIPM::Run->new(processes => 3, control => 1, command => [$program],
                         options => ['--name', 'app']);
 $socket = $run->control_socket;
 my @pid = $run->workers(3);
+$run->counts('app', idle => 3); # none is at its shell any more
 write_file($fails, '');
 is((ctl($socket, 'kill', $pid[0]))[0], 0, 'a worker is gone');
 ok(wait_for { ($run->pool_status('app')->{failed_starts} || 0) > 1 } 20,

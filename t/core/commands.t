@@ -144,6 +144,7 @@ exec ${\ bin('threaded')}
 END
     my @serves = $gated->workers(2);
     is(scalar @serves, 2, 'two that serve');
+    $gated->counts('app', idle => 2); # none is at its shell any more
     write_file("$dir/shut", '');
     ctl($gated->control_socket, 'scale', 'app', 4);
     ok(wait_for { (pool_of($gated)->{starting} || 0) == 2 } 20,

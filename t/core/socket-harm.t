@@ -215,6 +215,7 @@ for my $ordered (0, 1) {
 exec ${\ bin('worker')}
 END
     ok(serves($run), 'a pool serves');
+    $run->counts('default', idle => 2); # none is at its shell any more
     write_file("$dir/broken", '');
     unlink $run->address =~ /^unix:(.*)/ or die;
     ok(wait_for {
