@@ -132,10 +132,19 @@ sub ask_on {
 sub of_pool { return $httpd->pool_status($_[0]) }
 
 # So many requests one after the other.
+# A worker that has not read a request for so long is taken for one that does not
+# read on (docs/internals/kept-connections.md): also if it only has no processor.
+my $DOUBT = 0.05;
+my $doubted = 0;
+
 sub chain {
     my ($s, $path, $n) = @_;
     my %body;
-    $body{ ask_on($s, $path) }++ for 1 .. $n;
+    for (1 .. $n) {
+        my $asked = time;
+        $body{ ask_on($s, $path) }++;
+        $doubted++ if time - $asked >= $DOUBT;
+    }
     return \%body;
 }
 
@@ -156,7 +165,7 @@ sub kept {
         or return;
     my $s = client();
     my ($app, %body);
-    my $n = 0;
+    my $n = $doubted = 0;
     # on a busy machine they may not follow each other within 5 ms
     my $reused = wait_for {
         my $more = chain($s, '/app/', 100);
@@ -168,9 +177,10 @@ sub kept {
     is_deeply([grep { !/^pid=\d+ tag=loop\z/ } keys %body], [],
               'all are answered');
     ok($reused, "connections are used again ($app->{reused} of $n)");
-    is($app->{requests}, $n, 'each request is counted');
+    ok($app->{requests} >= $n && $app->{requests} <= $n + $app->{retried},
+       "each request is counted ($app->{requests} of $n)");
     is($app->{in_flight}, 0, 'none is under way');
-    is($app->{retried}, 0, 'none is retried');
+    cmp_ok($app->{retried}, '<=', $doubted, 'none is retried that was read');
     $httpd->counts('app', idle => 2, busy => 0);
     my %logged = map { $_ => 1 } split /\n/, slurp("$dir/$mpm.log");
     my %answered = map { /pid=(\d+)/ ? ($1 => 1) : () } keys %body;
