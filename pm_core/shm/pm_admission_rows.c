@@ -27,6 +27,15 @@ static apr_time_t rows_head(const pm_admission_rows_t *rows, int row,
                : 0;
 }
 
+/* Has this child a head that is hardly younger? */
+static int rows_own_is_near(const pm_admission_rows_t *rows, apr_size_t at,
+                            apr_time_t oldest)
+{
+    apr_time_t own = rows->own < 0 ? 0 : rows_head(rows, rows->own, at);
+
+    return own && own - oldest <= ROWS_NEAR;
+}
+
 int pm_admission_rows_oldest(const pm_admission_rows_t *rows, apr_size_t at)
 {
     apr_time_t since = 0;
@@ -41,7 +50,7 @@ int pm_admission_rows_oldest(const pm_admission_rows_t *rows, apr_size_t at)
             since = head;
         }
     }
-    return oldest;
+    return rows_own_is_near(rows, at, since) ? rows->own : oldest;
 }
 
 apr_time_t pm_admission_rows_elder(const pm_admission_rows_t *rows,

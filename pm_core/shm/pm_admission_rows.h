@@ -36,12 +36,13 @@ typedef struct pm_admission_rows {
 
 /** @param at where in a row the pool's head stands: since when its oldest
  *            request waits that can be granted, 0: there is none
- *  @return the row with the oldest head, -1: no row has one */
+ *  @return the row with the oldest head, or this child's own, if its head is at
+ *          most 10 ms younger: to call another child costs a switch of
+ *          context; -1: no row has one */
 int pm_admission_rows_oldest(const pm_admission_rows_t *rows, apr_size_t at);
 
 /** Does another child have a request that goes before one of this child, as it
- *  has waited for longer?  To call that child costs a switch of context: for
- *  10 ms it does not.
+ *  has waited for 10 ms more?
  *  @param at    as above
  *  @param since the one of this child waits
  *  @return since when that one waits; 0: there is none */
@@ -50,7 +51,7 @@ apr_time_t pm_admission_rows_elder(const pm_admission_rows_t *rows,
 
 /**
  * Call children.
- * @param n 1: the child with the oldest head; more: each child with a head;
+ * @param n 1: pm_admission_rows_oldest(); more: each child with a head;
  *          INT_MAX: each child
  * @return 1: one of them is this process itself, which costs no system call;
  *         it is to look at its queue

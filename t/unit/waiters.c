@@ -122,6 +122,13 @@ static void test_oldest(void)
     rows[4].head[0] = 50;
     is_int(pm_admission_rows_oldest(&view, AT(0)), 2, "the oldest head");
     is_int(pm_admission_rows_oldest(&view, AT(1)), 3, "of each pool");
+    view.own = 1;
+    is_int(pm_admission_rows_oldest(&view, AT(0)), 1, "its own is near");
+    is_int(pm_admission_rows_oldest(&view, AT(1)), 3, "it has none");
+    rows[1].head[0] = 10201;
+    is_int(pm_admission_rows_oldest(&view, AT(0)), 2, "its own is too young");
+    rows[1].head[0] = 300;
+    view.own = -1;
     owners[4].pid = 104;
     is_int(pm_admission_rows_oldest(&view, AT(0)), 4, "of rows in use");
     owners[4].pid = 0;
