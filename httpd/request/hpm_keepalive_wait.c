@@ -16,9 +16,9 @@ static hpm_thread_load_t *keepalive_load(const conn_rec *c)
 
 /* --- the load ------------------------------------------------------------- */
 
-hpm_thread_load_t *hpm_keepalive_wait_load(apr_pool_t *pchild)
+hpm_thread_load_t *hpm_keepalive_wait_load(apr_pool_t *p)
 {
-    hpm_thread_load_t *load = apr_pcalloc(pchild, sizeof(*load));
+    hpm_thread_load_t *load = apr_pcalloc(p, sizeof(*load));
     int async = 0;
 
     if (ap_mpm_query(AP_MPMQ_IS_ASYNC, &async) != APR_SUCCESS || !async

@@ -28,8 +28,9 @@ typedef struct hpm_thread_load {
     apr_uint32_t connections; /**< of clients, open now */
 } hpm_thread_load_t;
 
-/** child_init: make it.  @return in @a pchild */
-hpm_thread_load_t *hpm_keepalive_wait_load(apr_pool_t *pchild);
+/** child_init: make it.
+ *  @param p lives as long as the process, as connections do */
+hpm_thread_load_t *hpm_keepalive_wait_load(apr_pool_t *p);
 
 /** process_connection hook: count the connection. */
 int hpm_keepalive_wait_connection(conn_rec *c);

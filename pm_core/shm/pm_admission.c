@@ -20,11 +20,14 @@
 /* A request that waits in the kernel's queue holds a thread.  One that waits
  * here need not, but costs some switches of context, for which a worker may be
  * idle: about 0.1 ms.  So the kernel has those that wait there for a short
- * time, and for a longer one where a worker takes little more than that. */
+ * time, and for a longer one where a worker takes little more than that.  The
+ * MPM of a child that has more connections than threads closes those that are
+ * kept alive whenever all threads are busy: there, threads are worth more. */
 #define SHORT_WAIT 8000  /* us */
 #define LONG_WAIT  32000 /* us */
 #define QUICK      2000  /* us of a worker's time */
 #define EXTRA      32    /* grants for each worker, at most */
+#define FEW        2     /* in a crowded child */
 
 /* Requests that are granted together end at the rate of granted / pace
  * (Little's law), whether they wait in the kernel's queue or a worker has them.
@@ -41,11 +44,12 @@ static apr_uint32_t ends_soon(apr_uint32_t requests, apr_uint32_t granted,
 }
 
 apr_uint32_t pm_admission_capacity(apr_uint32_t workers, apr_uint32_t requests,
-                                   apr_uint32_t granted, apr_uint32_t pace)
+                                   apr_uint32_t granted, apr_uint32_t pace,
+                                   int crowded)
 {
-    return workers
-               ? requests + ends_soon(requests, granted, pace, workers * EXTRA)
-               : 1;
+    apr_uint32_t most = workers * (crowded ? FEW : EXTRA);
+
+    return workers ? requests + ends_soon(requests, granted, pace, most) : 1;
 }
 
 apr_uint32_t pm_admission_average(apr_uint32_t pace, apr_interval_time_t took)
@@ -87,14 +91,19 @@ static apr_uint32_t pace_of(const pm_admission_t *admission)
                : __atomic_load_n(&admission->words->pace, __ATOMIC_RELAXED);
 }
 
+static int is_crowded(const pm_admission_t *admission)
+{
+    return admission->rows && pm_admission_rows_crowded(admission->rows);
+}
+
 static apr_uint32_t capacity_of(const pm_admission_t *admission)
 {
     apr_uint32_t requests = LOAD(admission->supply->requests);
     apr_uint32_t granted = LOAD(admission->words->granted);
 
-    return pm_admission_capacity(LOAD(admission->supply->workers), requests,
-                                 granted,
-                                 granted < requests ? 0 : pace_of(admission));
+    return pm_admission_capacity(
+        LOAD(admission->supply->workers), requests, granted,
+        granted < requests ? 0 : pace_of(admission), is_crowded(admission));
 }
 
 /* --- atomic operations ---------------------------------------------------- */

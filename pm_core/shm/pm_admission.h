@@ -87,10 +87,12 @@ typedef struct pm_admission {
 /** @param requests that the workers may have together
  *  @param granted  requests that hold a grant
  *  @param pace     microseconds for which one holds it; 0: not known
+ *  @param crowded  pm_admission_rows_crowded()
  *  @return how many grants there are; at least one, so that a pool without a
  *  worker sees at its socket that one is needed */
 apr_uint32_t pm_admission_capacity(apr_uint32_t workers, apr_uint32_t requests,
-                                   apr_uint32_t granted, apr_uint32_t pace);
+                                   apr_uint32_t granted, apr_uint32_t pace,
+                                   int crowded);
 
 /** @param requests that the workers may have together
  *  @return how many of the granted requests no worker can have at the moment */

@@ -32,7 +32,19 @@ typedef struct pm_admission_rows {
     const char *rows; /**< row 0 */
     apr_size_t row_size;
     pm_admission_word_t *words;
+    const apr_uint32_t *connections; /**< of clients, that this child has open;
+                                      *   NULL: nobody counts them */
+    apr_uint32_t threads;            /**< that it has for them */
 } pm_admission_rows_t;
+
+/** Has this child more connections than threads?  Then few of its requests
+ *  wait in the kernel's queue, where each holds one. */
+static inline int pm_admission_rows_crowded(const pm_admission_rows_t *rows)
+{
+    return rows->connections
+           && __atomic_load_n(rows->connections, __ATOMIC_RELAXED)
+                  > rows->threads;
+}
 
 /** @param at where in a row the pool's head stands: since when its oldest
  *            request waits that can be granted, 0: there is none

@@ -43,7 +43,7 @@ static void test_room(void)
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         is_int(pm_admission_capacity(rows[i].workers, rows[i].requests,
-                                     rows[i].granted, rows[i].pace),
+                                     rows[i].granted, rows[i].pace, 0),
                rows[i].room, "room: %s", rows[i].name);
     }
 }
@@ -90,6 +90,32 @@ static long waits(const pm_admission_t *g)
 static long reserved(const pm_admission_t *g)
 {
     return (long)PM_ADMISSION_RESERVED(g->words->line);
+}
+
+/* A child that has more connections than threads. */
+static void test_crowded(void)
+{
+    static state_t state; /* ASan's stack is not aligned for it */
+    apr_uint32_t connections = 64;
+    pm_admission_rows_t child = {.connections = &connections, .threads = 64};
+    pm_admission_t gate = state_of(&state);
+    int i;
+
+    is_int(pm_admission_capacity(8, 8, 8, 1, 1), 24, "crowded: two for each");
+    is_int(pm_admission_capacity(8, 8, 8, 16000, 1), 12,
+           "crowded: fewer of slow ones");
+    is_int(pm_admission_capacity(0, 0, 0, 0, 1), 1, "crowded: one may knock");
+    gate.rows = &child;
+    pm_admission_set_workers(&gate, 2, 2, 0);
+    (void)pm_admission_try(&gate, 0);
+    pm_admission_release(&gate, 100); /* microseconds: a quick pool */
+    connections = 65;
+    for (i = 0; i < 20 && pm_admission_try(&gate, 0); i++) {
+        ;
+    }
+    is_int(i, 6, "crowded: no more are granted");
+    connections = 64;
+    ok(pm_admission_try(&gate, 0), "crowded: more when it is not any more");
 }
 
 /* How many of n workers can be had? */
@@ -382,7 +408,7 @@ static void test_fight(const char *name, int impatient, int moody)
         ;
     }
     is_int(a->failed, 0, "%s: nobody slept when there was a grant", name);
-    ok(a->most <= pm_admission_capacity(WORKERS, WORKERS, WORKERS, moody),
+    ok(a->most <= pm_admission_capacity(WORKERS, WORKERS, WORKERS, moody, 0),
        "%s: never more inside than "
        "there is room for (%u)",
        name, a->most);
@@ -432,6 +458,7 @@ int main(void)
 {
     apr_initialize();
     test_room();
+    test_crowded();
     test_average();
     test_turns();
     test_silence();

@@ -84,7 +84,9 @@ static pm_admission_rows_t view = {ROWS,
                                    sizeof(owner_t),
                                    (const char *)rows,
                                    sizeof(row_t),
-                                   words};
+                                   words,
+                                   NULL,
+                                   0};
 
 #define AT(pool)                                                               \
     (offsetof(row_t, head) + (apr_size_t)(pool) * sizeof(apr_time_t))
