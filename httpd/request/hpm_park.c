@@ -33,6 +33,7 @@ typedef struct hpm_park {
     hpm_queue_t *queue;
     hpm_watcher_t *watcher;
     hpm_waiter_t *waiter;
+    hpm_watched_t watched;
     int keep;             /* the request is not dropped when its client goes */
     apr_os_sock_t client; /* the socket's own descriptor while the bell is in
                            * its place; -1: it is not */
@@ -56,7 +57,9 @@ int hpm_park_is_possible(void)
 
 static void park_unwatch(hpm_park_t *park)
 {
-    hpm_watcher_remove(park->watcher, park->client);
+    if (!park->keep) {
+        hpm_watcher_remove(park->watcher, &park->watched);
+    }
     hpm_queue_resumed(park->queue, park->waiter);
 }
 
@@ -164,7 +167,8 @@ void hpm_park_suspend(conn_rec *c, request_rec *r)
     apr_os_sock_get(&park->client, sock);
     apr_os_sock_put(&sock, &park->waiter->bell, c->pool);
     if (!park->keep) {
-        hpm_watcher_add(park->watcher, park->client, park->waiter);
+        hpm_watcher_add(park->watcher, &park->watched, park->client,
+                        park->waiter);
     }
     hpm_queue_suspended(park->queue, park->waiter);
 }
@@ -325,13 +329,17 @@ static apr_status_t park_stop(void *data)
     return APR_SUCCESS;
 }
 
+/* Many requests wait for less: their clients need no look. */
+#define PARK_WATCH apr_time_from_msec(100)
+
 static int park_start(hpm_server_t *server, server_rec *s, pm_reason_t *why)
 {
     apr_pool_t *p = s->process->pool;
 
     server->queue = park_start_queue(server, s, why);
-    server->watcher =
-        server->queue ? hpm_watcher_start(server->queue, p, why) : NULL;
+    server->watcher = server->queue
+                          ? hpm_watcher_start(server->queue, PARK_WATCH, p, why)
+                          : NULL;
     if (server->queue && !server->watcher) {
         hpm_queue_stop(server->queue);
         server->queue = NULL;

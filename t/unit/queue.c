@@ -59,7 +59,7 @@ static void set_up(apr_pool_t *p)
     cell = pm_scoreboard_cell(board, row, SLOT);
     q = hpm_queue_start(board, row, THREADS, MPM, apr_time_from_msec(20), p,
                         &why);
-    watcher = hpm_watcher_start(q, p, &why);
+    watcher = hpm_watcher_start(q, 0, p, &why);
     sem_init(&idle, 0, MPM);
 }
 
@@ -124,14 +124,15 @@ static void leave_thread(void)
 static void suspend(hpm_waiter_t *w, int client)
 {
     struct pollfd pfd = {w->bell, POLLIN, 0};
+    hpm_watched_t watched;
 
     while (hpm_waiter_state(w) == HPM_WAITER_WAITING) {
-        hpm_watcher_add(watcher, client, w);
+        hpm_watcher_add(watcher, &watched, client, w);
         hpm_queue_leave(q);
         hpm_queue_suspended(q, w);
         sem_post(&idle);
         (void)poll(&pfd, 1, 10000);
-        hpm_watcher_remove(watcher, client);
+        hpm_watcher_remove(watcher, &watched);
         take_thread(w);
     }
 }
