@@ -16,11 +16,13 @@ static hpm_thread_load_t *keepalive_load(const conn_rec *c)
 
 /* --- the load ------------------------------------------------------------- */
 
-hpm_thread_load_t *hpm_keepalive_wait_load(apr_pool_t *p)
+hpm_thread_load_t *hpm_keepalive_wait_load(const pm_admission_rows_t *rows,
+                                           apr_pool_t *p)
 {
     hpm_thread_load_t *load = apr_pcalloc(p, sizeof(*load));
     int async = 0;
 
+    load->rows = rows;
     if (ap_mpm_query(AP_MPMQ_IS_ASYNC, &async) != APR_SUCCESS || !async
         || ap_mpm_query(AP_MPMQ_MAX_THREADS, &load->threads) != APR_SUCCESS) {
         load->threads = 0;
@@ -28,11 +30,26 @@ hpm_thread_load_t *hpm_keepalive_wait_load(apr_pool_t *p)
     return load;
 }
 
+/* All threads are seldom busy at once with a few connections more. */
+static void keepalive_say_crowded(hpm_thread_load_t *load)
+{
+    apr_uint32_t n = apr_atomic_read32(&load->connections);
+    apr_uint32_t threads = (apr_uint32_t)load->threads;
+
+    if (n > threads + threads / 2) {
+        pm_admission_rows_set_crowded(load->rows, 1);
+    }
+    else if (n <= threads) {
+        pm_admission_rows_set_crowded(load->rows, 0);
+    }
+}
+
 static apr_status_t keepalive_end_connection(void *data)
 {
     hpm_thread_load_t *load = data;
 
     apr_atomic_dec32(&load->connections);
+    keepalive_say_crowded(load);
     return APR_SUCCESS;
 }
 
@@ -44,6 +61,7 @@ int hpm_keepalive_wait_connection(conn_rec *c)
         && !hpm_connection(c)->counted) {
         hpm_connection(c)->counted = 1;
         apr_atomic_inc32(&keepalive_load(c)->connections);
+        keepalive_say_crowded(keepalive_load(c));
         apr_pool_cleanup_register(c->pool, keepalive_load(c),
                                   keepalive_end_connection,
                                   apr_pool_cleanup_null);

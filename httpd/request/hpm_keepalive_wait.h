@@ -17,6 +17,7 @@
 #define HPM_KEEPALIVE_WAIT_H
 
 #include "httpd.h"
+#include "pm_core/shm/pm_admission_rows.h"
 
 /** A request that comes within this time after a response is quick; and as
  *  long a thread waits for the next. */
@@ -26,11 +27,14 @@
 typedef struct hpm_thread_load {
     int threads;              /**< 0: the MPM is not asynchronous */
     apr_uint32_t connections; /**< of clients, open now */
+    const pm_admission_rows_t *rows;
 } hpm_thread_load_t;
 
 /** child_init: make it.
- *  @param p lives as long as the process, as connections do */
-hpm_thread_load_t *hpm_keepalive_wait_load(apr_pool_t *p);
+ *  @param rows where the child says that it is crowded; it has its row
+ *  @param p    lives as long as the process, as connections do */
+hpm_thread_load_t *hpm_keepalive_wait_load(const pm_admission_rows_t *rows,
+                                           apr_pool_t *p);
 
 /** process_connection hook: count the connection. */
 int hpm_keepalive_wait_connection(conn_rec *c);

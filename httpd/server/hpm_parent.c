@@ -432,20 +432,6 @@ static void child_keep_connections(apr_pool_t *pchild, server_rec *s)
     apr_pool_pre_cleanup_register(pchild, server->kept, child_close_kept);
 }
 
-/* In the process's pool: connections outlive the child's. */
-static void child_count_connections(hpm_server_t *server, const server_rec *s)
-{
-    hpm_thread_load_t *load = hpm_keepalive_wait_load(s->process->pool);
-    pm_admission_rows_t *rows =
-        pm_scoreboard_rows(server->parent->retained->board);
-
-    server->thread_load = load;
-    if (load->threads) {
-        rows->connections = &load->connections;
-        rows->threads = (apr_uint32_t)load->threads;
-    }
-}
-
 void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
 {
     hpm_server_t *server = hpm_server(s);
@@ -464,9 +450,10 @@ void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
         hpm_manager_process_wake(0);
         child_close_parents(me->retained);
     }
-    child_count_connections(server, s);
     server->row = pm_scoreboard_row_claim(
         me->retained->board, (apr_uint32_t)getpid(), me->retained->config);
+    server->thread_load = hpm_keepalive_wait_load(
+        pm_scoreboard_rows(me->retained->board), s->process->pool);
     if (me->retained->parent != getpid()) {
         pm_scoreboard_restrict(me->retained->board, server->row);
     }

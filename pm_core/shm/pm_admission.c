@@ -21,13 +21,13 @@
  * here need not, but costs some switches of context, for which a worker may be
  * idle: about 0.1 ms.  So the kernel has those that wait there for a short
  * time, and for a longer one where a worker takes little more than that.  The
- * MPM of a child that has more connections than threads closes those that are
- * kept alive whenever all threads are busy: there, threads are worth more. */
+ * MPM closes what is kept alive whenever all threads are busy: when a child has
+ * many more connections than threads, these are worth more. */
 #define SHORT_WAIT 8000  /* us */
 #define LONG_WAIT  32000 /* us */
 #define QUICK      2000  /* us of a worker's time */
 #define EXTRA      32    /* grants for each worker, at most */
-#define FEW        2     /* in a crowded child */
+#define FEW        2     /* when a child is crowded */
 
 /* Requests that are granted together end at the rate of granted / pace
  * (Little's law), whether they wait in the kernel's queue or a worker has them.
@@ -100,10 +100,11 @@ static apr_uint32_t capacity_of(const pm_admission_t *admission)
 {
     apr_uint32_t requests = LOAD(admission->supply->requests);
     apr_uint32_t granted = LOAD(admission->words->granted);
+    int full = granted >= requests;
 
-    return pm_admission_capacity(
-        LOAD(admission->supply->workers), requests, granted,
-        granted < requests ? 0 : pace_of(admission), is_crowded(admission));
+    return pm_admission_capacity(LOAD(admission->supply->workers), requests,
+                                 granted, full ? pace_of(admission) : 0,
+                                 full && is_crowded(admission));
 }
 
 /* --- atomic operations ---------------------------------------------------- */

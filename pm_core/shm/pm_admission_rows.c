@@ -68,6 +68,31 @@ apr_time_t pm_admission_rows_elder(const pm_admission_rows_t *rows,
     return 0;
 }
 
+/* It is read much more often than it changes. */
+void pm_admission_rows_set_crowded(const pm_admission_rows_t *rows, int crowded)
+{
+    apr_uint32_t is = crowded != 0;
+
+    if (rows->own >= 0
+        && __atomic_load_n(&rows->words[rows->own].crowded, __ATOMIC_RELAXED)
+               != is) {
+        __atomic_store_n(&rows->words[rows->own].crowded, is, __ATOMIC_RELAXED);
+    }
+}
+
+int pm_admission_rows_crowded(const pm_admission_rows_t *rows)
+{
+    int i;
+
+    for (i = 0; i < rows->count; i++) {
+        if (rows_is_used(rows, i)
+            && __atomic_load_n(&rows->words[i].crowded, __ATOMIC_RELAXED)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 void pm_admission_rows_wake(const pm_admission_rows_t *rows, int row)
 {
     apr_uint32_t *calls = &rows->words[row].calls;

@@ -21,6 +21,7 @@ typedef struct pm_admission_word {
     apr_uint32_t calls;   /**< futex: changes with each call */
     apr_uint32_t recalls; /**< futex: likewise; a worker that the child holds
                            *   by a kept connection is needed (hpm_kept.h) */
+    apr_uint32_t crowded; /**< 1: the child says that it is */
 } __attribute__((aligned(64))) pm_admission_word_t;
 
 /** The children's rows, where this process has them mapped. */
@@ -32,19 +33,17 @@ typedef struct pm_admission_rows {
     const char *rows; /**< row 0 */
     apr_size_t row_size;
     pm_admission_word_t *words;
-    const apr_uint32_t *connections; /**< of clients, that this child has open;
-                                      *   NULL: nobody counts them */
-    apr_uint32_t threads;            /**< that it has for them */
 } pm_admission_rows_t;
 
-/** Has this child more connections than threads?  Then few of its requests
- *  wait in the kernel's queue, where each holds one. */
-static inline int pm_admission_rows_crowded(const pm_admission_rows_t *rows)
-{
-    return rows->connections
-           && __atomic_load_n(rows->connections, __ATOMIC_RELAXED)
-                  > rows->threads;
-}
+/** This child says whether it is crowded: whether it has so many more
+ *  connections than threads that its MPM runs out of these. */
+void pm_admission_rows_set_crowded(const pm_admission_rows_t *rows,
+                                   int crowded);
+
+/** Is any child crowded?  Then few requests wait in the kernel's queue, where
+ *  each holds a thread.  It is the same for all children, as they share the
+ *  grants. */
+int pm_admission_rows_crowded(const pm_admission_rows_t *rows);
 
 /** @param at where in a row the pool's head stands: since when its oldest
  *            request waits that can be granted, 0: there is none

@@ -430,6 +430,8 @@ void pm_scoreboard_row_release(pm_scoreboard_t *scoreboard, apr_uint32_t pid)
         }
     }
     __atomic_store_n(&row->used, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&scoreboard->common->words[i].crowded, 0,
+                     __ATOMIC_RELAXED);
     __atomic_store_n(&owners[i].config, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&owners[i].pid, 0, __ATOMIC_RELEASE);
 }

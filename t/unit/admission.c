@@ -92,12 +92,14 @@ static long reserved(const pm_admission_t *g)
     return (long)PM_ADMISSION_RESERVED(g->words->line);
 }
 
-/* A child that has more connections than threads. */
+/* A child has many more connections than threads. */
 static void test_crowded(void)
 {
     static state_t state; /* ASan's stack is not aligned for it */
-    apr_uint32_t connections = 64;
-    pm_admission_rows_t child = {.connections = &connections, .threads = 64};
+    apr_uint32_t pid = 1;
+    pm_admission_word_t word = {0, 0, 0};
+    pm_admission_rows_t child = {
+        .count = 1, .owners = (const char *)&pid, .words = &word};
     pm_admission_t gate = state_of(&state);
     int i;
 
@@ -109,12 +111,12 @@ static void test_crowded(void)
     pm_admission_set_workers(&gate, 2, 2, 0);
     (void)pm_admission_try(&gate, 0);
     pm_admission_release(&gate, 100); /* microseconds: a quick pool */
-    connections = 65;
+    pm_admission_rows_set_crowded(&child, 1);
     for (i = 0; i < 20 && pm_admission_try(&gate, 0); i++) {
         ;
     }
     is_int(i, 6, "crowded: no more are granted");
-    connections = 64;
+    pm_admission_rows_set_crowded(&child, 0);
     ok(pm_admission_try(&gate, 0), "crowded: more when it is not any more");
 }
 

@@ -84,9 +84,7 @@ static pm_admission_rows_t view = {ROWS,
                                    sizeof(owner_t),
                                    (const char *)rows,
                                    sizeof(row_t),
-                                   words,
-                                   NULL,
-                                   0};
+                                   words};
 
 #define AT(pool)                                                               \
     (offsetof(row_t, head) + (apr_size_t)(pool) * sizeof(apr_time_t))
@@ -134,6 +132,24 @@ static void test_oldest(void)
     owners[4].pid = 104;
     is_int(pm_admission_rows_oldest(&view, AT(0)), 4, "of rows in use");
     owners[4].pid = 0;
+}
+
+static void test_crowded(void)
+{
+    ok(!pm_admission_rows_crowded(&view), "no child is crowded");
+    pm_admission_rows_set_crowded(&view, 1);
+    ok(!pm_admission_rows_crowded(&view), "a process without a row is none");
+    view.own = 3;
+    pm_admission_rows_set_crowded(&view, 1);
+    view.own = 1;
+    ok(pm_admission_rows_crowded(&view), "one is, for all");
+    owners[3].pid = 0;
+    ok(!pm_admission_rows_crowded(&view), "its row is free");
+    owners[3].pid = 103;
+    view.own = 3;
+    pm_admission_rows_set_crowded(&view, 0);
+    ok(!pm_admission_rows_crowded(&view), "it is not any more");
+    view.own = -1;
 }
 
 static void test_elder(void)
@@ -206,6 +222,7 @@ int main(void)
     test_order();
     test_same_age();
     test_oldest();
+    test_crowded();
     test_elder();
     test_call();
     test_pass_on();
