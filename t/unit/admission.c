@@ -96,8 +96,8 @@ static long reserved(const pm_admission_t *g)
 static void test_crowded(void)
 {
     static state_t state; /* ASan's stack is not aligned for it */
+    static pm_admission_word_t word; /* neither for this */
     apr_uint32_t pid = 1;
-    pm_admission_word_t word = {0, 0, 0};
     pm_admission_rows_t child = {
         .count = 1, .owners = (const char *)&pid, .words = &word};
     pm_admission_t gate = state_of(&state);
