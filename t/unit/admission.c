@@ -95,7 +95,7 @@ static long reserved(const pm_admission_t *g)
 /* A child has many more connections than threads. */
 static void test_crowded(void)
 {
-    static state_t state; /* ASan's stack is not aligned for it */
+    static state_t state;            /* ASan's stack is not aligned for it */
     static pm_admission_word_t word; /* neither for this */
     apr_uint32_t pid = 1;
     pm_admission_rows_t child = {
