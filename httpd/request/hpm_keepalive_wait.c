@@ -16,8 +16,17 @@ static hpm_thread_load_t *keepalive_load(const conn_rec *c)
 
 /* --- the load ------------------------------------------------------------- */
 
+/* Connections that are open then go after the rows. */
+static apr_status_t keepalive_end_child(void *data)
+{
+    hpm_thread_load_t *load = data;
+
+    __atomic_store_n(&load->rows, NULL, __ATOMIC_RELEASE);
+    return APR_SUCCESS;
+}
+
 hpm_thread_load_t *hpm_keepalive_wait_load(const pm_admission_rows_t *rows,
-                                           apr_pool_t *p)
+                                           apr_pool_t *pchild, apr_pool_t *p)
 {
     hpm_thread_load_t *load = apr_pcalloc(p, sizeof(*load));
     int async = 0;
@@ -27,20 +36,20 @@ hpm_thread_load_t *hpm_keepalive_wait_load(const pm_admission_rows_t *rows,
         || ap_mpm_query(AP_MPMQ_MAX_THREADS, &load->threads) != APR_SUCCESS) {
         load->threads = 0;
     }
+    apr_pool_pre_cleanup_register(pchild, load, keepalive_end_child);
     return load;
 }
 
 /* All threads are seldom busy at once with a few connections more. */
 static void keepalive_say_crowded(hpm_thread_load_t *load)
 {
+    const pm_admission_rows_t *rows =
+        __atomic_load_n(&load->rows, __ATOMIC_ACQUIRE);
     apr_uint32_t n = apr_atomic_read32(&load->connections);
     apr_uint32_t threads = (apr_uint32_t)load->threads;
 
-    if (n > threads + threads / 2) {
-        pm_admission_rows_set_crowded(load->rows, 1);
-    }
-    else if (n <= threads) {
-        pm_admission_rows_set_crowded(load->rows, 0);
+    if (rows && (n <= threads || n > threads + threads / 2)) {
+        pm_admission_rows_set_crowded(rows, n > threads);
     }
 }
 

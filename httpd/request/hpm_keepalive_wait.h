@@ -25,16 +25,17 @@
 
 /** The load of an httpd child; its threads share it. */
 typedef struct hpm_thread_load {
-    int threads;              /**< 0: the MPM is not asynchronous */
-    apr_uint32_t connections; /**< of clients, open now */
-    const pm_admission_rows_t *rows;
+    int threads;                     /**< 0: the MPM is not asynchronous */
+    apr_uint32_t connections;        /**< of clients, open now */
+    const pm_admission_rows_t *rows; /**< NULL: the child ends */
 } hpm_thread_load_t;
 
 /** child_init: make it.
- *  @param rows where the child says that it is crowded; it has its row
- *  @param p    lives as long as the process, as connections do */
+ *  @param rows where the child says that it is crowded, until @a pchild goes;
+ * it has its row
+ *  @param p    lives as long as the process: connections outlive @a pchild */
 hpm_thread_load_t *hpm_keepalive_wait_load(const pm_admission_rows_t *rows,
-                                           apr_pool_t *p);
+                                           apr_pool_t *pchild, apr_pool_t *p);
 
 /** process_connection hook: count the connection. */
 int hpm_keepalive_wait_connection(conn_rec *c);

@@ -453,7 +453,7 @@ void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
     server->row = pm_scoreboard_row_claim(
         me->retained->board, (apr_uint32_t)getpid(), me->retained->config);
     server->thread_load = hpm_keepalive_wait_load(
-        pm_scoreboard_rows(me->retained->board), s->process->pool);
+        pm_scoreboard_rows(me->retained->board), pchild, s->process->pool);
     if (me->retained->parent != getpid()) {
         pm_scoreboard_restrict(me->retained->board, server->row);
     }
