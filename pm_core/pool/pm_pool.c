@@ -698,11 +698,12 @@ static int pool_in_backoff(const pm_pool_t *pool)
 }
 
 /* Is a connection at its socket refused?  No worker lives, and none is started
- * for it.  A successor of the pool may serve the same socket. */
+ * for it.  A successor of the pool may serve the same socket, and the next
+ * manager that of one that closes. */
 static int pool_refuses(const pm_pool_t *pool)
 {
     return (pool_in_backoff(pool) || pm_pool_held(pool)) && !pm_pool_alive(pool)
-           && !pool->is_succeeded;
+           && !pool->is_succeeded && pool->phase != PM_POOL_CLOSING;
 }
 
 /* Is a connection queued for a worker?  A front that is refused may connect
@@ -867,9 +868,12 @@ static apr_time_t pool_plan_workers(pm_pool_t *pool, apr_time_t now)
     pool_tell(pool, plan.stop, plan.busy, ANY, now);
     birth = pool_start(pool, plan.start, plan.want, now);
     /* Until then room for it changes nothing, nor does a request, where no
-     * worker could be made for that. */
+     * worker could be made for that; for more than are to be replaced the old
+     * code makes one. */
     plan.want_room &= birth != PM_FORK_LATER && birth != PM_FORK_ENOUGH;
     plan.open &= birth != PM_FORK_LATER;
+    plan.open |=
+        birth == PM_FORK_ENOUGH && plan.want < pool->conf->processes.max;
     pool_plan_recycle(pool, plan.want, now);
     pool->open = plan.open;
     pool_wait_for_room(pool, plan.want_room);

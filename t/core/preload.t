@@ -354,25 +354,32 @@ END
     is(scalar(serving($run, 2)), 2, 'and then two serve');
     ends($run, 'gated');
 
-    # a release that loads: what is needed meanwhile is the old code's
-    $run = FCGIPM::Run->new(
-        processes => '1 6', control => 1, command => [$gate],
-        options => ['--preload', 'on', '--idle-timeout', '1min']);
-    is(scalar(serving($run, 1)), 1, 'one serves');
-    unlink "$dir/open" or die;
-    $run->signal('HUP');
-    $run->counts('default', starting => 1);
-    my @held = map {
-        my $s = connect_to($run->address) or die "connect: $!";
-        send_request($s, query => "until=$dir/gone_on&pid");
-        $s;
-    } 1 .. 4;
-    $run->counts('default', busy => 4, starting => 1);
-    write_file("$dir/gone_on", "");
-    is(scalar(grep { !defined read_answer($_, 20)->{error} } @held), 4,
-       'four requests are answered while a release loads');
-    write_file("$dir/open", '');
-    ends($run, 'gated release');
+    # a release that loads: what is needed meanwhile is the old code's, also when
+    # there is no room for all that are to be replaced
+    for (['1 6'], ['3 8', '--max-processes', 5]) {
+        my ($processes, @more) = @$_;
+        my $n = (split ' ', $processes)[0];
+        write_file("$dir/open", '');
+        unlink "$dir/gone_on";
+        $run = FCGIPM::Run->new(
+            processes => $processes, control => 1, command => [$gate],
+            options => ['--preload', 'on', '--idle-timeout', '1min', @more]);
+        is(scalar(serving($run, $n)), $n, "$n serve");
+        unlink "$dir/open" or die;
+        $run->signal('HUP');
+        $run->counts('default', starting => 1);
+        my @held = map {
+            my $s = connect_to($run->address) or die "connect: $!";
+            send_request($s, query => "until=$dir/gone_on&pid");
+            $s;
+        } 1 .. 4;
+        $run->counts('default', busy => 4, starting => 1);
+        write_file("$dir/gone_on", "");
+        is(scalar(grep { !defined read_answer($_, 20)->{error} } @held), 4,
+           "$processes: four requests are answered while a release loads");
+        write_file("$dir/open", '');
+        ends($run, "gated release, $processes");
+    }
 }
 
 done_testing;
