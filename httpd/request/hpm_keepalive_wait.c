@@ -40,7 +40,9 @@ hpm_thread_load_t *hpm_keepalive_wait_load(const pm_admission_rows_t *rows,
     return load;
 }
 
-/* All threads are seldom busy at once with a few connections more. */
+/* With a few connections more than threads these are seldom all busy at once;
+ * what has begun ends only when there are no more, so that it does not change
+ * with each connection. */
 static void keepalive_say_crowded(hpm_thread_load_t *load)
 {
     const pm_admission_rows_t *rows =
@@ -66,13 +68,13 @@ static apr_status_t keepalive_end_connection(void *data)
  * is no connection. */
 int hpm_keepalive_wait_connection(conn_rec *c)
 {
-    if (!c->master && keepalive_load(c) && keepalive_load(c)->threads
-        && !hpm_connection(c)->counted) {
+    hpm_thread_load_t *load = keepalive_load(c);
+
+    if (!c->master && load && load->threads && !hpm_connection(c)->counted) {
         hpm_connection(c)->counted = 1;
-        apr_atomic_inc32(&keepalive_load(c)->connections);
-        keepalive_say_crowded(keepalive_load(c));
-        apr_pool_cleanup_register(c->pool, keepalive_load(c),
-                                  keepalive_end_connection,
+        apr_atomic_inc32(&load->connections);
+        keepalive_say_crowded(load);
+        apr_pool_cleanup_register(c->pool, load, keepalive_end_connection,
                                   apr_pool_cleanup_null);
     }
     return DECLINED;

@@ -31,9 +31,8 @@ typedef struct hpm_thread_load {
 } hpm_thread_load_t;
 
 /** child_init: make it.
- *  @param rows where the child says that it is crowded, until @a pchild goes;
- * it has its row
- *  @param p    lives as long as the process: connections outlive @a pchild */
+ *  @param rows   where the child says that it is crowded, until @a pchild goes
+ *  @param p      lives as long as the process: connections outlive @a pchild */
 hpm_thread_load_t *hpm_keepalive_wait_load(const pm_admission_rows_t *rows,
                                            apr_pool_t *pchild, apr_pool_t *p);
 

@@ -513,7 +513,7 @@ void hpm_queue_join(hpm_queue_t *q, hpm_waiter_t *w, const hpm_pool_t *pool,
         line_settle(q, w, HPM_WAITER_ENDED);
     }
     line_publish(q, line);
-    /* It calls the oldest of all, which is hardly this one. */
+    /* This child looks itself only if no other has a much older request. */
     pm_admission_pass_on(&line->admission);
     if (line->called) {
         line_serve(q, line);

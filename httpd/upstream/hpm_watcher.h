@@ -26,8 +26,8 @@ typedef struct hpm_watched {
 } hpm_watched_t;
 
 /** Start the child's watcher (child_init).
- *  @param after a client is looked at when its request has waited for so long;
- *               a shorter wait costs no system call here
+ *  @param after a client is looked at so long after it was added; a shorter
+ *               wait costs no system call here
  *  @param p     lives as long as the process
  *  @return NULL, and why */
 hpm_watcher_t *hpm_watcher_start(hpm_queue_t *q, apr_interval_time_t after,
@@ -41,8 +41,8 @@ void hpm_watcher_stop(hpm_watcher_t *watcher);
 void hpm_watcher_add(hpm_watcher_t *watcher, hpm_watched_t *client, int fd,
                      hpm_waiter_t *w);
 
-/** Watch it no more, before it is closed.  When this returns, the watcher does
- *  not use @a client any more. */
+/** Watch it no more, before it is closed.  When this returns, the watcher uses
+ *  neither @a client nor its waiter any more. */
 void hpm_watcher_remove(hpm_watcher_t *watcher, hpm_watched_t *client);
 
 #endif /* HPM_WATCHER_H */

@@ -870,10 +870,11 @@ static apr_time_t pool_plan_workers(pm_pool_t *pool, apr_time_t now)
     /* Until then room for it changes nothing, nor does a request, where no
      * worker could be made for that; for more than are to be replaced the old
      * code makes one. */
-    plan.want_room &= birth != PM_FORK_LATER && birth != PM_FORK_ENOUGH;
-    plan.open &= birth != PM_FORK_LATER;
-    plan.open |=
-        birth == PM_FORK_ENOUGH && plan.want < pool->conf->processes.max;
+    if (birth == PM_FORK_LATER || birth == PM_FORK_ENOUGH) {
+        plan.want_room = 0;
+        plan.open = birth == PM_FORK_ENOUGH
+                    && (plan.open || plan.want < pool->conf->processes.max);
+    }
     pool_plan_recycle(pool, plan.want, now);
     pool->open = plan.open;
     pool_wait_for_room(pool, plan.want_room);

@@ -22,7 +22,7 @@
  * idle: about 0.1 ms.  So the kernel has those that wait there for a short
  * time, and for a longer one where a worker takes little more than that.  The
  * MPM closes what is kept alive whenever all threads are busy: when a child has
- * many more connections than threads, these are worth more. */
+ * many more connections than threads, fewer requests may hold one. */
 #define SHORT_WAIT 8000  /* us */
 #define LONG_WAIT  32000 /* us */
 #define QUICK      2000  /* us of a worker's time */
@@ -100,11 +100,10 @@ static apr_uint32_t capacity_of(const pm_admission_t *admission)
 {
     apr_uint32_t requests = LOAD(admission->supply->requests);
     apr_uint32_t granted = LOAD(admission->words->granted);
-    int full = granted >= requests;
+    apr_uint32_t pace = granted < requests ? 0 : pace_of(admission);
 
     return pm_admission_capacity(LOAD(admission->supply->workers), requests,
-                                 granted, full ? pace_of(admission) : 0,
-                                 full && is_crowded(admission));
+                                 granted, pace, pace && is_crowded(admission));
 }
 
 /* --- atomic operations ---------------------------------------------------- */

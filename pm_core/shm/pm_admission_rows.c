@@ -27,17 +27,14 @@ static apr_time_t rows_head(const pm_admission_rows_t *rows, int row,
                : 0;
 }
 
-/* Has this child a head that is hardly younger? */
-static int rows_own_is_near(const pm_admission_rows_t *rows, apr_size_t at,
-                            apr_time_t oldest)
+static int rows_is_elder(apr_time_t head, apr_time_t since)
 {
-    apr_time_t own = rows->own < 0 ? 0 : rows_head(rows, rows->own, at);
-
-    return own && own - oldest <= ROWS_NEAR;
+    return head && head < since - ROWS_NEAR;
 }
 
 int pm_admission_rows_oldest(const pm_admission_rows_t *rows, apr_size_t at)
 {
+    apr_time_t own = rows->own < 0 ? 0 : rows_head(rows, rows->own, at);
     apr_time_t since = 0;
     int oldest = -1;
     int i;
@@ -50,7 +47,7 @@ int pm_admission_rows_oldest(const pm_admission_rows_t *rows, apr_size_t at)
             since = head;
         }
     }
-    return rows_own_is_near(rows, at, since) ? rows->own : oldest;
+    return own && !rows_is_elder(since, own) ? rows->own : oldest;
 }
 
 apr_time_t pm_admission_rows_elder(const pm_admission_rows_t *rows,
@@ -61,7 +58,7 @@ apr_time_t pm_admission_rows_elder(const pm_admission_rows_t *rows,
 
     for (i = 0; i < rows->count; i++) {
         head = i == rows->own ? 0 : rows_head(rows, i, at);
-        if (head && head < since - ROWS_NEAR) {
+        if (rows_is_elder(head, since)) {
             return head;
         }
     }

@@ -6,7 +6,8 @@
  * A child whose requests wait without a thread each has one thread for all of
  * them, which sleeps on the child's word here.  In its row of the scoreboard
  * the child says of each pool since when the request waits that it would
- * grant next.  A call goes to the child where that is longest.
+ * grant next.  A call goes to the child where that is longest, or costs none
+ * where the caller's own has waited nearly as long.
  *
  * What rows say is a claim.  A child that says it waits for ever is called in
  * vain; so each child looks for itself from time to time (hpm_queue.h).
@@ -36,7 +37,8 @@ typedef struct pm_admission_rows {
 } pm_admission_rows_t;
 
 /** This child says whether it is crowded: whether it has so many more
- *  connections than threads that its MPM runs out of these. */
+ *  connections than threads that its MPM runs out of these
+ *  (hpm_keepalive_wait.c). */
 void pm_admission_rows_set_crowded(const pm_admission_rows_t *rows,
                                    int crowded);
 

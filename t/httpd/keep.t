@@ -131,12 +131,12 @@ sub ask_on {
 
 sub of_pool { return $httpd->pool_status($_[0]) }
 
-# So many requests one after the other.
 # A worker that has not read a request for so long is taken for one that does not
 # read on (docs/internals/kept-connections.md): also if it only has no processor.
 my $DOUBT = 0.05;
 my $doubted = 0;
 
+# So many requests one after the other.
 sub chain {
     my ($s, $path, $n) = @_;
     my %body;
