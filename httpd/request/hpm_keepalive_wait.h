@@ -27,11 +27,12 @@
 typedef struct hpm_thread_load {
     int threads;                     /**< 0: the MPM is not asynchronous */
     apr_uint32_t connections;        /**< of clients, open now */
-    const pm_admission_rows_t *rows; /**< NULL: the child ends */
+    const pm_admission_rows_t *rows; /**< NULL: it says nothing */
 } hpm_thread_load_t;
 
 /** child_init: make it.
- *  @param rows   where the child says that it is crowded, until @a pchild goes
+ *  @param rows   where the child says that it is crowded, until @a pchild goes;
+ *                NULL: it never does
  *  @param p      lives as long as the process: connections outlive @a pchild */
 hpm_thread_load_t *hpm_keepalive_wait_load(const pm_admission_rows_t *rows,
                                            apr_pool_t *pchild, apr_pool_t *p);

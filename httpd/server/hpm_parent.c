@@ -452,13 +452,15 @@ void hpm_parent_child_init(apr_pool_t *pchild, server_rec *s)
     }
     server->row = pm_scoreboard_row_claim(
         me->retained->board, (apr_uint32_t)getpid(), me->retained->config);
-    server->thread_load = hpm_keepalive_wait_load(
-        pm_scoreboard_rows(me->retained->board), pchild, s->process->pool);
     if (me->retained->parent != getpid()) {
         pm_scoreboard_restrict(me->retained->board, server->row);
     }
     child_keep_connections(pchild, s);
     hpm_script_init(pchild, s, me->retained->config);
     hpm_park_start(pchild, s);
+    /* without a queue a request that waits has its thread in either case */
+    server->thread_load = hpm_keepalive_wait_load(
+        server->queue ? pm_scoreboard_rows(me->retained->board) : NULL, pchild,
+        s->process->pool);
     hpm_server_share_child(s);
 }
